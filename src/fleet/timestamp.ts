@@ -1,0 +1,107 @@
+// Time stamps in and out, always UTC. Date.parse is not used to read: it takes garbage, and takes a time
+// without a zone for local time.
+
+const MINUTE = 60_000;
+const DAY = 86_400_000;
+const DAYS_BEFORE_MONTH = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+const EPOCH = /^(?:(\d{10})(?:\.(\d{1,9}))?|(\d{13}))$/;
+
+/**
+ * Reads a time stamp: ISO 8601 with date and time (`2026-01-31T22:05Z`, `2026-01-31 22:05:30.250+01:00`;
+ * seconds and zone may be left out, and without a zone it is UTC), or seconds (10 digits, with or without
+ * decimals) or milliseconds (13 digits) since 1970.
+ *
+ * @returns milliseconds since 1970, or NaN when the text is none of these.
+ */
+export function parseTimestamp(text: string): number {
+  // 'YYYY-MM-DDTHH:MM' is 16 characters; everything shorter can only be an epoch.
+  if (text.length < 16 || text.charCodeAt(4) !== 45) return parseEpoch(text);
+  const separator = text.charCodeAt(10);
+  if (text.charCodeAt(7) !== 45 || text.charCodeAt(13) !== 58) return Number.NaN;
+  if (separator !== 84 && separator !== 116 && separator !== 32) return Number.NaN;
+  const year = digits(text, 0, 4);
+  const month = digits(text, 5, 2);
+  const day = digits(text, 8, 2);
+  const hour = digits(text, 11, 2);
+  const minute = digits(text, 14, 2);
+  if (!(month >= 1 && month <= 12 && day >= 1 && day <= daysInMonth(year, month))) return Number.NaN;
+  if (!(hour <= 23 && minute <= 59)) return Number.NaN;
+
+  let at = 16;
+  let milliseconds = 0;
+  if (text.charCodeAt(at) === 58) {
+    const second = digits(text, at + 1, 2);
+    if (!(second <= 59)) return Number.NaN;
+    milliseconds = second * 1000;
+    at += 3;
+    const mark = text.charCodeAt(at);
+    if (mark === 46 || mark === 44) {
+      const first = ++at;
+      for (let scale = 100; isDigit(text.charCodeAt(at)); at++, scale /= 10) {
+        milliseconds += (text.charCodeAt(at) - 48) * scale;
+      }
+      if (at === first) return Number.NaN;
+    }
+  }
+  const zone = at === text.length ? 0 : parseZone(text, at);
+  const days = daysSince1970(year, month, day);
+  return days * DAY + (hour * 60 + minute - zone) * MINUTE + Math.floor(milliseconds);
+}
+
+/** A time as people and files write it, in UTC; seconds only where they are not zero: `2026-01-31T22:05Z`. */
+export function formatTimestamp(time: number | Date): string {
+  const iso = new Date(time).toISOString();
+  if (iso.endsWith(':00.000Z')) return `${iso.slice(0, -8)}Z`;
+  return iso.endsWith('.000Z') ? `${iso.slice(0, -5)}Z` : iso;
+}
+
+/** Minutes east of UTC of 'Z', '+01', '+0130' or '+01:30', or NaN. */
+function parseZone(text: string, at: number): number {
+  const sign = text.charCodeAt(at);
+  const rest = text.length - at;
+  if (sign === 90 || sign === 122) return rest === 1 ? 0 : Number.NaN;
+  if (sign !== 43 && sign !== 45) return Number.NaN;
+  const colon = text.charCodeAt(at + 3) === 58;
+  if (rest !== 3 && rest !== (colon ? 6 : 5)) return Number.NaN;
+  const hours = digits(text, at + 1, 2);
+  const minutes = rest === 3 ? 0 : digits(text, at + (colon ? 4 : 3), 2);
+  if (!(hours <= 14 && minutes <= 59)) return Number.NaN;
+  return (sign === 45 ? -1 : 1) * (hours * 60 + minutes);
+}
+
+function parseEpoch(text: string): number {
+  const match = EPOCH.exec(text);
+  if (match === null) return Number.NaN;
+  return match[3] === undefined ? Math.floor(Number(text) * 1000) : Number(text);
+}
+
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57;
+}
+
+function digits(text: string, at: number, count: number): number {
+  let value = 0;
+  for (let index = at; index < at + count; index++) {
+    const code = text.charCodeAt(index);
+    if (!isDigit(code)) return Number.NaN;
+    value = value * 10 + code - 48;
+  }
+  return value;
+}
+
+function isLeapYear(year: number): boolean {
+  return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+}
+
+function daysInMonth(year: number, month: number): number {
+  if (month === 2) return isLeapYear(year) ? 29 : 28;
+  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
+}
+
+/** Whole days from 1970-01-01 to a date of the Gregorian calendar. */
+function daysSince1970(year: number, month: number, day: number): number {
+  const before = year - 1;
+  const leapDays = Math.floor(before / 4) - Math.floor(before / 100) + Math.floor(before / 400) - 477;
+  const leapToday = month > 2 && isLeapYear(year) ? 1 : 0;
+  return (year - 1970) * 365 + leapDays + (DAYS_BEFORE_MONTH[month - 1] as number) + leapToday + day - 1;
+}
