@@ -1,0 +1,167 @@
+// One server's newest rows on the model's grid: a ring that holds exactly the steps a window can still use, so
+// that rows may come in any order and memory does not grow with the history.
+
+/** How a server's rows are laid out. */
+export interface SeriesShape {
+  /** Steps of a window. */
+  readonly window: number;
+  /** The most missing steps in a row that are filled. */
+  readonly maxGap: number;
+  readonly metrics: number;
+  readonly categories: number;
+}
+
+/** What became of an added row. */
+export type RowFate =
+  | 'kept'
+  /** Equal to a row that is there. */
+  | 'repeated'
+  /** Replaced a different row of the very same time. */
+  | 'conflicting'
+  /** Shares its step with a row of another time; the later of the two is kept. */
+  | 'merged'
+  /** Older than anything that a window can use. */
+  | 'old';
+
+/** A run of missing steps that takes the values of the row before it. */
+export interface SeriesGap {
+  readonly first: number;
+  readonly steps: number;
+}
+
+/** Whether a window that ends at a step can be made, and what is in the way if not. */
+export type Coverage =
+  | { readonly kind: 'complete'; readonly gaps: readonly SeriesGap[] }
+  /** No row at or before the end. */
+  | { readonly kind: 'none' }
+  /** The newest row is too long before the end. */
+  | { readonly kind: 'stale'; readonly newest: number }
+  /** Rows begin too late. */
+  | { readonly kind: 'short'; readonly oldest: number }
+  /** A gap that is too long to fill. */
+  | { readonly kind: 'broken'; readonly gap: SeriesGap }
+  /** The rows needed were displaced by newer ones. */
+  | { readonly kind: 'displaced' };
+
+export class ServerSeries {
+  readonly #shape: SeriesShape;
+  readonly #capacity: number;
+  readonly #steps: Float64Array;
+  readonly #times: Float64Array;
+  readonly #metrics: Float32Array;
+  readonly #codes: Int32Array;
+  #newest = Number.NEGATIVE_INFINITY;
+  /** The newest step whose row was dropped or overwritten. */
+  #lost = Number.NEGATIVE_INFINITY;
+
+  constructor(shape: SeriesShape) {
+    this.#shape = shape;
+    this.#capacity = shape.window + shape.maxGap;
+    this.#steps = new Float64Array(this.#capacity).fill(Number.NaN);
+    this.#times = new Float64Array(this.#capacity);
+    this.#metrics = new Float32Array(this.#capacity * shape.metrics);
+    this.#codes = new Int32Array(this.#capacity * shape.categories);
+  }
+
+  /** The newest step that has a row; minus infinity when there is none. */
+  get newest(): number {
+    return this.#newest;
+  }
+
+  /** Puts a row on its step. Both arrays are copied. */
+  add(step: number, time: number, metrics: ArrayLike<number>, codes: ArrayLike<number>): RowFate {
+    if (step <= this.#newest - this.#capacity) {
+      this.#lost = Math.max(this.#lost, step);
+      return 'old';
+    }
+    const at = this.#position(step);
+    let fate: RowFate = 'kept';
+    // A step in reach cannot meet a newer one here: that one would be a whole ring ahead.
+    if (this.#steps[at] === step) {
+      if (this.#times[at] !== time) {
+        fate = 'merged';
+        if ((this.#times[at] as number) > time) return fate;
+      } else {
+        fate = this.#equals(at, metrics, codes) ? 'repeated' : 'conflicting';
+      }
+    } else if (!Number.isNaN(this.#steps[at])) {
+      this.#lost = Math.max(this.#lost, this.#steps[at] as number);
+    }
+    this.#steps[at] = step;
+    this.#times[at] = time;
+    this.#metrics.set(metrics, at * this.#shape.metrics);
+    this.#codes.set(codes, at * this.#shape.categories);
+    if (step > this.#newest) this.#newest = step;
+    return fate;
+  }
+
+  /** Looks, without copying, whether the window of the steps up to and including `end` is complete. */
+  coverage(end: number): Coverage {
+    const { window, maxGap } = this.#shape;
+    const begin = end - window + 1;
+    const gaps: SeriesGap[] = [];
+    let reached = end + 1;
+    for (let step = Math.min(end, this.#newest); step > this.#newest - this.#capacity; step--) {
+      if (!this.#has(step)) continue;
+      const missing = reached - step - 1;
+      if (missing > maxGap) {
+        if (reached === end + 1) return { kind: 'stale', newest: step };
+        return { kind: 'broken', gap: { first: step + 1, steps: missing } };
+      }
+      if (missing > 0) {
+        const first = Math.max(step + 1, begin);
+        gaps.push({ first, steps: reached - first });
+      }
+      reached = step;
+      if (reached <= begin) return { kind: 'complete', gaps: gaps.reverse() };
+    }
+    // Whatever lies between the newest row beyond reach and the oldest within is known to be missing.
+    const before = this.#newestBeyondReach();
+    if (reached === end + 1) return { kind: before === Number.NEGATIVE_INFINITY ? 'none' : 'displaced' };
+    if (before === Number.NEGATIVE_INFINITY) return { kind: 'short', oldest: reached };
+    const gap = { first: before + 1, steps: reached - before - 1 };
+    return gap.steps > maxGap ? { kind: 'broken', gap } : { kind: 'displaced' };
+  }
+
+  /** Copies the window that ends at `end`, whose coverage is complete, missing steps taking the row before. */
+  copy(end: number, metrics: Float32Array, codes: Int32Array): void {
+    const { window, maxGap, metrics: width, categories } = this.#shape;
+    const begin = end - window + 1;
+    let source = -1;
+    for (let step = begin - maxGap; step <= end; step++) {
+      if (this.#has(step)) source = this.#position(step);
+      if (step < begin) continue;
+      const row = step - begin;
+      metrics.set(this.#metrics.subarray(source * width, (source + 1) * width), row * width);
+      codes.set(this.#codes.subarray(source * categories, (source + 1) * categories), row * categories);
+    }
+  }
+
+  #newestBeyondReach(): number {
+    let newest = this.#lost;
+    for (const step of this.#steps) {
+      if (step <= this.#newest - this.#capacity && step > newest) newest = step;
+    }
+    return newest;
+  }
+
+  #position(step: number): number {
+    const rest = step % this.#capacity;
+    return rest < 0 ? rest + this.#capacity : rest;
+  }
+
+  #has(step: number): boolean {
+    return this.#steps[this.#position(step)] === step;
+  }
+
+  #equals(at: number, metrics: ArrayLike<number>, codes: ArrayLike<number>): boolean {
+    const { metrics: width, categories } = this.#shape;
+    for (let index = 0; index < width; index++) {
+      if (this.#metrics[at * width + index] !== Math.fround(metrics[index] as number)) return false;
+    }
+    for (let index = 0; index < categories; index++) {
+      if (this.#codes[at * categories + index] !== codes[index]) return false;
+    }
+    return true;
+  }
+}
