@@ -1,94 +1,230 @@
 // TFTEngine, the public face: loads a model onto a backend, checks requests and returns forecasts.
-import type { ForecastInputs } from './contract.js';
+import { createRequire } from 'node:module';
+import { extname } from 'node:path';
+import type { Backend, BackendName, Precision } from './backends/backend.js';
+import { notInThisBuild, selectBackend } from './backends/select.js';
+import { type AcceptedInputs, Contract, type ForecastInputs } from './contract.js';
 import { TFTError } from './errors.js';
-import type { Forecast } from './forecast.js';
+import { Forecast } from './forecast.js';
 import { loadModel, type ModelDescription } from './model.js';
+import {
+  checkLoadOptions,
+  checkPredictOptions,
+  type LoadOptions,
+  NONE,
+  type PredictOptions,
+} from './options.js';
+import { BatchQueue, inRequest } from './queue.js';
+import { aborted } from './request.js';
+import { typeName } from './typed-array.js';
 
-/** What can run a model. */
-export type BackendName = 'onnxruntime' | 'tensorrt' | 'libtorch' | 'kserve';
-/** The arithmetic that a model runs in. */
-export type Precision = 'fp32' | 'fp16' | 'int8';
-
-/** A line of the engine's log. */
-export interface LogEntry {
-  level: 'debug' | 'info' | 'warn' | 'error';
-  message: string;
-}
-
-/** Options of {@link TFTEngine.load}; unknown ones are refused. */
-export interface LoadOptions {
-  /** 'auto' (the default) takes the best that this machine has; one asked for by name never falls back. */
-  backend?: 'auto' | BackendName | undefined;
-  precision?: Precision | undefined;
-  /** The most servers that run at once; larger requests run in parts. */
-  maxBatch?: number | undefined;
-  /** The most servers that may wait; a request beyond is refused with ERR_TFT_QUEUE_FULL. */
-  queueLimit?: number | undefined;
-  /** Threads that compute. */
-  threads?: number | undefined;
-  /** Receives what the engine has to say; silent without. */
-  log?: ((entry: LogEntry) => void) | undefined;
-  /** Whether the model file's hash is compared with model.json; true unless said otherwise. */
-  verifyHash?: boolean | undefined;
-}
-
-/** Options of a prediction. */
-export interface PredictOptions {
-  /** Takes the request out of the queue; it rejects with ERR_TFT_ABORTED. */
-  signal?: AbortSignal | undefined;
-  /** Receives the result, exactly batch × horizon × quantiles values. */
-  out?: Float32Array | undefined;
-  /** A request that has not begun to run after this many milliseconds rejects with ERR_TFT_DEADLINE. */
-  deadlineMs?: number | undefined;
-}
+export type { LoadOptions, PredictOptions } from './options.js';
 
 /** What really runs. */
 export interface EngineInfo {
   readonly backend: BackendName;
+  /** The processor. */
   readonly device: string;
+  /** Versions of this package, of Node and of the backend's libraries. */
   readonly versions: Readonly<Record<string, string>>;
   readonly precision: Precision;
+  /** The most servers that run at once. */
   readonly maxBatch: number;
+  /** The most servers that may wait. */
   readonly queueLimit: number;
+  /** Threads that compute. */
   readonly threads: number;
   /** Why this backend. */
   readonly why: string;
-  /** The file that is run. */
+  /** The file that runs. */
   readonly origin: string;
 }
 
-/** A model ready to forecast. */
-export class TFTEngine {
-  readonly model: ModelDescription;
-  readonly info: EngineInfo;
+/** Options of {@link TFTEngine.warmup}. */
+export interface WarmupOptions {
+  /** The batch sizes to run; one server and the maximum by default. */
+  batches?: readonly number[] | undefined;
+}
 
-  private constructor(model: ModelDescription, info: EngineInfo) {
+const PLAN_EXTENSIONS = ['.engine', '.plan'];
+
+/**
+ * A loaded model that forecasts.
+ *
+ * ```ts
+ * await using engine = await TFTEngine.load('models/demo');
+ * const forecast = await engine.predict({ encoderCont, encoderCat, decoderCont, decoderCat });
+ * forecast.quantile(0.5); // the median, [batch, horizon]
+ * ```
+ */
+export class TFTEngine {
+  /** What the model expects and predicts. */
+  readonly model: ModelDescription;
+  /** What really runs it. */
+  readonly info: EngineInfo;
+  readonly #backend: Backend;
+  readonly #contract: Contract;
+  readonly #queue: BatchQueue;
+  #closed: Promise<void> | undefined;
+
+  private constructor(model: ModelDescription, info: EngineInfo, backend: Backend) {
     this.model = model;
     this.info = info;
+    this.#backend = backend;
+    this.#contract = new Contract(model);
+    this.#queue = new BatchQueue(backend, this.#contract, info.maxBatch, info.queueLimit);
   }
 
-  static async load(path: string, _options: LoadOptions = {}): Promise<TFTEngine> {
-    await loadModel(path);
-    throw new TFTError('ERR_TFT_BACKEND_UNAVAILABLE', 'not built yet');
+  /**
+   * Loads a model.
+   *
+   * @param path a bundle folder, or an ONNX file with model.json beside it.
+   * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID, ERR_TFT_MODEL_HASH,
+   *   ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_UNSUPPORTED.
+   */
+  static async load(path: string, options: LoadOptions = {}): Promise<TFTEngine> {
+    const { log, queueLimit, maxBatch, verifyHash, ...wishes } = checkLoadOptions(options);
+    if (typeof path !== 'string') {
+      throw new TFTError('ERR_TFT_OPTION', `path: found ${typeName(path)}, expected a string`);
+    }
+    if (PLAN_EXTENSIONS.includes(extname(path))) throw notInThisBuild('TensorRT, which runs plan files,');
+    const model = await loadModel(path, { verifyHash });
+    const { backend, why } = await selectBackend(model, wishes, log);
+    const { name, ...described } = backend.info;
+    const info: EngineInfo = Object.freeze({
+      ...described,
+      backend: name,
+      versions: Object.freeze({
+        'tft-tensorrt': ownVersion(),
+        node: process.versions.node,
+        ...described.versions,
+      }),
+      maxBatch: maxBatch ?? backend.preferredBatch,
+      queueLimit,
+      why,
+      origin: model.onnxPath,
+    });
+    log({
+      level: 'info',
+      message: `model '${model.name}' loaded from ${info.origin}: ${info.backend} on ${info.device}, ${info.precision}`,
+    });
+    return new TFTEngine(model, info, backend);
   }
 
-  async predict(_inputs: ForecastInputs, _options: PredictOptions = {}): Promise<Forecast> {
-    throw new TFTError('ERR_TFT_UNSUPPORTED', 'not built yet');
+  /**
+   * Forecasts a batch of servers. The inputs are copied before this returns, so the caller may reuse them at
+   * once; a batch over `info.maxBatch` runs in parts.
+   *
+   * @throws TFTError ERR_TFT_INPUT_…, ERR_TFT_OPTION, ERR_TFT_OUTPUT_BUFFER, ERR_TFT_ABORTED,
+   *   ERR_TFT_DEADLINE, ERR_TFT_QUEUE_FULL, ERR_TFT_CLOSED, ERR_TFT_BACKEND_LOST, ERR_TFT_RUN; always by
+   *   rejecting.
+   */
+  async predict(inputs: ForecastInputs, options: PredictOptions = NONE): Promise<Forecast> {
+    const accepted = this.#contract.accept(inputs);
+    const data = await this.#submit([accepted], accepted.batch, options, false);
+    return this.#forecast(data, accepted.batch);
   }
 
-  async predictBatch(_inputs: readonly ForecastInputs[], _options: PredictOptions = {}): Promise<Forecast[]> {
-    throw new TFTError('ERR_TFT_UNSUPPORTED', 'not built yet');
+  /**
+   * Forecasts separate requests together, each of any batch, packed into as few runs as possible. With one
+   * bad among them none runs, and the error names its place.
+   *
+   * @param requests at least one. With `out`, the forecasts are parts of it, one after another.
+   * @returns a forecast for each request, in order.
+   * @throws TFTError as `predict`; `details.request` is the place of the request at fault.
+   */
+  async predictBatch(
+    requests: readonly ForecastInputs[],
+    options: PredictOptions = NONE,
+  ): Promise<Forecast[]> {
+    if (!Array.isArray(requests)) {
+      throw new TFTError(
+        'ERR_TFT_INPUT_TYPE',
+        `the requests: found ${typeName(requests)}, expected an Array of inputs`,
+      );
+    }
+    if (requests.length === 0) {
+      throw new TFTError('ERR_TFT_INPUT_EMPTY', 'the list of requests is empty; at least one is expected');
+    }
+    const list = Array.from(requests as readonly ForecastInputs[], (inputs, index) => {
+      try {
+        return this.#contract.accept(inputs);
+      } catch (error) {
+        throw inRequest(error, index);
+      }
+    });
+    const servers = list.reduce((sum, inputs) => sum + inputs.batch, 0);
+    const data = await this.#submit(list, servers, options, true);
+    const width = this.#contract.sizes.predictions;
+    let from = 0;
+    return list.map(({ batch }) => {
+      const start = from * width;
+      from += batch;
+      // The caller's own memory is shared; ours is not, so that keeping one forecast keeps no other alive.
+      const part = options.out ? data.subarray(start, from * width) : data.slice(start, from * width);
+      return this.#forecast(part, batch);
+    });
   }
 
-  predictSync(_inputs: ForecastInputs, _options: PredictOptions = {}): Forecast {
-    throw new TFTError('ERR_TFT_UNSUPPORTED', 'not built yet');
+  /**
+   * Forecasts while the caller blocks, on backends that can.
+   *
+   * @throws TFTError ERR_TFT_UNSUPPORTED on the backend 'onnxruntime', whose runs are in another thread.
+   */
+  predictSync(_inputs: ForecastInputs, _options: PredictOptions = NONE): Forecast {
+    throw new TFTError(
+      'ERR_TFT_UNSUPPORTED',
+      `predictSync is not offered by the backend '${this.info.backend}'; await predict instead`,
+    );
   }
 
-  async warmup(_options: { batches?: readonly number[] | undefined } = {}): Promise<void> {}
+  /** Runs made-up inputs, so that the first real request does not pay for what the first runs set up. */
+  async warmup(options: WarmupOptions = {}): Promise<void> {
+    const { sizes } = this.#contract;
+    for (const batch of options.batches ?? [1, this.info.maxBatch]) {
+      if (!Number.isInteger(batch) || batch < 1) {
+        throw new TFTError(
+          'ERR_TFT_OPTION',
+          `batches: found ${String(batch)}, expected whole numbers from 1`,
+        );
+      }
+      await this.predict({
+        encoderCont: new Float32Array(batch * sizes.encoderCont),
+        encoderCat: new Int32Array(batch * sizes.encoderCat),
+        decoderCont: new Float32Array(batch * sizes.decoderCont),
+        decoderCat: new Int32Array(batch * sizes.decoderCat),
+      });
+    }
+  }
 
-  async close(): Promise<void> {}
+  /** Lets what runs and waits finish, refuses what comes later, and frees the model. May be called again. */
+  close(): Promise<void> {
+    this.#closed ??= this.#queue.close().then(() => this.#backend.close());
+    return this.#closed;
+  }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+
+  #submit(
+    list: readonly AcceptedInputs[],
+    servers: number,
+    options: PredictOptions,
+    numbered: boolean,
+  ): Promise<Float32Array> {
+    const checked = checkPredictOptions(options, servers * this.#contract.sizes.predictions);
+    if (checked.signal?.aborted) throw aborted(checked.signal);
+    return this.#queue.submit(list, checked, numbered);
+  }
+
+  #forecast(data: Float32Array, batch: number): Forecast {
+    const { horizon, quantiles } = this.model;
+    return new Forecast(data, [batch, horizon, quantiles.length], quantiles);
+  }
+}
+
+function ownVersion(): string {
+  const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
+  return version;
 }

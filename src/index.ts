@@ -1,14 +1,7 @@
 // What `import … from 'tft-tensorrt'` offers.
+export type { BackendName, Log, LogEntry, Precision } from './backends/backend.js';
 export type { ForecastInputs } from './contract.js';
-export {
-  type BackendName,
-  type EngineInfo,
-  type LoadOptions,
-  type LogEntry,
-  type Precision,
-  type PredictOptions,
-  TFTEngine,
-} from './engine.js';
+export { type EngineInfo, TFTEngine, type WarmupOptions } from './engine.js';
 export { TFTError, type TFTErrorCode, type TFTErrorOptions } from './errors.js';
 export { Forecast } from './forecast.js';
 export {
@@ -21,3 +14,4 @@ export {
   type ModelDescription,
   readBundleFile,
 } from './model.js';
+export type { LoadOptions, PredictOptions } from './options.js';

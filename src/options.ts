@@ -1,0 +1,119 @@
+// The options of loading and of predicting, and their checks. Unknown ones are refused by name: an option
+// misspelt must not be an option ignored.
+import { z } from 'zod';
+import type { BackendName, Log, Precision } from './backends/backend.js';
+import { describeIssues, TFTError } from './errors.js';
+import { typeName, viewLength } from './typed-array.js';
+
+/** Options of {@link TFTEngine.load}. */
+export interface LoadOptions {
+  /**
+   * What runs the model. 'auto', the default, takes the best that is there and says in `engine.info.why` and
+   * the log why; one asked for by name never falls back.
+   */
+  backend?: 'auto' | BackendName | undefined;
+  /** The arithmetic to run in; what really runs is in `engine.info.precision`. */
+  precision?: Precision | undefined;
+  /** The most servers that run at once; a larger request runs in parts. The backend's best by default. */
+  maxBatch?: number | undefined;
+  /** The most servers that may wait, 4096 by default; a request beyond is refused with ERR_TFT_QUEUE_FULL. */
+  queueLimit?: number | undefined;
+  /** Threads that compute, on a CPU; by default as many as the process may use. */
+  threads?: number | undefined;
+  /** Receives what the engine has to say; without it the engine is silent. */
+  log?: Log | undefined;
+  /** Whether the model file's hash is compared with model.json; true by default. */
+  verifyHash?: boolean | undefined;
+}
+
+/** Options of a prediction. */
+export interface PredictOptions {
+  /** Calls the request off: it rejects at once with ERR_TFT_ABORTED, and what has not begun never runs. */
+  signal?: AbortSignal | undefined;
+  /** Receives the result: exactly batch × horizon × quantiles values. `forecast.data` is then this array. */
+  out?: Float32Array | undefined;
+  /** A request that has not begun to run after so many milliseconds rejects with ERR_TFT_DEADLINE. */
+  deadlineMs?: number | undefined;
+}
+
+const DEFAULT_QUEUE_LIMIT = 4096;
+const count = z.int().positive();
+
+const loadSchema = z.strictObject({
+  backend: z.enum(['auto', 'onnxruntime', 'tensorrt', 'libtorch', 'kserve']).default('auto'),
+  precision: z.enum(['fp32', 'fp16', 'int8']).optional(),
+  maxBatch: count.optional(),
+  queueLimit: count.default(DEFAULT_QUEUE_LIMIT),
+  threads: count.optional(),
+  log: z
+    .custom<Log>((value) => typeof value === 'function', 'must be a function')
+    .optional()
+    .default(() => () => {}),
+  verifyHash: z.boolean().default(true),
+});
+
+/** Load options with their defaults. @throws TFTError ERR_TFT_OPTION. */
+export function checkLoadOptions(options: LoadOptions): z.infer<typeof loadSchema> {
+  const result = loadSchema.safeParse(options);
+  if (result.success) return result.data;
+  throw new TFTError('ERR_TFT_OPTION', `load options: ${describeIssues(result.error)}`, {
+    cause: result.error,
+  });
+}
+
+/**
+ * Checks a prediction's options, by hand: this runs for every request.
+ *
+ * @param length what `out` must hold.
+ * @throws TFTError ERR_TFT_OPTION, ERR_TFT_OUTPUT_BUFFER, ERR_TFT_ABORTED.
+ */
+export function checkPredictOptions(options: PredictOptions, length: number): PredictOptions {
+  if (options === NONE) return options;
+  if (typeof options !== 'object' || options === null) {
+    throw new TFTError('ERR_TFT_OPTION', `predict options: found ${typeName(options)}, expected an object`);
+  }
+  const { signal, out, deadlineMs, ...unknown } = options;
+  const [surplus] = Object.keys(unknown);
+  if (surplus !== undefined) {
+    throw new TFTError(
+      'ERR_TFT_OPTION',
+      `predict options: '${surplus}' is unknown; signal, out and deadlineMs are known`,
+    );
+  }
+  if (deadlineMs !== undefined && !(typeof deadlineMs === 'number' && deadlineMs >= 0)) {
+    throw new TFTError(
+      'ERR_TFT_OPTION',
+      `deadlineMs: found ${String(deadlineMs)}, expected milliseconds, 0 or more`,
+    );
+  }
+  if (signal !== undefined && !isSignal(signal)) {
+    throw new TFTError('ERR_TFT_OPTION', `signal: found ${typeName(signal)}, expected an AbortSignal`);
+  }
+  if (out !== undefined) {
+    const found = typeName(out);
+    if (found !== 'Float32Array' || viewLength(out) !== length) {
+      const held = found === 'Float32Array' ? `a Float32Array of ${viewLength(out)}` : found;
+      throw new TFTError(
+        'ERR_TFT_OUTPUT_BUFFER',
+        `out: found ${held}, expected a Float32Array of exactly ${length} values for this request`,
+        { details: { found: held, expected: length } },
+      );
+    }
+  }
+  return { signal, out, deadlineMs };
+}
+
+/** Stands for options that were not given. */
+export const NONE: PredictOptions = Object.freeze({});
+
+/** By its shape: a signal may come from another realm. */
+function isSignal(value: unknown): value is AbortSignal {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'aborted' in value &&
+    typeof value.aborted === 'boolean' &&
+    'addEventListener' in value &&
+    typeof value.addEventListener === 'function'
+  );
+}

@@ -1,0 +1,125 @@
+// One caller's wait for a result: gathers the parts, and ends early on abort, deadline or failure.
+import { TFTError } from './errors.js';
+import { viewLength } from './typed-array.js';
+
+/** How a request may be called off, and where its result goes. */
+export interface RequestOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly out?: Float32Array | undefined;
+  readonly deadlineMs?: number | undefined;
+}
+
+/** The error for a signal that has fired. */
+export function aborted(signal: AbortSignal): TFTError {
+  return new TFTError('ERR_TFT_ABORTED', 'the request was aborted by its signal', { cause: signal.reason });
+}
+
+/** A request whose inputs are copied already. */
+export class Request {
+  /** Resolves with the predictions of all servers, in the caller's `out` where one was given. */
+  readonly promise: Promise<Float32Array>;
+  readonly servers: number;
+  /** Whether the promise has settled; nothing is written to `out` afterwards. */
+  settled = false;
+  readonly #width: number;
+  readonly #options: RequestOptions;
+  readonly #withdraw: () => void;
+  readonly #deadline: number;
+  #resolve!: (predictions: Float32Array) => void;
+  #reject!: (error: unknown) => void;
+  #result: Float32Array | undefined;
+  #answered = 0;
+  #begun = false;
+  #onAbort: (() => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  /**
+   * @param servers the number of servers.
+   * @param width the number of predicted values for each server.
+   * @param withdraw takes what is still waiting of a failed request out of the queue.
+   */
+  constructor(servers: number, width: number, options: RequestOptions, withdraw: () => void) {
+    this.servers = servers;
+    this.#width = width;
+    this.#options = options;
+    this.#withdraw = withdraw;
+    this.#result = options.out;
+    this.#deadline = options.deadlineMs === undefined ? Infinity : performance.now() + options.deadlineMs;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** Listens for the signal and the deadline; for a request that could not begin at once. */
+  watch(): void {
+    const { signal, deadlineMs } = this.#options;
+    if (signal) {
+      this.#onAbort = () => this.fail(aborted(signal));
+      signal.addEventListener('abort', this.#onAbort, { once: true });
+    }
+    if (deadlineMs !== undefined && !this.#begun) {
+      this.#timer = setTimeout(() => this.fail(this.#late()), Math.min(deadlineMs, LONGEST_TIMER));
+    }
+  }
+
+  /** Called before a part runs: false when the request's time is over, and then it has failed. */
+  begin(): boolean {
+    if (this.#begun) return true;
+    if (this.#deadline !== Infinity && performance.now() > this.#deadline) {
+      this.fail(this.#late());
+      return false;
+    }
+    this.#begun = true;
+    clearTimeout(this.#timer);
+    return true;
+  }
+
+  /** Takes the predictions of `count` servers, from the request's server `from` on, out of a slab's. */
+  answer(predictions: Float32Array, slot: number, from: number, count: number): void {
+    if (this.settled) return;
+    const start = slot * this.#width;
+    const end = start + count * this.#width;
+    if (this.#result === undefined && count === this.servers) {
+      this.#result = predictions.slice(start, end);
+    } else {
+      this.#result ??= new Float32Array(this.servers * this.#width);
+      if (viewLength(this.#result) !== this.servers * this.#width) {
+        this.fail(
+          new TFTError('ERR_TFT_OUTPUT_BUFFER', '`out` was detached or resized while the request waited'),
+        );
+        return;
+      }
+      this.#result.set(predictions.subarray(start, end), from * this.#width);
+    }
+    this.#answered += count;
+    if (this.#answered === this.servers) {
+      this.#settle();
+      this.#resolve(this.#result);
+    }
+  }
+
+  /** Ends the request with an error; its waiting parts leave the queue. */
+  fail(error: TFTError): void {
+    if (this.settled) return;
+    this.#settle();
+    this.#withdraw();
+    this.#reject(error);
+  }
+
+  #settle(): void {
+    this.settled = true;
+    clearTimeout(this.#timer);
+    if (this.#onAbort) this.#options.signal?.removeEventListener('abort', this.#onAbort);
+  }
+
+  #late(): TFTError {
+    const { deadlineMs } = this.#options;
+    return new TFTError('ERR_TFT_DEADLINE', `the request had not begun to run within ${deadlineMs} ms`, {
+      details: { deadlineMs },
+    });
+  }
+}
+
+/** The longest delay that setTimeout takes, about 24 days. */
+const LONGEST_TIMER = 2 ** 31 - 1;

@@ -1,0 +1,30 @@
+// What a typed array really is, read through the built-in getters: a value from another realm (a vm context)
+// is recognised, and a subclass that overrides a property cannot misreport it.
+
+const prototype = Object.getPrototypeOf(Float32Array.prototype) as object;
+
+function getter<T>(key: PropertyKey): (view: unknown) => T {
+  const get = Object.getOwnPropertyDescriptor(prototype, key)?.get as (this: unknown) => T;
+  return Function.prototype.call.bind(get) as (view: unknown) => T;
+}
+
+const tagOf = getter<string | undefined>(Symbol.toStringTag);
+
+/** The view's length in elements; 0 for a detached one. */
+export const viewLength = getter<number>('length');
+/** The memory under the view. */
+export const viewBuffer = getter<ArrayBufferLike>('buffer');
+/** Where the view begins in its memory, in bytes. */
+export const viewOffset = getter<number>('byteOffset');
+
+/** 'Float32Array' and the like for any realm's typed array; for other values a name to show to people. */
+export function typeName(value: unknown): string {
+  return tagOf(value) ?? describe(value);
+}
+
+function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return 'Array';
+  if (typeof value !== 'object') return typeof value;
+  return Object.prototype.toString.call(value).slice('[object '.length, -1);
+}
