@@ -18,6 +18,7 @@ import { BatchQueue, inRequest } from './queue.js';
 import { aborted } from './request.js';
 import { typeName } from './typed-array.js';
 
+export type { BackendName, Log, LogEntry, Precision } from './backends/backend.js';
 export type { LoadOptions, PredictOptions } from './options.js';
 
 /** What really runs. */
