@@ -19,8 +19,6 @@ export interface ColumnPlan {
   readonly metrics: readonly MetricReader[];
   /** In the model's order. */
   readonly categories: readonly CategoryReader[];
-  /** Metrics that the map names and the model does not have. */
-  readonly unused: readonly string[];
 }
 
 const CATEGORY_COLUMNS = ['profile', 'status'];
@@ -46,7 +44,6 @@ export function planColumns(
       planner.category(name, name === 'profile' || name === 'status' ? map?.[name] : undefined),
     ),
     numbers: planner.numbers,
-    unused: Object.keys(map?.metrics ?? {}).filter((name) => !model.metrics.some((m) => m.name === name)),
   };
   planner.refuseMissing();
   if (map === undefined) {

@@ -32,9 +32,11 @@ const NEWLINE = 10;
 export async function readCsv(source: string | Readable, handler: CsvHandler): Promise<void> {
   const shown = typeof source === 'string' ? source : 'standard input';
   const records = new RecordReader(handler, shown);
-  const raw = typeof source === 'string' ? createReadStream(source, { highWaterMark: PIECE }) : source;
+  let raw: Readable | undefined;
   try {
+    // Before the stream is made: its error would find nobody listening while this is awaited.
     const total = typeof source === 'string' ? (await stat(source)).size : undefined;
+    raw = typeof source === 'string' ? createReadStream(source, { highWaterMark: PIECE }) : source;
     let bytes = 0;
     const counted = new Transform({
       transform(chunk: Buffer, _encoding, done) {
@@ -50,7 +52,7 @@ export async function readCsv(source: string | Readable, handler: CsvHandler): P
   } catch (error) {
     throw error instanceof TFTError ? error : fileError(shown, error as NodeJS.ErrnoException);
   } finally {
-    raw.destroy();
+    raw?.destroy();
   }
 }
 
