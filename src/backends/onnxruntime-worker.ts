@@ -91,8 +91,9 @@ async function close(): Promise<void> {
 function reply(message: FromSession): void {
   if (parentPort) {
     parentPort.postMessage(message, message.kind === 'done' ? [message.predictions.buffer] : []);
-  } else if (process.connected) {
-    process.send?.(message);
+  } else {
+    // Nobody is left to hear of a failure: the parent is gone.
+    process.send?.(message, undefined, undefined, () => {});
   }
 }
 

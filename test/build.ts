@@ -1,0 +1,25 @@
+// Builds src/ into lib/ before any test runs, so that the code under test is the code that is published: the
+// engine's worker thread, too, is a file of lib/ (vitest.config.ts sends imports of src/ there).
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** vitest's globalSetup. Type errors are tsc's to report (npm run check), not this build's. */
+export function setup(): void {
+  const file = resolve(root, 'tsconfig.build.json');
+  const { config, error } = ts.readConfigFile(file, ts.sys.readFile);
+  if (error) throw new Error(ts.flattenDiagnosticMessageText(error.messageText, '\n'));
+  const { fileNames, options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
+  ts.createProgram(fileNames, options).emit(undefined, replaceWhenDifferent);
+}
+
+/** Never a half-written file, and no write at all when nothing changed: another test run may be reading. */
+function replaceWhenDifferent(path: string, text: string): void {
+  if (existsSync(path) && readFileSync(path, 'utf8') === text) return;
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(`${path}.${process.pid}`, text);
+  renameSync(`${path}.${process.pid}`, path);
+}
