@@ -85,10 +85,8 @@ export class TFTEngine {
    */
   static async load(path: string, options: LoadOptions = {}): Promise<TFTEngine> {
     const { log, queueLimit, maxBatch, verifyHash, ...wishes } = checkLoadOptions(options);
-    if (typeof path !== 'string') {
-      throw new TFTError('ERR_TFT_OPTION', `path: found ${typeName(path)}, expected a string`);
-    }
-    if (PLAN_EXTENSIONS.includes(extname(path))) throw notInThisBuild('TensorRT, which runs plan files,');
+    if (typeof path === 'string' && PLAN_EXTENSIONS.includes(extname(path)))
+      throw notInThisBuild('TensorRT, which runs plan files,');
     const model = await loadModel(path, { verifyHash });
     const { backend, why } = await selectBackend(model, wishes, log);
     const { name, ...described } = backend.info;

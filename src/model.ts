@@ -3,9 +3,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { describeIssues, TFTError } from './errors.js';
+import { typeName } from './typed-array.js';
 
 /** The name of the description inside a bundle. */
 export const MODEL_FILE = 'model.json';
@@ -156,18 +157,25 @@ export interface LoadModelOptions {
 /**
  * Reads and checks a bundle's description.
  *
- * @param path a bundle folder, or an ONNX file with model.json beside it.
- * @throws TFTError ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID or ERR_TFT_MODEL_HASH.
+ * @param path a bundle folder, its model.json, or an ONNX file with model.json beside it.
+ * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID or ERR_TFT_MODEL_HASH.
  */
 export async function loadModel(path: string, options: LoadModelOptions = {}): Promise<ModelDescription> {
+  if (typeof path !== 'string') {
+    throw new TFTError('ERR_TFT_OPTION', `path: found ${typeName(path)}, expected a string`);
+  }
   const given = resolve(path);
   const isFolder = (await statOrRefuse(given, path)).isDirectory();
+  const isDescription = basename(given) === MODEL_FILE;
+  if (!isFolder && !isDescription && extname(given) !== '.onnx') {
+    throw new TFTError('ERR_TFT_MODEL_INVALID', `${path} is neither a bundle's folder nor an ONNX file`);
+  }
   const directory = isFolder ? given : dirname(given);
   const described = parseModel(
     await readDescription(join(directory, MODEL_FILE)),
     join(directory, MODEL_FILE),
   );
-  const onnxPath = isFolder ? join(directory, described.files.onnx.path) : given;
+  const onnxPath = isFolder || isDescription ? join(directory, described.files.onnx.path) : given;
   const model: ModelDescription = deepFreeze({ ...described, directory, onnxPath });
   const file = Object.values(model.files).find((entry) => entry && join(directory, entry.path) === onnxPath);
   await statOrRefuse(onnxPath, onnxPath);

@@ -1,0 +1,212 @@
+// Loading a bundle: what is refused, with which code, and that the message says where.
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type LoadOptions, loadModel, readBundleFile, TFTEngine, TFTError } from '../../src/index.js';
+import { bundles } from '../fixtures/bundles.js';
+
+type Json = { [key: string]: Json } & Json[] & string & number & boolean;
+
+let folder: string;
+beforeEach(() => {
+  folder = join(mkdtempSync(join(tmpdir(), 'tft-model-')), 'bundle');
+  cpSync(bundles.tiny, folder, { recursive: true });
+});
+afterEach(() => rmSync(join(folder, '..'), { recursive: true }));
+
+function edit(change: (model: Json) => unknown): void {
+  const path = join(folder, 'model.json');
+  const model = JSON.parse(readFileSync(path, 'utf8')) as Json;
+  change(model);
+  writeFileSync(path, JSON.stringify(model));
+}
+
+async function refusal(path = folder, options?: LoadOptions): Promise<TFTError> {
+  const result = await TFTEngine.load(path, options).catch((error: unknown) => error);
+  expect(result).toBeInstanceOf(TFTError);
+  return result as TFTError;
+}
+
+describe('model.json', () => {
+  test.each<[string, (model: Json) => unknown, RegExp]>([
+    ['no target among the metrics', (m) => Object.assign(m, { target: 'gpu' }), /target: 'gpu' is none of/],
+    ['quantiles that do not increase', (m) => m.quantiles?.reverse(), /quantiles: must increase/],
+    ['a quantile of 1', (m) => m.quantiles?.splice(2, 1, 1 as Json), /quantiles\.2/],
+    ['no quantile', (m) => m.quantiles?.splice(0), /quantiles/],
+    [
+      'a code missing',
+      (m) => delete (m.categories?.[1]?.codes as Json).healthy,
+      /categories\.1\.codes: codes must/,
+    ],
+    [
+      'a code twice',
+      (m) => Object.assign(m.categories?.[0]?.codes as Json, { more: 1 }),
+      /categories\.0\.codes/,
+    ],
+    ['a metric twice', (m) => m.metrics?.push(m.metrics[0] as Json), /metrics: two have the same name/],
+    ['an unknown calendar feature', (m) => m.known?.push('moon' as Json), /known\.2/],
+    [
+      'a longer encoder than its tensors',
+      (m) => Object.assign(m, { encoderLength: 7 }),
+      /inputs\.encoder_cont: is float32 \[batch, 6, 3\], but the rest of the file says float32 \[batch, 7, 3\]/,
+    ],
+    [
+      'an input of another type',
+      (m) => Object.assign(m.inputs?.[1] as Json, { type: 'float32' }),
+      /encoder_cat/,
+    ],
+    ['an input missing', (m) => m.inputs?.pop(), /'decoder_cat' is missing/],
+    [
+      'an output too many',
+      (m) => m.outputs?.push(m.outputs[0] as Json),
+      /outputs: 1 tensor is expected, not 2/,
+    ],
+    ['a text for a number', (m) => Object.assign(m, { horizon: '4' }), /horizon/],
+    ['a horizon of 0', (m) => Object.assign(m, { horizon: 0 }), /horizon/],
+    ['another schema version', (m) => Object.assign(m, { schemaVersion: 2 }), /schemaVersion: must be 1/],
+    [
+      'a file outside the bundle',
+      (m) => Object.assign(m.files?.onnx as Json, { path: '../x.onnx' }),
+      /files\.onnx\.path: must be a relative path inside/,
+    ],
+    [
+      'an absolute file',
+      (m) => Object.assign(m.files?.onnx as Json, { path: '/x.onnx' }),
+      /files\.onnx\.path/,
+    ],
+  ])('with %s', async (_what, change, message) => {
+    edit(change);
+    const error = await refusal();
+    expect(error.code).toBe('ERR_TFT_MODEL_INVALID');
+    expect(error.message).toContain(join(folder, 'model.json'));
+    expect(error.message).toMatch(message);
+  });
+
+  test('that is no JSON', async () => {
+    writeFileSync(join(folder, 'model.json'), '{"schemaVersion": 1,');
+    expect((await refusal()).message).toContain('is not JSON');
+  });
+
+  test('of a newer exporter, with keys that this version does not know, is read', async () => {
+    edit((model) =>
+      Object.assign(model, { mood: 'good' }, { metrics: model.metrics?.map((m) => ({ ...m, colour: 1 })) }),
+    );
+    expect((await loadModel(folder)).metrics).toHaveLength(3);
+  });
+});
+
+describe('files', () => {
+  test('no bundle there', async () => {
+    for (const path of [join(folder, 'nothing'), join(folder, 'nothing.onnx'), join(folder, 'samples')]) {
+      const error = await refusal(path);
+      expect(error.code).toBe('ERR_TFT_MODEL_NOT_FOUND');
+      expect(error.message).toContain(path);
+    }
+  });
+
+  test('the model file missing', async () => {
+    rmSync(join(folder, 'model.onnx'));
+    const error = await refusal();
+    expect(error.code).toBe('ERR_TFT_MODEL_NOT_FOUND');
+    expect(error.message).toContain('model.onnx');
+  });
+
+  test('a model file that is neither of the kind', async () => {
+    expect((await refusal(join(folder, 'samples/expected.bin'))).code).toBe('ERR_TFT_MODEL_INVALID');
+  });
+
+  test('a model file of another size or with one bit changed', async () => {
+    const path = join(folder, 'model.onnx');
+    const content = readFileSync(path);
+    writeFileSync(path, Buffer.concat([content, Buffer.from('x')]));
+    const longer = await refusal();
+    expect(longer.code).toBe('ERR_TFT_MODEL_HASH');
+    expect(longer.message).toContain(`found ${content.length + 1} bytes, expected ${content.length} bytes`);
+    content[content.length >> 1] = (content[content.length >> 1] ?? 0) ^ 1;
+    writeFileSync(path, content);
+    expect((await refusal()).code).toBe('ERR_TFT_MODEL_HASH');
+  });
+
+  test('an ONNX file that model.json does not name runs only when its hash is not asked for', async () => {
+    const other = join(folder, 'other.onnx');
+    cpSync(join(folder, 'model.onnx'), other);
+    expect((await refusal(other)).code).toBe('ERR_TFT_MODEL_HASH');
+    const engine = await TFTEngine.load(other, { verifyHash: false });
+    expect(engine.info.origin).toBe(other);
+    await engine.close();
+  });
+
+  test('an ONNX file that ONNX Runtime cannot read', async () => {
+    writeFileSync(join(folder, 'model.onnx'), 'no model');
+    const error = await refusal(folder, { verifyHash: false });
+    expect(error.code).toBe('ERR_TFT_MODEL_INVALID');
+    expect(error.message).toMatch(/ONNX Runtime cannot load .*model\.onnx/);
+  });
+
+  test("an ONNX file with other tensors than model.json's", async () => {
+    edit((model) => {
+      model.metrics?.pop();
+      (model.inputs?.[0]?.shape as unknown as unknown[])[2] = 2;
+    });
+    const error = await refusal();
+    expect(error.code).toBe('ERR_TFT_MODEL_INVALID');
+    expect(error.message).toContain(
+      'encoder_cont is float32 [batch, 6, 3], model.json says float32 [batch, 6, 2]',
+    );
+  });
+
+  test('readBundleFile gives a file only if it is the one described', async () => {
+    const model = await loadModel(folder);
+    const file = model.samples?.files.expected;
+    if (file === undefined) throw new Error('the fixture has samples');
+    expect(await readBundleFile(model, file)).toHaveLength(file.bytes);
+    writeFileSync(join(folder, file.path), Buffer.alloc(file.bytes));
+    await expect(readBundleFile(model, file)).rejects.toMatchObject({ code: 'ERR_TFT_MODEL_HASH' });
+    rmSync(join(folder, file.path));
+    await expect(readBundleFile(model, file)).rejects.toMatchObject({ code: 'ERR_TFT_MODEL_NOT_FOUND' });
+  });
+});
+
+describe('options', () => {
+  test.each<[unknown, RegExp]>([
+    [{ bakend: 'auto' }, /"bakend"/],
+    [{ backend: 'cuda' }, /backend/],
+    [{ precision: 'fp8' }, /precision/],
+    [{ maxBatch: 0 }, /maxBatch/],
+    [{ maxBatch: 2.5 }, /maxBatch/],
+    [{ queueLimit: -1 }, /queueLimit/],
+    [{ threads: '2' }, /threads/],
+    [{ log: console }, /log: must be a function/],
+    [{ verifyHash: 1 }, /verifyHash/],
+    [null, /load options/],
+    [7, /load options/],
+  ])('%o', async (options, message) => {
+    const error = await refusal(folder, options as LoadOptions);
+    expect(error.code).toBe('ERR_TFT_OPTION');
+    expect(error.message).toMatch(message);
+  });
+
+  test.each([undefined, null, 7, {}])('the path given as %o', async (path) => {
+    const result = TFTEngine.load(path as unknown as string);
+    await expect(result).rejects.toMatchObject({ code: 'ERR_TFT_OPTION' });
+  });
+
+  test('a backend asked for by name never falls back', async () => {
+    for (const backend of ['tensorrt', 'libtorch', 'kserve'] as const) {
+      const error = await refusal(folder, { backend });
+      expect(error.code).toBe('ERR_TFT_BACKEND_UNAVAILABLE');
+      expect(error.message).toContain('not in this build');
+    }
+    const error = await refusal(folder, { backend: 'onnxruntime', precision: 'fp16' });
+    expect(error.code).toBe('ERR_TFT_UNSUPPORTED');
+  });
+
+  test('a TensorRT plan is not run by something else', async () => {
+    for (const plan of ['tft_model_fp16.engine', 'model.plan']) {
+      const error = await refusal(join(folder, plan));
+      expect(error.code).toBe('ERR_TFT_BACKEND_UNAVAILABLE');
+      expect(error.message).toContain('TensorRT');
+    }
+  });
+});
