@@ -199,7 +199,7 @@ describe('predictBatch', () => {
   test('an empty list, and what is no list', async () => {
     await expect(engine.predictBatch([])).rejects.toMatchObject({ code: 'ERR_TFT_INPUT_EMPTY' });
     for (const value of [undefined, null, 3, constantInputs(1), new Set()]) {
-      await expect(engine.predictBatch(value as ForecastInputs[])).rejects.toMatchObject({
+      await expect(engine.predictBatch(value as unknown as ForecastInputs[])).rejects.toMatchObject({
         code: 'ERR_TFT_INPUT_TYPE',
       });
     }
