@@ -1,0 +1,70 @@
+// `tft demo`: forecasts of the sample history that ships with a bundle, and how fast they were made.
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { readHistory } from '../fleet/index.js';
+import { TFTEngine, TFTError } from '../index.js';
+import type { Console } from './console.js';
+import { type FleetForecast, forecastFleet } from './fleet-forecast.js';
+import { addShowOptions, type ShowOptions, show } from './predict.js';
+import { describeEngine } from './present/engine-line.js';
+import { backendOption, type EngineOptions, modelOption, threadsOption } from './shared-options.js';
+
+interface DemoOptions extends EngineOptions, ShowOptions {}
+
+const EXAMPLES = `
+Examples:
+  $ tft demo
+  $ tft demo --plot fleet.png
+  $ tft demo --json | jq '.forecasts[0].values[95]'`;
+
+export function demoCommand(console: Console, exit: (status: number) => void): Command {
+  return addShowOptions(
+    new Command('demo')
+      .summary('forecast the sample history that ships with the model')
+      .description('Forecasts the sample history that ships with the model, and says what ran and how fast.'),
+  )
+    .addOption(modelOption())
+    .addOption(backendOption())
+    .addOption(threadsOption())
+    .addHelpText('after', EXAMPLES)
+    .action(async (options: DemoOptions) => {
+      exit(await demo(options, console));
+    });
+}
+
+async function demo(options: DemoOptions, console: Console): Promise<number> {
+  let fleet: FleetForecast;
+  let engineLine: string;
+  {
+    const { backend, threads } = options;
+    await using engine = await TFTEngine.load(options.model, { backend, threads });
+    const { model } = engine;
+    const sample = model.files.history;
+    if (sample === undefined) {
+      throw new TFTError(
+        'ERR_TFT_MODEL_NOT_FOUND',
+        `the bundle ${model.directory} has no sample history; 'tft predict' takes one of yours`,
+      );
+    }
+    const history = await readHistory(join(model.directory, sample.path), model);
+    // Once before the clock runs: the first run of a model also plans its memory.
+    const simulated = sample.simulated === true;
+    await forecastFleet(engine, history, { simulated });
+    fleet = await forecastFleet(engine, history, { simulated });
+    engineLine = describeEngine(engine.info);
+  }
+  const status = await show(fleet, options, console);
+  const { out, err } = console;
+  const screen = options.json || options.csv ? err : out;
+  await screen.write(`${speedOf(fleet)} on ${engineLine}.\n`);
+  return status;
+}
+
+function speedOf({ forecasts, milliseconds }: FleetForecast): string {
+  const each = (milliseconds / forecasts.length).toPrecision(2);
+  const perSecond = Math.round((forecasts.length / milliseconds) * 1000).toLocaleString('en');
+  return (
+    `${forecasts.length} forecasts in ${milliseconds.toFixed(0)} ms: ` +
+    `${Number(each)} ms each, ${perSecond} forecasts/s`
+  );
+}

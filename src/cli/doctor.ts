@@ -1,0 +1,171 @@
+// `tft doctor`: what this machine can run, and for everything else why not.
+import { existsSync, readFileSync } from 'node:fs';
+import { cpus, freemem, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { findOnnxRuntime } from '../backends/onnxruntime-library.js';
+import { type BackendName, loadModel, type ModelDescription, TFTEngine, TFTError } from '../index.js';
+import type { Console, Paint } from './console.js';
+import { FAILED, OK } from './exit-codes.js';
+import { describeEngine } from './present/engine-line.js';
+import { modelOption } from './shared-options.js';
+
+interface Finding {
+  readonly name: string;
+  /** undefined: neither good nor bad, just so. */
+  readonly ok?: boolean;
+  readonly found: string;
+}
+
+interface Diagnosis {
+  readonly machine: readonly Finding[];
+  readonly backends: readonly (Finding & { readonly milliseconds?: number })[];
+  readonly works: boolean;
+}
+
+const BACKENDS: readonly BackendName[] = ['onnxruntime', 'tensorrt', 'libtorch', 'kserve'];
+/** Where drivers put libcuda besides the loader's own path. */
+const LIBRARY_FOLDERS = [
+  '/usr/lib/x86_64-linux-gnu',
+  '/usr/lib/aarch64-linux-gnu',
+  '/usr/lib64',
+  '/usr/lib',
+  '/usr/local/cuda/compat',
+  '/usr/local/nvidia/lib64',
+  '/usr/lib/wsl/lib',
+];
+const GIB = 2 ** 30;
+
+const EXAMPLES = `
+Examples:
+  $ tft doctor
+  $ tft doctor --json | jq .backends
+
+Exit status: 0 when at least one backend makes a forecast here, else 1.`;
+
+export function doctorCommand(console: Console, exit: (status: number) => void): Command {
+  return new Command('doctor')
+    .summary('say what this machine can run, and why not the rest')
+    .description('Says what this machine can run, and for everything else why not.')
+    .addOption(modelOption())
+    .option('--json', 'print JSON')
+    .addHelpText('after', EXAMPLES)
+    .action(async (options: { model: string; json?: boolean }) => {
+      const diagnosis = await examine(options.model);
+      const { out } = console;
+      await out.write(
+        options.json ? `${JSON.stringify(diagnosis, null, 2)}\n` : describe(diagnosis, out.paint),
+      );
+      exit(diagnosis.works ? OK : FAILED);
+    });
+}
+
+async function examine(bundle: string): Promise<Diagnosis> {
+  const machine: Finding[] = [node(), processor(), memory(), cudaDriver(), onnxRuntime()];
+  let model: ModelDescription;
+  try {
+    model = await loadModel(bundle);
+    const found = `${model.name}, ${model.directory}`;
+    machine.push({ name: 'model', ok: true, found });
+  } catch (error) {
+    machine.push({ name: 'model', ok: false, found: reasonOf(error) });
+    return { machine, backends: [], works: false };
+  }
+  const backends = [];
+  for (const name of BACKENDS) backends.push(await tryBackend(name, bundle, model));
+  return { machine, backends, works: backends.some(({ ok }) => ok) };
+}
+
+/** Loads the model on a backend and makes one forecast: nothing less shows that it works. */
+async function tryBackend(
+  backend: BackendName,
+  bundle: string,
+  model: ModelDescription,
+): Promise<Diagnosis['backends'][number]> {
+  try {
+    await using engine = await TFTEngine.load(bundle, { backend });
+    const { encoderLength, horizon, metrics, categories, known } = model;
+    const inputs = {
+      encoderCont: new Float32Array(encoderLength * metrics.length),
+      encoderCat: new Int32Array(encoderLength * categories.length),
+      decoderCont: new Float32Array(horizon * known.length),
+      decoderCat: new Int32Array(horizon * categories.length),
+    };
+    await engine.predict(inputs);
+    const begin = performance.now();
+    await engine.predict(inputs);
+    const milliseconds = performance.now() - begin;
+    const found = `${describeEngine(engine.info)}; a forecast takes ${milliseconds.toFixed(1)} ms`;
+    return { name: backend, ok: true, found, milliseconds };
+  } catch (error) {
+    return { name: backend, ok: false, found: reasonOf(error) };
+  }
+}
+
+function node(): Finding {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const ok = major > 20 || (major === 20 && minor >= 17);
+  return { name: 'node', ok, found: `${process.version}${ok ? '' : '; 20.17 or later is needed'}` };
+}
+
+function processor(): Finding {
+  const all = cpus();
+  return { name: 'processor', found: `${all[0]?.model.trim() ?? process.arch}, ${all.length} cores` };
+}
+
+function memory(): Finding {
+  const write = (bytes: number) => (bytes / GIB).toFixed(1);
+  return { name: 'memory', found: `${write(totalmem())} GiB, ${write(freemem())} free` };
+}
+
+function cudaDriver(): Finding {
+  const folders = [...(process.env.LD_LIBRARY_PATH ?? '').split(':').filter(Boolean), ...LIBRARY_FOLDERS];
+  const library = folders.map((folder) => join(folder, 'libcuda.so.1')).find((path) => existsSync(path));
+  const version = driverVersion();
+  const name = 'CUDA driver';
+  if (library === undefined)
+    return { name, found: 'not found (libcuda.so.1): no NVIDIA GPU can be used here' };
+  return { name, ok: true, found: `${library}${version === undefined ? '' : `, driver ${version}`}` };
+}
+
+function onnxRuntime(): Finding {
+  const name = 'ONNX Runtime';
+  try {
+    const { version, directory } = findOnnxRuntime();
+    return { name, ok: true, found: `${version}, ${directory}` };
+  } catch (error) {
+    return { name, ok: false, found: reasonOf(error) };
+  }
+}
+
+function driverVersion(): string | undefined {
+  try {
+    return /Kernel Module\D*([\d.]+)/.exec(readFileSync('/proc/driver/nvidia/version', 'utf8'))?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof TFTError) return `${error.message} (${error.code})`;
+  return error instanceof Error ? error.message : String(error);
+}
+
+function describe({ machine, backends, works }: Diagnosis, paint: Paint): string {
+  const all = [...machine, ...backends];
+  const width = Math.max(...all.map(({ name }) => name.length)) + 2;
+  const mark = (ok: boolean | undefined) =>
+    ok === undefined ? ' ' : ok ? paint('green', '✓') : paint('red', '✗');
+  const lines = (findings: readonly Finding[]) =>
+    findings.map(({ name, ok, found }) => `  ${mark(ok)} ${name.padEnd(width)}${found}`);
+  return [
+    paint('bold', 'This machine'),
+    ...lines(machine),
+    '',
+    paint('bold', 'Backends'),
+    ...(backends.length === 0 ? ['    none was tried: there is no model to try them with'] : lines(backends)),
+    '',
+    works ? 'Forecasts can be made here.' : paint('red', 'No forecast can be made here.'),
+    '',
+  ].join('\n');
+}

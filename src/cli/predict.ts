@@ -1,0 +1,186 @@
+// `tft predict`: a history file in, a forecast for each server out, as a table, JSON, CSV or a picture.
+import { realpath } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { formatTimestamp, loadColumnMap, parseTimestamp, readHistory } from '../fleet/index.js';
+import { type ModelDescription, TFTEngine, TFTError } from '../index.js';
+import type { Console } from './console.js';
+import { OK, PARTLY } from './exit-codes.js';
+import { type FleetForecast, forecastFleet } from './fleet-forecast.js';
+import { fanCharts } from './present/fan-chart.js';
+import { checkPictureName, writePicture } from './present/picture.js';
+import { plotSvg } from './present/plot.js';
+import { csvPieces, jsonPieces } from './present/records.js';
+import { forecastTable } from './present/table.js';
+import { writeRefusals, writeWarnings } from './present/warnings.js';
+import { startProgress } from './progress.js';
+import {
+  backendOption,
+  type EngineOptions,
+  modelOption,
+  threadsOption,
+  wholeNumber,
+} from './shared-options.js';
+
+/** How forecasts are shown; `tft demo` has these too. */
+export interface ShowOptions {
+  json?: boolean;
+  csv?: boolean;
+  plot?: string;
+  panels: number;
+  chart?: boolean;
+}
+
+interface PredictOptions extends EngineOptions, ShowOptions {
+  map?: string;
+  at?: number;
+  maxGap: number;
+  servers?: string[];
+}
+
+const EXAMPLES = `
+The history is CSV, gzipped or not, with the columns timestamp, server_name, optionally
+profile and status, and the model's metrics by name. --map takes other columns.
+
+Examples:
+  $ tft predict history.csv
+  $ tft predict history.csv.gz --servers web-01,web-02 --plot web.png
+  $ tft predict trace.csv --map maps/bitbrains.json --json > forecasts.json
+  $ zcat history.csv.gz | tft predict - --at 2026-01-31T22:05Z --csv
+
+Exit status: 0 all forecast, 1 nothing forecast, 2 some servers refused (named on
+standard error, with the reason).`;
+
+export function predictCommand(console: Console, exit: (status: number) => void): Command {
+  return addShowOptions(
+    new Command('predict')
+      .summary('forecast every server of a history file')
+      .description('Forecasts every server of a history file.')
+      .argument('<history>', "CSV file, gzipped or not; '-' is standard input"),
+  )
+    .option('--map <file>', 'column map: which columns, scaled and summed how, are the metrics')
+    .addOption(
+      new Option(
+        '--at <time>',
+        "forecast as of this UTC time, using nothing later (default: each server's newest row)",
+      ).argParser(timeArgument),
+    )
+    .addOption(
+      new Option('--max-gap <minutes>', 'fill gaps up to this long with the row before')
+        .argParser(minutesArgument)
+        .default(60),
+    )
+    .addOption(new Option('--servers <names>', 'only these, separated by commas').argParser(listArgument))
+    .addOption(modelOption())
+    .addOption(backendOption())
+    .addOption(threadsOption())
+    .addHelpText('after', EXAMPLES)
+    .action(async (history: string, options: PredictOptions) => {
+      exit(await predict(history, options, console));
+    });
+}
+
+/** --json, --csv, --plot, --panels, --chart */
+export function addShowOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--json', 'print JSON instead of a table').conflicts('csv'))
+    .addOption(new Option('--csv', 'print CSV instead of a table: a line for every server and step'))
+    .option('--plot <file>', 'also draw a picture, .svg or .png: history and quantiles, a panel a server')
+    .addOption(new Option('--panels <n>', 'the most panels in a picture').argParser(wholeNumber).default(60))
+    .option('--chart', 'draw small charts below the table (default: on a terminal)')
+    .option('--no-chart', 'draw none');
+}
+
+async function predict(source: string, options: PredictOptions, console: Console): Promise<number> {
+  if (options.plot !== undefined) checkPictureName(options.plot);
+  const map = options.map === undefined ? undefined : await loadColumnMap(options.map);
+  const { model: bundle, backend, threads, at, servers } = options;
+  let fleet: FleetForecast;
+  {
+    await using engine = await TFTEngine.load(bundle, { backend, threads });
+    const reading = startProgress(console.err, 'reading');
+    const history = await readHistory(source === '-' ? process.stdin : source, engine.model, {
+      map,
+      servers,
+      maxGapMinutes: options.maxGap,
+      until: at,
+      onProgress: reading.update,
+    }).finally(reading.stop);
+    const forecasting = startProgress(console.err, 'forecasting');
+    fleet = await forecastFleet(engine, history, {
+      at,
+      servers,
+      simulated: await isSimulated(source, engine.model),
+      onProgress: forecasting.update,
+    }).finally(forecasting.stop);
+  }
+  return show(fleet, options, console);
+}
+
+/** Writes forecasts in the form asked for, warnings and refusals on standard error; the exit status. */
+export async function show(
+  fleet: FleetForecast,
+  options: ShowOptions,
+  { out, err }: Console,
+): Promise<number> {
+  await writeWarnings(fleet.warnings, err);
+  await writeRefusals(fleet.refused, err);
+  // CSV has no place for it.
+  if (fleet.simulated && options.csv) await err.write('note: simulated data, these servers do not exist\n');
+  if (options.json) for (const piece of jsonPieces(fleet)) await out.write(piece);
+  if (fleet.forecasts.length === 0) {
+    const servers = fleet.refused.length === 1 ? 'the one server' : `none of ${fleet.refused.length} servers`;
+    const reason = fleet.refused.length === 1 ? 'was refused' : 'can be forecast';
+    throw new TFTError(fleet.refused[0]?.code ?? 'ERR_TFT_HISTORY_EMPTY', `${servers} ${reason}`);
+  }
+  if (options.csv) for (const piece of csvPieces(fleet)) await out.write(piece);
+  if (!options.json && !options.csv) {
+    await out.write(forecastTable(fleet, out.paint));
+    if (options.chart ?? out.isTerminal) await out.write(`\n${fanCharts(fleet, out.width, out.paint)}`);
+  }
+  if (options.plot !== undefined) {
+    await writePicture(options.plot, plotSvg(fleet, { mostPanels: options.panels }));
+    const left = fleet.forecasts.length - options.panels;
+    const note =
+      left > 0 ? ` with the first ${options.panels} servers; --panels takes more, --servers others` : '';
+    await err.write(`wrote ${options.plot}${note}\n`);
+  }
+  return fleet.refused.length > 0 ? PARTLY : OK;
+}
+
+/** Whether a file is the bundle's own sample history, and that is simulated. */
+async function isSimulated(source: string, model: ModelDescription): Promise<boolean> {
+  const sample = model.files.history;
+  if (sample?.simulated !== true || source === '-') return false;
+  const [given, own] = await Promise.all(
+    [source, join(model.directory, sample.path)].map((path) => realpath(path).catch(() => path)),
+  );
+  return given === own;
+}
+
+function timeArgument(text: string): number {
+  const time = parseTimestamp(text.trim());
+  if (Number.isNaN(time)) {
+    throw new InvalidArgumentError(
+      `It must be a time such as ${formatTimestamp(Date.UTC(2026, 0, 31, 22, 5))}.`,
+    );
+  }
+  return time;
+}
+
+function minutesArgument(text: string): number {
+  const minutes = Number(text);
+  if (text.trim() === '' || !(minutes >= 0 && Number.isFinite(minutes))) {
+    throw new InvalidArgumentError('It must be a number of minutes from 0 on.');
+  }
+  return minutes;
+}
+
+function listArgument(text: string, before: string[] = []): string[] {
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  if (names.length === 0) throw new InvalidArgumentError('It must name at least one server.');
+  return [...before, ...names];
+}

@@ -1,0 +1,8 @@
+// What really runs, in a few words: 'onnxruntime 1.30.0 (fp32, 2 threads): CPU'.
+import type { EngineInfo } from '../../index.js';
+
+export function describeEngine(info: EngineInfo): string {
+  const version = info.versions[info.backend];
+  const threads = `${info.threads} thread${info.threads === 1 ? '' : 's'}`;
+  return `${info.backend}${version === undefined ? '' : ` ${version}`} (${info.precision}, ${threads}), ${info.device}`;
+}

@@ -1,0 +1,295 @@
+// The forecasts as a picture: SVG with a small panel a server, its history and its quantile fan.
+import { type ScaleLinear, type ScaleTime, scaleLinear, scaleUtc } from 'd3-scale';
+import { area, line } from 'd3-shape';
+import { utcFormat } from 'd3-time-format';
+import { formatTimestamp } from '../../fleet/index.js';
+import type { ModelDescription } from '../../index.js';
+import type { FleetForecast, ServerForecast } from '../fleet-forecast.js';
+import {
+  bandOf,
+  decimalsFor,
+  formatSpan,
+  nestedBands,
+  percent,
+  shownSteps,
+  targetTitle,
+  targetUnit,
+} from './summary.js';
+
+export interface PlotOptions {
+  /** The most panels; further servers are left out, and the picture says so. */
+  mostPanels: number;
+}
+
+const MINUTE = 60_000;
+const INSET = { top: 40, right: 14, bottom: 24, left: 42 };
+const GAP = 14;
+const MARGIN = 22;
+const HEADER = 78;
+const FONT = "'DejaVu Sans', Verdana, sans-serif";
+const COLOURS = {
+  text: '#1f2937',
+  quiet: '#6b7280',
+  grid: '#e5e7eb',
+  history: '#374151',
+  median: '#1d4ed8',
+  /** From the widest band to the narrowest; the last one serves any further ones. */
+  bands: ['#dbe7fb', '#b6cff7', '#86aef0', '#5f92ea'],
+  simulated: '#b45309',
+};
+
+const NOW_LINE = `stroke="${COLOURS.quiet}" stroke-dasharray="3 3"`;
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+interface Point {
+  time: number;
+  value: number;
+}
+interface Interval {
+  time: number;
+  low: number;
+  high: number;
+}
+
+/** The picture as the text of an SVG file, in the order of the forecasts. */
+export function plotSvg(fleet: FleetForecast, { mostPanels }: PlotOptions): string {
+  const shown = fleet.forecasts.slice(0, mostPanels);
+  const { columns, size } = layout(shown.length);
+  const rows = Math.ceil(shown.length / columns);
+  const width = 2 * MARGIN + columns * size.width + (columns - 1) * GAP;
+  const height = HEADER + rows * (size.height + GAP) - GAP + MARGIN;
+  const panels = shown.map((forecast, index) => {
+    const x = MARGIN + (index % columns) * (size.width + GAP);
+    const y = HEADER + Math.floor(index / columns) * (size.height + GAP);
+    return panel(forecast, fleet.model, size, x, y);
+  });
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ` +
+      `viewBox="0 0 ${width} ${height}" font-family="${FONT}" font-size="11" fill="${COLOURS.text}">`,
+    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
+    header(fleet, shown.length, width),
+    ...panels,
+    '</svg>',
+    '',
+  ].join('\n');
+}
+
+/** Fewer panels are larger. */
+function layout(panels: number): { columns: number; size: Size } {
+  if (panels <= 1) return { columns: 1, size: { width: 760, height: 360 } };
+  if (panels <= 4) return { columns: 2, size: { width: 480, height: 250 } };
+  const columns = panels <= 9 ? 3 : panels <= 20 ? 4 : 5;
+  return { columns, size: { width: 340, height: 196 } };
+}
+
+function header(fleet: FleetForecast, shown: number, width: number): string {
+  const { model, forecasts, simulated } = fleet;
+  const span = formatSpan(model.horizon * model.stepMinutes);
+  const number = forecasts.length;
+  const servers =
+    shown < number ? `${shown} of ${number} servers` : `${number} server${number === 1 ? '' : 's'}`;
+  const single = shown === 1;
+  const title = `${targetTitle(model)}, the next ${span}${number === 1 ? '' : ` of ${servers}`}`;
+  const starts = new Set(forecasts.map(({ start }) => start.getTime()));
+  const { low, high } = bandOf(model.quantiles);
+  const notes = [
+    starts.size === 1 ? `from ${formatTimestamp([...starts][0] ?? 0)}` : 'each from its own newest row',
+    'times in UTC',
+    `in brackets ${percent(model.quantiles[low])}–${percent(model.quantiles[high])} %`,
+    ...(single ? [] : ['each panel has its own scale']),
+  ];
+  const parts = [
+    text(MARGIN, 30, title, { size: 16, weight: 'bold' }),
+    text(MARGIN, 49, notes.join(' · '), { fill: COLOURS.quiet }),
+    legend(model, MARGIN, 66),
+  ];
+  if (simulated) {
+    const style = { anchor: 'end', size: 12, weight: 'bold', fill: COLOURS.simulated } as const;
+    // Under the title where one narrow panel leaves no room beside it.
+    parts.push(text(width - MARGIN, single ? 49 : 30, 'Simulated data', style));
+  }
+  return parts.join('\n');
+}
+
+function legend(model: ModelDescription, x: number, y: number): string {
+  const parts: string[] = [];
+  let at = x;
+  const entry = (symbol: (left: number) => string, label: string) => {
+    parts.push(symbol(at), text(at + 22, y, label, { size: 10, fill: COLOURS.quiet }));
+    at = Math.round(at + 22 + textWidth(label, 10) + 12);
+  };
+  const stroke = (colour: string, thickness: number) => (left: number) =>
+    `<path d="M${left},${y - 4}h16" stroke="${colour}" stroke-width="${thickness}"/>`;
+  entry(stroke(COLOURS.history, 1.2), 'history');
+  entry(stroke(COLOURS.median, 2), 'median');
+  entry((left) => `<path d="M${left + 8},${y - 10}v12" ${NOW_LINE}/>`, 'now');
+  const bands = nestedBands(model.quantiles);
+  for (const [index, { share }] of [...bands.entries()].reverse()) {
+    entry(
+      (left) => `<rect x="${left}" y="${y - 9}" width="16" height="10" fill="${bandColour(index)}"/>`,
+      `${percent(share)} % band`,
+    );
+  }
+  return parts.join('\n');
+}
+
+function panel(forecast: ServerForecast, model: ModelDescription, size: Size, x: number, y: number): string {
+  const { server, values, start } = forecast;
+  const count = model.quantiles.length;
+  const step = model.stepMinutes * MINUTE;
+  const first = start.getTime();
+  const past: Point[] = Array.from(forecast.history, (value, index) => ({
+    time: first - (model.encoderLength - index) * step,
+    value,
+  }));
+  const ahead = (column: number): Point[] =>
+    Array.from({ length: model.horizon }, (_, index) => ({
+      time: first + index * step,
+      value: values[index * count + column] as number,
+    }));
+
+  const right = size.width - INSET.right;
+  const bottom = size.height - INSET.bottom;
+  const time = scaleUtc([past[0]?.time ?? first, first + (model.horizon - 1) * step], [INSET.left, right]);
+  const value = scaleLinear(domain(forecast, model), [bottom, INSET.top]).nice(4);
+  const band = area<Interval>()
+    .x((point) => rounded(time(point.time)))
+    .y0((point) => rounded(value(point.low)))
+    .y1((point) => rounded(value(point.high)));
+  const curve = line<Point>()
+    .x((point) => rounded(time(point.time)))
+    .y((point) => rounded(value(point.value)));
+
+  const bands = nestedBands(model.quantiles).map(({ low, high }, index) => {
+    const [from, to] = [ahead(low), ahead(high)];
+    const points = from.map((point, at) => ({
+      time: point.time,
+      low: point.value,
+      high: to[at]?.value ?? 0,
+    }));
+    return `<path d="${band(points) ?? ''}" fill="${bandColour(index)}"/>`;
+  });
+  const median = ahead(bandOf(model.quantiles).median);
+  const now = rounded(time(first - step));
+  return [
+    `<g class="panel" transform="translate(${x},${y})">`,
+    `<title>${escaped(server)}</title>`,
+    text(INSET.left, 14, truncated(server, 12, right - INSET.left), { size: 12, weight: 'bold' }),
+    text(INSET.left, 29, summary(forecast, model, value.domain()[1] ?? 0), { size: 10, fill: COLOURS.quiet }),
+    valueAxis(value, targetUnit(model), right),
+    timeAxis(time, right, bottom),
+    ...bands,
+    `<path d="M${now},${INSET.top}V${bottom}" ${NOW_LINE}/>`,
+    `<path d="${curve(past) ?? ''}" fill="none" stroke="${COLOURS.history}" stroke-width="1.2" stroke-linejoin="round"/>`,
+    `<path d="${curve(median) ?? ''}" fill="none" stroke="${COLOURS.median}" stroke-width="2" stroke-linejoin="round"/>`,
+    '</g>',
+  ].join('\n');
+}
+
+/** 'now 23.1 · +8 h 31.0 (20.4 – 44.2)' */
+function summary({ history, values }: ServerForecast, model: ModelDescription, top: number): string {
+  const { median, low, high } = bandOf(model.quantiles);
+  const last = shownSteps(model.horizon).at(-1) ?? 0;
+  const at = last * model.quantiles.length;
+  const [middle, from, to] = [values[at + median], values[at + low], values[at + high]] as [
+    number,
+    number,
+    number,
+  ];
+  const decimals = decimalsFor(top);
+  const write = (value: number) => value.toFixed(decimals);
+  const ahead = `+${formatSpan((last + 1) * model.stepMinutes)}`;
+  return `now ${write(history.at(-1) ?? Number.NaN)} · ${ahead} ${write(middle)} (${write(from)} – ${write(to)})`;
+}
+
+/** All that is drawn, and zero where the values are near it; never empty. */
+function domain({ history, values }: ServerForecast, model: ModelDescription): [number, number] {
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  for (const series of [history, values]) {
+    for (const value of series) {
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    }
+  }
+  const minimum = model.metrics.find((metric) => metric.name === model.target)?.minimum;
+  if (minimum !== undefined && low - minimum < 0.5 * (high - minimum)) low = Math.min(low, minimum);
+  return high - low > 1e-6 * Math.max(1, Math.abs(high)) ? [low, high] : [low - 1, high + 1];
+}
+
+function valueAxis(scale: ScaleLinear<number, number>, unit: string, right: number): string {
+  const ticks = scale.ticks(4);
+  const write = scale.tickFormat(4);
+  return ticks
+    .map((tick, index) => {
+      const y = rounded(scale(tick));
+      const label = index === ticks.length - 1 && unit === '%' ? `${write(tick)} %` : write(tick);
+      return (
+        `<path d="M${INSET.left},${y}H${right}" stroke="${COLOURS.grid}"/>` +
+        text(INSET.left - 5, y + 3.5, label, { size: 10, anchor: 'end', fill: COLOURS.quiet })
+      );
+    })
+    .join('\n');
+}
+
+const writeTime = utcFormat('%H:%M');
+const writeDay = utcFormat('%-d %b');
+
+function timeAxis(scale: ScaleTime<number, number>, right: number, bottom: number): string {
+  const ticks = scale.ticks(6).map((tick) => {
+    const x = rounded(scale(tick));
+    const midnight = tick.getUTCHours() === 0 && tick.getUTCMinutes() === 0;
+    const style = { size: 10, anchor: 'middle', fill: midnight ? COLOURS.text : COLOURS.quiet } as const;
+    const label = x - INSET.left < 14 || right - x < 4 ? '' : midnight ? writeDay(tick) : writeTime(tick);
+    return `<path d="M${x},${bottom}v4" stroke="${COLOURS.quiet}"/>${text(x, bottom + 15, label, style)}`;
+  });
+  return [`<path d="M${INSET.left},${bottom}H${right}" stroke="${COLOURS.quiet}"/>`, ...ticks].join('\n');
+}
+
+interface TextStyle {
+  size?: number;
+  weight?: 'bold';
+  fill?: string;
+  anchor?: 'middle' | 'end';
+}
+
+function text(x: number, y: number, content: string, style: TextStyle = {}): string {
+  if (content === '') return '';
+  const attributes = [
+    style.size === undefined ? '' : ` font-size="${style.size}"`,
+    style.weight === undefined ? '' : ` font-weight="${style.weight}"`,
+    style.fill === undefined ? '' : ` fill="${style.fill}"`,
+    style.anchor === undefined ? '' : ` text-anchor="${style.anchor}"`,
+  ];
+  return `<text x="${x}" y="${y}"${attributes.join('')}>${escaped(content)}</text>`;
+}
+
+/** An estimate: fonts are not measured here. DejaVu Sans is about 0.6 of its size wide, bold 0.68. */
+function textWidth(content: string, size: number): number {
+  return content.length * size * 0.62;
+}
+
+function truncated(content: string, size: number, width: number): string {
+  const most = Math.floor(width / (size * 0.68));
+  return content.length <= most ? content : `${content.slice(0, most - 1)}…`;
+}
+
+function bandColour(index: number): string {
+  return COLOURS.bands[Math.min(index, COLOURS.bands.length - 1)] as string;
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 10) / 10;
+}
+
+const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+
+/** XML text; characters that XML cannot hold at all become a replacement character. */
+function escaped(content: string): string {
+  return content
+    .replace(/[&<>"]/g, (character) => ENTITIES[character] as string)
+    .replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, '\uFFFD');
+}

@@ -1,0 +1,32 @@
+// A progress bar on standard error for a person at a terminal; nothing at all for anyone else.
+import { Presets, SingleBar } from 'cli-progress';
+import type { Screen } from './console.js';
+
+/** Work shorter than this shows no bar. */
+const PATIENCE_MS = 400;
+
+export interface Progress {
+  update(done: number, total: number | undefined): void;
+  stop(): void;
+}
+
+/** `title` is a verb: 'reading'. */
+export function startProgress(screen: Screen, title: string): Progress {
+  if (!screen.isTerminal) return { update() {}, stop() {} };
+  const begin = performance.now();
+  let bar: SingleBar | undefined;
+  return {
+    update(done, total) {
+      if (total === undefined || performance.now() - begin < PATIENCE_MS) return;
+      if (bar === undefined) {
+        const format = `${title} {bar} {percentage} %`;
+        bar = new SingleBar({ format, hideCursor: true, clearOnComplete: true }, Presets.shades_grey);
+        bar.start(total, done);
+      }
+      bar.update(done);
+    },
+    stop() {
+      bar?.stop();
+    },
+  };
+}

@@ -1,0 +1,35 @@
+// Options that several commands take, and the bundle that they use when none is named.
+import { fileURLToPath } from 'node:url';
+import { InvalidArgumentError, Option } from 'commander';
+import type { LoadOptions } from '../index.js';
+
+/** The bundle that ships with this package. */
+export const DEMO_BUNDLE = fileURLToPath(new URL('../../models/demo', import.meta.url));
+
+export interface EngineOptions {
+  model: string;
+  backend: NonNullable<LoadOptions['backend']>;
+  threads?: number;
+}
+
+export function modelOption(): Option {
+  return new Option('-m, --model <bundle>', 'model bundle, a folder').default(DEMO_BUNDLE, 'the demo model');
+}
+
+export function backendOption(): Option {
+  return new Option('--backend <name>', 'what runs the model')
+    .choices(['auto', 'onnxruntime', 'tensorrt', 'libtorch', 'kserve'])
+    .default('auto');
+}
+
+export function threadsOption(): Option {
+  return new Option('--threads <n>', 'threads that compute').argParser(wholeNumber);
+}
+
+/** For `Option.argParser`: 1, 2, 3 … */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1)
+    throw new InvalidArgumentError('It must be a whole number from 1 on.');
+  return value;
+}
