@@ -1,0 +1,39 @@
+"""The command line. Each command lives in its own module and registers itself with `add_parser`.
+
+Those modules import torch only when their command runs, so that `--help` answers at once.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from . import __version__, export, verify
+from .errors import ExportError
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tft-export", description="Export Temporal Fusion Transformers to bundles for tft-tensorrt."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    export.add_parser(commands)
+    verify.add_parser(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command. 0: done; 1: done, and the answer is no; 2: a mistake the user can mend."""
+    options = build_parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except ExportError as error:
+        print(f"tft-export: {error} [{error.code}]", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        return EXIT_USER_ERROR

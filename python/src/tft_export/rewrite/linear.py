@@ -1,0 +1,62 @@
+"""Affine maps: read out of nn.Linear, composed in float64, applied in float32."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class AffineMap:
+    """x @ weight + bias in float64; weight is [inputs, outputs]."""
+
+    weight: Tensor
+    bias: Tensor
+
+    @staticmethod
+    def of(linear: nn.Linear) -> "AffineMap":
+        weight = linear.weight.detach().double().T
+        bias = weight.new_zeros(weight.shape[1]) if linear.bias is None else linear.bias.detach().double()
+        return AffineMap(weight, bias)
+
+    def then(self, following: "AffineMap") -> "AffineMap":
+        """The one map that equals this one followed by another."""
+        return AffineMap(self.weight @ following.weight, self.bias @ following.weight + following.bias)
+
+    def halves(self) -> tuple["AffineMap", "AffineMap"]:
+        """Splits the outputs in two: the value and the gate of a gated linear unit."""
+        value_weight, gate_weight = self.weight.chunk(2, dim=1)
+        value_bias, gate_bias = self.bias.chunk(2)
+        return AffineMap(value_weight, value_bias), AffineMap(gate_weight, gate_bias)
+
+
+class Affine(nn.Module):
+    """An AffineMap in the graph: one product, one addition."""
+
+    def __init__(self, affine: AffineMap):
+        super().__init__()
+        self.register_buffer("weight", affine.weight.float().contiguous())
+        self.register_buffer("bias", affine.bias.float().contiguous())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.weight + self.bias
+
+
+class GatedAffine(nn.Module):
+    """A linear map followed by a gated linear unit's: value * sigmoid(gate)."""
+
+    def __init__(self, affine: AffineMap):
+        super().__init__()
+        self.map = Affine(affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.glu(self.map(x), dim=-1)
+
+
+def layer_norm_of(norm: nn.LayerNorm) -> nn.LayerNorm:
+    """A copy of a LayerNorm that owns its parameters, so that rewriting leaves the model untouched."""
+    copy = nn.LayerNorm(norm.normalized_shape, eps=norm.eps)
+    with torch.no_grad():
+        copy.weight.copy_(norm.weight)
+        copy.bias.copy_(norm.bias)
+    return copy.requires_grad_(False)

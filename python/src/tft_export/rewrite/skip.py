@@ -1,0 +1,22 @@
+"""A gate, a skip connection and a LayerNorm: what follows the LSTM, the attention and the last network.
+
+Rewrites GateAddNorm, and the pair GatedLinearUnit and AddNorm after the LSTM, for equal sizes. A linear
+map that comes right before the gate can be composed into it.
+"""
+
+from torch import Tensor, nn
+
+from .linear import AffineMap, GatedAffine, layer_norm_of
+
+
+class GatedSkip(nn.Module):
+    """LayerNorm(GLU(x) + skip)."""
+
+    def __init__(self, glu: nn.Module, add_norm: nn.Module, before: nn.Linear | None = None):
+        super().__init__()
+        gate = AffineMap.of(glu.fc)
+        self.gate = GatedAffine(gate if before is None else AffineMap.of(before).then(gate))
+        self.norm = layer_norm_of(add_norm.norm)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        return self.norm(self.gate(x) + skip)
