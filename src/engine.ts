@@ -1,6 +1,7 @@
 // TFTEngine, the public face: loads a model onto a backend, checks requests and returns forecasts.
 import { createRequire } from 'node:module';
 import { extname } from 'node:path';
+import { aborted } from './abort.js';
 import type { Backend, BackendName, Precision } from './backends/backend.js';
 import { notInThisBuild, selectBackend } from './backends/select.js';
 import { type AcceptedInputs, Contract, type ForecastInputs } from './contract.js';
@@ -15,7 +16,6 @@ import {
   type PredictOptions,
 } from './options.js';
 import { BatchQueue, inRequest } from './queue.js';
-import { aborted } from './request.js';
 import { typeName } from './typed-array.js';
 
 export type { BackendName, Log, LogEntry, Precision } from './backends/backend.js';

@@ -44,7 +44,8 @@ export class BatchQueue {
   readonly #turns: Turn[] = [];
   #waitingServers = 0;
   #waitingBatches = 0;
-  #running = false;
+  /** The turn whose batch runs. It queues up again when that batch has ended, behind who came meanwhile. */
+  #running: Turn | undefined;
   #closed: { promise: Promise<void>; resolve: () => void } | undefined;
 
   constructor(backend: Backend, contract: Contract, maxBatch: number, queueLimit: number) {
@@ -148,7 +149,7 @@ export class BatchQueue {
       const slot = batch.filled;
       const count = Math.min(request.servers - from, this.#maxBatch - slot);
       if (slot === 0) {
-        if (batch.turn.push(batch) === 1) this.#turns.push(batch.turn);
+        if (batch.turn.push(batch) === 1 && batch.turn !== this.#running) this.#turns.push(batch.turn);
         this.#waitingBatches++;
       }
       batch.pieces.push({ request, from, count, slot });
@@ -177,46 +178,49 @@ export class BatchQueue {
   }
 
   #leave(batch: Batch): void {
-    batch.turn.splice(batch.turn.indexOf(batch), 1);
-    if (batch.turn.length === 0) this.#turns.splice(this.#turns.indexOf(batch.turn), 1);
+    const { turn } = batch;
+    turn.splice(turn.indexOf(batch), 1);
+    if (turn.length === 0 && turn !== this.#running) this.#turns.splice(this.#turns.indexOf(turn), 1);
     this.#waitingBatches--;
   }
 
   #pump(): void {
-    while (!this.#running) {
-      const turn = this.#turns[0];
-      const batch = turn?.[0];
-      if (turn === undefined || batch === undefined) break;
+    while (this.#running === undefined) {
+      const batch = this.#turns[0]?.[0];
+      if (batch === undefined) break;
       // A request whose time is over leaves here, and with the last one the batch.
       for (const piece of [...batch.pieces]) piece.request.begin();
-      if (batch.filled === 0) continue;
-      this.#leave(batch);
-      if (this.#turns[0] === turn) this.#turns.push(...this.#turns.splice(0, 1));
-      this.#waitingServers -= batch.filled;
-      batch.begun = true;
-      this.#run(batch);
+      if (batch.filled > 0) this.#run(batch);
     }
-    if (!this.#running) this.#closed?.resolve();
+    if (this.#running === undefined) this.#closed?.resolve();
   }
 
   #run(batch: Batch): void {
-    this.#running = true;
+    this.#turns.shift();
+    this.#running = batch.turn;
+    this.#leave(batch);
+    this.#waitingServers -= batch.filled;
+    batch.begun = true;
     this.#backend.run(batch.slab, batch.filled).then(
       (slab) => {
-        this.#running = false;
         // The next batch first, so that the backend works while the results are handed out.
-        this.#pump();
+        this.#next();
         for (const { request, slot, from, count } of batch.pieces) {
           request.answer(slab.predictions, slot, from, count);
         }
         this.#slabs.give(slab);
       },
       (error: TFTError) => {
-        this.#running = false;
         for (const { request } of batch.pieces) request.fail(error);
-        this.#pump();
+        this.#next();
       },
     );
+  }
+
+  #next(): void {
+    if (this.#running && this.#running.length > 0) this.#turns.push(this.#running);
+    this.#running = undefined;
+    this.#pump();
   }
 }
 

@@ -1,4 +1,5 @@
 // One caller's wait for a result: gathers the parts, and ends early on abort, deadline or failure.
+import { unwatchSignal, watchSignal } from './abort.js';
 import { TFTError } from './errors.js';
 import { viewLength } from './typed-array.js';
 
@@ -7,11 +8,6 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
   readonly out?: Float32Array | undefined;
   readonly deadlineMs?: number | undefined;
-}
-
-/** The error for a signal that has fired. */
-export function aborted(signal: AbortSignal): TFTError {
-  return new TFTError('ERR_TFT_ABORTED', 'the request was aborted by its signal', { cause: signal.reason });
 }
 
 /** A request whose inputs are copied already. */
@@ -24,13 +20,13 @@ export class Request {
   readonly #width: number;
   readonly #options: RequestOptions;
   readonly #withdraw: () => void;
-  readonly #deadline: number;
+  readonly #fail = (error: TFTError) => this.fail(error);
   #resolve!: (predictions: Float32Array) => void;
   #reject!: (error: unknown) => void;
   #result: Float32Array | undefined;
   #answered = 0;
   #begun = false;
-  #onAbort: (() => void) | undefined;
+  #deadline = Infinity;
   #timer: NodeJS.Timeout | undefined;
 
   /**
@@ -44,21 +40,18 @@ export class Request {
     this.#options = options;
     this.#withdraw = withdraw;
     this.#result = options.out;
-    this.#deadline = options.deadlineMs === undefined ? Infinity : performance.now() + options.deadlineMs;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
   }
 
-  /** Listens for the signal and the deadline; for a request that could not begin at once. */
+  /** Listens for the signal and, unless the request has begun at once, for the deadline. */
   watch(): void {
     const { signal, deadlineMs } = this.#options;
-    if (signal) {
-      this.#onAbort = () => this.fail(aborted(signal));
-      signal.addEventListener('abort', this.#onAbort, { once: true });
-    }
+    if (signal) watchSignal(signal, this.#fail);
     if (deadlineMs !== undefined && !this.#begun) {
+      this.#deadline = performance.now() + deadlineMs;
       this.#timer = setTimeout(() => this.fail(this.#late()), Math.min(deadlineMs, LONGEST_TIMER));
     }
   }
@@ -110,7 +103,8 @@ export class Request {
   #settle(): void {
     this.settled = true;
     clearTimeout(this.#timer);
-    if (this.#onAbort) this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    const { signal } = this.#options;
+    if (signal) unwatchSignal(signal, this.#fail);
   }
 
   #late(): TFTError {
