@@ -7,7 +7,8 @@ import { writeCalendar } from './calendar.js';
 import { CategoryCodes } from './category-codes.js';
 import { HistoryReport, type HistoryWarning } from './report.js';
 import { type Coverage, type SeriesShape, ServerSeries } from './server-series.js';
-import { formatTimestamp, parseTimestamp } from './timestamp.js';
+import { describeShortfall } from './shortfall.js';
+import { parseTimestamp } from './timestamp.js';
 
 /** The part of a model's description that a history depends on. */
 export type HistoryModel = Pick<
@@ -230,7 +231,7 @@ export class FleetHistory {
         const filled = coverage.gaps.map(({ first, steps }) => ({ from: this.#date(first), steps }));
         complete.push({ server, series, end, filled });
       } else {
-        refused.push({ server, ...this.#lack(coverage, end) });
+        refused.push({ server, ...describeShortfall(coverage, end, this.#shape, this.#stepMs, this.#until) });
       }
     }
 
@@ -282,53 +283,6 @@ export class FleetHistory {
 
   #date(step: number): Date {
     return new Date(step * this.#stepMs);
-  }
-
-  #untilText(): string {
-    return Number.isFinite(this.#until) ? ` until ${formatTimestamp(this.#until)}` : '';
-  }
-
-  #lack(coverage: Exclude<Coverage, { kind: 'complete' }>, end: number): Omit<RefusedServer, 'server'> {
-    const { encoderLength } = this.#model;
-    const hours = (steps: number) => `${Number(((steps * this.#stepMs) / 3_600_000).toFixed(1))} h`;
-    const time = (step: number) => formatTimestamp(step * this.#stepMs);
-    const needed = `${encoderLength} steps (${hours(encoderLength)}) are needed`;
-    const fillable = `gaps of up to ${this.#shape.maxGap} steps are filled`;
-    switch (coverage.kind) {
-      case 'none':
-        return { code: 'ERR_TFT_HISTORY_SHORT', message: `has no usable row${this.#untilText()}; ${needed}` };
-      case 'stale': {
-        const missing = end - coverage.newest;
-        return {
-          code: 'ERR_TFT_HISTORY_SHORT',
-          message: `its newest row, ${time(coverage.newest)}, is ${missing} steps before ${time(end)}; ${fillable}`,
-        };
-      }
-      case 'short': {
-        const has = end - coverage.oldest + 1;
-        return {
-          code: 'ERR_TFT_HISTORY_SHORT',
-          message: `has ${has} steps (${hours(has)}) of history, from ${time(coverage.oldest)} to ${time(end)}; ${needed}`,
-        };
-      }
-      case 'broken': {
-        const { first, steps } = coverage.gap;
-        const has = end - (first + steps) + 1;
-        return {
-          code: 'ERR_TFT_HISTORY_SHORT',
-          message:
-            `has ${has} steps (${hours(has)}) since a gap of ${steps} steps that ends before ` +
-            `${time(first + steps)}; ${needed}, and ${fillable}`,
-        };
-      }
-      case 'displaced':
-        return {
-          code: 'ERR_TFT_HISTORY_ORDER',
-          message:
-            `the rows needed for ${time(end)} were displaced by newer ones; ` +
-            'give that time as `until` before adding rows',
-        };
-    }
   }
 }
 

@@ -1,5 +1,11 @@
 // The fleet's part of the public face: from rows of metrics to the arrays that the model reads.
-export { type ColumnMap, loadColumnMap, type MetricRule, parseColumnMap } from './column-map.js';
+export {
+  type CategoryRule,
+  type ColumnMap,
+  loadColumnMap,
+  type MetricRule,
+  parseColumnMap,
+} from './column-map.js';
 export {
   type FilledGap,
   FleetHistory,

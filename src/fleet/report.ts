@@ -122,17 +122,16 @@ export class HistoryReport {
   }
 
   #rows(): HistoryWarning[] {
-    const texts: Record<CountedFate | 'incomplete', string> = {
-      repeated: 'are there twice; one of each was kept',
-      conflicting: 'differ from another of the same server and time; the last one was kept',
-      merged: `share a ${this.#stepMinutes}-minute step with another; the latest was kept`,
-      incomplete: 'have an empty metric and count as missing',
+    const texts: Record<CountedFate | 'incomplete', [what: string, then: string]> = {
+      repeated: ['repeated rows', 'one of each is kept'],
+      conflicting: ['different rows for the same server and time', 'the last one is kept'],
+      merged: [`rows that share a ${this.#stepMinutes}-minute step`, 'the latest is kept'],
+      incomplete: ['rows with an empty metric', 'they count as missing'],
     };
-    return [...this.#tallies].map(([kind, { count, example }]) => ({
-      kind,
-      count,
-      message: `${plural(count, 'row')} ${texts[kind]} (first: ${example})`,
-    }));
+    return [...this.#tallies].map(([kind, { count, example }]) => {
+      const [what, then] = texts[kind];
+      return { kind, count, message: `${what}: ${count.toLocaleString('en')} (first: ${example}); ${then}` };
+    });
   }
 }
 

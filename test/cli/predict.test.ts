@@ -347,9 +347,9 @@ describe('duplicates and doubtful values', () => {
     const { status, stderr } = await predict(content);
     expect(status).toBe(0);
     expect(stderr.split('\n').filter(Boolean).sort()).toEqual([
-      'warning: 1 row are there twice; one of each was kept (first: vm2 at 2026-01-07T09:45Z)',
-      'warning: 2 rows differ from another of the same server and time; the last one was kept (first: vm10 at 2026-01-07T09:45Z)',
+      'warning: different rows for the same server and time: 2 (first: vm10 at 2026-01-07T09:45Z); the last one is kept',
       "warning: profile 'blockchain' is unknown to the model (1 row); taken as 'unknown'",
+      'warning: repeated rows: 1 (first: vm2 at 2026-01-07T09:45Z); one of each is kept',
     ]);
   });
 });

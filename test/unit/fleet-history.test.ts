@@ -198,7 +198,7 @@ describe('rows twice', () => {
         kind: 'conflicting',
         count: 1,
         message:
-          '1 row differ from another of the same server and time; the last one was kept (first: a at 2026-01-05T23:10Z)',
+          'different rows for the same server and time: 1 (first: a at 2026-01-05T23:10Z); the last one is kept',
       },
     ]);
   });
