@@ -1,11 +1,15 @@
 #!/usr/bin/env node
 // Entry of the command `tft`. The process is left to end by itself: output still in a pipe is not cut off.
 import { processConsole } from './console.js';
+import { FAILED } from './exit-codes.js';
 import { runProgram } from './program.js';
 
-// A reader that has seen enough, as in `tft predict … | head`, is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+  // A reader that has seen enough, as in `tft predict … | head`, is no failure.
+  if (error.code === 'EPIPE') return;
+  process.stderr.write(`tft: the output cannot be written: ${error.message} (ERR_TFT_FILE)\n`);
+  process.exitCode = FAILED;
 });
 
-process.exitCode = await runProgram(process.argv.slice(2), processConsole());
+const status = await runProgram(process.argv.slice(2), processConsole());
+process.exitCode ||= status;
