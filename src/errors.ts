@@ -46,11 +46,11 @@ export type TFTErrorCode =
   | 'ERR_TFT_RUN'
   /** A column of a history file is missing, unknown or named twice. */
   | 'ERR_TFT_HISTORY_COLUMN'
-  /** A value of a history file cannot be read or is outside its metric's range. */
+  /** A value of a history is no number, time or name, or a line has too many or too few of them. */
   | 'ERR_TFT_HISTORY_VALUE'
-  /** A history's rows cannot be put in order: two different rows for one server and step. */
+  /** A window was asked for whose rows newer ones have displaced; see `until` of FleetHistory. */
   | 'ERR_TFT_HISTORY_ORDER'
-  /** A server's history is shorter than the model's encoder. */
+  /** A server's history, since its last gap that is too long to fill, is shorter than the model's encoder. */
   | 'ERR_TFT_HISTORY_SHORT'
   /** A history holds no rows. */
   | 'ERR_TFT_HISTORY_EMPTY'

@@ -3,6 +3,7 @@ export type { BackendName, Log, LogEntry, Precision } from './backends/backend.j
 export type { ForecastInputs } from './contract.js';
 export { type EngineInfo, TFTEngine, type WarmupOptions } from './engine.js';
 export { TFTError, type TFTErrorCode, type TFTErrorOptions } from './errors.js';
+export * from './fleet/index.js';
 export { Forecast } from './forecast.js';
 export {
   type BundleFile,
