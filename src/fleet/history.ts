@@ -180,7 +180,7 @@ export class FleetHistory {
    * @param time milliseconds since 1970.
    * @param metrics in the model's order; NaN where nothing was measured. Copied.
    * @param categories in the model's order; undefined or '' where unknown.
-   * @throws TFTError ERR_TFT_HISTORY_VALUE for a value that no float32 holds.
+   * @throws TFTError ERR_TFT_HISTORY_VALUE for a time that is none or a value that no float32 holds.
    */
   record(
     server: string,
@@ -189,6 +189,7 @@ export class FleetHistory {
     categories: readonly (string | undefined)[],
   ): void {
     this.#rows++;
+    if (!Number.isFinite(time)) throw badValue(`row ${this.#rows}`, 'timestamp', time, 'a time');
     // Before the check of time, so that a server with nothing but later rows is refused by name.
     const series = this.#series(server);
     if (time > this.#until) return;

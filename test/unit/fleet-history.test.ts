@@ -278,6 +278,18 @@ describe('a bad row is refused, naming the row and column', () => {
     );
   });
 
+  it('also without an object for it', () => {
+    const history = new FleetHistory(smallModel);
+    for (const [time, values] of [
+      [Number.NaN, [1, 1]],
+      [T0, [1, Number.NEGATIVE_INFINITY]],
+    ] as const) {
+      expect(() => history.record('a', time, values, [])).toThrowError(
+        expect.objectContaining({ code: 'ERR_TFT_HISTORY_VALUE' }),
+      );
+    }
+  });
+
   it('bad options are refused', () => {
     for (const options of [{ maxGapMinutes: -1 }, { maxGapMinutes: Number.NaN }, { until: 'noon' }]) {
       expect(() => new FleetHistory(smallModel, options)).toThrowError(
@@ -312,6 +324,24 @@ describe('a forecast of the past', () => {
     expect(history.windows({ at: T0 + 10 * STEP }).refused).toMatchObject([
       { code: 'ERR_TFT_HISTORY_ORDER' },
     ]);
+  });
+});
+
+describe('memory', () => {
+  it('is held for the servers, not for the length of their history', () => {
+    const history = new FleetHistory(smallModel);
+    const fill = (from: number, to: number) => {
+      for (let step = from; step < to; step++) {
+        for (let server = 0; server < 100; server++)
+          history.record(`vm${server}`, T0 + step * STEP, [1, 2], []);
+      }
+      return process.memoryUsage().arrayBuffers;
+    };
+    const afterAnHour = fill(0, 12);
+    const afterTenDays = fill(12, 10 * 288);
+    // A row has 8 bytes of metrics at least: 280,000 of them would be two megabytes.
+    expect(afterTenDays - afterAnHour).toBeLessThan(500_000);
+    expect(history.windows().servers).toHaveLength(100);
   });
 });
 
