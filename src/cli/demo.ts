@@ -56,7 +56,9 @@ async function demo(options: DemoOptions, console: Console): Promise<number> {
   const status = await show(fleet, options, console);
   const { out, err } = console;
   const screen = options.json || options.csv ? err : out;
-  await screen.write(`${speedOf(fleet)} on ${engineLine}.\n`);
+  // Charts end with a blank line of their own.
+  const gap = screen === out && !(options.chart ?? out.isTerminal) ? '\n' : '';
+  await screen.write(`${gap}${speedOf(fleet)} on ${engineLine}.\n`);
   return status;
 }
 
