@@ -1,0 +1,96 @@
+// What does the engine cost, and what does it save, against calling onnxruntime-node by hand on the main thread?
+//
+// Time for one call, how late the event loop runs meanwhile, and forecasts for many callers at once.
+import { createRequire } from 'node:module';
+import type { InferenceSession, Tensor } from 'onnxruntime-common';
+import { type ForecastInputs, TFTEngine } from '../src/index.js';
+import {
+  type Comparison,
+  inTurns,
+  less,
+  more,
+  options,
+  percentile,
+  report,
+  Samples,
+  seconds,
+} from './harness.js';
+
+const BATCHES = [1, 8, 32];
+const CALLERS = 32;
+const TICK_MS = 1;
+
+const { InferenceSession: Session, Tensor: OrtTensor } = createRequire(import.meta.url)(
+  'onnxruntime-node',
+) as typeof import('onnxruntime-common');
+
+const { model, samples } = await Samples.load(options.bundle);
+const engine = await TFTEngine.load(options.bundle);
+const session = await Session.create(model.onnxPath);
+console.log(
+  `${model.name} on ${engine.info.device}, ${engine.info.threads} threads, batches of ${engine.info.maxBatch}`,
+);
+
+function feeds({ encoderCont, encoderCat, decoderCont, decoderCat }: ForecastInputs, batch: number) {
+  const { encoderLength, horizon, metrics, categories, known } = model;
+  return {
+    encoder_cont: new OrtTensor('float32', encoderCont, [batch, encoderLength, metrics.length]),
+    encoder_cat: new OrtTensor('int32', encoderCat, [batch, encoderLength, categories.length]),
+    decoder_cont: new OrtTensor('float32', decoderCont, [batch, horizon, known.length]),
+    decoder_cat: new OrtTensor('int32', decoderCat, [batch, horizon, categories.length]),
+  } satisfies InferenceSession.FeedsType;
+}
+
+/** How late a timer fires in the worst and in the usual case, in milliseconds, while `work` repeats. */
+async function loopDelay(work: () => Promise<unknown>): Promise<{ worst: number; mean: number }> {
+  const gaps: number[] = [];
+  let last = performance.now();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    gaps.push(Math.max(0, now - last - TICK_MS));
+    last = now;
+  }, TICK_MS);
+  const end = performance.now() + seconds * 500;
+  while (performance.now() < end) await work();
+  clearInterval(timer);
+  return { worst: percentile(gaps, 0.99), mean: gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length };
+}
+
+const comparisons: Comparison[] = [];
+for (const batch of BATCHES) {
+  const inputs = samples.batch(batch);
+  const sides = {
+    ours: async () => (await engine.predict(inputs)).data,
+    peer: async () => ((await session.run(feeds(inputs, batch))).predictions as Tensor).data as Float32Array,
+  };
+  const [mine, theirs] = [await sides.ours(), await sides.peer()];
+  const apart = mine.reduce((most, value, i) => Math.max(most, Math.abs(value - (theirs[i] as number))), 0);
+  if (!(apart < 1e-2)) throw new Error(`the two sides differ by ${apart}: one of them is wrong`);
+  const times = await inTurns(sides);
+  const median = (numbers: number[]) => percentile(numbers, 0.5);
+  comparisons.push(less(`time-B${batch}`, 'ms', median(times.ours), median(times.peer)));
+
+  const ours: number[] = [];
+  const peer: number[] = [];
+  for (let turn = 0; turn < 4; turn++) {
+    ours.push((await loopDelay(sides.ours)).worst);
+    peer.push((await loopDelay(sides.peer)).worst);
+  }
+  comparisons.push(less(`event-loop-delay-p99-B${batch}`, 'ms', median(ours), median(peer)));
+}
+
+const one = samples.batch(1);
+const many = (call: () => Promise<unknown>) => () => Promise.all(Array.from({ length: CALLERS }, call));
+const times = await inTurns({
+  ours: many(() => engine.predict(one)),
+  peer: many(() => session.run(feeds(one, 1))),
+});
+const rate = (numbers: number[]) => (CALLERS * 1000) / percentile(numbers, 0.5);
+comparisons.push(more(`throughput-${CALLERS}-callers`, 'forecasts/s', rate(times.ours), rate(times.peer)));
+
+report(
+  'engine-vs-onnxruntime',
+  'TFTEngine against onnxruntime-node called by hand on the main thread, with its defaults',
+  comparisons,
+);
+await engine.close();

@@ -1,0 +1,160 @@
+// What the benchmarks share: the bundle's sample windows, timing two sides in turns, and the report.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { cpus, release, type } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type ForecastInputs, loadModel, type ModelDescription, readBundleFile } from '../src/index.js';
+
+/** The repository: benchmarks run from there. */
+const root = process.cwd();
+
+/** What a benchmark was asked for. */
+export const options = parseArgs({
+  options: {
+    /** The bundle to run. */
+    bundle: { type: 'string', default: join(root, 'models/demo') },
+    /** Seconds for each measurement. */
+    seconds: { type: 'string', default: '4' },
+  },
+}).values;
+export const seconds = Number(options.seconds);
+
+/** A bundle's sample windows, repeated where a batch wants more. */
+export class Samples {
+  readonly #arrays: Record<keyof ForecastInputs, Float32Array | Int32Array>;
+  readonly #count: number;
+
+  private constructor(arrays: Record<keyof ForecastInputs, Float32Array | Int32Array>, count: number) {
+    this.#arrays = arrays;
+    this.#count = count;
+  }
+
+  static async load(bundle: string): Promise<{ model: ModelDescription; samples: Samples }> {
+    const model = await loadModel(bundle);
+    if (!model.samples) throw new Error(`${bundle} has no sample windows`);
+    const { files, count } = model.samples;
+    const memory = async (file: keyof typeof files) => {
+      const content = await readBundleFile(model, files[file]);
+      return content.buffer.slice(content.byteOffset, content.byteOffset + content.length);
+    };
+    const arrays = {
+      encoderCont: new Float32Array(await memory('encoder_cont')),
+      encoderCat: new Int32Array(await memory('encoder_cat')),
+      decoderCont: new Float32Array(await memory('decoder_cont')),
+      decoderCat: new Int32Array(await memory('decoder_cat')),
+    };
+    return { model, samples: new Samples(arrays, count) };
+  }
+
+  batch(size: number): ForecastInputs {
+    const repeat = <T extends Float32Array | Int32Array>(array: T): T => {
+      const width = array.length / this.#count;
+      const batch = new (array.constructor as new (length: number) => T)(size * width);
+      for (let server = 0; server < size; server++) {
+        const from = (server % this.#count) * width;
+        batch.set(array.subarray(from, from + width), server * width);
+      }
+      return batch;
+    };
+    return {
+      encoderCont: repeat(this.#arrays.encoderCont as Float32Array),
+      encoderCat: repeat(this.#arrays.encoderCat as Int32Array),
+      decoderCont: repeat(this.#arrays.decoderCont as Float32Array),
+      decoderCat: repeat(this.#arrays.decoderCat as Int32Array),
+    };
+  }
+}
+
+/** The value below which a part of the sorted numbers lies. */
+export function percentile(numbers: readonly number[], part: number): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
+}
+
+/**
+ * Times two sides in short turns, so that whatever else the machine does meets both alike.
+ *
+ * @returns milliseconds of each call.
+ */
+export async function inTurns(
+  sides: { ours: () => unknown; peer: () => unknown },
+  turnMs = 250,
+): Promise<{ ours: number[]; peer: number[] }> {
+  const times = { ours: [] as number[], peer: [] as number[] };
+  for (const side of ['ours', 'peer'] as const) for (let i = 0; i < 3; i++) await sides[side]();
+  const end = performance.now() + 2 * seconds * 1000;
+  for (let turn = 0; performance.now() < end; turn++) {
+    // Who goes first changes too.
+    const order = turn % 2 === 0 ? (['ours', 'peer'] as const) : (['peer', 'ours'] as const);
+    for (const side of order) {
+      const until = performance.now() + turnMs;
+      do {
+        const start = performance.now();
+        await sides[side]();
+        times[side].push(performance.now() - start);
+      } while (performance.now() < until);
+    }
+  }
+  return times;
+}
+
+/** One comparison. `ratio` is above 1 where we are ahead. */
+export interface Comparison {
+  name: string;
+  unit: string;
+  ours: number;
+  peer: number;
+  ratio: number;
+}
+
+/** Compares two numbers of which less is better. */
+export function less(name: string, unit: string, ours: number, peer: number): Comparison {
+  return { name, unit, ours, peer, ratio: peer / ours };
+}
+
+/** Compares two numbers of which more is better. */
+export function more(name: string, unit: string, ours: number, peer: number): Comparison {
+  return { name, unit, ours, peer, ratio: ours / peer };
+}
+
+/** Prints the comparisons and writes them to benchmarks/results. */
+export function report(benchmark: string, question: string, comparisons: readonly Comparison[]): void {
+  for (const { name, unit, ours, peer } of comparisons) {
+    console.log(`${name}: ours ${format(ours)} ${unit}, peer ${format(peer)} ${unit}`);
+  }
+  for (const { name, ratio } of comparisons) console.log(`ratio ${name} ${format(ratio)}`);
+  const processors = cpus();
+  const machine = `${processors[0]?.model.trim() ?? process.arch}, ${processors.length} processors`;
+  const folder = join(root, 'benchmarks/results');
+  mkdirSync(folder, { recursive: true });
+  const slug = machine.toLowerCase().replace(/[^a-z0-9]+/g, '-');
+  writeFileSync(
+    join(folder, `${benchmark}.${slug}.json`),
+    `${JSON.stringify(
+      {
+        benchmark,
+        question,
+        date: new Date().toISOString().slice(0, 10),
+        machine,
+        system: `${type()} ${release().split('-')[0]}`,
+        versions: {
+          'tft-tensorrt': versionOf('../../package.json'),
+          node: process.versions.node,
+          onnxruntime: versionOf('onnxruntime-node/package.json'),
+        },
+        comparisons,
+      },
+      undefined,
+      2,
+    )}\n`,
+  );
+}
+
+function versionOf(path: string): string {
+  return (createRequire(import.meta.url)(path) as { version: string }).version;
+}
+
+function format(number: number): string {
+  return number.toPrecision(3).replace(/e\+?/, 'e');
+}
