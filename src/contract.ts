@@ -127,8 +127,8 @@ export class Contract {
     );
     const end = slot + count;
     const valid =
-      allFinite(slab.encoderBits, slot * encoderCont, end * encoderCont) &&
-      allFinite(slab.decoderBits, slot * decoderCont, end * decoderCont) &&
+      allFinite(slab.encoderCont, slot * encoderCont, end * encoderCont) &&
+      allFinite(slab.decoderCont, slot * decoderCont, end * decoderCont) &&
       allKnown(slab.encoderCat, slot * encoderCat, end * encoderCat, this.#largestCodes) &&
       allKnown(slab.decoderCat, slot * decoderCat, end * decoderCat, this.#largestCodes);
     if (!valid) throw this.#firstOffender(slab, slot, count, from);
@@ -218,23 +218,24 @@ export class Contract {
   }
 }
 
-/** Whether no value is NaN or infinite, by its bits: an exponent of all ones carries into the sign. */
-function allFinite(bits: Int32Array, start: number, end: number): boolean {
-  const MAGNITUDE = 0x7fffffff;
-  const CARRY = 0x00800000;
+/**
+ * Whether no value is NaN or infinite: then neither is their sum, which in double precision no number of
+ * float32 values can overflow. Four sums, since one would wait for each addition before the next.
+ */
+function allFinite(values: Float32Array, start: number, end: number): boolean {
   let a = 0;
   let b = 0;
   let c = 0;
   let d = 0;
   let i = start;
   for (; i <= end - 4; i += 4) {
-    a |= ((bits[i] as number) & MAGNITUDE) + CARRY;
-    b |= ((bits[i + 1] as number) & MAGNITUDE) + CARRY;
-    c |= ((bits[i + 2] as number) & MAGNITUDE) + CARRY;
-    d |= ((bits[i + 3] as number) & MAGNITUDE) + CARRY;
+    a += values[i] as number;
+    b += values[i + 1] as number;
+    c += values[i + 2] as number;
+    d += values[i + 3] as number;
   }
-  for (; i < end; i++) a |= ((bits[i] as number) & MAGNITUDE) + CARRY;
-  return (a | b | c | d) >= 0;
+  for (; i < end; i++) a += values[i] as number;
+  return Number.isFinite(a + b + c + d);
 }
 
 /** Whether every code is within its channel's vocabulary: both the code and the rest above it have no sign. */

@@ -18,7 +18,7 @@ export interface LoadOptions {
   maxBatch?: number | undefined;
   /** The most servers that may wait, 4096 by default; a request beyond is refused with ERR_TFT_QUEUE_FULL. */
   queueLimit?: number | undefined;
-  /** Threads that compute, on a CPU; by default as many as the process may use. */
+  /** Threads that compute, on a CPU; by default as many as the process may use, up to 8. */
   threads?: number | undefined;
   /** Receives what the engine has to say; without it the engine is silent. */
   log?: Log | undefined;

@@ -34,12 +34,9 @@ export class Slab {
   readonly decoderCont: Float32Array<ArrayBuffer>;
   readonly decoderCat: Int32Array<ArrayBuffer>;
   readonly predictions: Float32Array<ArrayBuffer>;
-  /** The bits of `encoderCont` and `decoderCont`, for checks that are faster on integers. */
-  readonly encoderBits: Int32Array<ArrayBuffer>;
-  readonly decoderBits: Int32Array<ArrayBuffer>;
 
   constructor(sizes: ServerSizes, capacity: number, buffer?: ArrayBuffer) {
-    const ends: number[] = [];
+    const starts: number[] = [];
     let bytes = 0;
     for (const size of [
       sizes.encoderCont,
@@ -48,10 +45,10 @@ export class Slab {
       sizes.decoderCat,
       sizes.predictions,
     ]) {
-      ends.push(bytes);
+      starts.push(bytes);
       bytes += size * capacity * Float32Array.BYTES_PER_ELEMENT;
     }
-    const [encoderCont, encoderCat, decoderCont, decoderCat, predictions] = ends;
+    const [encoderCont, encoderCat, decoderCont, decoderCat, predictions] = starts;
     this.buffer = buffer ?? new ArrayBuffer(bytes);
     this.capacity = capacity;
     this.sizes = sizes;
@@ -60,8 +57,6 @@ export class Slab {
     this.decoderCont = new Float32Array(this.buffer, decoderCont, sizes.decoderCont * capacity);
     this.decoderCat = new Int32Array(this.buffer, decoderCat, sizes.decoderCat * capacity);
     this.predictions = new Float32Array(this.buffer, predictions, sizes.predictions * capacity);
-    this.encoderBits = new Int32Array(this.buffer, encoderCont, this.encoderCont.length);
-    this.decoderBits = new Int32Array(this.buffer, decoderCont, this.decoderCont.length);
   }
 
   /** Views of the first `count` servers. */

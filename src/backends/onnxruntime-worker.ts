@@ -2,7 +2,7 @@
 // batch at a time, each a native call that blocks this thread and no other.
 import { createRequire } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { InferenceSession, Tensor } from 'onnxruntime-common';
+import type { InferenceSession } from 'onnxruntime-common';
 import { guarded } from './exit-guard.js';
 import type { FromSession, RunMessage, RunnerData, TensorInfo, ToSession } from './onnxruntime-host.js';
 
@@ -12,6 +12,8 @@ type Start = Extract<ToSession, { kind: 'start' }>;
 const guard = parentPort ? (workerData as RunnerData).guard : undefined;
 let runtime: Runtime;
 let session: InferenceSession;
+/** Steps and channels of each tensor, once the session is there. */
+let sizes: Map<string, readonly number[]> | undefined;
 
 async function receive(message: ToSession): Promise<void> {
   if (message.kind === 'run') await run(message);
@@ -38,11 +40,10 @@ async function start({ library, onnxPath, threads }: Start): Promise<void> {
   } catch (error) {
     return reply({ kind: 'failed', at: 'model', message: messageOf(error) });
   }
-  reply({
-    kind: 'ready',
-    inputs: session.inputMetadata.map(info),
-    outputs: session.outputMetadata.map(info),
-  });
+  const inputs = session.inputMetadata.map(info);
+  const outputs = session.outputMetadata.map(info);
+  sizes = new Map([...inputs, ...outputs].map(({ name, shape }) => [name, shape.slice(1) as number[]]));
+  reply({ kind: 'ready', inputs, outputs });
 }
 
 function info(value: InferenceSession.ValueMetadata): TensorInfo {
@@ -52,38 +53,35 @@ function info(value: InferenceSession.ValueMetadata): TensorInfo {
 }
 
 async function run(message: RunMessage): Promise<void> {
-  const { encoderCont, encoderCat, decoderCont, decoderCat, predictions } = message;
+  const { batch, encoderCont, encoderCat, decoderCont, decoderCat, predictions } = message;
   try {
     const feeds = {
-      encoder_cont: tensor('encoder_cont', encoderCont, message.batch),
-      encoder_cat: tensor('encoder_cat', encoderCat, message.batch),
-      decoder_cont: tensor('decoder_cont', decoderCont, message.batch),
-      decoder_cat: tensor('decoder_cat', decoderCat, message.batch),
+      encoder_cont: new runtime.Tensor('float32', encoderCont, shape('encoder_cont', batch)),
+      encoder_cat: new runtime.Tensor('int32', encoderCat, shape('encoder_cat', batch)),
+      decoder_cont: new runtime.Tensor('float32', decoderCont, shape('decoder_cont', batch)),
+      decoder_cat: new runtime.Tensor('int32', decoderCat, shape('decoder_cat', batch)),
     };
-    const fetches = predictions && { predictions: tensor('predictions', predictions, message.batch) };
-    const result = await guarded(guard, () =>
-      fetches ? session.run(feeds, fetches) : session.run(feeds, ['predictions']),
-    );
-    reply({
-      kind: 'done',
-      predictions: predictions ?? (result.predictions?.data as Float32Array<ArrayBuffer>),
-    });
+    if (predictions) {
+      const result = new runtime.Tensor('float32', predictions, shape('predictions', batch));
+      await guarded(guard, () => session.run(feeds, { predictions: result }));
+      reply({ kind: 'done', predictions });
+    } else {
+      const { predictions: result } = await guarded(guard, () => session.run(feeds));
+      reply({ kind: 'done', predictions: result?.data as Float32Array<ArrayBuffer> });
+    }
   } catch (error) {
     reply({ kind: 'error', message: messageOf(error) });
   }
 }
 
-function tensor(name: string, data: Float32Array | Int32Array, batch: number): Tensor {
-  const declared = [...session.inputMetadata, ...session.outputMetadata].find((value) => value.name === name);
-  const [, ...sizes] = declared?.isTensor ? (declared.shape as number[]) : [];
-  const dimensions = [batch, ...sizes];
-  return data instanceof Float32Array
-    ? new runtime.Tensor('float32', data, dimensions)
-    : new runtime.Tensor('int32', data, dimensions);
+function shape(name: string, batch: number): number[] {
+  const [steps, channels] = sizes?.get(name) ?? [];
+  return [batch, steps as number, channels as number];
 }
 
 async function close(): Promise<void> {
-  await guarded(guard, () => session.release());
+  // There is none where the model did not load.
+  if (sizes) await guarded(guard, () => session.release());
   if (parentPort) parentPort.close();
   else process.disconnect();
 }
