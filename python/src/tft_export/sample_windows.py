@@ -147,7 +147,7 @@ def made_up_windows(structure: Structure, parameters: Mapping, count: int, seed:
 
 def expected_predictions(checkpoint: Checkpoint, windows: WindowSet) -> np.ndarray:
     """What pytorch-forecasting predicts: [windows, horizon, quantiles], raw units."""
-    dataset = _dataset(checkpoint, windows)
+    dataset = forecasting_dataset(checkpoint, windows)
     with _quiet():
         predictions = checkpoint.model.predict(
             dataset,
@@ -163,7 +163,8 @@ def expected_predictions(checkpoint: Checkpoint, windows: WindowSet) -> np.ndarr
     return predictions.cpu().numpy().astype(np.float32)
 
 
-def _dataset(checkpoint: Checkpoint, windows: WindowSet) -> TimeSeriesDataSet:
+def forecasting_dataset(checkpoint: Checkpoint, windows: WindowSet) -> TimeSeriesDataSet:
+    """The windows as the data set that pytorch-forecasting would make of them, in the same order."""
     structure = windows.structure
     steps = windows.metrics.shape[1]
     frame = pd.DataFrame(

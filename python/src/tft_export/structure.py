@@ -237,7 +237,9 @@ def _read_scalers(scalers: Mapping[str, Any], names: set[str]) -> dict[str, Stan
         if scaler is None:
             read[name] = Standardised()
         elif isinstance(scaler, StandardScaler):
-            read[name] = Standardised(_first(scaler.mean_, 0.0), _first(scaler.scale_, 1.0))
+            mean = scaler.mean_ if scaler.with_mean else None
+            scale = scaler.scale_ if scaler.with_std else None
+            read[name] = Standardised(_first(mean, 0.0), _first(scale, 1.0))
         elif isinstance(scaler, RobustScaler):
             center = scaler.center_ if scaler.with_centering else None
             scale = scaler.scale_ if scaler.with_scaling else None

@@ -38,6 +38,7 @@ class MergedAttention(nn.Module):
         self.key = Affine(_side_by_side(attention.k_layers))
         self.value = Affine(AffineMap.of(attention.v_layer))
         self.register_buffer("bias", bias)
+        self.register_buffer("mean", torch.full((1, self.heads), 1.0 / self.heads))
 
     def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
         query = self._by_head(self.query(queries)).permute(1, 2, 0, 3)
@@ -45,8 +46,11 @@ class MergedAttention(nn.Module):
         scores = query @ key
         if self.bias is not None:
             scores = scores + self.bias
-        weights = torch.softmax(scores, dim=-1).mean(dim=1)
-        return (weights @ self.value(keys).transpose(0, 1)).transpose(0, 1)
+        weights = torch.softmax(scores, dim=-1)
+        # The mean over heads as a product: several times faster on a CPU than a reduction of that axis.
+        mean = self.mean @ weights.reshape(-1, self.heads, weights.shape[2] * weights.shape[3])
+        mean = mean.reshape(-1, *weights.shape[2:])
+        return (mean @ self.value(keys).transpose(0, 1)).transpose(0, 1)
 
     def _by_head(self, projected: Tensor) -> Tensor:
         return projected.reshape(projected.shape[0], -1, self.heads, self.head_size)

@@ -8,7 +8,7 @@ between them (dropout is off), so they are one product.
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .linear import Affine, AffineMap, GatedAffine, layer_norm_of
+from .linear import Affine, AffineMap, GatedSum, layer_norm_of
 
 
 def gate_map(grn: nn.Module) -> AffineMap:
@@ -24,11 +24,10 @@ class GatedResidual(nn.Module):
         if grn.input_size != grn.output_size:
             raise ValueError(f"expected equal sizes, found {grn.input_size} and {grn.output_size}")
         self.expand = Affine(AffineMap.of(grn.fc1))
-        self.gate = GatedAffine(gate_map(grn))
-        self.norm = layer_norm_of(grn.gate_norm.add_norm.norm)
+        self.gated_sum = GatedSum(gate_map(grn), layer_norm_of(grn.gate_norm.add_norm.norm))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         hidden = self.expand(x)
         if context is not None:
             hidden = hidden + context
-        return self.norm(self.gate(functional.elu(hidden)) + x)
+        return self.gated_sum(functional.elu(hidden), x)

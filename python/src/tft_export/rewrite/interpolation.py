@@ -10,11 +10,16 @@ from torch.nn import functional
 
 
 def interpolation_matrix(inputs: int, outputs: int) -> Tensor:
-    """[inputs, outputs], float64: `x @ matrix` is `x` stretched to `outputs` values."""
+    """[inputs, outputs], float64: `x @ matrix` is `x` stretched to `outputs` values.
+
+    The weights are those that PyTorch computes in float32, which the model was trained with.
+    """
     if inputs == outputs:
         return torch.eye(inputs, dtype=torch.float64)
-    unit_vectors = torch.eye(inputs, dtype=torch.float64).unsqueeze(1)
-    return functional.interpolate(unit_vectors, outputs, mode="linear", align_corners=True).squeeze(1)
+    unit_vectors = torch.eye(inputs).unsqueeze(1)
+    return (
+        functional.interpolate(unit_vectors, outputs, mode="linear", align_corners=True).squeeze(1).double()
+    )
 
 
 def resample_matrix(resample_norm: nn.Module) -> Tensor:

@@ -42,15 +42,22 @@ class Affine(nn.Module):
         return x @ self.weight + self.bias
 
 
-class GatedAffine(nn.Module):
-    """A linear map followed by a gated linear unit's: value * sigmoid(gate)."""
+class GatedSum(nn.Module):
+    """LayerNorm(GLU(x @ weight + bias) + residual): how every gated part of the network ends.
 
-    def __init__(self, affine: AffineMap):
+    The gate's value is negated in its weights and then subtracted. ONNX Runtime would fuse an addition and
+    the LayerNorm after it into a CPU kernel that takes four times as long as the two by themselves.
+    """
+
+    def __init__(self, affine: AffineMap, norm: nn.LayerNorm):
         super().__init__()
-        self.map = Affine(affine)
+        value, gate = affine.halves()
+        weight = torch.cat([-value.weight, gate.weight], dim=1)
+        self.map = Affine(AffineMap(weight, torch.cat([-value.bias, gate.bias])))
+        self.norm = norm
 
-    def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.glu(self.map(x), dim=-1)
+    def forward(self, x: Tensor, residual: Tensor) -> Tensor:
+        return self.norm(residual - nn.functional.glu(self.map(x), dim=-1))
 
 
 def layer_norm_of(norm: nn.LayerNorm) -> nn.LayerNorm:

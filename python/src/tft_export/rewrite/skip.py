@@ -6,7 +6,7 @@ map that comes right before the gate can be composed into it.
 
 from torch import Tensor, nn
 
-from .linear import AffineMap, GatedAffine, layer_norm_of
+from .linear import AffineMap, GatedSum, layer_norm_of
 
 
 class GatedSkip(nn.Module):
@@ -15,8 +15,9 @@ class GatedSkip(nn.Module):
     def __init__(self, glu: nn.Module, add_norm: nn.Module, before: nn.Linear | None = None):
         super().__init__()
         gate = AffineMap.of(glu.fc)
-        self.gate = GatedAffine(gate if before is None else AffineMap.of(before).then(gate))
-        self.norm = layer_norm_of(add_norm.norm)
+        if before is not None:
+            gate = AffineMap.of(before).then(gate)
+        self.gated_sum = GatedSum(gate, layer_norm_of(add_norm.norm))
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        return self.norm(self.gate(x) + skip)
+        return self.gated_sum(x, skip)

@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from .grn import gate_map
 from .interpolation import resample_matrix
-from .linear import Affine, AffineMap, GatedAffine, layer_norm_of
+from .linear import Affine, AffineMap, GatedSum, layer_norm_of
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,10 @@ class VariableSelection(nn.Module):
                 self.register_buffer(f"table_{index}", table)
         gate = gate_map(network)
         gate_order = torch.cat([order, order + len(order)])
-        self.gate = GatedAffine(AffineMap(gate.weight[:, gate_order], gate.bias[gate_order]))
-        self.norm = _reordered(network.gate_norm.add_norm.norm, order)
+        self.gated_sum = GatedSum(
+            AffineMap(gate.weight[:, gate_order], gate.bias[gate_order]),
+            _reordered(network.gate_norm.add_norm.norm, order),
+        )
         self.residual_norm = _reordered(network.resample_norm.norm, order) if resampled else None
         has_context = network.context_size is not None
         self.context = Affine(AffineMap.of(network.context)) if has_context else None
@@ -138,9 +140,10 @@ class VariableSelection(nn.Module):
             inner[index, 1, :size] = first.bias
             inner[index, 1, -1] = 1.0
             value_map, gate_half = gate_map(network).halves()
-            for target, half in ((value, value_map), (gate, gate_half)):
-                target[index, :size] = half.weight
-                target[index, -1] = half.bias
+            # Negated and later subtracted, for the reason that GatedSum gives.
+            for target, half, sign in ((value, value_map, -1.0), (gate, gate_half, 1.0)):
+                target[index, :size] = sign * half.weight
+                target[index, -1] = sign * half.bias
             slope, offset = prescaler.weight[0], prescaler.bias
             if network.input_size == network.output_size:
                 residual[index, 0], residual[index, 1] = slope, offset
@@ -194,7 +197,7 @@ class VariableSelection(nn.Module):
             hidden = hidden + self.context(static_context)
         if self.residual_norm is not None:
             residual = self.residual_norm(residual)
-        weights = torch.softmax(self.norm(self.gate(functional.elu(hidden)) + residual), dim=-1)
+        weights = torch.softmax(self.gated_sum(functional.elu(hidden), residual), dim=-1)
         return self._mix(x, weights, [output for _, output in tables])
 
     def _mix(self, x: Tensor | None, weights: Tensor, table_outputs: list[Tensor]) -> Tensor:
@@ -227,7 +230,7 @@ class VariableSelection(nn.Module):
         inverse = torch.rsqrt(from_vertex * from_vertex * self.variance_curvature + self.variance_floor)
         residual = torch.cat([column * inverse, inverse, one], dim=-1) @ self.network_residual
         gated = (hidden @ self.network_value) * torch.sigmoid(hidden @ self.network_gate)
-        return functional.layer_norm(gated + residual, (self.hidden,), eps=self.eps)
+        return functional.layer_norm(residual - gated, (self.hidden,), eps=self.eps)
 
     def _only_variable(self, x: Tensor | None, codes: Sequence[Tensor]) -> Tensor:
         """A network of one variable does not weigh it."""

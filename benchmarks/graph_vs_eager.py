@@ -1,0 +1,125 @@
+"""The exported graph on the CPU against PyTorch eager: how much faster is one forecast?
+
+    uv run --project python benchmarks/graph_vs_eager.py [BUNDLE]
+
+Both get the same windows and the same number of threads, in one process, in turns. PyTorch runs the network
+alone, on inputs that pytorch-forecasting has already scaled; the graph starts from raw values. Prints a line
+`ratio graph_vs_eager_b<batch> <times faster>` for each batch and writes the medians as JSON.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from tft_export.bundle import check_file, read_description
+from tft_export.checkpoint import load_checkpoint
+from tft_export.sample_windows import forecasting_dataset, made_up_windows
+from tft_export.structure import read_structure
+
+ROOT = Path(__file__).resolve().parent.parent
+GOALS = {1: 5.0, 8: None, 32: 3.0}
+WARMUP = 3
+
+
+def main() -> None:
+    options = _options()
+    torch.set_num_threads(options.threads)
+    description = read_description(options.bundle)
+    checkpoint = load_checkpoint(check_file(options.bundle, description.files.checkpoint))
+    structure = read_structure(checkpoint, description.step_minutes, description.servers or None)
+    session = _session(check_file(options.bundle, description.files.onnx), options.threads)
+    results = {}
+    for batch, goal in GOALS.items():
+        windows = made_up_windows(structure, checkpoint.dataset_parameters, batch)
+        dataset = forecasting_dataset(checkpoint, windows)
+        scaled, _ = next(iter(dataset.to_dataloader(train=False, batch_size=batch)))
+        raw = windows.inputs()
+        contenders = {
+            "eager": lambda scaled=scaled: checkpoint.model(scaled).prediction,
+            "graph": lambda raw=raw: session.run(None, raw)[0],
+        }
+        difference = np.abs(contenders["eager"]().numpy() - contenders["graph"]()).max((1, 2))
+        medians = _medians(contenders, options.seconds)
+        ratio = medians["eager"] / medians["graph"]
+        results[f"graph_vs_eager_b{batch}"] = {
+            "ratio": round(ratio, 3),
+            "goal": goal,
+            "eager_ms": round(medians["eager"], 4),
+            "graph_ms": round(medians["graph"], 4),
+            "median_difference": float(np.median(difference)),
+        }
+        print(f"batch {batch}: eager {medians['eager']:.2f} ms, graph {medians['graph']:.2f} ms")
+        print(f"ratio graph_vs_eager_b{batch} {ratio:.2f}")
+    report = {
+        "benchmark": "graph-vs-eager",
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {
+            "name": options.machine or platform.node(),
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "threads": options.threads,
+        },
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "onnxruntime": onnxruntime.__version__,
+        },
+        "model": {"name": description.name, "nodes": description.network.nodes},
+        "results": results,
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    print(f"wrote {options.out}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", nargs="?", type=Path, default=ROOT / "models" / "demo")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "graph-vs-eager.json")
+    parser.add_argument("--threads", type=int, default=min(os.cpu_count() or 1, 2))
+    parser.add_argument("--seconds", type=float, default=15.0, help="time for each batch size")
+    parser.add_argument("--machine", help="what to call this machine in the results")
+    return parser.parse_args()
+
+
+def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
+
+
+def _medians(contenders: dict, seconds: float) -> dict[str, float]:
+    """Median milliseconds of each; they take turns, so that a slow moment of the machine hits both."""
+    times = {name: [] for name in contenders}
+    deadline = time.perf_counter() + seconds
+    with torch.inference_mode():
+        for _ in range(WARMUP):
+            for run in contenders.values():
+                run()
+        while time.perf_counter() < deadline or len(times["eager"]) < WARMUP:
+            for name, run in contenders.items():
+                start = time.perf_counter()
+                run()
+                times[name].append((time.perf_counter() - start) * 1e3)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+if __name__ == "__main__":
+    main()

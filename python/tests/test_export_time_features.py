@@ -1,0 +1,81 @@
+"""The encoder's time features, recovered from the horizon, against the calendar."""
+
+import numpy as np
+import pytest
+import torch
+
+from tft_export.errors import ExportError
+from tft_export.history import time_features
+from tft_export.past_time_features import PastTimeFeatures, check_recoverable
+
+KNOWN = ("hour", "day_of_week", "month", "is_weekend")
+MINUTES_PER_DAY = 24 * 60
+
+
+def recovered(starts, needed, known, step_minutes, past, future):
+    """[encoder, windows, needed]: what the module makes of the horizons that start at these slots."""
+    horizon = time_features(starts[None, :] + np.arange(future)[:, None], step_minutes)
+    horizon = torch.from_numpy(horizon[..., [KNOWN.index(name) for name in known]])
+    return torch.cat(PastTimeFeatures(needed, known, step_minutes, past)(horizon), dim=-1).numpy()
+
+
+@pytest.mark.parametrize(
+    ("step_minutes", "past", "future"),
+    [
+        (5, 288, 12),
+        (5, 2500, 96),
+        (1, 90, 60),
+        (10, 40, 6),
+        (15, 400, 4),
+        (30, 60, 2),
+        (60, 200, 1),
+        (120, 50, 3),
+    ],
+)
+def test_hour_day_and_weekend_are_the_calendars_at_every_phase(step_minutes, past, future):
+    first = 20_000 * MINUTES_PER_DAY // step_minutes
+    week = 7 * MINUTES_PER_DAY // step_minutes
+    starts = first + np.unique(np.linspace(0, week, 400).astype(np.int64))
+    needed = ("hour", "day_of_week", "is_weekend")
+    actual = recovered(starts, needed, KNOWN, step_minutes, past, future)
+    expected = time_features(starts[None, :] + np.arange(-past, 0)[:, None], step_minutes)
+    np.testing.assert_array_equal(actual, expected[..., [0, 1, 3]])
+
+
+def test_the_order_of_the_features_is_free():
+    starts = np.arange(1000) * 7 + 5_000_000
+    known, needed = ("is_weekend", "hour", "day_of_week"), ("day_of_week", "is_weekend", "hour")
+    actual = recovered(starts, needed, known, 5, 300, 24)
+    expected = time_features(starts[None, :] + np.arange(-300, 0)[:, None], 5)
+    np.testing.assert_array_equal(actual, expected[..., [1, 3, 0]])
+
+
+def test_month_is_the_month_in_which_the_horizon_starts():
+    turn = np.datetime64("2026-04-01", "m").astype(np.int64) // 5
+    starts = np.array([turn - 100, turn, turn + 100, turn + 288])
+    actual = recovered(starts, ("month",), KNOWN, 5, 288, 96)[..., 0]
+    assert actual.shape == (288, 4)
+    np.testing.assert_array_equal(actual[0], [3, 4, 4, 4])
+    true_month = time_features(starts[None, :] + np.arange(-288, 0)[:, None], 5)[..., 2]
+    # Right wherever no month turned within the encoder.
+    np.testing.assert_array_equal((actual == true_month).all(0), [True, False, False, True])
+
+
+@pytest.mark.parametrize(
+    ("needed", "known", "step_minutes", "past", "future", "says"),
+    [
+        ({"hour"}, KNOWN, 5, 24, 11, "horizon of an hour"),
+        ({"hour"}, KNOWN, 7, 24, 96, "--step-minutes 7"),
+        ({"day_of_week"}, ("day_of_week",), 5, 24, 96, "day_of_week without hour"),
+        ({"is_weekend"}, ("hour", "is_weekend"), 5, 24, 96, "is_weekend without day_of_week"),
+        ({"month"}, KNOWN, 60, 28 * 24, 24, "28 days"),
+    ],
+)
+def test_what_cannot_be_recovered_is_refused(needed, known, step_minutes, past, future, says):
+    with pytest.raises(ExportError, match=says) as caught:
+        check_recoverable(needed, known, step_minutes, past, future)
+    assert caught.value.code == "unsupported_option"
+
+
+def test_a_model_that_reads_only_the_month_needs_no_hour():
+    check_recoverable({"month"}, ("month",), 7, 24, 1)
