@@ -119,7 +119,8 @@ class Tiny:
         return predict(self.model, self.subset(count))
 
     def spread(self, count: int = 8) -> float:
-        horizon = [y for _, (y, _) in (self.subset(count)[i] for i in range(count))]
+        with quiet():
+            horizon = [y for _, (y, _) in (self.subset(count)[i] for i in range(count))]
         return float(torch.stack(horizon).std())
 
     def subset(self, count: int) -> TimeSeriesDataSet:

@@ -70,15 +70,16 @@ def write_slim_checkpoint(source: Path, destination: Path) -> None:
 
 
 def _read(path: Path) -> Any:
+    if not path.is_file():
+        raise ExportError("checkpoint_not_found", f"there is no checkpoint file {path}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=False)
-    except FileNotFoundError as error:
-        raise ExportError("checkpoint_not_found", f"there is no checkpoint {path}") from error
-    except OSError as error:
+    except PermissionError as error:
         raise ExportError("checkpoint_not_found", f"cannot read {path}: {error}") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    # A file that was cut short makes torch raise OSError as well.
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         raise ExportError(
             "not_a_checkpoint", f"{path} is not a checkpoint that torch can read: {error}"
         ) from error

@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from . import __version__, export, verify
+from . import __version__, evaluate, export, simulate, train, verify
 from .errors import ExportError
 
 EXIT_USER_ERROR = 2
@@ -20,8 +20,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    export.add_parser(commands)
-    verify.add_parser(commands)
+    for command in (simulate, train, evaluate, export, verify):
+        command.add_parser(commands)
     return parser
 
 

@@ -44,6 +44,7 @@ from .structure import Structure, read_structure
 from .tensors import BATCH, TensorSpec, input_tensors, output_tensor
 from .units import unit_of
 
+LARGEST_HISTORY = 20 * 2**20
 MADE_UP = "random walks around the training data's means"
 
 
@@ -73,6 +74,7 @@ def export_checkpoint(options: ExportOptions) -> Description:
     checkpoint = load_checkpoint(options.checkpoint)
     servers = None if options.servers is None else read_servers(options.servers)
     structure = read_structure(checkpoint, options.step_minutes, servers)
+    _check_history(options)
     report = {} if options.training_report is None else _read_json(options.training_report)
     with new_bundle(options.bundle, options.force) as folder:
         windows, source = _windows(options, structure, checkpoint)
@@ -113,6 +115,21 @@ def read_servers(path: Path) -> dict[str, dict[str, str]]:
         row["server_name"]: {key: value for key, value in row.items() if key and key != "server_name"}
         for row in rows
     }
+
+
+def _check_history(options: ExportOptions) -> None:
+    if not options.ship_history:
+        return
+    if options.history is None or options.column_map is not None:
+        raise ExportError(
+            "option_conflict",
+            "--ship-history goes with a --history in the model's own columns, without --map: readers of the "
+            "bundle have no map",
+        )
+    if options.history.is_file() and options.history.stat().st_size > LARGEST_HISTORY:
+        raise ExportError(
+            "history_large", f"{options.history} is over {LARGEST_HISTORY // 2**20} MiB; ship a shorter one"
+        )
 
 
 def _windows(options: ExportOptions, structure: Structure, checkpoint: Checkpoint) -> tuple[WindowSet, str]:

@@ -237,6 +237,8 @@ def _read_rows(path: Path, structure: Structure, column_map: ColumnMap | None) -
         times = pd.to_datetime(rows["timestamp"], utc=True, format="ISO8601")
     except ValueError as error:
         raise ExportError("history_invalid", f"{path} holds a timestamp that is no time: {error}") from error
+    if times.isna().any():
+        raise ExportError("history_invalid", f"{path} has a row without a timestamp")
     minutes = times.dt.tz_localize(None).astype("datetime64[s]").astype(np.int64) / 60
     rows["slot"] = np.floor(minutes / structure.step_minutes + _GRID_TOLERANCE).astype(np.int64)
     rows["server_name"] = rows["server_name"].astype(str)

@@ -221,7 +221,7 @@ def _compare(
     difference[np.isnan(difference)] = np.inf
     turned = np.array([window in month_turn for window in range(len(difference))])
     judged = difference[~turned]
-    scale = spread or 1.0
+    scale = spread or 1.0  # a target that never moves has no spread
 
     def at(index: int, quantile: float) -> Difference:
         values = judged[..., index]
@@ -233,7 +233,7 @@ def _compare(
         reference=reference,
         windows=len(judged),
         spread=spread,
-        limit=description.samples.tolerance * spread,
+        limit=description.samples.tolerance * scale,
         quantiles=tuple(at(index, quantile) for index, quantile in enumerate(description.quantiles)),
         maximum=float(judged.max(initial=0.0)),
         month_turn_windows=int(turned.sum()),

@@ -1,0 +1,323 @@
+"""`export` from end to end: the folder it writes, and what it says when it cannot."""
+
+import gzip
+import hashlib
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from lightning.pytorch import LightningModule
+from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer
+from pytorch_forecasting.metrics import MAE, QuantileLoss
+from tiny_models import KNOWN, Recipe, build
+
+from tft_export.cli import main
+from tft_export.structure import read_structure
+
+METRICS = ("cpu_user_pct", "mem_used_pct", "net_in_mb_s")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tiny, tmp_path_factory):
+    return tiny().save(tmp_path_factory.mktemp("checkpoint") / "model.ckpt")
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    """Three servers over a month's turn, one of them too short, rows in no order, one off the grid."""
+    rng = np.random.default_rng(3)
+    parts = []
+    for server, steps in (("alpha", 300), ("beta", 120), ("gamma", 20)):
+        times = pd.date_range("2026-03-31 18:00", periods=steps, freq="5min", tz="UTC")
+        metrics = {name: rng.uniform(0, 90, steps).round(3) for name in METRICS}
+        parts.append(pd.DataFrame({"timestamp": times, "server_name": server, **metrics}))
+        parts[-1]["profile"] = "web"
+        parts[-1]["status"] = rng.choice(["healthy", "idle", "never-seen"], steps)
+    frame = pd.concat(parts).sample(frac=1, random_state=0)
+    frame["timestamp"] = frame["timestamp"].map(lambda time: time.isoformat())
+    path = tmp_path_factory.mktemp("history") / "history.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def export(*arguments, exporter="legacy"):
+    """The legacy exporter is faster; both write the same contract (test_export_onnx)."""
+    return main(["export", *map(str, arguments), "--exporter", exporter])
+
+
+def read(bundle):
+    return json.loads((bundle / "model.json").read_text(encoding="utf-8"))
+
+
+def samples_of(bundle):
+    description = read(bundle)
+    shapes = {entry["name"]: entry for entry in (*description["inputs"],)}
+    shapes["expected"] = description["outputs"][0]
+    return {
+        name: np.fromfile(
+            bundle / description["samples"]["files"][name]["path"], dtype=entry["type"]
+        ).reshape(description["samples"]["count"], *entry["shape"][1:])
+        for name, entry in shapes.items()
+    }
+
+
+def test_model_json_describes_the_model(checkpoint, tmp_path):
+    bundle = tmp_path / "demo"
+    assert export(checkpoint, bundle, "--description", "a test", "--samples", 9, exporter="dynamo") == 0
+    model = read(bundle)
+    assert model["schemaVersion"] == 1
+    assert (model["name"], model["description"]) == ("demo", "a test")
+    assert (model["stepMinutes"], model["encoderLength"], model["horizon"]) == (5, 24, 12)
+    assert model["target"] == "cpu_user_pct"
+    assert model["quantiles"] == [0.1, 0.5, 0.9]
+    assert model["metrics"] == [
+        {"name": "cpu_user_pct", "unit": "%", "minimum": 0, "maximum": 100},
+        {"name": "mem_used_pct", "unit": "%", "minimum": 0, "maximum": 100},
+        {"name": "net_in_mb_s", "unit": "MB/s", "minimum": 0},
+    ]
+    assert model["categories"] == [
+        {"name": "profile", "codes": {"unknown": 0, "batch": 1, "database": 2, "web": 3}, "role": "static"},
+        {
+            "name": "status",
+            "codes": {"unknown": 0, "busy": 1, "down": 2, "healthy": 3, "idle": 4},
+            "role": "varying",
+        },
+    ]
+    assert model["known"] == list(KNOWN)
+    assert model["inputs"] == [
+        {"name": "encoder_cont", "type": "float32", "shape": ["batch", 24, 3]},
+        {"name": "encoder_cat", "type": "int32", "shape": ["batch", 24, 2]},
+        {"name": "decoder_cont", "type": "float32", "shape": ["batch", 12, 4]},
+        {"name": "decoder_cat", "type": "int32", "shape": ["batch", 12, 2]},
+    ]
+    assert model["outputs"] == [{"name": "predictions", "type": "float32", "shape": ["batch", 12, 3]}]
+    assert model["samples"]["count"] == 9
+    assert model["samples"]["tolerance"] == 1e-4
+    assert model["samples"]["spread"] > 0
+    assert 0 in model["samples"]["monthTurn"]
+    assert model["versions"]["opset"] == 17
+    network = model["network"]
+    assert (network["hiddenSize"], network["attentionHeads"], network["lstmLayers"]) == (8, 2, 1)
+    for entry in (*model["files"].values(), *model["samples"]["files"].values()):
+        content = (bundle / entry["path"]).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (entry["bytes"], entry["sha256"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo"]
+
+
+def test_the_shipped_checkpoint_exports_to_the_same_bundle(checkpoint, tmp_path):
+    assert export(checkpoint, tmp_path / "one", "--name", "m") == 0
+    assert export(tmp_path / "one" / "checkpoint.ckpt", tmp_path / "two", "--name", "m") == 0
+    for path in ("model.onnx", "samples/expected.bin", "samples/encoder_cont.bin"):
+        assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes()
+    content = torch.load(tmp_path / "one" / "checkpoint.ckpt", weights_only=False)
+    assert not content["optimizer_states"]
+
+
+def test_sample_windows_are_drawn_from_a_history(checkpoint, history, tmp_path, capsys):
+    bundle = tmp_path / "demo"
+    assert export(checkpoint, bundle, "--history", history, "--samples", 16, "--simulated") == 0
+    assert "simulated history history.csv" in capsys.readouterr().out
+    model, arrays = read(bundle), samples_of(bundle)
+    assert "history" not in model["files"]
+    assert set(model["samples"]["servers"]) == {"alpha", "beta"}
+    assert 0 < len(model["samples"]["monthTurn"]) < 16
+    frame = pd.read_csv(history).set_index(["server_name", "timestamp"]).sort_index()
+    for window in range(16):
+        start = pd.Timestamp(model["samples"]["forecastStarts"][window])
+        times = [(start + pd.Timedelta(minutes=5 * step)).isoformat() for step in range(-24, 12)]
+        rows = frame.loc[[(model["samples"]["servers"][window], time) for time in times]]
+        past = rows.iloc[:24]
+        np.testing.assert_array_equal(arrays["encoder_cont"][window], past[list(METRICS)].astype(np.float32))
+        codes = model["categories"][1]["codes"]
+        assert arrays["encoder_cat"][window, :, 1].tolist() == [codes.get(s, 0) for s in past["status"]]
+        assert (arrays["encoder_cat"][window, :, 0] == model["categories"][0]["codes"]["web"]).all()
+        assert arrays["decoder_cont"][window, 0].tolist() == [
+            start.hour,
+            start.dayofweek,
+            start.month,
+            start.dayofweek >= 5,
+        ]
+    assert main(["verify", str(bundle)]) == 0
+
+
+def test_the_history_ships_with_the_bundle_when_asked(checkpoint, history, tmp_path):
+    bundle = tmp_path / "demo"
+    assert export(checkpoint, bundle, "--history", history, "--ship-history", "--simulated") == 0
+    assert gzip.decompress((bundle / "history.csv.gz").read_bytes()) == history.read_bytes()
+    assert read(bundle)["files"]["history"]["simulated"] is True
+
+
+def test_a_history_with_other_column_names_is_read_through_a_map(checkpoint, history, tmp_path):
+    renamed = pd.read_csv(history).rename(columns={"cpu_user_pct": "cpu", "net_in_mb_s": "net_kb"})
+    renamed["net_kb"] *= 1000
+    renamed.to_csv(tmp_path / "renamed.csv.gz", index=False)
+    (tmp_path / "map.json").write_text(
+        json.dumps(
+            {
+                "schemaVersion": 1,
+                "metrics": {
+                    "cpu_user_pct": {"column": "cpu"},
+                    "net_in_mb_s": {"column": "net_kb", "scale": 0.001},
+                },
+            }
+        )
+    )
+    assert export(checkpoint, tmp_path / "plain", "--history", history) == 0
+    arguments = ("--history", tmp_path / "renamed.csv.gz", "--map", tmp_path / "map.json")
+    assert export(checkpoint, tmp_path / "mapped", *arguments) == 0
+    plain, mapped = samples_of(tmp_path / "plain"), samples_of(tmp_path / "mapped")
+    np.testing.assert_allclose(plain["encoder_cont"], mapped["encoder_cont"], rtol=1e-6)
+
+
+def test_a_bundle_is_replaced_only_when_forced_and_a_foreign_folder_never(checkpoint, tmp_path, capsys):
+    bundle, foreign = tmp_path / "demo", tmp_path / "photos"
+    foreign.mkdir()
+    (foreign / "cat.jpg").write_bytes(b"cat")
+    assert export(checkpoint, bundle) == 0
+    (bundle / "left-over").touch()
+    assert export(checkpoint, bundle) == 2
+    assert "[bundle_exists]" in capsys.readouterr().err
+    assert export(checkpoint, bundle, "--force") == 0
+    assert not (bundle / "left-over").exists()
+    assert export(checkpoint, foreign, "--force") == 2
+    assert "[bundle_not_replaced]" in capsys.readouterr().err
+    assert [path.name for path in foreign.iterdir()] == ["cat.jpg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo", "photos"]
+
+
+def test_an_export_that_fails_leaves_the_old_bundle_and_nothing_else(checkpoint, history, tmp_path, capsys):
+    assert export(checkpoint, tmp_path / "demo") == 0
+    before = (tmp_path / "demo" / "model.json").read_bytes()
+    short = tmp_path / "short.csv"
+    pd.read_csv(history).query("server_name == 'gamma'").to_csv(short, index=False)
+    assert export(checkpoint, tmp_path / "demo", "--force", "--history", short) == 2
+    assert "[history_short]" in capsys.readouterr().err
+    assert (tmp_path / "demo" / "model.json").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo", "short.csv"]
+
+
+def test_a_history_that_lacks_a_metric_is_refused(checkpoint, history, tmp_path, capsys):
+    lacking = tmp_path / "lacking.csv"
+    pd.read_csv(history).drop(columns="mem_used_pct").to_csv(lacking, index=False)
+    assert export(checkpoint, tmp_path / "demo", "--history", lacking) == 2
+    assert "mem_used_pct" in capsys.readouterr().err
+
+
+def test_a_model_normalised_by_server_needs_to_know_each_servers_profile(tmp_path, tiny, capsys):
+    model = tiny(normalizer=GroupNormalizer(groups=["server_id"], transformation="softplus"))
+    checkpoint = model.save(tmp_path / "by-server.ckpt")
+    bundle, servers = tmp_path / "demo", tmp_path / "servers.csv"
+    assert export(checkpoint, bundle) == 2
+    assert "[servers_needed]" in capsys.readouterr().err
+    profiles = model.frame.groupby("server_id")["profile"].first()
+    profiles.iloc[:-1].rename_axis("server_name").to_csv(servers)
+    assert export(checkpoint, bundle, "--servers", servers) == 2
+    error = capsys.readouterr().err
+    assert "[servers_incomplete]" in error
+    assert "server-3" in error
+    profiles.rename_axis("server_name").to_csv(servers)
+    assert export(checkpoint, bundle, "--servers", servers) == 0
+    description = read(bundle)
+    assert [category["name"] for category in description["categories"]] == ["server_id", "status"]
+    assert description["categories"][0]["codes"] == {"unknown": 0, **{f"server-{n}": n + 1 for n in range(4)}}
+    assert main(["verify", str(bundle)]) == 0
+
+
+def other_model_checkpoint(path):
+    class Other(LightningModule):
+        def __init__(self, width: int):
+            super().__init__()
+            self.save_hyperparameters()
+            self.layer = torch.nn.Linear(width, 1)
+
+    model = Other(3)
+    torch.save({"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams)}, path)
+
+
+def without_dataset(path, checkpoint):
+    content = torch.load(checkpoint, weights_only=False)
+    torch.save({**content, "dataset_parameters": None}, path)
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (lambda path, _: None, "checkpoint_not_found"),
+        (lambda path, _: path.mkdir(), "checkpoint_not_found"),
+        (lambda path, _: path.write_text("not a model"), "not_a_checkpoint"),
+        (lambda path, _: path.write_bytes(b""), "not_a_checkpoint"),
+        (lambda path, good: path.write_bytes(good.read_bytes()[:5000]), "not_a_checkpoint"),
+        (lambda path, _: torch.save([1, 2], path), "not_a_checkpoint"),
+        (lambda path, _: torch.save({"weight": torch.ones(2)}, path), "not_a_checkpoint"),
+        (lambda path, _: other_model_checkpoint(path), "not_a_tft"),
+        (without_dataset, "no_dataset_parameters"),
+    ],
+    ids=[
+        "absent",
+        "folder",
+        "text",
+        "empty",
+        "cut-short",
+        "a-list",
+        "weights-only",
+        "other-model",
+        "no-dataset",
+    ],
+)
+def test_a_file_that_is_no_tft_checkpoint_is_told_apart(checkpoint, tmp_path, capsys, make, code):
+    path = tmp_path / "model.ckpt"
+    make(path, checkpoint)
+    assert export(path, tmp_path / "demo") == 2
+    error = capsys.readouterr().err
+    assert f"[{code}]" in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "demo").exists()
+
+
+def with_parameters(**changes):
+    def change(model):
+        return {**model.dataset.get_parameters(), **changes}
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changed", "says"),
+    [
+        ({"model_options": {"loss": MAE(), "output_size": 1}}, {}, "loss=MAE"),
+        ({"normalizer": EncoderNormalizer(method="robust")}, {}, r"EncoderNormalizer\(method='robust'\)"),
+        ({"scalers": {"net_in_mb_s": EncoderNormalizer()}}, {}, r"scalers\['net_in_mb_s'\]"),
+        ({}, {"target": ["cpu_user_pct", "mem_used_pct"]}, "several targets"),
+        ({}, {"lags": {"cpu_user_pct": [12]}}, "lags"),
+        ({}, {"variable_groups": {"holidays": ["a", "b"]}}, "variable_groups"),
+        (
+            {},
+            {"time_varying_known_reals": ["hour", "time_idx"]},
+            "time_varying_known_reals contains 'time_idx'",
+        ),
+        (
+            {"normalizer": GroupNormalizer(groups=["server_id"])},
+            {"group_ids": ["a", "server_id"]},
+            "GroupNormalizer",
+        ),
+    ],
+)
+def test_an_unsupported_option_is_named(recipe, changed, says):
+    options = dict(recipe)
+    loss = options.pop("model_options", {}).get("loss", QuantileLoss([0.1, 0.5, 0.9]))
+    model = build(Recipe(**options))
+    model.model.loss = loss
+    checkpoint = model.checkpoint
+    checkpoint.dataset_parameters.update(changed)
+    with pytest.raises(Exception, match=says) as caught:
+        read_structure(checkpoint)
+    assert caught.value.code == "unsupported_option"
+
+
+def test_a_static_real_of_the_users_own_is_named(tiny):
+    model = build(Recipe())
+    model.model.hparams["static_reals"] = [*model.model.hparams["static_reals"], "rack_height"]
+    with pytest.raises(Exception, match="static_reals contains 'rack_height'"):
+        read_structure(model.checkpoint)
