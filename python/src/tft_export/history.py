@@ -1,5 +1,6 @@
 """Histories as data frames: CSV in, rows on the model's grid out, each unbroken run of rows marked."""
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,15 @@ def read_history(path: str | Path, column_map: ColumnMap | None = None) -> pd.Da
     mapped = (column_map or ColumnMap({})).apply(frame)
     mapped["timestamp"] = pd.to_datetime(mapped["timestamp"], utc=True)
     return mapped
+
+
+def write_history(frame: pd.DataFrame, path: Path) -> None:
+    """Writes HISTORY_COLUMNS as CSV; compressed by its name, the same bytes for the same rows."""
+    text = frame.assign(timestamp=frame["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")).to_csv(
+        index=False, float_format="%.6g", lineterminator="\n"
+    )
+    content = text.encode()
+    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
 
 
 def on_grid(

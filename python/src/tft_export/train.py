@@ -66,7 +66,12 @@ def run(options: argparse.Namespace) -> int:
     trainer.fit(options.validate_every, options.seconds)
     if trainer.step < settings.steps:
         return 0
-    report = {"settings": asdict(settings), **finish(options.state, data, settings)}
+    report = {
+        "history": options.history.name,
+        "columnMap": options.column_map and options.column_map.name,
+        "settings": asdict(settings),
+        **finish(options.state, data, settings),
+    }
     (options.state / "training.json").write_text(json.dumps(report, indent=2) + "\n")
     print(json.dumps(report, indent=2))
     print(f"wrote {options.state / 'checkpoint.ckpt'}")

@@ -19,7 +19,7 @@ from .dataset import training_dataset
 from .history import on_grid, read_history
 from .mapping import ColumnMap
 from .metrics import QUANTILES
-from .simulate import simulate
+from .simulation import simulate
 from .training_network import prepare_for_training
 from .windows import Batch, Windows
 
