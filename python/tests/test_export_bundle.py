@@ -287,6 +287,7 @@ def with_parameters(**changes):
     ("recipe", "changed", "says"),
     [
         ({"model_options": {"loss": MAE(), "output_size": 1}}, {}, "loss=MAE"),
+        ({"model_options": {"loss": QuantileLoss([0.5, 0.1, 0.9])}}, {}, "quantiles="),
         ({"normalizer": EncoderNormalizer(method="robust")}, {}, r"EncoderNormalizer\(method='robust'\)"),
         ({"scalers": {"net_in_mb_s": EncoderNormalizer()}}, {}, r"scalers\['net_in_mb_s'\]"),
         ({}, {"target": ["cpu_user_pct", "mem_used_pct"]}, "several targets"),

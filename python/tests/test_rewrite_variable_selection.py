@@ -84,6 +84,27 @@ def test_a_single_variable_is_not_weighed(reals, categories, fixed):
     check(selection_network(reals, categories, context=False), reals, categories, fixed, context=False)
 
 
+def test_variables_of_few_whole_values_are_tabulated():
+    network = selection_network({"a": 4, "hour": 6, "weekend": 2}, {"kind": 3})
+    inputs = SelectionInputs(
+        ["a"],
+        tables={"kind": torch.randn(5, 3)},
+        standardised={"hour": Standardised(11.5, 6.9)},
+        tabulated={"hour": 24, "weekend": 2},
+    )
+    x = torch.stack(
+        [torch.randn(4, 24), torch.arange(24.0).expand(4, -1), torch.randint(0, 2, (4, 24)).float()], dim=-1
+    )
+    codes, static = torch.randint(0, 5, (4, 24)), torch.randn(1, 24, HIDDEN)
+    originals = {"a": x[..., :1], "hour": (x[..., 1:2] - 11.5) / 6.9, "weekend": x[..., 2:]}
+    with torch.no_grad():
+        expected, _ = network(originals | {"kind": inputs.tables["kind"][codes]}, static.expand(4, -1, -1))
+        rewritten = VariableSelection(network, inputs)
+        torch.testing.assert_close(rewritten(x, [codes], static), expected, atol=3e-5, rtol=1e-4)
+        # Values outside of the table take its nearest row; nothing is read beyond it.
+        assert rewritten(x * 1e6 - 5e5, [codes], static).isfinite().all()
+
+
 def test_a_variable_scaler_is_folded_in():
     reals = {"hour": 4, "month": 4}
     standardised = {"hour": Standardised(11.5, 6.9), "month": Standardised(6.5, 3.5)}

@@ -88,7 +88,8 @@ def export_checkpoint(options: ExportOptions) -> Description:
         expected = expected_predictions(checkpoint, windows)
         samples = Samples(
             count=len(windows),
-            spread=float(np.std(windows.truth, dtype=np.float64)),
+            # A target that never moves has no spread; differences are then judged as they are.
+            spread=float(np.std(windows.truth, dtype=np.float64)) or 1.0,
             source=source,
             month_turn=windows.month_turns(),
             servers=list(windows.servers),

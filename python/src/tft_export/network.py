@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from .past_time_features import CALENDAR_VALUES
 from .preprocess import Preprocess, fixed_values
 from .rewrite.attention import MergedAttention, causal_bias
 from .rewrite.grn import GatedResidual
@@ -39,7 +40,7 @@ class TemporalFusionNetwork(nn.Module):
         )
         self.recurrent = RecurrentPair(model.lstm_encoder, model.lstm_decoder)
         self.after_recurrent = GatedSkip(model.post_lstm_gate_encoder, model.post_lstm_add_norm_encoder)
-        self.enrichment_context = Affine(AffineMap.of(model.static_enrichment.context))
+        self.enrichment_context = Affine(AffineMap.of(model.static_enrichment.context), biased=False)
         self.enrichment = GatedResidual(model.static_enrichment)
         causal = model.hparams.causal_attention
         self.attention = MergedAttention(
@@ -60,12 +61,16 @@ class TemporalFusionNetwork(nn.Module):
         embeddings = model.input_embeddings
         past, future = structure.encoder_length, structure.horizon
 
-        def selection(network, order, reals, categoricals, first_step, steps) -> VariableSelection:
+        def selection(
+            network, order, reals, categoricals, first_step, steps, tabulated=()
+        ) -> VariableSelection:
             tables = {name: self._table(name, embeddings[name].weight) for name in categoricals}
             # Metrics arrive scaled; time features and target scales do not.
             raw = {name: structure.scalers[name] for name in order if name not in structure.metrics}
             fixed = fixed_values(structure, reals, first_step, steps)
-            return VariableSelection(network, SelectionInputs(order, fixed, tables, raw))
+            varying = [name for name in order if name not in tabulated]
+            counts = {name: CALENDAR_VALUES[name] for name in tabulated}
+            return VariableSelection(network, SelectionInputs(varying, fixed, tables, raw, counts))
 
         self.static_selection = (
             selection(
@@ -86,6 +91,8 @@ class TemporalFusionNetwork(nn.Module):
             structure.encoder_categoricals,
             -past,
             past,
+            # The encoder's are counted inside the graph and therefore whole numbers.
+            tabulated=preprocess.past_features.needed,
         )
         self.decoder_selection = (
             selection(

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from .errors import unsupported
 
 HOUR, DAY, MONTH, WEEKEND = "hour", "day_of_week", "month", "is_weekend"
+# How many whole values each has, counted from 0 (no month is 0).
+CALENDAR_VALUES = {HOUR: 24, DAY: 7, MONTH: 13, WEEKEND: 2}
 _HOURS_PER_DAY = 24
 _SHORTEST_MONTH_MINUTES = 28 * 24 * 60
 

@@ -263,6 +263,9 @@ def _refuse_unsupported(model: torch.nn.Module, parameters: Mapping[str, Any]) -
         raise unsupported("a categorical target", "the target must be a metric")
     if not isinstance(model.loss, QuantileLoss):
         raise unsupported(f"loss={type(model.loss).__name__}", "train with QuantileLoss")
+    quantiles = list(model.loss.quantiles)
+    if sorted(set(quantiles)) != quantiles:
+        raise unsupported(f"quantiles={quantiles}", "train with quantiles in increasing order")
     if parameters.get("lags"):
         raise unsupported("lags", "the graph would need more past than the encoder holds")
     if parameters.get("variable_groups"):

@@ -31,15 +31,16 @@ class AffineMap:
 
 
 class Affine(nn.Module):
-    """An AffineMap in the graph: one product, one addition."""
+    """An AffineMap in the graph: one product and, unless it has no bias, one addition."""
 
-    def __init__(self, affine: AffineMap):
+    def __init__(self, affine: AffineMap, biased: bool = True):
         super().__init__()
         self.register_buffer("weight", affine.weight.float().contiguous())
-        self.register_buffer("bias", affine.bias.float().contiguous())
+        self.register_buffer("bias", affine.bias.float().contiguous() if biased else None)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x @ self.weight + self.bias
+        product = x @ self.weight
+        return product if self.bias is None else product + self.bias
 
 
 class GatedSum(nn.Module):
@@ -58,6 +59,21 @@ class GatedSum(nn.Module):
 
     def forward(self, x: Tensor, residual: Tensor) -> Tensor:
         return self.norm(residual - nn.functional.glu(self.map(x), dim=-1))
+
+
+class SumOverFirst(nn.Module):
+    """[count, ...] summed over its first axis, as a product with a row of ones.
+
+    On a CPU, ONNX Runtime's reduction of a first axis takes up to ten times as long as the product.
+    """
+
+    def __init__(self, count: int):
+        super().__init__()
+        self.register_buffer("ones", torch.ones(1, count))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Flattened: [elements of one]."""
+        return (self.ones @ x.reshape(self.ones.shape[1], -1)).reshape(-1)
 
 
 def layer_norm_of(norm: nn.LayerNorm) -> nn.LayerNorm:
