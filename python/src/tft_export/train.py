@@ -21,6 +21,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--dropout", type=float, default=0.15)
     parser.add_argument("--average", type=float, default=0.998)
     parser.add_argument("--simulated-share", type=float, default=0.25)
+    parser.add_argument("--simulated-servers", type=int, default=56)
+    parser.add_argument("--simulated-days", type=int, default=70)
+    parser.add_argument("--validation-machines", type=int, default=12)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
     parser.add_argument("--validate-every", type=int, default=500, metavar="STEPS")
@@ -46,6 +49,9 @@ def run(options: argparse.Namespace) -> int:
         dropout=options.dropout,
         average=options.average,
         simulated_share=options.simulated_share,
+        simulated_servers=options.simulated_servers,
+        simulated_days=options.simulated_days,
+        validation_machines=options.validation_machines,
         seed=options.seed,
     )
     device = torch.device(

@@ -5,6 +5,7 @@ the loop are here, so that a batch costs no work on the CPU and a step can be on
 to standard output, the state to RUN/last.pt every few minutes; the same command takes it up again.
 """
 
+import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -98,7 +99,7 @@ class Trainer:
         self.validation = Windows(data.validation, data.dataset, device)
         prepare_for_training(self.model, self.windows.encoder_length, self.windows.horizon)
         self.model.to(device)
-        segments = torch.from_numpy(data.training["segment"].to_numpy()).to(device)[self.windows.starts]
+        segments = torch.tensor(data.training["segment"].to_numpy(), device=device)[self.windows.starts]
         simulated = segments >= int(data.training["segment"].max()) + 1 - data.simulated_segments
         self._recorded_starts = self.windows.starts[~simulated]
         self._simulated_starts = self.windows.starts[simulated]
@@ -217,7 +218,7 @@ class Trainer:
         done = self.step / self.settings.steps
         if done < 0.03:
             return self.settings.learning_rate * done / 0.03
-        return self.settings.learning_rate * (0.505 + 0.495 * np.cos(np.pi * (done - 0.03) / 0.97))
+        return self.settings.learning_rate * (0.505 + 0.495 * math.cos(math.pi * (done - 0.03) / 0.97))
 
     def _draw(self) -> None:
         self._draws.manual_seed(self.settings.seed * 1_000_003 + self.step)
