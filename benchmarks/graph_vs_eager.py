@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
+
 from tft_export.bundle import check_file, read_description
 from tft_export.checkpoint import load_checkpoint
 from tft_export.sample_windows import forecasting_dataset, made_up_windows
@@ -66,6 +67,8 @@ def main() -> None:
             "processor": _processor(),
             "cores": os.cpu_count(),
             "threads": options.threads,
+            # Above the number of cores: others were at work, and the ratios are less sure.
+            "load_average": round(os.getloadavg()[0], 2),
         },
         "versions": {
             "python": platform.python_version(),
@@ -81,7 +84,9 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("bundle", nargs="?", type=Path, default=ROOT / "models" / "demo")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "graph-vs-eager.json")
     parser.add_argument("--threads", type=int, default=min(os.cpu_count() or 1, 2))

@@ -66,8 +66,7 @@ class WindowSet:
 
     def inputs(self) -> dict[str, np.ndarray]:
         structure = self.structure
-        past, future = np.split(self.features, [structure.encoder_length], axis=1)
-        del past
+        future = self.features[:, structure.encoder_length :]
         known = [KNOWN_FEATURES.index(name) for name in structure.known]
         arrays = (
             self.metrics[:, : structure.encoder_length].astype(np.float32),
@@ -84,15 +83,6 @@ class WindowSet:
         month = self.features[..., KNOWN_FEATURES.index("month")]
         turned = month[:, 0] != month[:, self.structure.encoder_length]
         return np.flatnonzero(turned).tolist()
-
-    def select(self, windows: np.ndarray | list[int]) -> "WindowSet":
-        return WindowSet(
-            self.structure,
-            self.metrics[windows],
-            self.codes[windows],
-            self.slots[windows],
-            tuple(self.servers[window] for window in windows),
-        )
 
 
 def windows_of_history(
