@@ -4,6 +4,7 @@ import warnings
 
 import pytest
 import torch
+
 from tiny_models import Recipe, build
 
 warnings.filterwarnings("ignore", module="lightning")

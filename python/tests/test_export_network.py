@@ -5,10 +5,10 @@ import pytest
 import torch
 from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer, TorchNormalizer
 from sklearn.preprocessing import RobustScaler, StandardScaler
-from tiny_models import DEFAULT_STRUCTURE, PROFILES
 
 from tft_export.network import TemporalFusionNetwork
 from tft_export.tensors import INPUT_NAMES
+from tiny_models import DEFAULT_STRUCTURE, PROFILES
 
 NO_MONTH_TURN = "2026-05-13 21:35"
 TOLERANCE = 1e-4

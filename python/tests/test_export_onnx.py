@@ -7,13 +7,13 @@ import pytest
 import torch
 from onnx import helper
 from pytorch_forecasting.data import GroupNormalizer
-from tiny_models import DEFAULT_STRUCTURE
 
 from tft_export import onnx_graph
 from tft_export.errors import ExportError
 from tft_export.network import TemporalFusionNetwork
 from tft_export.onnx_graph import check_operators, operator_counts, write_onnx, write_torchscript
 from tft_export.tensors import INPUT_NAMES
+from tiny_models import DEFAULT_STRUCTURE
 
 START = "2026-05-13 11:35"
 MOST_NODES = 450

@@ -8,12 +8,12 @@ from pytorch_forecasting.models.temporal_fusion_transformer.sub_modules import (
     GatedLinearUnit,
     GatedResidualNetwork,
 )
-from tiny_models import perturb
 from torch import nn
 
 from tft_export.rewrite.grn import GatedResidual
 from tft_export.rewrite.skip import GatedSkip
 from tft_export.rewrite.static_contexts import StaticContexts
+from tiny_models import perturb
 
 SIZE = 12
 

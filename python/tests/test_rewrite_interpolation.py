@@ -6,9 +6,9 @@ from pytorch_forecasting.models.temporal_fusion_transformer.sub_modules import (
     ResampleNorm,
     TimeDistributedInterpolation,
 )
-from tiny_models import perturb
 
 from tft_export.rewrite.interpolation import interpolation_matrix, resample_matrix
+from tiny_models import perturb
 
 SIZES = [(16, 32), (32, 16), (1, 8), (2, 8), (7, 7), (300, 19), (3, 1)]
 

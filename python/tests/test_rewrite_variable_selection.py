@@ -6,9 +6,9 @@ from pytorch_forecasting.models.temporal_fusion_transformer.sub_modules import (
     GatedResidualNetwork,
     VariableSelectionNetwork,
 )
-from tiny_models import perturb
 
 from tft_export.rewrite.variable_selection import SelectionInputs, Standardised, VariableSelection
+from tiny_models import perturb
 
 STEPS, BATCH, HIDDEN = 6, 4, 8
 

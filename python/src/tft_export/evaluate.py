@@ -8,8 +8,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="compare a bundle's forecasts with naive ones on recorded history",
-        description="Prints pinball loss and coverage of the bundle and of four naive forecasts with quantiles "
-        "on the same windows. Use machines that the model was not trained on.",
+        description="Prints pinball loss and coverage of the bundle and of four naive forecasts with "
+        "quantiles on the same windows. Use machines that the model was not trained on.",
     )
     parser.add_argument("bundle", metavar="BUNDLE", type=Path)
     parser.add_argument("history", metavar="CSV", type=Path, help="recorded metrics, may be gzipped")

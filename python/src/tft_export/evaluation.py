@@ -63,7 +63,8 @@ class Evaluation:
     def as_text(self) -> str:
         lines = [
             f"{self.windows} windows of {self.servers} servers",
-            f"{'forecast':<34} {'pinball':>8} {'under best naive':>17} {'80 % band holds':>16} {'crossed':>8}",
+            f"{'forecast':<34} {'pinball':>8} {'under best naive':>17} "
+            f"{'80 % band holds':>16} {'crossed':>8}",
         ]
         lines += [
             f"{name:<34} {score.pinball:8.4f} {self.gain(name):17.1%} "
