@@ -5,7 +5,7 @@ import { aborted } from './abort.js';
 import type { Backend, BackendName, Precision } from './backends/backend.js';
 import { notInThisBuild, selectBackend } from './backends/select.js';
 import { type AcceptedInputs, Contract, type ForecastInputs } from './contract.js';
-import { TFTError } from './errors.js';
+import { inRequest, TFTError } from './errors.js';
 import { Forecast } from './forecast.js';
 import { loadModel, type ModelDescription } from './model.js';
 import {
@@ -15,7 +15,6 @@ import {
   NONE,
   type PredictOptions,
 } from './options.js';
-import { BatchQueue, inRequest } from './queue.js';
 import { typeName } from './typed-array.js';
 
 export type { BackendName, Log, LogEntry, Precision } from './backends/backend.js';
@@ -65,15 +64,13 @@ export class TFTEngine {
   readonly info: EngineInfo;
   readonly #backend: Backend;
   readonly #contract: Contract;
-  readonly #queue: BatchQueue;
   #closed: Promise<void> | undefined;
 
-  private constructor(model: ModelDescription, info: EngineInfo, backend: Backend) {
+  private constructor(model: ModelDescription, contract: Contract, info: EngineInfo, backend: Backend) {
     this.model = model;
     this.info = info;
     this.#backend = backend;
-    this.#contract = new Contract(model);
-    this.#queue = new BatchQueue(backend, this.#contract, info.maxBatch, info.queueLimit);
+    this.#contract = contract;
   }
 
   /**
@@ -84,11 +81,12 @@ export class TFTEngine {
    *   ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_UNSUPPORTED.
    */
   static async load(path: string, options: LoadOptions = {}): Promise<TFTEngine> {
-    const { log, queueLimit, maxBatch, verifyHash, ...wishes } = checkLoadOptions(options);
+    const { log, verifyHash, ...wishes } = checkLoadOptions(options);
     if (typeof path === 'string' && PLAN_EXTENSIONS.includes(extname(path)))
       throw notInThisBuild('TensorRT, which runs plan files,');
     const model = await loadModel(path, { verifyHash });
-    const { backend, why } = await selectBackend(model, wishes, log);
+    const contract = new Contract(model);
+    const { backend, why } = await selectBackend(model, contract, wishes, log);
     const { name, ...described } = backend.info;
     const info: EngineInfo = Object.freeze({
       ...described,
@@ -98,16 +96,16 @@ export class TFTEngine {
         node: process.versions.node,
         ...described.versions,
       }),
-      maxBatch: maxBatch ?? backend.preferredBatch,
-      queueLimit,
+      maxBatch: backend.maxBatch,
+      queueLimit: wishes.queueLimit,
       why,
-      origin: model.onnxPath,
+      origin: backend.origin,
     });
     log({
       level: 'info',
       message: `model '${model.name}' loaded from ${info.origin}: ${info.backend} on ${info.device}, ${info.precision}`,
     });
-    return new TFTEngine(model, info, backend);
+    return new TFTEngine(model, contract, info, backend);
   }
 
   /**
@@ -166,15 +164,25 @@ export class TFTEngine {
   }
 
   /**
-   * Forecasts while the caller blocks, on backends that can.
+   * Forecasts while the caller blocks, on backends that can: the lowest latency, for scripts and worker threads.
    *
-   * @throws TFTError ERR_TFT_UNSUPPORTED on the backend 'onnxruntime', whose runs are in another thread.
+   * @throws TFTError as `predict`, by throwing; ERR_TFT_UNSUPPORTED on the backend 'onnxruntime', whose runs
+   *   are in another thread.
    */
-  predictSync(_inputs: ForecastInputs, _options: PredictOptions = NONE): Forecast {
-    throw new TFTError(
-      'ERR_TFT_UNSUPPORTED',
-      `predictSync is not offered by the backend '${this.info.backend}'; await predict instead`,
-    );
+  predictSync(inputs: ForecastInputs, options: PredictOptions = NONE): Forecast {
+    if (this.#backend.runSync === undefined) {
+      throw new TFTError(
+        'ERR_TFT_UNSUPPORTED',
+        `predictSync is not offered by the backend '${this.info.backend}'; await predict instead`,
+      );
+    }
+    const accepted = this.#contract.accept(inputs);
+    const length = accepted.batch * this.#contract.sizes.predictions;
+    const { signal, out } = checkPredictOptions(options, length);
+    if (signal?.aborted) throw aborted(signal);
+    const data = out ?? new Float32Array(length);
+    this.#backend.runSync(accepted, data);
+    return this.#forecast(data, accepted.batch);
   }
 
   /** Runs made-up inputs, so that the first real request does not pay for what the first runs set up. */
@@ -198,7 +206,7 @@ export class TFTEngine {
 
   /** Lets what runs and waits finish, refuses what comes later, and frees the model. May be called again. */
   close(): Promise<void> {
-    this.#closed ??= this.#queue.close().then(() => this.#backend.close());
+    this.#closed ??= this.#backend.close();
     return this.#closed;
   }
 
@@ -214,7 +222,7 @@ export class TFTEngine {
   ): Promise<Float32Array> {
     const checked = checkPredictOptions(options, servers * this.#contract.sizes.predictions);
     if (checked.signal?.aborted) throw aborted(checked.signal);
-    return this.#queue.submit(list, checked, numbered);
+    return this.#backend.submit(list, checked, numbered);
   }
 
   #forecast(data: Float32Array, batch: number): Forecast {

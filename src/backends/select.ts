@@ -1,14 +1,19 @@
 // Chooses what runs a model. One asked for by name never falls back; 'auto' says why it took what it took.
+
+import type { Contract } from '../contract.js';
 import { TFTError } from '../errors.js';
 import type { ModelDescription } from '../model.js';
+import { BatchQueue } from '../queue.js';
 import type { Backend, BackendName, Log, Precision } from './backend.js';
-import { OnnxRuntimeBackend } from './onnxruntime.js';
+import { OnnxRuntimeRunner } from './onnxruntime.js';
 
 /** What a caller asks for. */
 export interface BackendWishes {
   readonly backend: 'auto' | BackendName;
   readonly precision?: Precision | undefined;
   readonly threads?: number | undefined;
+  readonly maxBatch?: number | undefined;
+  readonly queueLimit: number;
 }
 
 /** A backend and the reason for it. */
@@ -28,6 +33,7 @@ export function notInThisBuild(what: string): TFTError {
 /** @throws TFTError ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_UNSUPPORTED, ERR_TFT_MODEL_INVALID. */
 export async function selectBackend(
   model: ModelDescription,
+  contract: Contract,
   wishes: BackendWishes,
   log: Log,
 ): Promise<Selection> {
@@ -46,7 +52,9 @@ export async function selectBackend(
   if (precision !== 'fp32') reasons.push(`it computes in fp32, not in ${precision} as asked`);
   const why = reasons.join('; ');
   log({ level: 'info', message: `backend onnxruntime: ${why}` });
-  return { backend: await OnnxRuntimeBackend.load(model, threads, log), why };
+  const runner = await OnnxRuntimeRunner.load(model, threads, log);
+  const { maxBatch, queueLimit } = wishes;
+  return { backend: new BatchQueue(runner, contract, { maxBatch, queueLimit, origin: model.onnxPath }), why };
 }
 
 const NAMES = { tensorrt: 'TensorRT', libtorch: 'LibTorch', kserve: 'the KServe client' } as const;
