@@ -155,6 +155,24 @@ struct BadValue {
 bool find_bad_value(const ModelShape& shape, std::span<const std::int32_t> codes, const Inputs& inputs, int batch,
                     BadValue& bad);
 
+/// One tensor as a plan declares it, with every dimension; -1 for one that varies.
+struct PlanTensor {
+  std::string name;
+  bool input = false;
+  std::string type;  // "float32", "int32", "float16" …
+  std::vector<std::int64_t> shape;
+};
+
+/// What a plan says of itself, for callers without a model.json to hold against it.
+struct PlanReport {
+  std::vector<PlanTensor> tensors;
+  int max_batch = 0;  // of its optimisation profiles
+};
+
+/// Deserializes a plan to read its tensors and frees it. Blocks for seconds. `options` as for `load`; lanes,
+/// queue and batch are not looked at. Errors: those of the libraries, PLAN_INVALID, OUT_OF_MEMORY.
+Result<PlanReport> inspect_plan(std::span<const std::byte> plan, const EngineOptions& options = {});
+
 class TFTTensorRTEngine {
  public:
   /// Loads a plan. Blocks for seconds. `plan` is read during the call only.
