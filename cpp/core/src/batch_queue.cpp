@@ -634,20 +634,20 @@ Result<std::optional<BatchQueue::Lease>> BatchQueue::try_lease(int servers) {
   return std::optional<Lease>(lease);
 }
 
-std::optional<BatchQueue::Lease> BatchQueue::lease_lane(int lane) {
+Result<BatchQueue::Lease> BatchQueue::lease_lane(int lane) {
   std::unique_lock lock(mutex_);
   Lane& own = *lanes_[static_cast<std::size_t>(lane)];
-  // Two that want the same lane: the later one waits until the first has given it back.
+  // Of two that want the same lane the later one waits until the first has it.
   lane_idle_.wait(lock, [&] { return closing_ || lost_ || !own.wanted; });
-  if (closing_ || lost_) return std::nullopt;
+  if (closing_ || lost_) return refusal(0).value_or(closed_error());
   own.wanted = true;
   lane_idle_.wait(lock, [&] { return closing_ || lost_ || idle_.count(lane) > 0; });
-  Batch* const batch = closing_ || lost_ ? nullptr : take_staging();
   own.wanted = false;
   lane_idle_.notify_all();
+  Batch* const batch = closing_ || lost_ ? nullptr : take_staging();
   if (batch == nullptr) {
-    pump();
-    return std::nullopt;
+    pump();  // what passed the lane by meanwhile
+    return refusal(0).value_or(Error{ErrorCode::OUT_OF_MEMORY, "no memory for a batch"});
   }
   idle_.erase(lane);
   ++open_;

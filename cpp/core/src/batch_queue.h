@@ -122,8 +122,8 @@ class BatchQueue {
   /// An idle lane and a batch with room for `servers`, if nothing waits; the caller runs it. An error if the engine is
   /// closed or lost; nothing if all lanes are busy.
   Result<std::optional<Lease>> try_lease(int servers);
-  /// Waits for this lane; nothing once the queue is closed or lost.
-  std::optional<Lease> lease_lane(int lane);
+  /// Waits for this lane. An error once the engine is closed or lost.
+  Result<Lease> lease_lane(int lane);
   /// Gives a lease back. `result` counts as one request of `servers`; without one (warm-up) nothing is counted.
   void end_lease(const Lease& lease, int servers, const Result<RunReport>* result);
 

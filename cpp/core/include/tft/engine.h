@@ -107,7 +107,7 @@ struct Request {
 struct LaneDevice {
   DeviceReport device;
   int lanes = 0;
-  std::uint64_t weights_bytes = 0;     // as the plan says, shared by the device's lanes
+  std::uint64_t weights_bytes = 0;     // what deserializing took of the device's free memory; shared by its lanes
   std::uint64_t activation_bytes = 0;  // of one lane, shared by its contexts
   std::uint64_t buffer_bytes = 0;      // inputs and outputs of one lane
 };
