@@ -109,6 +109,7 @@ BatchQueue::BatchQueue(Options options) : options_(std::move(options)), shared_(
     free_pinned_.push_back(batch.get());
     batches_.emplace(batch.get(), std::move(batch));
   }
+  free_carriers_ = options_.carriers;
   for (int lane = 0; lane < options_.lanes; ++lane) lanes_.push_back(std::make_unique<Lane>());
   counters_.batch_sizes.resize(static_cast<std::size_t>(options_.max_batch) + 1);
   clerk_ = std::thread([this] { work_as_clerk(); });
@@ -253,12 +254,21 @@ BatchQueue::Batch* BatchQueue::take_staging() {
   return made;
 }
 
+/// For a batch in ordinary memory that a lane takes.
+void BatchQueue::give_carrier(Batch* batch) {
+  if (batch->own_ == nullptr || free_carriers_.empty()) return;
+  batch->carrier_ = free_carriers_.back();
+  free_carriers_.pop_back();
+}
+
 /// Back to the pool. A few of the ordinary ones are kept for the next burst.
 void BatchQueue::recycle(Batch* batch) {
   batch->pieces_.clear();
   batch->turn_.reset();
   batch->used_ = batch->servers_ = 0;
   batch->sealed_ = false;
+  if (batch->carrier_) free_carriers_.push_back(*batch->carrier_);
+  batch->carrier_.reset();
   if (batch->own_ == nullptr) {
     free_pinned_.push_back(batch);
   } else if (free_ordinary_.size() < 2 * lanes_.size()) {
@@ -481,6 +491,7 @@ bool BatchQueue::begin(Batch* batch) {
     counters_.queue_us += state.timing.queue_us;
   }
   ++counters_.running_batches;
+  give_carrier(batch);
   return true;
 }
 
@@ -521,7 +532,7 @@ BatchQueue::Batch* BatchQueue::wait(int lane) {
       return nullptr;
     }
   }
-  compact(batch);
+  make_ready(batch);
   return batch;
 }
 
@@ -532,19 +543,21 @@ BatchQueue::Batch* BatchQueue::next(Batch* ended) {
     end_turn(ended);
     batch = pick();
   }
-  if (batch != nullptr) compact(batch);
+  if (batch != nullptr) make_ready(batch);
   return batch;
 }
 
-/// Closes the gaps that withdrawn requests left. The batch is the lane's by now.
-void BatchQueue::compact(Batch* batch) const {
+/// Closes the gaps that withdrawn requests left, and moves what is in ordinary memory to its carrier. The batch is the
+/// lane's by now.
+void BatchQueue::make_ready(Batch* batch) const {
+  const Staging& to = batch->staging();
   int slot = 0;
   for (Batch::Piece& piece : batch->pieces_) {
-    if (piece.slot != slot) {
-      for (std::size_t i = 0; i < batch->staging_.inputs.size(); ++i) {
+    if (batch->carrier_ || piece.slot != slot) {
+      for (std::size_t i = 0; i < to.inputs.size(); ++i) {
         const std::size_t bytes = options_.bytes.inputs[i];
-        std::byte* const base = batch->staging_.inputs[i];
-        std::memmove(base + static_cast<std::size_t>(slot) * bytes, base + static_cast<std::size_t>(piece.slot) * bytes,
+        std::memmove(to.inputs[i] + static_cast<std::size_t>(slot) * bytes,
+                     batch->staging_.inputs[i] + static_cast<std::size_t>(piece.slot) * bytes,
                      static_cast<std::size_t>(piece.count) * bytes);
       }
       piece.slot = slot;
@@ -563,7 +576,7 @@ void BatchQueue::deliver(Batch* batch, const Result<RunReport>& result) {
   }
   for (const Batch::Piece& piece : batch->pieces_)
     if (piece.handed_out)
-      copy_out(options_.bytes, piece.state->parts, piece.from, piece.count, batch->staging_, piece.slot);
+      copy_out(options_.bytes, piece.state->parts, piece.from, piece.count, batch->staging(), piece.slot);
 
   std::vector<Done> done;
   {
@@ -625,6 +638,7 @@ Result<std::optional<BatchQueue::Lease>> BatchQueue::try_lease(int servers) {
   if (lane == idle_.end() || waiting_batches_ > 0 || servers > options_.max_batch) return std::optional<Lease>();
   Batch* const batch = take_staging();
   if (batch == nullptr) return std::optional<Lease>();
+  give_carrier(batch);
   batch->servers_ = servers;
   const Lease lease{batch, *lane};
   idle_.erase(lane);
@@ -649,6 +663,7 @@ Result<BatchQueue::Lease> BatchQueue::lease_lane(int lane) {
     pump();  // what passed the lane by meanwhile
     return refusal(0).value_or(Error{ErrorCode::OUT_OF_MEMORY, "no memory for a batch"});
   }
+  give_carrier(batch);
   idle_.erase(lane);
   ++open_;
   return Lease{batch, lane};

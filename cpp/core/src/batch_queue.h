@@ -60,20 +60,24 @@ class BatchQueue {
     int max_batch = 1;
     int queue_limit = 1;
     int lanes = 1;
-    /// Pinned memory, owned by the caller and there as long as the queue is. Batches beyond them get ordinary memory.
+    /// Pinned memory, owned by the caller and there as long as the queue is. Batches beyond `pinned` wait in ordinary
+    /// memory, which a device cannot copy from by itself, and are moved to a carrier when a lane takes them. A lane has at
+    /// most two batches, one that runs and one whose results it hands out, so two carriers for each lane never lack.
     std::vector<Staging> pinned;
+    std::vector<Staging> carriers;
   };
 
   /// What a lane runs.
   class Batch {
    public:
-    const Staging& staging() const { return staging_; }
+    const Staging& staging() const { return carrier_ ? *carrier_ : staging_; }
     int servers() const { return servers_; }
 
    private:
     friend class BatchQueue;
     Staging staging_;
     std::unique_ptr<std::byte[]> own_;  // the memory behind `staging_` unless it is pinned
+    std::optional<Staging> carrier_;
     struct Piece;
     std::vector<Piece> pieces_;
     std::shared_ptr<struct Turn> turn_;
@@ -150,6 +154,7 @@ class BatchQueue {
   // All of these with the mutex held.
   std::optional<Error> refusal(std::int64_t servers) const;
   Batch* take_staging();
+  void give_carrier(Batch* batch);
   void recycle(Batch* batch);
   bool place(const StatePointer& state);
   void join_turn(Batch* batch);
@@ -165,7 +170,7 @@ class BatchQueue {
   void hand_to_clerk(std::vector<Done> done);
 
   // Without.
-  void compact(Batch* batch) const;
+  void make_ready(Batch* batch) const;
   void complete(std::vector<Done>& done);
   void work_as_clerk();
 
@@ -178,6 +183,7 @@ class BatchQueue {
   std::unordered_map<Batch*, std::unique_ptr<Batch>> batches_;
   std::vector<Batch*> free_pinned_;
   std::vector<Batch*> free_ordinary_;
+  std::vector<Staging> free_carriers_;
 
   std::shared_ptr<struct Turn> shared_;
   std::deque<struct Turn*> turns_;    // whose next batch may run, the first one first

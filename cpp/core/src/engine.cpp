@@ -191,7 +191,8 @@ Result<void> TFTTensorRTEngine::Impl::make_lanes(const ItemBytes& bytes, const s
 
 Result<void> TFTTensorRTEngine::Impl::make_queue(const ItemBytes& bytes) {
   // For each lane a batch that runs and one that fills, and two for bursts.
-  const std::size_t batches = 2 * lanes_.size() + 2;
+  const std::size_t carriers = 2 * lanes_.size();
+  const std::size_t batches = carriers + 2 * lanes_.size() + 2;
   const std::size_t each = staging_bytes(bytes, max_batch_);
   const cuda::ContextPointer& context = devices_.front()->context();
   const cuda::CurrentContext current(*context);
@@ -207,7 +208,8 @@ Result<void> TFTTensorRTEngine::Impl::make_queue(const ItemBytes& bytes) {
   queue.queue_limit = options_.queue_limit;
   queue.lanes = static_cast<int>(lanes_.size());
   for (std::size_t i = 0; i < batches; ++i)
-    queue.pinned.push_back(Staging::within(static_cast<std::byte*>(pinned_.get()) + i * each, bytes, max_batch_));
+    (i < carriers ? queue.carriers : queue.pinned)
+        .push_back(Staging::within(static_cast<std::byte*>(pinned_.get()) + i * each, bytes, max_batch_));
   queue_ = std::make_unique<BatchQueue>(std::move(queue));
   return {};
 }
