@@ -284,7 +284,10 @@ EXPORT CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, std::size
     violation("cuMemcpyHtoDAsync to what is not one live allocation of the stream's device");
     return CUDA_ERROR_INVALID_VALUE;
   }
-  if (!Memory::instance().is_pinned(from, bytes)) violation("cuMemcpyHtoDAsync from pageable memory");
+  if (!Memory::instance().is_pinned(from, bytes)) {
+    violation("cuMemcpyHtoDAsync from pageable memory");
+    return CUDA_ERROR_INVALID_VALUE;
+  }
   Work work;
   work.run = [to, from, bytes, device]() -> CUresult {
     void* const destination = Memory::instance().host_address(to, bytes, device);
