@@ -22,7 +22,7 @@ export interface BackendInfo {
   readonly name: BackendName;
   readonly device: string;
   readonly versions: Readonly<Record<string, string>>;
-  readonly precision: Precision;
+  readonly precision: Precision | 'unknown';
   readonly threads: number;
 }
 
@@ -44,6 +44,8 @@ export interface Backend {
   submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Float32Array>;
   /** Runs a request while the caller waits, where the backend can; writes to `out`. */
   runSync?(inputs: AcceptedInputs, out: Float32Array): void;
+  /** Sets up what the first runs would, where the backend knows better than running made-up inputs. */
+  warmup?(): Promise<void>;
   /** Lets what runs and waits finish, refuses what comes later, and frees the model. Called once. */
   close(): Promise<void>;
 }
