@@ -199,48 +199,52 @@ class Run {
   }
 
   int compute(const CudaLink& cuda) {
-    const EngineState& engine = *context_->engine;
-    const Plan& plan = engine.plan;
-    std::map<std::string, char*> hosts;
-    std::size_t rows = 0;
-    for (const PlanTensor& tensor : plan.tensors) {
-      const auto& shape = binding_.shapes.at(tensor.name);
-      const std::size_t bytes = volume(shape) * bytes_of_type(tensor.type);
-      void* const host = cuda.device_bytes(binding_.addresses.at(tensor.name), bytes, engine.device);
-      if (host == nullptr) return crash("a run read or wrote a tensor outside of live device memory");
-      hosts[tensor.name] = static_cast<char*>(host);
-      rows = static_cast<std::size_t>(shape[0]);
-      if (!tensor.input) std::memset(host, 0xff, bytes);
-    }
-    auto* const scratch = static_cast<unsigned char*>(
-        binding_.activation == 0 ? nullptr
-                                 : cuda.device_bytes(binding_.activation, static_cast<std::size_t>(binding_.activation_bytes),
-                                                     engine.device));
-    if (binding_.activation != 0 && scratch == nullptr) return crash("a run used activation memory that is not live");
-
+    const Plan& plan = context_->engine->plan;
     // Another run in the same activation memory at the same time would overwrite this tag.
     const void* const tag = this;
-    if (scratch != nullptr) std::memcpy(scratch, &tag, sizeof tag);
+    if (!find_buffers(cuda)) return illegal_address;
+    if (scratch_ != nullptr) std::memcpy(scratch_, &tag, sizeof tag);
+    for (const PlanTensor& tensor : plan.tensors) {
+      if (!tensor.input) std::memset(hosts_.at(tensor.name), 0xff, bytes_of(tensor));
+    }
     cuda.delay("run_us");
     if (const int fault = cuda.call("run:model")) return fault;
+    if (!find_buffers(cuda)) return illegal_address;  // nothing may have been freed meanwhile
     for (const PlanTensor& output : plan.tensors) {
-      if (!output.input) compute_output(output, hosts, rows);
+      if (!output.input) compute_output(output);
     }
-    if (scratch != nullptr && std::memcmp(scratch, &tag, sizeof tag) != 0) {
+    if (scratch_ != nullptr && std::memcmp(scratch_, &tag, sizeof tag) != 0) {
       return crash("two runs used the same activation memory at once");
     }
     return success;
   }
 
-  void compute_output(const PlanTensor& output, const std::map<std::string, char*>& hosts, std::size_t rows) const {
+  std::size_t bytes_of(const PlanTensor& tensor) const {
+    return volume(binding_.shapes.at(tensor.name)) * bytes_of_type(tensor.type);
+  }
+
+  bool find_buffers(const CudaLink& cuda) {
+    const int device = context_->engine->device;
+    for (const PlanTensor& tensor : context_->engine->plan.tensors) {
+      hosts_[tensor.name] = static_cast<char*>(cuda.device_bytes(binding_.addresses.at(tensor.name), bytes_of(tensor), device));
+      if (hosts_[tensor.name] == nullptr) return crash("a run used the buffer of a tensor after it was freed"), false;
+    }
+    if (binding_.activation == 0) return true;
+    scratch_ = cuda.device_bytes(binding_.activation, static_cast<std::size_t>(binding_.activation_bytes), device);
+    if (scratch_ == nullptr) return crash("a run used activation memory after it was freed"), false;
+    return true;
+  }
+
+  void compute_output(const PlanTensor& output) const {
     const Plan& plan = context_->engine->plan;
+    const auto rows = static_cast<std::size_t>(binding_.shapes.at(output.name)[0]);
     const std::size_t outputs = volume(output.dims, 1);
     for (std::size_t row = 0; row < rows; ++row) {
       std::vector<double> sums;
       for (const PlanTensor& input : plan.tensors) {
         if (!input.input) continue;
         const std::size_t count = volume(binding_.shapes.at(input.name), 1);
-        const char* const x = hosts.at(input.name) + row * count * bytes_of_type(input.type);
+        const char* const x = hosts_.at(input.name) + row * count * bytes_of_type(input.type);
         if (input.type == "float32") {
           sums.push_back(weighted_sum(reinterpret_cast<const float*>(x), count, sums.size(), plan.seed));
         } else if (input.type == "int32") {
@@ -252,7 +256,7 @@ class Run {
         }
       }
       if (output.type != "float32") continue;
-      auto* const y = reinterpret_cast<float*>(hosts.at(output.name)) + row * outputs;
+      auto* const y = reinterpret_cast<float*>(hosts_.at(output.name)) + row * outputs;
       for (std::size_t k = 0; k < outputs; ++k) y[k] = mix(sums.data(), sums.size(), k, plan.seed);
     }
   }
@@ -262,6 +266,8 @@ class Run {
   const Binding binding_;
   const bool captured_;
   bool ran_ = false;
+  std::map<std::string, char*> hosts_;  // where the tensors lie, while it runs
+  void* scratch_ = nullptr;
 };
 
 // --- IExecutionContext -----------------------------------------------------------------------------------------------------

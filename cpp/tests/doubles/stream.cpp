@@ -290,16 +290,12 @@ EXPORT CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, std::size
   }
   Work work;
   work.run = [to, from, bytes, device]() -> CUresult {
-    void* const destination = Memory::instance().host_address(to, bytes, device);
-    if (destination == nullptr) {
-      violation("a copy to the device came to memory that was freed before it");
-      return CUDA_ERROR_ILLEGAL_ADDRESS;
-    }
-    std::memset(destination, poison, bytes);
+    if (void* const early = Memory::instance().host_address(to, bytes, device)) std::memset(early, poison, bytes);
     double_delay("copy_us");
     if (const CUresult fault = Ledger::instance().call("run:copy")) return fault;
-    if (!Memory::instance().is_pinned(from, bytes)) {
-      violation("a copy to the device came from pinned memory that was freed before it");
+    void* const destination = Memory::instance().host_address(to, bytes, device);
+    if (destination == nullptr || !Memory::instance().is_pinned(from, bytes)) {
+      violation("a copy to the device came to memory that was freed before it");
       return CUDA_ERROR_ILLEGAL_ADDRESS;
     }
     std::memcpy(destination, from, bytes);
