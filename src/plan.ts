@@ -69,18 +69,18 @@ export function describePlan(
   const [horizon, known] = sizes('decoder_cont', 'float32');
   sizes('decoder_cat', 'int32');
   const [, width] = sizes('predictions', 'float32');
-  if (known !== KNOWN.length) {
-    throw new TFTError(
-      'ERR_TFT_PLAN_MISMATCH',
-      `${path}: decoder_cont has ${known} channels; without a model.json they are taken to be ${KNOWN.join(', ')}`,
-    );
-  }
   if (quantiles?.length !== width) {
     throw new TFTError(
       'ERR_TFT_OPTION',
       `quantiles: ${quantiles?.length ?? 'none'} given, and ${path} predicts ${width}; there is no model.json ` +
         'beside it to name them, so they are needed as an option',
       { details: { found: quantiles?.length ?? 0, expected: width } },
+    );
+  }
+  if (known !== KNOWN.length) {
+    throw new TFTError(
+      'ERR_TFT_PLAN_MISMATCH',
+      `${path}: decoder_cont has ${known} channels; without a model.json they are taken to be ${KNOWN.join(', ')}`,
     );
   }
   const named = (stem: string, count: number) =>

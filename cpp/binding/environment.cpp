@@ -35,6 +35,10 @@ Environment::Environment(Napi::Env env) : env_(env) {
 
 Environment::~Environment() {
   join_retired(true);
+  discard();
+}
+
+void Environment::discard() {
   for (Parcel* parcel = outbox_->collect(); parcel != nullptr;) {
     Parcel* next = parcel->next;
     if (parcel->kind == Parcel::Kind::LOG) delete static_cast<LogLine*>(parcel);
@@ -84,6 +88,8 @@ void Environment::clean_up(void* self) {
   auto* environment = static_cast<Environment*>(self);
   environment->shut_down();
   environment->outbox_->close();
+  // Now, while the engines' objects are there, which own the requests.
+  environment->discard();
 }
 
 void Environment::retire(std::unique_ptr<TFTTensorRTEngine> engine) {

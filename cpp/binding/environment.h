@@ -55,6 +55,8 @@ class Environment {
   static void wake(napi_env env, napi_value, void* context, void*);
   static void clean_up(void* self);
   void join_retired(bool all);
+  /// Empties the outbox unseen.
+  void discard();
 
   struct Retired {
     std::thread thread;

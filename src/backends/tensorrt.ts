@@ -38,6 +38,7 @@ export class TensorRtBackend implements Backend {
   readonly #contract: Contract;
   /** By handle. */
   readonly #requests: (Request | undefined)[] = [];
+  #closed = false;
 
   private constructor(
     plan: string,
@@ -111,6 +112,7 @@ export class TensorRtBackend implements Backend {
   }
 
   submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Float32Array> {
+    this.#refuseWhenClosed();
     const { signal, out, deadlineMs = -1 } = options;
     let servers = 0;
     for (const { batch } of list) servers += batch;
@@ -124,6 +126,7 @@ export class TensorRtBackend implements Backend {
   }
 
   runSync(inputs: AcceptedInputs, out: Float32Array): void {
+    this.#refuseWhenClosed();
     const { encoderCont, encoderCat, decoderCont, decoderCat } = inputs;
     try {
       this.#native.predict(encoderCont, encoderCat, decoderCont, decoderCat, out);
@@ -132,14 +135,23 @@ export class TensorRtBackend implements Backend {
     }
   }
 
-  warmup(): Promise<void> {
-    return this.#native.warmup().catch((error: unknown) => {
+  async warmup(): Promise<void> {
+    this.#refuseWhenClosed();
+    try {
+      await this.#native.warmup();
+    } catch (error) {
       throw fromNative(error);
-    });
+    }
   }
 
   close(): Promise<void> {
+    this.#closed = true;
     return this.#native.close();
+  }
+
+  /** The native engine closes in another thread, a moment later. */
+  #refuseWhenClosed(): void {
+    if (this.#closed) throw new TFTError('ERR_TFT_CLOSED', 'the engine is closed');
   }
 
   #send(list: readonly AcceptedInputs[], deadlineMs: number, numbered: boolean): Handle {
