@@ -45,6 +45,7 @@ bool read_line(std::istringstream& line, Plan& plan) {
   if (word == "weights") return static_cast<bool>(line >> plan.weights);
   if (word == "activation") return static_cast<bool>(line >> plan.activation);
   if (word == "hostcode") return plan.host_code = true;
+  if (word == "noop") return plan.noop = true;
   if (word == "profile") return plan.profiles.emplace_back(), true;
   if (word == "input" || word == "output") {
     PlanTensor tensor;
@@ -85,6 +86,7 @@ std::string write_plan(const Plan& plan) {
   out << first_line << "version " << plan.version << "\nseed " << plan.seed << "\nweights " << plan.weights
       << "\nactivation " << plan.activation << "\n";
   if (plan.host_code) out << "hostcode\n";
+  if (plan.noop) out << "noop\n";
   for (const PlanTensor& tensor : plan.tensors) {
     out << (tensor.input ? "input " : "output ") << tensor.name << " " << tensor.type << " " << join(tensor.dims) << "\n";
   }

@@ -5,6 +5,7 @@
 //   seed 7                                            varies the model
 //   weights 1048576                                   bytes of device memory for the engine
 //   activation 65536                                  bytes of device memory for each row of a batch
+//   noop                                              optional: the model computes nothing, for benchmarks
 //   hostcode                                          optional: refused unless the runtime allows code for the host
 //   input encoder_cont float32 -1,288,14
 //   output predictions float32 -1,96,7
@@ -37,6 +38,7 @@ struct Plan {
   std::size_t weights = 1 << 20;
   std::size_t activation = 1 << 16;
   bool host_code = false;
+  bool noop = false;
   std::vector<PlanTensor> tensors;
   std::vector<std::map<std::string, PlanRange>> profiles;
 };
