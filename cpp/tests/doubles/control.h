@@ -24,6 +24,7 @@ void double_lose_device(int device, int code);
 /// Settings: "devices", "memory" (bytes on each device), "run_us" and "copy_us" (how long a model run or a copy takes),
 /// "jitter_us" (up to so much more, seeded by "seed").
 void double_set(const char* setting, std::int64_t value);
+std::int64_t double_setting(const char* setting);
 
 /// Calls of the function `name` since the last reset.
 std::int64_t double_calls(const char* name);

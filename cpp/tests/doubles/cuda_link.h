@@ -23,7 +23,7 @@ struct CudaLink {
   decltype(&double_capturing) capturing = nullptr;
   decltype(&double_invalidate_capture) invalidate_capture = nullptr;
   decltype(&double_delay) delay = nullptr;
-  int (*device_count)(int* count) = nullptr;
+  decltype(&double_setting) setting = nullptr;
 
   /// Null while the double of libcuda is not in the process.
   static const CudaLink* get() {
@@ -50,7 +50,7 @@ struct CudaLink {
         take(link.unreserve, "double_unreserve") && take(link.device_bytes, "double_device_bytes") &&
         take(link.enqueue, "double_enqueue") && take(link.capturing, "double_capturing") &&
         take(link.invalidate_capture, "double_invalidate_capture") && take(link.delay, "double_delay") &&
-        take(link.device_count, "cuDeviceGetCount");
+        take(link.setting, "double_setting");
     return whole ? &link : nullptr;
   }
 };

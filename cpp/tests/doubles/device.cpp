@@ -31,6 +31,7 @@ Devices& devices() {
 }
 
 thread_local std::vector<CUcontext> context_stack;
+std::atomic<bool> push_failed = false;  // a fault fired in cuCtxPushCurrent
 
 bool valid_device(CUdevice device) {
   return device >= 0 && device < most_devices && device < Ledger::instance().setting("devices");
@@ -79,10 +80,13 @@ CUresult begin_call_in_context(const char* name) {
   if (const CUresult code = begin_call(name)) return code;
   const CUcontext context = current_context();
   if (!context_alive(context)) {
-    Ledger::instance().violation(std::string(name) + " without a current context");
+    // Who could not make it current because of a fault may go on to clean up.
+    if (!push_failed) Ledger::instance().violation(std::string(name) + " without a current context");
     return CUDA_ERROR_INVALID_CONTEXT;
   }
-  return lost(context->device);
+  const CUresult code = lost(context->device);
+  if (code != CUDA_SUCCESS) wait_for_streams(context->device);  // nothing runs on a lost device
+  return code;
 }
 
 CUresult begin_unsafe_call(const char* name) {
@@ -319,7 +323,10 @@ EXPORT CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device) {
 }
 
 EXPORT CUresult cuCtxPushCurrent_v2(CUcontext context) {
-  if (const CUresult code = begin_call("cuCtxPushCurrent_v2")) return code;
+  if (const CUresult code = begin_call("cuCtxPushCurrent_v2")) {
+    push_failed = true;
+    return code;
+  }
   if (!context_alive(context)) return CUDA_ERROR_INVALID_CONTEXT;
   context_stack.push_back(context);
   return CUDA_SUCCESS;
@@ -442,6 +449,7 @@ EXPORT void double_reset() {
     for (auto& code : devices().lost) code = CUDA_SUCCESS;
   }
   context_stack.clear();
+  push_failed = false;
   Ledger::instance().reset();
 }
 
@@ -449,6 +457,7 @@ EXPORT void double_fail(const char* name, std::int64_t nth, int code) { Ledger::
 EXPORT std::int64_t double_faults_fired() { return Ledger::instance().faults_fired(); }
 EXPORT void double_lose_device(int device, int code) { lose_device(device, code); }
 EXPORT void double_set(const char* setting, std::int64_t value) { Ledger::instance().set(setting, value); }
+EXPORT std::int64_t double_setting(const char* setting) { return Ledger::instance().setting(setting); }
 EXPORT std::int64_t double_calls(const char* name) { return Ledger::instance().calls(name); }
 EXPORT std::int64_t double_created(const char* kind) { return Ledger::instance().count_created(kind); }
 EXPORT std::int64_t double_freed(const char* kind) { return Ledger::instance().count_freed(kind); }
@@ -464,7 +473,9 @@ EXPORT int double_call(const char* name) {
   const CUresult fault = Ledger::instance().call(name);
   if (is_sticky(fault) && current_context() != nullptr) lose_device(current_context()->device, fault);
   if (fault != CUDA_SUCCESS || current_context() == nullptr) return fault;
-  return lost(current_context()->device);
+  const CUresult code = lost(current_context()->device);
+  if (code != CUDA_SUCCESS) wait_for_streams(current_context()->device);
+  return code;
 }
 EXPORT void double_count_created(const char* kind) { Ledger::instance().created(kind); }
 EXPORT void double_count_freed(const char* kind) { Ledger::instance().freed(kind); }

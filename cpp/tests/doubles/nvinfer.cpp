@@ -211,7 +211,7 @@ class Run {
     if (const int fault = cuda.call("run:model")) return fault;
     if (!find_buffers(cuda)) return illegal_address;  // nothing may have been freed meanwhile
     for (const PlanTensor& output : plan.tensors) {
-      if (!output.input) compute_output(output);
+      if (!output.input && !plan.noop) compute_output(output);
     }
     if (scratch_ != nullptr && std::memcmp(scratch_, &tag, sizeof tag) != 0) {
       return crash("two runs used the same activation memory at once");
@@ -666,9 +666,7 @@ TENSORRTAPI std::int32_t getInferLibBuildVersion() noexcept { return Version().b
 TENSORRTAPI void* createInferRuntime_INTERNAL(void* logger_pointer, std::int32_t version) noexcept {
   auto& logger = *static_cast<ILogger*>(logger_pointer);
   const CudaLink* const cuda = CudaLink::get();
-  int devices = 0;
-  if (cuda == nullptr || cuda->device_count(&devices) != success || devices == 0 ||
-      std::getenv("TFT_DOUBLE_TENSORRT_NO_GPU") != nullptr) {
+  if (cuda == nullptr || cuda->setting("devices") < 1 || std::getenv("TFT_DOUBLE_TENSORRT_NO_GPU") != nullptr) {
     // As TensorRT 10.15 does on a machine without a GPU: an error in the log, and a pointer that is neither null nor usable.
     log_error(logger, "CUDA initialization failure with error: 35. Please check your CUDA installation: "
                       "http://docs.nvidia.com/cuda/cuda-installation-guide-linux/index.html");

@@ -190,6 +190,13 @@ int live_objects(CUcontext context) {
   return count;
 }
 
+void wait_for_streams(CUdevice device) {
+  const std::lock_guard lock(handles().mutex);
+  for (const CUstream stream : handles().streams) {
+    if (stream->context->device == device) stream->wait_idle();
+  }
+}
+
 void forget_streams() {
   std::set<CUstream> streams;
   {

@@ -95,6 +95,8 @@ bool invalidate_captures_for_unsafe_call();
 void invalidate_capture(CUstream stream);
 /// Streams, events and graphs that live in the context.
 int live_objects(CUcontext context);
+/// Returns when all that the device's streams have now has run, or been skipped.
+void wait_for_streams(CUdevice device);
 void forget_streams();
 
 }  // namespace doubles
