@@ -30,10 +30,12 @@ bool find_infinite(const float* values, std::size_t count, std::size_t& where) {
   return false;
 }
 
-bool find_unknown(const std::int32_t* values, std::size_t count, std::span<const std::int32_t> codes, std::size_t& where) {
+bool find_unknown(const std::int32_t* values, std::size_t count, std::span<const std::int32_t> codes,
+                  std::size_t& where) {
   for (std::size_t row = 0; row < count; row += codes.size()) {
     for (std::size_t channel = 0; channel < codes.size(); ++channel) {
-      if (static_cast<std::uint32_t>(values[row + channel]) < static_cast<std::uint32_t>(codes[channel])) continue;
+      if (static_cast<std::uint32_t>(values[row + channel]) < static_cast<std::uint32_t>(codes[channel]))
+        continue;
       where = row + channel;
       return true;
     }
@@ -43,11 +45,13 @@ bool find_unknown(const std::int32_t* values, std::size_t count, std::span<const
 
 }  // namespace
 
-bool find_bad_value(const ModelShape& shape, std::span<const std::int32_t> codes, const Inputs& inputs, int batch,
-                    BadValue& bad) {
+bool find_bad_value(const ModelShape& shape, std::span<const std::int32_t> codes, const Inputs& inputs,
+                    int batch, BadValue& bad) {
   const auto servers = static_cast<std::size_t>(batch);
   const auto numbers = [&](int input, const float* values) {
-    if (!find_infinite(values, servers * item_length(shape.inputs[static_cast<std::size_t>(input)]), bad.index)) return false;
+    if (!find_infinite(values, servers * item_length(shape.inputs[static_cast<std::size_t>(input)]),
+                       bad.index))
+      return false;
     bad.input = input;
     bad.value = static_cast<double>(values[bad.index]);
     return true;
@@ -59,8 +63,8 @@ bool find_bad_value(const ModelShape& shape, std::span<const std::int32_t> codes
     bad.value = static_cast<double>(values[bad.index]);
     return true;
   };
-  return numbers(0, inputs.encoder_cont) || categories(1, inputs.encoder_cat) || numbers(2, inputs.decoder_cont) ||
-         categories(3, inputs.decoder_cat);
+  return numbers(0, inputs.encoder_cont) || categories(1, inputs.encoder_cat) ||
+         numbers(2, inputs.decoder_cont) || categories(3, inputs.decoder_cat);
 }
 
 }  // namespace tft

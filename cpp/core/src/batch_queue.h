@@ -1,12 +1,14 @@
-// Batch while busy: a request that finds a lane idle runs at once; while all lanes are busy, requests gather in order of
-// arrival into the next batch, up to the maximum. There are no timers for batching. Free of CUDA.
+// Batch while busy: a request that finds a lane idle runs at once; while all lanes are busy, requests gather
+// in order of arrival into the next batch, up to the maximum. There are no timers for batching. Free of CUDA.
 //
-// A request is copied into its place in a batch's staging memory when it arrives, so a batch's make-up is settled then.
-// Requests up to the maximum share batches; a larger one has batches of its own. The shared batches and each large request
-// take turns, so that a small request waits for one part of each large one and never for all.
+// A request is copied into its place in a batch's staging memory when it arrives, so a batch's make-up is
+// settled then. Requests up to the maximum share batches; a larger one has batches of its own. The shared
+// batches and each large request take turns, so that a small request waits for one part of each large one and
+// never for all.
 //
-// Everything is guarded by one mutex; copies of inputs and results, and completions, happen outside of it. A batch belongs
-// to the queue until a lane takes it (`wait`, `next`, `try_lease`), then to that lane until it is delivered.
+// Everything is guarded by one mutex; copies of inputs and results, and completions, happen outside of it. A
+// batch belongs to the queue until a lane takes it (`wait`, `next`, `try_lease`), then to that lane until it
+// is delivered.
 #pragma once
 
 #include <array>
@@ -23,28 +25,11 @@
 #include <utility>
 #include <vector>
 
+#include "staging.h"
 #include "tft/engine.h"
 #include "tft/result.h"
 
 namespace tft {
-
-/// The bytes of one server in each tensor.
-struct ItemBytes {
-  std::array<std::size_t, 4> inputs{};
-  std::size_t output = 0;
-
-  std::size_t total() const { return inputs[0] + inputs[1] + inputs[2] + inputs[3] + output; }
-};
-
-/// Host memory of one batch: the maximum number of servers of each tensor.
-struct Staging {
-  std::array<std::byte*, 4> inputs{};
-  std::byte* output = nullptr;
-
-  /// Divides one block of `max_batch` * `bytes.total()`, rounded up for each tensor's alignment (`staging_bytes`).
-  static Staging within(std::byte* block, const ItemBytes& bytes, int max_batch);
-};
-std::size_t staging_bytes(const ItemBytes& bytes, int max_batch);
 
 /// What one run took.
 struct RunReport {
@@ -60,9 +45,10 @@ class BatchQueue {
     int max_batch = 1;
     int queue_limit = 1;
     int lanes = 1;
-    /// Pinned memory, owned by the caller and there as long as the queue is. Batches beyond `pinned` wait in ordinary
-    /// memory, which a device cannot copy from by itself, and are moved to a carrier when a lane takes them. A lane has at
-    /// most two batches, one that runs and one whose results it hands out, so two carriers for each lane never lack.
+    /// Pinned memory, owned by the caller and there as long as the queue is. Batches beyond `pinned` wait in
+    /// ordinary memory, which a device cannot copy from by itself, and are moved to a carrier when a lane
+    /// takes them. A lane has at most two batches, one that runs and one whose results it hands out, so two
+    /// carriers for each lane never lack.
     std::vector<Staging> pinned;
     std::vector<Staging> carriers;
   };
@@ -81,9 +67,9 @@ class BatchQueue {
     struct Piece;
     std::vector<Piece> pieces_;
     std::shared_ptr<struct Turn> turn_;
-    int used_ = 0;      // slots given away; those of requests called off too
-    int servers_ = 0;   // that are to be run
-    int copying_ = 0;   // submitters that still write
+    int used_ = 0;     // slots given away; those of requests called off too
+    int servers_ = 0;  // that are to be run
+    int copying_ = 0;  // submitters that still write
     bool sealed_ = false;
     std::chrono::steady_clock::time_point begun_;
 
@@ -103,14 +89,16 @@ class BatchQueue {
   // ---- callers
   Result<RequestId> submit(const Request& request);
   bool cancel(RequestId id);
-  /// Refuses what comes, waits until everything accepted has ended and every lease is back, then lets the lanes go.
+  /// Refuses what comes, waits until everything accepted has ended and every lease is back, then lets the
+  /// lanes go.
   void close();
   Counters counters() const;
 
   // ---- lanes' threads, each with its own number
   /// The next batch; blocks until there is one. Null after `close`.
   Batch* wait(int lane);
-  /// Says that a batch has run, and takes another if one is ready: the device works while results are handed out.
+  /// Says that a batch has run, and takes another if one is ready: the device works while results are handed
+  /// out.
   Batch* next(Batch* ended);
   /// Hands the results of a batch out, or the error to its requests, and calls their completions.
   void deliver(Batch* batch, const Result<RunReport>& result);
@@ -123,22 +111,14 @@ class BatchQueue {
     Batch* batch = nullptr;
     int lane = 0;
   };
-  /// An idle lane and a batch with room for `servers`, if nothing waits; the caller runs it. An error if the engine is
-  /// closed or lost; nothing if all lanes are busy.
+  /// An idle lane and a batch with room for `servers`, if nothing waits; the caller runs it. An error if the
+  /// engine is closed or lost; nothing if all lanes are busy.
   Result<std::optional<Lease>> try_lease(int servers);
   /// Waits for this lane. An error once the engine is closed or lost.
   Result<Lease> lease_lane(int lane);
-  /// Gives a lease back. `result` counts as one request of `servers`; without one (warm-up) nothing is counted.
+  /// Gives a lease back. `result` counts as one request of `servers`; without one (warm-up) nothing is
+  /// counted.
   void end_lease(const Lease& lease, int servers, const Result<RunReport>* result);
-
-  /// Copies servers `from` … `from + count` of a list of parts into slots from `slot` on.
-  static void copy_in(const ItemBytes& bytes, std::span<const Part> parts, std::int64_t from, int count,
-                      const Staging& staging, int slot);
-  /// And predictions back.
-  static void copy_out(const ItemBytes& bytes, std::span<const Part> parts, std::int64_t from, int count,
-                       const Staging& staging, int slot);
-  /// OPTION for no parts, a batch below 1, a null pointer; else the number of servers.
-  static Result<std::int64_t> check_parts(std::span<const Part> parts);
 
  private:
   struct State;

@@ -51,21 +51,25 @@ std::string memory_shortage(const PrimaryContext& context, std::size_t needed) {
   return text;
 }
 
-Result<DeviceMemory> allocate_device(const ContextPointer& context, std::size_t bytes, const std::string& purpose) {
+Result<DeviceMemory> allocate_device(const ContextPointer& context, std::size_t bytes,
+                                     const std::string& purpose) {
   DevicePointer memory = 0;
   const Status status = context->driver().memory_allocate(&memory, bytes);
   if (status == kSuccess) return DeviceMemory(context, memory);
   const std::string what = "allocating device memory for " + purpose;
   if (status != kOutOfMemory) return failure(context->driver(), status, what);
-  return Error{ErrorCode::OUT_OF_MEMORY, what + ": " + memory_shortage(*context, bytes) +
-                                             ". Take fewer lanes or a smaller maximum batch, or free GPU memory."};
+  return Error{ErrorCode::OUT_OF_MEMORY,
+               what + ": " + memory_shortage(*context, bytes) +
+                   ". Take fewer lanes or a smaller maximum batch, or free GPU memory."};
 }
 
-Result<PinnedMemory> allocate_pinned(const ContextPointer& context, std::size_t bytes, const std::string& purpose) {
+Result<PinnedMemory> allocate_pinned(const ContextPointer& context, std::size_t bytes,
+                                     const std::string& purpose) {
   void* memory = nullptr;
   const Status status = context->driver().host_allocate(&memory, bytes, kHostAllocPortable);
   if (status == kSuccess) return PinnedMemory(context, memory);
-  const std::string what = "allocating pinned host memory for " + purpose + ", " + readable_bytes(bytes) + " needed";
+  const std::string what =
+      "allocating pinned host memory for " + purpose + ", " + readable_bytes(bytes) + " needed";
   return failure(context->driver(), status, what);
 }
 

@@ -1,4 +1,5 @@
-// Owners of CUDA objects. Each frees what it holds, in the context that it came from, on whichever thread it dies.
+// Owners of CUDA objects. Each frees what it holds, in the context that it came from, on whichever thread it
+// dies.
 #pragma once
 
 #include <cstddef>
@@ -56,7 +57,8 @@ class Owned {
  public:
   Owned() = default;
   Owned(ContextPointer context, Handle handle) : context_(std::move(context)), handle_(handle) {}
-  Owned(Owned&& other) noexcept : context_(std::move(other.context_)), handle_(std::exchange(other.handle_, Handle{})) {}
+  Owned(Owned&& other) noexcept
+      : context_(std::move(other.context_)), handle_(std::exchange(other.handle_, Handle{})) {}
   Owned& operator=(Owned&& other) noexcept {
     if (this != &other) {
       reset();
@@ -92,9 +94,11 @@ using GraphExec = Owned<GraphExecHandle, &Driver::graph_exec_destroy>;
 // Each of these needs the context to be current. `purpose` names the thing in an error: "lane 2's inputs".
 
 /// OUT_OF_MEMORY says what was needed and what is free.
-Result<DeviceMemory> allocate_device(const ContextPointer& context, std::size_t bytes, const std::string& purpose);
+Result<DeviceMemory> allocate_device(const ContextPointer& context, std::size_t bytes,
+                                     const std::string& purpose);
 /// Pinned for all devices.
-Result<PinnedMemory> allocate_pinned(const ContextPointer& context, std::size_t bytes, const std::string& purpose);
+Result<PinnedMemory> allocate_pinned(const ContextPointer& context, std::size_t bytes,
+                                     const std::string& purpose);
 Result<Stream> create_stream(const ContextPointer& context);
 Result<Event> create_event(const ContextPointer& context, unsigned flags);
 

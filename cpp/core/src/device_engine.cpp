@@ -9,7 +9,8 @@ namespace tft {
 namespace {
 
 bool speaks_of_memory(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text.find("out of memory") != std::string::npos || text.find("outofmemory") != std::string::npos ||
          text.find("memory allocation") != std::string::npos;
 }
@@ -23,8 +24,8 @@ std::size_t free_memory(const cuda::Driver& driver) {
 }  // namespace
 
 Result<std::unique_ptr<DeviceEngine>> DeviceEngine::load(const Libraries& libraries, int ordinal,
-                                                         std::span<const std::byte> plan, bool allow_host_code,
-                                                         const Log& log) {
+                                                         std::span<const std::byte> plan,
+                                                         bool allow_host_code, const Log& log) {
   // TensorRT need not be asked about these, and its own words for them are obscure.
   if (plan.empty()) return Error{ErrorCode::PLAN_INVALID, "the plan is empty"};
 
@@ -40,7 +41,8 @@ Result<std::unique_ptr<DeviceEngine>> DeviceEngine::load(const Libraries& librar
   const TensorRTLibrary& library = *libraries.tensorrt;
   made->runtime_ = library.create_runtime(library.create, library.version);
   if (made->runtime_ == nullptr)
-    return Error{ErrorCode::RUN, "TensorRT makes no runtime on GPU " + std::to_string(ordinal) + "; it says: " + scope.errors()};
+    return Error{ErrorCode::RUN, "TensorRT makes no runtime on GPU " + std::to_string(ordinal) +
+                                     "; it says: " + scope.errors()};
   if (allow_host_code) made->runtime_->allow_host_code();
 
   const std::size_t before = free_memory(context.driver());
@@ -48,13 +50,14 @@ Result<std::unique_ptr<DeviceEngine>> DeviceEngine::load(const Libraries& librar
   if (made->engine_ == nullptr) {
     if (speaks_of_memory(scope.errors())) {
       return Error{ErrorCode::OUT_OF_MEMORY, "loading the plan: at least " +
-                                                 cuda::memory_shortage(context, plan.size()) + ". TensorRT says: " +
-                                                 scope.errors()};
+                                                 cuda::memory_shortage(context, plan.size()) +
+                                                 ". TensorRT says: " + scope.errors()};
     }
-    return Error{ErrorCode::PLAN_INVALID, "TensorRT " + libraries.report.tensorrt.text() + " does not take the plan (" +
-                                              std::to_string(plan.size()) + " bytes); it says: " + scope.errors() +
-                                              ". A plan runs only on the version and the kind of GPU that it was built "
-                                              "for; build it again on this machine."};
+    return Error{ErrorCode::PLAN_INVALID,
+                 "TensorRT " + libraries.report.tensorrt.text() + " does not take the plan (" +
+                     std::to_string(plan.size()) + " bytes); it says: " + scope.errors() +
+                     ". A plan runs only on the version and the kind of GPU that it was built "
+                     "for; build it again on this machine."};
   }
   const std::size_t after = free_memory(context.driver());
   made->weights_bytes_ = before > after ? before - after : 0;

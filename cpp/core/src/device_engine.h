@@ -12,7 +12,8 @@ namespace tft {
 
 class DeviceEngine {
  public:
-  /// PLAN_INVALID with TensorRT's own words where it does not take the plan; OUT_OF_MEMORY with what was needed and free.
+  /// PLAN_INVALID with TensorRT's own words where it does not take the plan; OUT_OF_MEMORY with what was
+  /// needed and free.
   static Result<std::unique_ptr<DeviceEngine>> load(const Libraries& libraries, int ordinal,
                                                     std::span<const std::byte> plan, bool allow_host_code,
                                                     const Log& log);

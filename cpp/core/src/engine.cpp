@@ -1,4 +1,5 @@
-// TFTTensorRTEngine: loads a plan on each device, gives every lane a thread, and lets the batch queue feed them.
+// TFTTensorRTEngine: loads a plan on each device, gives every lane a thread, and lets the batch queue feed
+// them.
 #include "tft/engine.h"
 
 #include <algorithm>
@@ -33,7 +34,8 @@ Result<ItemBytes> item_bytes(const ModelShape& shape) {
     }
     return tensor.type == type && !tensor.item.empty();
   };
-  constexpr std::array kTypes = {ElementType::FLOAT32, ElementType::INT32, ElementType::FLOAT32, ElementType::INT32};
+  constexpr std::array kTypes = {ElementType::FLOAT32, ElementType::INT32, ElementType::FLOAT32,
+                                 ElementType::INT32};
   ItemBytes all;
   for (std::size_t i = 0; i < kTypes.size(); ++i)
     if (!bytes(shape.inputs[i], kTypes[i], all.inputs[i]))
@@ -46,11 +48,12 @@ Result<ItemBytes> item_bytes(const ModelShape& shape) {
 std::optional<Error> check_options(const EngineOptions& options, const LibraryReport& report) {
   const auto in_range = [](const std::string& name, int value, int from, int to) -> std::optional<Error> {
     if (value >= from && value <= to) return std::nullopt;
-    return option_error(name + ": found " + std::to_string(value) + ", expected " + std::to_string(from) + " to " +
-                        std::to_string(to));
+    return option_error(name + ": found " + std::to_string(value) + ", expected " + std::to_string(from) +
+                        " to " + std::to_string(to));
   };
   if (auto error = in_range("lanes", options.lanes, 1, kMostLanes)) return error;
-  if (options.queue_limit < 1) return option_error("queueLimit: found " + std::to_string(options.queue_limit) + ", expected at least 1");
+  if (options.queue_limit < 1)
+    return option_error("queueLimit: found " + std::to_string(options.queue_limit) + ", expected at least 1");
   if (options.devices.empty()) return option_error("devices: the list is empty; at least one is expected");
   const int last = static_cast<int>(report.devices.size()) - 1;
   for (const int device : options.devices)
@@ -112,7 +115,8 @@ class TFTTensorRTEngine::Impl {
     if (options_.log) options_.log(level, message);
   }
 
-  // Members are destroyed in reverse: lanes before the plans that they run, staging memory after everything that copies.
+  // Members are destroyed in reverse: lanes before the plans that they run, staging memory after everything
+  // that copies.
   const ModelShape shape_;
   const EngineOptions options_;
   EngineInfo info_;
@@ -156,7 +160,8 @@ Result<void> TFTTensorRTEngine::Impl::load(std::span<const std::byte> plan) {
   return {};
 }
 
-Result<void> TFTTensorRTEngine::Impl::load_devices(const Libraries& libraries, std::span<const std::byte> plan) {
+Result<void> TFTTensorRTEngine::Impl::load_devices(const Libraries& libraries,
+                                                   std::span<const std::byte> plan) {
   for (const int ordinal : options_.devices) {
     auto device = DeviceEngine::load(libraries, ordinal, plan, options_.allow_host_code, options_.log);
     if (!device) return device.error();
@@ -176,7 +181,8 @@ Result<void> TFTTensorRTEngine::Impl::make_lanes(const ItemBytes& bytes, const s
       lane.buckets = buckets;
       lane.max_batch = max_batch_;
       for (const Bucket& bucket : buckets)
-        lane.activation_bytes = std::max(lane.activation_bytes, device->engine().activation_bytes(bucket.profile));
+        lane.activation_bytes =
+            std::max(lane.activation_bytes, device->engine().activation_bytes(bucket.profile));
       lane.cuda_graphs = options_.cuda_graphs;
       lane.poll = options_.poll;
       lane.log = &options_.log;
@@ -196,7 +202,8 @@ Result<void> TFTTensorRTEngine::Impl::make_queue(const ItemBytes& bytes) {
   const std::size_t each = staging_bytes(bytes, max_batch_);
   const cuda::ContextPointer& context = devices_.front()->context();
   const cuda::CurrentContext current(*context);
-  if (current.status() != cuda::kSuccess) return failure(context->driver(), current.status(), "making staging memory");
+  if (current.status() != cuda::kSuccess)
+    return failure(context->driver(), current.status(), "making staging memory");
   auto pinned = cuda::allocate_pinned(context, batches * each, "staging memory");
   if (!pinned) return pinned.error();
   pinned_ = std::move(pinned).value();
@@ -227,8 +234,9 @@ void TFTTensorRTEngine::Impl::describe(const Libraries& libraries, std::span<con
     one.lanes = options_.lanes;
     one.weights_bytes = device->weights_bytes();
     for (const Bucket& bucket : buckets_)
-      one.activation_bytes = std::max(one.activation_bytes,
-                                      static_cast<std::uint64_t>(device->engine().activation_bytes(bucket.profile)));
+      one.activation_bytes =
+          std::max(one.activation_bytes,
+                   static_cast<std::uint64_t>(device->engine().activation_bytes(bucket.profile)));
     one.buffer_bytes = Lane::buffer_bytes(bytes_, buckets_);
     info_.devices.push_back(std::move(one));
   }
@@ -236,9 +244,10 @@ void TFTTensorRTEngine::Impl::describe(const Libraries& libraries, std::span<con
   for (const Bucket& bucket : buckets_) info_.buckets.push_back(bucket.size);
   info_.plan_bytes = plan.size();
   info_.cuda_graphs = options_.cuda_graphs;
-  log(LogLevel::INFO, "TensorRT " + info_.tensorrt_version + (info_.lean ? " (lean)" : "") + " runs the plan on " +
-                          std::to_string(lanes_.size()) + " lanes, batches up to " + std::to_string(max_batch_) + ", " +
-                          cuda::readable_bytes(info_.devices.front().activation_bytes) + " of activations for each lane");
+  log(LogLevel::INFO,
+      "TensorRT " + info_.tensorrt_version + (info_.lean ? " (lean)" : "") + " runs the plan on " +
+          std::to_string(lanes_.size()) + " lanes, batches up to " + std::to_string(max_batch_) + ", " +
+          cuda::readable_bytes(info_.devices.front().activation_bytes) + " of activations for each lane");
 }
 
 void TFTTensorRTEngine::Impl::close() {
@@ -255,7 +264,8 @@ void TFTTensorRTEngine::Impl::close() {
 
 // ---------------------------------------------------------------------------------------------------- run
 
-/// A lane's thread. It issues the next batch before it hands out the results of the last one, so that the device has work.
+/// A lane's thread. It issues the next batch before it hands out the results of the last one, so that the
+/// device has work.
 void TFTTensorRTEngine::Impl::work(int number) {
   Lane& lane = *lanes_[static_cast<std::size_t>(number)];
   BatchQueue::Batch* batch = nullptr;
@@ -276,7 +286,7 @@ void TFTTensorRTEngine::Impl::work(int number) {
 }
 
 Result<Timing> TFTTensorRTEngine::Impl::predict(std::span<const Part> parts) {
-  const Result<std::int64_t> counted = BatchQueue::check_parts(parts);
+  const Result<std::int64_t> counted = check_parts(parts);
   if (!counted) return counted.error();
   if (*counted <= max_batch_) {
     const int servers = static_cast<int>(*counted);
@@ -286,10 +296,10 @@ Result<Timing> TFTTensorRTEngine::Impl::predict(std::span<const Part> parts) {
       const BatchQueue::Lease& lease = **leased;
       Lane& lane = *lanes_[static_cast<std::size_t>(lease.lane)];
       const Staging& staging = lease.batch->staging();
-      BatchQueue::copy_in(bytes_, parts, 0, servers, staging, 0);
+      copy_in(bytes_, parts, 0, servers, staging, 0);
       const Result<void> issued = lane.issue(staging, servers);
       const Result<RunReport> result = issued.ok() ? lane.finish(true) : issued.error();
-      if (result.ok()) BatchQueue::copy_out(bytes_, parts, 0, servers, staging, 0);
+      if (result.ok()) copy_out(bytes_, parts, 0, servers, staging, 0);
       if (!result && result.error().code == ErrorCode::DEVICE_LOST) note_loss(result.error());
       queue_->end_lease(lease, servers, &result);
       if (!result) return result.error();
@@ -333,12 +343,14 @@ void TFTTensorRTEngine::Impl::note_loss(const Error& error) {
   if (!loss_said_.exchange(true)) log(LogLevel::ERROR, error.message);
 }
 
-// ---------------------------------------------------------------------------------------------------- the public face
+// ---------------------------------------------------------------------------------------------------- the
+// public face
 
 TFTTensorRTEngine::TFTTensorRTEngine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 TFTTensorRTEngine::~TFTTensorRTEngine() = default;
 
-Result<std::unique_ptr<TFTTensorRTEngine>> TFTTensorRTEngine::load(std::span<const std::byte> plan, const ModelShape& shape,
+Result<std::unique_ptr<TFTTensorRTEngine>> TFTTensorRTEngine::load(std::span<const std::byte> plan,
+                                                                   const ModelShape& shape,
                                                                    const EngineOptions& options) {
   auto impl = std::make_unique<Impl>(shape, options);
   if (auto loaded = impl->load(plan); !loaded) return loaded.error();
@@ -368,7 +380,8 @@ Result<PlanReport> inspect_plan(std::span<const std::byte> plan, const EngineOpt
   const Libraries libraries = open_libraries(options.libraries);
   if (libraries.report.problem) return *libraries.report.problem;
   if (auto error = check_options(options, libraries.report)) return *error;
-  const auto device = DeviceEngine::load(libraries, options.devices.front(), plan, options.allow_host_code, options.log);
+  const auto device =
+      DeviceEngine::load(libraries, options.devices.front(), plan, options.allow_host_code, options.log);
   if (!device) return device.error();
   const tensorrt::Engine& engine = (*device)->engine();
   PlanReport report;

@@ -12,20 +12,12 @@ using cuda::DevicePointer;
 using cuda::kSuccess;
 using cuda::Status;
 
-constexpr std::size_t kAlignment = 256;  // TensorRT's for bindings
-
-std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-
 void* address(DevicePointer pointer) { return reinterpret_cast<void*>(static_cast<std::uintptr_t>(pointer)); }
 
 }  // namespace
 
 std::size_t Lane::buffer_bytes(const ItemBytes& bytes, const std::vector<Bucket>& buckets) {
-  std::size_t most = 0;
-  for (const Bucket& bucket : buckets) most = std::max(most, static_cast<std::size_t>(bucket.size));
-  std::size_t all = aligned(most * bytes.output);
-  for (const std::size_t item : bytes.inputs) all += aligned(most * item);
-  return all;
+  return staging_bytes(bytes, buckets.back().size);
 }
 
 Lane::Lane(cuda::ContextPointer context, LaneOptions options)
@@ -38,7 +30,8 @@ Lane::~Lane() {
   runs_.clear();
 }
 
-Result<std::unique_ptr<Lane>> Lane::create(cuda::ContextPointer context, tensorrt::Engine& engine, LaneOptions options) {
+Result<std::unique_ptr<Lane>> Lane::create(cuda::ContextPointer context, tensorrt::Engine& engine,
+                                           LaneOptions options) {
   std::unique_ptr<Lane> lane(new Lane(std::move(context), std::move(options)));
   if (auto made = lane->set_up(engine); !made) return made.error();
   return lane;
@@ -53,7 +46,8 @@ Result<void> Lane::set_up(tensorrt::Engine& engine) {
   if (!stream) return stream.error();
   stream_ = std::move(stream).value();
   for (cuda::Event* const event : {&begun_, &copied_in_, &ran_, &copied_out_, &asleep_}) {
-    auto made = cuda::create_event(context_, event == &asleep_ ? cuda::kEventBlockingSync : cuda::kEventDefault);
+    auto made =
+        cuda::create_event(context_, event == &asleep_ ? cuda::kEventBlockingSync : cuda::kEventDefault);
     if (!made) return made.error();
     *event = std::move(made).value();
   }
@@ -94,7 +88,8 @@ Result<void> Lane::set_up(tensorrt::Engine& engine, BucketRun& run) {
   const tensorrt::LogScope log(*options_.log);
   const std::string what = options_.name + ", batch " + std::to_string(run.bucket.size);
   const auto refuse = [&](const std::string& step) {
-    return Error{ErrorCode::PLAN_INVALID, "TensorRT fails to " + step + " for " + what + "; it says: " + log.errors()};
+    return Error{ErrorCode::PLAN_INVALID,
+                 "TensorRT fails to " + step + " for " + what + "; it says: " + log.errors()};
   };
   run.context = engine.create_context();
   if (run.context == nullptr) {
@@ -102,31 +97,37 @@ Result<void> Lane::set_up(tensorrt::Engine& engine, BucketRun& run) {
     std::size_t total = 0;
     Error error = refuse("make an execution context");
     if (context_->driver().memory_info(&free, &total) == kSuccess)
-      error.message += " (" + cuda::readable_bytes(free) + " of " + cuda::readable_bytes(total) + " are free)";
+      error.message +=
+          " (" + cuda::readable_bytes(free) + " of " + cuda::readable_bytes(total) + " are free)";
     return error;
   }
-  if (!run.context->set_profile(run.bucket.profile, stream_.get())) return refuse("take an optimisation profile");
+  if (!run.context->set_profile(run.bucket.profile, stream_.get()))
+    return refuse("take an optimisation profile");
   if (options_.activation_bytes > 0)
     run.context->set_activation_memory(address(activation_.get()), options_.activation_bytes);
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     const TensorShape& input = options_.shape->inputs[i];
     std::vector<std::int64_t> dims = {run.bucket.size};
     dims.insert(dims.end(), input.item.begin(), input.item.end());
-    if (!run.context->set_input_shape(input.name, dims)) return refuse("take the shape of '" + input.name + "'");
-    if (!run.context->set_address(input.name, address(inputs_[i]))) return refuse("take the address of '" + input.name + "'");
+    if (!run.context->set_input_shape(input.name, dims))
+      return refuse("take the shape of '" + input.name + "'");
+    if (!run.context->set_address(input.name, address(inputs_[i])))
+      return refuse("take the address of '" + input.name + "'");
   }
   const std::string& output = options_.shape->output.name;
-  if (!run.context->set_address(output, address(output_))) return refuse("take the address of '" + output + "'");
+  if (!run.context->set_address(output, address(output_)))
+    return refuse("take the address of '" + output + "'");
   return {};
 }
 
 Lane::BucketRun& Lane::bucket_for(int servers) {
-  const auto found = std::find_if(runs_.begin(), runs_.end(), [&](const BucketRun& run) { return run.bucket.size >= servers; });
+  const auto found = std::find_if(runs_.begin(), runs_.end(),
+                                  [&](const BucketRun& run) { return run.bucket.size >= servers; });
   return found == runs_.end() ? runs_.back() : *found;
 }
 
-/// After a failure half-way: what is on the stream still reads and writes the batch's memory, so wait for it. Where even
-/// that fails nobody knows when the memory is free again, and the lane cannot be used any more.
+/// After a failure half-way: what is on the stream still reads and writes the batch's memory, so wait for it.
+/// Where even that fails nobody knows when the memory is free again, and the lane cannot be used any more.
 Error Lane::drained(Error error) {
   const cuda::Driver& driver = context_->driver();
   issued_ = nullptr;
@@ -172,7 +173,8 @@ Result<void> Lane::put_on_stream(const Staging& staging, int servers, BucketRun&
   if (const Status status = record(copied_in_)) return failed(status, "recording an event");
   if (auto enqueued = enqueue(run); !enqueued) return enqueued;
   if (const Status status = record(ran_)) return failed(status, "recording an event");
-  if (const Status status = driver.copy_out_async(staging.output, output_, count * options_.bytes.output, stream))
+  if (const Status status =
+          driver.copy_out_async(staging.output, output_, count * options_.bytes.output, stream))
     return failed(status, "copying predictions from the GPU");
   if (const Status status = record(copied_out_)) return failed(status, "recording an event");
   if (options_.poll) return {};
@@ -184,15 +186,17 @@ Result<void> Lane::enqueue(BucketRun& run) {
   if (run.graph) {
     const Status status = context_->driver().graph_launch(run.graph.get(), stream_.get());
     if (status == kSuccess) return {};
-    return failure(context_->driver(), status, "launching the graph of batch " + std::to_string(run.bucket.size) + " on " +
-                                                   options_.name);
+    return failure(
+        context_->driver(), status,
+        "launching the graph of batch " + std::to_string(run.bucket.size) + " on " + options_.name);
   }
   const tensorrt::LogScope log(*options_.log);
   if (run.context->enqueue(stream_.get())) return {};
   return run_failure(log.errors());
 }
 
-/// Captures the bucket's run. Whatever goes wrong, the stream is out of capture afterwards and the bucket runs plainly.
+/// Captures the bucket's run. Whatever goes wrong, the stream is out of capture afterwards and the bucket
+/// runs plainly.
 void Lane::capture(BucketRun& run) {
   const cuda::Driver& driver = context_->driver();
   run.capture_tried = true;
@@ -202,7 +206,8 @@ void Lane::capture(BucketRun& run) {
     why = "the capture does not begin: " + driver.describe(status);
   } else {
     const tensorrt::LogScope log(*options_.log);
-    if (!run.context->enqueue(stream_.get())) why = "TensorRT's run cannot be captured; it says: " + log.errors();
+    if (!run.context->enqueue(stream_.get()))
+      why = "TensorRT's run cannot be captured; it says: " + log.errors();
     cuda::GraphHandle handle = nullptr;
     status = driver.stream_end_capture(stream_.get(), &handle);
     const cuda::Graph graph(context_, handle);

@@ -1,11 +1,13 @@
-// A lane: a stream with device buffers and, for each batch bucket, an execution context and a CUDA graph of its run.
+// A lane: a stream with device buffers and, for each batch bucket, an execution context and a CUDA graph of
+// its run.
 //
-// A lane runs one batch at a time and is used by one thread at a time; which one may change from batch to batch. Its
-// contexts take turns with one block of activation memory, which is sound because they run one after another on one stream.
+// A lane runs one batch at a time and is used by one thread at a time; which one may change from batch to
+// batch. Its contexts take turns with one block of activation memory, which is sound because they run one
+// after another on one stream.
 //
-// A graph is valid only while its context's shapes and addresses stay, so each bucket has a context that is set up once, on
-// the lane's own device buffers. The copies to and from staging memory stand outside of the graph: so any free staging
-// memory can go with any lane, and one graph for each bucket suffices.
+// A graph is valid only while its context's shapes and addresses stay, so each bucket has a context that is
+// set up once, on the lane's own device buffers. The copies to and from staging memory stand outside of the
+// graph: so any free staging memory can go with any lane, and one graph for each bucket suffices.
 #pragma once
 
 #include <array>
@@ -45,8 +47,8 @@ class Lane {
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
-  /// Puts copies and run of the first `servers` of a batch on the stream. After an error nothing of it is under way any
-  /// more. The memory must stay until `finish`.
+  /// Puts copies and run of the first `servers` of a batch on the stream. After an error nothing of it is
+  /// under way any more. The memory must stay until `finish`.
   Result<void> issue(const Staging& staging, int servers);
   /// Waits until what was issued is done; `poll` overrides the option for callers that are blocked anyway.
   Result<RunReport> finish(bool poll);
@@ -62,7 +64,7 @@ class Lane {
     Bucket bucket;
     std::unique_ptr<tensorrt::Context> context;
     cuda::GraphExec graph;
-    bool has_run = false;        // TensorRT sets things up in the first run, which must not be captured
+    bool has_run = false;  // TensorRT sets things up in the first run, which must not be captured
     bool capture_tried = false;
   };
 
@@ -76,7 +78,8 @@ class Lane {
   Error run_failure(const std::string& errors) const;
   Error drained(Error error);
 
-  // Members are destroyed in reverse: contexts and graphs before the memory that they use, all before the stream.
+  // Members are destroyed in reverse: contexts and graphs before the memory that they use, all before the
+  // stream.
   const cuda::ContextPointer context_;
   const LaneOptions options_;
   cuda::Stream stream_;

@@ -21,12 +21,14 @@ namespace fs = std::filesystem;
 using Attempt = LibraryAttempt;
 
 constexpr const char* kInstall =
-    "Install TensorRT 10.12 or newer, or 11: `pip install tensorrt-cu13` (drivers for CUDA 13) or `pip install "
-    "tensorrt-cu12`, or NVIDIA's package; then name its folder in TENSORRT_ROOT if it is not found by itself.";
+    "Install TensorRT 10.12 or newer, or 11: `pip install tensorrt-cu13` (drivers for CUDA 13) or `pip "
+    "install "
+    "tensorrt-cu12`, or NVIDIA's package; then name its folder in TENSORRT_ROOT if it is not found by "
+    "itself.";
 
 // Full runtimes before lean ones, newer before older. The last are known only to be refused by name.
-constexpr std::array kTensorRTNames = {"libnvinfer.so.11", "libnvinfer.so.10", "libnvinfer_lean.so.11",
-                                       "libnvinfer_lean.so.10", "libnvinfer.so.9", "libnvinfer.so.8"};
+constexpr std::array kTensorRTNames = {"libnvinfer.so.11",      "libnvinfer.so.10", "libnvinfer_lean.so.11",
+                                       "libnvinfer_lean.so.10", "libnvinfer.so.9",  "libnvinfer.so.8"};
 
 struct Candidate {
   std::string path;  // a file, or a name for the loader
@@ -51,7 +53,8 @@ bool is_folder(const fs::path& path) {
 std::vector<fs::path> children(const fs::path& folder) {
   std::vector<fs::path> all;
   std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) all.push_back(it->path());
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+    all.push_back(it->path());
   std::sort(all.begin(), all.end());
   return all;
 }
@@ -75,7 +78,8 @@ void* open_library(Attempt& attempt) {
 // ------------------------------------------------------------------------------------------------ CUDA
 
 /// One Driver for each library, however often it is asked for.
-std::shared_ptr<const cuda::Driver> driver_of(void* handle, const std::string& path, std::optional<Error>& problem) {
+std::shared_ptr<const cuda::Driver> driver_of(void* handle, const std::string& path,
+                                              std::optional<Error>& problem) {
   static std::mutex mutex;
   static std::map<void*, std::shared_ptr<const cuda::Driver>> drivers;
   const std::lock_guard lock(mutex);
@@ -118,8 +122,9 @@ void open_cuda(const LoaderOptions& options, Libraries& libraries) {
 
   void* const handle = open_library(attempt);
   if (handle == nullptr) {
-    report.problem = Error{ErrorCode::NO_CUDA_DRIVER, "the CUDA driver does not load: " + attempt.problem +
-                                                          ". Install NVIDIA's driver; in a container, give it the GPU."};
+    report.problem =
+        Error{ErrorCode::NO_CUDA_DRIVER, "the CUDA driver does not load: " + attempt.problem +
+                                             ". Install NVIDIA's driver; in a container, give it the GPU."};
     report.attempts.push_back(std::move(attempt));
     return;
   }
@@ -136,7 +141,8 @@ void open_cuda(const LoaderOptions& options, Libraries& libraries) {
   int count = 0;
   if (!report.problem) {
     if (const auto status = driver->device_count(&count)) {
-      report.problem = Error{ErrorCode::NO_CUDA_DEVICE, "no CUDA device: counting them gives " + driver->describe(status)};
+      report.problem =
+          Error{ErrorCode::NO_CUDA_DEVICE, "no CUDA device: counting them gives " + driver->describe(status)};
     } else if (count == 0) {
       report.problem = Error{ErrorCode::NO_CUDA_DEVICE, "no CUDA device: the driver " + path +
                                                             " finds none. Is CUDA_VISIBLE_DEVICES set?"};
@@ -154,7 +160,8 @@ void open_cuda(const LoaderOptions& options, Libraries& libraries) {
   libraries.driver = std::move(driver);
 }
 
-// ------------------------------------------------------------------------------------------------ TensorRT: where
+// ------------------------------------------------------------------------------------------------ TensorRT:
+// where
 
 /// Adds the known libraries of a folder; says so where there is none.
 void add_folder(const fs::path& folder, const std::string& source, std::vector<Candidate>& candidates,
@@ -171,7 +178,8 @@ void add_folder(const fs::path& folder, const std::string& source, std::vector<C
   attempt.library = Attempt::Library::TENSORRT;
   attempt.path = folder.string();
   attempt.source = source;
-  attempt.problem = is_folder(folder) ? "no libnvinfer.so.11, libnvinfer.so.10 or lean runtime in it" : "no such folder";
+  attempt.problem =
+      is_folder(folder) ? "no libnvinfer.so.11, libnvinfer.so.10 or lean runtime in it" : "no such folder";
   report.attempts.push_back(std::move(attempt));
 }
 
@@ -235,7 +243,8 @@ std::vector<Candidate> tensorrt_candidates(const LoaderOptions& options, Library
   return candidates;
 }
 
-// ------------------------------------------------------------------------------------------------ TensorRT: what
+// ------------------------------------------------------------------------------------------------ TensorRT:
+// what
 
 LibraryVersion version_of(void* handle, std::int32_t number) {
   const auto part = [&](const char* symbol, int otherwise) {
@@ -254,8 +263,8 @@ LibraryVersion version_of(void* handle, std::int32_t number) {
 
 std::string refusal(const LibraryVersion& version) {
   if (version.major < 10 || (version.major == 10 && version.minor < 12)) {
-    return "TensorRT " + version.text() + " is too old: strongly typed engines, as the models here are, need 10.12 or newer. " +
-           kInstall;
+    return "TensorRT " + version.text() +
+           " is too old: strongly typed engines, as the models here are, need 10.12 or newer. " + kInstall;
   }
   if (version.major > 11)
     return "TensorRT " + version.text() + " is newer than this build knows (10.12 to 11). " + kInstall;
@@ -279,7 +288,8 @@ void find_parser(LibraryReport& report) {
   report.attempts.push_back(std::move(attempt));
 }
 
-/// Opens one candidate. Returns whether it is the one; `too_old` gets the reason if its version is in the way.
+/// Opens one candidate. Returns whether it is the one; `too_old` gets the reason if its version is in the
+/// way.
 bool take_tensorrt(const Candidate& candidate, Libraries& libraries, std::string& refused) {
   LibraryReport& report = libraries.report;
   Attempt attempt;

@@ -82,10 +82,12 @@ class Comparison {
       differ(name + " is " + found->type + " in the plan and " + name_of(wanted.type) + " in the model");
     if (!found->on_device) differ(name + " is wanted in host memory by the plan");
     const Dims dims = with_batch(-1, wanted.item);
-    const bool same = found->dims.size() == dims.size() &&
-                      std::equal(dims.begin() + 1, dims.end(), found->dims.begin() + 1,
-                                 [](std::int64_t want, std::int64_t have) { return have == want || have == -1; });
-    if (!same) differ(name + " is " + text_of(found->dims) + " in the plan and " + text_of(dims) + " in the model");
+    const bool same =
+        found->dims.size() == dims.size() &&
+        std::equal(dims.begin() + 1, dims.end(), found->dims.begin() + 1,
+                   [](std::int64_t want, std::int64_t have) { return have == want || have == -1; });
+    if (!same)
+      differ(name + " is " + text_of(found->dims) + " in the plan and " + text_of(dims) + " in the model");
   }
 
   void narrow(const TensorShape& input, int profile, ProfileBatches& batches, std::string& problem) const {
@@ -95,9 +97,9 @@ class Comparison {
     for (std::size_t i = 1; inside && i < rank; ++i)
       inside = range.min[i] <= input.item[i - 1] && input.item[i - 1] <= range.max[i];
     if (!inside) {
-      problem += (problem.empty() ? "" : "; ") + std::string("profile ") + std::to_string(profile) + " takes input '" +
-                 input.name + "' from " + text_of(range.min) + " to " + text_of(range.max) + ", the model's is " +
-                 text_of(with_batch(-1, input.item));
+      problem += (problem.empty() ? "" : "; ") + std::string("profile ") + std::to_string(profile) +
+                 " takes input '" + input.name + "' from " + text_of(range.min) + " to " +
+                 text_of(range.max) + ", the model's is " + text_of(with_batch(-1, input.item));
       return;
     }
     const auto bounded = [](std::int64_t value) {
@@ -129,7 +131,8 @@ Result<std::vector<Bucket>> choose_buckets(const std::vector<ProfileBatches>& pr
   for (const ProfileBatches& profile : profiles) largest = std::max(largest, profile.max);
   if (max_batch < 0 || max_batch > largest) {
     return Error{ErrorCode::OPTION, "the maximum batch: found " + std::to_string(max_batch) +
-                                        ", expected 1 to the plan's " + std::to_string(largest) + ", or 0 for that"};
+                                        ", expected 1 to the plan's " + std::to_string(largest) +
+                                        ", or 0 for that"};
   }
   const int limit = max_batch == 0 ? largest : max_batch;
 
@@ -140,7 +143,8 @@ Result<std::vector<Bucket>> choose_buckets(const std::vector<ProfileBatches>& pr
       if (size < profile.min || size > profile.max) continue;
       if (best == nullptr || profile.max - profile.min < best->max - best->min) best = &profile;
     }
-    if (best != nullptr && (buckets.empty() || buckets.back().size < size)) buckets.push_back({size, best->profile});
+    if (best != nullptr && (buckets.empty() || buckets.back().size < size))
+      buckets.push_back({size, best->profile});
   };
   for (std::int64_t size = 1; size < limit; size *= 2) add(static_cast<int>(size));
   add(limit);
@@ -151,7 +155,8 @@ Result<std::vector<Bucket>> choose_buckets(const std::vector<ProfileBatches>& pr
       if (profile.min > limit && (best == nullptr || profile.min < best->min)) best = &profile;
     if (best != nullptr) buckets.push_back({best->min, best->profile});
   }
-  if (buckets.empty()) return Error{ErrorCode::OPTION, "no optimisation profile takes a batch of " + std::to_string(limit)};
+  if (buckets.empty())
+    return Error{ErrorCode::OPTION, "no optimisation profile takes a batch of " + std::to_string(limit)};
   return buckets;
 }
 

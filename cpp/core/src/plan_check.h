@@ -24,8 +24,8 @@ struct Bucket {
 /// The profiles that can run the model; PLAN_MISMATCH with everything that differs otherwise.
 Result<std::vector<ProfileBatches>> check_plan(const ModelShape& shape, const tensorrt::Engine& engine);
 
-/// 1, 2, 4 … and the maximum, each in the narrowest profile that takes it. `max_batch` 0 is the largest that any
-/// profile takes. OPTION if no profile takes it.
+/// 1, 2, 4 … and the maximum, each in the narrowest profile that takes it. `max_batch` 0 is the largest that
+/// any profile takes. OPTION if no profile takes it.
 Result<std::vector<Bucket>> choose_buckets(const std::vector<ProfileBatches>& profiles, int max_batch);
 
 }  // namespace tft

@@ -6,6 +6,8 @@
 
 namespace tft::tensorrt {
 
-std::unique_ptr<Runtime> create_runtime_10(void* create, std::int32_t version) { return create_runtime(create, version); }
+std::unique_ptr<Runtime> create_runtime_10(void* create, std::int32_t version) {
+  return create_runtime(create, version);
+}
 
 }  // namespace tft::tensorrt

@@ -1,8 +1,9 @@
 // The body of tensorrt_10.cpp and tensorrt_11.cpp: the interface of tensorrt_api.h over NvInfer.h.
 //
-// Each includes this once, compiled with -Dnvinfer1=trt10 or trt11, so that the two majors' classes have distinct names in
-// one binary. TFT_TENSORRT_MAJOR and NvInferRuntime.h must be there before. Call only what 10.12 has: within a major
-// version the ABI only grows, so newer headers drive older libraries as long as nothing newer is called.
+// Each includes this once, compiled with -Dnvinfer1=trt10 or trt11, so that the two majors' classes have
+// distinct names in one binary. TFT_TENSORRT_MAJOR and NvInferRuntime.h must be there before. Call only
+// what 10.12 has: within a major version the ABI only grows, so newer headers drive older libraries as long
+// as nothing newer is called.
 #include <algorithm>
 #include <iterator>
 
@@ -20,10 +21,14 @@ class Logger final : public nvinfer1::ILogger {
   void log(Severity severity, nvinfer1::AsciiChar const* text) noexcept override {
     switch (severity) {
       case Severity::kINTERNAL_ERROR:
-      case Severity::kERROR: return LogScope::receive(LogLevel::ERROR, text);
-      case Severity::kWARNING: return LogScope::receive(LogLevel::WARN, text);
-      case Severity::kINFO: return LogScope::receive(LogLevel::INFO, text);
-      case Severity::kVERBOSE: return;
+      case Severity::kERROR:
+        return LogScope::receive(LogLevel::ERROR, text);
+      case Severity::kWARNING:
+        return LogScope::receive(LogLevel::WARN, text);
+      case Severity::kINFO:
+        return LogScope::receive(LogLevel::INFO, text);
+      case Severity::kVERBOSE:
+        return;
     }
   }
 };
@@ -39,8 +44,8 @@ std::vector<std::int64_t> from_dims(const nvinfer1::Dims& dims) {
 }
 
 std::string type_name(nvinfer1::DataType type) {
-  constexpr const char* kNames[] = {"float32", "float16", "int8", "int32",  "bool", "uint8",
-                                    "float8",  "bfloat16", "int64", "int4", "float4", "e8m0"};
+  constexpr const char* kNames[] = {"float32", "float16",  "int8",  "int32", "bool",   "uint8",
+                                    "float8",  "bfloat16", "int64", "int4",  "float4", "e8m0"};
   const auto index = static_cast<std::size_t>(type);
   return index < std::size(kNames) ? kNames[index] : "type " + std::to_string(index);
 }
@@ -52,7 +57,9 @@ class AdaptedContext final : public Context {
   bool set_profile(int profile, cuda::StreamHandle stream) override {
     return context_->setOptimizationProfileAsync(profile, stream);
   }
-  void set_activation_memory(void* memory, std::int64_t bytes) override { context_->setDeviceMemoryV2(memory, bytes); }
+  void set_activation_memory(void* memory, std::int64_t bytes) override {
+    context_->setDeviceMemoryV2(memory, bytes);
+  }
   bool set_input_shape(const std::string& name, std::span<const std::int64_t> dims) override {
     nvinfer1::Dims shape{};
     shape.nbDims = static_cast<std::int32_t>(dims.size());
@@ -91,9 +98,12 @@ class AdaptedEngine final : public Engine {
     return {dims(nvinfer1::OptProfileSelector::kMIN), dims(nvinfer1::OptProfileSelector::kOPT),
             dims(nvinfer1::OptProfileSelector::kMAX)};
   }
-  std::int64_t activation_bytes(int profile) const override { return engine_->getDeviceMemorySizeForProfileV2(profile); }
+  std::int64_t activation_bytes(int profile) const override {
+    return engine_->getDeviceMemorySizeForProfileV2(profile);
+  }
   std::unique_ptr<Context> create_context() override {
-    auto* const context = engine_->createExecutionContext(nvinfer1::ExecutionContextAllocationStrategy::kUSER_MANAGED);
+    auto* const context =
+        engine_->createExecutionContext(nvinfer1::ExecutionContextAllocationStrategy::kUSER_MANAGED);
     if (context == nullptr) return nullptr;
     return std::make_unique<AdaptedContext>(context);
   }

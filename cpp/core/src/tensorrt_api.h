@@ -58,8 +58,9 @@ class Runtime {
   virtual std::unique_ptr<Engine> deserialize(std::span<const std::byte> plan) = 0;
 };
 
-/// `create` is the library's createInferRuntime_INTERNAL, `version` what its getInferLibVersion says. Null on failure.
-/// Must not be called without a CUDA device: TensorRT then returns a pointer that is neither null nor usable.
+/// `create` is the library's createInferRuntime_INTERNAL, `version` what its getInferLibVersion says. Null on
+/// failure. Must not be called without a CUDA device: TensorRT then returns a pointer that is neither null
+/// nor usable.
 std::unique_ptr<Runtime> create_runtime_10(void* create, std::int32_t version);
 std::unique_ptr<Runtime> create_runtime_11(void* create, std::int32_t version);
 

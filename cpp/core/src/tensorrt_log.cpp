@@ -1,5 +1,5 @@
-// Where TensorRT's log lines go. TensorRT keeps the first logger that it is given for the whole process, so the loggers
-// live as long as it does, and the engine at work is found through the thread.
+// Where TensorRT's log lines go. TensorRT keeps the first logger that it is given for the whole process, so
+// the loggers live as long as it does, and the engine at work is found through the thread.
 #include "tensorrt_api.h"
 
 namespace tft::tensorrt {

@@ -22,8 +22,9 @@ struct Arrays {
 
   bool find(BadValue& bad) const {
     const std::vector<std::int32_t> codes = {8, 2};
-    return find_bad_value(shape, codes, {encoder_cont.data(), encoder_cat.data(), decoder_cont.data(), decoder_cat.data()}, 2,
-                          bad);
+    return find_bad_value(shape, codes,
+                          {encoder_cont.data(), encoder_cat.data(), decoder_cont.data(), decoder_cat.data()},
+                          2, bad);
   }
 };
 
@@ -33,7 +34,8 @@ TEST(BadValueTest, NothingIsFoundInSoundInputs) {
 }
 
 TEST(BadValueTest, InfinitiesAndNaNAreFoundWhereverTheyAre) {
-  for (const float value : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), std::nanf("")}) {
+  for (const float value :
+       {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), std::nanf("")}) {
     for (const std::size_t index : {0U, 255U, 256U, 700U, 1199U}) {
       Arrays arrays;
       arrays.encoder_cont[index] = value;

@@ -1,4 +1,5 @@
-// The batch queue alone: which requests go into which batch, and how each of them ends. The tests play the lanes.
+// The batch queue alone: which requests go into which batch, and how each of them ends. The tests play the
+// lanes.
 #include "batch_queue.h"
 
 #include <gtest/gtest.h>
@@ -30,7 +31,8 @@ struct Call {
   }
 
   Part part() {
-    return {{encoder_cont.data(), encoder_cat.data(), decoder_cont.data(), decoder_cat.data()}, static_cast<int>(out.size()),
+    return {{encoder_cont.data(), encoder_cat.data(), decoder_cont.data(), decoder_cat.data()},
+            static_cast<int>(out.size()),
             out.data()};
   }
   static void complete(RequestId, const Result<Timing>& result, void* user) noexcept {
@@ -229,7 +231,8 @@ TEST_F(BatchQueueTest, TheLimitIsOnWhatWaitsAndTheErrorSaysHowMuchThatIs) {
   const auto refused = c.submit_to(queue());
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::QUEUE_FULL);
-  EXPECT_NE(refused.error().message.find("6 servers are waiting and 1 more would pass the limit of 6"), std::string::npos);
+  EXPECT_NE(refused.error().message.find("6 servers are waiting and 1 more would pass the limit of 6"),
+            std::string::npos);
   EXPECT_EQ(queue().counters().refused, 1U);
   drain();
   EXPECT_FALSE(c.over());
@@ -430,9 +433,9 @@ TEST_F(BatchQueueTest, ACallersOwnThreadRunsOnAnIdleLane) {
   EXPECT_FALSE(queue().try_lease(1)->has_value());
   Call call(5, 2);
   const Part part = call.part();
-  BatchQueue::copy_in(item_bytes(), {&part, 1}, 0, 2, lease->batch->staging(), 0);
+  copy_in(item_bytes(), {&part, 1}, 0, 2, lease->batch->staging(), 0);
   run(*lease->batch);
-  BatchQueue::copy_out(item_bytes(), {&part, 1}, 0, 2, lease->batch->staging(), 0);
+  copy_out(item_bytes(), {&part, 1}, 0, 2, lease->batch->staging(), 0);
   EXPECT_EQ(call.out, (std::vector<float>{23.25F, 27.25F}));
   const Result<RunReport> result = report();
   queue().end_lease(*lease, 2, &result);
@@ -474,7 +477,8 @@ TEST_F(BatchQueueTest, EveryRequestOfManyThreadsEndsOnceAndRight) {
         const int first = static_cast<int>(random() % 100000);
         const int batch = static_cast<int>(random() % 10 == 0 ? 1 + random() % 20 : 1 + random() % 3);
         auto call = std::make_unique<Call>(first, batch);
-        if (random() % 5 == 0) call->deadline = Request::Clock::now() + std::chrono::microseconds(random() % 500);
+        if (random() % 5 == 0)
+          call->deadline = Request::Clock::now() + std::chrono::microseconds(random() % 500);
         const auto id = call->submit_to(queue());
         if (!id) {
           EXPECT_EQ(id.error().code, ErrorCode::QUEUE_FULL);

@@ -73,7 +73,8 @@ TEST(PlanCheckTest, AllDifferencesAreSaidTogether) {
   engine.infos[1].type = "int64";
   engine.infos[4].dims = {-1, 96};
   const std::string message = mismatch(engine);
-  expect_said(message, "input 'encoder_cont' is [batch, 144, 14] in the plan and [batch, 288, 14] in the model");
+  expect_said(message,
+              "input 'encoder_cont' is [batch, 144, 14] in the plan and [batch, 288, 14] in the model");
   expect_said(message, "input 'encoder_cat' is int64 in the plan and int32 in the model");
   expect_said(message, "output 'predictions' is [batch, 96] in the plan and [batch, 96, 7] in the model");
 }
@@ -89,7 +90,8 @@ TEST(PlanCheckTest, ARangeThatLeavesOutTheModelIsSaidWithItsProfile) {
   engine.infos[0].dims = {-1, -1, 14};
   engine.special["encoder_cont"] = {{1, 24, 14}, {8, 48, 14}, {32, 144, 14}};
   expect_said(mismatch(engine),
-              "profile 0 takes input 'encoder_cont' from [1, 24, 14] to [32, 144, 14], the model's is [batch, 288, 14]");
+              "profile 0 takes input 'encoder_cont' from [1, 24, 14] to [32, 144, 14], the model's is "
+              "[batch, 288, 14]");
 }
 
 TEST(PlanCheckTest, AProfileThatDoesNotFitIsPassedOver) {

@@ -75,20 +75,20 @@ struct Part {
 
 /// What a request went through, its longest part's where it ran in several. Microseconds.
 struct Timing {
-  double queue_us = 0;     // from submit until its batch began
-  double copy_in_us = 0;   // host to device, by CUDA's events like the next two
+  double queue_us = 0;    // from submit until its batch began
+  double copy_in_us = 0;  // host to device, by CUDA's events like the next two
   double run_us = 0;
   double copy_out_us = 0;
-  int batch = 0;           // servers in the batch that it ran in, others' included
-  int bucket = 0;          // the batch that ran, padding included
+  int batch = 0;   // servers in the batch that it ran in, others' included
+  int bucket = 0;  // the batch that ran, padding included
 };
 
 /// Names an accepted request; never 0 and never used twice by one engine.
 using RequestId = std::uint64_t;
 
-/// Called exactly once for each accepted request, on an engine thread, never inside submit, cancel or predict;
-/// by the time `close` returns it has been called for all. On an error `out` holds nothing of use. Must not
-/// block and must not call close or the destructor; submit and cancel are allowed.
+/// Called exactly once for each accepted request, on an engine thread, never inside submit, cancel or
+/// predict; by the time `close` returns it has been called for all. On an error `out` holds nothing of use.
+/// Must not block and must not call close or the destructor; submit and cancel are allowed.
 using Completion = void (*)(RequestId id, const Result<Timing>& result, void* user) noexcept;
 
 struct Request {
@@ -107,7 +107,8 @@ struct Request {
 struct LaneDevice {
   DeviceReport device;
   int lanes = 0;
-  std::uint64_t weights_bytes = 0;     // what deserializing took of the device's free memory; shared by its lanes
+  std::uint64_t weights_bytes =
+      0;  // what deserializing took of the device's free memory; shared by its lanes
   std::uint64_t activation_bytes = 0;  // of one lane, shared by its contexts
   std::uint64_t buffer_bytes = 0;      // inputs and outputs of one lane
 };
@@ -124,7 +125,7 @@ struct EngineInfo {
   std::vector<int> buckets;        // batches are padded to these
   std::uint64_t pinned_bytes = 0;  // staging memory on the host
   std::uint64_t plan_bytes = 0;
-  bool cuda_graphs = false;        // wished for; counters say what became of it
+  bool cuda_graphs = false;  // wished for; counters say what became of it
 };
 
 /// Totals since load. Read together, so that they agree with each other.
@@ -152,8 +153,8 @@ struct BadValue {
 /// Looks for the first NaN, infinity or category code outside 0 … codes-1. `codes` has the number of codes of
 /// each category channel. Needs no engine; fast enough to be called for each request.
 /// Returns false when there is none.
-bool find_bad_value(const ModelShape& shape, std::span<const std::int32_t> codes, const Inputs& inputs, int batch,
-                    BadValue& bad);
+bool find_bad_value(const ModelShape& shape, std::span<const std::int32_t> codes, const Inputs& inputs,
+                    int batch, BadValue& bad);
 
 /// One tensor as a plan declares it, with every dimension; -1 for one that varies.
 struct PlanTensor {
@@ -176,7 +177,8 @@ Result<PlanReport> inspect_plan(std::span<const std::byte> plan, const EngineOpt
 class TFTTensorRTEngine {
  public:
   /// Loads a plan. Blocks for seconds. `plan` is read during the call only.
-  static Result<std::unique_ptr<TFTTensorRTEngine>> load(std::span<const std::byte> plan, const ModelShape& shape,
+  static Result<std::unique_ptr<TFTTensorRTEngine>> load(std::span<const std::byte> plan,
+                                                         const ModelShape& shape,
                                                          const EngineOptions& options = {});
 
   /// Closes if that was not done.
@@ -189,9 +191,9 @@ class TFTTensorRTEngine {
   /// Several at once, packed into as few runs as possible; all or none.
   Result<Timing> predict_batch(std::span<const Part> parts);
 
-  /// Takes a request: copies its inputs and returns. Errors: CLOSED, DEVICE_LOST, QUEUE_FULL, OPTION (no parts,
-  /// a batch below 1, a null pointer); after one of these the completion is not called. A request larger than
-  /// the maximum batch runs in parts, and is taken whenever nothing waits, however large.
+  /// Takes a request: copies its inputs and returns. Errors: CLOSED, DEVICE_LOST, QUEUE_FULL, OPTION (no
+  /// parts, a batch below 1, a null pointer); after one of these the completion is not called. A request
+  /// larger than the maximum batch runs in parts, and is taken whenever nothing waits, however large.
   Result<RequestId> submit(const Request& request);
 
   /// Calls a request off. Returns whether it was still under way; its completion then says ABORTED unless its

@@ -19,8 +19,8 @@ namespace tft {
 struct LoaderOptions {
   std::string cuda_path;      // libcuda.so.1, or its folder
   std::string tensorrt_path;  // libnvinfer.so.N or libnvinfer_lean.so.N, or the folder
-  /// Looks for TensorRT even where CUDA cannot be used, to report on both; such a TensorRT is asked for nothing
-  /// but its version, and `usable()` stays false.
+  /// Looks for TensorRT even where CUDA cannot be used, to report on both; such a TensorRT is asked for
+  /// nothing but its version, and `usable()` stays false.
   bool survey = false;
 };
 
@@ -33,8 +33,9 @@ struct LibraryVersion {
 struct LibraryAttempt {
   enum class Library { CUDA, TENSORRT, PARSER };
   Library library = Library::CUDA;
-  std::string path;     // as given to dlopen
-  std::string source;   // why it was tried: "option", "TENSORRT_ROOT", "loader's path", "Python environment /…"
+  std::string path;  // as given to dlopen
+  std::string
+      source;  // why it was tried: "option", "TENSORRT_ROOT", "loader's path", "Python environment /…"
   bool taken = false;
   std::string problem;  // why it was not taken; empty if it was
 };
@@ -64,8 +65,9 @@ struct LibraryReport {
   bool usable() const { return !problem; }
 };
 
-/// Opens the libraries, or finds them open. The CUDA driver is asked first; TensorRT, which misbehaves without
-/// one, is called only where a device is there. Blocks for as long as opening takes (seconds when cold).
+/// Opens the libraries, or finds them open. The CUDA driver is asked first; TensorRT, which misbehaves
+/// without one, is called only where a device is there. Blocks for as long as opening takes (seconds when
+/// cold).
 LibraryReport load_libraries(const LoaderOptions& options = {});
 
 }  // namespace tft
