@@ -70,6 +70,7 @@ struct CUstream_st {
   std::thread::id capture_thread;
 
  private:
+  void run(doubles::Work& work);
   void loop();
 
   std::mutex mutex_;
