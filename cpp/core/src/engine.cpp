@@ -317,7 +317,9 @@ Result<Timing> TFTTensorRTEngine::Impl::predict(std::span<const Part> parts) {
 }
 
 Result<void> TFTTensorRTEngine::Impl::warm_up() {
-  for (int number = 0; number < static_cast<int>(lanes_.size()); ++number) {
+  // Not lanes_.size(): another thread may be closing. The lease is refused then.
+  const int lanes = options_.lanes * static_cast<int>(options_.devices.size());
+  for (int number = 0; number < lanes; ++number) {
     const auto lease = queue_->lease_lane(number);
     if (!lease) return lease.error();
     const Staging& staging = lease->batch->staging();
