@@ -93,7 +93,9 @@ Result<RequestId> BatchQueue::submit(const Request& request) {
     if (place_in_time == deadlines_.begin()) clerk_wake_.notify_one();
   }
   ++counters_.accepted;
-  pump();
+  const std::vector<Lane*> lanes = pump();
+  lock.unlock();
+  wake(lanes);
   return id;
 }
 
@@ -105,7 +107,7 @@ bool BatchQueue::cancel(RequestId id) {
   std::vector<Done> done;
   fail(state, {ErrorCode::ABORTED, "the request was cancelled"}, done);
   hand_to_clerk(std::move(done));
-  pump();
+  wake(pump());
   return true;
 }
 
@@ -192,7 +194,7 @@ void BatchQueue::work_as_clerk() {
       fail(state, {ErrorCode::DEADLINE, "the request had not begun when its time was over"}, done);
       expired = true;
     }
-    if (expired) pump();
+    if (expired) wake(pump());
     if (!done.empty()) {
       lock.unlock();
       complete(done);

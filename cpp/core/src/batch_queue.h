@@ -146,7 +146,10 @@ class BatchQueue {
   Batch* pick_from(std::deque<struct Turn*>& turns);
   bool begin(Batch* batch);
   void end_turn(Batch* batch);
-  void pump();
+  /// Gives idle lanes what is ready. The caller wakes them, best when it has let go of the mutex that they
+  /// want.
+  [[nodiscard]] std::vector<Lane*> pump();
+  static void wake(const std::vector<Lane*>& lanes);
   void hand_to_clerk(std::vector<Done> done);
 
   // Without.

@@ -81,19 +81,25 @@ void BatchQueue::end_turn(Batch* batch) {
   if (std::erase(resting_, &turn) > 0) turns_.push_back(&turn);
 }
 
-void BatchQueue::pump() {
+std::vector<BatchQueue::Lane*> BatchQueue::pump() {
+  std::vector<Lane*> given;
   while (!idle_.empty()) {
-    const auto lane = std::find_if(idle_.begin(), idle_.end(), [&](int number) {
-      return !lanes_[static_cast<std::size_t>(number)]->wanted;
+    const auto number = std::find_if(idle_.begin(), idle_.end(), [&](int idle) {
+      return !lanes_[static_cast<std::size_t>(idle)]->wanted;
     });
-    if (lane == idle_.end()) return;
+    if (number == idle_.end()) break;
     Batch* const batch = pick();
-    if (batch == nullptr) return;
-    Lane& chosen = *lanes_[static_cast<std::size_t>(*lane)];
-    idle_.erase(lane);
-    chosen.assigned = batch;
-    chosen.changed.notify_one();
+    if (batch == nullptr) break;
+    Lane& lane = *lanes_[static_cast<std::size_t>(*number)];
+    idle_.erase(number);
+    lane.assigned = batch;
+    given.push_back(&lane);
   }
+  return given;
+}
+
+void BatchQueue::wake(const std::vector<Lane*>& lanes) {
+  for (Lane* const lane : lanes) lane->changed.notify_one();
 }
 
 BatchQueue::Batch* BatchQueue::wait(int lane) {
@@ -103,7 +109,7 @@ BatchQueue::Batch* BatchQueue::wait(int lane) {
     std::unique_lock lock(mutex_);
     idle_.insert(lane);
     if (own.wanted) lane_idle_.notify_all();
-    pump();
+    wake(pump());
     own.changed.wait(lock, [&] { return own.assigned != nullptr || stopped_; });
     batch = std::exchange(own.assigned, nullptr);
     if (batch == nullptr) {
@@ -241,7 +247,7 @@ Result<BatchQueue::Lease> BatchQueue::lease_lane(int lane) {
   lane_idle_.notify_all();
   Batch* const batch = closing_ || lost_ ? nullptr : take_staging();
   if (batch == nullptr) {
-    pump();  // what passed the lane by meanwhile
+    wake(pump());  // what passed the lane by meanwhile
     return refusal(0).value_or(Error{ErrorCode::OUT_OF_MEMORY, "no memory for a batch"});
   }
   give_carrier(batch);
@@ -272,7 +278,7 @@ void BatchQueue::end_lease(const Lease& lease, int servers, const Result<RunRepo
   idle_.insert(lease.lane);
   if (lanes_[static_cast<std::size_t>(lease.lane)]->wanted) lane_idle_.notify_all();
   if (--open_ == 0) drained_.notify_all();
-  pump();
+  wake(pump());
 }
 
 }  // namespace tft
