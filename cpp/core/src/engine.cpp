@@ -6,6 +6,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstring>
+#include <exception>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -22,6 +23,7 @@ namespace tft {
 namespace {
 
 constexpr int kMostLanes = 64;
+constexpr std::size_t kMostPinned = std::size_t{256} << 20;  // carriers may take more
 
 Error option_error(const std::string& message) { return {ErrorCode::OPTION, message}; }
 
@@ -61,6 +63,17 @@ std::optional<Error> check_options(const EngineOptions& options, const LibraryRe
   if (std::set<int>(options.devices.begin(), options.devices.end()).size() != options.devices.size())
     return option_error("devices: one is named twice; its number of lanes is an option of its own");
   return std::nullopt;
+}
+
+/// What loading may throw is the standard library's: no memory, no more threads.
+template <class T, class Work>
+Result<T> without_exceptions(Work work) {
+  try {
+    return work();
+  } catch (const std::exception& exception) {
+    return Error{ErrorCode::OUT_OF_MEMORY,
+                 std::string("loading needs more than the host gives: ") + exception.what()};
+  }
 }
 
 /// Waits for a completion on the caller's thread.
@@ -196,10 +209,13 @@ Result<void> TFTTensorRTEngine::Impl::make_lanes(const ItemBytes& bytes, const s
 }
 
 Result<void> TFTTensorRTEngine::Impl::make_queue(const ItemBytes& bytes) {
-  // For each lane a batch that runs and one that fills, and two for bursts.
-  const std::size_t carriers = 2 * lanes_.size();
-  const std::size_t batches = carriers + 2 * lanes_.size() + 2;
+  // For each lane a batch that runs and one that fills, and two for bursts, unless batches are huge: what
+  // then waits in ordinary memory is copied twice, which is little beside its run.
   const std::size_t each = staging_bytes(bytes, max_batch_);
+  const std::size_t carriers = 2 * lanes_.size();
+  const std::size_t affordable = kMostPinned / each;
+  const std::size_t filling = affordable > carriers ? std::min(affordable - carriers, carriers + 2) : 0;
+  const std::size_t batches = carriers + filling;
   const cuda::ContextPointer& context = devices_.front()->context();
   const cuda::CurrentContext current(*context);
   if (current.status() != cuda::kSuccess)
@@ -354,9 +370,12 @@ TFTTensorRTEngine::~TFTTensorRTEngine() = default;
 Result<std::unique_ptr<TFTTensorRTEngine>> TFTTensorRTEngine::load(std::span<const std::byte> plan,
                                                                    const ModelShape& shape,
                                                                    const EngineOptions& options) {
-  auto impl = std::make_unique<Impl>(shape, options);
-  if (auto loaded = impl->load(plan); !loaded) return loaded.error();
-  return std::unique_ptr<TFTTensorRTEngine>(new TFTTensorRTEngine(std::move(impl)));
+  return without_exceptions<std::unique_ptr<TFTTensorRTEngine>>(
+      [&]() -> Result<std::unique_ptr<TFTTensorRTEngine>> {
+        auto impl = std::make_unique<Impl>(shape, options);
+        if (auto loaded = impl->load(plan); !loaded) return loaded.error();
+        return std::unique_ptr<TFTTensorRTEngine>(new TFTTensorRTEngine(std::move(impl)));
+      });
 }
 
 Result<Timing> TFTTensorRTEngine::predict(const Inputs& inputs, int batch, float* out) {
@@ -378,7 +397,9 @@ const EngineInfo& TFTTensorRTEngine::info() const { return impl_->info(); }
 
 Counters TFTTensorRTEngine::counters() const { return impl_->queue().counters(); }
 
-Result<PlanReport> inspect_plan(std::span<const std::byte> plan, const EngineOptions& options) {
+namespace {
+
+Result<PlanReport> inspect(std::span<const std::byte> plan, const EngineOptions& options) {
   const Libraries libraries = open_libraries(options.libraries);
   if (libraries.report.problem) return *libraries.report.problem;
   if (auto error = check_options(options, libraries.report)) return *error;
@@ -399,6 +420,12 @@ Result<PlanReport> inspect_plan(std::span<const std::byte> plan, const EngineOpt
     if (most != INT32_MAX) report.max_batch = std::max(report.max_batch, static_cast<int>(most));
   }
   return report;
+}
+
+}  // namespace
+
+Result<PlanReport> inspect_plan(std::span<const std::byte> plan, const EngineOptions& options) {
+  return without_exceptions<PlanReport>([&] { return inspect(plan, options); });
 }
 
 }  // namespace tft

@@ -271,7 +271,7 @@ std::string refusal(const LibraryVersion& version) {
   return "";
 }
 
-/// The parser of the same major version: beside the library, or in the loader's path.
+/// The parser of the same major version: beside the library, or in the loader's path. Only to be reported.
 void find_parser(LibraryReport& report) {
   const std::string name = "libnvonnxparser.so." + std::to_string(report.tensorrt.major);
   const fs::path beside = fs::path(report.tensorrt_path).parent_path() / name;
@@ -326,9 +326,7 @@ void open_tensorrt(const LoaderOptions& options, Libraries& libraries) {
   LibraryReport& report = libraries.report;
   std::string refused;
   for (const Candidate& candidate : tensorrt_candidates(options, report)) {
-    if (!take_tensorrt(candidate, libraries, refused)) continue;
-    find_parser(report);
-    return;
+    if (take_tensorrt(candidate, libraries, refused)) return;
   }
   Error problem;
   if (!refused.empty()) {
@@ -358,6 +356,11 @@ Libraries open_libraries(const LoaderOptions& options) {
   return libraries;
 }
 
-LibraryReport load_libraries(const LoaderOptions& options) { return open_libraries(options).report; }
+LibraryReport load_libraries(const LoaderOptions& options) {
+  LibraryReport report = open_libraries(options).report;
+  // The lean runtime cannot build, and a parser would bring the whole of TensorRT into the process.
+  if (!report.tensorrt_path.empty() && !report.lean) find_parser(report);
+  return report;
+}
 
 }  // namespace tft
