@@ -34,12 +34,18 @@ Napi::Value load(const Napi::CallbackInfo& info) {
 /// shutDown(): closes every engine of this environment, at once and blocking.
 void shut_down(const Napi::CallbackInfo& info) { Environment::of(info.Env()).shut_down(); }
 
+/// useImmediate(setImmediate)
+void use_immediate(const Napi::CallbackInfo& info) {
+  Environment::of(info.Env()).use_immediate(info[0].As<Napi::Function>());
+}
+
 Napi::Object start(Napi::Env env, Napi::Object exports) {
   Environment& environment = Environment::create(env);
   environment.engine_class = Napi::Persistent(NativeEngine::define(env));
   exports.Set("loadLibraries", Napi::Function::New<load_libraries_async>(env));
   exports.Set("inspectPlan", Napi::Function::New<inspect_plan_async>(env));
   exports.Set("load", Napi::Function::New<load>(env));
+  exports.Set("useImmediate", Napi::Function::New<use_immediate>(env));
   exports.Set("shutDown", Napi::Function::New<shut_down>(env));
   return exports;
 }

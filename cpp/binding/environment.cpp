@@ -1,11 +1,18 @@
 #include "environment.h"
 
+#include <limits>
 #include <system_error>
 #include <utility>
 
 #include "native_engine.h"
 
 namespace tft::binding {
+namespace {
+
+/// So many callers go on in well under a millisecond.
+constexpr std::size_t kMostPerTurn = 32;
+
+}  // namespace
 
 bool can_run(napi_env env) {
   napi_value global = nullptr;
@@ -39,10 +46,11 @@ Environment::~Environment() {
 }
 
 void Environment::discard() {
-  for (Parcel* parcel = outbox_->collect(); parcel != nullptr;) {
-    Parcel* next = parcel->next;
-    if (parcel->kind == Parcel::Kind::LOG) delete static_cast<LogLine*>(parcel);
-    parcel = next;
+  for (Parcel* list : {std::exchange(collected_, nullptr), outbox_->collect()}) {
+    while (list != nullptr) {
+      Parcel* parcel = std::exchange(list, list->next);
+      if (parcel->kind == Parcel::Kind::LOG) delete static_cast<LogLine*>(parcel);
+    }
   }
 }
 
@@ -55,15 +63,39 @@ void Environment::settled() {
 }
 
 void Environment::wake(napi_env env, napi_value, void* context, void*) {
-  if (env != nullptr) static_cast<Environment*>(context)->deliver();
+  auto* environment = static_cast<Environment*>(context);
+  if (env != nullptr && !environment->turn_comes_) environment->deliver(kMostPerTurn);
 }
 
-void Environment::deliver() {
+void Environment::use_immediate(const Napi::Function& set_immediate) {
+  set_immediate_ = Napi::Persistent(set_immediate);
+  turn_ = Napi::Persistent(Napi::Function::New(
+      env_, [](const Napi::CallbackInfo& info) { Environment::of(info.Env()).turn(); }, "deliver"));
+}
+
+void Environment::turn() {
+  turn_comes_ = false;
+  outbox_->fall_asleep();
+  deliver(kMostPerTurn);
+}
+
+void Environment::deliver_all() { deliver(std::numeric_limits<std::size_t>::max()); }
+
+void Environment::deliver(std::size_t most) {
   if (!can_run(env_)) return;
   Napi::HandleScope scope(env_);
+  if (collected_ == nullptr) collected_ = outbox_->collect();
+  if (collected_ == nullptr) return;
+  if (!turn_comes_ && !set_immediate_.IsEmpty()) {
+    turn_comes_ = true;
+    outbox_->stay_awake();
+    set_immediate_.Call({turn_.Value()});
+  }
   NativeEngine* last = nullptr;
-  for (Parcel* parcel = outbox_->collect(); parcel != nullptr;) {
-    Parcel* next = parcel->next;
+  for (std::size_t count = 0; collected_ != nullptr && count < most; count++) {
+    Parcel* parcel = collected_;
+    collected_ = parcel->next;
+    if (collected_ == nullptr && most > kMostPerTurn) collected_ = outbox_->collect();
     if (parcel->kind == Parcel::Kind::LOG) {
       std::unique_ptr<LogLine> line(static_cast<LogLine*>(parcel));
       line->target->receive(line->level, std::move(line->message));
@@ -73,7 +105,6 @@ void Environment::deliver() {
       last = request->engine;
       last->finished(*request);
     }
-    parcel = next;
   }
   if (last != nullptr) last->hand_over();
 }

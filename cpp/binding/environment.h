@@ -41,7 +41,12 @@ class Environment {
   void settled();
 
   /// Hands everything in the outbox to JavaScript.
-  void deliver();
+  void deliver_all();
+
+  /// Tells which function runs another at the next turn of the event loop: Node's setImmediate.
+  void use_immediate(const Napi::Function& set_immediate);
+  /// A turn of the event loop, after one in which something was delivered.
+  void turn();
 
   /// Calls off what waits and closes every engine, blocking for what runs. The process is about to exit, or the
   /// environment to end; for both it must be over before libraries are torn down.
@@ -55,6 +60,9 @@ class Environment {
   static void wake(napi_env env, napi_value, void* context, void*);
   static void clean_up(void* self);
   void join_retired(bool all);
+  /// Hands over at most so many parcels, and sees to the rest at the next turn of the event loop: however many
+  /// requests end, timers and sockets have their turn in between.
+  void deliver(std::size_t most);
   /// Empties the outbox unseen.
   void discard();
 
@@ -69,6 +77,10 @@ class Environment {
   std::unordered_set<NativeEngine*> engines_;
   std::vector<Retired> retired_;
   std::size_t under_way_ = 0;
+  Parcel* collected_ = nullptr;  // from the outbox, not handed over yet
+  bool turn_comes_ = false;
+  Napi::FunctionReference set_immediate_;
+  Napi::FunctionReference turn_;
 };
 
 }  // namespace tft::binding

@@ -2,6 +2,7 @@
 //
 // One outbox for each environment (a main thread or a worker). Whoever puts something into an empty outbox
 // wakes the thread; what others add before it looks comes along, so one wake-up delivers all that is done.
+// While the thread is awake it looks again by itself at each turn of its event loop, and nobody need wake it.
 #pragma once
 
 #include <node_api.h>
@@ -37,6 +38,11 @@ class Outbox {
   /// JavaScript's thread: everything posted, in order, linked by `next`.
   Parcel* collect();
 
+  /// JavaScript's thread: it will look by itself from now on, or no longer does. After `fall_asleep` it must look
+  /// once more.
+  void stay_awake() { awake_ = true; }
+  void fall_asleep() { awake_ = false; }
+
   /// Wakes nobody from now on: the ThreadSafeFunction is about to go. No engine is open any more, but one may
   /// have a last line for the log.
   void close() { closed_ = true; }
@@ -44,6 +50,7 @@ class Outbox {
  private:
   const napi_threadsafe_function wake_;
   std::atomic<Parcel*> newest_ = nullptr;
+  std::atomic<bool> awake_ = false;
   std::atomic<bool> closed_ = false;
 };
 

@@ -90,7 +90,7 @@ void LoadWork::execute() {
 }
 
 void LoadWork::settle(Napi::Env env, const Napi::Promise::Deferred& promise) {
-  environment_.deliver();
+  environment_.deliver_all();
   for (const auto& [level, message] : target_->early) {
     log_.Call({Napi::String::New(env, level_name(level)), Napi::String::New(env, message)});
   }
@@ -118,7 +118,7 @@ void CloseWork::execute() { engine_.core().close(); }
 
 void CloseWork::settle(Napi::Env env, const Napi::Promise::Deferred& promise) {
   // Results that came while closing are still in the outbox; who awaits both sees them first.
-  Environment::of(env).deliver();
+  Environment::of(env).deliver_all();
   engine_.forget_memory();
   promise.Resolve(env.Undefined());
 }

@@ -84,7 +84,16 @@ export class TensorRtBackend implements Backend {
         `${plan} computes in ${told} by its name, not in ${precision}`,
       );
     }
-    const receive: NonNullable<NativeEngine['log']> = (level, message) => log({ level, message });
+    const receive: NonNullable<NativeEngine['log']> = (level, message) => {
+      try {
+        log({ level, message });
+      } catch (error) {
+        // The caller's mistake must not cost others their results, which are on the same way.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    };
     const tensors = [...model.inputs, ...model.outputs].map(({ name, type, shape }) => ({
       name,
       type,

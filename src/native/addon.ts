@@ -172,6 +172,8 @@ export interface Addon {
   ): Promise<PlanReport>;
   /** `log` receives what is said until the promise settles, and the engine's own `log` the rest. */
   load(options: NativeLoadOptions, log: NonNullable<NativeEngine['log']>): Promise<NativeEngine>;
+  /** Node's setImmediate: results that are many are handed over in several turns of the event loop. */
+  useImmediate(setImmediate: (callback: () => void) => unknown): void;
   /** Closes every engine of this thread, at once and blocking: for the process's exit. */
   shutDown(): void;
 }

@@ -1,5 +1,6 @@
 // Loads the native addon: the prebuilt one of this platform, or the one built here.
 import { createRequire } from 'node:module';
+import { setImmediate } from 'node:timers';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { TFTError } from '../errors.js';
@@ -28,6 +29,7 @@ export function loadAddon(): Addon {
   } catch (cause) {
     throw unavailable(`the native addon ${file} does not load: ${(cause as Error).message}`, cause);
   }
+  addon.useImmediate(setImmediate);
   // process.exit() ends the process without a word to addons of the main thread, and libraries must not be torn
   // down under a run. (A worker's end is announced to its addons.) First among the listeners: one before it that
   // calls process.exit() would keep it from running.
