@@ -1,5 +1,6 @@
 // The backend for NVIDIA GPUs: hands requests to the native engine and its answers to who waits. What waits, what
 // runs together and what is late is decided there (cpp/core).
+import { setImmediate } from 'node:timers/promises';
 import type { AcceptedInputs, Contract } from '../contract.js';
 import { inRequest, TFTError } from '../errors.js';
 import type { ModelDescription } from '../model.js';
@@ -153,9 +154,11 @@ export class TensorRtBackend implements Backend {
     }
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#closed = true;
-    return this.#native.close();
+    await this.#native.close();
+    // Everything is answered; let those who wait for it go on before who waits for the end.
+    await setImmediate();
   }
 
   /** The native engine closes in another thread, a moment later. */
