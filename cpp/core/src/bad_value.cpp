@@ -1,4 +1,6 @@
 // Looking for values that the model cannot take.
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 
@@ -8,6 +10,9 @@ namespace tft {
 namespace {
 
 constexpr std::uint32_t kExponent = 0x7f800000;  // all ones in infinities and NaN
+constexpr std::uint32_t kLowestExponentBit = 0x00800000;
+constexpr std::uint32_t kMagnitude = 0x7fffffff;
+constexpr std::uint32_t kSign = 0x80000000;
 
 std::size_t item_length(const TensorShape& shape) {
   std::size_t length = 1;
@@ -15,15 +20,17 @@ std::size_t item_length(const TensorShape& shape) {
   return length;
 }
 
+// Both scans go block by block, each block without a branch, so that the compiler takes many values at once.
+
 bool find_infinite(const float* values, std::size_t count, std::size_t& where) {
-  // In blocks without branches, so that the compiler can take many values at once.
-  constexpr std::size_t kBlock = 256;
+  constexpr std::size_t kBlock = 1024;
   for (std::size_t start = 0; start < count; start += kBlock) {
     const std::size_t end = start + kBlock < count ? start + kBlock : count;
-    std::uint32_t any = 0;
+    // With all exponent bits set, one more in the lowest of them carries into the sign bit.
+    std::uint32_t carries = 0;
     for (std::size_t i = start; i < end; ++i)
-      any |= static_cast<std::uint32_t>((std::bit_cast<std::uint32_t>(values[i]) & kExponent) == kExponent);
-    if (any == 0) continue;
+      carries |= (std::bit_cast<std::uint32_t>(values[i]) & kMagnitude) + kLowestExponentBit;
+    if ((carries & kSign) == 0) continue;
     for (where = start; (std::bit_cast<std::uint32_t>(values[where]) & kExponent) != kExponent;) ++where;
     return true;
   }
@@ -32,12 +39,26 @@ bool find_infinite(const float* values, std::size_t count, std::size_t& where) {
 
 bool find_unknown(const std::int32_t* values, std::size_t count, std::span<const std::int32_t> codes,
                   std::size_t& where) {
-  for (std::size_t row = 0; row < count; row += codes.size()) {
-    for (std::size_t channel = 0; channel < codes.size(); ++channel) {
-      if (static_cast<std::uint32_t>(values[row + channel]) < static_cast<std::uint32_t>(codes[channel]))
-        continue;
-      where = row + channel;
-      return true;
+  // The largest code for each place of a block, so that a block is one loop whatever the number of channels.
+  std::array<std::uint32_t, 64> largest;
+  const std::size_t channels = codes.size();
+  const std::size_t block = channels > largest.size() ? channels : largest.size() / channels * channels;
+  for (std::size_t i = 0; i < std::min(channels, largest.size()); ++i)
+    largest[i] = static_cast<std::uint32_t>(codes[i]) - 1;
+  for (std::size_t i = channels; i < std::min(block, largest.size()); ++i) largest[i] = largest[i - channels];
+  for (std::size_t start = 0; start < count; start += block) {
+    const std::size_t length = start + block < count ? block : count - start;
+    // Neither a good code nor what is left up to the largest has a sign.
+    std::uint32_t signs = block > largest.size() ? kSign : 0;
+    const std::size_t scanned = std::min(length, largest.size());
+    for (std::size_t i = 0; i < scanned; ++i) {
+      const auto code = static_cast<std::uint32_t>(values[start + i]);
+      signs |= code | (largest[i] - code);
+    }
+    if ((signs & kSign) == 0) continue;
+    for (where = start; where < start + length; ++where) {
+      const auto code = static_cast<std::uint32_t>(values[where]);
+      if (code >= static_cast<std::uint32_t>(codes[(where - start) % channels])) return true;
     }
   }
   return false;

@@ -197,7 +197,6 @@ Result<void> TFTTensorRTEngine::Impl::make_lanes(const ItemBytes& bytes, const s
         lane.activation_bytes =
             std::max(lane.activation_bytes, device->engine().activation_bytes(bucket.profile));
       lane.cuda_graphs = options_.cuda_graphs;
-      lane.poll = options_.poll;
       lane.log = &options_.log;
       lane.captured = [this](const std::string& why) { note_capture(why); };
       auto made = Lane::create(device->context(), device->engine(), std::move(lane));
@@ -290,12 +289,12 @@ void TFTTensorRTEngine::Impl::work(int number) {
     if (batch == nullptr) {
       batch = queue_->wait(number);
       if (batch == nullptr) return;
-      issued = lane.issue(batch->staging(), batch->servers());
+      issued = lane.issue(batch->staging(), batch->servers(), options_.poll);
     }
-    const Result<RunReport> result = issued.ok() ? lane.finish(options_.poll) : issued.error();
+    const Result<RunReport> result = issued.ok() ? lane.finish() : issued.error();
     if (!result && result.error().code == ErrorCode::DEVICE_LOST) note_loss(result.error());
     BatchQueue::Batch* const next = queue_->next(batch);
-    if (next != nullptr) issued = lane.issue(next->staging(), next->servers());
+    if (next != nullptr) issued = lane.issue(next->staging(), next->servers(), options_.poll);
     queue_->deliver(batch, result);
     batch = next;
   }
@@ -313,8 +312,8 @@ Result<Timing> TFTTensorRTEngine::Impl::predict(std::span<const Part> parts) {
       Lane& lane = *lanes_[static_cast<std::size_t>(lease.lane)];
       const Staging& staging = lease.batch->staging();
       copy_in(bytes_, parts, 0, servers, staging, 0);
-      const Result<void> issued = lane.issue(staging, servers);
-      const Result<RunReport> result = issued.ok() ? lane.finish(true) : issued.error();
+      const Result<void> issued = lane.issue(staging, servers, true);
+      const Result<RunReport> result = issued.ok() ? lane.finish() : issued.error();
       if (result.ok()) copy_out(bytes_, parts, 0, servers, staging, 0);
       if (!result && result.error().code == ErrorCode::DEVICE_LOST) note_loss(result.error());
       queue_->end_lease(lease, servers, &result);

@@ -45,9 +45,9 @@ Result<void> Lane::set_up(tensorrt::Engine& engine) {
   auto stream = cuda::create_stream(context_);
   if (!stream) return stream.error();
   stream_ = std::move(stream).value();
-  for (cuda::Event* const event : {&begun_, &copied_in_, &ran_, &copied_out_, &asleep_}) {
+  for (cuda::Event* const event : {&begun_, &copied_in_, &ran_, &copied_out_}) {
     auto made =
-        cuda::create_event(context_, event == &asleep_ ? cuda::kEventBlockingSync : cuda::kEventDefault);
+        cuda::create_event(context_, event == &copied_out_ ? cuda::kEventBlockingSync : cuda::kEventDefault);
     if (!made) return made.error();
     *event = std::move(made).value();
   }
@@ -143,7 +143,7 @@ Error Lane::run_failure(const std::string& errors) const {
   return {ErrorCode::RUN, "TensorRT fails to run on " + options_.name + "; it says: " + errors};
 }
 
-Result<void> Lane::issue(const Staging& staging, int servers) {
+Result<void> Lane::issue(const Staging& staging, int servers, bool poll) {
   const CurrentContext current(*context_);
   if (current.status() != kSuccess)
     return failure(context_->driver(), current.status(), "using GPU " + std::to_string(context_->ordinal()));
@@ -152,6 +152,7 @@ Result<void> Lane::issue(const Staging& staging, int servers) {
   if (auto put = put_on_stream(staging, servers, run); !put) return drained(put.error());
   issued_ = &run;
   issued_graph_ = static_cast<bool>(run.graph);
+  polls_ = poll;
   return {};
 }
 
@@ -177,8 +178,6 @@ Result<void> Lane::put_on_stream(const Staging& staging, int servers, BucketRun&
           driver.copy_out_async(staging.output, output_, count * options_.bytes.output, stream))
     return failed(status, "copying predictions from the GPU");
   if (const Status status = record(copied_out_)) return failed(status, "recording an event");
-  if (options_.poll) return {};
-  if (const Status status = record(asleep_)) return failed(status, "recording an event");
   return {};
 }
 
@@ -225,7 +224,7 @@ void Lane::capture(BucketRun& run) {
   if (options_.captured) options_.captured(why);
 }
 
-Result<RunReport> Lane::finish(bool poll) {
+Result<RunReport> Lane::finish() {
   const CurrentContext current(*context_);
   const cuda::Driver& driver = context_->driver();
   const auto failed = [&](Status status, const char* doing) {
@@ -233,8 +232,8 @@ Result<RunReport> Lane::finish(bool poll) {
   };
   if (current.status() != kSuccess) return failed(current.status(), "using");
   BucketRun* const run = std::exchange(issued_, nullptr);
-  const Status waited = poll || options_.poll ? driver.stream_synchronize(stream_.get())
-                                              : driver.event_synchronize(asleep_.get());
+  const Status waited =
+      polls_ ? driver.stream_synchronize(stream_.get()) : driver.event_synchronize(copied_out_.get());
   if (waited != kSuccess) return failed(waited, "running on");
 
   RunReport report;
@@ -259,8 +258,8 @@ Result<void> Lane::warm_up(const Staging& staging) {
     const int runs = options_.cuda_graphs && !run.capture_tried ? 2 : 1;
     for (int i = 0; i < runs; ++i) {
       const int servers = std::min(run.bucket.size, options_.max_batch);
-      if (auto issued = issue(staging, servers); !issued) return issued;
-      if (auto finished = finish(true); !finished) return finished.error();
+      if (auto issued = issue(staging, servers, true); !issued) return issued;
+      if (auto finished = finish(); !finished) return finished.error();
     }
   }
   return {};

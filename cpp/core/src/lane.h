@@ -32,7 +32,6 @@ struct LaneOptions {
   int max_batch = 1;  // what staging memory holds; the last bucket may be larger, and is then padded
   std::int64_t activation_bytes = 0;
   bool cuda_graphs = true;
-  bool poll = false;
   const Log* log = nullptr;
   /// Called after each attempt to capture a graph; `why` is empty if it succeeded.
   std::function<void(const std::string& why)> captured;
@@ -48,10 +47,10 @@ class Lane {
   Lane& operator=(const Lane&) = delete;
 
   /// Puts copies and run of the first `servers` of a batch on the stream. After an error nothing of it is
-  /// under way any more. The memory must stay until `finish`.
-  Result<void> issue(const Staging& staging, int servers);
-  /// Waits until what was issued is done; `poll` overrides the option for callers that are blocked anyway.
-  Result<RunReport> finish(bool poll);
+  /// under way any more. The memory must stay until `finish`, which polls or sleeps as said here.
+  Result<void> issue(const Staging& staging, int servers, bool poll);
+  /// Waits until what was issued is done.
+  Result<RunReport> finish();
 
   /// Runs each bucket as often as it takes to run as it will from then on.
   Result<void> warm_up(const Staging& staging);
@@ -83,8 +82,7 @@ class Lane {
   const cuda::ContextPointer context_;
   const LaneOptions options_;
   cuda::Stream stream_;
-  cuda::Event begun_, copied_in_, ran_, copied_out_;  // with time stamps
-  cuda::Event asleep_;                                // waiting for it sleeps
+  cuda::Event begun_, copied_in_, ran_, copied_out_;  // waiting for the last one sleeps
   cuda::DeviceMemory buffers_;
   cuda::DeviceMemory activation_;
   std::array<cuda::DevicePointer, 4> inputs_{};
@@ -92,6 +90,7 @@ class Lane {
   std::vector<BucketRun> runs_;  // by size
   BucketRun* issued_ = nullptr;
   bool issued_graph_ = false;
+  bool polls_ = false;
 };
 
 }  // namespace tft

@@ -33,9 +33,11 @@ class Logger final : public nvinfer1::ILogger {
   }
 };
 
+/// Never destroyed: TensorRT keeps the first logger that it is given, and may still log while the process
+/// ends.
 Logger& process_logger() {
-  static Logger logger;
-  return logger;
+  static Logger* const logger = std::make_unique<Logger>().release();
+  return *logger;
 }
 
 std::vector<std::int64_t> from_dims(const nvinfer1::Dims& dims) {
