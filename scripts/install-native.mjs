@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** The last line of an output that says what was wrong. */
+/** The first line of an output that says what was wrong. */
 function reason(output) {
   const lines = output.split('\n').map((line) => line.trim());
-  return lines.findLast((line) => /error|not found|cannot find/i.test(line)) ?? lines.findLast(Boolean) ?? '';
+  return lines.find((line) => /\berror\b|cannot find/i.test(line)) ?? lines.findLast(Boolean) ?? '';
 }
 
 function install() {
