@@ -40,15 +40,16 @@ std::string readable_bytes(std::size_t bytes) {
   return text.data();
 }
 
-std::string memory_shortage(const PrimaryContext& context, std::size_t needed) {
-  std::string text = readable_bytes(needed) + " needed";
+std::string free_memory(const PrimaryContext& context) {
   std::size_t free = 0;
   std::size_t total = 0;
-  if (context.driver().memory_info(&free, &total) == kSuccess) {
-    text += "; " + readable_bytes(free) + " of " + readable_bytes(total) + " free on GPU " +
-            std::to_string(context.ordinal());
-  }
-  return text;
+  const std::string device = " free on GPU " + std::to_string(context.ordinal());
+  if (context.driver().memory_info(&free, &total) != kSuccess) return "an unknown amount" + device;
+  return readable_bytes(free) + " of " + readable_bytes(total) + device;
+}
+
+std::string memory_shortage(const PrimaryContext& context, std::size_t needed) {
+  return readable_bytes(needed) + " needed; " + free_memory(context);
 }
 
 Result<DeviceMemory> allocate_device(const ContextPointer& context, std::size_t bytes,

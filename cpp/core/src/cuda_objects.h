@@ -104,6 +104,8 @@ Result<Event> create_event(const ContextPointer& context, unsigned flags);
 
 /// "12.3 MiB".
 std::string readable_bytes(std::size_t bytes);
+/// "300.0 MiB of 79.1 GiB free on GPU 0".
+std::string free_memory(const PrimaryContext& context);
 /// "1.2 GiB needed; 300.0 MiB of 79.1 GiB free on GPU 0".
 std::string memory_shortage(const PrimaryContext& context, std::size_t needed);
 

@@ -1,19 +1,10 @@
 // Deserializing a plan on a device, and saying why that failed.
 #include "device_engine.h"
 
-#include <algorithm>
-#include <cctype>
 #include <string>
 
 namespace tft {
 namespace {
-
-bool speaks_of_memory(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text.find("out of memory") != std::string::npos || text.find("outofmemory") != std::string::npos ||
-         text.find("memory allocation") != std::string::npos;
-}
 
 std::size_t free_memory(const cuda::Driver& driver) {
   std::size_t free = 0;
@@ -48,7 +39,7 @@ Result<std::unique_ptr<DeviceEngine>> DeviceEngine::load(const Libraries& librar
   const std::size_t before = free_memory(context.driver());
   made->engine_ = made->runtime_->deserialize(plan);
   if (made->engine_ == nullptr) {
-    if (speaks_of_memory(scope.errors())) {
+    if (scope.says_memory_lacks()) {
       return Error{ErrorCode::OUT_OF_MEMORY, "loading the plan: at least " +
                                                  cuda::memory_shortage(context, plan.size()) +
                                                  ". TensorRT says: " + scope.errors()};

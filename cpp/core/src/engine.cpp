@@ -193,9 +193,6 @@ Result<void> TFTTensorRTEngine::Impl::make_lanes(const ItemBytes& bytes, const s
       lane.bytes = bytes;
       lane.buckets = buckets;
       lane.max_batch = max_batch_;
-      for (const Bucket& bucket : buckets)
-        lane.activation_bytes =
-            std::max(lane.activation_bytes, device->engine().activation_bytes(bucket.profile));
       lane.cuda_graphs = options_.cuda_graphs;
       lane.log = &options_.log;
       lane.captured = [this](const std::string& why) { note_capture(why); };
@@ -248,11 +245,10 @@ void TFTTensorRTEngine::Impl::describe(const Libraries& libraries, std::span<con
     one.device = report.devices[static_cast<std::size_t>(device->context()->ordinal())];
     one.lanes = options_.lanes;
     one.weights_bytes = device->weights_bytes();
-    for (const Bucket& bucket : buckets_)
-      one.activation_bytes =
-          std::max(one.activation_bytes,
-                   static_cast<std::uint64_t>(device->engine().activation_bytes(bucket.profile)));
-    one.buffer_bytes = Lane::buffer_bytes(bytes_, buckets_);
+    // Lanes alternate between devices, so the first ones are of one device each, in their order.
+    const Lane& lane = *lanes_[info_.devices.size()];
+    one.activation_bytes = static_cast<std::uint64_t>(lane.activation_bytes());
+    one.buffer_bytes = lane.buffer_bytes();
     info_.devices.push_back(std::move(one));
   }
   info_.max_batch = max_batch_;

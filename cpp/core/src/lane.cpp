@@ -16,10 +16,6 @@ void* address(DevicePointer pointer) { return reinterpret_cast<void*>(static_cas
 
 }  // namespace
 
-std::size_t Lane::buffer_bytes(const ItemBytes& bytes, const std::vector<Bucket>& buckets) {
-  return staging_bytes(bytes, buckets.back().size);
-}
-
 Lane::Lane(cuda::ContextPointer context, LaneOptions options)
     : context_(std::move(context)), options_(std::move(options)) {}
 
@@ -52,7 +48,7 @@ Result<void> Lane::set_up(tensorrt::Engine& engine) {
     *event = std::move(made).value();
   }
 
-  const std::size_t bytes = buffer_bytes(options_.bytes, options_.buckets);
+  const std::size_t bytes = buffer_bytes();
   auto buffers = cuda::allocate_device(context_, bytes, "the inputs and outputs of " + options_.name);
   if (!buffers) return buffers.error();
   buffers_ = std::move(buffers).value();
@@ -67,18 +63,13 @@ Result<void> Lane::set_up(tensorrt::Engine& engine) {
   }
   output_ = next;
 
-  if (options_.activation_bytes > 0) {
-    auto activation = cuda::allocate_device(context_, static_cast<std::size_t>(options_.activation_bytes),
-                                            "the activations of " + options_.name);
-    if (!activation) return activation.error();
-    activation_ = std::move(activation).value();
-  }
   runs_.reserve(options_.buckets.size());
   for (const Bucket& bucket : options_.buckets) {
     runs_.push_back({});
     runs_.back().bucket = bucket;
     if (auto made = set_up(engine, runs_.back()); !made) return made;
   }
+  if (auto shared = share_activations(engine); !shared) return shared;
   if (const Status status = driver.stream_synchronize(stream_.get()))
     return failure(driver, status, "setting up " + options_.name);
   return {};
@@ -93,18 +84,15 @@ Result<void> Lane::set_up(tensorrt::Engine& engine, BucketRun& run) {
   };
   run.context = engine.create_context();
   if (run.context == nullptr) {
-    std::size_t free = 0;
-    std::size_t total = 0;
     Error error = refuse("make an execution context");
-    if (context_->driver().memory_info(&free, &total) == kSuccess)
-      error.message +=
-          " (" + cuda::readable_bytes(free) + " of " + cuda::readable_bytes(total) + " are free)";
+    if (log.says_memory_lacks()) {
+      error.code = ErrorCode::OUT_OF_MEMORY;
+      error.message += " (" + cuda::free_memory(*context_) + ")";
+    }
     return error;
   }
   if (!run.context->set_profile(run.bucket.profile, stream_.get()))
     return refuse("take an optimisation profile");
-  if (options_.activation_bytes > 0)
-    run.context->set_activation_memory(address(activation_.get()), options_.activation_bytes);
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     const TensorShape& input = options_.shape->inputs[i];
     std::vector<std::int64_t> dims = {run.bucket.size};
@@ -117,6 +105,26 @@ Result<void> Lane::set_up(tensorrt::Engine& engine, BucketRun& run) {
   const std::string& output = options_.shape->output.name;
   if (!run.context->set_address(output, address(output_)))
     return refuse("take the address of '" + output + "'");
+  return {};
+}
+
+/// Gives the contexts the block of activation memory that they share. Where batches stay below a profile's
+/// maximum, less than that profile's will do.
+Result<void> Lane::share_activations(const tensorrt::Engine& engine) {
+  const tensorrt::LogScope log(*options_.log);
+  for (const BucketRun& run : runs_) {
+    std::int64_t bytes = 0;
+    if (run.bucket.size < run.bucket.profile_max) bytes = run.context->activation_bytes();
+    if (bytes <= 0) bytes = engine.activation_bytes(run.bucket.profile);
+    activation_bytes_ = std::max(activation_bytes_, bytes);
+  }
+  if (activation_bytes_ <= 0) return {};
+  auto memory = cuda::allocate_device(context_, static_cast<std::size_t>(activation_bytes_),
+                                      "the activations of " + options_.name);
+  if (!memory) return memory.error();
+  activation_ = std::move(memory).value();
+  for (const BucketRun& run : runs_)
+    run.context->set_activation_memory(address(activation_.get()), activation_bytes_);
   return {};
 }
 

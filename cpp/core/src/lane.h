@@ -30,7 +30,6 @@ struct LaneOptions {
   ItemBytes bytes;
   std::vector<Bucket> buckets;
   int max_batch = 1;  // what staging memory holds; the last bucket may be larger, and is then padded
-  std::int64_t activation_bytes = 0;
   bool cuda_graphs = true;
   const Log* log = nullptr;
   /// Called after each attempt to capture a graph; `why` is empty if it succeeded.
@@ -55,8 +54,9 @@ class Lane {
   /// Runs each bucket as often as it takes to run as it will from then on.
   Result<void> warm_up(const Staging& staging);
 
-  /// Bytes of inputs and outputs on the device.
-  static std::size_t buffer_bytes(const ItemBytes& bytes, const std::vector<Bucket>& buckets);
+  /// Device memory: of inputs and outputs, and of activations.
+  std::size_t buffer_bytes() const { return staging_bytes(options_.bytes, options_.buckets.back().size); }
+  std::int64_t activation_bytes() const { return activation_bytes_; }
 
  private:
   struct BucketRun {
@@ -70,6 +70,7 @@ class Lane {
   Lane(cuda::ContextPointer context, LaneOptions options);
   Result<void> set_up(tensorrt::Engine& engine);
   Result<void> set_up(tensorrt::Engine& engine, BucketRun& run);
+  Result<void> share_activations(const tensorrt::Engine& engine);
   BucketRun& bucket_for(int servers);
   Result<void> put_on_stream(const Staging& staging, int servers, BucketRun& run);
   Result<void> enqueue(BucketRun& run);
@@ -85,6 +86,7 @@ class Lane {
   cuda::Event begun_, copied_in_, ran_, copied_out_;  // waiting for the last one sleeps
   cuda::DeviceMemory buffers_;
   cuda::DeviceMemory activation_;
+  std::int64_t activation_bytes_ = 0;
   std::array<cuda::DevicePointer, 4> inputs_{};
   cuda::DevicePointer output_ = 0;
   std::vector<BucketRun> runs_;  // by size

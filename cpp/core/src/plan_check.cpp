@@ -144,7 +144,7 @@ Result<std::vector<Bucket>> choose_buckets(const std::vector<ProfileBatches>& pr
       if (best == nullptr || profile.max - profile.min < best->max - best->min) best = &profile;
     }
     if (best != nullptr && (buckets.empty() || buckets.back().size < size))
-      buckets.push_back({size, best->profile});
+      buckets.push_back({size, best->profile, best->max});
   };
   for (std::int64_t size = 1; size < limit; size *= 2) add(static_cast<int>(size));
   add(limit);
@@ -153,7 +153,7 @@ Result<std::vector<Bucket>> choose_buckets(const std::vector<ProfileBatches>& pr
     const ProfileBatches* best = nullptr;
     for (const ProfileBatches& profile : profiles)
       if (profile.min > limit && (best == nullptr || profile.min < best->min)) best = &profile;
-    if (best != nullptr) buckets.push_back({best->min, best->profile});
+    if (best != nullptr) buckets.push_back({best->min, best->profile, best->max});
   }
   if (buckets.empty())
     return Error{ErrorCode::OPTION, "no optimisation profile takes a batch of " + std::to_string(limit)};

@@ -19,6 +19,7 @@ struct ProfileBatches {
 struct Bucket {
   int size = 0;
   int profile = 0;
+  int profile_max = 0;  // the largest batch of that profile
 };
 
 /// The profiles that can run the model; PLAN_MISMATCH with everything that differs otherwise.

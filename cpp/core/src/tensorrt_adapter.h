@@ -59,6 +59,9 @@ class AdaptedContext final : public Context {
   bool set_profile(int profile, cuda::StreamHandle stream) override {
     return context_->setOptimizationProfileAsync(profile, stream);
   }
+  std::int64_t activation_bytes() override {
+    return static_cast<std::int64_t>(context_->updateDeviceMemorySizeForShapes());
+  }
   void set_activation_memory(void* memory, std::int64_t bytes) override {
     context_->setDeviceMemoryV2(memory, bytes);
   }

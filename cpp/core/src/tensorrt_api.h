@@ -33,6 +33,8 @@ class Context {
  public:
   virtual ~Context() = default;
   virtual bool set_profile(int profile, cuda::StreamHandle stream) = 0;
+  /// What the shapes that are set need; 0 where TensorRT cannot say.
+  virtual std::int64_t activation_bytes() = 0;
   virtual void set_activation_memory(void* memory, std::int64_t bytes) = 0;
   virtual bool set_input_shape(const std::string& name, std::span<const std::int64_t> dims) = 0;
   virtual bool set_address(const std::string& name, void* memory) = 0;
@@ -45,6 +47,7 @@ class Engine {
   virtual std::vector<TensorInfo> tensors() const = 0;
   virtual int profiles() const = 0;
   virtual ProfileRange profile_range(const std::string& input, int profile) const = 0;
+  /// What the largest shapes of a profile need.
   virtual std::int64_t activation_bytes(int profile) const = 0;
   /// A context that gets its activation memory from us; null where TensorRT fails.
   virtual std::unique_ptr<Context> create_context() = 0;
@@ -74,6 +77,8 @@ class LogScope {
 
   /// TensorRT's errors since construction, the first ones if there are many; "nothing" if none.
   std::string errors() const;
+  /// Whether they say that device memory does not suffice; TensorRT has no code for it.
+  bool says_memory_lacks() const;
 
   /// For the loggers of both versions: one line from TensorRT, on this thread.
   static void receive(LogLevel level, const char* text) noexcept;

@@ -1,5 +1,8 @@
 // Where TensorRT's log lines go. TensorRT keeps the first logger that it is given for the whole process, so
 // the loggers live as long as it does, and the engine at work is found through the thread.
+#include <algorithm>
+#include <cctype>
+
 #include "tensorrt_api.h"
 
 namespace tft::tensorrt {
@@ -15,6 +18,14 @@ LogScope::LogScope(const Log& log) : log_(log), outer_(current) { current = this
 LogScope::~LogScope() { current = outer_; }
 
 std::string LogScope::errors() const { return errors_.empty() ? "nothing" : errors_; }
+
+bool LogScope::says_memory_lacks() const {
+  std::string text = errors_;
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text.find("out of memory") != std::string::npos || text.find("outofmemory") != std::string::npos ||
+         text.find("memory allocation") != std::string::npos;
+}
 
 void LogScope::receive(LogLevel level, const char* text) noexcept {
   LogScope* const scope = current;
