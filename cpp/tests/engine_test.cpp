@@ -151,6 +151,18 @@ TEST_F(Engine, TakesWhatAProfileLimits) {
   EXPECT_EQ(code_of(load(plan, options)), "ERR_TFT_OPTION");
 }
 
+TEST_F(Engine, ActivationMemoryIsThatOfTheLargestBatchThatIsRun) {
+  const doubles::Plan plan = small_plan({16});
+  const auto whole = loaded(plan);
+  ASSERT_NE(whole, nullptr);
+  EXPECT_EQ(whole->info().devices.at(0).activation_bytes, 16 * plan.activation);
+  EngineOptions options;
+  options.max_batch = 5;
+  const auto smaller = loaded(plan, options);
+  ASSERT_NE(smaller, nullptr);
+  EXPECT_EQ(smaller->info().devices.at(0).activation_bytes, 5 * plan.activation);
+}
+
 TEST_F(Engine, PredictsAsWarmedUp) {
   const doubles::Plan plan = small_plan({8});
   const auto engine = loaded(plan);
