@@ -1,7 +1,7 @@
-// Builds the native addon: node scripts/build-native.mjs [FOLDER] [-DNAME=VALUE …] [--target=NAME]
+// Builds the native addon: node scripts/build-native.mjs [FOLDER] [-DNAME=VALUE …] [--target=NAME] [--out=FOLDER]
 //
-// FOLDER receives tft_tensorrt.node, build/Release by default. CMake's own files are in build/cmake: cmake-js's
-// default, build/, is node-gyp's.
+// FOLDER receives tft_tensorrt.node, build/Release by default. CMake's own files are in `out`, build/cmake by
+// default: cmake-js's own default, build/, is node-gyp's.
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
@@ -16,12 +16,13 @@ const { values, positionals } = parseArgs({
   options: {
     define: { type: 'string', short: 'D', multiple: true, default: [] },
     target: { type: 'string', default: 'tft_binding' },
+    out: { type: 'string', default: 'build/cmake' },
   },
 });
 const [folder = 'build/Release'] = positionals;
 
 function run(command, ...options) {
-  const common = [`--directory=${root}`, `--out=${resolve(root, 'build/cmake')}`, '--log-level=warn'];
+  const common = [`--directory=${root}`, `--out=${resolve(root, values.out)}`, '--log-level=warn'];
   const { status, error } = spawnSync(process.execPath, [cmakeJs, command, ...common, ...options], {
     cwd: root,
     stdio: 'inherit',

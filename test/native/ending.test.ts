@@ -162,7 +162,8 @@ describe.skipIf(whatIsMissing())('endings', () => {
     'cuEventRecord:3:1',
     'run:model:3:700',
   ])('%s fails: nothing hangs and nothing leaks', async (fault) => {
-    const ended = await run('closeAtOnce', 5, 'model.engine', { TFT_DOUBLE_FAIL: fault });
+    const ended = await run('whole', 0, 'model.engine', { TFT_DOUBLE_FAIL: fault });
+    expect(ended.ledger?.faultsFired).toBe(1);
     if (ended.code !== 0) expect(ended.stderr).toMatch(/ERR_TFT_[A-Z_]+/);
     if (!fault.startsWith('run:')) tidy(ended);
   });
