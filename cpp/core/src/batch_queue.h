@@ -98,8 +98,8 @@ class BatchQueue {
   /// The next batch; blocks until there is one. Null after `close`.
   Batch* wait(int lane);
   /// Says that a batch has run, and takes another if one is ready: the device works while results are handed
-  /// out.
-  Batch* next(Batch* ended);
+  /// out. Null too if somebody waits for the lane.
+  Batch* next(int lane, Batch* ended);
   /// Hands the results of a batch out, or the error to its requests, and calls their completions.
   void deliver(Batch* batch, const Result<RunReport>& result);
   /// Fails all that waits and all that comes.

@@ -121,12 +121,12 @@ BatchQueue::Batch* BatchQueue::wait(int lane) {
   return batch;
 }
 
-BatchQueue::Batch* BatchQueue::next(Batch* ended) {
+BatchQueue::Batch* BatchQueue::next(int lane, Batch* ended) {
   Batch* batch = nullptr;
   {
     const std::lock_guard lock(mutex_);
     end_turn(ended);
-    batch = pick();
+    if (!lanes_[static_cast<std::size_t>(lane)]->wanted) batch = pick();
   }
   if (batch != nullptr) make_ready(batch);
   return batch;

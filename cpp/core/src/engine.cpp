@@ -289,7 +289,7 @@ void TFTTensorRTEngine::Impl::work(int number) {
     }
     const Result<RunReport> result = issued.ok() ? lane.finish() : issued.error();
     if (!result && result.error().code == ErrorCode::DEVICE_LOST) note_loss(result.error());
-    BatchQueue::Batch* const next = queue_->next(batch);
+    BatchQueue::Batch* const next = queue_->next(number, batch);
     if (next != nullptr) issued = lane.issue(next->staging(), next->servers(), options_.poll);
     queue_->deliver(batch, result);
     batch = next;

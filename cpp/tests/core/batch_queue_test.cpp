@@ -128,7 +128,7 @@ class BatchQueueTest : public testing::Test {
   BatchQueue::Batch* step(const Result<RunReport>& result = report()) {
     if (result.ok()) run(*running_);
     BatchQueue::Batch* const ended = running_;
-    running_ = queue().next(ended);
+    running_ = queue().next(0, ended);
     queue().deliver(ended, result);
     return running_;
   }
@@ -215,7 +215,7 @@ TEST_F(BatchQueueTest, IdleLanesShareOneLargeRequest) {
   EXPECT_EQ(servers_in(*second), (std::vector<int>{104, 105, 106, 107}));
   for (BatchQueue::Batch* const batch : {second, first}) {
     run(*batch);
-    EXPECT_EQ(queue().next(batch), nullptr);
+    EXPECT_EQ(queue().next(batch == first ? 0 : 1, batch), nullptr);
     queue().deliver(batch, report());
   }
   large.expect_right(100);
@@ -445,6 +445,27 @@ TEST_F(BatchQueueTest, ACallersOwnThreadRunsOnAnIdleLane) {
   lane.join();
 }
 
+TEST_F(BatchQueueTest, ALaneThatAlwaysHasWorkIsStillGivenToWhoWaitsForIt) {
+  open();
+  keep_busy();
+  std::thread warming([&] {
+    const auto lease = queue().lease_lane(0);
+    EXPECT_TRUE(lease);
+    if (lease) queue().end_lease(*lease, 0, nullptr);
+  });
+  // However many come: in the end the lane goes by what waits.
+  std::vector<std::unique_ptr<Call>> calls;
+  do {
+    calls.push_back(std::make_unique<Call>(1, 4));
+    ASSERT_TRUE(calls.back()->submit_to(queue()));
+    std::this_thread::yield();
+  } while (step() != nullptr);
+  running_ = queue().wait(0);
+  warming.join();
+  drain();
+  for (const auto& call : calls) call->expect_right(1);
+}
+
 TEST_F(BatchQueueTest, EveryRequestOfManyThreadsEndsOnceAndRight) {
   constexpr int kLanes = 3;
   constexpr int kThreads = 4;
@@ -460,7 +481,7 @@ TEST_F(BatchQueueTest, EveryRequestOfManyThreadsEndsOnceAndRight) {
         if (batch == nullptr) return;
         run(*batch);
         if (random() % 4 == 0) std::this_thread::sleep_for(std::chrono::microseconds(random() % 200));
-        BatchQueue::Batch* const next = queue().next(batch);
+        BatchQueue::Batch* const next = queue().next(number, batch);
         const bool fails = random() % 16 == 0;
         queue().deliver(batch, fails ? Result<RunReport>(Error{ErrorCode::RUN, "by chance"}) : report());
         batch = next;
