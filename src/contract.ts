@@ -50,10 +50,7 @@ export class Contract {
   constructor(model: ModelDescription) {
     this.#model = model;
     this.sizes = serverSizes(model);
-    this.#largestCodes = Int32Array.from(
-      model.categories,
-      (category) => Object.keys(category.codes).length - 1,
-    );
+    this.#largestCodes = Int32Array.from(model.categories, largestCode);
   }
 
   /**
@@ -132,6 +129,20 @@ export class Contract {
       allKnown(slab.encoderCat, slot * encoderCat, end * encoderCat, this.#largestCodes) &&
       allKnown(slab.decoderCat, slot * decoderCat, end * decoderCat, this.#largestCodes);
     if (!valid) throw this.#firstOffender(slab, slot, count, from);
+  }
+
+  /**
+   * The error for a value that a backend's own check found.
+   *
+   * @param input which of the four inputs.
+   * @param index of the element in that array.
+   */
+  offence(input: number, index: number, found: number): TFTError {
+    const name = INPUTS[input] as InputName;
+    const [, channels] = this.#shape(name);
+    const channel = index % channels;
+    const category = name.endsWith('Cat') ? this.#model.categories[channel] : undefined;
+    return this.#offence(name, index, channel, found, category);
   }
 
   #serversIn(name: InputName, value: unknown): number {
@@ -262,9 +273,13 @@ function allKnown(codes: Int32Array, start: number, end: number, largest: Int32A
   return signs >= 0;
 }
 
+/** A category without names, as a plan without model.json has, takes any code. */
 function largestCode(category: Category): number {
-  return Object.keys(category.codes).length - 1;
+  const codes = Object.keys(category.codes).length;
+  return codes === 0 ? LARGEST_INT32 : codes - 1;
 }
+
+const LARGEST_INT32 = 2 ** 31 - 1;
 
 function floats(array: Float32Array, start: number, length: number): Float32Array {
   return new Float32Array(

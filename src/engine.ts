@@ -1,13 +1,16 @@
 // TFTEngine, the public face: loads a model onto a backend, checks requests and returns forecasts.
+
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { extname } from 'node:path';
+import { dirname, extname, join, resolve } from 'node:path';
 import { aborted } from './abort.js';
 import type { Backend, BackendName, Precision } from './backends/backend.js';
-import { notInThisBuild, selectBackend } from './backends/select.js';
+import { selectBackend } from './backends/select.js';
 import { type AcceptedInputs, Contract, type ForecastInputs } from './contract.js';
-import { TFTError } from './errors.js';
+import { inRequest, TFTError } from './errors.js';
 import { Forecast } from './forecast.js';
-import { loadModel, type ModelDescription } from './model.js';
+import { loadModel, MODEL_FILE, type ModelDescription } from './model.js';
+import { inspectPlan } from './native/inspect-plan.js';
 import {
   checkLoadOptions,
   checkPredictOptions,
@@ -15,7 +18,7 @@ import {
   NONE,
   type PredictOptions,
 } from './options.js';
-import { BatchQueue, inRequest } from './queue.js';
+import { describePlan, isPlan } from './plan.js';
 import { typeName } from './typed-array.js';
 
 export type { BackendName, Log, LogEntry, Precision } from './backends/backend.js';
@@ -24,16 +27,17 @@ export type { LoadOptions, PredictOptions } from './options.js';
 /** What really runs. */
 export interface EngineInfo {
   readonly backend: BackendName;
-  /** The processor. */
+  /** The processor, or the GPUs. */
   readonly device: string;
   /** Versions of this package, of Node and of the backend's libraries. */
   readonly versions: Readonly<Record<string, string>>;
-  readonly precision: Precision;
+  /** 'unknown' for a plan whose name does not tell and that was loaded without the option. */
+  readonly precision: Precision | 'unknown';
   /** The most servers that run at once. */
   readonly maxBatch: number;
   /** The most servers that may wait. */
   readonly queueLimit: number;
-  /** Threads that compute. */
+  /** Threads that compute; with TensorRT its lanes. */
   readonly threads: number;
   /** Why this backend. */
   readonly why: string;
@@ -46,8 +50,6 @@ export interface WarmupOptions {
   /** The batch sizes to run; one server and the maximum by default. */
   batches?: readonly number[] | undefined;
 }
-
-const PLAN_EXTENSIONS = ['.engine', '.plan'];
 
 /**
  * A loaded model that forecasts.
@@ -65,30 +67,32 @@ export class TFTEngine {
   readonly info: EngineInfo;
   readonly #backend: Backend;
   readonly #contract: Contract;
-  readonly #queue: BatchQueue;
   #closed: Promise<void> | undefined;
 
-  private constructor(model: ModelDescription, info: EngineInfo, backend: Backend) {
+  private constructor(model: ModelDescription, contract: Contract, info: EngineInfo, backend: Backend) {
     this.model = model;
     this.info = info;
     this.#backend = backend;
-    this.#contract = new Contract(model);
-    this.#queue = new BatchQueue(backend, this.#contract, info.maxBatch, info.queueLimit);
+    this.#contract = contract;
   }
 
   /**
    * Loads a model.
    *
-   * @param path a bundle folder, or an ONNX file with model.json beside it.
+   * @param path a bundle folder; an ONNX file with model.json beside it; or a TensorRT plan (.engine or .plan),
+   *   described by model.json beside it, else by its own tensors and the option `quantiles`.
    * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID, ERR_TFT_MODEL_HASH,
-   *   ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_UNSUPPORTED.
+   *   ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_UNSUPPORTED; with TensorRT also ERR_TFT_NO_CUDA_DRIVER,
+   *   ERR_TFT_NO_CUDA_DEVICE, ERR_TFT_TENSORRT_NOT_FOUND, ERR_TFT_TENSORRT_VERSION, ERR_TFT_PLAN_INVALID,
+   *   ERR_TFT_PLAN_MISMATCH, ERR_TFT_OUT_OF_MEMORY, ERR_TFT_DEVICE_LOST.
    */
   static async load(path: string, options: LoadOptions = {}): Promise<TFTEngine> {
-    const { log, queueLimit, maxBatch, verifyHash, ...wishes } = checkLoadOptions(options);
-    if (typeof path === 'string' && PLAN_EXTENSIONS.includes(extname(path)))
-      throw notInThisBuild('TensorRT, which runs plan files,');
-    const model = await loadModel(path, { verifyHash });
-    const { backend, why } = await selectBackend(model, wishes, log);
+    const { log, verifyHash, quantiles, ...wishes } = checkLoadOptions(options);
+    const plan = typeof path === 'string' && isPlan(path) ? resolve(path) : undefined;
+    const model = await readModel(path, plan, { verifyHash, quantiles, tensorrt: wishes.tensorrt });
+    const contract = new Contract(model);
+    const bundle = extname(path) === '.onnx' ? undefined : model.directory;
+    const { backend, why } = await selectBackend({ model, contract, plan, bundle }, wishes, log);
     const { name, ...described } = backend.info;
     const info: EngineInfo = Object.freeze({
       ...described,
@@ -98,16 +102,16 @@ export class TFTEngine {
         node: process.versions.node,
         ...described.versions,
       }),
-      maxBatch: maxBatch ?? backend.preferredBatch,
-      queueLimit,
+      maxBatch: backend.maxBatch,
+      queueLimit: wishes.queueLimit,
       why,
-      origin: model.onnxPath,
+      origin: backend.origin,
     });
     log({
       level: 'info',
       message: `model '${model.name}' loaded from ${info.origin}: ${info.backend} on ${info.device}, ${info.precision}`,
     });
-    return new TFTEngine(model, info, backend);
+    return new TFTEngine(model, contract, info, backend);
   }
 
   /**
@@ -166,20 +170,31 @@ export class TFTEngine {
   }
 
   /**
-   * Forecasts while the caller blocks, on backends that can.
+   * Forecasts while the caller blocks, on backends that can: the lowest latency, for scripts and worker threads.
    *
-   * @throws TFTError ERR_TFT_UNSUPPORTED on the backend 'onnxruntime', whose runs are in another thread.
+   * @throws TFTError as `predict`, by throwing; ERR_TFT_UNSUPPORTED on the backend 'onnxruntime', whose runs
+   *   are in another thread.
    */
-  predictSync(_inputs: ForecastInputs, _options: PredictOptions = NONE): Forecast {
-    throw new TFTError(
-      'ERR_TFT_UNSUPPORTED',
-      `predictSync is not offered by the backend '${this.info.backend}'; await predict instead`,
-    );
+  predictSync(inputs: ForecastInputs, options: PredictOptions = NONE): Forecast {
+    if (this.#backend.runSync === undefined) {
+      throw new TFTError(
+        'ERR_TFT_UNSUPPORTED',
+        `predictSync is not offered by the backend '${this.info.backend}'; await predict instead`,
+      );
+    }
+    const accepted = this.#contract.accept(inputs);
+    const length = accepted.batch * this.#contract.sizes.predictions;
+    const { signal, out } = checkPredictOptions(options, length);
+    if (signal?.aborted) throw aborted(signal);
+    const data = out ?? new Float32Array(length);
+    this.#backend.runSync(accepted, data);
+    return this.#forecast(data, accepted.batch);
   }
 
   /** Runs made-up inputs, so that the first real request does not pay for what the first runs set up. */
   async warmup(options: WarmupOptions = {}): Promise<void> {
     const { sizes } = this.#contract;
+    if (options.batches === undefined && this.#backend.warmup) return this.#backend.warmup();
     for (const batch of options.batches ?? [1, this.info.maxBatch]) {
       if (!Number.isInteger(batch) || batch < 1) {
         throw new TFTError(
@@ -198,7 +213,7 @@ export class TFTEngine {
 
   /** Lets what runs and waits finish, refuses what comes later, and frees the model. May be called again. */
   close(): Promise<void> {
-    this.#closed ??= this.#queue.close().then(() => this.#backend.close());
+    this.#closed ??= this.#backend.close();
     return this.#closed;
   }
 
@@ -214,13 +229,31 @@ export class TFTEngine {
   ): Promise<Float32Array> {
     const checked = checkPredictOptions(options, servers * this.#contract.sizes.predictions);
     if (checked.signal?.aborted) throw aborted(checked.signal);
-    return this.#queue.submit(list, checked, numbered);
+    return this.#backend.submit(list, checked, numbered);
   }
 
   #forecast(data: Float32Array, batch: number): Forecast {
     const { horizon, quantiles } = this.model;
     return new Forecast(data, [batch, horizon, quantiles.length], quantiles);
   }
+}
+
+/** A model's description: model.json, or what a plan says of itself where there is none. */
+async function readModel(
+  path: string,
+  plan: string | undefined,
+  options: Pick<LoadOptions, 'quantiles' | 'verifyHash' | 'tensorrt'>,
+): Promise<ModelDescription> {
+  const { quantiles, verifyHash, tensorrt } = options;
+  const described = plan === undefined || existsSync(join(dirname(plan), MODEL_FILE)) || !existsSync(plan);
+  if (!described) return describePlan(plan, await inspectPlan(plan, tensorrt), quantiles);
+  if (quantiles !== undefined) {
+    throw new TFTError(
+      'ERR_TFT_OPTION',
+      'quantiles: model.json has them; the option is for plans without one',
+    );
+  }
+  return loadModel(path, { verifyHash });
 }
 
 function ownVersion(): string {

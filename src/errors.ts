@@ -28,6 +28,22 @@ export type TFTErrorCode =
   | 'ERR_TFT_MODEL_INVALID'
   /** A file of the bundle is not the one that model.json describes. */
   | 'ERR_TFT_MODEL_HASH'
+  /** The CUDA driver (libcuda) does not load, or is too old. */
+  | 'ERR_TFT_NO_CUDA_DRIVER'
+  /** The CUDA driver is there, but no GPU that can be used. */
+  | 'ERR_TFT_NO_CUDA_DEVICE'
+  /** No TensorRT library was found. */
+  | 'ERR_TFT_TENSORRT_NOT_FOUND'
+  /** TensorRT was found in a version that cannot be used. */
+  | 'ERR_TFT_TENSORRT_VERSION'
+  /** TensorRT does not take the plan: it is damaged, or was built by another version or for another GPU. */
+  | 'ERR_TFT_PLAN_INVALID'
+  /** The plan's inputs or outputs are not those of model.json. */
+  | 'ERR_TFT_PLAN_MISMATCH'
+  /** There is not enough memory on the GPU, or not enough that can be pinned on the host. */
+  | 'ERR_TFT_OUT_OF_MEMORY'
+  /** The GPU fails every call from now on; the process must be restarted to use it again. */
+  | 'ERR_TFT_DEVICE_LOST'
   /** The backend asked for cannot run here: a library is missing or not in this build. */
   | 'ERR_TFT_BACKEND_UNAVAILABLE'
   /** The backend in use does not offer this operation or setting. */
@@ -78,6 +94,14 @@ export class TFTError extends Error {
     this.code = code;
     this.details = options.details ?? {};
   }
+}
+
+/** The same error with the place of the request that it is about. */
+export function inRequest(error: unknown, index: number): unknown {
+  if (!(error instanceof TFTError)) return error;
+  return new TFTError(error.code, `request ${index}: ${error.message}`, {
+    details: { request: index, ...error.details },
+  });
 }
 
 /** The issues of a failed zod check in one line, each with the path of the value it is about. */

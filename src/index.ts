@@ -15,4 +15,4 @@ export {
   type ModelDescription,
   readBundleFile,
 } from './model.js';
-export type { LoadOptions, PredictOptions } from './options.js';
+export type { LoadOptions, PredictOptions, TensorRtLoadOptions } from './options.js';

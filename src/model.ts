@@ -6,6 +6,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { describeIssues, TFTError } from './errors.js';
+import { isPlan } from './plan.js';
 import { typeName } from './typed-array.js';
 
 /** The name of the description inside a bundle. */
@@ -141,10 +142,12 @@ export type KnownFeature = ModelFile['known'][number];
 export type BundleFile = DeepReadonly<z.infer<typeof fileSchema>>;
 
 /** What a bundle's model.json says, checked, and where the bundle lies. */
-export interface ModelDescription extends ModelFile {
+export interface ModelDescription extends Omit<ModelFile, 'files'> {
+  /** The bundle's files; none where a model is known from its TensorRT plan alone. */
+  readonly files: Partial<ModelFile['files']>;
   /** The bundle's folder, absolute. */
   readonly directory: string;
-  /** The ONNX file to run, absolute. */
+  /** The ONNX file to run, absolute; empty where a model is known from its TensorRT plan alone. */
   readonly onnxPath: string;
 }
 
@@ -157,7 +160,8 @@ export interface LoadModelOptions {
 /**
  * Reads and checks a bundle's description.
  *
- * @param path a bundle folder, its model.json, or an ONNX file with model.json beside it.
+ * @param path a bundle folder, its model.json, or an ONNX file or TensorRT plan with model.json beside it. A
+ *   plan needs no ONNX file.
  * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID or ERR_TFT_MODEL_HASH.
  */
 export async function loadModel(path: string, options: LoadModelOptions = {}): Promise<ModelDescription> {
@@ -167,16 +171,21 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
   const given = resolve(path);
   const isFolder = (await statOrRefuse(given, path)).isDirectory();
   const isDescription = basename(given) === MODEL_FILE;
-  if (!isFolder && !isDescription && extname(given) !== '.onnx') {
-    throw new TFTError('ERR_TFT_MODEL_INVALID', `${path} is neither a bundle's folder nor an ONNX file`);
+  const isOnnx = extname(given) === '.onnx';
+  if (!isFolder && !isDescription && !isOnnx && !isPlan(given)) {
+    throw new TFTError(
+      'ERR_TFT_MODEL_INVALID',
+      `${path} is neither a bundle's folder nor an ONNX file nor a TensorRT plan`,
+    );
   }
   const directory = isFolder ? given : dirname(given);
   const described = parseModel(
     await readDescription(join(directory, MODEL_FILE)),
     join(directory, MODEL_FILE),
   );
-  const onnxPath = isFolder || isDescription ? join(directory, described.files.onnx.path) : given;
+  const onnxPath = isOnnx && !isFolder ? given : join(directory, described.files.onnx.path);
   const model: ModelDescription = deepFreeze({ ...described, directory, onnxPath });
+  if (!isFolder && isPlan(given)) return model;
   const file = Object.values(model.files).find((entry) => entry && join(directory, entry.path) === onnxPath);
   await statOrRefuse(onnxPath, onnxPath);
   if (options.verifyHash ?? true) {

@@ -2,6 +2,7 @@
 // misspelt must not be an option ignored.
 import { z } from 'zod';
 import type { BackendName, Log, Precision } from './backends/backend.js';
+import type { TensorRtOptions } from './backends/tensorrt.js';
 import { describeIssues, TFTError } from './errors.js';
 import { typeName, viewLength } from './typed-array.js';
 
@@ -20,10 +21,35 @@ export interface LoadOptions {
   queueLimit?: number | undefined;
   /** Threads that compute, on a CPU; by default as many as the process may use, up to 8. */
   threads?: number | undefined;
+  /** The quantiles that a plan without a model.json predicts, increasing. */
+  quantiles?: readonly number[] | undefined;
+  /** How TensorRT is found and used. */
+  tensorrt?: TensorRtLoadOptions | undefined;
   /** Receives what the engine has to say; without it the engine is silent. */
   log?: Log | undefined;
   /** Whether the model file's hash is compared with model.json; true by default. */
   verifyHash?: boolean | undefined;
+}
+
+/** Options of the backend 'tensorrt'. */
+export interface TensorRtLoadOptions {
+  /**
+   * libnvinfer.so.N, libnvinfer_lean.so.N, or their folder. Without it TENSORRT_ROOT, the loader's path and
+   * Python environments are searched.
+   */
+  tensorrtPath?: string | undefined;
+  /** libcuda.so.1 or its folder; the loader's path without it. */
+  cudaPath?: string | undefined;
+  /** The GPUs to use, by CUDA's numbers; [0] by default. */
+  devices?: readonly number[] | undefined;
+  /** Batches that run at once on each GPU, from 1 to 64; 2 by default. */
+  lanes?: number | undefined;
+  /** Whether runs are captured as CUDA graphs; true by default. */
+  cudaGraphs?: boolean | undefined;
+  /** Whether threads wait for the GPU by polling: the lowest latency, for a core each. */
+  poll?: boolean | undefined;
+  /** Whether a plan may bring code for the host. It is as powerful as any program: only for plans you trust. */
+  allowHostCode?: boolean | undefined;
 }
 
 /** Options of a prediction. */
@@ -45,12 +71,28 @@ const loadSchema = z.strictObject({
   maxBatch: count.optional(),
   queueLimit: count.default(DEFAULT_QUEUE_LIMIT),
   threads: count.optional(),
+  quantiles: z.array(z.number().gt(0).lt(1)).min(1).refine(increases, 'must increase').optional(),
+  tensorrt: z
+    .strictObject({
+      tensorrtPath: z.string().min(1).optional(),
+      cudaPath: z.string().min(1).optional(),
+      devices: z.array(z.int().nonnegative()).min(1).optional(),
+      lanes: z.int().min(1).max(64).optional(),
+      cudaGraphs: z.boolean().optional(),
+      poll: z.boolean().optional(),
+      allowHostCode: z.boolean().optional(),
+    } satisfies Record<keyof TensorRtOptions, unknown>)
+    .optional(),
   log: z
     .custom<Log>((value) => typeof value === 'function', 'must be a function')
     .optional()
     .default(() => () => {}),
   verifyHash: z.boolean().default(true),
 });
+
+function increases(values: readonly number[]): boolean {
+  return values.every((value, index) => index === 0 || value > (values[index - 1] as number));
+}
 
 /** Load options with their defaults. @throws TFTError ERR_TFT_OPTION. */
 export function checkLoadOptions(options: LoadOptions): z.infer<typeof loadSchema> {

@@ -4,9 +4,9 @@
 // A request is copied into its place in a batch's slab when it arrives, so a batch's make-up is settled then.
 // Requests up to the maximum share batches; a larger one has batches of its own. The shared batches and each
 // large request take turns, so that a small request waits for one part of each large one and never for all.
-import type { Backend } from './backends/backend.js';
+import type { Backend, BackendInfo, SlabRunner } from './backends/backend.js';
 import type { AcceptedInputs, Contract } from './contract.js';
-import { TFTError } from './errors.js';
+import { inRequest, TFTError } from './errors.js';
 import { Request, type RequestOptions } from './request.js';
 import { type Slab, SlabPool } from './slab.js';
 
@@ -32,11 +32,13 @@ type Turn = Batch[];
 /** The slabs that are kept for reuse: one that runs, one that fills, and a few for bursts. */
 const KEPT_SLABS = 4;
 
-/** Gathers requests into batches and runs these on a backend. */
-export class BatchQueue {
-  readonly #backend: Backend;
+/** A backend made of something that runs one slab at a time: gathers requests into batches for it. */
+export class BatchQueue implements Backend {
+  readonly info: BackendInfo;
+  readonly maxBatch: number;
+  readonly origin: string;
+  readonly #runner: SlabRunner;
   readonly #contract: Contract;
-  readonly #maxBatch: number;
   readonly #limit: number;
   readonly #slabs: SlabPool;
   readonly #shared: Turn = [];
@@ -48,21 +50,20 @@ export class BatchQueue {
   #running: Turn | undefined;
   #closed: { promise: Promise<void>; resolve: () => void } | undefined;
 
-  constructor(backend: Backend, contract: Contract, maxBatch: number, queueLimit: number) {
-    this.#backend = backend;
+  constructor(
+    runner: SlabRunner,
+    contract: Contract,
+    options: { readonly maxBatch: number | undefined; readonly queueLimit: number; readonly origin: string },
+  ) {
+    this.info = runner.info;
+    this.maxBatch = options.maxBatch ?? runner.preferredBatch;
+    this.origin = options.origin;
+    this.#runner = runner;
     this.#contract = contract;
-    this.#maxBatch = maxBatch;
-    this.#limit = queueLimit;
-    this.#slabs = new SlabPool(contract.sizes, maxBatch, KEPT_SLABS);
+    this.#limit = options.queueLimit;
+    this.#slabs = new SlabPool(contract.sizes, this.maxBatch, KEPT_SLABS);
   }
 
-  /**
-   * Copies and checks inputs that run as one request.
-   *
-   * @returns the predictions of all servers in order.
-   * @throws TFTError at once ERR_TFT_CLOSED, ERR_TFT_QUEUE_FULL, or what {@link Contract.pack} throws, with
-   *   the place in `list` where it is `numbered`.
-   */
   submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Float32Array> {
     if (this.#closed) throw new TFTError('ERR_TFT_CLOSED', 'the engine is closed');
     let servers = 0;
@@ -79,7 +80,6 @@ export class BatchQueue {
     return request.promise;
   }
 
-  /** Lets what runs and waits finish and refuses what comes later. */
   close(): Promise<void> {
     if (!this.#closed) {
       let resolve = () => {};
@@ -89,15 +89,15 @@ export class BatchQueue {
       this.#closed = { promise, resolve };
       this.#pump();
     }
-    return this.#closed.promise;
+    return this.#closed.promise.then(() => this.#runner.close());
   }
 
   /** One large request is always taken when nothing waits: the limit is on what piles up. */
   #refuseWhenFull(servers: number): void {
     if (this.#waitingServers === 0) return;
     // Batches that lost a request to an abort are not full, so their number has a limit of its own.
-    const batches = this.#waitingBatches + Math.ceil(servers / this.#maxBatch);
-    const mostBatches = 2 * Math.ceil(this.#limit / this.#maxBatch) + 1;
+    const batches = this.#waitingBatches + Math.ceil(servers / this.maxBatch);
+    const mostBatches = 2 * Math.ceil(this.#limit / this.maxBatch) + 1;
     if (this.#waitingServers + servers > this.#limit || batches > mostBatches) {
       throw new TFTError(
         'ERR_TFT_QUEUE_FULL',
@@ -110,12 +110,12 @@ export class BatchQueue {
 
   /** The batches that a request of so many servers goes into; empty ones are not in the queue yet. */
   #batchesFor(servers: number): Batch[] {
-    if (servers > this.#maxBatch) {
+    if (servers > this.maxBatch) {
       const turn: Turn = [];
-      return Array.from({ length: Math.ceil(servers / this.#maxBatch) }, () => this.#emptyBatch(turn));
+      return Array.from({ length: Math.ceil(servers / this.maxBatch) }, () => this.#emptyBatch(turn));
     }
     const last = this.#shared.at(-1);
-    const hasRoom = last !== undefined && last.filled + servers <= this.#maxBatch;
+    const hasRoom = last !== undefined && last.filled + servers <= this.maxBatch;
     return [hasRoom ? last : this.#emptyBatch(this.#shared)];
   }
 
@@ -128,9 +128,9 @@ export class BatchQueue {
     for (let index = 0; index < list.length; index++) {
       const inputs = list[index] as AcceptedInputs;
       for (let from = 0; from < inputs.batch; ) {
-        const slot = position % this.#maxBatch;
-        const { slab } = batches[Math.floor(position / this.#maxBatch)] as Batch;
-        const count = Math.min(inputs.batch - from, this.#maxBatch - slot);
+        const slot = position % this.maxBatch;
+        const { slab } = batches[Math.floor(position / this.maxBatch)] as Batch;
+        const count = Math.min(inputs.batch - from, this.maxBatch - slot);
         try {
           this.#contract.pack(inputs, from, count, slab, slot);
         } catch (error) {
@@ -147,7 +147,7 @@ export class BatchQueue {
     let from = 0;
     for (const batch of batches) {
       const slot = batch.filled;
-      const count = Math.min(request.servers - from, this.#maxBatch - slot);
+      const count = Math.min(request.servers - from, this.maxBatch - slot);
       if (slot === 0) {
         if (batch.turn.push(batch) === 1 && batch.turn !== this.#running) this.#turns.push(batch.turn);
         this.#waitingBatches++;
@@ -201,7 +201,7 @@ export class BatchQueue {
     this.#leave(batch);
     this.#waitingServers -= batch.filled;
     batch.begun = true;
-    this.#backend.run(batch.slab, batch.filled).then(
+    this.#runner.run(batch.slab, batch.filled).then(
       (slab) => {
         // The next batch first, so that the backend works while the results are handed out.
         this.#next();
@@ -222,12 +222,4 @@ export class BatchQueue {
     this.#running = undefined;
     this.#pump();
   }
-}
-
-/** The same error with the place of the request that it is about. */
-export function inRequest(error: unknown, index: number): unknown {
-  if (!(error instanceof TFTError)) return error;
-  return new TFTError(error.code, `request ${index}: ${error.message}`, {
-    details: { request: index, ...error.details },
-  });
 }

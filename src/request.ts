@@ -86,10 +86,20 @@ export class Request {
       this.#result.set(predictions.subarray(start, end), from * this.#width);
     }
     this.#answered += count;
-    if (this.#answered === this.servers) {
-      this.#settle();
-      this.#resolve(this.#result);
-    }
+    if (this.#answered === this.servers) this.finish();
+  }
+
+  /** Where the predictions of all servers go, for who has them all at once and then calls `finish`. */
+  get target(): Float32Array {
+    this.#result ??= new Float32Array(this.servers * this.#width);
+    return this.#result;
+  }
+
+  /** The predictions of all servers are in `target`. */
+  finish(): void {
+    if (this.settled) return;
+    this.#settle();
+    this.#resolve(this.target);
   }
 
   /** Ends the request with an error; its waiting parts leave the queue. */

@@ -1,4 +1,7 @@
-// What every backend is to the engine: something that runs one slab at a time.
+// What every backend is to the engine: something that takes requests and answers them (Backend), made of
+// something that runs one slab at a time (SlabRunner, under the queue) or scheduling by itself.
+import type { AcceptedInputs } from '../contract.js';
+import type { RequestOptions } from '../request.js';
 import type { Slab } from '../slab.js';
 
 /** What can run a model. */
@@ -19,12 +22,36 @@ export interface BackendInfo {
   readonly name: BackendName;
   readonly device: string;
   readonly versions: Readonly<Record<string, string>>;
-  readonly precision: Precision;
+  readonly precision: Precision | 'unknown';
   readonly threads: number;
 }
 
-/** Runs a model. The caller waits for one run's end before it starts the next. */
+/** Takes requests whose types and lengths are right, copies and checks their values, and answers them. */
 export interface Backend {
+  readonly info: BackendInfo;
+  /** The most servers that run at once. */
+  readonly maxBatch: number;
+  /** What runs: a file. */
+  readonly origin: string;
+  /**
+   * Takes inputs that run as one request. They are copied when this returns.
+   *
+   * @param numbered whether an error about one of the inputs names its place in `list`.
+   * @returns the predictions of all servers in order, in `options.out` where it is given.
+   * @throws TFTError at once or by rejecting: ERR_TFT_INPUT_VALUE, ERR_TFT_INPUT_CATEGORY, ERR_TFT_CLOSED,
+   *   ERR_TFT_QUEUE_FULL, ERR_TFT_ABORTED, ERR_TFT_DEADLINE, and what the runtime fails with.
+   */
+  submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Float32Array>;
+  /** Runs a request while the caller waits, where the backend can; writes to `out`. */
+  runSync?(inputs: AcceptedInputs, out: Float32Array): void;
+  /** Sets up what the first runs would, where the backend knows better than running made-up inputs. */
+  warmup?(): Promise<void>;
+  /** Lets what runs and waits finish, refuses what comes later, and frees the model. Called once. */
+  close(): Promise<void>;
+}
+
+/** Runs a model. The caller waits for one run's end before it starts the next. */
+export interface SlabRunner {
   readonly info: BackendInfo;
   /** The batch that runs best when nothing else is asked for. */
   readonly preferredBatch: number;
@@ -35,6 +62,6 @@ export interface Backend {
    * @throws TFTError ERR_TFT_RUN, ERR_TFT_BACKEND_LOST; the slab is then gone.
    */
   run(slab: Slab, batch: number): Promise<Slab>;
-  /** Ends the backend, after the last run has ended. */
+  /** Ends the runner, after the last run has ended. */
   close(): Promise<void>;
 }

@@ -3,7 +3,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import type { ModelDescription } from '../model.js';
 import type { Slab } from '../slab.js';
-import type { Backend, BackendInfo, Log } from './backend.js';
+import type { BackendInfo, Log, SlabRunner } from './backend.js';
 import { findOnnxRuntime, type OnnxRuntimeLibrary } from './onnxruntime-library.js';
 import { OnnxRuntimeSession } from './onnxruntime-session.js';
 
@@ -17,7 +17,7 @@ const PREFERRED_BATCH = 8;
 const MOST_THREADS = 8;
 
 /** Runs a model's ONNX file on the CPU. */
-export class OnnxRuntimeBackend implements Backend {
+export class OnnxRuntimeRunner implements SlabRunner {
   readonly info: BackendInfo;
   readonly preferredBatch = PREFERRED_BATCH;
   readonly #model: ModelDescription;
@@ -48,10 +48,10 @@ export class OnnxRuntimeBackend implements Backend {
     model: ModelDescription,
     threads: number | undefined,
     log: Log,
-  ): Promise<OnnxRuntimeBackend> {
-    const backend = new OnnxRuntimeBackend(model, findOnnxRuntime(), threads ?? defaultThreads(), log);
-    backend.#session = await backend.#start();
-    return backend;
+  ): Promise<OnnxRuntimeRunner> {
+    const runner = new OnnxRuntimeRunner(model, findOnnxRuntime(), threads ?? defaultThreads(), log);
+    runner.#session = await runner.#start();
+    return runner;
   }
 
   async run(slab: Slab, batch: number): Promise<Slab> {

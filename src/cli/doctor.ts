@@ -1,10 +1,11 @@
 // `tft doctor`: what this machine can run, and for everything else why not.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { cpus, freemem, totalmem } from 'node:os';
-import { join } from 'node:path';
 import { Command } from 'commander';
 import { findOnnxRuntime } from '../backends/onnxruntime-library.js';
 import { type BackendName, loadModel, type ModelDescription, TFTEngine, TFTError } from '../index.js';
+import type { LibraryReport } from '../native/addon.js';
+import { findAddon, loadAddon } from '../native/load-addon.js';
 import type { Console, Paint } from './console.js';
 import { FAILED, OK } from './exit-codes.js';
 import { describeEngine } from './present/engine-line.js';
@@ -19,21 +20,13 @@ interface Finding {
 
 interface Diagnosis {
   readonly machine: readonly Finding[];
+  /** Each library file that was tried for TensorRT, in order. */
+  readonly libraries: readonly Finding[];
   readonly backends: readonly (Finding & { readonly milliseconds?: number })[];
   readonly works: boolean;
 }
 
 const BACKENDS: readonly BackendName[] = ['onnxruntime', 'tensorrt', 'libtorch', 'kserve'];
-/** Where drivers put libcuda besides the loader's own path. */
-const LIBRARY_FOLDERS = [
-  '/usr/lib/x86_64-linux-gnu',
-  '/usr/lib/aarch64-linux-gnu',
-  '/usr/lib64',
-  '/usr/lib',
-  '/usr/local/cuda/compat',
-  '/usr/local/nvidia/lib64',
-  '/usr/lib/wsl/lib',
-];
 const GIB = 2 ** 30;
 
 const EXAMPLES = `
@@ -61,7 +54,19 @@ export function doctorCommand(console: Console, exit: (status: number) => void):
 }
 
 async function examine(bundle: string): Promise<Diagnosis> {
-  const machine: Finding[] = [node(), processor(), memory(), cudaDriver(), onnxRuntime()];
+  const machine: Finding[] = [node(), processor(), memory(), onnxRuntime(), nativeAddon()];
+  let libraries: Finding[] = [];
+  try {
+    const report = await loadAddon().loadLibraries({ survey: true });
+    machine.push(...gpuSoftware(report));
+    libraries = report.attempts.map(({ path, source, taken, problem }) => ({
+      name: path,
+      ok: taken,
+      found: taken ? `taken (${source})` : `${problem} (${source})`,
+    }));
+  } catch {
+    machine.push({ name: 'CUDA driver', found: 'not looked for: that takes the native addon' });
+  }
   let model: ModelDescription;
   try {
     model = await loadModel(bundle);
@@ -69,11 +74,11 @@ async function examine(bundle: string): Promise<Diagnosis> {
     machine.push({ name: 'model', ok: true, found });
   } catch (error) {
     machine.push({ name: 'model', ok: false, found: reasonOf(error) });
-    return { machine, backends: [], works: false };
+    return { machine, libraries, backends: [], works: false };
   }
   const backends = [];
   for (const name of BACKENDS) backends.push(await tryBackend(name, bundle, model));
-  return { machine, backends, works: backends.some(({ ok }) => ok) };
+  return { machine, libraries, backends, works: backends.some(({ ok }) => ok) };
 }
 
 /** Loads the model on a backend and makes one forecast: nothing less shows that it works. */
@@ -118,14 +123,50 @@ function memory(): Finding {
   return { name: 'memory', found: `${write(totalmem())} GiB, ${write(freemem())} free` };
 }
 
-function cudaDriver(): Finding {
-  const folders = [...(process.env.LD_LIBRARY_PATH ?? '').split(':').filter(Boolean), ...LIBRARY_FOLDERS];
-  const library = folders.map((folder) => join(folder, 'libcuda.so.1')).find((path) => existsSync(path));
-  const version = driverVersion();
-  const name = 'CUDA driver';
-  if (library === undefined)
-    return { name, found: 'not found (libcuda.so.1): no NVIDIA GPU can be used here' };
-  return { name, ok: true, found: `${library}${version === undefined ? '' : `, driver ${version}`}` };
+function nativeAddon(): Finding {
+  const name = 'native addon';
+  try {
+    loadAddon();
+    return { name, ok: true, found: findAddon() };
+  } catch (error) {
+    return { name, ok: false, found: reasonOf(error) };
+  }
+}
+
+/** What there is of NVIDIA's. To lack it is no fault of the machine's. */
+function gpuSoftware(report: LibraryReport): Finding[] {
+  const { cudaPath, cudaVersion, devices, tensorrtPath, tensorrtVersion, lean, parserPath } = report;
+  const driver = driverVersion();
+  const cuda = `CUDA ${Math.floor(cudaVersion / 1000)}.${Math.floor((cudaVersion % 1000) / 10)}`;
+  const absent = (what: string) => `not found (${what}): no NVIDIA GPU can be used here`;
+  return [
+    cudaPath === ''
+      ? { name: 'CUDA driver', found: absent('libcuda.so.1') }
+      : {
+          name: 'CUDA driver',
+          ok: true,
+          found: `${cudaPath}, ${cuda}${driver === undefined ? '' : `, driver ${driver}`}`,
+        },
+    ...devices.map(({ index, name, computeCapability, memoryBytes }) => ({
+      name: `GPU ${index}`,
+      ok: true,
+      found: `${name}, compute capability ${computeCapability}, ${(memoryBytes / GIB).toFixed(1)} GiB`,
+    })),
+    tensorrtPath === ''
+      ? {
+          name: 'TensorRT',
+          found: 'not found (libnvinfer); set TENSORRT_ROOT or install tensorrt-cu13 with pip',
+        }
+      : {
+          name: 'TensorRT',
+          ok: true,
+          found: `${tensorrtVersion}${lean ? ' (lean: runs plans, builds none)' : ''}, ${tensorrtPath}`,
+        },
+    ...(parserPath === '' ? [] : [{ name: 'ONNX parser', ok: true, found: parserPath }]),
+    ...(report.problem
+      ? [{ name: 'in the way', found: `${report.problem.message} (${report.problem.code})` }]
+      : []),
+  ];
 }
 
 function onnxRuntime(): Finding {
@@ -151,17 +192,20 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function describe({ machine, backends, works }: Diagnosis, paint: Paint): string {
-  const all = [...machine, ...backends];
-  const width = Math.max(...all.map(({ name }) => name.length)) + 2;
+function describe({ machine, libraries, backends, works }: Diagnosis, paint: Paint): string {
+  const widthOf = (findings: readonly Finding[]) => Math.max(...findings.map(({ name }) => name.length)) + 2;
+  const width = widthOf([...machine, ...backends]);
   const mark = (ok: boolean | undefined) =>
     ok === undefined ? ' ' : ok ? paint('green', '✓') : paint('red', '✗');
-  const lines = (findings: readonly Finding[]) =>
-    findings.map(({ name, ok, found }) => `  ${mark(ok)} ${name.padEnd(width)}${found}`);
+  const lines = (findings: readonly Finding[], column = width) =>
+    findings.map(({ name, ok, found }) => `  ${mark(ok)} ${name.padEnd(column)}${found}`);
   return [
     paint('bold', 'This machine'),
     ...lines(machine),
     '',
+    ...(libraries.length === 0
+      ? []
+      : [paint('bold', 'Libraries tried for TensorRT'), ...lines(libraries, widthOf(libraries)), '']),
     paint('bold', 'Backends'),
     ...(backends.length === 0 ? ['    none was tried: there is no model to try them with'] : lines(backends)),
     '',

@@ -119,7 +119,7 @@ describe('tft doctor', () => {
     expect(stdout).toContain(`node          v${process.versions.node}`);
     expect(stdout).toMatch(/✓ ONNX Runtime {2}\d+\.\d+/);
     expect(stdout).toMatch(/✓ onnxruntime .*a forecast takes [\d.]+ ms/);
-    expect(stdout).toMatch(/✗ tensorrt .*not in this build/);
+    expect(stdout).toMatch(/✗ tensorrt .*needs a plan/);
     expect(stdout).toContain('CUDA driver');
   });
 

@@ -12,10 +12,13 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 let folder: string;
 let project: string;
 
-// npm's own settings of the clone must not reach the new project.
-const environment = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !name.toLowerCase().startsWith('npm_')),
-);
+// npm's own settings of the clone must not reach the new project. The native addon is left out: it would be built.
+const environment = {
+  ...Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.toLowerCase().startsWith('npm_')),
+  ),
+  TFT_SKIP_NATIVE: '1',
+};
 const inProject = (command: string, ...rest: string[]) =>
   run(command, rest, { cwd: project, env: environment, maxBuffer: 1 << 26 });
 

@@ -39,7 +39,7 @@ describe('loading', () => {
       origin: `${bundles.tiny}/model.onnx`,
     });
     expect(one.info.device).toMatch(/^CPU \(.+\)$/);
-    expect(one.info.why).toMatch(/TensorRT is not in this build.*not in int8/);
+    expect(one.info.why).toMatch(/there is no TensorRT plan in int8 here.*not in int8/);
     expect(Object.keys(one.info.versions)).toEqual(['tft-tensorrt', 'node', 'onnxruntime']);
     expect(log.map((entry) => entry.message).join('\n')).toContain(one.info.why);
     await one.close();

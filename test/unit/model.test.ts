@@ -184,17 +184,30 @@ describe('options', () => {
     for (const backend of ['tensorrt', 'libtorch', 'kserve'] as const) {
       const error = await refusal(folder, { backend });
       expect(error.code).toBe('ERR_TFT_BACKEND_UNAVAILABLE');
-      expect(error.message).toContain('not in this build');
+      expect(error.message).toMatch(/not in this build|there is none in/);
     }
     const error = await refusal(folder, { backend: 'onnxruntime', precision: 'fp16' });
     expect(error.code).toBe('ERR_TFT_UNSUPPORTED');
   });
 
   test('a TensorRT plan is not run by something else', async () => {
-    for (const plan of ['tft_model_fp16.engine', 'model.plan']) {
-      const error = await refusal(join(folder, plan));
-      expect(error.code).toBe('ERR_TFT_BACKEND_UNAVAILABLE');
-      expect(error.message).toContain('TensorRT');
+    for (const name of ['tft_model_fp16.engine', 'model.plan']) {
+      const plan = join(folder, name);
+      expect((await refusal(plan)).code).toBe('ERR_TFT_MODEL_NOT_FOUND');
+      writeFileSync(plan, 'no plan');
+      // Without addon, driver, device or TensorRT, or with all of them and a file that is no plan.
+      expect((await refusal(plan)).code).toMatch(
+        /^ERR_TFT_(BACKEND_UNAVAILABLE|NO_CUDA_|TENSORRT_|PLAN_INVALID)/,
+      );
+      expect((await refusal(plan, { backend: 'onnxruntime' })).code).toBe('ERR_TFT_UNSUPPORTED');
+      expect((await refusal(plan, { quantiles: [0.5] })).code).toBe('ERR_TFT_OPTION');
     }
+  });
+
+  test('auto says why it did not take the plan at hand', async () => {
+    writeFileSync(join(folder, 'model.engine'), 'no plan');
+    await using engine = await TFTEngine.load(folder);
+    expect(engine.info.backend).toBe('onnxruntime');
+    expect(engine.info.why).toMatch(/TensorRT cannot run .*model\.engine: .*ERR_TFT_/);
   });
 });

@@ -3,6 +3,7 @@ import type { EngineInfo } from '../../index.js';
 
 export function describeEngine(info: EngineInfo): string {
   const version = info.versions[info.backend];
-  const threads = `${info.threads} thread${info.threads === 1 ? '' : 's'}`;
+  const worker = info.backend === 'tensorrt' ? 'lane' : 'thread';
+  const threads = `${info.threads} ${worker}${info.threads === 1 ? '' : 's'}`;
   return `${info.backend}${version === undefined ? '' : ` ${version}`} (${info.precision}, ${threads}), ${info.device}`;
 }

@@ -1,0 +1,57 @@
+// tft_tensorrt.node: what JavaScript finds in it. src/native/addon.ts declares the same for TypeScript.
+//
+// Nothing here is static: every environment that loads the addon has a state of its own (environment.h).
+#include <napi.h>
+
+#include <memory>
+#include <utility>
+
+#include "arguments.h"
+#include "environment.h"
+#include "native_engine.h"
+#include "work.h"
+
+namespace tft::binding {
+namespace {
+
+/// loadLibraries(options): a promise of a report.
+Napi::Value load_libraries_async(const Napi::CallbackInfo& info) {
+  return Work::start(info.Env(), std::make_unique<LibrariesWork>(read_loader_options(info[0].As<Napi::Object>())));
+}
+
+/// inspectPlan(options): a promise of the plan's tensors.
+Napi::Value inspect_plan_async(const Napi::CallbackInfo& info) {
+  return Work::start(info.Env(), std::make_unique<InspectWork>(read_load_arguments(info[0].As<Napi::Object>())));
+}
+
+/// load(options, log): a promise of a NativeEngine.
+Napi::Value load(const Napi::CallbackInfo& info) {
+  return Work::start(info.Env(), std::make_unique<LoadWork>(Environment::of(info.Env()),
+                                                            read_load_arguments(info[0].As<Napi::Object>()),
+                                                            info[1].As<Napi::Function>()));
+}
+
+/// shutDown(): closes every engine of this environment, at once and blocking.
+void shut_down(const Napi::CallbackInfo& info) { Environment::of(info.Env()).shut_down(); }
+
+/// useImmediate(setImmediate)
+void use_immediate(const Napi::CallbackInfo& info) {
+  Environment::of(info.Env()).use_immediate(info[0].As<Napi::Function>());
+}
+
+Napi::Object start(Napi::Env env, Napi::Object exports) {
+  Environment& environment = Environment::create(env);
+  environment.engine_class = Napi::Persistent(NativeEngine::define(env));
+  exports.Set("loadLibraries", Napi::Function::New<load_libraries_async>(env));
+  exports.Set("inspectPlan", Napi::Function::New<inspect_plan_async>(env));
+  exports.Set("load", Napi::Function::New<load>(env));
+  exports.Set("useImmediate", Napi::Function::New<use_immediate>(env));
+  exports.Set("shutDown", Napi::Function::New<shut_down>(env));
+  return exports;
+}
+
+}  // namespace
+}  // namespace tft::binding
+
+static Napi::Object init(Napi::Env env, Napi::Object exports) { return tft::binding::start(env, exports); }
+NODE_API_MODULE(tft_tensorrt, init)

@@ -1,0 +1,36 @@
+// Reads what JavaScript passes: typed arrays as pointers, options as the core's structs.
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tft/engine.h"
+
+namespace tft::binding {
+
+/// The memory under a typed array. Valid until JavaScript runs again.
+struct View {
+  const void* data = nullptr;
+  std::size_t length = 0;  // elements
+  bool shared = false;     // other threads may write to it meanwhile
+};
+
+/// Reads a Float32Array or Int32Array; false when the value is none of `type`.
+bool read_view(napi_env env, napi_value value, ElementType type, View& view);
+
+/// The options of `load`, as src/native/addon.ts declares them. They are checked there.
+struct LoadArguments {
+  std::string plan;
+  ModelShape shape;
+  std::vector<std::int32_t> codes;
+  EngineOptions options;
+};
+LoadArguments read_load_arguments(const Napi::Object& object);
+
+/// The part of them that says where libraries are.
+LoaderOptions read_loader_options(const Napi::Object& object);
+
+}  // namespace tft::binding

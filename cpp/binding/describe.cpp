@@ -1,0 +1,156 @@
+#include "describe.h"
+
+#include <string>
+#include <vector>
+
+namespace tft::binding {
+namespace {
+
+/// An object under construction.
+class Builder {
+ public:
+  explicit Builder(Napi::Env env) : env_(env), object_(Napi::Object::New(env)) {}
+
+  Builder& set(const char* key, const std::string& value) { return put(key, Napi::String::New(env_, value)); }
+  Builder& set(const char* key, bool value) { return put(key, Napi::Boolean::New(env_, value)); }
+  Builder& set(const char* key, double value) { return put(key, Napi::Number::New(env_, value)); }
+  Builder& set(const char* key, int value) { return set(key, static_cast<double>(value)); }
+  Builder& set(const char* key, std::uint64_t value) { return set(key, static_cast<double>(value)); }
+
+  template <class T, class Convert>
+  Builder& set(const char* key, const std::vector<T>& values, Convert convert) {
+    auto array = Napi::Array::New(env_, values.size());
+    std::uint32_t index = 0;
+    for (const T& value : values) array.Set(index++, convert(value));
+    return put(key, array);
+  }
+
+  template <class T>
+  Builder& set_numbers(const char* key, const std::vector<T>& values) {
+    return set(key, values, [this](T value) { return Napi::Number::New(env_, static_cast<double>(value)); });
+  }
+
+  Builder& put(const char* key, const Napi::Value& value) {
+    object_.Set(key, value);
+    return *this;
+  }
+
+  Napi::Object done() { return object_; }
+
+ private:
+  Napi::Env env_;
+  Napi::Object object_;
+};
+
+Napi::Object describe(Napi::Env env, const DeviceReport& device) {
+  return Builder(env)
+      .set("index", device.index)
+      .set("name", device.name)
+      .set("computeCapability", std::to_string(device.compute_major) + "." + std::to_string(device.compute_minor))
+      .set("memoryBytes", device.memory_bytes)
+      .done();
+}
+
+const char* library_name(LibraryAttempt::Library library) {
+  switch (library) {
+    case LibraryAttempt::Library::CUDA: return "cuda";
+    case LibraryAttempt::Library::TENSORRT: return "tensorrt";
+    case LibraryAttempt::Library::PARSER: return "parser";
+  }
+  return "";
+}
+
+}  // namespace
+
+Napi::Object describe(Napi::Env env, const LibraryReport& report) {
+  Builder builder(env);
+  builder.set("cudaPath", report.cuda_path)
+      .set("cudaVersion", report.cuda_version)
+      .set("devices", report.devices, [env](const DeviceReport& device) { return describe(env, device); })
+      .set("tensorrtPath", report.tensorrt_path)
+      .set("tensorrtVersion", report.tensorrt_path.empty() ? std::string() : report.tensorrt.text())
+      .set("lean", report.lean)
+      .set("parserPath", report.parser_path)
+      .set("attempts", report.attempts, [env](const LibraryAttempt& attempt) {
+        return Builder(env)
+            .set("library", std::string(library_name(attempt.library)))
+            .set("path", attempt.path)
+            .set("source", attempt.source)
+            .set("taken", attempt.taken)
+            .set("problem", attempt.problem)
+            .done();
+      });
+  if (report.problem) {
+    builder.put("problem", Builder(env)
+                               .set("code", std::string(code_name(report.problem->code)))
+                               .set("message", report.problem->message)
+                               .done());
+  }
+  return builder.done();
+}
+
+Napi::Object describe(Napi::Env env, const PlanReport& report) {
+  return Builder(env)
+      .set("tensors", report.tensors,
+           [env](const PlanTensor& tensor) {
+             return Builder(env)
+                 .set("name", tensor.name)
+                 .set("input", tensor.input)
+                 .set("type", tensor.type)
+                 .set_numbers("shape", tensor.shape)
+                 .done();
+           })
+      .set("maxBatch", report.max_batch)
+      .done();
+}
+
+Napi::Object describe(Napi::Env env, const EngineInfo& info) {
+  return Builder(env)
+      .set("tensorrtPath", info.tensorrt_path)
+      .set("tensorrtVersion", info.tensorrt_version)
+      .set("lean", info.lean)
+      .set("cudaPath", info.cuda_path)
+      .set("cudaVersion", info.cuda_version)
+      .set("devices", info.devices,
+           [env](const LaneDevice& lane) {
+             return Builder(env)
+                 .put("device", describe(env, lane.device))
+                 .set("lanes", lane.lanes)
+                 .set("weightsBytes", lane.weights_bytes)
+                 .set("activationBytes", lane.activation_bytes)
+                 .set("bufferBytes", lane.buffer_bytes)
+                 .done();
+           })
+      .set("maxBatch", info.max_batch)
+      .set_numbers("buckets", info.buckets)
+      .set("pinnedBytes", info.pinned_bytes)
+      .set("planBytes", info.plan_bytes)
+      .set("cudaGraphs", info.cuda_graphs)
+      .done();
+}
+
+Napi::Object describe(Napi::Env env, const Counters& counters) {
+  return Builder(env)
+      .set("accepted", counters.accepted)
+      .set("succeeded", counters.succeeded)
+      .set("failed", counters.failed)
+      .set("cancelled", counters.cancelled)
+      .set("expired", counters.expired)
+      .set("refused", counters.refused)
+      .set("servers", counters.servers)
+      .set("batches", counters.batches)
+      .set("graphLaunches", counters.graph_launches)
+      .set("plainLaunches", counters.plain_launches)
+      .set("captures", counters.captures)
+      .set("captureFailures", counters.capture_failures)
+      .set("queueMicroseconds", counters.queue_us)
+      .set("copyInMicroseconds", counters.copy_in_us)
+      .set("runMicroseconds", counters.run_us)
+      .set("copyOutMicroseconds", counters.copy_out_us)
+      .set_numbers("batchSizes", counters.batch_sizes)
+      .set("waitingServers", counters.waiting_servers)
+      .set("runningBatches", counters.running_batches)
+      .done();
+}
+
+}  // namespace tft::binding

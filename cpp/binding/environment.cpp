@@ -1,0 +1,148 @@
+#include "environment.h"
+
+#include <limits>
+#include <system_error>
+#include <utility>
+
+#include "native_engine.h"
+
+namespace tft::binding {
+namespace {
+
+/// So many callers go on in well under a millisecond.
+constexpr std::size_t kMostPerTurn = 32;
+
+}  // namespace
+
+bool can_run(napi_env env) {
+  napi_value global = nullptr;
+  napi_value value = nullptr;
+  return napi_get_global(env, &global) == napi_ok &&
+         napi_get_named_property(env, global, "undefined", &value) == napi_ok;
+}
+
+Environment& Environment::create(Napi::Env env) {
+  auto* environment = new Environment(env);
+  env.SetInstanceData<Environment>(environment);  // deletes it when the environment ends
+  return *environment;
+}
+
+Environment& Environment::of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
+
+Environment::Environment(Napi::Env env) : env_(env) {
+  napi_value name = Napi::String::New(env, "tft-tensorrt");
+  napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, wake, &wake_);
+  // Alone it keeps no process alive; requests under way do.
+  napi_unref_threadsafe_function(env, wake_);
+  outbox_ = std::make_unique<Outbox>(wake_);
+  // Hooks run in the reverse order: this one, after which no engine thread is left, before the ThreadSafeFunction's
+  // own, after which it must not be called.
+  napi_add_env_cleanup_hook(env, clean_up, this);
+}
+
+Environment::~Environment() {
+  join_retired(true);
+  discard();
+}
+
+void Environment::discard() {
+  for (Parcel* list : {std::exchange(collected_, nullptr), outbox_->collect()}) {
+    while (list != nullptr) {
+      Parcel* parcel = std::exchange(list, list->next);
+      if (parcel->kind == Parcel::Kind::LOG) delete static_cast<LogLine*>(parcel);
+    }
+  }
+}
+
+void Environment::submitted() {
+  if (under_way_++ == 0) napi_ref_threadsafe_function(env_, wake_);
+}
+
+void Environment::settled() {
+  if (--under_way_ == 0) napi_unref_threadsafe_function(env_, wake_);
+}
+
+void Environment::wake(napi_env env, napi_value, void* context, void*) {
+  auto* environment = static_cast<Environment*>(context);
+  if (env != nullptr && !environment->turn_comes_) environment->deliver(kMostPerTurn);
+}
+
+void Environment::use_immediate(const Napi::Function& set_immediate) {
+  set_immediate_ = Napi::Persistent(set_immediate);
+  turn_ = Napi::Persistent(Napi::Function::New(
+      env_, [](const Napi::CallbackInfo& info) { Environment::of(info.Env()).turn(); }, "deliver"));
+}
+
+void Environment::turn() {
+  turn_comes_ = false;
+  outbox_->fall_asleep();
+  deliver(kMostPerTurn);
+}
+
+void Environment::deliver_all() { deliver(std::numeric_limits<std::size_t>::max()); }
+
+void Environment::deliver(std::size_t most) {
+  if (!can_run(env_)) return;
+  Napi::HandleScope scope(env_);
+  if (collected_ == nullptr) collected_ = outbox_->collect();
+  if (collected_ == nullptr) return;
+  if (!turn_comes_ && !set_immediate_.IsEmpty()) {
+    turn_comes_ = true;
+    outbox_->stay_awake();
+    set_immediate_.Call({turn_.Value()});
+  }
+  NativeEngine* last = nullptr;
+  for (std::size_t count = 0; collected_ != nullptr && count < most; count++) {
+    Parcel* parcel = collected_;
+    collected_ = parcel->next;
+    if (collected_ == nullptr && most > kMostPerTurn) collected_ = outbox_->collect();
+    if (parcel->kind == Parcel::Kind::LOG) {
+      std::unique_ptr<LogLine> line(static_cast<LogLine*>(parcel));
+      line->target->receive(line->level, std::move(line->message));
+    } else {
+      auto* request = static_cast<PendingRequest*>(parcel);
+      if (last != nullptr && (last != request->engine || last->is_full())) last->hand_over();
+      last = request->engine;
+      last->finished(*request);
+    }
+  }
+  if (last != nullptr) last->hand_over();
+}
+
+void Environment::shut_down() {
+  for (NativeEngine* engine : engines_) engine->call_off();
+  for (NativeEngine* engine : engines_) engine->close_now();
+  join_retired(true);
+}
+
+void Environment::clean_up(void* self) {
+  auto* environment = static_cast<Environment*>(self);
+  environment->shut_down();
+  environment->outbox_->close();
+  // Now, while the engines' objects are there, which own the requests.
+  environment->discard();
+}
+
+void Environment::retire(std::unique_ptr<TFTTensorRTEngine> engine) {
+  join_retired(false);
+  auto done = std::make_shared<std::atomic<bool>>(false);
+  try {
+    auto free = [done, engine = std::move(engine)]() mutable {
+      engine.reset();
+      *done = true;
+    };
+    retired_.push_back({std::thread(std::move(free)), done});
+  } catch (const std::system_error&) {
+    // No thread to be had: the lambda's destructor has freed the engine here and now.
+  }
+}
+
+void Environment::join_retired(bool all) {
+  std::erase_if(retired_, [all](Retired& retired) {
+    if (!all && !*retired.done) return false;
+    retired.thread.join();
+    return true;
+  });
+}
+
+}  // namespace tft::binding

@@ -1,0 +1,334 @@
+#include "native_engine.h"
+
+#include <chrono>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "describe.h"
+#include "environment.h"
+#include "errors.h"
+#include "work.h"
+
+namespace tft::binding {
+namespace {
+
+/// A larger result's memory is not kept for the next request.
+constexpr std::size_t kKeptValues = 1 << 18;
+
+/// A deadline further away than this, some years, is none.
+constexpr double kLongestDeadlineMs = 1e11;
+
+std::size_t values_of(const TensorShape& tensor) {
+  std::size_t values = 1;
+  for (const std::int64_t steps : tensor.item) values *= static_cast<std::size_t>(steps);
+  return values;
+}
+
+Request::Clock::time_point deadline_in(double milliseconds) {
+  if (!(milliseconds >= 0) || milliseconds > kLongestDeadlineMs) return Request::Clock::time_point::max();
+  return Request::Clock::now() +
+         std::chrono::duration_cast<Request::Clock::duration>(std::chrono::duration<double, std::milli>(milliseconds));
+}
+
+Napi::Value fail(Napi::Env env, const Napi::Error& error) {
+  error.ThrowAsJavaScriptException();
+  return env.Undefined();
+}
+
+}  // namespace
+
+const char* level_name(LogLevel level) {
+  switch (level) {
+    case LogLevel::DEBUG: return "debug";
+    case LogLevel::INFO: return "info";
+    case LogLevel::WARN: return "warn";
+    case LogLevel::ERROR: return "error";
+  }
+  return "info";
+}
+
+void LogTarget::receive(LogLevel level, std::string message) {
+  if (engine != nullptr) {
+    engine->log(level, message);
+  } else if (loading) {
+    early.emplace_back(level, std::move(message));
+  }
+}
+
+Napi::Function NativeEngine::define(Napi::Env env) {
+  return DefineClass(env, "NativeEngine",
+                     {
+                         InstanceMethod<&NativeEngine::submit>("submit"),
+                         InstanceMethod<&NativeEngine::submit_all>("submitAll"),
+                         InstanceMethod<&NativeEngine::take>("take"),
+                         InstanceMethod<&NativeEngine::cancel>("cancel"),
+                         InstanceMethod<&NativeEngine::predict>("predict"),
+                         InstanceMethod<&NativeEngine::warmup>("warmup"),
+                         InstanceMethod<&NativeEngine::close>("close"),
+                         InstanceMethod<&NativeEngine::describe_info>("info"),
+                         InstanceMethod<&NativeEngine::describe_counters>("counters"),
+                     });
+}
+
+NativeEngine::NativeEngine(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<NativeEngine>(info), environment_(Environment::of(info.Env())) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsExternal()) {
+    fail(env, to_js(env, "ERR_TFT_OPTION", "engines are made by load"));
+    return;
+  }
+  Loaded& loaded = *info[0].As<Napi::External<Loaded>>().Data();
+  engine_ = std::move(loaded.engine);
+  shape_ = std::move(loaded.shape);
+  codes_ = std::move(loaded.codes);
+  log_ = std::move(loaded.log);
+  for (std::size_t i = 0; i < input_sizes_.size(); i++) input_sizes_[i] = values_of(shape_.inputs[i]);
+  output_size_ = values_of(shape_.output);
+
+  auto done = Napi::Uint32Array::New(env, kMostAtOnce);
+  done_ = done.Data();
+  info.This().As<Napi::Object>().Set("done", done);
+  log_->engine = this;
+  log_->loading = false;
+  counted_bytes_ = static_cast<std::int64_t>(engine_->info().pinned_bytes);
+  Napi::MemoryManagement::AdjustExternalMemory(env, counted_bytes_);
+  environment_.add(this);
+}
+
+NativeEngine::~NativeEngine() {
+  if (!engine_) return;
+  log_->engine = nullptr;
+  forget_memory();
+  environment_.remove(this);
+  // Nothing is under way: requests under way hold the object. When the environment ends that is no longer so,
+  // but then the engine is closed already.
+  environment_.retire(std::move(engine_));
+}
+
+void NativeEngine::forget_memory() {
+  if (counted_bytes_ != 0) Napi::MemoryManagement::AdjustExternalMemory(Env(), -counted_bytes_);
+  counted_bytes_ = 0;
+}
+
+bool NativeEngine::read_part(Napi::Env env, const napi_value* arrays, std::size_t number, Part& part) {
+  static constexpr ElementType kTypes[] = {ElementType::FLOAT32, ElementType::INT32, ElementType::FLOAT32,
+                                           ElementType::INT32};
+  const void* data[4];
+  std::size_t batch = 0;
+  for (std::size_t i = 0; i < 4; i++) {
+    View view;
+    // src/contract.ts has looked at this already, with better messages: this guards the memory.
+    const bool fits = read_view(env, arrays[i], kTypes[i], view) && view.length > 0 &&
+                      view.length % input_sizes_[i] == 0 && (i == 0 || view.length / input_sizes_[i] == batch);
+    if (!fits) {
+      fail(env, to_js(env, "ERR_TFT_INPUT_LENGTH", "an input has another type or length than it had"));
+      return false;
+    }
+    batch = view.length / input_sizes_[i];
+    data[i] = view.data;
+    if (view.shared) {
+      // What is checked must be what runs.
+      const auto* bytes = static_cast<const char*>(view.data);
+      data[i] = copies_.emplace_back(bytes, bytes + view.length * sizeof(float)).data();
+    }
+  }
+  part.inputs = {static_cast<const float*>(data[0]), static_cast<const std::int32_t*>(data[1]),
+                 static_cast<const float*>(data[2]), static_cast<const std::int32_t*>(data[3])};
+  part.batch = static_cast<int>(batch);
+  BadValue bad;
+  if (find_bad_value(shape_, codes_, part.inputs, part.batch, bad)) {
+    fail(env, to_js(env, bad, number));
+    return false;
+  }
+  return true;
+}
+
+/// submit(deadlineMs, encoderCont, encoderCat, decoderCont, decoderCat): the request's handle.
+Napi::Value NativeEngine::submit(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  parts_.resize(1);
+  copies_.clear();
+  const napi_value arrays[] = {info[1], info[2], info[3], info[4]};
+  if (!read_part(env, arrays, 0, parts_[0])) return env.Undefined();
+  return send(env, parts_, info[0].As<Napi::Number>().DoubleValue());
+}
+
+/// submitAll(deadlineMs, [four arrays of the first part, four of the second …]): the request's handle.
+Napi::Value NativeEngine::submit_all(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto list = info[1].As<Napi::Array>();
+  parts_.resize(list.Length() / 4);
+  copies_.clear();
+  for (std::uint32_t i = 0; i < parts_.size(); i++) {
+    Napi::HandleScope scope(env);
+    const napi_value arrays[] = {list.Get(4 * i), list.Get(4 * i + 1), list.Get(4 * i + 2), list.Get(4 * i + 3)};
+    if (!read_part(env, arrays, i, parts_[i])) return env.Undefined();
+  }
+  return send(env, parts_, info[0].As<Napi::Number>().DoubleValue());
+}
+
+Napi::Value NativeEngine::send(Napi::Env env, std::vector<Part>& parts, double deadline_ms) {
+  std::size_t values = 0;
+  for (const Part& part : parts) values += static_cast<std::size_t>(part.batch) * output_size_;
+  PendingRequest* place = find_place(values);
+  if (place == nullptr) {
+    const std::string bytes = std::to_string(values * sizeof(float));
+    return fail(env, to_js(env, {ErrorCode::OUT_OF_MEMORY, "no memory for a result of " + bytes + " bytes"}));
+  }
+  PendingRequest& request = *place;
+  float* out = request.out.get();
+  for (Part& part : parts) {
+    part.out = out;
+    out += static_cast<std::size_t>(part.batch) * output_size_;
+  }
+  const Result<RequestId> sent = engine_->submit({parts, deadline_in(deadline_ms), completed, &request});
+  if (!sent.ok()) {
+    free_.push_back(&request);
+    return fail(env, to_js(env, sent.error()));
+  }
+  request.id = *sent;
+  // Holds the object, and its environment's thread, until the result is handed over.
+  if (under_way_++ == 0) Ref();
+  environment_.submitted();
+  return Napi::Number::New(env, request.handle);
+}
+
+/// A place for a request with memory for its result; null when there is no such memory.
+PendingRequest* NativeEngine::find_place(std::size_t values) {
+  if (free_.empty()) {
+    const auto handle = static_cast<std::uint32_t>(places_.size());
+    free_.push_back(places_.emplace_back(std::make_unique<PendingRequest>(this, handle)).get());
+  }
+  PendingRequest& request = *free_.back();
+  free_.pop_back();
+  if (request.capacity < values) {
+    request.out.reset(new (std::nothrow) float[values]);
+    request.capacity = request.out ? values : 0;
+    if (!request.out) {
+      free_.push_back(&request);
+      return nullptr;
+    }
+  }
+  request.length = values;
+  request.error.reset();
+  return &request;
+}
+
+/// On an engine thread: no JavaScript values here.
+void NativeEngine::completed(RequestId, const Result<Timing>& result, void* user) noexcept {
+  auto* request = static_cast<PendingRequest*>(user);
+  if (!result.ok()) request->error = result.error();
+  request->engine->environment_.outbox().post(request);
+}
+
+void NativeEngine::finished(PendingRequest& request) { done_[done_count_++] = request.handle; }
+
+void NativeEngine::hand_over() {
+  const Napi::Env env = Env();
+  const std::uint32_t count = std::exchange(done_count_, 0);
+  const Napi::Object self = Value();
+  const Napi::Value deliver = self.Get("deliver");
+  if (deliver.IsFunction()) {
+    deliver.As<Napi::Function>().Call(self, {Napi::Number::New(env, count)});
+  }
+}
+
+void NativeEngine::log(LogLevel level, const std::string& message) {
+  const Napi::Env env = Env();
+  const Napi::Object self = Value();
+  if (self.IsEmpty()) return;  // collected, but not yet finalized
+  const Napi::Value receive = self.Get("log");
+  if (receive.IsFunction()) {
+    receive.As<Napi::Function>().Call(
+        self, {Napi::String::New(env, level_name(level)), Napi::String::New(env, message)});
+  }
+}
+
+/// take(handle, target): copies a result that was delivered. With undefined as target it is thrown away.
+/// Returns the error that came instead of a result, or undefined.
+Napi::Value NativeEngine::take(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::uint32_t handle = info[0].As<Napi::Number>().Uint32Value();
+  if (handle >= places_.size() || places_[handle]->id == 0) {
+    return fail(env, to_js(env, "ERR_TFT_RUN", "there is no such request"));
+  }
+  PendingRequest& request = *places_[handle];
+  Napi::Value outcome = env.Undefined();
+  if (!info[1].IsUndefined()) {
+    View target;
+    if (request.error) {
+      outcome = to_js(env, *request.error).Value();
+    } else if (read_view(env, info[1], ElementType::FLOAT32, target) && target.length == request.length) {
+      std::memcpy(const_cast<void*>(target.data), request.out.get(), request.length * sizeof(float));
+    } else {
+      outcome = to_js(env, "ERR_TFT_OUTPUT_BUFFER", "`out` was detached or resized while the request waited").Value();
+    }
+  }
+  release(request);
+  return outcome;
+}
+
+void NativeEngine::release(PendingRequest& request) {
+  request.id = 0;
+  if (request.capacity > kKeptValues) {
+    request.out.reset();
+    request.capacity = 0;
+  }
+  free_.push_back(&request);
+  environment_.settled();
+  if (--under_way_ == 0) Unref();
+}
+
+/// cancel(handle): whether the request was still under way.
+Napi::Value NativeEngine::cancel(const Napi::CallbackInfo& info) {
+  const std::uint32_t handle = info[0].As<Napi::Number>().Uint32Value();
+  const bool known = handle < places_.size() && places_[handle]->id != 0;
+  return Napi::Boolean::New(info.Env(), known && engine_->cancel(places_[handle]->id));
+}
+
+/// predict(encoderCont, encoderCat, decoderCont, decoderCat, out): blocks.
+Napi::Value NativeEngine::predict(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  copies_.clear();
+  Part part;
+  const napi_value arrays[] = {info[0], info[1], info[2], info[3]};
+  if (!read_part(env, arrays, 0, part)) return env.Undefined();
+  View out;
+  if (!read_view(env, info[4], ElementType::FLOAT32, out) ||
+      out.length != static_cast<std::size_t>(part.batch) * output_size_) {
+    return fail(env, to_js(env, "ERR_TFT_OUTPUT_BUFFER", "`out` has another type or length than it had"));
+  }
+  auto* target = static_cast<float*>(const_cast<void*>(out.data));
+  const Result<Timing> result = engine_->predict(part.inputs, part.batch, target);
+  if (!result.ok()) return fail(env, to_js(env, result.error()));
+  return env.Undefined();
+}
+
+/// warmup(): a promise.
+Napi::Value NativeEngine::warmup(const Napi::CallbackInfo& info) {
+  return Work::start(info.Env(), std::make_unique<WarmupWork>(*this));
+}
+
+/// close(): a promise; by the time it resolves everything was delivered.
+Napi::Value NativeEngine::close(const Napi::CallbackInfo& info) {
+  return Work::start(info.Env(), std::make_unique<CloseWork>(*this));
+}
+
+Napi::Value NativeEngine::describe_info(const Napi::CallbackInfo& info) {
+  return describe(info.Env(), engine_->info());
+}
+
+Napi::Value NativeEngine::describe_counters(const Napi::CallbackInfo& info) {
+  return describe(info.Env(), engine_->counters());
+}
+
+void NativeEngine::call_off() {
+  for (const auto& request : places_) {
+    if (request->id != 0) engine_->cancel(request->id);
+  }
+}
+
+void NativeEngine::close_now() { engine_->close(); }
+
+}  // namespace tft::binding

@@ -1,0 +1,125 @@
+// The JavaScript object around one TFTTensorRTEngine.
+//
+// A request's result is written to memory of ours and copied out on JavaScript's thread: an ArrayBuffer of the
+// caller's could be detached, or freed with its worker, while an engine thread writes to it.
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "arguments.h"
+#include "outbox.h"
+#include "tft/engine.h"
+
+namespace tft::binding {
+
+class Environment;
+class NativeEngine;
+
+/// Where an engine's log goes. JavaScript's thread only.
+struct LogTarget {
+  NativeEngine* engine = nullptr;      // once there is one, until it is collected
+  bool loading = true;                 // lines are kept for who loads
+  std::vector<std::pair<LogLevel, std::string>> early;
+  void receive(LogLevel level, std::string message);
+};
+
+/// A line of the log on its way to JavaScript.
+struct LogLine : Parcel {
+  LogLine(std::shared_ptr<LogTarget> to, LogLevel what, std::string text)
+      : Parcel(Kind::LOG), target(std::move(to)), level(what), message(std::move(text)) {}
+  std::shared_ptr<LogTarget> target;
+  LogLevel level;
+  std::string message;
+};
+
+const char* level_name(LogLevel level);
+
+/// A request under way, or a place for the next one.
+struct PendingRequest : Parcel {
+  PendingRequest(NativeEngine* owner, std::uint32_t number) : Parcel(Kind::REQUEST), engine(owner), handle(number) {}
+  NativeEngine* const engine;
+  const std::uint32_t handle;  // what JavaScript calls it by; used again once it is taken
+  RequestId id = 0;            // 0: none is under way here
+  std::unique_ptr<float[]> out;
+  std::size_t capacity = 0;
+  std::size_t length = 0;      // values expected
+  std::optional<Error> error;  // engine threads write it before they post
+};
+
+/// What loading has made.
+struct Loaded {
+  std::unique_ptr<TFTTensorRTEngine> engine;
+  ModelShape shape;
+  std::vector<std::int32_t> codes;
+  std::shared_ptr<LogTarget> log;
+};
+
+class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
+ public:
+  static Napi::Function define(Napi::Env env);
+
+  /// Takes an External of Loaded, which it empties.
+  explicit NativeEngine(const Napi::CallbackInfo& info);
+  ~NativeEngine() override;
+
+  /// Remembers a request that is done until `hand_over`; at most as many as `is_full` allows.
+  void finished(PendingRequest& request);
+  bool is_full() const { return done_count_ == kMostAtOnce; }
+  /// Calls JavaScript's `deliver(count)` for them.
+  void hand_over();
+  void log(LogLevel level, const std::string& message);
+
+  /// Cancels what waits, without a word to JavaScript.
+  void call_off();
+  /// Blocks until what runs is done.
+  void close_now();
+  TFTTensorRTEngine& core() { return *engine_; }
+  /// Its memory is gone: V8 need not count it any more.
+  void forget_memory();
+
+ private:
+  static constexpr std::uint32_t kMostAtOnce = 256;
+
+  // Methods as src/native/addon.ts declares them.
+  Napi::Value submit(const Napi::CallbackInfo& info);
+  Napi::Value submit_all(const Napi::CallbackInfo& info);
+  Napi::Value take(const Napi::CallbackInfo& info);
+  Napi::Value cancel(const Napi::CallbackInfo& info);
+  Napi::Value predict(const Napi::CallbackInfo& info);
+  Napi::Value warmup(const Napi::CallbackInfo& info);
+  Napi::Value close(const Napi::CallbackInfo& info);
+  Napi::Value describe_info(const Napi::CallbackInfo& info);
+  Napi::Value describe_counters(const Napi::CallbackInfo& info);
+
+  /// Reads four arrays and looks at every value. False, with an exception pending, when one is bad.
+  bool read_part(Napi::Env env, const napi_value* arrays, std::size_t number, Part& part);
+  Napi::Value send(Napi::Env env, std::vector<Part>& parts, double deadline_ms);
+  PendingRequest* find_place(std::size_t values);
+  void release(PendingRequest& request);
+  static void completed(RequestId id, const Result<Timing>& result, void* user) noexcept;
+
+  Environment& environment_;
+  std::unique_ptr<TFTTensorRTEngine> engine_;
+  ModelShape shape_;
+  std::vector<std::int32_t> codes_;
+  std::array<std::size_t, 4> input_sizes_{};  // values of one server
+  std::size_t output_size_ = 0;
+  std::shared_ptr<LogTarget> log_;
+
+  std::vector<std::unique_ptr<PendingRequest>> places_;
+  std::vector<PendingRequest*> free_;
+  std::size_t under_way_ = 0;
+  std::uint32_t* done_ = nullptr;  // the memory of JavaScript's `done`
+  std::uint32_t done_count_ = 0;
+  std::vector<Part> parts_;             // reused by each submit
+  std::vector<std::vector<char>> copies_;  // of shared memory, for one submit
+  std::int64_t counted_bytes_ = 0;
+};
+
+}  // namespace tft::binding

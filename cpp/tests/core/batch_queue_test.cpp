@@ -1,0 +1,532 @@
+// The batch queue alone: which requests go into which batch, and how each of them ends. The tests play the
+// lanes.
+#include "batch_queue.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <random>
+#include <thread>
+
+namespace tft {
+namespace {
+
+using namespace std::chrono_literals;
+
+// One server: two floats, one code, one float, one code; one prediction.
+ItemBytes item_bytes() { return {{8, 4, 4, 4}, 4}; }
+
+/// A request's arrays, and how it ended.
+struct Call {
+  explicit Call(int first, int batch = 1) {
+    for (int server = 0; server < batch; ++server) {
+      const auto value = static_cast<float>(first + server);
+      encoder_cont.insert(encoder_cont.end(), {value, 0.25F});
+      encoder_cat.push_back(first + server);
+      decoder_cont.push_back(2 * value);
+      decoder_cat.push_back(3);
+    }
+    out.assign(static_cast<std::size_t>(batch), -1);
+  }
+
+  Part part() {
+    return {{encoder_cont.data(), encoder_cat.data(), decoder_cont.data(), decoder_cat.data()},
+            static_cast<int>(out.size()),
+            out.data()};
+  }
+  static void complete(RequestId, const Result<Timing>& result, void* user) noexcept {
+    auto* const call = static_cast<Call*>(user);
+    const std::lock_guard lock(call->mutex);
+    ++call->completions;
+    call->result = result;
+    call->ended.notify_all();
+  }
+  Result<RequestId> submit_to(BatchQueue& queue) {
+    const Part own = part();
+    Request request;
+    request.parts = {&own, 1};
+    request.deadline = deadline;
+    request.completion = &Call::complete;
+    request.user = this;
+    return queue.submit(request);
+  }
+  void wait() {
+    std::unique_lock lock(mutex);
+    ended.wait(lock, [this] { return completions > 0; });
+  }
+  bool over() {
+    const std::lock_guard lock(mutex);
+    return completions > 0;
+  }
+  ErrorCode error() {
+    wait();
+    EXPECT_FALSE(result->ok());
+    return result->error().code;
+  }
+  void expect_right(int first) {
+    wait();
+    ASSERT_TRUE(result->ok()) << result->error().message;
+    for (std::size_t server = 0; server < out.size(); ++server)
+      EXPECT_EQ(out[server], 4.0F * static_cast<float>(first + static_cast<int>(server)) + 3.25F);
+  }
+
+  std::vector<float> encoder_cont, decoder_cont, out;
+  std::vector<std::int32_t> encoder_cat, decoder_cat;
+  Request::Clock::time_point deadline = Request::Clock::time_point::max();
+  std::mutex mutex;
+  std::condition_variable ended;
+  int completions = 0;
+  std::optional<Result<Timing>> result;
+};
+
+/// What a device would do: the sum of a server's inputs.
+void run(const BatchQueue::Batch& batch) {
+  const Staging& staging = batch.staging();
+  const auto* const encoder_cont = reinterpret_cast<const float*>(staging.inputs[0]);
+  const auto* const encoder_cat = reinterpret_cast<const std::int32_t*>(staging.inputs[1]);
+  const auto* const decoder_cont = reinterpret_cast<const float*>(staging.inputs[2]);
+  const auto* const decoder_cat = reinterpret_cast<const std::int32_t*>(staging.inputs[3]);
+  for (int i = 0; i < batch.servers(); ++i)
+    reinterpret_cast<float*>(staging.output)[i] = encoder_cont[2 * i] + encoder_cont[2 * i + 1] +
+                                                  static_cast<float>(encoder_cat[i]) + decoder_cont[i] +
+                                                  static_cast<float>(decoder_cat[i]);
+}
+
+std::vector<int> servers_in(const BatchQueue::Batch& batch) {
+  const auto* const codes = reinterpret_cast<const std::int32_t*>(batch.staging().inputs[1]);
+  return {codes, codes + batch.servers()};
+}
+
+RunReport report() { return {1, 2, 3, 4, false}; }
+
+class BatchQueueTest : public testing::Test {
+ protected:
+  /// With so many lanes; `pinned` batches are there from the start, further ones wait in ordinary memory.
+  void open(int lanes = 1, int max_batch = 4, int queue_limit = 1000, int pinned = 8) {
+    BatchQueue::Options options;
+    options.bytes = item_bytes();
+    options.max_batch = max_batch;
+    options.queue_limit = queue_limit;
+    options.lanes = lanes;
+    for (int i = 0; i < pinned + 2 * lanes; ++i) {
+      memory_.emplace_back(staging_bytes(options.bytes, max_batch));
+      (i < pinned ? options.pinned : options.carriers)
+          .push_back(Staging::within(memory_.back().data(), options.bytes, max_batch));
+    }
+    queue_ = std::make_unique<BatchQueue>(std::move(options));
+  }
+  BatchQueue& queue() { return *queue_; }
+
+  /// Makes lane 0 busy with a request of its own, so that what follows gathers.
+  void keep_busy() {
+    ASSERT_TRUE(blocker_.submit_to(queue()));
+    running_ = queue().wait(0);
+    ASSERT_EQ(servers_in(*running_), std::vector<int>{1000});
+  }
+  /// Ends what lane 0 runs; the next batch, or null.
+  BatchQueue::Batch* step(const Result<RunReport>& result = report()) {
+    if (result.ok()) run(*running_);
+    BatchQueue::Batch* const ended = running_;
+    running_ = queue().next(0, ended);
+    queue().deliver(ended, result);
+    return running_;
+  }
+  /// Runs everything that waits; the servers of each batch.
+  std::vector<std::vector<int>> drain() {
+    std::vector<std::vector<int>> batches;
+    while (step() != nullptr) batches.push_back(servers_in(*running_));
+    return batches;
+  }
+
+  std::vector<std::vector<std::byte>> memory_;
+  std::unique_ptr<BatchQueue> queue_;
+  Call blocker_{1000};
+  BatchQueue::Batch* running_ = nullptr;
+};
+
+using Batches = std::vector<std::vector<int>>;
+
+TEST_F(BatchQueueTest, ARequestThatFindsTheLaneIdleRunsAlone) {
+  open();
+  Call call(7);
+  ASSERT_TRUE(call.submit_to(queue()));
+  running_ = queue().wait(0);
+  EXPECT_EQ(servers_in(*running_), std::vector<int>{7});
+  EXPECT_EQ(step(), nullptr);
+  call.expect_right(7);
+  EXPECT_EQ((*call.result)->batch, 1);
+  EXPECT_EQ((*call.result)->bucket, 4);
+}
+
+TEST_F(BatchQueueTest, RequestsGatherInOrderOfArrivalWhileTheLaneIsBusy) {
+  open();
+  keep_busy();
+  Call a(1), b(2, 2), c(4), d(5);
+  for (Call* const call : {&a, &b, &c, &d}) ASSERT_TRUE(call->submit_to(queue()));
+  EXPECT_EQ(queue().counters().waiting_servers, 5U);
+  EXPECT_EQ(drain(), (Batches{{1, 2, 3, 4}, {5}}));
+  a.expect_right(1), b.expect_right(2), c.expect_right(4), d.expect_right(5);
+  EXPECT_EQ(queue().counters().waiting_servers, 0U);
+}
+
+TEST_F(BatchQueueTest, ARequestIsNotTornToFillABatch) {
+  open();
+  keep_busy();
+  Call a(1, 3), b(4, 2), c(6);
+  for (Call* const call : {&a, &b, &c}) ASSERT_TRUE(call->submit_to(queue()));
+  EXPECT_EQ(drain(), (Batches{{1, 2, 3}, {4, 5, 6}}));
+}
+
+TEST_F(BatchQueueTest, SmallRequestsTakeTurnsWithThePartsOfALargeOne) {
+  open();
+  keep_busy();
+  Call large(100, 11), a(1), b(2);
+  ASSERT_TRUE(large.submit_to(queue()));
+  ASSERT_TRUE(a.submit_to(queue()));
+  // The large one came first, so its first part is before a and b; the others are not.
+  EXPECT_EQ(servers_in(*step()), (std::vector<int>{100, 101, 102, 103}));
+  ASSERT_TRUE(b.submit_to(queue()));
+  EXPECT_EQ(drain(), (Batches{{1, 2}, {104, 105, 106, 107}, {108, 109, 110}}));
+  large.expect_right(100), a.expect_right(1), b.expect_right(2);
+}
+
+TEST_F(BatchQueueTest, TwoLargeRequestsAndTheSmallOnesAreServedInTurn) {
+  open();
+  keep_busy();
+  Call x(100, 8), y(200, 8), a(1, 3), b(4, 3);
+  for (Call* const call : {&x, &y, &a, &b}) ASSERT_TRUE(call->submit_to(queue()));
+  EXPECT_EQ(drain(), (Batches{{100, 101, 102, 103},
+                              {200, 201, 202, 203},
+                              {1, 2, 3},
+                              {104, 105, 106, 107},
+                              {204, 205, 206, 207},
+                              {4, 5, 6}}));
+  x.expect_right(100), y.expect_right(200), a.expect_right(1), b.expect_right(4);
+}
+
+TEST_F(BatchQueueTest, IdleLanesShareOneLargeRequest) {
+  open(2);
+  Call large(100, 8);
+  ASSERT_TRUE(large.submit_to(queue()));
+  BatchQueue::Batch* const first = queue().wait(0);
+  BatchQueue::Batch* const second = queue().wait(1);
+  EXPECT_EQ(servers_in(*first), (std::vector<int>{100, 101, 102, 103}));
+  EXPECT_EQ(servers_in(*second), (std::vector<int>{104, 105, 106, 107}));
+  for (BatchQueue::Batch* const batch : {second, first}) {
+    run(*batch);
+    EXPECT_EQ(queue().next(batch == first ? 0 : 1, batch), nullptr);
+    queue().deliver(batch, report());
+  }
+  large.expect_right(100);
+  EXPECT_EQ(large.completions, 1);
+}
+
+TEST_F(BatchQueueTest, TheLimitIsOnWhatWaitsAndTheErrorSaysHowMuchThatIs) {
+  open(1, 4, 6);
+  keep_busy();
+  Call a(1, 3), b(4, 3), c(7);
+  ASSERT_TRUE(a.submit_to(queue()));
+  ASSERT_TRUE(b.submit_to(queue()));
+  const auto refused = c.submit_to(queue());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::QUEUE_FULL);
+  EXPECT_NE(refused.error().message.find("6 servers are waiting and 1 more would pass the limit of 6"),
+            std::string::npos);
+  EXPECT_EQ(queue().counters().refused, 1U);
+  drain();
+  EXPECT_FALSE(c.over());
+}
+
+TEST_F(BatchQueueTest, ALargeRequestIsTakenWheneverNothingWaits) {
+  open(1, 4, 6);
+  keep_busy();
+  Call large(100, 50), a(1);
+  ASSERT_TRUE(large.submit_to(queue()));
+  EXPECT_FALSE(a.submit_to(queue()));
+  drain();
+  large.expect_right(100);
+}
+
+TEST_F(BatchQueueTest, BatchesBeyondThePinnedOnesWaitInOrdinaryMemory) {
+  open(1, 4, 1000, 1);
+  keep_busy();
+  Call large(100, 41), a(1, 2), b(3, 2), c(5, 2);
+  for (Call* const call : {&large, &a, &b, &c}) ASSERT_TRUE(call->submit_to(queue()));
+  drain();
+  large.expect_right(100), a.expect_right(1), b.expect_right(3), c.expect_right(5);
+}
+
+TEST_F(BatchQueueTest, TheCallersArraysMayBeReusedAfterSubmit) {
+  open();
+  keep_busy();
+  Call call(5, 3);
+  ASSERT_TRUE(call.submit_to(queue()));
+  std::fill(call.encoder_cont.begin(), call.encoder_cont.end(), -9);
+  std::fill(call.decoder_cat.begin(), call.decoder_cat.end(), -9);
+  drain();
+  call.expect_right(5);
+}
+
+TEST_F(BatchQueueTest, AListOfPartsIsOneRequestAndMayBeTornOverBatches) {
+  open();
+  keep_busy();
+  Call a(10, 3), b(20, 1), c(30, 6);
+  const std::vector<Part> parts = {a.part(), b.part(), c.part()};
+  Call ended(0);
+  Request request;
+  request.parts = parts;
+  request.completion = &Call::complete;
+  request.user = &ended;
+  ASSERT_TRUE(queue().submit(request));
+  EXPECT_EQ(drain(), (Batches{{10, 11, 12, 20}, {30, 31, 32, 33}, {34, 35}}));
+  ended.wait();
+  EXPECT_EQ(a.out, (std::vector<float>{43.25F, 47.25F, 51.25F}));
+  EXPECT_EQ(b.out, (std::vector<float>{83.25F}));
+  EXPECT_EQ(c.out.back(), 4 * 35 + 3.25F);
+}
+
+TEST_F(BatchQueueTest, BadRequestsAreRefusedAtOnce) {
+  open();
+  Call call(1);
+  Request request;
+  EXPECT_EQ(queue().submit(request).error().code, ErrorCode::OPTION);
+  for (int what = 0; what < 6; ++what) {
+    Part part = call.part();
+    if (what == 0) part.batch = 0;
+    if (what == 1) part.out = nullptr;
+    if (what == 2) part.inputs.encoder_cont = nullptr;
+    if (what == 3) part.inputs.encoder_cat = nullptr;
+    if (what == 4) part.inputs.decoder_cont = nullptr;
+    if (what == 5) part.inputs.decoder_cat = nullptr;
+    request.parts = {&part, 1};
+    EXPECT_EQ(queue().submit(request).error().code, ErrorCode::OPTION);
+  }
+}
+
+TEST_F(BatchQueueTest, ACancelledRequestNeverRunsAndOthersCloseUp) {
+  open();
+  keep_busy();
+  Call a(1), b(2), c(3, 2);
+  ASSERT_TRUE(a.submit_to(queue()));
+  const auto id = b.submit_to(queue());
+  ASSERT_TRUE(c.submit_to(queue()));
+  EXPECT_TRUE(queue().cancel(*id));
+  EXPECT_EQ(b.error(), ErrorCode::ABORTED);
+  EXPECT_FALSE(queue().cancel(*id));
+  EXPECT_EQ(drain(), (Batches{{1, 3, 4}}));
+  a.expect_right(1), c.expect_right(3);
+  EXPECT_EQ(b.completions, 1);
+  EXPECT_EQ(b.out, std::vector<float>{-1});
+}
+
+TEST_F(BatchQueueTest, ARequestCancelledWhileItRunsEndsAtOnceAndItsMemoryStaysUntouched) {
+  open();
+  keep_busy();
+  Call large(100, 9);
+  const auto id = large.submit_to(queue());
+  ASSERT_NE(step(), nullptr);
+  EXPECT_TRUE(queue().cancel(*id));
+  EXPECT_EQ(large.error(), ErrorCode::ABORTED);
+  EXPECT_EQ(drain(), Batches{});
+  EXPECT_EQ(large.completions, 1);
+  EXPECT_EQ(large.out, std::vector<float>(9, -1));
+}
+
+TEST_F(BatchQueueTest, ALateRequestEndsThoughTheLaneIsBusy) {
+  open();
+  keep_busy();
+  Call late(1), a(2);
+  late.deadline = Request::Clock::now() + 5ms;
+  ASSERT_TRUE(late.submit_to(queue()));
+  ASSERT_TRUE(a.submit_to(queue()));
+  EXPECT_EQ(late.error(), ErrorCode::DEADLINE);
+  EXPECT_EQ(drain(), Batches{{2}});
+  EXPECT_EQ(queue().counters().expired, 1U);
+}
+
+TEST_F(BatchQueueTest, ADeadlineThatPassedBeforeSubmitIsMissedAlsoWithAnIdleLane) {
+  open();
+  Call late(1), a(2);
+  late.deadline = Request::Clock::now() - 1ms;
+  ASSERT_TRUE(late.submit_to(queue()));
+  EXPECT_EQ(late.error(), ErrorCode::DEADLINE);
+  ASSERT_TRUE(a.submit_to(queue()));
+  running_ = queue().wait(0);
+  EXPECT_EQ(servers_in(*running_), std::vector<int>{2});
+  drain();
+}
+
+TEST_F(BatchQueueTest, ADeadlineIsNoLimitForWhatHasBegun) {
+  open();
+  keep_busy();
+  Call large(100, 8);
+  large.deadline = Request::Clock::now() + 20ms;
+  ASSERT_TRUE(large.submit_to(queue()));
+  ASSERT_NE(step(), nullptr);
+  std::this_thread::sleep_until(large.deadline + 5ms);
+  drain();
+  large.expect_right(100);
+}
+
+TEST_F(BatchQueueTest, AFailedRunFailsItsRequestsOnly) {
+  open();
+  keep_busy();
+  Call a(1, 4), large(100, 8), b(5);
+  for (Call* const call : {&a, &large, &b}) ASSERT_TRUE(call->submit_to(queue()));
+  EXPECT_EQ(servers_in(*step()), (std::vector<int>{100, 101, 102, 103}));
+  EXPECT_EQ(servers_in(*step(Error{ErrorCode::RUN, "broken"})), (std::vector<int>{1, 2, 3, 4}));
+  // The other part of the failed request is not run any more.
+  EXPECT_EQ(drain(), Batches{{5}});
+  a.expect_right(1), b.expect_right(5);
+  EXPECT_EQ(large.error(), ErrorCode::RUN);
+  EXPECT_EQ(large.result->error().message, "broken");
+  EXPECT_EQ(large.completions, 1);
+}
+
+TEST_F(BatchQueueTest, ALostDeviceFailsWhatWaitsAndWhatComes) {
+  open();
+  keep_busy();
+  Call a(1), large(100, 9), late(5);
+  ASSERT_TRUE(a.submit_to(queue()));
+  ASSERT_TRUE(large.submit_to(queue()));
+  const Error lost{ErrorCode::DEVICE_LOST, "gone"};
+  queue().lose(lost);
+  EXPECT_EQ(a.error(), ErrorCode::DEVICE_LOST);
+  EXPECT_EQ(large.error(), ErrorCode::DEVICE_LOST);
+  EXPECT_EQ(late.submit_to(queue()).error().code, ErrorCode::DEVICE_LOST);
+  EXPECT_EQ(step(lost), nullptr);
+  EXPECT_EQ(blocker_.error(), ErrorCode::DEVICE_LOST);
+  queue().close();
+}
+
+TEST_F(BatchQueueTest, CloseLetsWhatWasAcceptedFinishAndRefusesTheRest) {
+  open();
+  keep_busy();
+  Call a(1), large(100, 9);
+  ASSERT_TRUE(a.submit_to(queue()));
+  ASSERT_TRUE(large.submit_to(queue()));
+  std::thread closer([this] { queue().close(); });
+  std::vector<std::unique_ptr<Call>> before;
+  while (true) {
+    auto call = std::make_unique<Call>(5);
+    const auto id = call->submit_to(queue());
+    if (!id) {
+      EXPECT_EQ(id.error().code, ErrorCode::CLOSED);
+      break;
+    }
+    before.push_back(std::move(call));
+    std::this_thread::sleep_for(1ms);
+  }
+  drain();
+  closer.join();
+  for (const auto& call : before) call->expect_right(5);
+  a.expect_right(1), large.expect_right(100);
+  EXPECT_EQ(queue().wait(0), nullptr);
+}
+
+TEST_F(BatchQueueTest, ACallersOwnThreadRunsOnAnIdleLane) {
+  open();
+  std::thread lane([this] { EXPECT_EQ(queue().wait(0), nullptr); });
+  std::optional<BatchQueue::Lease> lease;
+  while (!lease) lease = *queue().try_lease(2);
+  EXPECT_FALSE(queue().try_lease(1)->has_value());
+  Call call(5, 2);
+  const Part part = call.part();
+  copy_in(item_bytes(), {&part, 1}, 0, 2, lease->batch->staging(), 0);
+  run(*lease->batch);
+  copy_out(item_bytes(), {&part, 1}, 0, 2, lease->batch->staging(), 0);
+  EXPECT_EQ(call.out, (std::vector<float>{23.25F, 27.25F}));
+  const Result<RunReport> result = report();
+  queue().end_lease(*lease, 2, &result);
+  EXPECT_EQ(queue().counters().succeeded, 1U);
+  EXPECT_EQ(queue().counters().batch_sizes[2], 1U);
+  queue().close();
+  lane.join();
+}
+
+TEST_F(BatchQueueTest, ALaneThatAlwaysHasWorkIsStillGivenToWhoWaitsForIt) {
+  open();
+  keep_busy();
+  std::thread warming([&] {
+    const auto lease = queue().lease_lane(0);
+    EXPECT_TRUE(lease);
+    if (lease) queue().end_lease(*lease, 0, nullptr);
+  });
+  // However many come: in the end the lane goes by what waits.
+  std::vector<std::unique_ptr<Call>> calls;
+  do {
+    calls.push_back(std::make_unique<Call>(1, 4));
+    ASSERT_TRUE(calls.back()->submit_to(queue()));
+    std::this_thread::yield();
+  } while (step() != nullptr);
+  running_ = queue().wait(0);
+  warming.join();
+  drain();
+  for (const auto& call : calls) call->expect_right(1);
+}
+
+TEST_F(BatchQueueTest, EveryRequestOfManyThreadsEndsOnceAndRight) {
+  constexpr int kLanes = 3;
+  constexpr int kThreads = 4;
+  constexpr int kRequests = 400;
+  open(kLanes, 4, 60, 2);
+  std::vector<std::thread> lanes;
+  for (int number = 0; number < kLanes; ++number) {
+    lanes.emplace_back([this, number] {
+      std::mt19937 random(static_cast<unsigned>(number));
+      BatchQueue::Batch* batch = nullptr;
+      while (true) {
+        if (batch == nullptr) batch = queue().wait(number);
+        if (batch == nullptr) return;
+        run(*batch);
+        if (random() % 4 == 0) std::this_thread::sleep_for(std::chrono::microseconds(random() % 200));
+        BatchQueue::Batch* const next = queue().next(number, batch);
+        const bool fails = random() % 16 == 0;
+        queue().deliver(batch, fails ? Result<RunReport>(Error{ErrorCode::RUN, "by chance"}) : report());
+        batch = next;
+      }
+    });
+  }
+  std::atomic<int> accepted = 0;
+  std::vector<std::thread> callers;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    callers.emplace_back([&, thread] {
+      std::mt19937 random(static_cast<unsigned>(100 + thread));
+      std::vector<std::pair<int, std::unique_ptr<Call>>> calls;
+      for (int i = 0; i < kRequests; ++i) {
+        const int first = static_cast<int>(random() % 100000);
+        const int batch = static_cast<int>(random() % 10 == 0 ? 1 + random() % 20 : 1 + random() % 3);
+        auto call = std::make_unique<Call>(first, batch);
+        if (random() % 5 == 0)
+          call->deadline = Request::Clock::now() + std::chrono::microseconds(random() % 500);
+        const auto id = call->submit_to(queue());
+        if (!id) {
+          EXPECT_EQ(id.error().code, ErrorCode::QUEUE_FULL);
+          std::this_thread::yield();
+          continue;
+        }
+        ++accepted;
+        if (random() % 6 == 0) (void)queue().cancel(*id);
+        calls.emplace_back(first, std::move(call));
+      }
+      for (auto& [first, call] : calls) {
+        call->wait();
+        if (call->result->ok()) call->expect_right(first);
+      }
+      for (auto& [first, call] : calls) EXPECT_EQ(call->completions, 1);
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  queue().close();
+  for (std::thread& lane : lanes) lane.join();
+  const Counters counters = queue().counters();
+  EXPECT_EQ(counters.accepted, static_cast<std::uint64_t>(accepted));
+  EXPECT_EQ(counters.accepted, counters.succeeded + counters.failed + counters.cancelled + counters.expired);
+  EXPECT_GT(counters.succeeded, 0U);
+  EXPECT_EQ(counters.waiting_servers, 0U);
+  EXPECT_EQ(counters.running_batches, 0U);
+}
+
+}  // namespace
+}  // namespace tft

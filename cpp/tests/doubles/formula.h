@@ -1,0 +1,31 @@
+// The model that the double of libnvinfer runs: a function of all inputs of a row, in which each element counts with a
+// weight of its own, so that a wrong row, a stale or padded one or a missing copy changes every output.
+//
+// With x[i][j] element j of input i of one row, all arithmetic in float64 and sums from the left:
+//   s[i]   = Σ_j x[i][j] · ((37 j + 101 i + 13 seed) mod 64 + 1) / 64
+//   out[k] = float32( Σ_i s[i] · ((7 k + 3 i + seed) mod 16 + 1) / 16 )
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace doubles {
+
+template <class T>
+double weighted_sum(const T* x, std::size_t count, std::size_t input, std::uint32_t seed) {
+  double sum = 0;
+  for (std::size_t j = 0; j < count; ++j) {
+    const std::size_t weight = (37 * j + 101 * input + 13 * std::size_t{seed}) % 64 + 1;
+    sum += static_cast<double>(x[j]) * (static_cast<double>(weight) / 64);
+  }
+  return sum;
+}
+
+inline float mix(const double* sums, std::size_t inputs, std::size_t k, std::uint32_t seed) {
+  double sum = 0;
+  for (std::size_t i = 0; i < inputs; ++i) {
+    sum += sums[i] * (static_cast<double>((7 * k + 3 * i + seed) % 16 + 1) / 16);
+  }
+  return static_cast<float>(sum);
+}
+
+}  // namespace doubles

@@ -1,0 +1,686 @@
+// The double of libnvinfer (and libnvinfer_lean), one source for TensorRT 10 and 11, built from NVIDIA's headers. It checks
+// that TensorRT is used as its documentation says; it says nothing about TensorRT itself.
+#include <NvInferRuntime.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "cuda_link.h"
+#include "formula.h"
+#include "plan.h"
+#include "unmodelled.h"
+
+using nvinfer1::DataType;
+using nvinfer1::Dims;
+using nvinfer1::ILogger;
+
+namespace doubles {
+
+void unmodelled(const char* function) {
+  if (const CudaLink* cuda = CudaLink::get()) cuda->violation((std::string(function) + " is not part of the double").c_str());
+}
+
+namespace {
+
+// CUresults that work on a stream may end with.
+constexpr int success = 0;
+constexpr int illegal_address = 700;
+
+constexpr std::size_t bytes_of_context = 4096;
+constexpr std::size_t activation_alignment = 256;
+
+/// The version that this library claims: TFT_DOUBLE_TENSORRT_VERSION (8.6.1, 10.11.0.33), else its headers'.
+struct Version {
+  int major = NV_TENSORRT_MAJOR;
+  int minor = NV_TENSORRT_MINOR;
+  int patch = NV_TENSORRT_PATCH;
+  int build = NV_TENSORRT_BUILD;
+
+  Version() {
+    if (const char* text = std::getenv("TFT_DOUBLE_TENSORRT_VERSION")) {
+      std::sscanf(text, "%d.%d.%d.%d", &major, &minor, &patch, &build);
+    }
+  }
+  /// As getInferLibVersion gives it; the factor of the major version changed with TensorRT 10.
+  int number() const { return major * (major >= 10 ? 10000 : 1000) + minor * 100 + patch; }
+  std::string text() const {
+    return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch) + "." + std::to_string(build);
+  }
+};
+
+DataType data_type(const std::string& type) {
+  if (type == "float32") return DataType::kFLOAT;
+  if (type == "float16") return DataType::kHALF;
+  if (type == "int32") return DataType::kINT32;
+  if (type == "int64") return DataType::kINT64;
+  if (type == "int8") return DataType::kINT8;
+  return DataType::kBOOL;
+}
+
+Dims to_dims(const std::vector<std::int64_t>& values) {
+  Dims dims{};
+  dims.nbDims = static_cast<std::int32_t>(values.size());
+  std::copy(values.begin(), values.end(), dims.d);
+  return dims;
+}
+
+std::vector<std::int64_t> from_dims(const Dims& dims) { return {dims.d, dims.d + std::clamp(dims.nbDims, 0, Dims::MAX_DIMS)}; }
+
+std::size_t volume(const std::vector<std::int64_t>& dims, std::size_t first = 0) {
+  std::size_t product = 1;
+  for (std::size_t i = first; i < dims.size(); ++i) product *= static_cast<std::size_t>(std::max<std::int64_t>(dims[i], 0));
+  return product;
+}
+
+void log_error(ILogger& logger, const std::string& text) { logger.log(ILogger::Severity::kERROR, text.c_str()); }
+
+/// Counts a call of the API. When a fault fires, or the device is lost, it is logged as TensorRT would, and true returned.
+bool fails(const CudaLink& cuda, ILogger& logger, const char* function) {
+  const int code = cuda.call(function);
+  if (code == success) return false;
+  log_error(logger, std::string("IExecutionContext::") + function + ": Error Code 1: Cuda Runtime (code " +
+                        std::to_string(code) + ")");
+  return true;
+}
+
+/// An object that TensorRT lets only one thread use at a time.
+class OneThread {
+ public:
+  OneThread(const CudaLink& cuda, std::atomic<int>& users, const char* what) : users_(users) {
+    if (users_.fetch_add(1) != 0) cuda.violation((std::string(what) + " used by two threads at once").c_str());
+  }
+  ~OneThread() { users_.fetch_sub(1); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  std::atomic<int>& users_;
+};
+
+// --- what outlives the objects: streams and graphs hold on to it -----------------------------------------------------------
+
+struct EngineState {
+  const CudaLink& cuda;
+  ILogger& logger;
+  Plan plan;
+  int device;
+  std::atomic<int> contexts{0};
+
+  const PlanTensor* find(const char* name) const {
+    for (const PlanTensor& tensor : plan.tensors) {
+      if (name != nullptr && tensor.name == name) return &tensor;
+    }
+    return nullptr;
+  }
+  /// The most rows that a profile takes.
+  std::int64_t most_rows(std::size_t profile) const {
+    std::int64_t rows = 0;
+    for (const auto& [name, range] : plan.profiles[profile]) rows = std::max(rows, range[2][0]);
+    return rows;
+  }
+  std::int64_t activation(std::size_t profile) const {
+    const auto bytes = static_cast<std::size_t>(most_rows(profile)) * plan.activation;
+    return static_cast<std::int64_t>((bytes + activation_alignment - 1) / activation_alignment * activation_alignment);
+  }
+  std::int64_t most_activation() const {
+    std::int64_t bytes = 0;
+    for (std::size_t profile = 0; profile < plan.profiles.size(); ++profile) bytes = std::max(bytes, activation(profile));
+    return bytes;
+  }
+};
+
+/// What a run depends on: a graph replays the binding that was there when it was captured.
+struct Binding {
+  int profile = 0;
+  std::map<std::string, std::vector<std::int64_t>> shapes;
+  std::map<std::string, std::uint64_t> addresses;
+  std::uint64_t activation = 0;
+  std::int64_t activation_bytes = 0;
+
+  bool operator==(const Binding&) const = default;
+};
+
+struct ContextState {
+  explicit ContextState(std::shared_ptr<EngineState> owner) : engine(std::move(owner)) {}
+
+  const std::shared_ptr<EngineState> engine;
+  std::atomic<bool> alive{true};
+  std::atomic<bool> running{false};
+  std::atomic<int> pending{0};
+
+  std::mutex mutex;
+  Binding binding;
+};
+
+/// One run of a context, on a stream or in a graph.
+class Run {
+ public:
+  /// `set` is the binding as the client has set it, `binding` the same with the outputs' shapes.
+  Run(std::shared_ptr<ContextState> context, Binding set, Binding binding, bool captured)
+      : context_(std::move(context)), set_(std::move(set)), binding_(std::move(binding)), captured_(captured) {
+    if (!captured_) ++context_->pending;
+  }
+  ~Run() {
+    if (!captured_ && !ran_) --context_->pending;
+  }
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+
+  int run() {
+    const CudaLink& cuda = context_->engine->cuda;
+    if (!context_->alive) return crash("a run came to an execution context that was deleted before it");
+    if (context_->running.exchange(true)) return crash("two runs of one execution context at once");
+    const int code = compute(cuda);
+    context_->running = false;
+    if (!captured_) {
+      ran_ = true;
+      --context_->pending;
+    }
+    return code;
+  }
+
+  const char* stale() {
+    if (!context_->alive) return "its execution context was deleted";
+    const std::lock_guard lock(context_->mutex);
+    return context_->binding == set_ ? nullptr : "shapes or addresses of its execution context have changed";
+  }
+
+ private:
+  int crash(const char* message) const {
+    context_->engine->cuda.violation(message);
+    return illegal_address;
+  }
+
+  int compute(const CudaLink& cuda) {
+    const Plan& plan = context_->engine->plan;
+    // Another run in the same activation memory at the same time would overwrite this tag.
+    const void* const tag = this;
+    if (!find_buffers(cuda)) return illegal_address;
+    if (scratch_ != nullptr) std::memcpy(scratch_, &tag, sizeof tag);
+    for (const PlanTensor& tensor : plan.tensors) {
+      if (!tensor.input) std::memset(hosts_.at(tensor.name), 0xff, bytes_of(tensor));
+    }
+    cuda.delay("run_us");
+    if (const int fault = cuda.call("run:model")) return fault;
+    if (!find_buffers(cuda)) return illegal_address;  // nothing may have been freed meanwhile
+    for (const PlanTensor& output : plan.tensors) {
+      if (!output.input && !plan.noop) compute_output(output);
+    }
+    if (scratch_ != nullptr && std::memcmp(scratch_, &tag, sizeof tag) != 0) {
+      return crash("two runs used the same activation memory at once");
+    }
+    return success;
+  }
+
+  std::size_t bytes_of(const PlanTensor& tensor) const {
+    return volume(binding_.shapes.at(tensor.name)) * bytes_of_type(tensor.type);
+  }
+
+  bool find_buffers(const CudaLink& cuda) {
+    const int device = context_->engine->device;
+    for (const PlanTensor& tensor : context_->engine->plan.tensors) {
+      hosts_[tensor.name] = static_cast<char*>(cuda.device_bytes(binding_.addresses.at(tensor.name), bytes_of(tensor), device));
+      if (hosts_[tensor.name] == nullptr) return crash("a run used the buffer of a tensor after it was freed"), false;
+    }
+    if (binding_.activation == 0) return true;
+    scratch_ = cuda.device_bytes(binding_.activation, static_cast<std::size_t>(binding_.activation_bytes), device);
+    if (scratch_ == nullptr) return crash("a run used activation memory after it was freed"), false;
+    return true;
+  }
+
+  void compute_output(const PlanTensor& output) const {
+    const Plan& plan = context_->engine->plan;
+    const auto rows = static_cast<std::size_t>(binding_.shapes.at(output.name)[0]);
+    const std::size_t outputs = volume(output.dims, 1);
+    for (std::size_t row = 0; row < rows; ++row) {
+      std::vector<double> sums;
+      for (const PlanTensor& input : plan.tensors) {
+        if (!input.input) continue;
+        const std::size_t count = volume(binding_.shapes.at(input.name), 1);
+        const char* const x = hosts_.at(input.name) + row * count * bytes_of_type(input.type);
+        if (input.type == "float32") {
+          sums.push_back(weighted_sum(reinterpret_cast<const float*>(x), count, sums.size(), plan.seed));
+        } else if (input.type == "int32") {
+          sums.push_back(weighted_sum(reinterpret_cast<const std::int32_t*>(x), count, sums.size(), plan.seed));
+        } else if (input.type == "int64") {
+          sums.push_back(weighted_sum(reinterpret_cast<const std::int64_t*>(x), count, sums.size(), plan.seed));
+        } else {
+          sums.push_back(0);  // types that are there for plans that do not fit
+        }
+      }
+      if (output.type != "float32") continue;
+      auto* const y = reinterpret_cast<float*>(hosts_.at(output.name)) + row * outputs;
+      for (std::size_t k = 0; k < outputs; ++k) y[k] = mix(sums.data(), sums.size(), k, plan.seed);
+    }
+  }
+
+  const std::shared_ptr<ContextState> context_;
+  const Binding set_;
+  const Binding binding_;
+  const bool captured_;
+  bool ran_ = false;
+  std::map<std::string, char*> hosts_;  // where the tensors lie, while it runs
+  void* scratch_ = nullptr;
+};
+
+// --- IExecutionContext -----------------------------------------------------------------------------------------------------
+
+class Context final : public nvinfer1::IExecutionContext, public UnmodelledContext {
+ public:
+  Context(nvinfer1::ICudaEngine& engine, std::shared_ptr<EngineState> state, std::size_t reserved, bool own_activation)
+      : engine_(engine),
+        state_(std::make_shared<ContextState>(std::move(state))),
+        cuda_(state_->engine->cuda),
+        logger_(state_->engine->logger),
+        reserved_(reserved),
+        own_activation_(own_activation) {
+    mImpl = this;
+    ++state_->engine->contexts;
+    cuda_.count_created("execution context");
+    for (const PlanTensor& tensor : state_->engine->plan.tensors) {
+      if (tensor.input && std::count(tensor.dims.begin(), tensor.dims.end(), -1) == 0) {
+        state_->binding.shapes[tensor.name] = tensor.dims;
+      }
+    }
+  }
+
+  ~Context() noexcept override {
+    if (state_->pending > 0) cuda_.violation("an execution context deleted while its work was in flight");
+    state_->alive = false;
+    --state_->engine->contexts;
+    cuda_.unreserve(state_->engine->device, reserved_);
+    cuda_.count_freed("execution context");
+  }
+
+  nvinfer1::IExecutionContext* getPImpl() noexcept override { return this; }
+  nvinfer1::ICudaEngine const& getEngine() const noexcept override { return engine_; }
+  std::int32_t getOptimizationProfile() const noexcept override { return state_->binding.profile; }
+
+  bool setOptimizationProfileAsync(std::int32_t profile, cudaStream_t stream) noexcept override {
+    const OneThread guard(cuda_, users_, "an execution context");
+    if (fails(cuda_, logger_, "setOptimizationProfileAsync") || cuda_.capturing(stream) < 0) return false;
+    if (profile < 0 || static_cast<std::size_t>(profile) >= plan().profiles.size()) {
+      return error("setOptimizationProfileAsync", "the profile index is out of range");
+    }
+    const std::lock_guard lock(state_->mutex);
+    state_->binding.profile = profile;
+    state_->binding.shapes.clear();
+    return true;
+  }
+
+  bool setInputShape(char const* name, Dims const& dims) noexcept override {
+    const OneThread guard(cuda_, users_, "an execution context");
+    if (fails(cuda_, logger_, "setInputShape")) return false;
+    const PlanTensor* const tensor = state_->engine->find(name);
+    if (tensor == nullptr || !tensor->input) return error("setInputShape", std::string("no input is named ") + name);
+    const std::vector<std::int64_t> shape = from_dims(dims);
+    const std::lock_guard lock(state_->mutex);
+    const auto& ranges = plan().profiles[static_cast<std::size_t>(state_->binding.profile)];
+    const auto range = ranges.find(tensor->name);
+    bool fits = shape.size() == tensor->dims.size();
+    for (std::size_t i = 0; fits && i < shape.size(); ++i) {
+      const std::int64_t low = range != ranges.end() ? range->second[0][i] : tensor->dims[i];
+      const std::int64_t high = range != ranges.end() ? range->second[2][i] : tensor->dims[i];
+      fits = shape[i] >= low && shape[i] <= high;
+    }
+    if (!fits) {
+      return error("setInputShape", "Static dimension mismatch or dimension outside of the profile's range while setting "
+                                    "input shape for " + tensor->name);
+    }
+    state_->binding.shapes[tensor->name] = shape;
+    return true;
+  }
+
+  Dims getTensorShape(char const* name) const noexcept override {
+    const std::lock_guard lock(state_->mutex);
+    const PlanTensor* const tensor = state_->engine->find(name);
+    if (tensor == nullptr) return Dims{-1, {}};
+    return to_dims(resolved(state_->binding, *tensor));
+  }
+
+  bool setTensorAddress(char const* name, void* data) noexcept override {
+    const OneThread guard(cuda_, users_, "an execution context");
+    if (fails(cuda_, logger_, "setTensorAddress")) return false;
+    const PlanTensor* const tensor = state_->engine->find(name);
+    if (tensor == nullptr) return error("setTensorAddress", std::string("no tensor is named ") + name);
+    const std::lock_guard lock(state_->mutex);
+    state_->binding.addresses[tensor->name] = reinterpret_cast<std::uint64_t>(data);
+    return true;
+  }
+  bool setInputTensorAddress(char const* name, void const* data) noexcept override {
+    return setTensorAddress(name, const_cast<void*>(data));
+  }
+  bool setOutputTensorAddress(char const* name, void* data) noexcept override { return setTensorAddress(name, data); }
+  void const* getTensorAddress(char const* name) const noexcept override {
+    const std::lock_guard lock(state_->mutex);
+    const auto found = state_->binding.addresses.find(name);
+    return found == state_->binding.addresses.end() ? nullptr : reinterpret_cast<void const*>(found->second);
+  }
+
+  bool allInputDimensionsSpecified() const noexcept override {
+    const std::lock_guard lock(state_->mutex);
+    return missing_shapes(state_->binding).empty();
+  }
+  std::int32_t inferShapes(std::int32_t most, char const** names) noexcept override {
+    const std::lock_guard lock(state_->mutex);
+    const std::vector<const PlanTensor*> missing = missing_shapes(state_->binding);
+    for (std::size_t i = 0; i < missing.size() && static_cast<std::int32_t>(i) < most; ++i) names[i] = missing[i]->name.c_str();
+    return static_cast<std::int32_t>(missing.size());
+  }
+
+  std::size_t updateDeviceMemorySizeForShapes() noexcept override {
+    const OneThread guard(cuda_, users_, "an execution context");
+    if (fails(cuda_, logger_, "updateDeviceMemorySizeForShapes")) return 0;
+    const std::lock_guard lock(state_->mutex);
+    return needed_activation(state_->binding);
+  }
+
+  void setDeviceMemoryV2(void* memory, std::int64_t bytes) noexcept override {
+    const OneThread guard(cuda_, users_, "an execution context");
+    if (fails(cuda_, logger_, "setDeviceMemoryV2")) return;
+    const auto address = reinterpret_cast<std::uint64_t>(memory);
+    if (own_activation_) {
+      error("setDeviceMemoryV2", "the execution context was not created with kUSER_MANAGED");
+      return;
+    }
+    if (address % activation_alignment != 0) {
+      error("setDeviceMemoryV2", "the memory is not aligned to 256 bytes");
+      return;
+    }
+    if (bytes < 0 || cuda_.device_bytes(address, static_cast<std::size_t>(bytes), state_->engine->device) == nullptr) {
+      cuda_.violation("setDeviceMemoryV2 with what is not live memory of the engine's device");
+      return;
+    }
+    const std::lock_guard lock(state_->mutex);
+    state_->binding.activation = address;
+    state_->binding.activation_bytes = bytes;
+  }
+
+  bool enqueueV3(cudaStream_t stream) noexcept override {
+    const OneThread guard(cuda_, users_, "an execution context");
+    const bool done = enqueue(stream);
+    if (!done) cuda_.invalidate_capture(stream);
+    return done;
+  }
+
+ private:
+  const Plan& plan() const { return state_->engine->plan; }
+
+  bool error(const char* function, const std::string& problem) const {
+    log_error(logger_, std::string("IExecutionContext::") + function + ": Error Code 3: API Usage Error (" + problem + ")");
+    return false;
+  }
+
+  std::vector<const PlanTensor*> missing_shapes(const Binding& binding) const {
+    std::vector<const PlanTensor*> missing;
+    for (const PlanTensor& tensor : plan().tensors) {
+      if (tensor.input && !binding.shapes.contains(tensor.name)) missing.push_back(&tensor);
+    }
+    return missing;
+  }
+
+  /// A tensor's shape with the batch that the inputs have now.
+  std::vector<std::int64_t> resolved(const Binding& binding, const PlanTensor& tensor) const {
+    if (const auto found = binding.shapes.find(tensor.name); found != binding.shapes.end()) return found->second;
+    std::vector<std::int64_t> shape = tensor.dims;
+    if (!tensor.input && shape[0] == -1) {
+      for (const auto& [name, input] : binding.shapes) shape[0] = input[0];
+    }
+    return shape;
+  }
+
+  std::size_t needed_activation(const Binding& binding) const {
+    std::size_t rows = 0;
+    for (const auto& [name, shape] : binding.shapes) rows = std::max(rows, static_cast<std::size_t>(shape[0]));
+    return rows * plan().activation;
+  }
+
+  bool enqueue(cudaStream_t stream) {
+    if (fails(cuda_, logger_, "enqueueV3")) return false;
+    if (cuda_.current_device() != state_->engine->device) {
+      cuda_.violation("enqueueV3 without the engine's device being current");
+      return false;
+    }
+    const int capturing = cuda_.capturing(stream);
+    if (capturing < 0) return error("enqueueV3", "the stream is invalid");
+    if (state_->pending > 0 && stream != last_stream_) {
+      cuda_.violation("an execution context used by two streams at once");
+      return false;
+    }
+    last_stream_ = stream;
+
+    Binding set;
+    {
+      const std::lock_guard lock(state_->mutex);
+      set = state_->binding;
+    }
+    if (!missing_shapes(set).empty()) return error("enqueueV3", "not all input dimensions are specified");
+    Binding binding = set;
+    std::set<std::int64_t> batches;
+    for (const PlanTensor& tensor : plan().tensors) {
+      binding.shapes[tensor.name] = resolved(binding, tensor);
+      batches.insert(binding.shapes[tensor.name][0]);
+      const std::size_t bytes = volume(binding.shapes[tensor.name]) * bytes_of_type(tensor.type);
+      const auto address = binding.addresses.find(tensor.name);
+      if (address == binding.addresses.end() || address->second == 0) {
+        return error("enqueueV3", "the address of tensor " + tensor.name + " is not set");
+      }
+      if (cuda_.device_bytes(address->second, bytes, state_->engine->device) == nullptr) {
+        cuda_.violation(("the buffer of tensor " + tensor.name + " is smaller than its shape, or not live").c_str());
+        return false;
+      }
+    }
+    if (batches.size() != 1) return error("enqueueV3", "the inputs differ in their batch");
+    if (!own_activation_ && static_cast<std::size_t>(binding.activation_bytes) < needed_activation(binding)) {
+      return error("enqueueV3", "the activation memory is too small or not set");
+    }
+    if (capturing == 1 && !warm_.contains(binding.shapes)) {
+      return error("enqueueV3", "captured before the first run with these shapes, which may allocate");
+    }
+    if (capturing == 0) warm_.insert(binding.shapes);
+
+    DoubleWork work{};
+    work.state = new Run(state_, std::move(set), std::move(binding), capturing == 1);
+    work.run = [](void* run) { return static_cast<Run*>(run)->run(); };
+    work.stale = [](void* run) { return static_cast<Run*>(run)->stale(); };
+    work.destroy = [](void* run) { delete static_cast<Run*>(run); };
+    if (cuda_.enqueue(stream, work) != success) return error("enqueueV3", "the stream took no work");
+    return true;
+  }
+
+  nvinfer1::ICudaEngine& engine_;
+  const std::shared_ptr<ContextState> state_;
+  const CudaLink& cuda_;
+  ILogger& logger_;
+  const std::size_t reserved_;
+  const bool own_activation_;
+  std::atomic<int> users_{0};
+  cudaStream_t last_stream_ = nullptr;
+  std::set<std::map<std::string, std::vector<std::int64_t>>> warm_;  // shapes that have run at least once
+};
+
+// --- ICudaEngine -----------------------------------------------------------------------------------------------------------
+
+class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
+ public:
+  Engine(std::shared_ptr<EngineState> state, std::shared_ptr<std::atomic<int>> engines_of_runtime)
+      : state_(std::move(state)), engines_of_runtime_(std::move(engines_of_runtime)) {
+    mImpl = this;
+    ++*engines_of_runtime_;
+    state_->cuda.count_created("engine");
+  }
+  ~Engine() noexcept override {
+    if (state_->contexts > 0) state_->cuda.violation("an engine deleted before its execution contexts");
+    state_->cuda.unreserve(state_->device, state_->plan.weights);
+    state_->cuda.count_freed("engine");
+    --*engines_of_runtime_;
+  }
+
+  nvinfer1::ICudaEngine* getPImpl() noexcept override { return this; }
+  char const* getName() const noexcept override { return "double"; }
+  std::int32_t getNbOptimizationProfiles() const noexcept override {
+    return static_cast<std::int32_t>(state_->plan.profiles.size());
+  }
+  std::int32_t getNbIOTensors() const noexcept override { return static_cast<std::int32_t>(state_->plan.tensors.size()); }
+  char const* getIOTensorName(std::int32_t index) const noexcept override {
+    if (index < 0 || index >= getNbIOTensors()) return nullptr;
+    return state_->plan.tensors[static_cast<std::size_t>(index)].name.c_str();
+  }
+  Dims getTensorShape(char const* name) const noexcept override {
+    const PlanTensor* const tensor = state_->find(name);
+    return tensor == nullptr ? Dims{-1, {}} : to_dims(tensor->dims);
+  }
+  DataType getTensorDataType(char const* name) const noexcept override {
+    const PlanTensor* const tensor = state_->find(name);
+    return tensor == nullptr ? DataType::kFLOAT : data_type(tensor->type);
+  }
+  nvinfer1::TensorLocation getTensorLocation(char const*) const noexcept override { return nvinfer1::TensorLocation::kDEVICE; }
+  nvinfer1::TensorFormat getTensorFormat(char const*) const noexcept override { return nvinfer1::TensorFormat::kLINEAR; }
+  nvinfer1::TensorIOMode getTensorIOMode(char const* name) const noexcept override {
+    const PlanTensor* const tensor = state_->find(name);
+    if (tensor == nullptr) return nvinfer1::TensorIOMode::kNONE;
+    return tensor->input ? nvinfer1::TensorIOMode::kINPUT : nvinfer1::TensorIOMode::kOUTPUT;
+  }
+  Dims getProfileShape(char const* name, std::int32_t profile, nvinfer1::OptProfileSelector select) const noexcept override {
+    if (profile < 0 || profile >= getNbOptimizationProfiles()) return Dims{-1, {}};
+    const auto& ranges = state_->plan.profiles[static_cast<std::size_t>(profile)];
+    if (const auto range = ranges.find(name); range != ranges.end()) {
+      return to_dims(range->second[static_cast<std::size_t>(select)]);
+    }
+    const PlanTensor* const tensor = state_->find(name);
+    return tensor != nullptr && tensor->input ? to_dims(tensor->dims) : Dims{-1, {}};
+  }
+  std::int64_t getDeviceMemorySizeV2() const noexcept override { return state_->most_activation(); }
+  std::int64_t getDeviceMemorySizeForProfileV2(std::int32_t profile) const noexcept override {
+    if (profile < 0 || profile >= getNbOptimizationProfiles()) return 0;
+    return state_->activation(static_cast<std::size_t>(profile));
+  }
+
+  nvinfer1::IExecutionContext* createExecutionContext(
+      nvinfer1::ExecutionContextAllocationStrategy strategy) noexcept override {
+    if (fails(state_->cuda, state_->logger, "createExecutionContext")) return nullptr;
+    if (state_->cuda.current_device() != state_->device) {
+      state_->cuda.violation("createExecutionContext without the engine's device being current");
+      return nullptr;
+    }
+    const bool own = strategy != nvinfer1::ExecutionContextAllocationStrategy::kUSER_MANAGED;
+    const std::size_t bytes = bytes_of_context + (own ? static_cast<std::size_t>(state_->most_activation()) : 0);
+    if (state_->cuda.reserve(state_->device, bytes) != success) {
+      log_error(state_->logger, "IExecutionContext::IExecutionContext: Error Code 2: OutOfMemory (Requested size was " +
+                                    std::to_string(bytes) + " bytes.)");
+      return nullptr;
+    }
+    return new Context(*this, state_, bytes, own);
+  }
+
+ private:
+  const std::shared_ptr<EngineState> state_;
+  const std::shared_ptr<std::atomic<int>> engines_of_runtime_;
+};
+
+// --- IRuntime --------------------------------------------------------------------------------------------------------------
+
+class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
+ public:
+  Runtime(const CudaLink& cuda, ILogger& logger) : cuda_(cuda), logger_(logger) {
+    mImpl = this;
+    cuda_.count_created("runtime");
+  }
+  ~Runtime() noexcept override {
+    if (*engines_ > 0) cuda_.violation("a runtime deleted before its engines");
+    cuda_.count_freed("runtime");
+  }
+
+  nvinfer1::IRuntime* getPImpl() noexcept override { return this; }
+  ILogger* getLogger() const noexcept override { return &logger_; }
+  void setEngineHostCodeAllowed(bool allowed) noexcept override { host_code_allowed_ = allowed; }
+  bool getEngineHostCodeAllowed() const noexcept override { return host_code_allowed_; }
+
+#if NV_TENSORRT_MAJOR == 10
+  using UnmodelledRuntime::deserializeCudaEngine;
+#endif
+  nvinfer1::ICudaEngine* deserializeCudaEngine(void const* blob, std::size_t size) noexcept override {
+    if (fails(cuda_, logger_, "deserializeCudaEngine")) return nullptr;
+    const int device = cuda_.current_device();
+    if (device < 0) {
+      cuda_.violation("deserializeCudaEngine without a current context");
+      return nullptr;
+    }
+    std::string problem;
+    std::optional<Plan> plan;
+    if (blob == nullptr || size == 0) {
+      problem = "the blob is empty";
+    } else {
+      plan = read_plan({static_cast<const char*>(blob), size}, problem);
+    }
+    const std::string own = Version().text();
+    if (plan && plan->version != "*" && plan->version != own) {
+      problem = "The engine plan file is not compatible with this version of TensorRT, expecting library version " + own +
+                " got " + plan->version + ", please rebuild.";
+    }
+#ifdef TFT_DOUBLE_LEAN
+    if (plan && plan->version != "*") problem = "the lean runtime takes version compatible plans only";
+#endif
+    if (plan && plan->host_code && !host_code_allowed_) problem = "the plan contains host code, which is not allowed";
+    if (plan && plan->profiles.empty()) problem = "the plan has no optimization profile";
+    if (problem.empty() && cuda_.reserve(device, plan->weights) != success) {
+      problem = "Error Code 2: OutOfMemory (Requested size was " + std::to_string(plan->weights) + " bytes.)";
+    }
+    if (!problem.empty()) {
+      log_error(logger_, "IRuntime::deserializeCudaEngine: Error Code 1: Serialization (" + problem + ")");
+      return nullptr;
+    }
+    auto state = std::shared_ptr<EngineState>(new EngineState{cuda_, logger_, std::move(*plan), device, {}});
+    return new Engine(std::move(state), engines_);
+  }
+
+ private:
+  const CudaLink& cuda_;
+  ILogger& logger_;
+  bool host_code_allowed_ = false;
+  const std::shared_ptr<std::atomic<int>> engines_ = std::make_shared<std::atomic<int>>(0);
+};
+
+}  // namespace
+}  // namespace doubles
+
+// --- the library's functions ---------------------------------------------------------------------------------------------------
+
+using namespace doubles;
+
+extern "C" {
+
+TENSORRTAPI std::int32_t getInferLibVersion() noexcept { return Version().number(); }
+TENSORRTAPI std::int32_t getInferLibMajorVersion() noexcept { return Version().major; }
+TENSORRTAPI std::int32_t getInferLibMinorVersion() noexcept { return Version().minor; }
+TENSORRTAPI std::int32_t getInferLibPatchVersion() noexcept { return Version().patch; }
+TENSORRTAPI std::int32_t getInferLibBuildVersion() noexcept { return Version().build; }
+
+TENSORRTAPI void* createInferRuntime_INTERNAL(void* logger_pointer, std::int32_t version) noexcept {
+  auto& logger = *static_cast<ILogger*>(logger_pointer);
+  const CudaLink* const cuda = CudaLink::get();
+  if (cuda == nullptr || cuda->setting("devices") < 1 || std::getenv("TFT_DOUBLE_TENSORRT_NO_GPU") != nullptr) {
+    // As TensorRT 10.15 does on a machine without a GPU: an error in the log, and a pointer that is neither null nor usable.
+    log_error(logger, "CUDA initialization failure with error: 35. Please check your CUDA installation: "
+                      "http://docs.nvidia.com/cuda/cuda-installation-guide-linux/index.html");
+    return reinterpret_cast<void*>(0x238);
+  }
+  if (const int code = cuda->call("createInferRuntime_INTERNAL")) {
+    log_error(logger, "createInferRuntime: Error Code 1: Cuda Runtime (code " + std::to_string(code) + ")");
+    return nullptr;
+  }
+  if (version != Version().number()) {
+    log_error(logger, "createInferRuntime: Error Code 3: API Usage Error (CreateInferRuntime got called with version " +
+                          std::to_string(version) + ", expected " + std::to_string(Version().number()) + ")");
+    return nullptr;
+  }
+  return static_cast<nvinfer1::IRuntime*>(new Runtime(*cuda, logger));
+}
+}

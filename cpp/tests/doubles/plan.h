@@ -1,0 +1,55 @@
+// The double's plans: a short text that names tensors, shapes and profiles, with a checksum over all that precedes it.
+//
+//   tft-double-plan 1
+//   version 10.16.0.72                                the TensorRT that "built" it; * for a version-compatible plan
+//   seed 7                                            varies the model
+//   weights 1048576                                   bytes of device memory for the engine
+//   activation 65536                                  bytes of device memory for each row of a batch
+//   noop                                              optional: the model computes nothing, for benchmarks
+//   hostcode                                          optional: refused unless the runtime allows code for the host
+//   input encoder_cont float32 -1,288,14
+//   output predictions float32 -1,96,7
+//   profile                                           begins an optimisation profile
+//   range encoder_cont 1,288,14 8,288,14 32,288,14    of one input in it: minimum, optimum, maximum
+//   checksum 1a2b3c4d                                 FNV-1a, 32 bits, of every byte before this line
+#pragma once
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace doubles {
+
+struct PlanTensor {
+  std::string name;
+  bool input = false;
+  std::string type;  // float32, float16, int32, int64, int8, bool
+  std::vector<std::int64_t> dims;
+};
+
+using PlanRange = std::array<std::vector<std::int64_t>, 3>;  // minimum, optimum, maximum
+
+struct Plan {
+  std::string version = "*";
+  std::uint32_t seed = 7;
+  std::size_t weights = 1 << 20;
+  std::size_t activation = 1 << 16;
+  bool host_code = false;
+  bool noop = false;
+  std::vector<PlanTensor> tensors;
+  std::vector<std::map<std::string, PlanRange>> profiles;
+};
+
+std::string write_plan(const Plan& plan);
+/// Nothing, and the problem, if the text is not a whole and sound plan.
+std::optional<Plan> read_plan(std::string_view text, std::string& problem);
+
+/// A plan with the tensors of the demo model and one profile for each of the maximum batches given.
+Plan demo_plan(const std::vector<std::int64_t>& max_batches = {32}, std::uint32_t seed = 7);
+
+std::size_t bytes_of_type(const std::string& type);
+
+}  // namespace doubles

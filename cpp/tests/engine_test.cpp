@@ -1,0 +1,248 @@
+// The engine over the doubles: the right numbers, in every shape of use.
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <thread>
+
+#include "support.h"
+
+namespace tft::testing {
+namespace {
+
+using Engine = OverDoubles;
+using Clock = Request::Clock;
+
+TEST_F(Engine, ForecastsEveryBatchFromOneToBeyondTheMaximum) {
+  const doubles::Plan plan = small_plan({8});
+  for (const bool graphs : {true, false}) {
+    EngineOptions options;
+    options.cuda_graphs = graphs;
+    const auto engine = loaded(plan, options);
+    ASSERT_NE(engine, nullptr);
+    EXPECT_EQ(engine->info().max_batch, 8);
+    for (int round = 0; round < 3; ++round) {  // the first run is plain, the second may be captured, the third replays
+      for (int batch = 1; batch <= 21; ++batch) {
+        Servers servers(plan, batch, static_cast<std::uint32_t>(batch + 100 * round));
+        const auto timing = engine->predict(servers.part().inputs, batch, servers.out.data());
+        ASSERT_TRUE(timing.ok()) << timing.error().message;
+        EXPECT_EQ(servers.difference(), "") << "batch " << batch;
+      }
+    }
+    const Counters counters = engine->counters();
+    EXPECT_EQ(counters.servers, 3u * 21 * 22 / 2);
+    EXPECT_EQ(counters.succeeded, 63u);
+    EXPECT_EQ(counters.graph_launches > 0, graphs);
+    EXPECT_EQ(counters.capture_failures, 0u);
+    EXPECT_EQ(counters.waiting_servers, 0u);
+    EXPECT_EQ(counters.running_batches, 0u);
+  }
+}
+
+TEST_F(Engine, PacksSeparateRequestsIntoBatches) {
+  const doubles::Plan plan = small_plan({8});
+  const auto engine = loaded(plan);
+  ASSERT_NE(engine, nullptr);
+  std::deque<Servers> servers;
+  std::vector<Part> parts;
+  for (int i = 0; i < 5; ++i) parts.push_back(servers.emplace_back(plan, i + 1, static_cast<std::uint32_t>(i)).part());
+  const auto timing = engine->predict_batch(parts);
+  ASSERT_TRUE(timing.ok()) << timing.error().message;
+  for (const Servers& one : servers) EXPECT_EQ(one.difference(), "");
+  EXPECT_LE(engine->counters().batches, 3u) << "15 servers fit two runs of 8";
+}
+
+TEST_F(Engine, ServesManyCallersOnOneToEightLanes) {
+  const doubles::Plan plan = small_plan({8});
+  for (int lanes = 1; lanes <= 8; ++lanes) {
+    double_reset();
+    double_set("jitter_us", 200);
+    EngineOptions options;
+    options.lanes = lanes;
+    const auto engine = loaded(plan, options);
+    ASSERT_NE(engine, nullptr);
+    std::atomic<int> wrong = 0;
+    std::vector<std::thread> callers;
+    for (std::uint32_t caller = 0; caller < 6; ++caller) {
+      callers.emplace_back([&, caller] {
+        for (std::uint32_t i = 0; i < 12; ++i) {
+          Servers servers(plan, static_cast<int>(1 + (caller * 7 + i * 3) % 11), caller * 1000 + i);
+          const auto timing = engine->predict(servers.part().inputs, servers.count, servers.out.data());
+          if (!timing.ok() || !servers.difference().empty()) ++wrong;
+        }
+      });
+    }
+    for (std::thread& caller : callers) caller.join();
+    EXPECT_EQ(wrong, 0) << lanes << " lanes";
+    EXPECT_EQ(engine->counters().succeeded, 72u);
+  }
+}
+
+TEST_F(Engine, UsesTwoDevices) {
+  double_set("devices", 2);
+  double_set("run_us", 2000);
+  const doubles::Plan plan = small_plan({4});
+  EngineOptions options;
+  options.devices = {0, 1};
+  options.lanes = 2;
+  auto engine = loaded(plan, options);
+  ASSERT_NE(engine, nullptr);
+  ASSERT_EQ(engine->info().devices.size(), 2u);
+  std::deque<Servers> servers;
+  std::deque<Ending> endings;
+  for (std::uint32_t i = 0; i < 40; ++i) {
+    ASSERT_EQ(code_of(submit(*engine, servers.emplace_back(plan, 2, i), endings.emplace_back())), "");
+  }
+  for (Ending& ending : endings) EXPECT_EQ(code_of(ending.wait()), "");
+  for (const Servers& one : servers) EXPECT_EQ(one.difference(), "");
+  engine.reset();
+  EXPECT_EQ(double_created("context"), double_freed("context"));
+}
+
+TEST_F(Engine, LeavesTheCallersArraysAloneAfterSubmit) {
+  double_set("copy_us", 2000);
+  const doubles::Plan plan = small_plan({4});
+  const auto engine = loaded(plan);
+  ASSERT_NE(engine, nullptr);
+  std::deque<Servers> servers;
+  std::deque<Ending> endings;
+  for (std::uint32_t i = 0; i < 30; ++i) {
+    ASSERT_EQ(code_of(submit(*engine, servers.emplace_back(plan, 1 + static_cast<int>(i % 9), i), endings.emplace_back())), "");
+    servers.back().spoil_inputs();
+  }
+  for (Ending& ending : endings) EXPECT_EQ(code_of(ending.wait()), "");
+  for (const Servers& one : servers) EXPECT_EQ(one.difference(), "");
+}
+
+TEST_F(Engine, TimesEachStageByCudasEvents) {
+  double_set("copy_us", 3000);
+  double_set("run_us", 10000);
+  const doubles::Plan plan = small_plan({4});
+  const auto engine = loaded(plan);
+  ASSERT_NE(engine, nullptr);
+  Servers servers(plan, 3, 1);
+  const auto timing = engine->predict(servers.part().inputs, 3, servers.out.data());
+  ASSERT_TRUE(timing.ok());
+  EXPECT_GE(timing->copy_in_us, 4 * 3000 * 0.99);  // four inputs
+  EXPECT_GE(timing->run_us, 10000 * 0.99);
+  EXPECT_GE(timing->copy_out_us, 3000 * 0.99);
+  EXPECT_EQ(timing->batch, 3);
+  EXPECT_EQ(timing->bucket, 4);
+}
+
+TEST_F(Engine, TakesWhatAProfileLimits) {
+  const doubles::Plan plan = small_plan({1, 4, 16});
+  const auto engine = loaded(plan);
+  ASSERT_NE(engine, nullptr);
+  EXPECT_EQ(engine->info().max_batch, 16);
+  for (const int batch : {1, 3, 4, 9, 16, 17, 40}) {
+    Servers servers(plan, batch, static_cast<std::uint32_t>(batch));
+    ASSERT_TRUE(engine->predict(servers.part().inputs, batch, servers.out.data()).ok());
+    EXPECT_EQ(servers.difference(), "") << batch;
+  }
+  EngineOptions options;
+  options.max_batch = 5;
+  const auto smaller = loaded(plan, options);
+  ASSERT_NE(smaller, nullptr);
+  EXPECT_EQ(smaller->info().max_batch, 5);
+  Servers servers(plan, 13, 1);
+  ASSERT_TRUE(smaller->predict(servers.part().inputs, 13, servers.out.data()).ok());
+  EXPECT_EQ(servers.difference(), "");
+  options.max_batch = 17;
+  EXPECT_EQ(code_of(load(plan, options)), "ERR_TFT_OPTION");
+}
+
+TEST_F(Engine, ActivationMemoryIsThatOfTheLargestBatchThatIsRun) {
+  const doubles::Plan plan = small_plan({16});
+  const auto whole = loaded(plan);
+  ASSERT_NE(whole, nullptr);
+  EXPECT_EQ(whole->info().devices.at(0).activation_bytes, 16 * plan.activation);
+  EngineOptions options;
+  options.max_batch = 5;
+  const auto smaller = loaded(plan, options);
+  ASSERT_NE(smaller, nullptr);
+  EXPECT_EQ(smaller->info().devices.at(0).activation_bytes, 5 * plan.activation);
+}
+
+TEST_F(Engine, PredictsAsWarmedUp) {
+  const doubles::Plan plan = small_plan({8});
+  const auto engine = loaded(plan);
+  ASSERT_NE(engine, nullptr);
+  ASSERT_TRUE(engine->warmup().ok());
+  const Counters warm = engine->counters();
+  EXPECT_EQ(warm.captures, engine->info().buckets.size() * 2) << "each bucket on each of two lanes";
+  Servers servers(plan, 3, 1);
+  ASSERT_TRUE(engine->predict(servers.part().inputs, 3, servers.out.data()).ok());
+  EXPECT_EQ(servers.difference(), "");
+  EXPECT_EQ(engine->counters().graph_launches, warm.graph_launches + 1);
+}
+
+TEST_F(Engine, GoesOnWithoutGraphsWhereCapturingFails) {
+  const doubles::Plan plan = small_plan({4});
+  for (const char* function : {"cuStreamBeginCapture_v2", "cuStreamEndCapture", "cuGraphInstantiateWithFlags"}) {
+    double_reset();
+    for (int i = 1; i <= 100; ++i) double_fail(function, i, 900);
+    std::atomic<int> warnings = 0;
+    EngineOptions options;
+    options.log = [&](LogLevel level, const std::string&) { warnings += level == LogLevel::WARN ? 1 : 0; };
+    {
+      const auto engine = loaded(plan, options);
+      ASSERT_NE(engine, nullptr);
+      for (std::uint32_t i = 0; i < 12; ++i) {
+        Servers servers(plan, 1 + static_cast<int>(i % 4), i);
+        ASSERT_TRUE(engine->predict(servers.part().inputs, servers.count, servers.out.data()).ok());
+        EXPECT_EQ(servers.difference(), "");
+      }
+      EXPECT_EQ(engine->counters().graph_launches, 0u);
+      EXPECT_GT(engine->counters().capture_failures, 0u);
+    }
+    EXPECT_EQ(warnings, 1) << function << ": said once";
+    expect_clean();
+  }
+}
+
+TEST_F(Engine, RunsOnTheLeanRuntime) {
+  const doubles::Plan plan = small_plan({4});
+  const std::string bytes = bytes_of(plan);
+  EngineOptions options;
+  options.libraries = doubles_only();
+  options.libraries.tensorrt_path = tensorrt_double(10, true);
+  const auto engine = TFTTensorRTEngine::load(as_bytes(bytes), shape_of(plan), options);
+  ASSERT_TRUE(engine.ok()) << engine.error().message;
+  EXPECT_TRUE((*engine)->info().lean);
+  Servers servers(plan, 3, 1);
+  ASSERT_TRUE((*engine)->predict(servers.part().inputs, 3, servers.out.data()).ok());
+  EXPECT_EQ(servers.difference(), "");
+}
+
+TEST_F(Engine, RefusesOptionsOutOfRange) {
+  const doubles::Plan plan = small_plan({4});
+  const auto refused = [&](auto change) {
+    EngineOptions options;
+    change(options);
+    return code_of(load(plan, options));
+  };
+  EXPECT_EQ(refused([](EngineOptions& options) { options.lanes = 0; }), "ERR_TFT_OPTION");
+  EXPECT_EQ(refused([](EngineOptions& options) { options.lanes = 65; }), "ERR_TFT_OPTION");
+  EXPECT_EQ(refused([](EngineOptions& options) { options.queue_limit = 0; }), "ERR_TFT_OPTION");
+  EXPECT_EQ(refused([](EngineOptions& options) { options.devices = {}; }), "ERR_TFT_OPTION");
+  EXPECT_EQ(refused([](EngineOptions& options) { options.devices = {1}; }), "ERR_TFT_OPTION");
+  EXPECT_EQ(refused([](EngineOptions& options) { options.devices = {0, 0}; }), "ERR_TFT_OPTION");
+  EXPECT_EQ(refused([](EngineOptions& options) { options.max_batch = -1; }), "ERR_TFT_OPTION");
+}
+
+TEST_F(Engine, RefusesRequestsWithoutSense) {
+  const doubles::Plan plan = small_plan({4});
+  const auto engine = loaded(plan);
+  ASSERT_NE(engine, nullptr);
+  Servers servers(plan, 1, 1);
+  const Part good = servers.part();
+  EXPECT_EQ(code_of(engine->predict(good.inputs, 0, good.out)), "ERR_TFT_OPTION");
+  EXPECT_EQ(code_of(engine->predict(good.inputs, 1, nullptr)), "ERR_TFT_OPTION");
+  Inputs without = good.inputs;
+  without.decoder_cat = nullptr;
+  EXPECT_EQ(code_of(engine->predict(without, 1, good.out)), "ERR_TFT_OPTION");
+  EXPECT_EQ(code_of(engine->predict_batch({})), "ERR_TFT_OPTION");
+}
+
+}  // namespace
+}  // namespace tft::testing

@@ -1,0 +1,262 @@
+// Queueing, deadlines, cancellation and close, also at random moments.
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <random>
+#include <thread>
+
+#include "support.h"
+
+namespace tft::testing {
+namespace {
+
+using Lifecycle = OverDoubles;
+using Clock = Request::Clock;
+using std::chrono::milliseconds;
+
+EngineOptions one_lane() {
+  EngineOptions options;
+  options.lanes = 1;
+  return options;
+}
+
+TEST_F(Lifecycle, RefusesWhatTheQueueLimitForbids) {
+  double_set("run_us", 20000);
+  const doubles::Plan plan = small_plan({2});
+  EngineOptions options = one_lane();
+  options.queue_limit = 6;
+  const auto engine = loaded(plan, options);
+  ASSERT_NE(engine, nullptr);
+  std::deque<Servers> servers;
+  std::deque<Ending> endings;
+  int refused = 0;
+  for (std::uint32_t i = 0; i < 40; ++i) {
+    servers.emplace_back(plan, 1, i);
+    endings.emplace_back();
+    const auto id = submit(*engine, servers.back(), endings.back());
+    if (id.ok()) continue;
+    EXPECT_EQ(code_name(id.error().code), "ERR_TFT_QUEUE_FULL");
+    ++refused;
+    servers.pop_back();
+    endings.pop_back();
+  }
+  EXPECT_GT(refused, 0);
+  EXPECT_GE(endings.size(), 6u);
+  EXPECT_EQ(engine->counters().refused, static_cast<std::uint64_t>(refused));
+  for (Ending& ending : endings) EXPECT_EQ(code_of(ending.wait()), "");
+  for (const Servers& one : servers) EXPECT_EQ(one.difference(), "");
+}
+
+TEST_F(Lifecycle, AnswersInOrderOfArrival) {
+  double_set("run_us", 3000);
+  const doubles::Plan plan = small_plan({4});
+  const auto engine = loaded(plan, one_lane());
+  ASSERT_NE(engine, nullptr);
+  std::deque<Servers> servers;
+  std::deque<Ending> endings;
+  for (std::uint32_t i = 0; i < 40; ++i) {
+    ASSERT_EQ(code_of(submit(*engine, servers.emplace_back(plan, 1, i), endings.emplace_back())), "");
+  }
+  for (Ending& ending : endings) EXPECT_EQ(code_of(ending.wait()), "");
+  for (std::size_t i = 1; i < endings.size(); ++i) EXPECT_LT(endings[i - 1].place(), endings[i].place());
+  const Counters counters = engine->counters();
+  EXPECT_LE(counters.batches, 14u) << "gathered while the lane was busy";
+}
+
+TEST_F(Lifecycle, ASmallRequestIsNotHeldUpByThePartsOfALargeOne) {
+  double_set("run_us", 10000);
+  const doubles::Plan plan = small_plan({4});
+  const auto engine = loaded(plan, one_lane());
+  ASSERT_NE(engine, nullptr);
+  Servers large(plan, 200, 1);
+  Servers small(plan, 1, 2);
+  Ending large_ending;
+  Ending small_ending;
+  ASSERT_EQ(code_of(submit(*engine, large, large_ending)), "");
+  ASSERT_EQ(code_of(submit(*engine, small, small_ending)), "");
+  EXPECT_EQ(code_of(small_ending.wait()), "");
+  EXPECT_FALSE(large_ending.arrived()) << "50 runs";
+  EXPECT_EQ(code_of(large_ending.wait()), "");
+  EXPECT_EQ(small.difference(), "");
+  EXPECT_EQ(large.difference(), "");
+}
+
+TEST_F(Lifecycle, GivesUpAtTheDeadlineWhatHasNotBegun) {
+  double_set("run_us", 60000);
+  const doubles::Plan plan = small_plan({1});
+  const auto engine = loaded(plan, one_lane());
+  ASSERT_NE(engine, nullptr);
+  std::deque<Servers> servers;
+  std::deque<Ending> endings;
+  for (std::uint32_t i = 0; i < 8; ++i) {
+    const auto deadline = i < 4 ? Clock::time_point::max() : Clock::now() + milliseconds(20);
+    ASSERT_EQ(code_of(submit(*engine, servers.emplace_back(plan, 1, i), endings.emplace_back(), deadline)), "");
+  }
+  EXPECT_EQ(code_of(endings[7].wait()), "ERR_TFT_DEADLINE");
+  EXPECT_FALSE(endings[3].arrived()) << "at its deadline, not when its turn comes";
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(code_of(endings[i].wait()), "");
+  EXPECT_EQ(engine->counters().expired, 4u);
+}
+
+TEST_F(Lifecycle, CancelsWhatWaits) {
+  double_set("run_us", 30000);
+  const doubles::Plan plan = small_plan({1});
+  const auto engine = loaded(plan, one_lane());
+  ASSERT_NE(engine, nullptr);
+  std::deque<Servers> servers;
+  std::deque<Ending> endings;
+  std::vector<RequestId> ids;
+  for (std::uint32_t i = 0; i < 6; ++i) {
+    const auto id = submit(*engine, servers.emplace_back(plan, 1, i), endings.emplace_back());
+    ASSERT_TRUE(id.ok());
+    ids.push_back(*id);
+  }
+  EXPECT_TRUE(engine->cancel(ids[5]));
+  EXPECT_EQ(code_of(endings[5].wait()), "ERR_TFT_ABORTED");
+  EXPECT_FALSE(engine->cancel(ids[5])) << "ended";
+  EXPECT_FALSE(engine->cancel(0));
+  EXPECT_FALSE(engine->cancel(ids[5] + 1000));
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(code_of(endings[i].wait()), "");
+  EXPECT_EQ(engine->counters().cancelled, 1u);
+}
+
+TEST_F(Lifecycle, CloseLetsTheAcceptedFinish) {
+  double_set("run_us", 5000);
+  const doubles::Plan plan = small_plan({2});
+  const auto engine = loaded(plan);
+  ASSERT_NE(engine, nullptr);
+  std::deque<Servers> servers;
+  std::deque<Ending> endings;
+  for (std::uint32_t i = 0; i < 20; ++i) {
+    ASSERT_EQ(code_of(submit(*engine, servers.emplace_back(plan, 2, i), endings.emplace_back())), "");
+  }
+  engine->close();
+  for (Ending& ending : endings) {
+    EXPECT_TRUE(ending.arrived()) << "before close returned";
+    EXPECT_EQ(code_of(ending.wait()), "");
+  }
+  for (const Servers& one : servers) EXPECT_EQ(one.difference(), "");
+  expect_clean();  // everything is freed by close, not only by the destructor
+  Servers late(plan, 1, 1);
+  Ending ending;
+  EXPECT_EQ(code_of(submit(*engine, late, ending)), "ERR_TFT_CLOSED");
+  EXPECT_EQ(code_of(engine->predict(late.part().inputs, 1, late.out.data())), "ERR_TFT_CLOSED");
+  EXPECT_EQ(code_of(engine->warmup()), "ERR_TFT_CLOSED");
+  EXPECT_FALSE(engine->cancel(1));
+  EXPECT_EQ(engine->info().max_batch, 2);
+  EXPECT_EQ(engine->counters().succeeded, 20u);
+  engine->close();
+}
+
+/// Callers that submit, cancel, set deadlines and block, while the engine is closed at a random moment, at times with a
+/// failure injected.
+void close_at_a_random_moment(std::uint32_t seed) {
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  const auto below = [](std::mt19937& source, int limit) { return static_cast<int>(source() % static_cast<unsigned>(limit)); };
+  double_reset();
+  double_set("devices", 2);
+  double_set("seed", seed);
+  double_set("jitter_us", below(random, 300));
+  static const char* const failing[] = {"enqueueV3", "cuMemcpyHtoDAsync_v2", "cuGraphLaunch", "run:model", "cuEventRecord"};
+  if (below(random, 3) == 0) {
+    const int sticky_or_not = below(random, 2) == 0 ? 700 : 1;
+    double_fail(failing[below(random, 5)], 1 + below(random, 60), sticky_or_not);
+  }
+  const doubles::Plan plan = small_plan({1 + below(random, 8)});
+  EngineOptions options;
+  options.libraries = doubles_only();
+  options.devices = below(random, 2) == 0 ? std::vector<int>{0} : std::vector<int>{0, 1};
+  options.lanes = 1 + below(random, 3);
+  options.queue_limit = 1 + below(random, 40);
+  options.cuda_graphs = below(random, 2) == 0;
+  options.poll = below(random, 4) == 0;
+  const std::string bytes = bytes_of(plan);
+  auto result = TFTTensorRTEngine::load(as_bytes(bytes), shape_of(plan), options);
+  if (!result.ok()) return;  // the fault came that early
+  std::unique_ptr<TFTTensorRTEngine> engine = std::move(result).value();
+
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 3; ++caller) {
+    callers.emplace_back([&, caller, own = std::mt19937(seed * 31 + static_cast<std::uint32_t>(caller))]() mutable {
+      std::deque<Servers> servers;
+      std::deque<Ending> endings;
+      for (std::uint32_t i = 0; i < 15; ++i) {
+        servers.emplace_back(plan, 1 + below(own, 12), own());
+        endings.emplace_back();
+        if (below(own, 5) == 0) {
+          const auto timing = engine->predict(servers.back().part().inputs, servers.back().count, servers.back().out.data());
+          if (timing.ok() && !servers.back().difference().empty()) ++wrong;
+          servers.pop_back();
+          endings.pop_back();
+          continue;
+        }
+        const auto deadline = below(own, 6) == 0 ? Clock::now() + std::chrono::microseconds(below(own, 2000))
+                                                 : Clock::time_point::max();
+        const auto id = submit(*engine, servers.back(), endings.back(), deadline);
+        if (!id.ok()) {
+          servers.pop_back();
+          endings.pop_back();
+          continue;
+        }
+        servers.back().spoil_inputs();
+        if (below(own, 4) == 0) engine->cancel(*id);
+      }
+      for (std::size_t i = 0; i < endings.size(); ++i) {
+        if (endings[i].wait().ok() && !servers[i].difference().empty()) ++wrong;
+      }
+    });
+  }
+  std::this_thread::sleep_for(std::chrono::microseconds(below(random, 6000)));
+  engine->close();
+  const Counters counters = engine->counters();
+  EXPECT_EQ(counters.accepted, counters.succeeded + counters.failed + counters.cancelled + counters.expired);
+  EXPECT_EQ(counters.waiting_servers, 0u);
+  EXPECT_EQ(counters.running_batches, 0u);
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+// CI runs a seeded sample; TFT_TEST_ROUNDS and TFT_TEST_SEED make it longer or another.
+TEST_F(Lifecycle, ClosesAtAnyMoment) {
+  const int count = rounds("TFT_TEST_ROUNDS", 60);
+  const auto first = static_cast<std::uint32_t>(rounds("TFT_TEST_SEED", 1));
+  for (int round = 0; round < count && !HasFailure(); ++round) {
+    const std::uint32_t seed = first + static_cast<std::uint32_t>(round);
+    close_at_a_random_moment(seed);
+    expect_clean();
+    if (HasFailure()) std::printf("failed with TFT_TEST_ROUNDS=1 TFT_TEST_SEED=%u\n", seed);
+  }
+}
+
+TEST_F(Lifecycle, LoadsAgainAfterClose) {
+  const doubles::Plan plan = small_plan({2});
+  for (int round = 0; round < 10; ++round) {
+    const auto engine = loaded(plan);
+    ASSERT_NE(engine, nullptr);
+    Servers servers(plan, 2, 1);
+    ASSERT_TRUE(engine->predict(servers.part().inputs, 2, servers.out.data()).ok());
+    EXPECT_EQ(servers.difference(), "");
+  }
+}
+
+TEST_F(Lifecycle, EnginesStandBesideEachOther) {
+  const doubles::Plan first_plan = small_plan({2}, 3);
+  const doubles::Plan second_plan = small_plan({4}, 11);
+  const auto first = loaded(first_plan);
+  auto second = loaded(second_plan);
+  ASSERT_NE(first, nullptr);
+  ASSERT_NE(second, nullptr);
+  Servers to_first(first_plan, 3, 1);
+  Servers to_second(second_plan, 3, 1);
+  ASSERT_TRUE(first->predict(to_first.part().inputs, 3, to_first.out.data()).ok());
+  ASSERT_TRUE(second->predict(to_second.part().inputs, 3, to_second.out.data()).ok());
+  EXPECT_EQ(to_first.difference(), "");
+  EXPECT_EQ(to_second.difference(), "");
+  second.reset();
+  ASSERT_TRUE(first->predict(to_first.part().inputs, 3, to_first.out.data()).ok());
+}
+
+}  // namespace
+}  // namespace tft::testing

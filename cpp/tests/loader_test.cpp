@@ -1,0 +1,161 @@
+// What the loader takes, and what it says where something lacks. This process is not linked with the doubles.
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <span>
+
+#include "tft/engine.h"
+#include "tft/loader.h"
+
+namespace tft::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string doubles = TFT_DOUBLES_FOLDER;
+const std::string cuda = doubles + "/cuda/libcuda.so.1";
+
+/// A folder that is removed again.
+class Loader : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "tft-loader-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder = pattern;
+  }
+  void TearDown() override {
+    fs::remove_all(folder);
+    for (const char* name : {"TENSORRT_ROOT", "TFT_DOUBLE_TENSORRT_VERSION", "TFT_DOUBLE_DEVICES", "VIRTUAL_ENV"}) {
+      unsetenv(name);
+    }
+  }
+
+  static LibraryReport load(const std::string& cuda_path, const std::string& tensorrt_path) {
+    LoaderOptions options;
+    options.cuda_path = cuda_path;
+    options.tensorrt_path = tensorrt_path;
+    return load_libraries(options);
+  }
+  static std::string problem(const LibraryReport& report) {
+    return report.problem ? std::string(code_name(report.problem->code)) : "";
+  }
+
+  fs::path folder;
+};
+
+/// Runs the statements in a process of their own: libraries once loaded stay, and so does what they read from the
+/// environment.
+#define IN_ITS_OWN_PROCESS(...)                                                       \
+  EXPECT_EXIT(                                                                        \
+      {                                                                               \
+        __VA_ARGS__;                                                                  \
+        std::_Exit(HasFailure() ? 1 : 0);                                             \
+      },                                                                              \
+      ::testing::ExitedWithCode(0), "")
+
+TEST_F(Loader, TakesBothMajorVersionsFromFileOrFolder) {
+  for (const char* path : {"/tensorrt10/lib/libnvinfer.so.10", "/tensorrt10/lib", "/tensorrt11/lib/libnvinfer.so.11"}) {
+    const LibraryReport report = load(cuda, doubles + path);
+    EXPECT_EQ(problem(report), "") << (report.problem ? report.problem->message : "");
+    EXPECT_EQ(report.tensorrt.major, std::string(path).find("11") == std::string::npos ? 10 : 11);
+    EXPECT_FALSE(report.lean);
+    EXPECT_EQ(report.cuda_version, 13000);
+    ASSERT_EQ(report.devices.size(), 1u);
+    EXPECT_EQ(report.devices[0].name, "Double 0");
+    EXPECT_EQ(report.devices[0].compute_major, 9);
+  }
+  const LibraryReport lean = load(cuda, doubles + "/tensorrt10-lean/lib");
+  EXPECT_EQ(problem(lean), "");
+  EXPECT_TRUE(lean.lean);
+}
+
+TEST_F(Loader, FollowsTensorRTRoot) {
+  setenv("TENSORRT_ROOT", (doubles + "/tensorrt11").c_str(), 1);
+  const LibraryReport report = load(cuda, "");
+  EXPECT_EQ(problem(report), "");
+  EXPECT_EQ(report.tensorrt.major, 11);
+  EXPECT_EQ(report.tensorrt_path.find(doubles), 0u) << report.tensorrt_path;
+}
+
+TEST_F(Loader, ReportsWhatItTriedWhereThereIsNothing) {
+  const LibraryReport report = load((folder / "libcuda.so.1").string(), (folder / "libnvinfer.so.10").string());
+  EXPECT_EQ(problem(report), "ERR_TFT_NO_CUDA_DRIVER");
+  ASSERT_FALSE(report.attempts.empty());
+  EXPECT_FALSE(report.attempts[0].taken);
+  EXPECT_FALSE(report.attempts[0].problem.empty());
+  EXPECT_EQ(problem(load(cuda, (folder / "libnvinfer.so.10").string())), "ERR_TFT_TENSORRT_NOT_FOUND");
+}
+
+TEST_F(Loader, RefusesWhatIsNoLibrary) {
+  std::ofstream(folder / "libcuda.so.1") << "not a library";
+  std::ofstream(folder / "libnvinfer.so.10") << "not a library";
+  EXPECT_EQ(problem(load((folder / "libcuda.so.1").string(), "")), "ERR_TFT_NO_CUDA_DRIVER");
+  EXPECT_EQ(problem(load(cuda, (folder / "libnvinfer.so.10").string())), "ERR_TFT_TENSORRT_NOT_FOUND");
+}
+
+TEST_F(Loader, RefusesALibraryThatLacksItsFunctions) {
+  // Each takes the other's place: sound libraries without a single function that is wanted.
+  EXPECT_EQ(problem(load(doubles + "/tensorrt10/lib/libnvinfer.so.10", "")), "ERR_TFT_NO_CUDA_DRIVER");
+  fs::copy_file(cuda, folder / "libnvinfer.so.10");
+  const LibraryReport report = load(cuda, (folder / "libnvinfer.so.10").string());
+  EXPECT_EQ(problem(report), "ERR_TFT_TENSORRT_NOT_FOUND");
+}
+
+TEST_F(Loader, RefusesVersionsThatAreTooOldAndSaysWhatToInstall) {
+  for (const char* version : {"8.6.1.6", "10.11.0.33"}) {
+    setenv("TFT_DOUBLE_TENSORRT_VERSION", version, 1);
+    const LibraryReport report = load(cuda, doubles + "/tensorrt10/lib/libnvinfer.so.10");
+    EXPECT_EQ(problem(report), "ERR_TFT_TENSORRT_VERSION") << version;
+    ASSERT_TRUE(report.problem);
+    EXPECT_NE(report.problem->message.find("10.12"), std::string::npos) << report.problem->message;
+  }
+}
+
+TEST_F(Loader, SaysThatThereIsNoDevice) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  setenv("TFT_DOUBLE_DEVICES", "0", 1);
+  IN_ITS_OWN_PROCESS({
+    const LibraryReport report = load(cuda, doubles + "/tensorrt10/lib/libnvinfer.so.10");
+    EXPECT_EQ(problem(report), "ERR_TFT_NO_CUDA_DEVICE");
+    EngineOptions options;
+    options.libraries.cuda_path = cuda;
+    options.libraries.tensorrt_path = doubles + "/tensorrt10/lib/libnvinfer.so.10";
+    const auto engine = TFTTensorRTEngine::load({}, {}, options);
+    EXPECT_FALSE(engine.ok());
+  });
+}
+
+// NVIDIA's own library: TFT_TEST_REAL_TENSORRT names libnvinfer.so.10. Without a CUDA driver it returns a pointer that is
+// neither null nor usable, so it must not even be asked.
+TEST_F(Loader, SurvivesTheRealTensorRTWithoutADriver) {
+  const char* const path = std::getenv("TFT_TEST_REAL_TENSORRT");
+  if (path == nullptr || !fs::exists(path)) {
+    std::printf("skipped: TFT_TEST_REAL_TENSORRT names no libnvinfer\n");
+    return;
+  }
+  if (void* driver = dlopen("libcuda.so.1", RTLD_NOW); driver != nullptr) {
+    std::printf("a CUDA driver is installed here: only the report is looked at\n");
+    dlclose(driver);
+    return;
+  }
+  LoaderOptions options;
+  options.tensorrt_path = path;
+  options.survey = true;
+  const LibraryReport report = load_libraries(options);
+  EXPECT_EQ(problem(report), "ERR_TFT_NO_CUDA_DRIVER");
+  EXPECT_GE(report.tensorrt.major, 10);
+  std::printf("%s: TensorRT %s, %s\n", path, report.tensorrt.text().c_str(), report.problem->message.c_str());
+  EngineOptions engine_options;
+  engine_options.libraries.tensorrt_path = path;
+  const std::string plan(1000, 'x');
+  const auto engine = TFTTensorRTEngine::load(std::as_bytes(std::span<const char>(plan)), {}, engine_options);
+  ASSERT_FALSE(engine.ok());
+  EXPECT_NE(engine.error().message, "");
+}
+
+}  // namespace
+}  // namespace tft::testing

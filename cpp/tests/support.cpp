@@ -1,0 +1,179 @@
+#include "support.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <random>
+
+namespace tft::testing {
+
+std::string cuda_double() { return TFT_DOUBLES_FOLDER "/cuda/libcuda.so.1"; }
+
+std::string tensorrt_double(int major, bool lean) {
+  const std::string number = std::to_string(major);
+  return TFT_DOUBLES_FOLDER "/tensorrt" + number + (lean ? "-lean/lib/libnvinfer_lean.so." : "/lib/libnvinfer.so.") + number;
+}
+
+std::string tensorrt_double() { return tensorrt_double(rounds("TFT_TEST_TENSORRT", 10)); }
+
+LoaderOptions doubles_only() {
+  LoaderOptions options;
+  options.cuda_path = cuda_double();
+  options.tensorrt_path = tensorrt_double();
+  return options;
+}
+
+doubles::Plan small_plan(const std::vector<std::int64_t>& max_batches, std::uint32_t seed) {
+  doubles::Plan plan = doubles::demo_plan(max_batches, seed);
+  const std::vector<std::vector<std::int64_t>> dims = {{-1, 12, 3}, {-1, 12, 2}, {-1, 4, 2}, {-1, 4, 1}, {-1, 4, 3}};
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    plan.tensors[i].dims = dims[i];
+    for (auto& profile : plan.profiles) {
+      const auto range = profile.find(plan.tensors[i].name);
+      if (range == profile.end()) continue;
+      for (auto& bound : range->second) std::copy(dims[i].begin() + 1, dims[i].end(), bound.begin() + 1);
+    }
+  }
+  plan.activation = 1024;
+  return plan;
+}
+
+ModelShape shape_of(const doubles::Plan& plan) {
+  ModelShape shape;
+  std::size_t input = 0;
+  for (const doubles::PlanTensor& tensor : plan.tensors) {
+    const TensorShape made{tensor.name, tensor.type == "int32" ? ElementType::INT32 : ElementType::FLOAT32,
+                           {tensor.dims.begin() + 1, tensor.dims.end()}};
+    if (tensor.input) {
+      shape.inputs.at(input++) = made;
+    } else {
+      shape.output = made;
+    }
+  }
+  return shape;
+}
+
+std::string bytes_of(const doubles::Plan& plan) { return doubles::write_plan(plan); }
+
+std::span<const std::byte> as_bytes(const std::string& plan) {
+  return std::as_bytes(std::span<const char>(plan.data(), plan.size()));
+}
+
+Servers::Servers(const doubles::Plan& plan, int servers, std::uint32_t seed) : count(servers) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> real(-10, 10);
+  std::uniform_int_distribution<std::int32_t> code(0, 9);
+  const auto size = [&plan](std::size_t tensor) {
+    std::size_t product = 1;
+    for (std::size_t i = 1; i < plan.tensors[tensor].dims.size(); ++i) {
+      product *= static_cast<std::size_t>(plan.tensors[tensor].dims[i]);
+    }
+    return product;
+  };
+  const auto rows = static_cast<std::size_t>(count);
+  encoder_cont_.resize(rows * size(0));
+  encoder_cat_.resize(rows * size(1));
+  decoder_cont_.resize(rows * size(2));
+  decoder_cat_.resize(rows * size(3));
+  for (float& value : encoder_cont_) value = real(random);
+  for (std::int32_t& value : encoder_cat_) value = code(random);
+  for (float& value : decoder_cont_) value = real(random);
+  for (std::int32_t& value : decoder_cat_) value = code(random);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const double sums[] = {
+        doubles::weighted_sum(&encoder_cont_[row * size(0)], size(0), 0, plan.seed),
+        doubles::weighted_sum(&encoder_cat_[row * size(1)], size(1), 1, plan.seed),
+        doubles::weighted_sum(&decoder_cont_[row * size(2)], size(2), 2, plan.seed),
+        doubles::weighted_sum(&decoder_cat_[row * size(3)], size(3), 3, plan.seed),
+    };
+    for (std::size_t k = 0; k < size(4); ++k) expected_.push_back(doubles::mix(sums, 4, k, plan.seed));
+  }
+  out.assign(expected_.size(), -7.0f);
+}
+
+Part Servers::part() {
+  return {{encoder_cont_.data(), encoder_cat_.data(), decoder_cont_.data(), decoder_cat_.data()}, count, out.data()};
+}
+
+std::string Servers::difference() const {
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    if (out[i] != expected_[i]) {
+      const std::size_t each = out.size() / static_cast<std::size_t>(count);
+      return "server " + std::to_string(i / each) + " of " + std::to_string(count) + ", value " + std::to_string(i % each) +
+             ": " + std::to_string(out[i]) + ", expected " + std::to_string(expected_[i]);
+    }
+  }
+  return "";
+}
+
+void Servers::spoil_inputs() {
+  encoder_cont_.assign(encoder_cont_.size(), 1e6f);
+  encoder_cat_.assign(encoder_cat_.size(), 1000000);
+  decoder_cont_.assign(decoder_cont_.size(), 1e6f);
+  decoder_cat_.assign(decoder_cat_.size(), 1000000);
+}
+
+void OverDoubles::expect_clean() {
+  EXPECT_EQ(double_violations(), 0) << double_violation_text();
+  for (const char* kind : {"context", "device memory", "pinned memory", "stream", "event", "graph", "graph exec", "runtime",
+                           "engine", "execution context"}) {
+    EXPECT_EQ(double_created(kind), double_freed(kind)) << kind;
+  }
+}
+
+Result<std::unique_ptr<TFTTensorRTEngine>> OverDoubles::load(const doubles::Plan& plan, EngineOptions options) {
+  options.libraries = doubles_only();
+  const std::string bytes = bytes_of(plan);
+  return TFTTensorRTEngine::load(as_bytes(bytes), shape_of(plan), options);
+}
+
+std::unique_ptr<TFTTensorRTEngine> OverDoubles::loaded(const doubles::Plan& plan, EngineOptions options) {
+  auto result = load(plan, std::move(options));
+  if (!result.ok()) {
+    ADD_FAILURE() << code_name(result.error().code) << ": " << result.error().message;
+    return nullptr;
+  }
+  return std::move(result).value();
+}
+
+void Ending::receive(RequestId, const Result<Timing>& result, void* user) noexcept {
+  static std::atomic<int> endings = 0;
+  auto* const ending = static_cast<Ending*>(user);
+  const std::lock_guard lock(ending->mutex_);
+  ++ending->calls_;
+  ending->place_ = ++endings;
+  ending->result_ = result;
+  ending->changed_.notify_all();
+}
+
+Result<Timing> Ending::wait() {
+  std::unique_lock lock(mutex_);
+  if (!changed_.wait_for(lock, std::chrono::seconds(60), [this] { return calls_ > 0; })) {
+    ADD_FAILURE() << "a request never ended";
+    return Error{ErrorCode::RUN, "never ended"};
+  }
+  EXPECT_EQ(calls_, 1) << "a completion is called once";
+  return result_;
+}
+
+bool Ending::arrived() const {
+  const std::lock_guard lock(mutex_);
+  return calls_ > 0;
+}
+
+Result<RequestId> submit(TFTTensorRTEngine& engine, Servers& servers, Ending& ending, Request::Clock::time_point deadline) {
+  const Part part = servers.part();
+  Request request;
+  request.parts = {&part, 1};
+  request.deadline = deadline;
+  request.completion = Ending::receive;
+  request.user = &ending;
+  return engine.submit(request);
+}
+
+int rounds(const char* variable, int otherwise) {
+  const char* const text = std::getenv(variable);
+  return text != nullptr && *text != '\0' ? std::atoi(text) : otherwise;
+}
+
+}  // namespace tft::testing

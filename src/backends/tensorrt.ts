@@ -1,0 +1,207 @@
+// The backend for NVIDIA GPUs: hands requests to the native engine and its answers to who waits. What waits, what
+// runs together and what is late is decided there (cpp/core).
+import { setImmediate } from 'node:timers/promises';
+import type { AcceptedInputs, Contract } from '../contract.js';
+import { inRequest, TFTError } from '../errors.js';
+import type { ModelDescription } from '../model.js';
+import type { Handle, NativeEngine, NativeLoadOptions } from '../native/addon.js';
+import { badValueOf, fromNative } from '../native/errors.js';
+import { loadAddon } from '../native/load-addon.js';
+import { precisionOf } from '../plan.js';
+import { Request, type RequestOptions } from '../request.js';
+import type { Backend, BackendInfo, Log, Precision } from './backend.js';
+
+/** How TensorRT is found and used; see LoadOptions.tensorrt. */
+export type TensorRtOptions = Partial<
+  Pick<
+    NativeLoadOptions,
+    'cudaPath' | 'tensorrtPath' | 'devices' | 'lanes' | 'cudaGraphs' | 'poll' | 'allowHostCode'
+  >
+>;
+
+/** What a plan is loaded with. */
+export interface PlanWishes {
+  readonly precision?: Precision | undefined;
+  readonly maxBatch?: number | undefined;
+  readonly queueLimit: number;
+  readonly tensorrt?: TensorRtOptions | undefined;
+}
+
+/** No bound for the codes of a category whose vocabulary is not known. */
+const ANY_CODE = 2 ** 31 - 1;
+
+/** Runs a plan on GPUs. */
+export class TensorRtBackend implements Backend {
+  readonly info: BackendInfo;
+  readonly maxBatch: number;
+  readonly origin: string;
+  readonly #native: NativeEngine;
+  readonly #contract: Contract;
+  /** By handle. */
+  readonly #requests: (Request | undefined)[] = [];
+  #closed = false;
+
+  private constructor(
+    plan: string,
+    contract: Contract,
+    native: NativeEngine,
+    precision: Precision | undefined,
+  ) {
+    const info = native.info();
+    const cuda = `${Math.floor(info.cudaVersion / 1000)}.${Math.floor((info.cudaVersion % 1000) / 10)}`;
+    this.info = {
+      name: 'tensorrt',
+      device: info.devices.map(({ device }) => device.name).join(', '),
+      versions: { tensorrt: `${info.tensorrtVersion}${info.lean ? ' lean' : ''}`, cuda },
+      precision: precisionOf(plan) ?? precision ?? 'unknown',
+      threads: info.devices.reduce((lanes, device) => lanes + device.lanes, 0),
+    };
+    this.maxBatch = info.maxBatch;
+    this.origin = plan;
+    this.#contract = contract;
+    this.#native = native;
+    native.deliver = (count) => this.#deliver(count);
+  }
+
+  /**
+   * Loads a plan.
+   *
+   * @throws TFTError ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_NO_CUDA_DRIVER, ERR_TFT_NO_CUDA_DEVICE,
+   *   ERR_TFT_TENSORRT_NOT_FOUND, ERR_TFT_TENSORRT_VERSION, ERR_TFT_PLAN_INVALID, ERR_TFT_PLAN_MISMATCH,
+   *   ERR_TFT_OUT_OF_MEMORY, ERR_TFT_DEVICE_LOST, ERR_TFT_OPTION, ERR_TFT_UNSUPPORTED.
+   */
+  static async load(
+    plan: string,
+    model: ModelDescription,
+    contract: Contract,
+    wishes: PlanWishes,
+    log: Log,
+  ): Promise<TensorRtBackend> {
+    const { precision, maxBatch, queueLimit, tensorrt } = wishes;
+    const told = precisionOf(plan);
+    if (precision !== undefined && told !== undefined && precision !== told) {
+      throw new TFTError(
+        'ERR_TFT_UNSUPPORTED',
+        `${plan} computes in ${told} by its name, not in ${precision}`,
+      );
+    }
+    const receive: NonNullable<NativeEngine['log']> = (level, message) => {
+      try {
+        log({ level, message });
+      } catch (error) {
+        // The caller's mistake must not cost others their results, which are on the same way.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    };
+    const tensors = [...model.inputs, ...model.outputs].map(({ name, type, shape }) => ({
+      name,
+      type,
+      item: [shape[1], shape[2]],
+    }));
+    const find = (name: string) => tensors.find((tensor) => tensor.name === name) as (typeof tensors)[number];
+    try {
+      const native = await loadAddon().load(
+        {
+          plan,
+          inputs: ['encoder_cont', 'encoder_cat', 'decoder_cont', 'decoder_cat'].map(find),
+          output: find('predictions'),
+          codes: model.categories.map(({ codes }) => Object.keys(codes).length || ANY_CODE),
+          maxBatch,
+          queueLimit,
+          ...tensorrt,
+        },
+        receive,
+      );
+      native.log = receive;
+      return new TensorRtBackend(plan, contract, native, precision);
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Float32Array> {
+    this.#refuseWhenClosed();
+    const { signal, out, deadlineMs = -1 } = options;
+    let servers = 0;
+    for (const { batch } of list) servers += batch;
+    const handle = this.#send(list, deadlineMs, numbered);
+    const request = new Request(servers, this.#contract.sizes.predictions, { signal, out }, () =>
+      this.#native.cancel(handle),
+    );
+    this.#requests[handle] = request;
+    request.watch();
+    return request.promise;
+  }
+
+  runSync(inputs: AcceptedInputs, out: Float32Array): void {
+    this.#refuseWhenClosed();
+    const { encoderCont, encoderCat, decoderCont, decoderCat } = inputs;
+    try {
+      this.#native.predict(encoderCont, encoderCat, decoderCont, decoderCat, out);
+    } catch (error) {
+      throw this.#refusal(error, false);
+    }
+  }
+
+  async warmup(): Promise<void> {
+    this.#refuseWhenClosed();
+    try {
+      await this.#native.warmup();
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#native.close();
+    // Everything is answered; let those who wait for it go on before who waits for the end.
+    await setImmediate();
+  }
+
+  /** The native engine closes in another thread, a moment later. */
+  #refuseWhenClosed(): void {
+    if (this.#closed) throw new TFTError('ERR_TFT_CLOSED', 'the engine is closed');
+  }
+
+  #send(list: readonly AcceptedInputs[], deadlineMs: number, numbered: boolean): Handle {
+    try {
+      if (list.length === 1) {
+        const { encoderCont, encoderCat, decoderCont, decoderCat } = list[0] as AcceptedInputs;
+        return this.#native.submit(deadlineMs, encoderCont, encoderCat, decoderCont, decoderCat);
+      }
+      return this.#native.submitAll(
+        deadlineMs,
+        list.flatMap(({ encoderCont, encoderCat, decoderCont, decoderCat }) => [
+          encoderCont,
+          encoderCat,
+          decoderCont,
+          decoderCat,
+        ]),
+      );
+    } catch (error) {
+      throw this.#refusal(error, numbered);
+    }
+  }
+
+  #refusal(error: unknown, numbered: boolean): unknown {
+    const bad = badValueOf(error);
+    if (bad === undefined) return fromNative(error);
+    const offence = this.#contract.offence(bad.input, bad.index, bad.found);
+    return numbered ? inRequest(offence, bad.part) : offence;
+  }
+
+  /** The first `count` requests in the native engine's `done` have ended. */
+  #deliver(count: number): void {
+    for (let index = 0; index < count; index++) {
+      const handle = this.#native.done[index] as Handle;
+      const request = this.#requests[handle] as Request;
+      this.#requests[handle] = undefined;
+      const error = this.#native.take(handle, request.settled ? undefined : request.target);
+      if (error) request.fail(fromNative(error) as TFTError);
+      else request.finish();
+    }
+  }
+}

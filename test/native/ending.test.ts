@@ -1,0 +1,170 @@
+// A process or a thread may end at any moment, and engines may be let go: real programs over the doubles, at
+// seeded random moments. Their exit code must be theirs, they must not say a word on stderr, and where they end
+// in order, the doubles must have got back all that they gave.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+import { bundleWithPlan, doublePlan, onDoubles, readReport, whatIsMissing } from '../fixtures/doubles.js';
+
+const PROGRAM = fileURLToPath(new URL('../fixtures/native-program.mjs', import.meta.url));
+/** How often each ending is tried; scripts try thousands of times. */
+const TIMES = Number(process.env.TFT_ENDINGS ?? 8);
+const SEED = Number(process.env.TFT_SEED ?? 1);
+
+describe.skipIf(whatIsMissing())('endings', () => {
+  const bundle = bundleWithPlan({
+    'model.engine': doublePlan(),
+    'large.engine': doublePlan({ maxBatch: 100_000, replace: { activation: 'activation 16' } }),
+  });
+  afterAll(() => bundle.remove());
+
+  let runs = 0;
+  async function run(what: string, milliseconds = 0, plan = 'model.engine', env: NodeJS.ProcessEnv = {}) {
+    const report = join(bundle.folder, `report-${runs++}.json`);
+    const child = spawn(
+      process.execPath,
+      [
+        '--expose-gc',
+        PROGRAM,
+        join(bundle.folder, plan),
+        JSON.stringify(onDoubles()),
+        what,
+        String(milliseconds),
+      ],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: {
+          ...process.env,
+          TFT_DOUBLE_RUN_US: '1500',
+          TFT_DOUBLE_JITTER_US: '500',
+          TFT_DOUBLE_REPORT: report,
+          ...env,
+        },
+      },
+    );
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (text) => {
+      stdout += text;
+    });
+    child.stderr.on('data', (text) => {
+      stderr += text;
+    });
+    const code = await new Promise((resolve) =>
+      child.on('close', (status, signal) => resolve(signal ?? status)),
+    );
+    const ledger = existsSync(report) ? readReport(report) : undefined;
+    expect({ what, milliseconds, violations: ledger?.violations ?? [] }).toMatchObject({ violations: [] });
+    return { what, milliseconds, code, stdout, stderr, ledger };
+  }
+
+  function moments(count: number, seed: number, longest: number): number[] {
+    let state = SEED * 1000 + seed;
+    return Array.from({ length: count }, () => {
+      state = (Math.imul(state, 48_271) >>> 0) % 0x7fffffff;
+      return state % longest;
+    });
+  }
+
+  type Run = Awaited<ReturnType<typeof run>>;
+  const tidy = ({ ledger }: Run) => {
+    expect(Object.keys(ledger?.created ?? {})).not.toEqual([]);
+    expect(ledger?.freed).toEqual(ledger?.created);
+  };
+
+  /** Two at a time: as many as the smallest machine has processors. */
+  async function each(
+    count: number,
+    seed: number,
+    longest: number,
+    action: (moment: number) => Promise<void>,
+  ) {
+    const left = moments(count, seed, longest);
+    const take = async () => {
+      for (let moment = left.pop(); moment !== undefined; moment = left.pop()) await action(moment);
+    };
+    await Promise.all([take(), take()]);
+  }
+
+  const quiet = (result: Run, code: number, stdout = '') => {
+    const { what, milliseconds } = result;
+    expect(result).toMatchObject({ what, milliseconds, code, stdout, stderr: '' });
+  };
+
+  test('process.exit() with work in flight, at any moment', () =>
+    each(2 * TIMES, 1, 200, async (moment) => {
+      quiet(await run('exit', moment), 3);
+    }));
+
+  test('an uncaught error with work in flight', () =>
+    each(TIMES, 2, 200, async (moment) => {
+      const ended = await run('throw', moment);
+      expect(ended).toMatchObject({ code: 1, stdout: '' });
+      expect(ended.stderr).toContain('a bug of the user');
+    }));
+
+  test('worker threads that are terminated with work in flight', () =>
+    each(TIMES, 3, 80, async (moment) => {
+      const ended = await run('terminate', moment);
+      quiet(ended, 0);
+      tidy(ended);
+    }));
+
+  test('process.exit() while threads of the user have engines at work', () =>
+    each(TIMES, 4, 200, async (moment) => {
+      quiet(await run('exit with threads', moment), 3);
+    }));
+
+  test('a program that just ends, with an engine open', async () => {
+    const ended = await run('end');
+    quiet(ended, 0);
+    tidy(ended);
+  });
+
+  test('a program that ends without waiting gets its answer first', async () => {
+    quiet(await run('answer'), 0, '20x4x3\n');
+  });
+
+  test('close answers what was accepted, and frees everything', async () => {
+    const ended = await run('close');
+    quiet(ended, 0, '20x4x3\n');
+    tidy(ended);
+  });
+
+  test('close at any moment, awaited by nobody', () =>
+    each(TIMES / 2, 5, 12, async (moment) => {
+      const ended = await run('closeAtOnce', moment);
+      quiet(ended, 0);
+      tidy(ended);
+    }));
+
+  test('engines that are let go are collected, those with work under way after it', async () => {
+    const ended = await run('collect');
+    quiet(ended, 0);
+    tidy(ended);
+  });
+
+  test('V8 knows what memory an engine holds, and collects without being told', async () => {
+    quiet(await run('forget', 0, 'large.engine'), 0, 'collected\n');
+  });
+
+  // A fault at the nth call: the process ends in order, and everything is given back all the same.
+  test.each([
+    'cuMemAlloc_v2:1:2',
+    'cuMemHostAlloc:1:2',
+    'deserializeCudaEngine:1:1',
+    'createExecutionContext:2:1',
+    'cuMemcpyHtoDAsync_v2:3:1',
+    'enqueueV3:2:1',
+    'cuStreamBeginCapture_v2:1:900',
+    'cuEventRecord:3:1',
+    'run:model:3:700',
+  ])('%s fails: nothing hangs and nothing leaks', async (fault) => {
+    const ended = await run('whole', 0, 'model.engine', { TFT_DOUBLE_FAIL: fault });
+    expect(ended.ledger?.faultsFired).toBe(1);
+    if (ended.code !== 0) expect(ended.stderr).toMatch(/ERR_TFT_[A-Z_]+/);
+    if (!fault.startsWith('run:')) tidy(ended);
+  });
+});

@@ -1,0 +1,193 @@
+// The shipped addon over the doubles of CUDA and TensorRT: right numbers whatever the callers do. The doubles'
+// memory is poisoned until its copy has run, so a missing synchronisation shows as a wrong number.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type ForecastInputs, TFTEngine } from '../../src/index.js';
+import { constantInputs, variedInputs, WIDTH } from '../fixtures/bundles.js';
+import {
+  bundleWithPlan,
+  doubleAnswer,
+  doublePlan,
+  MAJORS,
+  onDoubles,
+  whatIsMissing,
+} from '../fixtures/doubles.js';
+
+const missing = whatIsMissing();
+if (missing) console.warn(`native tests are skipped: ${missing}`);
+
+describe.skipIf(missing).each(MAJORS)('on TensorRT %i', (major) => {
+  const bundle = bundleWithPlan();
+  let engine: TFTEngine;
+  beforeAll(async () => {
+    engine = await TFTEngine.load(bundle.folder, { backend: 'tensorrt', tensorrt: onDoubles(major) });
+  });
+  afterAll(async () => {
+    await engine.close();
+    bundle.remove();
+  });
+
+  test('every batch from one server to beyond the maximum', async () => {
+    expect(engine.info.maxBatch).toBe(8);
+    for (let batch = 1; batch <= 27; batch++) {
+      const inputs = variedInputs(batch, batch);
+      const forecast = await engine.predict(inputs);
+      expect(forecast.shape).toEqual([batch, 4, 3]);
+      expect(forecast.data).toEqual(doubleAnswer(inputs));
+    }
+  });
+
+  test('predictSync, every batch', () => {
+    for (let batch = 1; batch <= 27; batch++) {
+      const inputs = variedInputs(batch, batch);
+      expect(engine.predictSync(inputs).data).toEqual(doubleAnswer(inputs));
+    }
+  });
+
+  test('many callers at once, and some that block in between', async () => {
+    const requests = Array.from({ length: 300 }, (_, seed) => variedInputs(1 + (seed % 11), seed));
+    const results = requests.map((inputs, index) =>
+      index % 50 === 49 ? engine.predictSync(inputs) : engine.predict(inputs),
+    );
+    const forecasts = await Promise.all(results);
+    forecasts.forEach(({ data }, index) => {
+      expect(data).toEqual(doubleAnswer(requests[index] as ForecastInputs));
+    });
+  });
+
+  test('predictBatch packs separate requests', async () => {
+    const requests = [1, 5, 9, 2, 1].map((batch, seed) => variedInputs(batch, seed));
+    const forecasts = await engine.predictBatch(requests);
+    expect(forecasts.map(({ data }) => data)).toEqual(requests.map((inputs) => doubleAnswer(inputs)));
+  });
+
+  test('with one bad request among them none runs, and the error names it', async () => {
+    const requests = [1, 2, 3].map((batch, seed) => variedInputs(batch, seed));
+    (requests[1] as ForecastInputs).encoderCont[20] = Number.NaN;
+    await expect(engine.predictBatch(requests)).rejects.toMatchObject({
+      code: 'ERR_TFT_INPUT_VALUE',
+      details: { request: 1, tensor: 'encoderCont', index: 20, server: 1 },
+    });
+  });
+
+  test('the caller may reuse, change or transfer its arrays at once', async () => {
+    const inputs = variedInputs(20, 3);
+    const expected = doubleAnswer(inputs);
+    const changed = engine.predict(inputs);
+    inputs.encoderCont.fill(1);
+    inputs.decoderCat.fill(0);
+    const transferred = engine.predict(inputs);
+    const second = doubleAnswer(inputs);
+    structuredClone(null, { transfer: [inputs.encoderCont.buffer as ArrayBuffer] });
+    expect((await changed).data).toEqual(expected);
+    expect((await transferred).data).toEqual(second);
+    await expect(engine.predict(inputs)).rejects.toMatchObject({ code: 'ERR_TFT_INPUT_LENGTH' });
+    expect(() => engine.predictSync(inputs)).toThrowError(/detached/);
+  });
+
+  test('views into larger memory, shared memory, and memory that grows', async () => {
+    const inputs = variedInputs(3, 5);
+    const expected = doubleAnswer(inputs);
+    const within = <T extends Float32Array | Int32Array>(array: T, memory: ArrayBufferLike): T => {
+      const view = new (array.constructor as new (m: ArrayBufferLike, o: number, l: number) => T)(
+        memory,
+        8,
+        array.length,
+      );
+      view.set(array);
+      return view;
+    };
+    const kinds: ((bytes: number) => ArrayBufferLike)[] = [
+      (bytes) => new ArrayBuffer(bytes + 16),
+      (bytes) => new SharedArrayBuffer(bytes + 16),
+      (bytes) =>
+        new (ArrayBuffer as new (n: number, o: object) => ArrayBuffer)(bytes + 16, {
+          maxByteLength: 2 * bytes + 16,
+        }),
+    ];
+    for (const memory of kinds) {
+      const views: ForecastInputs = {
+        encoderCont: within(inputs.encoderCont, memory(inputs.encoderCont.byteLength)),
+        encoderCat: within(inputs.encoderCat, memory(inputs.encoderCat.byteLength)),
+        decoderCont: within(inputs.decoderCont, memory(inputs.decoderCont.byteLength)),
+        decoderCat: within(inputs.decoderCat, memory(inputs.decoderCat.byteLength)),
+      };
+      expect((await engine.predict(views)).data).toEqual(expected);
+      expect(engine.predictSync(views).data).toEqual(expected);
+    }
+  });
+
+  test('the result goes to `out`, also in shared memory', async () => {
+    const inputs = variedInputs(10, 9);
+    for (const memory of [new ArrayBuffer(10 * WIDTH * 4), new SharedArrayBuffer(10 * WIDTH * 4)]) {
+      const out = new Float32Array(memory);
+      expect((await engine.predict(inputs, { out })).data).toBe(out);
+      expect(out).toEqual(doubleAnswer(inputs));
+      out.fill(0);
+      expect(engine.predictSync(inputs, { out }).data).toBe(out);
+      expect(out).toEqual(doubleAnswer(inputs));
+    }
+  });
+
+  test('an `out` that is transferred away while the request waits', async () => {
+    const out = new Float32Array(10 * WIDTH);
+    const promise = engine.predict(variedInputs(10, 9), { out });
+    structuredClone(null, { transfer: [out.buffer] });
+    await expect(promise).rejects.toMatchObject({ code: 'ERR_TFT_OUTPUT_BUFFER' });
+  });
+
+  test.each([
+    ['encoderCont', 40, Number.NaN, 'ERR_TFT_INPUT_VALUE', /encoderCont\[40\] \(server 2, step 1/],
+    ['decoderCont', 7, -Infinity, 'ERR_TFT_INPUT_VALUE', /decoderCont\[7\] \(server 0, step 3/],
+    ['encoderCat', 13, 4, 'ERR_TFT_INPUT_CATEGORY', /encoderCat\[13\].* is 4; a code from 0 to 3/],
+    ['decoderCat', 0, -1, 'ERR_TFT_INPUT_CATEGORY', /decoderCat\[0\].* is -1; a code from 0 to 2/],
+  ] as const)('a bad value in %s[%i] is named', async (tensor, index, value, code, message) => {
+    const inputs = variedInputs(4, 1);
+    inputs[tensor][index] = value;
+    const error = await engine.predict(inputs).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ name: 'TFTError', code, details: { tensor, index, found: value } });
+    expect((error as Error).message).toMatch(message);
+    expect(() => engine.predictSync(inputs)).toThrowError(message);
+  });
+
+  test('info says what runs', () => {
+    expect(engine.info).toMatchObject({
+      backend: 'tensorrt',
+      precision: 'unknown',
+      threads: 2,
+      queueLimit: 4096,
+      why: 'asked for by name',
+      origin: bundle.plan,
+    });
+    expect(engine.info.versions.tensorrt).toMatch(new RegExp(`^${major}\\.\\d+`));
+    expect(engine.info.device).not.toBe('');
+  });
+
+  test('warmup, whole and by batch', async () => {
+    await engine.warmup();
+    await engine.warmup({ batches: [3, 20] });
+    expect((await engine.predict(constantInputs(1, 2))).data).toEqual(doubleAnswer(constantInputs(1, 2)));
+  });
+});
+
+test.skipIf(missing).each([
+  [1, 1],
+  [3, 1],
+  [8, 1],
+  [2, 2],
+])('%i lanes on each of %i devices', async (lanes, count) => {
+  const bundle = bundleWithPlan({ 'model_fp16.engine': doublePlan({ maxBatch: 4 }) });
+  try {
+    await using engine = await TFTEngine.load(bundle.plan, {
+      precision: 'fp16',
+      tensorrt: onDoubles(10, { lanes, devices: [0, 1].slice(0, count) }),
+    });
+    expect(engine.info).toMatchObject({ threads: lanes * count, precision: 'fp16', maxBatch: 4 });
+    const requests = Array.from({ length: 100 }, (_, seed) => variedInputs(1 + (seed % 6), seed));
+    const forecasts = await Promise.all(requests.map((inputs) => engine.predict(inputs)));
+    forecasts.forEach(({ data }, index) => {
+      expect(data).toEqual(doubleAnswer(requests[index] as ForecastInputs));
+    });
+  } finally {
+    bundle.remove();
+  }
+});
