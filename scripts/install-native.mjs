@@ -1,6 +1,10 @@
 // npm's install step: finds a prebuilt addon for this platform, else builds one (node-gyp-build). It never fails:
 // without the addon the package runs models on the CPU, and one line says what to do for TensorRT.
+//
+// In a clone nothing is built: `npm ci` stays a matter of seconds, and `npm run build:native` and the tests build.
+
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
@@ -24,10 +28,17 @@ function install() {
 }
 
 let problem;
-try {
-  problem = install();
-} catch (error) {
-  problem = error.message.split('\n')[0];
+const isClone = existsSync(new URL('../.git', import.meta.url));
+if (isClone) {
+  console.log(
+    "tft-tensorrt: the native addon is built by 'npm run build:native'; models run on the CPU without it.",
+  );
+} else {
+  try {
+    problem = install();
+  } catch (error) {
+    problem = error.message.split('\n')[0];
+  }
 }
 if (problem !== undefined) {
   console.log(
