@@ -16,12 +16,14 @@ namespace {
 
 /// loadLibraries(options): a promise of a report.
 Napi::Value load_libraries_async(const Napi::CallbackInfo& info) {
-  return Work::start(info.Env(), std::make_unique<LibrariesWork>(read_loader_options(info[0].As<Napi::Object>())));
+  return Work::start(info.Env(),
+                     std::make_unique<LibrariesWork>(read_loader_options(info[0].As<Napi::Object>())));
 }
 
 /// inspectPlan(options): a promise of the plan's tensors.
 Napi::Value inspect_plan_async(const Napi::CallbackInfo& info) {
-  return Work::start(info.Env(), std::make_unique<InspectWork>(read_load_arguments(info[0].As<Napi::Object>())));
+  return Work::start(info.Env(),
+                     std::make_unique<InspectWork>(read_load_arguments(info[0].As<Napi::Object>())));
 }
 
 /// load(options, log): a promise of a NativeEngine.

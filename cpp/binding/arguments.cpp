@@ -44,7 +44,8 @@ bool read_view(napi_env env, napi_value value, ElementType type, View& view) {
   napi_typedarray_type found = napi_uint8_array;
   void* data = nullptr;
   napi_value memory = nullptr;
-  if (napi_get_typedarray_info(env, value, &found, &view.length, &data, &memory, nullptr) != napi_ok) return false;
+  if (napi_get_typedarray_info(env, value, &found, &view.length, &data, &memory, nullptr) != napi_ok)
+    return false;
   if (found != (type == ElementType::FLOAT32 ? napi_float32_array : napi_int32_array)) return false;
   view.data = data;
   // What is not an ArrayBuffer here is a SharedArrayBuffer.

@@ -46,16 +46,20 @@ Napi::Object describe(Napi::Env env, const DeviceReport& device) {
   return Builder(env)
       .set("index", device.index)
       .set("name", device.name)
-      .set("computeCapability", std::to_string(device.compute_major) + "." + std::to_string(device.compute_minor))
+      .set("computeCapability",
+           std::to_string(device.compute_major) + "." + std::to_string(device.compute_minor))
       .set("memoryBytes", device.memory_bytes)
       .done();
 }
 
 const char* library_name(LibraryAttempt::Library library) {
   switch (library) {
-    case LibraryAttempt::Library::CUDA: return "cuda";
-    case LibraryAttempt::Library::TENSORRT: return "tensorrt";
-    case LibraryAttempt::Library::PARSER: return "parser";
+    case LibraryAttempt::Library::CUDA:
+      return "cuda";
+    case LibraryAttempt::Library::TENSORRT:
+      return "tensorrt";
+    case LibraryAttempt::Library::PARSER:
+      return "parser";
   }
   return "";
 }

@@ -35,8 +35,8 @@ Environment::Environment(Napi::Env env) : env_(env) {
   // Alone it keeps no process alive; requests under way do.
   napi_unref_threadsafe_function(env, wake_);
   outbox_ = std::make_unique<Outbox>(wake_);
-  // Hooks run in the reverse order: this one, after which no engine thread is left, before the ThreadSafeFunction's
-  // own, after which it must not be called.
+  // Hooks run in the reverse order: this one, after which no engine thread is left, before the
+  // ThreadSafeFunction's own, after which it must not be called.
   napi_add_env_cleanup_hook(env, clean_up, this);
 }
 

@@ -48,8 +48,8 @@ class Environment {
   /// A turn of the event loop, after one in which something was delivered.
   void turn();
 
-  /// Calls off what waits and closes every engine, blocking for what runs. The process is about to exit, or the
-  /// environment to end; for both it must be over before libraries are torn down.
+  /// Calls off what waits and closes every engine, blocking for what runs. The process is about to exit, or
+  /// the environment to end; for both it must be over before libraries are torn down.
   void shut_down();
 
   /// Frees an engine that nobody holds any more, in another thread: that can take a while.
@@ -60,8 +60,8 @@ class Environment {
   static void wake(napi_env env, napi_value, void* context, void*);
   static void clean_up(void* self);
   void join_retired(bool all);
-  /// Hands over at most so many parcels, and sees to the rest at the next turn of the event loop: however many
-  /// requests end, timers and sockets have their turn in between.
+  /// Hands over at most so many parcels, and sees to the rest at the next turn of the event loop: however
+  /// many requests end, timers and sockets have their turn in between.
   void deliver(std::size_t most);
   /// Empties the outbox unseen.
   void discard();

@@ -8,7 +8,9 @@ Napi::Error to_js(Napi::Env env, std::string_view code, const std::string& messa
   return error;
 }
 
-Napi::Error to_js(Napi::Env env, const Error& error) { return to_js(env, code_name(error.code), error.message); }
+Napi::Error to_js(Napi::Env env, const Error& error) {
+  return to_js(env, code_name(error.code), error.message);
+}
 
 Napi::Error to_js(Napi::Env env, const BadValue& bad, std::size_t part) {
   Napi::Error error = to_js(env, "ERR_TFT_INPUT_VALUE", "a value that the model cannot take");

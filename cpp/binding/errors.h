@@ -17,8 +17,8 @@ Napi::Error to_js(Napi::Env env, const Error& error);
 /// The same for errors that only the binding knows.
 Napi::Error to_js(Napi::Env env, std::string_view code, const std::string& message);
 
-/// A value that the model cannot take: code ERR_TFT_INPUT_VALUE, and where it stands in the properties `part`,
-/// `input`, `index` and `found`.
+/// A value that the model cannot take: code ERR_TFT_INPUT_VALUE, and where it stands in the properties
+/// `part`, `input`, `index` and `found`.
 Napi::Error to_js(Napi::Env env, const BadValue& bad, std::size_t part);
 
 }  // namespace tft::binding

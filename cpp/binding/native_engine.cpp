@@ -27,8 +27,8 @@ std::size_t values_of(const TensorShape& tensor) {
 
 Request::Clock::time_point deadline_in(double milliseconds) {
   if (!(milliseconds >= 0) || milliseconds > kLongestDeadlineMs) return Request::Clock::time_point::max();
-  return Request::Clock::now() +
-         std::chrono::duration_cast<Request::Clock::duration>(std::chrono::duration<double, std::milli>(milliseconds));
+  return Request::Clock::now() + std::chrono::duration_cast<Request::Clock::duration>(
+                                     std::chrono::duration<double, std::milli>(milliseconds));
 }
 
 Napi::Value fail(Napi::Env env, const Napi::Error& error) {
@@ -40,10 +40,14 @@ Napi::Value fail(Napi::Env env, const Napi::Error& error) {
 
 const char* level_name(LogLevel level) {
   switch (level) {
-    case LogLevel::DEBUG: return "debug";
-    case LogLevel::INFO: return "info";
-    case LogLevel::WARN: return "warn";
-    case LogLevel::ERROR: return "error";
+    case LogLevel::DEBUG:
+      return "debug";
+    case LogLevel::INFO:
+      return "info";
+    case LogLevel::WARN:
+      return "warn";
+    case LogLevel::ERROR:
+      return "error";
   }
   return "info";
 }
@@ -120,7 +124,8 @@ bool NativeEngine::read_part(Napi::Env env, const napi_value* arrays, std::size_
     View view;
     // src/contract.ts has looked at this already, with better messages: this guards the memory.
     const bool fits = read_view(env, arrays[i], kTypes[i], view) && view.length > 0 &&
-                      view.length % input_sizes_[i] == 0 && (i == 0 || view.length / input_sizes_[i] == batch);
+                      view.length % input_sizes_[i] == 0 &&
+                      (i == 0 || view.length / input_sizes_[i] == batch);
     if (!fits) {
       fail(env, to_js(env, "ERR_TFT_INPUT_LENGTH", "an input has another type or length than it had"));
       return false;
@@ -162,7 +167,8 @@ Napi::Value NativeEngine::submit_all(const Napi::CallbackInfo& info) {
   copies_.clear();
   for (std::uint32_t i = 0; i < parts_.size(); i++) {
     Napi::HandleScope scope(env);
-    const napi_value arrays[] = {list.Get(4 * i), list.Get(4 * i + 1), list.Get(4 * i + 2), list.Get(4 * i + 3)};
+    const napi_value arrays[] = {list.Get(4 * i), list.Get(4 * i + 1), list.Get(4 * i + 2),
+                                 list.Get(4 * i + 3)};
     if (!read_part(env, arrays, i, parts_[i])) return env.Undefined();
   }
   return send(env, parts_, info[0].As<Napi::Number>().DoubleValue());
@@ -262,7 +268,8 @@ Napi::Value NativeEngine::take(const Napi::CallbackInfo& info) {
     } else if (read_view(env, info[1], ElementType::FLOAT32, target) && target.length == request.length) {
       std::memcpy(const_cast<void*>(target.data), request.out.get(), request.length * sizeof(float));
     } else {
-      outcome = to_js(env, "ERR_TFT_OUTPUT_BUFFER", "`out` was detached or resized while the request waited").Value();
+      outcome = to_js(env, "ERR_TFT_OUTPUT_BUFFER", "`out` was detached or resized while the request waited")
+                    .Value();
     }
   }
   release(request);

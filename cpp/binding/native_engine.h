@@ -1,7 +1,7 @@
 // The JavaScript object around one TFTTensorRTEngine.
 //
-// A request's result is written to memory of ours and copied out on JavaScript's thread: an ArrayBuffer of the
-// caller's could be detached, or freed with its worker, while an engine thread writes to it.
+// A request's result is written to memory of ours and copied out on JavaScript's thread: an ArrayBuffer of
+// the caller's could be detached, or freed with its worker, while an engine thread writes to it.
 #pragma once
 
 #include <napi.h>
@@ -23,8 +23,8 @@ class NativeEngine;
 
 /// Where an engine's log goes. JavaScript's thread only.
 struct LogTarget {
-  NativeEngine* engine = nullptr;      // once there is one, until it is collected
-  bool loading = true;                 // lines are kept for who loads
+  NativeEngine* engine = nullptr;  // once there is one, until it is collected
+  bool loading = true;             // lines are kept for who loads
   std::vector<std::pair<LogLevel, std::string>> early;
   void receive(LogLevel level, std::string message);
 };
@@ -42,7 +42,8 @@ const char* level_name(LogLevel level);
 
 /// A request under way, or a place for the next one.
 struct PendingRequest : Parcel {
-  PendingRequest(NativeEngine* owner, std::uint32_t number) : Parcel(Kind::REQUEST), engine(owner), handle(number) {}
+  PendingRequest(NativeEngine* owner, std::uint32_t number)
+      : Parcel(Kind::REQUEST), engine(owner), handle(number) {}
   NativeEngine* const engine;
   const std::uint32_t handle;  // what JavaScript calls it by; used again once it is taken
   RequestId id = 0;            // 0: none is under way here
@@ -117,7 +118,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   std::size_t under_way_ = 0;
   std::uint32_t* done_ = nullptr;  // the memory of JavaScript's `done`
   std::uint32_t done_count_ = 0;
-  std::vector<Part> parts_;             // reused by each submit
+  std::vector<Part> parts_;                // reused by each submit
   std::vector<std::vector<char>> copies_;  // of shared memory, for one submit
   std::int64_t counted_bytes_ = 0;
 };

@@ -38,8 +38,8 @@ class Outbox {
   /// JavaScript's thread: everything posted, in order, linked by `next`.
   Parcel* collect();
 
-  /// JavaScript's thread: it will look by itself from now on, or no longer does. After `fall_asleep` it must look
-  /// once more.
+  /// JavaScript's thread: it will look by itself from now on, or no longer does. After `fall_asleep` it must
+  /// look once more.
   void stay_awake() { awake_ = true; }
   void fall_asleep() { awake_ = false; }
 

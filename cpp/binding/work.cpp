@@ -29,7 +29,8 @@ Result<std::vector<std::byte>> read_file(const std::string& path) {
     }
     return content;
   } catch (const std::bad_alloc&) {
-    return Error{ErrorCode::OUT_OF_MEMORY, path + " does not fit in memory: " + std::to_string(size) + " bytes"};
+    return Error{ErrorCode::OUT_OF_MEMORY,
+                 path + " does not fit in memory: " + std::to_string(size) + " bytes"};
   }
 }
 

@@ -1,5 +1,5 @@
-// What blocks for long - opening libraries, loading, warming up, closing - done on a thread of libuv's pool, as
-// a promise.
+// What blocks for long - opening libraries, loading, warming up, closing - done on a thread of libuv's pool,
+// as a promise.
 #pragma once
 
 #include <napi.h>

@@ -1,5 +1,5 @@
-// The doubles themselves: what they are there to notice they must notice, or the tests over them prove nothing.
-// Built once for each major version of TensorRT.
+// The doubles themselves: what they are there to notice they must notice, or the tests over them prove
+// nothing. Built once for each major version of TensorRT.
 #include <NvInferRuntime.h>
 #include <dlfcn.h>
 #include <gtest/gtest.h>
@@ -212,7 +212,8 @@ class TensorRTDouble : public Doubles {
     ASSERT_NE(library, nullptr) << dlerror();
     runtime.reset(create_runtime());
     ASSERT_NE(runtime, nullptr);
-    plan.tensors = {{"a", true, "float32", {-1, 3}}, {"b", true, "int32", {-1, 2}}, {"y", false, "float32", {-1, 2}}};
+    plan.tensors = {
+        {"a", true, "float32", {-1, 3}}, {"b", true, "int32", {-1, 2}}, {"y", false, "float32", {-1, 2}}};
     plan.profiles = {{{"a", {{{1, 3}, {2, 3}, {4, 3}}}}, {"b", {{{1, 2}, {2, 2}, {4, 2}}}}}};
   }
   void TearDown() override {
@@ -220,25 +221,30 @@ class TensorRTDouble : public Doubles {
     engine.reset();
     runtime.reset();
     for (const CUdeviceptr pointer : {a, b, y, activation}) cuMemFree_v2(pointer);
-    for (void* pointer : {static_cast<void*>(host_a), static_cast<void*>(host_b), static_cast<void*>(host_y)}) {
+    for (void* pointer :
+         {static_cast<void*>(host_a), static_cast<void*>(host_b), static_cast<void*>(host_y)}) {
       if (pointer != nullptr) cuMemFreeHost(pointer);
     }
     Doubles::TearDown();
   }
 
   nvinfer1::IRuntime* create_runtime() {
-    const auto create = reinterpret_cast<void* (*)(void*, std::int32_t)>(dlsym(library, "createInferRuntime_INTERNAL"));
+    const auto create =
+        reinterpret_cast<void* (*)(void*, std::int32_t)>(dlsym(library, "createInferRuntime_INTERNAL"));
     const auto version = reinterpret_cast<std::int32_t (*)()>(dlsym(library, "getInferLibVersion"));
     return static_cast<nvinfer1::IRuntime*>(create(&logger, version()));
   }
 
-  nvinfer1::ICudaEngine* deserialize(const std::string& text) { return runtime->deserializeCudaEngine(text.data(), text.size()); }
+  nvinfer1::ICudaEngine* deserialize(const std::string& text) {
+    return runtime->deserializeCudaEngine(text.data(), text.size());
+  }
 
   /// An execution context for `rows` rows, with everything that it needs.
   void prepare(int rows) {
     engine.reset(deserialize(doubles::write_plan(plan)));
     ASSERT_NE(engine, nullptr) << logger.errors;
-    execution.reset(engine->createExecutionContext(nvinfer1::ExecutionContextAllocationStrategy::kUSER_MANAGED));
+    execution.reset(
+        engine->createExecutionContext(nvinfer1::ExecutionContextAllocationStrategy::kUSER_MANAGED));
     ASSERT_NE(execution, nullptr);
     a = device(4 * 3 * 4);
     b = device(4 * 2 * 4);
@@ -267,13 +273,17 @@ class TensorRTDouble : public Doubles {
   float expected(int row, std::size_t k) const {
     double s0 = 0;
     double s1 = 0;
-    for (std::size_t j = 0; j < 3; ++j) s0 += double{host_a[row * 3 + static_cast<int>(j)]} * (double((37 * j + 91) % 64 + 1) / 64);
-    for (std::size_t j = 0; j < 2; ++j) s1 += host_b[row * 2 + static_cast<int>(j)] * (double((37 * j + 101 + 91) % 64 + 1) / 64);
-    return static_cast<float>(s0 * (double((7 * k + 7) % 16 + 1) / 16) + s1 * (double((7 * k + 10) % 16 + 1) / 16));
+    for (std::size_t j = 0; j < 3; ++j)
+      s0 += double{host_a[row * 3 + static_cast<int>(j)]} * (double((37 * j + 91) % 64 + 1) / 64);
+    for (std::size_t j = 0; j < 2; ++j)
+      s1 += host_b[row * 2 + static_cast<int>(j)] * (double((37 * j + 101 + 91) % 64 + 1) / 64);
+    return static_cast<float>(s0 * (double((7 * k + 7) % 16 + 1) / 16) +
+                              s1 * (double((7 * k + 10) % 16 + 1) / 16));
   }
   void expect_rows(int rows) const {
     for (int row = 0; row < rows; ++row) {
-      for (std::size_t k = 0; k < 2; ++k) EXPECT_EQ(host_y[row * 2 + static_cast<int>(k)], expected(row, k)) << row << " " << k;
+      for (std::size_t k = 0; k < 2; ++k)
+        EXPECT_EQ(host_y[row * 2 + static_cast<int>(k)], expected(row, k)) << row << " " << k;
     }
   }
   static void* pointer(CUdeviceptr value) { return reinterpret_cast<void*>(value); }
@@ -396,7 +406,8 @@ TEST_F(TensorRTDouble, RefusesPlansThatAreNotWholeOrNotItsOwn) {
   const std::string good = doubles::write_plan(plan);
   EXPECT_EQ(deserialize(""), nullptr);
   EXPECT_EQ(deserialize("ftrt and what follows"), nullptr);
-  for (std::size_t bytes = 0; bytes < good.size(); bytes += 13) EXPECT_EQ(deserialize(good.substr(0, bytes)), nullptr) << bytes;
+  for (std::size_t bytes = 0; bytes < good.size(); bytes += 13)
+    EXPECT_EQ(deserialize(good.substr(0, bytes)), nullptr) << bytes;
   for (std::size_t place = 0; place < good.size(); place += 7) {
     std::string damaged = good;
     damaged[place] = static_cast<char>(damaged[place] ^ 1);

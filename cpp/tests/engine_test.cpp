@@ -20,7 +20,8 @@ TEST_F(Engine, ForecastsEveryBatchFromOneToBeyondTheMaximum) {
     const auto engine = loaded(plan, options);
     ASSERT_NE(engine, nullptr);
     EXPECT_EQ(engine->info().max_batch, 8);
-    for (int round = 0; round < 3; ++round) {  // the first run is plain, the second may be captured, the third replays
+    for (int round = 0; round < 3;
+         ++round) {  // the first run is plain, the second may be captured, the third replays
       for (int batch = 1; batch <= 21; ++batch) {
         Servers servers(plan, batch, static_cast<std::uint32_t>(batch + 100 * round));
         const auto timing = engine->predict(servers.part().inputs, batch, servers.out.data());
@@ -44,7 +45,8 @@ TEST_F(Engine, PacksSeparateRequestsIntoBatches) {
   ASSERT_NE(engine, nullptr);
   std::deque<Servers> servers;
   std::vector<Part> parts;
-  for (int i = 0; i < 5; ++i) parts.push_back(servers.emplace_back(plan, i + 1, static_cast<std::uint32_t>(i)).part());
+  for (int i = 0; i < 5; ++i)
+    parts.push_back(servers.emplace_back(plan, i + 1, static_cast<std::uint32_t>(i)).part());
   const auto timing = engine->predict_batch(parts);
   ASSERT_TRUE(timing.ok()) << timing.error().message;
   for (const Servers& one : servers) EXPECT_EQ(one.difference(), "");
@@ -106,7 +108,9 @@ TEST_F(Engine, LeavesTheCallersArraysAloneAfterSubmit) {
   std::deque<Servers> servers;
   std::deque<Ending> endings;
   for (std::uint32_t i = 0; i < 30; ++i) {
-    ASSERT_EQ(code_of(submit(*engine, servers.emplace_back(plan, 1 + static_cast<int>(i % 9), i), endings.emplace_back())), "");
+    ASSERT_EQ(code_of(submit(*engine, servers.emplace_back(plan, 1 + static_cast<int>(i % 9), i),
+                             endings.emplace_back())),
+              "");
     servers.back().spoil_inputs();
   }
   for (Ending& ending : endings) EXPECT_EQ(code_of(ending.wait()), "");
@@ -178,7 +182,8 @@ TEST_F(Engine, PredictsAsWarmedUp) {
 
 TEST_F(Engine, GoesOnWithoutGraphsWhereCapturingFails) {
   const doubles::Plan plan = small_plan({4});
-  for (const char* function : {"cuStreamBeginCapture_v2", "cuStreamEndCapture", "cuGraphInstantiateWithFlags"}) {
+  for (const char* function :
+       {"cuStreamBeginCapture_v2", "cuStreamEndCapture", "cuGraphInstantiateWithFlags"}) {
     double_reset();
     for (int i = 1; i <= 100; ++i) double_fail(function, i, 900);
     std::atomic<int> warnings = 0;

@@ -1,5 +1,5 @@
-// Failures of CUDA and TensorRT, injected one by one: whatever fails, each request ends once and with a code, nothing hangs,
-// and everything that was created is freed.
+// Failures of CUDA and TensorRT, injected one by one: whatever fails, each request ends once and with a code,
+// nothing hangs, and everything that was created is freed.
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -13,24 +13,67 @@ namespace {
 
 using Faults = OverDoubles;
 
-const char* const functions[] = {
-    "cuInit", "cuDriverGetVersion", "cuDeviceGetCount", "cuDeviceGet", "cuDeviceGetName", "cuDeviceGetAttribute",
-    "cuDeviceTotalMem_v2", "cuDevicePrimaryCtxRetain", "cuDevicePrimaryCtxRelease_v2", "cuCtxPushCurrent_v2",
-    "cuCtxPopCurrent_v2", "cuMemGetInfo_v2", "cuMemAlloc_v2", "cuMemFree_v2", "cuMemHostAlloc", "cuMemFreeHost",
-    "cuMemsetD8Async", "cuMemcpyHtoDAsync_v2", "cuMemcpyDtoHAsync_v2", "cuStreamCreate", "cuStreamDestroy_v2",
-    "cuStreamSynchronize", "cuStreamBeginCapture_v2", "cuStreamEndCapture", "cuEventCreate", "cuEventDestroy_v2",
-    "cuEventRecord", "cuEventSynchronize", "cuEventElapsedTime", "cuGraphInstantiateWithFlags", "cuGraphDestroy",
-    "cuGraphExecDestroy", "cuGraphLaunch", "createInferRuntime_INTERNAL", "deserializeCudaEngine", "createExecutionContext",
-    "setOptimizationProfileAsync", "setDeviceMemoryV2", "setInputShape", "setTensorAddress", "enqueueV3", "run:copy",
-    "run:memset", "run:model"};
+const char* const functions[] = {"cuInit",
+                                 "cuDriverGetVersion",
+                                 "cuDeviceGetCount",
+                                 "cuDeviceGet",
+                                 "cuDeviceGetName",
+                                 "cuDeviceGetAttribute",
+                                 "cuDeviceTotalMem_v2",
+                                 "cuDevicePrimaryCtxRetain",
+                                 "cuDevicePrimaryCtxRelease_v2",
+                                 "cuCtxPushCurrent_v2",
+                                 "cuCtxPopCurrent_v2",
+                                 "cuMemGetInfo_v2",
+                                 "cuMemAlloc_v2",
+                                 "cuMemFree_v2",
+                                 "cuMemHostAlloc",
+                                 "cuMemFreeHost",
+                                 "cuMemsetD8Async",
+                                 "cuMemcpyHtoDAsync_v2",
+                                 "cuMemcpyDtoHAsync_v2",
+                                 "cuStreamCreate",
+                                 "cuStreamDestroy_v2",
+                                 "cuStreamSynchronize",
+                                 "cuStreamBeginCapture_v2",
+                                 "cuStreamEndCapture",
+                                 "cuEventCreate",
+                                 "cuEventDestroy_v2",
+                                 "cuEventRecord",
+                                 "cuEventSynchronize",
+                                 "cuEventElapsedTime",
+                                 "cuGraphInstantiateWithFlags",
+                                 "cuGraphDestroy",
+                                 "cuGraphExecDestroy",
+                                 "cuGraphLaunch",
+                                 "createInferRuntime_INTERNAL",
+                                 "deserializeCudaEngine",
+                                 "createExecutionContext",
+                                 "setOptimizationProfileAsync",
+                                 "setDeviceMemoryV2",
+                                 "setInputShape",
+                                 "setTensorAddress",
+                                 "enqueueV3",
+                                 "run:copy",
+                                 "run:memset",
+                                 "run:model"};
 
 constexpr std::array codes = {2, 700, 999};
 
-const std::array<std::string, 14> known_codes = {
-    "ERR_TFT_NO_CUDA_DRIVER", "ERR_TFT_NO_CUDA_DEVICE", "ERR_TFT_TENSORRT_NOT_FOUND", "ERR_TFT_TENSORRT_VERSION",
-    "ERR_TFT_PLAN_INVALID",   "ERR_TFT_PLAN_MISMATCH",  "ERR_TFT_OUT_OF_MEMORY",      "ERR_TFT_RUN",
-    "ERR_TFT_DEVICE_LOST",    "ERR_TFT_QUEUE_FULL",     "ERR_TFT_DEADLINE",           "ERR_TFT_ABORTED",
-    "ERR_TFT_CLOSED",         "ERR_TFT_OPTION"};
+const std::array<std::string, 14> known_codes = {"ERR_TFT_NO_CUDA_DRIVER",
+                                                 "ERR_TFT_NO_CUDA_DEVICE",
+                                                 "ERR_TFT_TENSORRT_NOT_FOUND",
+                                                 "ERR_TFT_TENSORRT_VERSION",
+                                                 "ERR_TFT_PLAN_INVALID",
+                                                 "ERR_TFT_PLAN_MISMATCH",
+                                                 "ERR_TFT_OUT_OF_MEMORY",
+                                                 "ERR_TFT_RUN",
+                                                 "ERR_TFT_DEVICE_LOST",
+                                                 "ERR_TFT_QUEUE_FULL",
+                                                 "ERR_TFT_DEADLINE",
+                                                 "ERR_TFT_ABORTED",
+                                                 "ERR_TFT_CLOSED",
+                                                 "ERR_TFT_OPTION"};
 
 class FaultRun : public OverDoubles {
  public:
@@ -89,13 +132,15 @@ class FaultRun : public OverDoubles {
     }
     engine->close();
     const Counters counters = engine->counters();
-    EXPECT_EQ(counters.accepted, counters.succeeded + counters.failed + counters.cancelled + counters.expired);
+    EXPECT_EQ(counters.accepted,
+              counters.succeeded + counters.failed + counters.cancelled + counters.expired);
     EXPECT_EQ(counters.waiting_servers, 0u);
     EXPECT_EQ(counters.running_batches, 0u);
   }
 };
 
-// CI runs each function's first calls and a seeded sample of the later ones; TFT_TEST_ALL_FAULTS=1 runs every call.
+// CI runs each function's first calls and a seeded sample of the later ones; TFT_TEST_ALL_FAULTS=1 runs every
+// call.
 TEST_F(Faults, EveryFailureEndsInACodeAndLeavesNothingBehind) {
   const doubles::Plan plan = small_plan({2, 4});
   const bool all = rounds("TFT_TEST_ALL_FAULTS", 0) != 0;

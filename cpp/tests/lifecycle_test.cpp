@@ -90,7 +90,8 @@ TEST_F(Lifecycle, GivesUpAtTheDeadlineWhatHasNotBegun) {
   std::deque<Ending> endings;
   for (std::uint32_t i = 0; i < 8; ++i) {
     const auto deadline = i < 4 ? Clock::time_point::max() : Clock::now() + milliseconds(20);
-    ASSERT_EQ(code_of(submit(*engine, servers.emplace_back(plan, 1, i), endings.emplace_back(), deadline)), "");
+    ASSERT_EQ(code_of(submit(*engine, servers.emplace_back(plan, 1, i), endings.emplace_back(), deadline)),
+              "");
   }
   EXPECT_EQ(code_of(endings[7].wait()), "ERR_TFT_DEADLINE");
   EXPECT_FALSE(endings[3].arrived()) << "at its deadline, not when its turn comes";
@@ -148,17 +149,20 @@ TEST_F(Lifecycle, CloseLetsTheAcceptedFinish) {
   engine->close();
 }
 
-/// Callers that submit, cancel, set deadlines and block, while the engine is closed at a random moment, at times with a
-/// failure injected.
+/// Callers that submit, cancel, set deadlines and block, while the engine is closed at a random moment, at
+/// times with a failure injected.
 void close_at_a_random_moment(std::uint32_t seed) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
-  const auto below = [](std::mt19937& source, int limit) { return static_cast<int>(source() % static_cast<unsigned>(limit)); };
+  const auto below = [](std::mt19937& source, int limit) {
+    return static_cast<int>(source() % static_cast<unsigned>(limit));
+  };
   double_reset();
   double_set("devices", 2);
   double_set("seed", seed);
   double_set("jitter_us", below(random, 300));
-  static const char* const failing[] = {"enqueueV3", "cuMemcpyHtoDAsync_v2", "cuGraphLaunch", "run:model", "cuEventRecord"};
+  static const char* const failing[] = {"enqueueV3", "cuMemcpyHtoDAsync_v2", "cuGraphLaunch", "run:model",
+                                        "cuEventRecord"};
   if (below(random, 3) == 0) {
     const int sticky_or_not = below(random, 2) == 0 ? 700 : 1;
     double_fail(failing[below(random, 5)], 1 + below(random, 60), sticky_or_not);
@@ -179,14 +183,16 @@ void close_at_a_random_moment(std::uint32_t seed) {
   std::atomic<int> wrong = 0;
   std::vector<std::thread> callers;
   for (int caller = 0; caller < 3; ++caller) {
-    callers.emplace_back([&, caller, own = std::mt19937(seed * 31 + static_cast<std::uint32_t>(caller))]() mutable {
+    callers.emplace_back([&, caller,
+                          own = std::mt19937(seed * 31 + static_cast<std::uint32_t>(caller))]() mutable {
       std::deque<Servers> servers;
       std::deque<Ending> endings;
       for (std::uint32_t i = 0; i < 15; ++i) {
         servers.emplace_back(plan, 1 + below(own, 12), own());
         endings.emplace_back();
         if (below(own, 5) == 0) {
-          const auto timing = engine->predict(servers.back().part().inputs, servers.back().count, servers.back().out.data());
+          const auto timing =
+              engine->predict(servers.back().part().inputs, servers.back().count, servers.back().out.data());
           if (timing.ok() && !servers.back().difference().empty()) ++wrong;
           servers.pop_back();
           endings.pop_back();

@@ -1,4 +1,6 @@
 // What the loader takes, and what it says where something lacks. This process is not linked with the doubles.
+#include "tft/loader.h"
+
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -9,7 +11,6 @@
 #include <span>
 
 #include "tft/engine.h"
-#include "tft/loader.h"
 
 namespace tft::testing {
 namespace {
@@ -29,7 +30,8 @@ class Loader : public ::testing::Test {
   }
   void TearDown() override {
     fs::remove_all(folder);
-    for (const char* name : {"TENSORRT_ROOT", "TFT_DOUBLE_TENSORRT_VERSION", "TFT_DOUBLE_DEVICES", "VIRTUAL_ENV"}) {
+    for (const char* name :
+         {"TENSORRT_ROOT", "TFT_DOUBLE_TENSORRT_VERSION", "TFT_DOUBLE_DEVICES", "VIRTUAL_ENV"}) {
       unsetenv(name);
     }
   }
@@ -47,18 +49,19 @@ class Loader : public ::testing::Test {
   fs::path folder;
 };
 
-/// Runs the statements in a process of their own: libraries once loaded stay, and so does what they read from the
-/// environment.
-#define IN_ITS_OWN_PROCESS(...)                                                       \
-  EXPECT_EXIT(                                                                        \
-      {                                                                               \
-        __VA_ARGS__;                                                                  \
-        std::_Exit(HasFailure() ? 1 : 0);                                             \
-      },                                                                              \
+/// Runs the statements in a process of their own: libraries once loaded stay, and so does what they read from
+/// the environment.
+#define IN_ITS_OWN_PROCESS(...)           \
+  EXPECT_EXIT(                            \
+      {                                   \
+        __VA_ARGS__;                      \
+        std::_Exit(HasFailure() ? 1 : 0); \
+      },                                  \
       ::testing::ExitedWithCode(0), "")
 
 TEST_F(Loader, TakesBothMajorVersionsFromFileOrFolder) {
-  for (const char* path : {"/tensorrt10/lib/libnvinfer.so.10", "/tensorrt10/lib", "/tensorrt11/lib/libnvinfer.so.11"}) {
+  for (const char* path :
+       {"/tensorrt10/lib/libnvinfer.so.10", "/tensorrt10/lib", "/tensorrt11/lib/libnvinfer.so.11"}) {
     const LibraryReport report = load(cuda, doubles + path);
     EXPECT_EQ(problem(report), "") << (report.problem ? report.problem->message : "");
     EXPECT_EQ(report.tensorrt.major, std::string(path).find("11") == std::string::npos ? 10 : 11);
@@ -82,7 +85,8 @@ TEST_F(Loader, FollowsTensorRTRoot) {
 }
 
 TEST_F(Loader, ReportsWhatItTriedWhereThereIsNothing) {
-  const LibraryReport report = load((folder / "libcuda.so.1").string(), (folder / "libnvinfer.so.10").string());
+  const LibraryReport report =
+      load((folder / "libcuda.so.1").string(), (folder / "libnvinfer.so.10").string());
   EXPECT_EQ(problem(report), "ERR_TFT_NO_CUDA_DRIVER");
   ASSERT_FALSE(report.attempts.empty());
   EXPECT_FALSE(report.attempts[0].taken);
@@ -129,8 +133,8 @@ TEST_F(Loader, SaysThatThereIsNoDevice) {
   });
 }
 
-// NVIDIA's own library: TFT_TEST_REAL_TENSORRT names libnvinfer.so.10. Without a CUDA driver it returns a pointer that is
-// neither null nor usable, so it must not even be asked.
+// NVIDIA's own library: TFT_TEST_REAL_TENSORRT names libnvinfer.so.10. Without a CUDA driver it returns a
+// pointer that is neither null nor usable, so it must not even be asked.
 TEST_F(Loader, SurvivesTheRealTensorRTWithoutADriver) {
   const char* const path = std::getenv("TFT_TEST_REAL_TENSORRT");
   if (path == nullptr || !fs::exists(path)) {

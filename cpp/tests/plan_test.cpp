@@ -66,12 +66,18 @@ TEST_F(Plans, WhatDiffersFromTheModelIsNamed) {
     change(plan);
     return refusal(plan);
   };
-  expect(changed([](doubles::Plan& plan) { plan.tensors[0].type = "float16"; }), "ERR_TFT_PLAN_MISMATCH", "float16");
-  expect(changed([](doubles::Plan& plan) { plan.tensors[1].type = "int64"; }), "ERR_TFT_PLAN_MISMATCH", "int64");
-  expect(changed([](doubles::Plan& plan) { plan.tensors[4].type = "float16"; }), "ERR_TFT_PLAN_MISMATCH", "predictions");
-  expect(changed([](doubles::Plan& plan) { plan.tensors[4].dims[2] = 9; }), "ERR_TFT_PLAN_MISMATCH", "predictions");
-  expect(changed([](doubles::Plan& plan) { plan.tensors[4].dims = {-1, 12}; }), "ERR_TFT_PLAN_MISMATCH", "predictions");
-  expect(changed([](doubles::Plan& plan) { plan.tensors[4].name = "forecast"; }), "ERR_TFT_PLAN_MISMATCH", "forecast");
+  expect(changed([](doubles::Plan& plan) { plan.tensors[0].type = "float16"; }), "ERR_TFT_PLAN_MISMATCH",
+         "float16");
+  expect(changed([](doubles::Plan& plan) { plan.tensors[1].type = "int64"; }), "ERR_TFT_PLAN_MISMATCH",
+         "int64");
+  expect(changed([](doubles::Plan& plan) { plan.tensors[4].type = "float16"; }), "ERR_TFT_PLAN_MISMATCH",
+         "predictions");
+  expect(changed([](doubles::Plan& plan) { plan.tensors[4].dims[2] = 9; }), "ERR_TFT_PLAN_MISMATCH",
+         "predictions");
+  expect(changed([](doubles::Plan& plan) { plan.tensors[4].dims = {-1, 12}; }), "ERR_TFT_PLAN_MISMATCH",
+         "predictions");
+  expect(changed([](doubles::Plan& plan) { plan.tensors[4].name = "forecast"; }), "ERR_TFT_PLAN_MISMATCH",
+         "forecast");
   expect(changed([](doubles::Plan& plan) {
            plan.tensors[2].dims[1] = 5;
            for (auto& bound : plan.profiles[0]["decoder_cont"]) bound[1] = 5;

@@ -1,5 +1,6 @@
-// soak [MINUTES]: uses the engine in every way over the doubles for so long, and fails if its memory grows, if anything goes
-// wrong, or if something is left behind. One engine lives throughout; others come and go beside it.
+// soak [MINUTES]: uses the engine in every way over the doubles for so long, and fails if its memory grows,
+// if anything goes wrong, or if something is left behind. One engine lives throughout; others come and go
+// beside it.
 #include <unistd.h>
 
 #include <algorithm>
@@ -65,13 +66,15 @@ void Soak::burst(TFTTensorRTEngine& engine, std::mt19937& random) {
   for (int i = 0; i < 16; ++i) {
     servers.emplace_back(plan_, 1 + static_cast<int>(random() % 12), random());
     endings.emplace_back();
-    const auto deadline = random() % 8 == 0 ? Clock::now() + std::chrono::microseconds(300) : Clock::time_point::max();
+    const auto deadline =
+        random() % 8 == 0 ? Clock::now() + std::chrono::microseconds(300) : Clock::time_point::max();
     const auto id = submit(engine, servers.back(), endings.back(), deadline);
     check(id.ok(), "submit refused");
     if (id.ok() && random() % 8 == 0) engine.cancel(*id);
   }
   Servers blocking(plan_, 3, random());
-  check(engine.predict(blocking.part().inputs, 3, blocking.out.data()).ok() && blocking.difference().empty(), "predict");
+  check(engine.predict(blocking.part().inputs, 3, blocking.out.data()).ok() && blocking.difference().empty(),
+        "predict");
   for (std::size_t i = 0; i < endings.size(); ++i) {
     if (endings[i].wait().ok()) check(servers[i].difference().empty(), servers[i].difference());
   }
@@ -82,7 +85,8 @@ int Soak::run(double minutes) {
   double_reset();
   double_set("devices", 2);
   const auto begin = Clock::now();
-  const auto end = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(minutes * 60));
+  const auto end =
+      begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(minutes * 60));
   auto lasting = load(true);
   if (lasting == nullptr) return 1;
 
@@ -123,9 +127,10 @@ int Soak::run(double minutes) {
 
   check(double_violations() == 0, double_violation_text());
   check(double_created("*") == double_freed("*"), "more objects were created than freed");
-  std::printf("%llu requests, %lld objects created, %lld freed, resident %.1f MiB at first and %.1f MiB at most\n",
-              static_cast<unsigned long long>(requests_.load()), static_cast<long long>(double_created("*")),
-              static_cast<long long>(double_freed("*")), settled, most);
+  std::printf(
+      "%llu requests, %lld objects created, %lld freed, resident %.1f MiB at first and %.1f MiB at most\n",
+      static_cast<unsigned long long>(requests_.load()), static_cast<long long>(double_created("*")),
+      static_cast<long long>(double_freed("*")), settled, most);
   check(most < settled * 1.1 + 8, "resident memory grew");
   std::printf(problems_ == 0 ? "passed\n" : "FAILED\n");
   return problems_ == 0 ? 0 : 1;

@@ -11,7 +11,8 @@ std::string cuda_double() { return TFT_DOUBLES_FOLDER "/cuda/libcuda.so.1"; }
 
 std::string tensorrt_double(int major, bool lean) {
   const std::string number = std::to_string(major);
-  return TFT_DOUBLES_FOLDER "/tensorrt" + number + (lean ? "-lean/lib/libnvinfer_lean.so." : "/lib/libnvinfer.so.") + number;
+  return TFT_DOUBLES_FOLDER "/tensorrt" + number +
+         (lean ? "-lean/lib/libnvinfer_lean.so." : "/lib/libnvinfer.so.") + number;
 }
 
 std::string tensorrt_double() { return tensorrt_double(rounds("TFT_TEST_TENSORRT", 10)); }
@@ -25,7 +26,8 @@ LoaderOptions doubles_only() {
 
 doubles::Plan small_plan(const std::vector<std::int64_t>& max_batches, std::uint32_t seed) {
   doubles::Plan plan = doubles::demo_plan(max_batches, seed);
-  const std::vector<std::vector<std::int64_t>> dims = {{-1, 12, 3}, {-1, 12, 2}, {-1, 4, 2}, {-1, 4, 1}, {-1, 4, 3}};
+  const std::vector<std::vector<std::int64_t>> dims = {
+      {-1, 12, 3}, {-1, 12, 2}, {-1, 4, 2}, {-1, 4, 1}, {-1, 4, 3}};
   for (std::size_t i = 0; i < dims.size(); ++i) {
     plan.tensors[i].dims = dims[i];
     for (auto& profile : plan.profiles) {
@@ -42,7 +44,8 @@ ModelShape shape_of(const doubles::Plan& plan) {
   ModelShape shape;
   std::size_t input = 0;
   for (const doubles::PlanTensor& tensor : plan.tensors) {
-    const TensorShape made{tensor.name, tensor.type == "int32" ? ElementType::INT32 : ElementType::FLOAT32,
+    const TensorShape made{tensor.name,
+                           tensor.type == "int32" ? ElementType::INT32 : ElementType::FLOAT32,
                            {tensor.dims.begin() + 1, tensor.dims.end()}};
     if (tensor.input) {
       shape.inputs.at(input++) = made;
@@ -92,15 +95,18 @@ Servers::Servers(const doubles::Plan& plan, int servers, std::uint32_t seed) : c
 }
 
 Part Servers::part() {
-  return {{encoder_cont_.data(), encoder_cat_.data(), decoder_cont_.data(), decoder_cat_.data()}, count, out.data()};
+  return {{encoder_cont_.data(), encoder_cat_.data(), decoder_cont_.data(), decoder_cat_.data()},
+          count,
+          out.data()};
 }
 
 std::string Servers::difference() const {
   for (std::size_t i = 0; i < out.size(); ++i) {
     if (out[i] != expected_[i]) {
       const std::size_t each = out.size() / static_cast<std::size_t>(count);
-      return "server " + std::to_string(i / each) + " of " + std::to_string(count) + ", value " + std::to_string(i % each) +
-             ": " + std::to_string(out[i]) + ", expected " + std::to_string(expected_[i]);
+      return "server " + std::to_string(i / each) + " of " + std::to_string(count) + ", value " +
+             std::to_string(i % each) + ": " + std::to_string(out[i]) + ", expected " +
+             std::to_string(expected_[i]);
     }
   }
   return "";
@@ -115,13 +121,14 @@ void Servers::spoil_inputs() {
 
 void OverDoubles::expect_clean() {
   EXPECT_EQ(double_violations(), 0) << double_violation_text();
-  for (const char* kind : {"context", "device memory", "pinned memory", "stream", "event", "graph", "graph exec", "runtime",
-                           "engine", "execution context"}) {
+  for (const char* kind : {"context", "device memory", "pinned memory", "stream", "event", "graph",
+                           "graph exec", "runtime", "engine", "execution context"}) {
     EXPECT_EQ(double_created(kind), double_freed(kind)) << kind;
   }
 }
 
-Result<std::unique_ptr<TFTTensorRTEngine>> OverDoubles::load(const doubles::Plan& plan, EngineOptions options) {
+Result<std::unique_ptr<TFTTensorRTEngine>> OverDoubles::load(const doubles::Plan& plan,
+                                                             EngineOptions options) {
   options.libraries = doubles_only();
   const std::string bytes = bytes_of(plan);
   return TFTTensorRTEngine::load(as_bytes(bytes), shape_of(plan), options);
@@ -161,7 +168,8 @@ bool Ending::arrived() const {
   return calls_ > 0;
 }
 
-Result<RequestId> submit(TFTTensorRTEngine& engine, Servers& servers, Ending& ending, Request::Clock::time_point deadline) {
+Result<RequestId> submit(TFTTensorRTEngine& engine, Servers& servers, Ending& ending,
+                         Request::Clock::time_point deadline) {
   const Part part = servers.part();
   Request request;
   request.parts = {&part, 1};

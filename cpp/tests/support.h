@@ -1,5 +1,5 @@
-// What the tests of the engine share: a small model, servers with random inputs, the numbers to expect, and an engine over
-// the doubles that must leave nothing behind.
+// What the tests of the engine share: a small model, servers with random inputs, the numbers to expect, and
+// an engine over the doubles that must leave nothing behind.
 #pragma once
 #include <gtest/gtest.h>
 

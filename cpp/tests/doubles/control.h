@@ -1,44 +1,49 @@
-// What a test may ask of the doubles, and what the double of libnvinfer asks of the double of libcuda, which keeps the
-// ledger for both. Every function is exported by libcuda.so.1 (the double) with C linkage.
+// What a test may ask of the doubles, and what the double of libnvinfer asks of the double of libcuda, which
+// keeps the ledger for both. Every function is exported by libcuda.so.1 (the double) with C linkage.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 
 extern "C" {
 
-// --- for tests -------------------------------------------------------------------------------------------------------
+// --- for tests
+// -------------------------------------------------------------------------------------------------------
 
 /// Forgets calls, counters, faults, violations and lost devices, and reads the environment's settings again.
 /// Nothing made before may still be in use.
 void double_reset();
 
-/// Makes the nth call of `name` from now on (1 = the next one) fail with `code`: a CUresult, for libnvinfer's functions
-/// any number but 0. Codes that CUDA documents as sticky (700, 719, …) lose the device. Several faults may be armed.
-/// `run:copy` and `run:model` are the nth work items that a stream executes; they fail where nobody waits.
+/// Makes the nth call of `name` from now on (1 = the next one) fail with `code`: a CUresult, for libnvinfer's
+/// functions any number but 0. Codes that CUDA documents as sticky (700, 719, …) lose the device. Several
+/// faults may be armed. `run:copy` and `run:model` are the nth work items that a stream executes; they fail
+/// where nobody waits.
 void double_fail(const char* name, std::int64_t nth, int code);
 /// How many armed faults have fired since the last reset.
 std::int64_t double_faults_fired();
 /// From now on everything on the device fails with `code`, as after a kernel's illegal address (700).
 void double_lose_device(int device, int code);
 
-/// Settings: "devices", "memory" (bytes on each device), "run_us" and "copy_us" (how long a model run or a copy takes),
-/// "jitter_us" (up to so much more, seeded by "seed").
+/// Settings: "devices", "memory" (bytes on each device), "run_us" and "copy_us" (how long a model run or a
+/// copy takes), "jitter_us" (up to so much more, seeded by "seed").
 void double_set(const char* setting, std::int64_t value);
 std::int64_t double_setting(const char* setting);
 
 /// Calls of the function `name` since the last reset.
 std::int64_t double_calls(const char* name);
-/// Objects of a kind (see README.md) that were created or freed since the last reset; the kind "*" means all of them.
+/// Objects of a kind (see README.md) that were created or freed since the last reset; the kind "*" means all
+/// of them.
 std::int64_t double_created(const char* kind);
 std::int64_t double_freed(const char* kind);
-/// Uses that NVIDIA's documentation forbids, or that this project forbids itself (copies from pageable memory).
+/// Uses that NVIDIA's documentation forbids, or that this project forbids itself (copies from pageable
+/// memory).
 std::int64_t double_violations();
 /// The violations' messages, one per line; valid until the next call on the same thread.
 const char* double_violation_text();
 /// Writes the ledger as JSON, as TFT_DOUBLE_REPORT does at process exit. False if the file cannot be written.
 bool double_report(const char* path);
 
-// --- for the double of libnvinfer ----------------------------------------------------------------------------------
+// --- for the double of libnvinfer
+// ----------------------------------------------------------------------------------
 
 /// Counts a call; returns the code of the fault that fires on it, else 0.
 int double_call(const char* name);
@@ -51,7 +56,8 @@ int double_current_device();
 /// Takes bytes of the current device's memory, without an address; 0 or CUDA_ERROR_OUT_OF_MEMORY.
 int double_reserve(int device, std::size_t bytes);
 void double_unreserve(int device, std::size_t bytes);
-/// The host address behind `bytes` bytes at a device pointer; null if they are not all of one live allocation of `device`.
+/// The host address behind `bytes` bytes at a device pointer; null if they are not all of one live allocation
+/// of `device`.
 void* double_device_bytes(std::uint64_t pointer, std::size_t bytes, int device);
 
 /// Work that a stream runs, or that a capture records and a graph replays.

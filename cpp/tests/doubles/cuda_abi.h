@@ -1,5 +1,6 @@
-// The part of the CUDA driver's ABI that the double offers: NVIDIA's cuda.h is not needed to build the tests. Enumerations
-// are plain integers, as they are passed. A test compares these declarations with the real header where that is at hand.
+// The part of the CUDA driver's ABI that the double offers: NVIDIA's cuda.h is not needed to build the tests.
+// Enumerations are plain integers, as they are passed. A test compares these declarations with the real
+// header where that is at hand.
 #pragma once
 #include <cstddef>
 #include <cstdint>

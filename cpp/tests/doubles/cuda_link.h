@@ -1,5 +1,5 @@
-// How the double of libnvinfer reaches the double of libcuda: through the library that the process has already opened, as
-// the real one does; it opens none by itself.
+// How the double of libnvinfer reaches the double of libcuda: through the library that the process has
+// already opened, as the real one does; it opens none by itself.
 #pragma once
 #include <dlfcn.h>
 

@@ -48,8 +48,8 @@ constexpr CUdeviceptr device_bit = CUdeviceptr{1} << 62;
 }  // namespace
 
 bool is_sticky(CUresult code) {
-  return code == CUDA_ERROR_ECC_UNCORRECTABLE || code == CUDA_ERROR_ILLEGAL_ADDRESS || code == CUDA_ERROR_LAUNCH_TIMEOUT ||
-         (code >= CUDA_ERROR_ASSERT && code <= CUDA_ERROR_LAUNCH_FAILED);
+  return code == CUDA_ERROR_ECC_UNCORRECTABLE || code == CUDA_ERROR_ILLEGAL_ADDRESS ||
+         code == CUDA_ERROR_LAUNCH_TIMEOUT || (code >= CUDA_ERROR_ASSERT && code <= CUDA_ERROR_LAUNCH_FAILED);
 }
 
 void lose_device(CUdevice device, CUresult code) {
@@ -92,7 +92,8 @@ CUresult begin_call_in_context(const char* name) {
 CUresult begin_unsafe_call(const char* name) {
   if (const CUresult code = begin_call_in_context(name)) return code;
   if (invalidate_captures_for_unsafe_call()) {
-    Ledger::instance().violation(std::string(name) + " while a stream captures, which its capture mode forbids");
+    Ledger::instance().violation(std::string(name) +
+                                 " while a stream captures, which its capture mode forbids");
     return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
   }
   return CUDA_SUCCESS;
@@ -100,7 +101,8 @@ CUresult begin_unsafe_call(const char* name) {
 
 CUresult begin_freeing_call(const char* name) { return begin_call_in_context(name); }
 
-// --- memory ----------------------------------------------------------------------------------------------------------
+// --- memory
+// ----------------------------------------------------------------------------------------------------------
 
 Memory& Memory::instance() {
   static Memory* const memory = new Memory;
@@ -195,7 +197,8 @@ void* Memory::host_address(CUdeviceptr pointer, std::size_t bytes, CUdevice devi
   if (block == device_.begin()) return nullptr;
   --block;
   const std::size_t offset = pointer - block->first;
-  if (block->second.device != device || offset > block->second.bytes || bytes > block->second.bytes - offset) return nullptr;
+  if (block->second.device != device || offset > block->second.bytes || bytes > block->second.bytes - offset)
+    return nullptr;
   return reinterpret_cast<void*>(pointer & ~device_bit);
 }
 
@@ -230,7 +233,8 @@ using namespace doubles;
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-// --- the driver's functions for devices, contexts and memory -----------------------------------------------------------
+// --- the driver's functions for devices, contexts and memory
+// -----------------------------------------------------------
 
 EXPORT CUresult cuInit(unsigned flags) {
   if (const CUresult fault = Ledger::instance().call("cuInit")) return fault;
@@ -315,9 +319,11 @@ EXPORT CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device) {
     last = --retained == 0;
   }
   Ledger::instance().freed("context");
-  const int live = Memory::instance().live(device) + live_objects(&devices().contexts[static_cast<std::size_t>(device)]);
+  const int live =
+      Memory::instance().live(device) + live_objects(&devices().contexts[static_cast<std::size_t>(device)]);
   if (last && live > 0) {
-    Ledger::instance().violation("the last release of a context while " + std::to_string(live) + " objects live in it");
+    Ledger::instance().violation("the last release of a context while " + std::to_string(live) +
+                                 " objects live in it");
   }
   return code;
 }
@@ -386,7 +392,8 @@ EXPORT CUresult cuMemFreeHost(void* pointer) {
   return code != CUDA_SUCCESS ? code : freed;
 }
 
-// --- errors ------------------------------------------------------------------------------------------------------------
+// --- errors
+// ------------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -413,7 +420,8 @@ const struct {
      "operation not permitted when stream is capturing"},
     {CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED",
      "operation failed due to a previous error during capture"},
-    {CUDA_ERROR_CAPTURED_EVENT, "CUDA_ERROR_CAPTURED_EVENT", "operation not permitted on an event last recorded in a capturing stream"},
+    {CUDA_ERROR_CAPTURED_EVENT, "CUDA_ERROR_CAPTURED_EVENT",
+     "operation not permitted on an event last recorded in a capturing stream"},
     {CUDA_ERROR_UNKNOWN, "CUDA_ERROR_UNKNOWN", "unknown error"},
 };
 
@@ -437,7 +445,8 @@ EXPORT CUresult cuGetErrorString(CUresult code, const char** text) {
   return CUDA_ERROR_INVALID_VALUE;
 }
 
-// --- control -----------------------------------------------------------------------------------------------------------
+// --- control
+// -----------------------------------------------------------------------------------------------------------
 
 EXPORT void double_reset() {
   forget_streams();
@@ -453,7 +462,9 @@ EXPORT void double_reset() {
   Ledger::instance().reset();
 }
 
-EXPORT void double_fail(const char* name, std::int64_t nth, int code) { Ledger::instance().fail(name, nth, code); }
+EXPORT void double_fail(const char* name, std::int64_t nth, int code) {
+  Ledger::instance().fail(name, nth, code);
+}
 EXPORT std::int64_t double_faults_fired() { return Ledger::instance().faults_fired(); }
 EXPORT void double_lose_device(int device, int code) { lose_device(device, code); }
 EXPORT void double_set(const char* setting, std::int64_t value) { Ledger::instance().set(setting, value); }
@@ -480,7 +491,9 @@ EXPORT int double_call(const char* name) {
 EXPORT void double_count_created(const char* kind) { Ledger::instance().created(kind); }
 EXPORT void double_count_freed(const char* kind) { Ledger::instance().freed(kind); }
 EXPORT void double_violation(const char* message) { Ledger::instance().violation(message); }
-EXPORT int double_current_device() { return context_alive(current_context()) ? current_context()->device : -1; }
+EXPORT int double_current_device() {
+  return context_alive(current_context()) ? current_context()->device : -1;
+}
 EXPORT int double_reserve(int device, std::size_t bytes) { return Memory::instance().reserve(device, bytes); }
 EXPORT void double_unreserve(int device, std::size_t bytes) { Memory::instance().unreserve(device, bytes); }
 EXPORT void* double_device_bytes(std::uint64_t pointer, std::size_t bytes, int device) {

@@ -17,15 +17,16 @@ namespace doubles {
 
 constexpr int most_devices = 8;
 
-/// Does a call of a driver function begin well? Counts it, lets an armed fault fire, answers for a lost device. Every
-/// exported function starts with it.
+/// Does a call of a driver function begin well? Counts it, lets an armed fault fire, answers for a lost
+/// device. Every exported function starts with it.
 CUresult begin_call(const char* name);
 /// The same for functions that need a current context.
 CUresult begin_call_in_context(const char* name);
-/// The same for functions that a thread-local or global capture forbids; the captures they meet are invalidated.
+/// The same for functions that a thread-local or global capture forbids; the captures they meet are
+/// invalidated.
 CUresult begin_unsafe_call(const char* name);
-/// The same for functions that free. They free in any case, since what a lost device held is gone too, and then return
-/// this code.
+/// The same for functions that free. They free in any case, since what a lost device held is gone too, and
+/// then return this code.
 CUresult begin_freeing_call(const char* name);
 
 /// Codes after which CUDA says that the process has to be restarted to use the device again.
@@ -49,7 +50,8 @@ class Memory {
   void unreserve(CUdevice device, std::size_t bytes);
   std::size_t used(CUdevice device) const;
 
-  /// The host address behind `bytes` bytes at a device pointer; null unless all lie within one live allocation of `device`.
+  /// The host address behind `bytes` bytes at a device pointer; null unless all lie within one live
+  /// allocation of `device`.
   void* host_address(CUdeviceptr pointer, std::size_t bytes, CUdevice device) const;
   /// Do `bytes` bytes lie within one live allocation of pinned memory?
   bool is_pinned(const void* pointer, std::size_t bytes) const;

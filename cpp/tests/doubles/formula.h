@@ -1,5 +1,6 @@
-// The model that the double of libnvinfer runs: a function of all inputs of a row, in which each element counts with a
-// weight of its own, so that a wrong row, a stale or padded one or a missing copy changes every output.
+// The model that the double of libnvinfer runs: a function of all inputs of a row, in which each element
+// counts with a weight of its own, so that a wrong row, a stale or padded one or a missing copy changes every
+// output.
 //
 // With x[i][j] element j of input i of one row, all arithmetic in float64 and sums from the left:
 //   s[i]   = Σ_j x[i][j] · ((37 j + 101 i + 13 seed) mod 64 + 1) / 64

@@ -17,9 +17,12 @@ const struct {
   const char* variable;
   std::int64_t value;
 } known_settings[] = {
-    {"devices", "TFT_DOUBLE_DEVICES", 1},     {"memory", "TFT_DOUBLE_MEMORY", std::int64_t{8} << 30},
-    {"run_us", "TFT_DOUBLE_RUN_US", 0},       {"copy_us", "TFT_DOUBLE_COPY_US", 0},
-    {"jitter_us", "TFT_DOUBLE_JITTER_US", 0}, {"seed", "TFT_DOUBLE_SEED", 1},
+    {"devices", "TFT_DOUBLE_DEVICES", 1},
+    {"memory", "TFT_DOUBLE_MEMORY", std::int64_t{8} << 30},
+    {"run_us", "TFT_DOUBLE_RUN_US", 0},
+    {"copy_us", "TFT_DOUBLE_COPY_US", 0},
+    {"jitter_us", "TFT_DOUBLE_JITTER_US", 0},
+    {"seed", "TFT_DOUBLE_SEED", 1},
     {"cuda_version", "TFT_DOUBLE_CUDA_VERSION", 13000},
 };
 
@@ -84,7 +87,8 @@ void Ledger::read_environment() {
       std::fprintf(stderr, "TFT_DOUBLE_FAIL: '%s' is not name:nth:code\n", item.c_str());
       continue;
     }
-    faults_.push_back({item.substr(0, middle), std::atoll(item.c_str() + middle + 1), std::atoi(item.c_str() + last + 1)});
+    faults_.push_back(
+        {item.substr(0, middle), std::atoll(item.c_str() + middle + 1), std::atoi(item.c_str() + last + 1)});
   }
 }
 

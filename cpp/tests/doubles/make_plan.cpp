@@ -1,4 +1,5 @@
-// make_plan FILE [MAX_BATCH [SEED]]: writes a plan for the double of libnvinfer with the demo model's tensors.
+// make_plan FILE [MAX_BATCH [SEED]]: writes a plan for the double of libnvinfer with the demo model's
+// tensors.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>

@@ -1,5 +1,5 @@
-// The double of libnvinfer (and libnvinfer_lean), one source for TensorRT 10 and 11, built from NVIDIA's headers. It checks
-// that TensorRT is used as its documentation says; it says nothing about TensorRT itself.
+// The double of libnvinfer (and libnvinfer_lean), one source for TensorRT 10 and 11, built from NVIDIA's
+// headers. It checks that TensorRT is used as its documentation says; it says nothing about TensorRT itself.
 #include <NvInferRuntime.h>
 
 #include <algorithm>
@@ -24,7 +24,8 @@ using nvinfer1::ILogger;
 namespace doubles {
 
 void unmodelled(const char* function) {
-  if (const CudaLink* cuda = CudaLink::get()) cuda->violation((std::string(function) + " is not part of the double").c_str());
+  if (const CudaLink* cuda = CudaLink::get())
+    cuda->violation((std::string(function) + " is not part of the double").c_str());
 }
 
 namespace {
@@ -51,7 +52,8 @@ struct Version {
   /// As getInferLibVersion gives it; the factor of the major version changed with TensorRT 10.
   int number() const { return major * (major >= 10 ? 10000 : 1000) + minor * 100 + patch; }
   std::string text() const {
-    return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch) + "." + std::to_string(build);
+    return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch) + "." +
+           std::to_string(build);
   }
 };
 
@@ -71,17 +73,23 @@ Dims to_dims(const std::vector<std::int64_t>& values) {
   return dims;
 }
 
-std::vector<std::int64_t> from_dims(const Dims& dims) { return {dims.d, dims.d + std::clamp(dims.nbDims, 0, Dims::MAX_DIMS)}; }
+std::vector<std::int64_t> from_dims(const Dims& dims) {
+  return {dims.d, dims.d + std::clamp(dims.nbDims, 0, Dims::MAX_DIMS)};
+}
 
 std::size_t volume(const std::vector<std::int64_t>& dims, std::size_t first = 0) {
   std::size_t product = 1;
-  for (std::size_t i = first; i < dims.size(); ++i) product *= static_cast<std::size_t>(std::max<std::int64_t>(dims[i], 0));
+  for (std::size_t i = first; i < dims.size(); ++i)
+    product *= static_cast<std::size_t>(std::max<std::int64_t>(dims[i], 0));
   return product;
 }
 
-void log_error(ILogger& logger, const std::string& text) { logger.log(ILogger::Severity::kERROR, text.c_str()); }
+void log_error(ILogger& logger, const std::string& text) {
+  logger.log(ILogger::Severity::kERROR, text.c_str());
+}
 
-/// Counts a call of the API. When a fault fires, or the device is lost, it is logged as TensorRT would, and true returned.
+/// Counts a call of the API. When a fault fires, or the device is lost, it is logged as TensorRT would, and
+/// true returned.
 bool fails(const CudaLink& cuda, ILogger& logger, const char* function) {
   const int code = cuda.call(function);
   if (code == success) return false;
@@ -94,7 +102,8 @@ bool fails(const CudaLink& cuda, ILogger& logger, const char* function) {
 class OneThread {
  public:
   OneThread(const CudaLink& cuda, std::atomic<int>& users, const char* what) : users_(users) {
-    if (users_.fetch_add(1) != 0) cuda.violation((std::string(what) + " used by two threads at once").c_str());
+    if (users_.fetch_add(1) != 0)
+      cuda.violation((std::string(what) + " used by two threads at once").c_str());
   }
   ~OneThread() { users_.fetch_sub(1); }
   OneThread(const OneThread&) = delete;
@@ -104,7 +113,8 @@ class OneThread {
   std::atomic<int>& users_;
 };
 
-// --- what outlives the objects: streams and graphs hold on to it -----------------------------------------------------------
+// --- what outlives the objects: streams and graphs hold on to it
+// -----------------------------------------------------------
 
 struct EngineState {
   const CudaLink& cuda;
@@ -127,11 +137,13 @@ struct EngineState {
   }
   std::int64_t activation(std::size_t profile) const {
     const auto bytes = static_cast<std::size_t>(most_rows(profile)) * plan.activation;
-    return static_cast<std::int64_t>((bytes + activation_alignment - 1) / activation_alignment * activation_alignment);
+    return static_cast<std::int64_t>((bytes + activation_alignment - 1) / activation_alignment *
+                                     activation_alignment);
   }
   std::int64_t most_activation() const {
     std::int64_t bytes = 0;
-    for (std::size_t profile = 0; profile < plan.profiles.size(); ++profile) bytes = std::max(bytes, activation(profile));
+    for (std::size_t profile = 0; profile < plan.profiles.size(); ++profile)
+      bytes = std::max(bytes, activation(profile));
     return bytes;
   }
 };
@@ -164,7 +176,10 @@ class Run {
  public:
   /// `set` is the binding as the client has set it, `binding` the same with the outputs' shapes.
   Run(std::shared_ptr<ContextState> context, Binding set, Binding binding, bool captured)
-      : context_(std::move(context)), set_(std::move(set)), binding_(std::move(binding)), captured_(captured) {
+      : context_(std::move(context)),
+        set_(std::move(set)),
+        binding_(std::move(binding)),
+        captured_(captured) {
     if (!captured_) ++context_->pending;
   }
   ~Run() {
@@ -226,11 +241,14 @@ class Run {
   bool find_buffers(const CudaLink& cuda) {
     const int device = context_->engine->device;
     for (const PlanTensor& tensor : context_->engine->plan.tensors) {
-      hosts_[tensor.name] = static_cast<char*>(cuda.device_bytes(binding_.addresses.at(tensor.name), bytes_of(tensor), device));
-      if (hosts_[tensor.name] == nullptr) return crash("a run used the buffer of a tensor after it was freed"), false;
+      hosts_[tensor.name] =
+          static_cast<char*>(cuda.device_bytes(binding_.addresses.at(tensor.name), bytes_of(tensor), device));
+      if (hosts_[tensor.name] == nullptr)
+        return crash("a run used the buffer of a tensor after it was freed"), false;
     }
     if (binding_.activation == 0) return true;
-    scratch_ = cuda.device_bytes(binding_.activation, static_cast<std::size_t>(binding_.activation_bytes), device);
+    scratch_ =
+        cuda.device_bytes(binding_.activation, static_cast<std::size_t>(binding_.activation_bytes), device);
     if (scratch_ == nullptr) return crash("a run used activation memory after it was freed"), false;
     return true;
   }
@@ -248,9 +266,11 @@ class Run {
         if (input.type == "float32") {
           sums.push_back(weighted_sum(reinterpret_cast<const float*>(x), count, sums.size(), plan.seed));
         } else if (input.type == "int32") {
-          sums.push_back(weighted_sum(reinterpret_cast<const std::int32_t*>(x), count, sums.size(), plan.seed));
+          sums.push_back(
+              weighted_sum(reinterpret_cast<const std::int32_t*>(x), count, sums.size(), plan.seed));
         } else if (input.type == "int64") {
-          sums.push_back(weighted_sum(reinterpret_cast<const std::int64_t*>(x), count, sums.size(), plan.seed));
+          sums.push_back(
+              weighted_sum(reinterpret_cast<const std::int64_t*>(x), count, sums.size(), plan.seed));
         } else {
           sums.push_back(0);  // types that are there for plans that do not fit
         }
@@ -270,11 +290,13 @@ class Run {
   void* scratch_ = nullptr;
 };
 
-// --- IExecutionContext -----------------------------------------------------------------------------------------------------
+// --- IExecutionContext
+// -----------------------------------------------------------------------------------------------------
 
 class Context final : public nvinfer1::IExecutionContext, public UnmodelledContext {
  public:
-  Context(nvinfer1::ICudaEngine& engine, std::shared_ptr<EngineState> state, std::size_t reserved, bool own_activation)
+  Context(nvinfer1::ICudaEngine& engine, std::shared_ptr<EngineState> state, std::size_t reserved,
+          bool own_activation)
       : engine_(engine),
         state_(std::make_shared<ContextState>(std::move(state))),
         cuda_(state_->engine->cuda),
@@ -319,7 +341,8 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
     const OneThread guard(cuda_, users_, "an execution context");
     if (fails(cuda_, logger_, "setInputShape")) return false;
     const PlanTensor* const tensor = state_->engine->find(name);
-    if (tensor == nullptr || !tensor->input) return error("setInputShape", std::string("no input is named ") + name);
+    if (tensor == nullptr || !tensor->input)
+      return error("setInputShape", std::string("no input is named ") + name);
     const std::vector<std::int64_t> shape = from_dims(dims);
     const std::lock_guard lock(state_->mutex);
     const auto& ranges = plan().profiles[static_cast<std::size_t>(state_->binding.profile)];
@@ -331,8 +354,10 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
       fits = shape[i] >= low && shape[i] <= high;
     }
     if (!fits) {
-      return error("setInputShape", "Static dimension mismatch or dimension outside of the profile's range while setting "
-                                    "input shape for " + tensor->name);
+      return error("setInputShape",
+                   "Static dimension mismatch or dimension outside of the profile's range while setting "
+                   "input shape for " +
+                       tensor->name);
     }
     state_->binding.shapes[tensor->name] = shape;
     return true;
@@ -357,7 +382,9 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
   bool setInputTensorAddress(char const* name, void const* data) noexcept override {
     return setTensorAddress(name, const_cast<void*>(data));
   }
-  bool setOutputTensorAddress(char const* name, void* data) noexcept override { return setTensorAddress(name, data); }
+  bool setOutputTensorAddress(char const* name, void* data) noexcept override {
+    return setTensorAddress(name, data);
+  }
   void const* getTensorAddress(char const* name) const noexcept override {
     const std::lock_guard lock(state_->mutex);
     const auto found = state_->binding.addresses.find(name);
@@ -371,7 +398,8 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
   std::int32_t inferShapes(std::int32_t most, char const** names) noexcept override {
     const std::lock_guard lock(state_->mutex);
     const std::vector<const PlanTensor*> missing = missing_shapes(state_->binding);
-    for (std::size_t i = 0; i < missing.size() && static_cast<std::int32_t>(i) < most; ++i) names[i] = missing[i]->name.c_str();
+    for (std::size_t i = 0; i < missing.size() && static_cast<std::int32_t>(i) < most; ++i)
+      names[i] = missing[i]->name.c_str();
     return static_cast<std::int32_t>(missing.size());
   }
 
@@ -394,7 +422,8 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
       error("setDeviceMemoryV2", "the memory is not aligned to 256 bytes");
       return;
     }
-    if (bytes < 0 || cuda_.device_bytes(address, static_cast<std::size_t>(bytes), state_->engine->device) == nullptr) {
+    if (bytes < 0 ||
+        cuda_.device_bytes(address, static_cast<std::size_t>(bytes), state_->engine->device) == nullptr) {
       cuda_.violation("setDeviceMemoryV2 with what is not live memory of the engine's device");
       return;
     }
@@ -414,7 +443,8 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
   const Plan& plan() const { return state_->engine->plan; }
 
   bool error(const char* function, const std::string& problem) const {
-    log_error(logger_, std::string("IExecutionContext::") + function + ": Error Code 3: API Usage Error (" + problem + ")");
+    log_error(logger_, std::string("IExecutionContext::") + function + ": Error Code 3: API Usage Error (" +
+                           problem + ")");
     return false;
   }
 
@@ -428,7 +458,8 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
 
   /// A tensor's shape with the batch that the inputs have now.
   std::vector<std::int64_t> resolved(const Binding& binding, const PlanTensor& tensor) const {
-    if (const auto found = binding.shapes.find(tensor.name); found != binding.shapes.end()) return found->second;
+    if (const auto found = binding.shapes.find(tensor.name); found != binding.shapes.end())
+      return found->second;
     std::vector<std::int64_t> shape = tensor.dims;
     if (!tensor.input && shape[0] == -1) {
       for (const auto& [name, input] : binding.shapes) shape[0] = input[0];
@@ -438,7 +469,8 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
 
   std::size_t needed_activation(const Binding& binding) const {
     std::size_t rows = 0;
-    for (const auto& [name, shape] : binding.shapes) rows = std::max(rows, static_cast<std::size_t>(shape[0]));
+    for (const auto& [name, shape] : binding.shapes)
+      rows = std::max(rows, static_cast<std::size_t>(shape[0]));
     return rows * plan().activation;
   }
 
@@ -473,7 +505,8 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
         return error("enqueueV3", "the address of tensor " + tensor.name + " is not set");
       }
       if (cuda_.device_bytes(address->second, bytes, state_->engine->device) == nullptr) {
-        cuda_.violation(("the buffer of tensor " + tensor.name + " is smaller than its shape, or not live").c_str());
+        cuda_.violation(
+            ("the buffer of tensor " + tensor.name + " is smaller than its shape, or not live").c_str());
         return false;
       }
     }
@@ -506,7 +539,8 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
   std::set<std::map<std::string, std::vector<std::int64_t>>> warm_;  // shapes that have run at least once
 };
 
-// --- ICudaEngine -----------------------------------------------------------------------------------------------------------
+// --- ICudaEngine
+// -----------------------------------------------------------------------------------------------------------
 
 class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
  public:
@@ -528,7 +562,9 @@ class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
   std::int32_t getNbOptimizationProfiles() const noexcept override {
     return static_cast<std::int32_t>(state_->plan.profiles.size());
   }
-  std::int32_t getNbIOTensors() const noexcept override { return static_cast<std::int32_t>(state_->plan.tensors.size()); }
+  std::int32_t getNbIOTensors() const noexcept override {
+    return static_cast<std::int32_t>(state_->plan.tensors.size());
+  }
   char const* getIOTensorName(std::int32_t index) const noexcept override {
     if (index < 0 || index >= getNbIOTensors()) return nullptr;
     return state_->plan.tensors[static_cast<std::size_t>(index)].name.c_str();
@@ -541,14 +577,19 @@ class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
     const PlanTensor* const tensor = state_->find(name);
     return tensor == nullptr ? DataType::kFLOAT : data_type(tensor->type);
   }
-  nvinfer1::TensorLocation getTensorLocation(char const*) const noexcept override { return nvinfer1::TensorLocation::kDEVICE; }
-  nvinfer1::TensorFormat getTensorFormat(char const*) const noexcept override { return nvinfer1::TensorFormat::kLINEAR; }
+  nvinfer1::TensorLocation getTensorLocation(char const*) const noexcept override {
+    return nvinfer1::TensorLocation::kDEVICE;
+  }
+  nvinfer1::TensorFormat getTensorFormat(char const*) const noexcept override {
+    return nvinfer1::TensorFormat::kLINEAR;
+  }
   nvinfer1::TensorIOMode getTensorIOMode(char const* name) const noexcept override {
     const PlanTensor* const tensor = state_->find(name);
     if (tensor == nullptr) return nvinfer1::TensorIOMode::kNONE;
     return tensor->input ? nvinfer1::TensorIOMode::kINPUT : nvinfer1::TensorIOMode::kOUTPUT;
   }
-  Dims getProfileShape(char const* name, std::int32_t profile, nvinfer1::OptProfileSelector select) const noexcept override {
+  Dims getProfileShape(char const* name, std::int32_t profile,
+                       nvinfer1::OptProfileSelector select) const noexcept override {
     if (profile < 0 || profile >= getNbOptimizationProfiles()) return Dims{-1, {}};
     const auto& ranges = state_->plan.profiles[static_cast<std::size_t>(profile)];
     if (const auto range = ranges.find(name); range != ranges.end()) {
@@ -571,10 +612,12 @@ class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
       return nullptr;
     }
     const bool own = strategy != nvinfer1::ExecutionContextAllocationStrategy::kUSER_MANAGED;
-    const std::size_t bytes = bytes_of_context + (own ? static_cast<std::size_t>(state_->most_activation()) : 0);
+    const std::size_t bytes =
+        bytes_of_context + (own ? static_cast<std::size_t>(state_->most_activation()) : 0);
     if (state_->cuda.reserve(state_->device, bytes) != success) {
-      log_error(state_->logger, "IExecutionContext::IExecutionContext: Error Code 2: OutOfMemory (Requested size was " +
-                                    std::to_string(bytes) + " bytes.)");
+      log_error(state_->logger,
+                "IExecutionContext::IExecutionContext: Error Code 2: OutOfMemory (Requested size was " +
+                    std::to_string(bytes) + " bytes.)");
       return nullptr;
     }
     return new Context(*this, state_, bytes, own);
@@ -585,7 +628,8 @@ class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
   const std::shared_ptr<std::atomic<int>> engines_of_runtime_;
 };
 
-// --- IRuntime --------------------------------------------------------------------------------------------------------------
+// --- IRuntime
+// --------------------------------------------------------------------------------------------------------------
 
 class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
  public:
@@ -622,13 +666,15 @@ class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
     }
     const std::string own = Version().text();
     if (plan && plan->version != "*" && plan->version != own) {
-      problem = "The engine plan file is not compatible with this version of TensorRT, expecting library version " + own +
-                " got " + plan->version + ", please rebuild.";
+      problem =
+          "The engine plan file is not compatible with this version of TensorRT, expecting library version " +
+          own + " got " + plan->version + ", please rebuild.";
     }
 #ifdef TFT_DOUBLE_LEAN
     if (plan && plan->version != "*") problem = "the lean runtime takes version compatible plans only";
 #endif
-    if (plan && plan->host_code && !host_code_allowed_) problem = "the plan contains host code, which is not allowed";
+    if (plan && plan->host_code && !host_code_allowed_)
+      problem = "the plan contains host code, which is not allowed";
     if (plan && plan->profiles.empty()) problem = "the plan has no optimization profile";
     if (problem.empty() && cuda_.reserve(device, plan->weights) != success) {
       problem = "Error Code 2: OutOfMemory (Requested size was " + std::to_string(plan->weights) + " bytes.)";
@@ -651,7 +697,8 @@ class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
 }  // namespace
 }  // namespace doubles
 
-// --- the library's functions ---------------------------------------------------------------------------------------------------
+// --- the library's functions
+// ---------------------------------------------------------------------------------------------------
 
 using namespace doubles;
 
@@ -666,10 +713,13 @@ TENSORRTAPI std::int32_t getInferLibBuildVersion() noexcept { return Version().b
 TENSORRTAPI void* createInferRuntime_INTERNAL(void* logger_pointer, std::int32_t version) noexcept {
   auto& logger = *static_cast<ILogger*>(logger_pointer);
   const CudaLink* const cuda = CudaLink::get();
-  if (cuda == nullptr || cuda->setting("devices") < 1 || std::getenv("TFT_DOUBLE_TENSORRT_NO_GPU") != nullptr) {
-    // As TensorRT 10.15 does on a machine without a GPU: an error in the log, and a pointer that is neither null nor usable.
-    log_error(logger, "CUDA initialization failure with error: 35. Please check your CUDA installation: "
-                      "http://docs.nvidia.com/cuda/cuda-installation-guide-linux/index.html");
+  if (cuda == nullptr || cuda->setting("devices") < 1 ||
+      std::getenv("TFT_DOUBLE_TENSORRT_NO_GPU") != nullptr) {
+    // As TensorRT 10.15 does on a machine without a GPU: an error in the log, and a pointer that is neither
+    // null nor usable.
+    log_error(logger,
+              "CUDA initialization failure with error: 35. Please check your CUDA installation: "
+              "http://docs.nvidia.com/cuda/cuda-installation-guide-linux/index.html");
     return reinterpret_cast<void*>(0x238);
   }
   if (const int code = cuda->call("createInferRuntime_INTERNAL")) {
@@ -677,8 +727,10 @@ TENSORRTAPI void* createInferRuntime_INTERNAL(void* logger_pointer, std::int32_t
     return nullptr;
   }
   if (version != Version().number()) {
-    log_error(logger, "createInferRuntime: Error Code 3: API Usage Error (CreateInferRuntime got called with version " +
-                          std::to_string(version) + ", expected " + std::to_string(Version().number()) + ")");
+    log_error(
+        logger,
+        "createInferRuntime: Error Code 3: API Usage Error (CreateInferRuntime got called with version " +
+            std::to_string(version) + ", expected " + std::to_string(Version().number()) + ")");
     return nullptr;
   }
   return static_cast<nvinfer1::IRuntime*>(new Runtime(*cuda, logger));

@@ -88,12 +88,14 @@ std::string write_plan(const Plan& plan) {
   if (plan.host_code) out << "hostcode\n";
   if (plan.noop) out << "noop\n";
   for (const PlanTensor& tensor : plan.tensors) {
-    out << (tensor.input ? "input " : "output ") << tensor.name << " " << tensor.type << " " << join(tensor.dims) << "\n";
+    out << (tensor.input ? "input " : "output ") << tensor.name << " " << tensor.type << " "
+        << join(tensor.dims) << "\n";
   }
   for (const auto& profile : plan.profiles) {
     out << "profile\n";
     for (const auto& [name, range] : profile) {
-      out << "range " << name << " " << join(range[0]) << " " << join(range[1]) << " " << join(range[2]) << "\n";
+      out << "range " << name << " " << join(range[0]) << " " << join(range[1]) << " " << join(range[2])
+          << "\n";
     }
   }
   const std::string text = out.str();
@@ -103,7 +105,8 @@ std::string write_plan(const Plan& plan) {
 std::optional<Plan> read_plan(std::string_view text, std::string& problem) {
   if (!text.starts_with(first_line)) return problem = "magicTag does not match", std::nullopt;
   const std::size_t end = text.rfind(last_word);
-  if (end == std::string_view::npos || text.substr(end + last_word.size()) != checksum(text.substr(0, end)) + "\n") {
+  if (end == std::string_view::npos ||
+      text.substr(end + last_word.size()) != checksum(text.substr(0, end)) + "\n") {
     return problem = "the plan is truncated or damaged", std::nullopt;
   }
   Plan plan;

@@ -1,16 +1,15 @@
-// The double's plans: a short text that names tensors, shapes and profiles, with a checksum over all that precedes it.
+// The double's plans: a short text that names tensors, shapes and profiles, with a checksum over all that
+// precedes it.
 //
 //   tft-double-plan 1
-//   version 10.16.0.72                                the TensorRT that "built" it; * for a version-compatible plan
-//   seed 7                                            varies the model
-//   weights 1048576                                   bytes of device memory for the engine
-//   activation 65536                                  bytes of device memory for each row of a batch
-//   noop                                              optional: the model computes nothing, for benchmarks
-//   hostcode                                          optional: refused unless the runtime allows code for the host
-//   input encoder_cont float32 -1,288,14
-//   output predictions float32 -1,96,7
-//   profile                                           begins an optimisation profile
-//   range encoder_cont 1,288,14 8,288,14 32,288,14    of one input in it: minimum, optimum, maximum
+//   version 10.16.0.72                                the TensorRT that "built" it; * for a
+//   version-compatible plan seed 7                                            varies the model weights
+//   1048576                                   bytes of device memory for the engine activation 65536 bytes of
+//   device memory for each row of a batch noop                                              optional: the
+//   model computes nothing, for benchmarks hostcode                                          optional:
+//   refused unless the runtime allows code for the host input encoder_cont float32 -1,288,14 output
+//   predictions float32 -1,96,7 profile                                           begins an optimisation
+//   profile range encoder_cont 1,288,14 8,288,14 32,288,14    of one input in it: minimum, optimum, maximum
 //   checksum 1a2b3c4d                                 FNV-1a, 32 bits, of every byte before this line
 #pragma once
 #include <array>

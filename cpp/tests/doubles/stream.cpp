@@ -33,12 +33,15 @@ Handles& handles() {
 void violation(const std::string& message) { Ledger::instance().violation(message); }
 
 std::int64_t now() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 }  // namespace
 
-// --- CUstream_st ---------------------------------------------------------------------------------------------------------
+// --- CUstream_st
+// ---------------------------------------------------------------------------------------------------------
 
 CUstream_st::CUstream_st(CUcontext owner) : context(owner), thread_([this] { loop(); }) {}
 
@@ -100,7 +103,8 @@ void CUstream_st::loop() {
   }
 }
 
-// --- CUevent_st ----------------------------------------------------------------------------------------------------------
+// --- CUevent_st
+// ----------------------------------------------------------------------------------------------------------
 
 Work CUevent_st::record() {
   std::uint64_t generation = 0;
@@ -123,7 +127,8 @@ Work CUevent_st::record() {
   return work;
 }
 
-// --- lookups -------------------------------------------------------------------------------------------------------------
+// --- lookups
+// -------------------------------------------------------------------------------------------------------------
 
 namespace doubles {
 
@@ -160,7 +165,8 @@ CUresult enqueue(CUstream stream, Work work) {
   {
     const std::lock_guard lock(stream->capture_mutex);
     if (stream->capture != nullptr) {
-      if (stream->capture_mode != CU_STREAM_CAPTURE_MODE_RELAXED && stream->capture_thread != std::this_thread::get_id()) {
+      if (stream->capture_mode != CU_STREAM_CAPTURE_MODE_RELAXED &&
+          stream->capture_thread != std::this_thread::get_id()) {
         violation("work enqueued by one thread on a stream that another captures");
       }
       if (stream->capture_invalidated) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
@@ -178,7 +184,8 @@ bool invalidate_captures_for_unsafe_call() {
   for (const CUstream stream : handles().streams) {
     const std::lock_guard capture_lock(stream->capture_mutex);
     if (stream->capture == nullptr || stream->capture_mode == CU_STREAM_CAPTURE_MODE_RELAXED) continue;
-    if (stream->capture_mode == CU_STREAM_CAPTURE_MODE_GLOBAL || stream->capture_thread == std::this_thread::get_id()) {
+    if (stream->capture_mode == CU_STREAM_CAPTURE_MODE_GLOBAL ||
+        stream->capture_thread == std::this_thread::get_id()) {
       stream->capture_invalidated = true;
       any = true;
     }
@@ -225,7 +232,8 @@ void forget_streams() {
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-// --- streams -------------------------------------------------------------------------------------------------------------
+// --- streams
+// -------------------------------------------------------------------------------------------------------------
 
 EXPORT CUresult cuStreamCreate(CUstream* stream, unsigned flags) {
   if (const CUresult code = begin_call_in_context("cuStreamCreate")) return code;
@@ -288,7 +296,8 @@ EXPORT CUresult cuStreamWaitEvent(CUstream stream, CUevent event, unsigned) {
   return enqueue(stream, std::move(work));
 }
 
-// --- copies --------------------------------------------------------------------------------------------------------------
+// --- copies
+// --------------------------------------------------------------------------------------------------------------
 
 EXPORT CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, std::size_t bytes, CUstream stream) {
   if (const CUresult code = begin_call_in_context("cuMemcpyHtoDAsync_v2")) {
@@ -307,7 +316,8 @@ EXPORT CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, std::size
   }
   Work work;
   work.run = [to, from, bytes, device]() -> CUresult {
-    if (void* const early = Memory::instance().host_address(to, bytes, device)) std::memset(early, poison, bytes);
+    if (void* const early = Memory::instance().host_address(to, bytes, device))
+      std::memset(early, poison, bytes);
     double_delay("copy_us");
     if (const CUresult fault = Ledger::instance().call("run:copy")) return fault;
     void* const destination = Memory::instance().host_address(to, bytes, device);
@@ -379,7 +389,8 @@ EXPORT CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, std::size_t
   return enqueue(stream, std::move(work));
 }
 
-// --- events --------------------------------------------------------------------------------------------------------------
+// --- events
+// --------------------------------------------------------------------------------------------------------------
 
 EXPORT CUresult cuEventCreate(CUevent* event, unsigned flags) {
   if (const CUresult code = begin_call_in_context("cuEventCreate")) return code;
@@ -409,7 +420,8 @@ EXPORT CUresult cuEventRecordWithFlags(CUevent event, CUstream stream, unsigned 
   if (const CUresult code = check_stream(stream, "cuEventRecordWithFlags")) return code;
   const auto found = find_event(event, "cuEventRecordWithFlags");
   if (found == nullptr) return CUDA_ERROR_INVALID_HANDLE;
-  if (flags != CU_EVENT_RECORD_EXTERNAL || double_capturing(stream) != 1) return enqueue(stream, found->record());
+  if (flags != CU_EVENT_RECORD_EXTERNAL || double_capturing(stream) != 1)
+    return enqueue(stream, found->record());
   Work work;  // an event node: recorded anew at each launch
   auto generation = std::make_shared<std::atomic<std::uint64_t>>(0);
   work.always = true;
@@ -487,7 +499,8 @@ EXPORT CUresult cuEventElapsedTime(float* milliseconds, CUevent from, CUevent to
   return CUDA_SUCCESS;
 }
 
-// --- capture and graphs ----------------------------------------------------------------------------------------------------
+// --- capture and graphs
+// ----------------------------------------------------------------------------------------------------
 
 EXPORT CUresult cuStreamBeginCapture_v2(CUstream stream, unsigned mode) {
   if (const CUresult code = begin_call_in_context("cuStreamBeginCapture_v2")) return code;
@@ -509,7 +522,8 @@ EXPORT CUresult cuStreamEndCapture(CUstream stream, CUgraph* graph) {
   {
     const std::lock_guard lock(stream->capture_mutex);
     if (stream->capture == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    if (stream->capture_mode != CU_STREAM_CAPTURE_MODE_RELAXED && stream->capture_thread != std::this_thread::get_id()) {
+    if (stream->capture_mode != CU_STREAM_CAPTURE_MODE_RELAXED &&
+        stream->capture_thread != std::this_thread::get_id()) {
       violation("a capture ended by another thread than began it");
       return CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD;
     }
@@ -528,7 +542,7 @@ EXPORT CUresult cuStreamIsCapturing(CUstream stream, unsigned* status) {
   if (const CUresult code = begin_call_in_context("cuStreamIsCapturing")) return code;
   if (const CUresult code = check_stream(stream, "cuStreamIsCapturing")) return code;
   const std::lock_guard lock(stream->capture_mutex);
-  *status = stream->capture == nullptr       ? CU_STREAM_CAPTURE_STATUS_NONE
+  *status = stream->capture == nullptr    ? CU_STREAM_CAPTURE_STATUS_NONE
             : stream->capture_invalidated ? CU_STREAM_CAPTURE_STATUS_INVALIDATED
                                           : CU_STREAM_CAPTURE_STATUS_ACTIVE;
   return CUDA_SUCCESS;
@@ -596,7 +610,8 @@ EXPORT CUresult cuGraphLaunch(CUgraphExec exec, CUstream stream) {
   return CUDA_SUCCESS;
 }
 
-// --- for the double of libnvinfer --------------------------------------------------------------------------------------------
+// --- for the double of libnvinfer
+// --------------------------------------------------------------------------------------------
 
 EXPORT int double_enqueue(void* handle, DoubleWork work) {
   const std::shared_ptr<void> state(work.state, work.destroy);

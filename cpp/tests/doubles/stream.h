@@ -1,4 +1,5 @@
-// Streams of the double: each runs its work in order on a thread of its own, or, while it captures, collects it for a graph.
+// Streams of the double: each runs its work in order on a thread of its own, or, while it captures, collects
+// it for a graph.
 #pragma once
 #include <condition_variable>
 #include <cstdint>
@@ -84,8 +85,8 @@ struct CUstream_st {
 
 namespace doubles {
 
-/// The live objects of a kind: a handle is looked up before it is followed, so that a freed or foreign one is an error
-/// instead of a crash.
+/// The live objects of a kind: a handle is looked up before it is followed, so that a freed or foreign one is
+/// an error instead of a crash.
 CUresult check_stream(CUstream stream, const char* function);
 std::shared_ptr<CUevent_st> find_event(CUevent event, const char* function);
 
