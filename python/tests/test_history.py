@@ -140,3 +140,20 @@ def test_files_that_are_not_there_are_named(tmp_path):
     with pytest.raises(ExportError) as caught:
         ColumnMap.read(tmp_path / "broken.json")
     assert caught.value.code == "map_invalid"
+
+
+def test_a_timestamp_that_is_no_time_is_refused(tmp_path, fleet):
+    path = tmp_path / "history.csv"
+    fleet.assign(timestamp="yesterday").to_csv(path, index=False)
+    with pytest.raises(ExportError, match="timestamp") as caught:
+        read_history(path)
+    assert caught.value.code == "history_invalid"
+
+
+def test_a_history_of_other_metrics_is_read_and_put_on_the_grid(tmp_path):
+    path = tmp_path / "history.csv"
+    times = ["2026-01-01T00:00Z", "2026-01-01T00:05Z", "2026-01-01T00:15Z"]
+    pd.DataFrame({"timestamp": times, "server_name": "a", "queue": [1, 2, 4]}).to_csv(path, index=False)
+    gridded = on_grid(read_history(path, metrics=["queue"]))
+    assert gridded["queue"].tolist() == [1, 2, 2, 4]
+    assert gridded["queue"].dtype == np.float32

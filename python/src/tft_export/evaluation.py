@@ -82,9 +82,14 @@ def evaluate_bundle(
     `week_shifts` moves the calendar by whole weeks: a model that learnt one month's habits shows it here.
     """
     description = read_description(folder)
-    rows = on_grid(
-        read_history(history, ColumnMap.read(column_map) if column_map else None), description.step_minutes
-    )
+    missing = {0.1, 0.9} - set(description.quantiles)
+    if missing:
+        raise ExportError(
+            "unsupported_option", f"the 80 % band needs the quantiles 0.1 and 0.9; the model lacks {missing}"
+        )
+    metrics = [metric.name for metric in description.metrics]
+    recording = read_history(history, ColumnMap.read(column_map) if column_map else None, metrics)
+    rows = on_grid(recording, description.step_minutes)
     origins = _origins(rows, description, every)
     horizon = np.arange(description.horizon)
     y = rows[description.target].to_numpy(np.float64)[origins[:, None] + horizon]

@@ -1,6 +1,7 @@
 """Histories as data frames: CSV in, rows on the model's grid out, each unbroken run of rows marked."""
 
 import gzip
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +12,28 @@ from .mapping import ColumnMap
 from .metrics import METRIC_NAMES, STEP_MINUTES
 
 DEFAULT_MAX_GAP = 12
+_NO_METRICS = {"timestamp", "server_name", "profile", "status", "slot"}
 
 
-def read_history(path: str | Path, column_map: ColumnMap | None = None) -> pd.DataFrame:
-    """Reads a history file (CSV, gzip by its name) into the columns of HISTORY_COLUMNS, times in UTC."""
+def read_csv(path: str | Path) -> pd.DataFrame:
+    """A history file's columns as they stand. Raises history_not_found, history_invalid."""
     try:
-        frame = pd.read_csv(path, dtype={"server": str, "server_name": str})
+        return pd.read_csv(path, dtype={"server": str, "server_name": str})
     except OSError as error:
         raise ExportError("history_not_found", f"cannot read the history {path}: {error}") from error
     except ValueError as error:
         raise ExportError("history_invalid", f"{path} is not a CSV file: {error}") from error
-    mapped = (column_map or ColumnMap({})).apply(frame)
-    mapped["timestamp"] = pd.to_datetime(mapped["timestamp"], utc=True)
+
+
+def read_history(
+    path: str | Path, column_map: ColumnMap | None = None, metrics: Sequence[str] = METRIC_NAMES
+) -> pd.DataFrame:
+    """Reads a history file: timestamp (UTC), server_name, profile, status and these metrics."""
+    mapped = (column_map or ColumnMap({})).apply(read_csv(path), metrics)
+    try:
+        mapped["timestamp"] = pd.to_datetime(mapped["timestamp"], utc=True, format="ISO8601")
+    except ValueError as error:
+        raise ExportError("history_invalid", f"{path} holds a timestamp that is no time: {error}") from error
     return mapped
 
 
@@ -64,7 +75,8 @@ def on_grid(
         raise ExportError("history_empty", "the history has no rows")
     gridded = pd.concat(parts, ignore_index=True)
     gridded["timestamp"] = pd.to_datetime(gridded["slot"] * (60 * step_minutes), unit="s", utc=True)
-    gridded[list(METRIC_NAMES)] = gridded[list(METRIC_NAMES)].astype(np.float32)
+    metrics = [name for name in frame.columns if name not in _NO_METRICS]
+    gridded[metrics] = gridded[metrics].astype(np.float32)
     return gridded
 
 

@@ -17,7 +17,7 @@ from pytorch_forecasting import TimeSeriesDataSet
 
 from .checkpoint import Checkpoint
 from .errors import ExportError
-from .history import time_features
+from .history import read_csv, time_features
 from .mapping import ColumnMap
 from .structure import KNOWN_FEATURES, UNKNOWN, Category, Structure
 from .tensors import INPUT_NAMES
@@ -216,12 +216,7 @@ def _class_names(category: Category) -> np.ndarray:
 
 def _read_rows(path: Path, structure: Structure, column_map: ColumnMap | None) -> pd.DataFrame:
     """The history on the model's grid, sorted by server and time, with one code column per category."""
-    try:
-        frame = pd.read_csv(path, dtype={"server": str, "server_name": str})
-    except OSError as error:
-        raise ExportError("history_not_found", f"cannot read the history {path}: {error}") from error
-    except ValueError as error:
-        raise ExportError("history_invalid", f"{path} is not a CSV file: {error}") from error
+    frame = read_csv(path)
     rows = (column_map or ColumnMap({})).apply(frame, structure.metrics)
     try:
         times = pd.to_datetime(rows["timestamp"], utc=True, format="ISO8601")
