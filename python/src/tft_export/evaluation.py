@@ -15,10 +15,11 @@ from .bundle import Description, check_file, read_description
 from .errors import ExportError
 from .history import on_grid, read_history, time_features
 from .mapping import ColumnMap
+from .metrics import KNOWN
 from .naive import NAIVE_FORECASTS
 
 _BATCH = 64
-_STEPS_PER_WEEK_MINUTES = 7 * 24 * 60
+_MINUTES_PER_WEEK = 7 * 24 * 60
 
 
 @dataclass(frozen=True)
@@ -136,10 +137,9 @@ def _predict(
     codes = np.stack(
         [rows[c.name].map(c.codes).fillna(0).to_numpy(np.int32) for c in description.categories], axis=-1
     )
-    slots = rows["slot"].to_numpy() + weeks * _STEPS_PER_WEEK_MINUTES // description.step_minutes
-    all_features = ["hour", "day_of_week", "month", "is_weekend"]
+    slots = rows["slot"].to_numpy() + weeks * _MINUTES_PER_WEEK // description.step_minutes
     known = time_features(slots, description.step_minutes)[
-        :, [all_features.index(name) for name in description.known]
+        :, [KNOWN.index(name) for name in description.known]
     ]
     past, future = np.arange(-description.encoder_length, 0), np.arange(description.horizon)
     outputs = []

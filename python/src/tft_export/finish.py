@@ -16,7 +16,8 @@ from pytorch_forecasting import TemporalFusionTransformer
 from torch import Tensor
 
 from .metrics import QUANTILES
-from .trainer import Data, Settings, make_model, pinball
+from .settings import Settings
+from .trainer import Data, make_model, pinball
 from .training_network import prepare_for_training
 from .windows import Windows
 

@@ -3,8 +3,11 @@
 import argparse
 from pathlib import Path
 
+from .settings import Settings
+
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    defaults = Settings()
     parser = subparsers.add_parser(
         "train",
         help="fit the default model on recorded and simulated machines",
@@ -14,17 +17,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("history", type=Path, help="recorded metrics (CSV, may be gzipped)")
     parser.add_argument("--map", type=Path, dest="column_map", help="column map of that file (maps/*.json)")
     parser.add_argument("--state", type=Path, default=Path("runs/demo"), help="folder of the run's state")
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--batch", type=int, default=64, help="windows in a step")
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--weight-decay", type=float, default=1e-2)
-    parser.add_argument("--dropout", type=float, default=0.15)
-    parser.add_argument("--average", type=float, default=0.998)
-    parser.add_argument("--simulated-share", type=float, default=0.25)
-    parser.add_argument("--simulated-servers", type=int, default=56)
-    parser.add_argument("--simulated-days", type=int, default=70)
-    parser.add_argument("--validation-machines", type=int, default=12)
-    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=defaults.steps)
+    parser.add_argument("--batch", type=int, default=defaults.batch, help="windows in a step")
+    parser.add_argument("--learning-rate", type=float, default=defaults.learning_rate)
+    parser.add_argument("--weight-decay", type=float, default=defaults.weight_decay)
+    parser.add_argument("--dropout", type=float, default=defaults.dropout)
+    parser.add_argument("--average", type=float, default=defaults.average)
+    parser.add_argument("--simulated-share", type=float, default=defaults.simulated_share)
+    parser.add_argument("--simulated-servers", type=int, default=defaults.simulated_servers)
+    parser.add_argument("--simulated-days", type=int, default=defaults.simulated_days)
+    parser.add_argument("--validation-machines", type=int, default=defaults.validation_machines)
+    parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
     parser.add_argument("--validate-every", type=int, default=500, metavar="STEPS")
     parser.add_argument("--seconds", type=float, help="stop after this long; go on by the same command")
@@ -39,21 +42,9 @@ def run(options: argparse.Namespace) -> int:
     import torch
 
     from .finish import finish
-    from .trainer import Settings, Trainer, load_data
+    from .trainer import Trainer, load_data
 
-    settings = Settings(
-        steps=options.steps,
-        batch=options.batch,
-        learning_rate=options.learning_rate,
-        weight_decay=options.weight_decay,
-        dropout=options.dropout,
-        average=options.average,
-        simulated_share=options.simulated_share,
-        simulated_servers=options.simulated_servers,
-        simulated_days=options.simulated_days,
-        validation_machines=options.validation_machines,
-        seed=options.seed,
-    )
+    settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
     device = torch.device(
         ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
     )

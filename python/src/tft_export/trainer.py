@@ -20,26 +20,10 @@ from .dataset import training_dataset
 from .history import on_grid, read_history
 from .mapping import ColumnMap
 from .metrics import QUANTILES
+from .settings import Settings
 from .simulation import simulate
 from .training_network import prepare_for_training
 from .windows import Batch, Windows
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run was trained with; written into the bundle."""
-
-    steps: int = 6000
-    batch: int = 64
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-2
-    simulated_servers: int = 56
-    simulated_days: int = 70
-    simulated_share: float = 0.25
-    validation_machines: int = 12
-    average: float = 0.998  # decay of the exponential moving average of the weights
-    dropout: float = 0.15
-    seed: int = 7
 
 
 @dataclass
@@ -126,20 +110,20 @@ class Trainer:
     def fit(self, validate_every: int, seconds: float | None = None) -> None:
         begun = last_shown = time.monotonic()
         first = self.step
-        total = 0.0
+        loss = float("nan")
         while self.step < self.settings.steps:
             if seconds is not None and time.monotonic() - begun > seconds:
                 print(f"time is up at step {self.step}; the same command goes on from there", flush=True)
                 break
             self._advance()
             if self.step % 50 == 0:
-                total = float(self._loss)
+                loss = float(self._loss)
             if time.monotonic() - last_shown > 10 or self.step == first + 20:
                 last_shown = time.monotonic()
                 rate = (self.step - first) / (last_shown - begun)
                 left = (self.settings.steps - self.step) / rate / 60
                 print(
-                    f"step {self.step}/{self.settings.steps} loss {total:.4f} "
+                    f"step {self.step}/{self.settings.steps} loss {loss:.4f} "
                     f"{rate:.2f} steps/s, {left:.0f} min left",
                     flush=True,
                 )
