@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstring>
 #include <deque>
 #include <thread>
 
@@ -40,6 +41,7 @@ const char* const functions[] = {"cuInit",
                                  "cuEventCreate",
                                  "cuEventDestroy_v2",
                                  "cuEventRecord",
+                                 "cuEventQuery",
                                  "cuEventSynchronize",
                                  "cuEventElapsedTime",
                                  "cuGraphInstantiateWithFlags",
@@ -155,7 +157,9 @@ TEST_F(Faults, EveryFailureEndsInACodeAndLeavesNothingBehind) {
         ever = true;
         if (HasFailure()) return;
         random = random * 1664525u + 1013904223u;  // Numerical Recipes
-        nth += all || nth < 4 ? 1 : 1 + static_cast<int>(random >> 16) % (2 * nth);
+        // How often a run's end is polled for is up to chance: a sample of that will do.
+        const bool every = all && std::strcmp(function, "cuEventQuery") != 0;
+        nth += every || nth < 4 ? 1 : 1 + static_cast<int>(random >> 16) % (2 * nth);
       }
     }
     if (!ever) std::printf("never called: %s\n", function);

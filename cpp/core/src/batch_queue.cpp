@@ -93,9 +93,9 @@ Result<RequestId> BatchQueue::submit(const Request& request) {
     if (place_in_time == deadlines_.begin()) clerk_wake_.notify_one();
   }
   ++counters_.accepted;
-  const std::vector<Lane*> lanes = pump();
+  const std::vector<Call> calls = pump();
   lock.unlock();
-  wake(lanes);
+  tell(calls);
   return id;
 }
 
@@ -107,7 +107,7 @@ bool BatchQueue::cancel(RequestId id) {
   std::vector<Done> done;
   fail(state, {ErrorCode::ABORTED, "the request was cancelled"}, done);
   hand_to_clerk(std::move(done));
-  wake(pump());
+  tell(pump());
   return true;
 }
 
@@ -118,7 +118,10 @@ void BatchQueue::close() {
   drained_.wait(lock, [this] { return open_ == 0; });
   stopped_ = true;
   clerk_wake_.notify_all();
-  for (const auto& lane : lanes_) lane->changed.notify_all();
+  for (const auto& lane : lanes_) {
+    lane->called.store(true, std::memory_order_release);
+    lane->changed.notify_all();
+  }
 }
 
 Counters BatchQueue::counters() const {
@@ -194,7 +197,7 @@ void BatchQueue::work_as_clerk() {
       fail(state, {ErrorCode::DEADLINE, "the request had not begun when its time was over"}, done);
       expired = true;
     }
-    if (expired) wake(pump());
+    if (expired) tell(pump());
     if (!done.empty()) {
       lock.unlock();
       complete(done);

@@ -12,6 +12,8 @@
 #pragma once
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -51,6 +53,9 @@ class BatchQueue {
     /// carriers for each lane never lack.
     std::vector<Staging> pinned;
     std::vector<Staging> carriers;
+    /// For how long an idle lane looks for work before it sleeps. A sleeping lane has to be woken, which
+    /// costs who submits some microseconds and its request some more.
+    std::chrono::microseconds spin{0};
   };
 
   /// What a lane runs.
@@ -127,6 +132,8 @@ class BatchQueue {
     std::condition_variable changed;
     Batch* assigned = nullptr;
     bool wanted = false;  // by lease_lane: batches pass it by
+    bool asleep = false;
+    std::atomic<bool> called = false;  // look again: there is a batch, or the end
   };
   using StatePointer = std::shared_ptr<State>;
   using Clock = std::chrono::steady_clock;
@@ -146,11 +153,18 @@ class BatchQueue {
   Batch* pick_from(std::deque<struct Turn*>& turns);
   bool begin(Batch* batch);
   void end_turn(Batch* batch);
-  /// Gives idle lanes what is ready. The caller wakes them, best when it has let go of the mutex that they
+  /// A lane to be told that it has something to run.
+  struct Call {
+    Lane* lane;
+    bool asleep;
+  };
+  /// Gives idle lanes what is ready. The caller tells them, best when it has let go of the mutex that they
   /// want.
-  [[nodiscard]] std::vector<Lane*> pump();
-  static void wake(const std::vector<Lane*>& lanes);
+  [[nodiscard]] std::vector<Call> pump();
+  static void tell(const std::vector<Call>& calls);
   void hand_to_clerk(std::vector<Done> done);
+  /// Whether the lane should look for work awake: one is enough, and it is the one that gets the next batch.
+  bool spins(int lane) const;
 
   // Without.
   void make_ready(Batch* batch) const;

@@ -2,12 +2,24 @@
 #include <cstring>
 
 #include "batch_queue_state.h"
+#include "pause.h"
 
 namespace tft {
 namespace {
 
 double microseconds(std::chrono::steady_clock::duration time) {
   return std::chrono::duration<double, std::micro>(time).count();
+}
+
+/// Waits for `called` without giving the processor away, at most so long.
+void look_out(const std::atomic<bool>& called, std::chrono::microseconds most) {
+  const auto end = std::chrono::steady_clock::now() + most;
+  do {
+    for (int i = 0; i < 64; ++i) {
+      if (called.load(std::memory_order_acquire)) return;
+      pause_processor();
+    }
+  } while (std::chrono::steady_clock::now() < end);
 }
 
 }  // namespace
@@ -81,8 +93,8 @@ void BatchQueue::end_turn(Batch* batch) {
   if (std::erase(resting_, &turn) > 0) turns_.push_back(&turn);
 }
 
-std::vector<BatchQueue::Lane*> BatchQueue::pump() {
-  std::vector<Lane*> given;
+std::vector<BatchQueue::Call> BatchQueue::pump() {
+  std::vector<Call> given;
   while (!idle_.empty()) {
     const auto number = std::find_if(idle_.begin(), idle_.end(), [&](int idle) {
       return !lanes_[static_cast<std::size_t>(idle)]->wanted;
@@ -93,13 +105,20 @@ std::vector<BatchQueue::Lane*> BatchQueue::pump() {
     Lane& lane = *lanes_[static_cast<std::size_t>(*number)];
     idle_.erase(number);
     lane.assigned = batch;
-    given.push_back(&lane);
+    given.push_back({&lane, lane.asleep});
   }
   return given;
 }
 
-void BatchQueue::wake(const std::vector<Lane*>& lanes) {
-  for (Lane* const lane : lanes) lane->changed.notify_one();
+void BatchQueue::tell(const std::vector<Call>& calls) {
+  for (const auto& [lane, asleep] : calls) {
+    lane->called.store(true, std::memory_order_release);
+    if (asleep) lane->changed.notify_one();
+  }
+}
+
+bool BatchQueue::spins(int lane) const {
+  return options_.spin.count() > 0 && !idle_.empty() && *idle_.begin() == lane;
 }
 
 BatchQueue::Batch* BatchQueue::wait(int lane) {
@@ -109,8 +128,17 @@ BatchQueue::Batch* BatchQueue::wait(int lane) {
     std::unique_lock lock(mutex_);
     idle_.insert(lane);
     if (own.wanted) lane_idle_.notify_all();
-    wake(pump());
-    own.changed.wait(lock, [&] { return own.assigned != nullptr || stopped_; });
+    tell(pump());
+    const auto called = [&] { return own.assigned != nullptr || stopped_; };
+    if (!called() && spins(lane)) {
+      lock.unlock();
+      look_out(own.called, options_.spin);
+      lock.lock();
+    }
+    own.asleep = true;
+    own.changed.wait(lock, called);
+    own.asleep = false;
+    own.called.store(false, std::memory_order_relaxed);
     batch = std::exchange(own.assigned, nullptr);
     if (batch == nullptr) {
       idle_.erase(lane);
@@ -247,7 +275,7 @@ Result<BatchQueue::Lease> BatchQueue::lease_lane(int lane) {
   lane_idle_.notify_all();
   Batch* const batch = closing_ || lost_ ? nullptr : take_staging();
   if (batch == nullptr) {
-    wake(pump());  // what passed the lane by meanwhile
+    tell(pump());  // what passed the lane by meanwhile
     return refusal(0).value_or(Error{ErrorCode::OUT_OF_MEMORY, "no memory for a batch"});
   }
   give_carrier(batch);
@@ -278,7 +306,7 @@ void BatchQueue::end_lease(const Lease& lease, int servers, const Result<RunRepo
   idle_.insert(lease.lane);
   if (lanes_[static_cast<std::size_t>(lease.lane)]->wanted) lane_idle_.notify_all();
   if (--open_ == 0) drained_.notify_all();
-  wake(pump());
+  tell(pump());
 }
 
 }  // namespace tft

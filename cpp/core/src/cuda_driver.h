@@ -76,6 +76,7 @@ inline constexpr int kComputeCapabilityMinor = 76;
   X(event_create, cuEventCreate, (EventHandle * event, unsigned flags))                           \
   X(event_destroy, cuEventDestroy_v2, (EventHandle event))                                        \
   X(event_record, cuEventRecord, (EventHandle event, StreamHandle stream))                        \
+  X(event_query, cuEventQuery, (EventHandle event))                                               \
   X(event_synchronize, cuEventSynchronize, (EventHandle event))                                   \
   X(event_elapsed, cuEventElapsedTime, (float* milliseconds, EventHandle from, EventHandle to))   \
   X(graph_destroy, cuGraphDestroy, (GraphHandle graph))                                           \

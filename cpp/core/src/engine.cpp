@@ -23,6 +23,8 @@ namespace tft {
 namespace {
 
 constexpr int kMostLanes = 64;
+/// Long enough for a caller who sends the next request when it has got its answer, short beside a run.
+constexpr std::chrono::microseconds kSpin{50};
 constexpr std::size_t kMostPinned = std::size_t{256} << 20;  // carriers may take more
 
 Error option_error(const std::string& message) { return {ErrorCode::OPTION, message}; }
@@ -226,6 +228,7 @@ Result<void> TFTTensorRTEngine::Impl::make_queue(const ItemBytes& bytes) {
   queue.max_batch = max_batch_;
   queue.queue_limit = options_.queue_limit;
   queue.lanes = static_cast<int>(lanes_.size());
+  if (std::thread::hardware_concurrency() > 1) queue.spin = kSpin;
   for (std::size_t i = 0; i < batches; ++i)
     (i < carriers ? queue.carriers : queue.pinned)
         .push_back(Staging::within(static_cast<std::byte*>(pinned_.get()) + i * each, bytes, max_batch_));

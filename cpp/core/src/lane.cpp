@@ -2,7 +2,10 @@
 #include "lane.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
+
+#include "pause.h"
 
 namespace tft {
 namespace {
@@ -11,6 +14,9 @@ using cuda::CurrentContext;
 using cuda::DevicePointer;
 using cuda::kSuccess;
 using cuda::Status;
+
+/// How much before and after its usual end a run's end is polled for, at least.
+constexpr std::chrono::microseconds kNear{50};
 
 void* address(DevicePointer pointer) { return reinterpret_cast<void*>(static_cast<std::uintptr_t>(pointer)); }
 
@@ -161,6 +167,7 @@ Result<void> Lane::issue(const Staging& staging, int servers, bool poll) {
   issued_ = &run;
   issued_graph_ = static_cast<bool>(run.graph);
   polls_ = poll;
+  issued_at_ = Clock::now();
   return {};
 }
 
@@ -232,6 +239,21 @@ void Lane::capture(BucketRun& run) {
   if (options_.captured) options_.captured(why);
 }
 
+/// Sleeps while the end is far, polls when it is near, and sleeps again where a run takes unusually long. To be
+/// woken by the driver can cost more than a tenth of a run, and to poll all the time costs a core.
+Status Lane::wait_for_end(const BucketRun& run) {
+  const cuda::Driver& driver = context_->driver();
+  const auto margin = std::max<Clock::duration>(run.usual / 8, kNear);
+  if (run.usual > margin) std::this_thread::sleep_until(issued_at_ + run.usual - margin);
+  const auto patience = issued_at_ + run.usual + margin;
+  while (true) {
+    const Status status = driver.event_query(copied_out_.get());
+    if (status != cuda::kNotReady) return status;
+    if (Clock::now() >= patience) return driver.event_synchronize(copied_out_.get());
+    pause_processor();
+  }
+}
+
 Result<RunReport> Lane::finish() {
   const CurrentContext current(*context_);
   const cuda::Driver& driver = context_->driver();
@@ -240,8 +262,7 @@ Result<RunReport> Lane::finish() {
   };
   if (current.status() != kSuccess) return failed(current.status(), "using");
   BucketRun* const run = std::exchange(issued_, nullptr);
-  const Status waited =
-      polls_ ? driver.stream_synchronize(stream_.get()) : driver.event_synchronize(copied_out_.get());
+  const Status waited = polls_ ? driver.stream_synchronize(stream_.get()) : wait_for_end(*run);
   if (waited != kSuccess) return failed(waited, "running on");
 
   RunReport report;
@@ -257,6 +278,9 @@ Result<RunReport> Lane::finish() {
   if (status == kSuccess) status = elapsed(copied_in_, ran_, report.run_us);
   if (status == kSuccess) status = elapsed(ran_, copied_out_, report.copy_out_us);
   if (status != kSuccess) return failed(status, "timing a run on");
+  const auto took = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double, std::micro>(
+      report.copy_in_us + report.run_us + report.copy_out_us));
+  run->usual = run->has_run ? run->usual + (took - run->usual) / 4 : took;
   run->has_run = true;
   return report;
 }

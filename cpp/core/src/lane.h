@@ -11,6 +11,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -46,7 +47,8 @@ class Lane {
   Lane& operator=(const Lane&) = delete;
 
   /// Puts copies and run of the first `servers` of a batch on the stream. After an error nothing of it is
-  /// under way any more. The memory must stay until `finish`, which polls or sleeps as said here.
+  /// under way any more. The memory must stay until `finish`, which polls all the time if said so here, else
+  /// only when the end is near.
   Result<void> issue(const Staging& staging, int servers, bool poll);
   /// Waits until what was issued is done.
   Result<RunReport> finish();
@@ -59,12 +61,15 @@ class Lane {
   std::int64_t activation_bytes() const { return activation_bytes_; }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   struct BucketRun {
     Bucket bucket;
     std::unique_ptr<tensorrt::Context> context;
     cuda::GraphExec graph;
     bool has_run = false;  // TensorRT sets things up in the first run, which must not be captured
     bool capture_tried = false;
+    Clock::duration usual{0};  // that copies and run take, by CUDA's events
   };
 
   Lane(cuda::ContextPointer context, LaneOptions options);
@@ -75,6 +80,7 @@ class Lane {
   Result<void> put_on_stream(const Staging& staging, int servers, BucketRun& run);
   Result<void> enqueue(BucketRun& run);
   void capture(BucketRun& run);
+  cuda::Status wait_for_end(const BucketRun& run);
   Error run_failure(const std::string& errors) const;
   Error drained(Error error);
 
@@ -92,6 +98,7 @@ class Lane {
   std::vector<BucketRun> runs_;  // by size
   BucketRun* issued_ = nullptr;
   bool issued_graph_ = false;
+  Clock::time_point issued_at_;
   bool polls_ = false;
 };
 
