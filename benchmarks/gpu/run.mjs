@@ -1,0 +1,146 @@
+// Proves and measures an installation on a GPU, from start to end, unattended:
+//
+//   node benchmarks/gpu/run.mjs OUT [--work FOLDER] [--bundle FOLDER] [--tensorrt PATH] [--cuda PATH] [--lean PATH]
+//        [--windows FOLDER] [--also FOLDER] [--python PYTHON] [--seconds S] [--only STEP,STEP …] [--doubles]
+//
+// Writes OUT/results.jsonl (a JSON object a line), OUT/log.txt, and OUT/report.md with its plots. A step that fails or
+// takes too long does not keep the next from running; the exit code is then 1. --doubles rehearses it on a machine
+// without a GPU, over the doubles of CUDA and TensorRT: every step runs, and no figure means anything.
+import { spawn } from 'node:child_process';
+import { appendFileSync, createWriteStream, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    work: { type: 'string' },
+    bundle: { type: 'string' },
+    tensorrt: { type: 'string' },
+    cuda: { type: 'string' },
+    lean: { type: 'string' },
+    windows: { type: 'string' },
+    also: { type: 'string' },
+    python: { type: 'string' },
+    seconds: { type: 'string' },
+    only: { type: 'string' },
+    doubles: { type: 'boolean', default: false },
+  },
+});
+if (positionals.length !== 1) throw new Error('usage: run.mjs OUT [options]; see its first lines');
+const out = resolve(positionals[0]);
+const { only, doubles: rehearsal, python, ...given } = values;
+if (rehearsal) {
+  const doubles = process.env.TFT_DOUBLES ?? join(root, 'build/native/cpp/tests/doubles');
+  given.cuda ??= join(doubles, 'cuda/libcuda.so.1');
+  given.tensorrt ??= join(doubles, 'tensorrt10/lib/libnvinfer.so.10');
+  given.lean ??= join(doubles, 'tensorrt10-lean/lib/libnvinfer_lean.so.10');
+  given.seconds ??= '0.05';
+}
+given.work = resolve(given.work ?? join(out, 'work'));
+given.out = join(out, 'results.jsonl');
+for (const name of ['bundle', 'tensorrt', 'cuda', 'lean', 'windows', 'also'])
+  if (given[name]) given[name] = resolve(given[name]);
+mkdirSync(given.work, { recursive: true });
+writeFileSync(given.out, '');
+const log = createWriteStream(join(out, 'log.txt'));
+
+const options = Object.entries(given).flatMap(([name, value]) => [`--${name}`, value]);
+const step = (name, seconds) => ({
+  name,
+  seconds,
+  command: [process.execPath, `benchmarks/gpu/steps/${name}.mjs`, ...options],
+});
+const steps = [
+  step('machine', 60),
+  step('build', 300),
+  step('numbers', 120),
+  { name: 'tests', seconds: 120, gpu: true, command: [process.execPath, 'scripts/test-gpu.mjs'] },
+  step('speed', 150),
+  step('bare', 120),
+  step('layers', 60),
+  step('cold-start', 60),
+  step('lean', 60),
+  {
+    name: 'peers',
+    seconds: 150,
+    gpu: true,
+    command: [
+      ...[python ?? 'python3', 'benchmarks/gpu/steps/peers.py'],
+      ...['--out', given.out, '--bundle', given.bundle ?? 'models/demo'],
+    ],
+  },
+  {
+    name: 'sanitizer',
+    seconds: 90,
+    gpu: true,
+    command: [
+      ...['compute-sanitizer', '--error-exitcode', '9'],
+      ...[process.execPath, 'benchmarks/gpu/steps/short-run.mjs', ...options],
+    ],
+  },
+].filter(({ name, gpu }) => (only ? only.split(',').includes(name) : !(gpu && rehearsal)));
+
+function say(record) {
+  const line = JSON.stringify(record);
+  console.log(line);
+  appendFileSync(given.out, `${line}\n`);
+}
+
+function run({ name, seconds, command: [program, ...args] }) {
+  console.log(`== ${name}`);
+  log.write(`\n== ${name}: ${program} ${args.join(' ')}\n`);
+  return new Promise((done) => {
+    const child = spawn(program, args, {
+      cwd: root,
+      env: {
+        ...process.env,
+        TFT_GPU_PLAN: join(given.work, 'fp32.engine'),
+        PYTHONPATH: join(root, 'python/src'),
+        ...(rehearsal && { TFT_REHEARSAL: '1' }),
+        ...(given.tensorrt && { TENSORRT_ROOT: dirname(given.tensorrt) }),
+      },
+      detached: true,
+    });
+    let why = '';
+    const timer = setTimeout(() => {
+      why = `took more than ${seconds} s`;
+      process.kill(-child.pid, 'SIGKILL');
+    }, seconds * 1000);
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => log.write(text));
+    child.on('error', (error) => {
+      clearTimeout(timer);
+      done(error.code === 'ENOENT' ? `${program} is not installed` : error.message);
+    });
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      done(why || (code === 0 ? '' : `ended with ${signal ?? `exit code ${code}`}`));
+    });
+  });
+}
+
+let failed = 0;
+for (const one of steps) {
+  const start = performance.now();
+  const problem = await run(one);
+  say({
+    kind: 'step',
+    name: one.name,
+    seconds: (performance.now() - start) / 1000,
+    problem: problem || undefined,
+  });
+  if (problem) failed++;
+}
+if (existsSync(join(root, 'benchmarks/gpu/report.mjs'))) {
+  const problem = await run({
+    name: 'report',
+    seconds: 60,
+    command: [process.execPath, 'benchmarks/gpu/report.mjs', out],
+  });
+  if (problem) failed++;
+}
+log.end();
+console.log(failed === 0 ? 'every step ran' : `${failed} steps had a problem; see ${join(out, 'log.txt')}`);
+process.exitCode = failed === 0 ? 0 : 1;

@@ -1,0 +1,126 @@
+// What the steps of a run on a GPU share: their options, the records that they write, the sample windows, and the
+// plans. Needs lib/ and the native addon, and no package beyond what those need.
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { loadAddon } from '../../lib/native/load-addon.js';
+
+export const { values: options } = parseArgs({
+  options: {
+    /** The file that gets the records, a JSON object a line. */
+    out: { type: 'string', default: 'results.jsonl' },
+    /** The folder for plans. */
+    work: { type: 'string', default: '.' },
+    bundle: { type: 'string', default: 'models/demo' },
+    /** Recorded windows with PyTorch's forecasts, as `tft_export accuracy --write-windows` leaves them. */
+    windows: { type: 'string' },
+    /** More ONNX files to build and time, by what they are called. */
+    also: { type: 'string' },
+    /** libnvinfer and libcuda, where they are not found by themselves. */
+    tensorrt: { type: 'string' },
+    cuda: { type: 'string' },
+    lean: { type: 'string' },
+    /** For each measurement of throughput. */
+    seconds: { type: 'string', default: '1' },
+  },
+});
+export const seconds = Number(options.seconds);
+export const libraries = {
+  ...(options.tensorrt && { tensorrtPath: options.tensorrt }),
+  ...(options.cuda && { cudaPath: options.cuda }),
+};
+
+/** Writes a record. */
+export function say(record) {
+  const line = JSON.stringify(record, (_, value) =>
+    typeof value === 'number' ? Number(value.toPrecision(6)) : value,
+  );
+  console.log(line);
+  appendFileSync(options.out, `${line}\n`);
+}
+
+/** Runs a part of a step; what goes wrong is a record, and the step goes on. */
+export async function attempt(what, part) {
+  try {
+    return await part();
+  } catch (error) {
+    say({ kind: 'error', ...what, code: error.code, message: error.message });
+    process.exitCode = 1;
+  }
+}
+
+export const model = JSON.parse(readFileSync(join(options.bundle, 'model.json'), 'utf8'));
+
+/** The path of a plan, made or not. */
+export const planOf = (name) => join(options.work, `${name}.engine`);
+
+/** The precisions whose plan is there. */
+export const precisions = () => ['fp32', 'fp16', 'int8'].filter((precision) => existsSync(planOf(precision)));
+
+export const addon = loadAddon();
+
+/** The model's tensors as the addon takes them. */
+export const tensors = {
+  inputs: ['encoder_cont', 'encoder_cat', 'decoder_cont', 'decoder_cat'].map((name) => tensor(name)),
+  output: tensor('predictions'),
+};
+
+function tensor(wanted) {
+  const { name, type, shape } = [...model.inputs, ...model.outputs].find(({ name }) => name === wanted);
+  return { name, type, item: shape.slice(1) };
+}
+
+/** The bundle's sample windows, and what PyTorch makes of them. */
+export const samples = {
+  ...model.samples,
+  arrays: {
+    encoderCont: read('encoder_cont', Float32Array),
+    encoderCat: read('encoder_cat', Int32Array),
+    decoderCont: read('decoder_cont', Float32Array),
+    decoderCat: read('decoder_cat', Int32Array),
+  },
+  expected: read('expected', Float32Array),
+};
+/** Numbers in one server's forecast. */
+export const width = samples.expected.length / samples.count;
+
+function read(name, Type) {
+  return readArray(join(options.bundle, model.samples.files[name].path), Type);
+}
+
+/** A file of little-endian numbers. */
+export function readArray(path, Type) {
+  const content = readFileSync(path);
+  return new Type(content.buffer.slice(content.byteOffset, content.byteOffset + content.length));
+}
+
+/** The windows with these numbers, as one request. */
+export function request(windows, { arrays, count } = samples) {
+  return Object.fromEntries(
+    Object.entries(arrays).map(([name, array]) => {
+      const size = array.length / count;
+      const part = new array.constructor(size * windows.length);
+      windows.forEach((window, server) => {
+        part.set(array.subarray(window * size, (window + 1) * size), server * size);
+      });
+      return [name, part];
+    }),
+  );
+}
+
+/** `batch` of the sample windows, repeated where they are fewer. */
+export const batchOf = (batch) => request(Array.from({ length: batch }, (_, i) => i % samples.count));
+
+/** The value below which a part of the numbers lies. */
+export function percentile(numbers, part) {
+  const sorted = Float64Array.from(numbers).sort();
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
+}
+
+export function percentiles(numbers) {
+  return {
+    p50: percentile(numbers, 0.5),
+    p95: percentile(numbers, 0.95),
+    p99: percentile(numbers, 0.99),
+  };
+}

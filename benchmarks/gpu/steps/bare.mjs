@@ -1,0 +1,49 @@
+// The bare C++ loop, as trtexec has it: what the GPU and the copies take without this package's queue and without
+// JavaScript. Also of the graphs brought along: the plain export, and the one without its LSTMs.
+import { existsSync, readdirSync } from 'node:fs';
+import { basename } from 'node:path';
+import { addon, attempt, libraries, options, percentiles, planOf, say } from '../session.mjs';
+
+const names = readdirSync(options.work)
+  .filter((name) => name.endsWith('.engine') && !name.startsWith('compatible'))
+  .map((name) => basename(name, '.engine'));
+
+for (const name of names) {
+  const batches = name.startsWith('wide') ? [1, 8, 32, 128, 512] : [1, 8, 32];
+  for (const batch of batches) {
+    for (const cudaGraph of [true, false]) {
+      for (const streams of cudaGraph && /fp16|fp32/.test(name) ? [1, 2, 4, 8] : [1]) {
+        const what = { plan: name, batch, streams, cudaGraph };
+        await attempt({ step: 'bare', ...what }, async () => {
+          if (!existsSync(planOf(name))) return;
+          const { samples, iterations, wallMs, graph } = await addon.measure(
+            {
+              ...libraries,
+              plan: planOf(name),
+              batch,
+              streams,
+              cudaGraph,
+              spinWait: true,
+              warmUpMs: 100,
+              durationMs: 400,
+            },
+            () => {},
+          ).result;
+          const column = (index) => percentiles(samples.filter((_, i) => i % 7 === index));
+          say({
+            kind: 'bare',
+            unit: 'ms',
+            ...what,
+            captured: graph,
+            enqueue: column(1),
+            copyIn: column(2),
+            compute: column(3),
+            copyOut: column(4),
+            latency: column(5),
+            forecastsPerSecond: Math.round((iterations * batch * 1000) / wallMs),
+          });
+        });
+      }
+    }
+  }
+}

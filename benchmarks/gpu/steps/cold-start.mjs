@@ -1,0 +1,26 @@
+// From nothing to the first forecast, each in a process of its own: a plan from its file, ready to run.
+import { spawnSync } from 'node:child_process';
+import { attempt, batchOf, libraries, planOf, precisions, say } from '../session.mjs';
+
+if (process.env.TFT_COLD_START) {
+  const { TFTEngine } = await import('../../../lib/index.js');
+  const engine = await TFTEngine.load(process.env.TFT_COLD_START, {
+    backend: 'tensorrt',
+    tensorrt: libraries,
+  });
+  const loaded = performance.now();
+  await engine.predict(batchOf(1));
+  console.log(JSON.stringify({ loadedMs: loaded, firstForecastMs: performance.now() }));
+  await engine.close();
+} else {
+  for (const precision of precisions()) {
+    await attempt({ step: 'cold-start', precision }, () => {
+      const { stdout, stderr, status } = spawnSync(process.execPath, process.argv.slice(1), {
+        env: { ...process.env, TFT_COLD_START: planOf(precision) },
+        encoding: 'utf8',
+      });
+      if (status !== 0) throw new Error(stderr);
+      say({ kind: 'cold-start', precision, ...JSON.parse(stdout.trim().split('\n').at(-1)) });
+    });
+  }
+}

@@ -1,0 +1,30 @@
+// A version-compatible plan on the lean runtime.
+import { existsSync } from 'node:fs';
+import { TFTEngine } from '../../../lib/index.js';
+import { attempt, batchOf, libraries, options, planOf, samples, say, width } from '../session.mjs';
+
+const plan = planOf('compatible-fp16');
+if (existsSync(plan)) {
+  const runtimes = [{ runtime: 'full', libraries }];
+  if (options.lean)
+    runtimes.push({ runtime: 'lean', libraries: { ...libraries, tensorrtPath: options.lean } });
+  for (const { runtime, libraries } of runtimes) {
+    for (const allowHostCode of [false, true]) {
+      await attempt({ step: 'lean', runtime, allowHostCode }, async () => {
+        const log = [];
+        const engine = await TFTEngine.load(plan, {
+          backend: 'tensorrt',
+          tensorrt: { ...libraries, allowHostCode },
+          log: ({ message }) => log.push(message),
+        });
+        const { data } = await engine.predict(batchOf(4));
+        const largest = data.reduce(
+          (most, value, i) => Math.max(most, Math.abs(value - samples.expected[i])),
+          0,
+        );
+        say({ kind: 'lean', runtime, allowHostCode, versions: engine.info.versions, largest, width });
+        await engine.close();
+      });
+    }
+  }
+}

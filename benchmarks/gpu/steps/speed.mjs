@@ -1,0 +1,132 @@
+// How fast is a forecast from JavaScript, copies included: latency one call at a time, throughput of ready batches and
+// of single requests from many callers, with what the GPU takes for it.
+import { existsSync } from 'node:fs';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { TFTEngine } from '../../../lib/index.js';
+import { GpuMeter } from '../gpu-meter.mjs';
+import {
+  attempt,
+  batchOf,
+  libraries,
+  percentiles,
+  planOf,
+  precisions,
+  say,
+  seconds,
+  width,
+} from '../session.mjs';
+
+const CALLS = 300;
+/** What is measured of each plan: everything of the one that counts, the rest for comparison. */
+const RUNS = [
+  { plan: 'fp16', ways: [{ lanes: 1 }, { lanes: 2 }, { lanes: 4 }, { lanes: 8 }], batches: [1, 8, 32] },
+  {
+    plan: 'fp16',
+    ways: [
+      { lanes: 2, cudaGraphs: false },
+      { lanes: 2, poll: true },
+      { lanes: 8, poll: true },
+    ],
+    batches: [1, 8, 32],
+  },
+  { plan: 'fp32', ways: [{ lanes: 2 }, { lanes: 8 }], batches: [1, 8, 32] },
+  { plan: 'int8', ways: [{ lanes: 2 }, { lanes: 8 }], batches: [1, 8, 32] },
+  { plan: 'wide-fp16', ways: [{ lanes: 2 }, { lanes: 4 }], batches: [1, 8, 32, 128, 512] },
+];
+const meter = new GpuMeter();
+
+for (const { plan, ways, batches } of RUNS.filter(({ plan }) => existsSync(planOf(plan)))) {
+  for (const way of ways) {
+    await attempt({ step: 'speed', plan, way }, async () => {
+      const cold = performance.now();
+      const engine = await TFTEngine.load(planOf(plan), {
+        backend: 'tensorrt',
+        tensorrt: { ...libraries, ...way },
+      });
+      const loadMs = performance.now() - cold;
+      const warm = performance.now();
+      await engine.warmup();
+      say({ kind: 'load', plan, way, loadMs, warmupMs: performance.now() - warm });
+      for (const batch of batches) {
+        const inputs = batchOf(batch);
+        await latency({ plan, way, batch }, engine, inputs);
+        const lanes = engine.info.threads;
+        await throughput({ plan, way, batch, callers: 'ready batches' }, engine, inputs, 3 * lanes);
+        if (batch === 1) {
+          // As a fleet's service would: batches form by themselves.
+          await throughput(
+            { plan, way, batch, callers: 'single requests' },
+            engine,
+            inputs,
+            32 * (lanes + 1),
+          );
+        }
+      }
+      await engine.close();
+    });
+  }
+}
+meter.close();
+if (precisions().length === 0) throw new Error('there is no plan to measure');
+
+async function latency(what, engine, inputs) {
+  const out = new Float32Array(what.batch * width);
+  for (let i = 0; i < 30; i++) await engine.predict(inputs, { out });
+  const promise = [];
+  const call = [];
+  const sync = [];
+  for (let i = 0; i < CALLS; i++) {
+    const start = performance.now();
+    const pending = engine.predict(inputs, { out });
+    call.push(performance.now() - start);
+    await pending;
+    promise.push(performance.now() - start);
+  }
+  for (let i = 0; i < CALLS / 2; i++) {
+    const start = performance.now();
+    engine.predictSync(inputs, { out });
+    sync.push(performance.now() - start);
+  }
+  const spent = process.cpuUsage();
+  const start = performance.now();
+  for (let i = 0; i < CALLS / 2; i++) await engine.predict(inputs, { out });
+  const { user, system } = process.cpuUsage(spent);
+  say({
+    kind: 'latency',
+    unit: 'ms',
+    ...what,
+    promise: percentiles(promise),
+    mainThread: percentiles(call),
+    sync: percentiles(sync),
+    processorShare: (user + system) / 1000 / (performance.now() - start),
+  });
+}
+
+async function throughput(what, engine, inputs, inFlight) {
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  let forecasts = 0;
+  delay.enable();
+  meter.begin();
+  const begun = performance.now();
+  const end = begun + seconds * 1000;
+  const caller = async () => {
+    while (performance.now() < end) {
+      await engine.predict(inputs);
+      forecasts += what.batch;
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, caller));
+  const took = (performance.now() - begun) / 1000;
+  delay.disable();
+  const gpu = meter.end();
+  const perSecond = forecasts / took;
+  say({
+    kind: 'throughput',
+    ...what,
+    inFlight,
+    forecastsPerSecond: Math.round(perSecond),
+    eventLoopDelayMs: { p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 },
+    ...gpu,
+    ...(gpu.watts && { forecastsPerJoule: perSecond / gpu.watts }),
+  });
+}
