@@ -11,21 +11,25 @@ import { whatIsMissing } from '../fixtures/doubles.js';
 
 const RUN = fileURLToPath(new URL('../../benchmarks/gpu/run.mjs', import.meta.url));
 
-test.skipIf(whatIsMissing())('benchmarks/gpu runs from start to end and makes a report', async () => {
-  const out = mkdtempSync(join(tmpdir(), 'tft-gpu-run-'));
-  const run = await promisify(execFile)(process.execPath, [RUN, out, '--doubles']).catch((error) => error);
-  const log = readFileSync(join(out, 'log.txt'), 'utf8');
-  expect(run.stdout, log).toContain('every step ran');
-  const records = readFileSync(join(out, 'results.jsonl'), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as { kind: string; name?: string });
-  expect(records.filter(({ kind }) => kind === 'error')).toEqual([]);
-  const kinds = new Set(records.map(({ kind }) => kind));
-  for (const kind of ['machine', 'build', 'numbers', 'latency', 'throughput', 'bare', 'cold-start'])
-    expect(kinds).toContain(kind);
-  const report = readFileSync(join(out, 'report.md'), 'utf8');
-  expect(report).toMatch(/\| fp32 \| 32 \| [\d.]+ \|/);
-  expect(report).toContain('not measured'); // the peers, which need a GPU
-  rmSync(out, { recursive: true });
-}, 240_000);
+test.skipIf(whatIsMissing())(
+  'benchmarks/gpu runs from start to end and makes a report',
+  async () => {
+    const out = mkdtempSync(join(tmpdir(), 'tft-gpu-run-'));
+    const run = await promisify(execFile)(process.execPath, [RUN, out, '--doubles']).catch((error) => error);
+    const log = readFileSync(join(out, 'log.txt'), 'utf8');
+    expect(run.stdout, log).toContain('every step ran');
+    const records = readFileSync(join(out, 'results.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { kind: string; name?: string });
+    expect(records.filter(({ kind }) => kind === 'error')).toEqual([]);
+    const kinds = new Set(records.map(({ kind }) => kind));
+    for (const kind of ['machine', 'build', 'numbers', 'latency', 'throughput', 'bare', 'cold-start'])
+      expect(kinds).toContain(kind);
+    const report = readFileSync(join(out, 'report.md'), 'utf8');
+    expect(report).toMatch(/\| fp32 \| 32 \| [\d.]+ \|/);
+    expect(report).toContain('not measured'); // the peers, which need a GPU
+    rmSync(out, { recursive: true });
+  },
+  240_000,
+);

@@ -34,25 +34,28 @@ beforeAll(async () => {
   withoutGpu = problem?.code.startsWith('ERR_TFT_NO_CUDA') ?? false;
 });
 
-test.skipIf(missing)('whatever is given as a plan, the error is about the GPU that lacks', async ({ skip }) => {
-  if (!withoutGpu) skip('there is a GPU here');
-  const folder = mkdtempSync(join(tmpdir(), 'tft-real-'));
-  writeFileSync(join(folder, 'model.json'), readFileSync(join(demo, 'model.json')));
-  const file = join(folder, 'model.engine');
-  const contents = [
-    Buffer.alloc(0),
-    Buffer.from('no plan'),
-    readFileSync(join(demo, 'model.onnx')),
-    Buffer.alloc(1 << 20, 'ftrt'),
-  ];
-  for (const content of contents) {
-    writeFileSync(file, content);
-    await expect(
-      TFTEngine.load(file, { backend: 'tensorrt', tensorrt: { tensorrtPath: library } }),
-    ).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_TFT_NO_CUDA_(DRIVER|DEVICE)$/) });
-  }
-  rmSync(folder, { recursive: true });
-});
+test.skipIf(missing)(
+  'whatever is given as a plan, the error is about the GPU that lacks',
+  async ({ skip }) => {
+    if (!withoutGpu) skip('there is a GPU here');
+    const folder = mkdtempSync(join(tmpdir(), 'tft-real-'));
+    writeFileSync(join(folder, 'model.json'), readFileSync(join(demo, 'model.json')));
+    const file = join(folder, 'model.engine');
+    const contents = [
+      Buffer.alloc(0),
+      Buffer.from('no plan'),
+      readFileSync(join(demo, 'model.onnx')),
+      Buffer.alloc(1 << 20, 'ftrt'),
+    ];
+    for (const content of contents) {
+      writeFileSync(file, content);
+      await expect(
+        TFTEngine.load(file, { backend: 'tensorrt', tensorrt: { tensorrtPath: library } }),
+      ).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_TFT_NO_CUDA_(DRIVER|DEVICE)$/) });
+    }
+    rmSync(folder, { recursive: true });
+  },
+);
 
 test.skipIf(missing)('tft doctor says which version it is without asking it for more', async ({ skip }) => {
   if (!withoutGpu) skip('there is a GPU here');
