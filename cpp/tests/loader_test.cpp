@@ -119,6 +119,19 @@ TEST_F(Loader, RefusesVersionsThatAreTooOldAndSaysWhatToInstall) {
   }
 }
 
+TEST_F(Loader, TakesAnOlderVersionWhereAskedToButNoOlderThanThat) {
+  setenv("TFT_TENSORRT_MINIMUM", "10.6", 1);
+  const auto with = [&](const char* version) {
+    setenv("TFT_DOUBLE_TENSORRT_VERSION", version, 1);
+    return problem(load(cuda, doubles + "/tensorrt10/lib/libnvinfer.so.10"));
+  };
+  EXPECT_EQ(with("10.6.0.26"), "");
+  EXPECT_EQ(with("10.5.0.18"), "ERR_TFT_TENSORRT_VERSION");
+  setenv("TFT_TENSORRT_MINIMUM", "anything", 1);
+  EXPECT_EQ(with("10.6.0.26"), "ERR_TFT_TENSORRT_VERSION");
+  unsetenv("TFT_TENSORRT_MINIMUM");
+}
+
 TEST_F(Loader, SaysThatThereIsNoDevice) {
   ::testing::FLAGS_gtest_death_test_style = "threadsafe";
   setenv("TFT_DOUBLE_DEVICES", "0", 1);

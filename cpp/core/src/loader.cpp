@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -261,8 +262,20 @@ LibraryVersion version_of(void* handle, std::int32_t number) {
   return version;
 }
 
+/// The oldest minor version of 10 that is taken. TFT_TENSORRT_MINIMUM=10.6 takes older ones, which nobody has
+/// promised anything for.
+int oldest_minor() {
+  constexpr int kSupported = 12;
+  const std::string wished = environment("TFT_TENSORRT_MINIMUM");
+  int major = 0;
+  int minor = 0;
+  if (std::sscanf(wished.c_str(), "%d.%d", &major, &minor) != 2 || major != 10 || minor < 0)
+    return kSupported;
+  return std::min(minor, kSupported);
+}
+
 std::string refusal(const LibraryVersion& version) {
-  if (version.major < 10 || (version.major == 10 && version.minor < 12)) {
+  if (version.major < 10 || (version.major == 10 && version.minor < oldest_minor())) {
     return "TensorRT " + version.text() +
            " is too old: strongly typed engines, as the models here are, need 10.12 or newer. " + kInstall;
   }
