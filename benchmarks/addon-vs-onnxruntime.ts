@@ -136,9 +136,22 @@ const ask = () =>
     echo.ask();
   });
 const one = samples.batch(1);
-const { round, bare } = await turns({ round: whole(() => engine.predict(one)), bare: whole(ask) });
+const { round, blocking, bare } = await turns({
+  round: whole(() => engine.predict(one)),
+  blocking: whole(() => engine.predictSync(one)),
+  bare: whole(ask),
+});
 echo.end();
 comparisons.push(less('round trip against a bare echo, B=1', 'us', median(round), median(bare)));
+// The doubles' copies are work that the echo has not: predictSync does the same on the calling thread.
+comparisons.push(
+  less(
+    'what awaiting adds to predictSync against a bare echo, B=1',
+    'us',
+    median(round) - median(blocking),
+    median(bare),
+  ),
+);
 
 /** Calls per second of so many callers, and the main thread's own microseconds for each call. */
 async function callers(count: number, call: () => Promise<unknown>, duration: number) {
