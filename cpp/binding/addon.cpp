@@ -8,6 +8,7 @@
 
 #include "arguments.h"
 #include "environment.h"
+#include "gpu_status.h"
 #include "native_engine.h"
 #include "work.h"
 
@@ -47,6 +48,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("loadLibraries", Napi::Function::New<load_libraries_async>(env));
   exports.Set("inspectPlan", Napi::Function::New<inspect_plan_async>(env));
   exports.Set("load", Napi::Function::New<load>(env));
+  exports.Set("gpuStatus", Napi::Function::New<gpu_status_async>(env));
   exports.Set("useImmediate", Napi::Function::New<use_immediate>(env));
   exports.Set("shutDown", Napi::Function::New<shut_down>(env));
   return exports;

@@ -205,6 +205,21 @@ export interface NativeMeasurement {
   cancel(): void;
 }
 
+/** A GPU by NVIDIA's management library (NVML); what it does not tell is absent. */
+export interface GpuStatus {
+  /** "GPU-…", the same in every program; the list's order is not CUDA's. */
+  readonly uuid: string;
+  readonly name: string;
+  /** 0 to 1: the share of the last moment in which a kernel ran. */
+  readonly utilization?: number;
+  readonly powerWatts?: number;
+  readonly powerLimitWatts?: number;
+  /** Since the driver was loaded. */
+  readonly energyJoules?: number;
+  readonly memoryTotalBytes?: number;
+  readonly memoryUsedBytes?: number;
+}
+
 /** What really runs. */
 export interface NativeEngineInfo {
   readonly tensorrtPath: string;
@@ -319,6 +334,8 @@ export interface Addon {
   measure(options: NativeMeasureOptions, log: NativeLog): NativeMeasurement;
   /** `log` receives what is said until the promise settles, and the engine's own `log` the rest. */
   load(options: NativeLoadOptions, log: NativeLog): Promise<NativeEngine>;
+  /** Every GPU of the machine, none where NVML lacks. `library` is libnvidia-ml.so.1 unless said otherwise. */
+  gpuStatus(library?: string): Promise<GpuStatus[]>;
   /** Node's setImmediate: results that are many are handed over in several turns of the event loop. */
   useImmediate(setImmediate: (callback: () => void) => unknown): void;
   /** Closes every engine of this thread, at once and blocking: for the process's exit. */
