@@ -1,49 +1,38 @@
-// What the GPU is doing meanwhile, by nvidia-smi: utilization, power and memory. Says nothing where that is missing.
-import { spawn } from 'node:child_process';
+// What the first GPU is doing meanwhile, by NVML: utilization, power by the energy used, memory. Says nothing where NVML
+// lacks.
+import { addon, options } from './session.mjs';
 
-const QUERY = [
-  '--query-gpu=utilization.gpu,power.draw,memory.used',
-  '--format=csv,noheader,nounits',
-  '-lms',
-  '100',
-];
+const EVERY_MS = 100;
 
 export class GpuMeter {
-  #child;
   #readings = [];
-  #begun = 0;
+  #timer;
 
-  constructor() {
-    this.#child = spawn('nvidia-smi', QUERY, { stdio: ['ignore', 'pipe', 'ignore'] });
-    this.#child.on('error', () => {});
-    let rest = '';
-    this.#child.stdout?.on('data', (text) => {
-      const lines = `${rest}${text}`.split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) {
-        const [utilization, watts, mebibytes] = line.split(',').map(Number);
-        if (Number.isFinite(watts))
-          this.#readings.push({ at: performance.now(), utilization, watts, mebibytes });
-      }
-    });
-    this.#child.stdout?.unref?.();
-    this.#child.unref();
-  }
-
-  begin() {
-    this.#begun = performance.now();
-  }
-
-  /** Means since `begin`, its first half second aside: the driver's own readings are means of the past. */
-  end() {
-    const since = this.#readings.filter(({ at }) => at > this.#begun + 500);
+  async begin() {
     this.#readings = [];
-    if (since.length === 0) return {};
-    const mean = (name) => since.reduce((sum, reading) => sum + reading[name], 0) / since.length;
-    return { utilizationPercent: mean('utilization'), watts: mean('watts'), memoryMiB: mean('mebibytes') };
+    await this.#read();
+    this.#timer = setInterval(() => this.#read(), EVERY_MS);
   }
 
-  close() {
-    this.#child.kill();
+  async end() {
+    clearInterval(this.#timer);
+    await this.#read();
+    const first = this.#readings[0];
+    const last = this.#readings.at(-1);
+    if (last === undefined) return {};
+    const seconds = (last.at - first.at) / 1000;
+    // The driver's utilization is of the moment before: the first half of what was read tells of what was before.
+    const since = this.#readings.slice(Math.floor(this.#readings.length / 2));
+    return {
+      utilizationPercent:
+        (100 * since.reduce((sum, { utilization = 0 }) => sum + utilization, 0)) / since.length,
+      watts: last.energyJoules && (last.energyJoules - first.energyJoules) / seconds,
+      memoryMiB: last.memoryUsedBytes && last.memoryUsedBytes / 2 ** 20,
+    };
+  }
+
+  async #read() {
+    const [status] = await addon.gpuStatus(options.nvml);
+    if (status) this.#readings.push({ at: performance.now(), ...status });
   }
 }

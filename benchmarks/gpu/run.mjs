@@ -21,6 +21,7 @@ const { values, positionals } = parseArgs({
     tensorrt: { type: 'string' },
     cuda: { type: 'string' },
     lean: { type: 'string' },
+    nvml: { type: 'string' },
     windows: { type: 'string' },
     also: { type: 'string' },
     python: { type: 'string' },
@@ -37,11 +38,12 @@ if (rehearsal) {
   given.cuda ??= join(doubles, 'cuda/libcuda.so.1');
   given.tensorrt ??= join(doubles, 'tensorrt10/lib/libnvinfer.so.10');
   given.lean ??= join(doubles, 'tensorrt10-lean/lib/libnvinfer_lean.so.10');
+  given.nvml ??= join(doubles, 'cuda/libnvidia-ml.so.1');
   given.seconds ??= '0.05';
 }
 given.work = resolve(given.work ?? join(out, 'work'));
 given.out = join(out, 'results.jsonl');
-for (const name of ['bundle', 'tensorrt', 'cuda', 'lean', 'windows', 'also'])
+for (const name of ['bundle', 'tensorrt', 'cuda', 'lean', 'nvml', 'windows', 'also'])
   if (given[name]) given[name] = resolve(given[name]);
 mkdirSync(given.work, { recursive: true });
 writeFileSync(given.out, '');

@@ -20,6 +20,7 @@ export const { values: options } = parseArgs({
     tensorrt: { type: 'string' },
     cuda: { type: 'string' },
     lean: { type: 'string' },
+    nvml: { type: 'string' },
     /** For each measurement of throughput. */
     seconds: { type: 'string', default: '1' },
   },

@@ -66,7 +66,6 @@ for (const { plan, ways, batches } of RUNS.filter(({ plan }) => existsSync(planO
     });
   }
 }
-meter.close();
 if (precisions().length === 0) throw new Error('there is no plan to measure');
 
 async function latency(what, engine, inputs) {
@@ -106,7 +105,7 @@ async function throughput(what, engine, inputs, inFlight) {
   const delay = monitorEventLoopDelay({ resolution: 1 });
   let forecasts = 0;
   delay.enable();
-  meter.begin();
+  await meter.begin();
   const begun = performance.now();
   const end = begun + seconds * 1000;
   const caller = async () => {
@@ -118,7 +117,7 @@ async function throughput(what, engine, inputs, inFlight) {
   await Promise.all(Array.from({ length: inFlight }, caller));
   const took = (performance.now() - begun) / 1000;
   delay.disable();
-  const gpu = meter.end();
+  const gpu = await meter.end();
   const perSecond = forecasts / took;
   say({
     kind: 'throughput',
