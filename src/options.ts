@@ -46,7 +46,10 @@ export interface TensorRtLoadOptions {
   lanes?: number | undefined;
   /** Whether runs are captured as CUDA graphs; true by default. */
   cudaGraphs?: boolean | undefined;
-  /** Whether threads wait for the GPU by polling: the lowest latency, for a core each. */
+  /**
+   * Whether threads wait for the GPU by polling all the time, for a core each. Otherwise they sleep until a run is
+   * nearly over, and poll then.
+   */
   poll?: boolean | undefined;
   /** Whether a plan may bring code for the host. It is as powerful as any program: only for plans you trust. */
   allowHostCode?: boolean | undefined;
