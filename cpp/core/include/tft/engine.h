@@ -50,7 +50,8 @@ struct EngineOptions {
   int max_batch = 0;               // 0: the plan's maximum
   int queue_limit = 4096;          // the most servers that may wait, at least 1
   bool cuda_graphs = true;
-  /// Lane threads wait by polling: the lowest latency for a core each. Otherwise they sleep.
+  /// Lane threads wait by polling all the time, for a core each. Otherwise they sleep until a run is nearly
+  /// over, and poll then.
   bool poll = false;
   /// A plan may carry code for the host (version-compatible ones with their runtime inside do). It is as
   /// powerful as any program, so it runs only if asked for.
