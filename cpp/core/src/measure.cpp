@@ -208,9 +208,9 @@ class Measurement {
       return failure(device_.context()->driver(), status, "waiting for an event");
 
     const int share = (options_.iterations + options_.streams - 1) / options_.streams;
-    const auto end = after(options_.duration_ms);
     std::vector<std::vector<Sample>> samples(streams_.size());
     auto timed = on_all([&](MeasuredStream& stream, std::size_t number, const std::stop_token& failed) {
+      const auto end = after(options_.duration_ms);  // from here, however late this thread has begun
       return stream.run(
           [&](int begun) { return goes_on(failed) && (begun < std::max(share, 1) || Clock::now() < end); },
           zero->get(), &samples[number]);
