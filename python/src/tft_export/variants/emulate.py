@@ -66,6 +66,7 @@ class Runner:
     def __init__(self, model: onnx.ModelProto, outputs: list[str] | None = None):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = THREADS
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         # Q/DQ pairs are computed as they are written, not fused into integer kernels of this CPU.
         options.add_session_config_entry("session.disable_quant_qdq", "1")

@@ -1,0 +1,110 @@
+"""Derives the INT8 graph from the FP16 one: how to clip, and which products stay as they are."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import onnx
+
+from ..bundle import Calibration, KeptPart
+from .activations import Activations
+from .calibration_set import CalibrationSet
+from .derive_half import HalfPlan
+from .goals import INT8_GOAL
+from .half import with_half
+from .judge import Judge
+from .quantize import activations_of, products, raised, with_quantized
+from .sensitivity import Finding, Log, search
+from .thresholds import METHODS, Method
+from .typed_graph import initializers_of, key_of
+
+MARGIN = 0.85
+
+
+@dataclass(frozen=True)
+class Int8Plan:
+    model: onnx.ModelProto
+    kept: list[KeptPart]
+    calibration: Calibration
+    finding: Finding
+    products: int
+
+    @property
+    def reached(self) -> bool:
+        return self.finding.distance <= 1
+
+
+def plan_int8(
+    model: onnx.ModelProto, half: HalfPlan, judge: Judge, windows: CalibrationSet, log: Log
+) -> Int8Plan:
+    """`model` is the float32 graph."""
+    base = with_half(raised(model), half.full)
+    weights = initializers_of(base)
+    names = {}  # by the product's own name, which people know it by
+    for node in products(base):
+        names[_name_of(node, weights, half.parts, names)] = node
+    thresholds = _thresholds(model, base, names.values(), judge)
+    method = _best_method(base, [key_of(node) for node in names.values()], thresholds, judge, log)
+
+    def lowered(chosen: Collection[str]) -> onnx.ModelProto:
+        return with_quantized(base, {key_of(names[name]) for name in chosen}, thresholds[method])
+
+    def measure(chosen: Collection[str], quick: bool) -> float:
+        return judge.distance(lowered(chosen), INT8_GOAL, quick)
+
+    finding = search(list(names), measure, MARGIN, log)
+    kept = [
+        KeptPart(
+            part=name,
+            precision="fp16",
+            nodes=1,
+            why=f"alone in INT8 it takes {finding.alone[name]:.0%} of what the goal allows",
+        )
+        for name in finding.kept
+    ]
+    calibration = Calibration(
+        method=method.name, percentile=method.percentile, windows=len(windows), source=windows.source
+    )
+    return Int8Plan(lowered(finding.lowered), [*half.kept, *kept], calibration, finding, len(names))
+
+
+def _name_of(node: onnx.NodeProto, weights: dict, parts: dict[str, str], taken: Collection[str]) -> str:
+    """A product is called after its weight, or after its part and what it multiplies."""
+    own = [name for name in node.input[:2] if name in weights and "." in name and not name.startswith("/")]
+    name = own[0].removesuffix(".fp16").removesuffix(".weight") if own else f"{parts[key_of(node)]} product"
+    if name not in taken:
+        return name
+    number = 2
+    while f"{name} {number}" in taken:
+        number += 1
+    return f"{name} {number}"
+
+
+def _thresholds(
+    model: onnx.ModelProto, base: onnx.ModelProto, nodes: Collection[onnx.NodeProto], judge: Judge
+) -> dict[Method, dict[str, float]]:
+    """For each method the threshold of each activation, by its name in `base`."""
+    weights = initializers_of(base)
+    activations = sorted({name for node in nodes for name in activations_of(node, weights)})
+    source = {name: name.removesuffix(".fp16") for name in activations}
+    watched = Activations(model, sorted(set(source.values())))
+    largest = watched.largest(judge.inputs)
+    histograms = watched.histograms(judge.inputs, largest)
+    return {
+        method: {name: method.threshold(histograms[source[name]], largest[source[name]]) for name in activations}
+        for method in METHODS
+    }
+
+
+def _best_method(
+    base: onnx.ModelProto,
+    keys: list[str],
+    thresholds: dict[Method, dict[str, float]],
+    judge: Judge,
+    log: Log,
+) -> Method:
+    """The method with which all products together do the least damage."""
+    distances = {}
+    for method in METHODS:
+        distances[method] = judge.distance(with_quantized(base, keys, thresholds[method]), INT8_GOAL, True)
+        log(f"  {distances[method]:8.3f}  every product, {method}")
+    return min(METHODS, key=lambda method: distances[method])
