@@ -156,7 +156,7 @@ class AccuracyRow(_Model):
 
 
 class Accuracy(_Model):
-    """`spread`: the target's standard deviation over the horizons; `emulated`: no GPU made some of the rows."""
+    """`spread`: the target's standard deviation over the horizons; `emulated`: not every row ran on a GPU."""
 
     source: str
     windows: int
@@ -292,7 +292,7 @@ def new_bundle(folder: Path, replace: bool) -> Iterator[Path]:
 
 @contextmanager
 def changed_bundle(folder: Path) -> Iterator[Path]:
-    """A copy of a bundle, to be changed, that takes its place when the block ends well, and vanishes otherwise."""
+    """A copy of a bundle, to be changed, that takes its place when the block ends well, else vanishes."""
     with _scratch(folder) as scratch:
         shutil.copytree(folder, scratch, dirs_exist_ok=True)
         yield scratch

@@ -31,7 +31,7 @@ def check_band(quantiles: Sequence[float]) -> None:
 def score_of(
     prediction: np.ndarray, truth: np.ndarray, recorded: np.ndarray, quantiles: Sequence[float]
 ) -> Score:
-    """`prediction` [windows, horizon, quantiles]; `truth` and `recorded` (what was measured) without the last.
+    """`prediction` [windows, horizon, quantiles]; `truth` and `recorded` (was it measured) without the last.
 
     Pinball loss as Koenker and Bassett (1978) define it, the mean over steps and quantiles.
     """

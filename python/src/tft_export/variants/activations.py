@@ -34,6 +34,11 @@ class Activations:
             largest = np.maximum(largest, found)
         return dict(zip(self.names, largest.tolist(), strict=True))
 
+    def shapes(self, inputs: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+        """Each tensor's shape for one window."""
+        one = {name: values[:1] for name, values in inputs.items()}
+        return {name: value.shape for name, value in zip(self.names, self.runner.run(one), strict=True)}
+
     def histograms(
         self, inputs: Mapping[str, np.ndarray], largest: Mapping[str, float]
     ) -> dict[str, np.ndarray]:

@@ -70,7 +70,7 @@ def read_calibration_set(folder: Path, description: Description) -> CalibrationS
     except OSError as error:
         raise ExportError(
             "calibration_not_found",
-            f"{folder} is not a calibration set: cannot read {SET_FILE}; make one with tft calibration collect",
+            f"{folder} is not a calibration set: cannot read {SET_FILE}; tft calibration collect makes one",
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
@@ -146,7 +146,7 @@ def _check_values(folder: Path, inputs: dict[str, np.ndarray], description: Desc
 
 
 def write_calibration_set(folder: Path, calibration: CalibrationSet, description: Description) -> None:
-    """Writes a set; `folder` must not exist. Raises ExportError calibration_exists, calibration_not_written."""
+    """Writes a set into a new folder. Raises ExportError calibration_exists, calibration_not_written."""
     if folder.exists():
         raise ExportError("calibration_exists", f"{folder} exists; give a folder that does not")
     files = {}

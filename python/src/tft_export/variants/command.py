@@ -9,8 +9,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "variants",
         help="derive FP16 and INT8 graphs from a bundle's graph",
         description="Writes model.fp16.onnx and model.int8.onnx into the bundle: strongly typed graphs for "
-        "TensorRT 10.12 and newer. What loses accuracy is found by measurement and kept in a higher precision; "
-        "model.json says what and why. Exits with 1 if a goal could not be reached on the windows searched on.",
+        "TensorRT 10.12 and newer. What loses accuracy is found by measurement and stays in a higher "
+        "precision; model.json says what and why. Exits with 1 if a goal was not reached on the windows "
+        "searched on.",
     )
     parser.add_argument("bundle", metavar="BUNDLE", type=Path)
     parser.add_argument(
@@ -45,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
 
     fields = VariantOptions.__dataclass_fields__
     description, reached = derive_variants(
-        VariantOptions(**{name: getattr(options, name) for name in fields}), lambda line: print(line, flush=True)
+        VariantOptions(**{name: getattr(options, name) for name in fields}),
+        lambda line: print(line, flush=True),
     )
     for precision in options.precision:
         variant = getattr(description.variants, precision)

@@ -98,9 +98,7 @@ def gather(options: VariantOptions, description: Description) -> CalibrationSet:
     return joined(sets)
 
 
-def _write(
-    folder: Path, description: Description, made: dict[str, tuple[onnx.ModelProto, Variant]]
-) -> None:
+def _write(folder: Path, description: Description, made: dict[str, tuple[onnx.ModelProto, Variant]]) -> None:
     variants = description.variants or Variants()
     with changed_bundle(folder) as scratch:
         for precision, (model, variant) in made.items():

@@ -25,6 +25,10 @@ class Goal:
             return float("inf")
         return max(float(np.quantile(sizes, share)) / limit for share, limit in self.within)
 
+    def harm(self, differences: np.ndarray) -> float:
+        """One number to rank by: the size that only the goal's smallest share of outputs may exceed."""
+        return float(np.quantile(np.abs(differences), min(share for share, _ in self.within)))
+
 
 FP32_GOAL = Goal(within=((0.9999, 0.005),), pinball=0.0001)
 FP16_GOAL = Goal(within=((0.9999, 0.01), (0.999, 0.005)), pinball=0.0001)

@@ -7,8 +7,8 @@ from .calibration_set import CalibrationSet
 from .emulate import Runner
 from .goals import Goal
 
-# Every n-th window is enough to tell what one part alone does.
-_QUICK = 4
+# Windows that are enough to rank parts by what each does alone.
+_QUICK = 64
 
 
 class Judge:
@@ -16,14 +16,19 @@ class Judge:
 
     def __init__(self, model: onnx.ModelProto, windows: CalibrationSet, spread: float):
         self.inputs, self.spread = windows.inputs, spread
+        self.few = {name: values[:: -(-len(windows) // _QUICK)] for name, values in windows.inputs.items()}
         self.reference = Runner(model).forecasts(self.inputs)
 
-    def differences(self, model: onnx.ModelProto, quick: bool = False) -> np.ndarray:
-        """[windows, horizon, quantiles], as shares of the spread."""
-        step = _QUICK if quick else 1
-        inputs = {name: values[::step] for name, values in self.inputs.items()}
-        forecasts = Runner(model).forecasts(inputs).astype(np.float64)
-        return (forecasts - self.reference[::step]) / self.spread
+    def distance(self, model: onnx.ModelProto, goal: Goal) -> float:
+        """From the goal, in its own measure: at most 1 reaches it."""
+        return goal.distance(self._shares(Runner(model).forecasts(self.inputs) - self.reference))
 
-    def distance(self, model: onnx.ModelProto, goal: Goal, quick: bool = False) -> float:
-        return goal.distance(self.differences(model, quick))
+    def harm(self, model: onnx.ModelProto, base: np.ndarray, goal: Goal) -> float:
+        """What a graph does to `base`, forecasts of the `few` windows, as a share of the spread."""
+        return goal.harm(self._shares(self.forecasts_of_few(model) - base))
+
+    def forecasts_of_few(self, model: onnx.ModelProto) -> np.ndarray:
+        return Runner(model).forecasts(self.few)
+
+    def _shares(self, differences: np.ndarray) -> np.ndarray:
+        return differences.astype(np.float64) / self.spread

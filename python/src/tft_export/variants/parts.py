@@ -1,9 +1,9 @@
 """Names the parts of a graph after the network's modules, so that people can be told which one needs what.
 
 A node belongs to the module whose weights it reads, by the names of the initializers; a node without
-weights belongs to the part that it takes its last input from. Nodes before the first module prepare the
-raw inputs (`preprocess`), nodes after the last layer bring the forecast back (`restore`). Both exporters
-write weights under their modules' names.
+weights belongs to the part that it takes its last input from. A module's products are a part of
+their own. Nodes before the first module prepare the raw inputs (`preprocess`), nodes after the last layer
+bring the forecast back (`restore`). Both exporters write weights under their modules' names.
 """
 
 from collections import Counter
@@ -13,7 +13,8 @@ import onnx
 from .typed_graph import MOVES, initializers_of, key_of
 
 PREPROCESS, RESTORE, RECURRENT, OUTPUT = "preprocess", "restore", "recurrent", "output"
-STATISTICS = " statistics"
+# What is added to a module's name: its products, and the roots and squares by which it norms values.
+PRODUCTS, STATISTICS = " products", " statistics"
 
 _ELEMENTWISE = {"Add", "Mul", "Sub"}
 _ROOTS = {"Sqrt", "Reciprocal"}
@@ -33,6 +34,9 @@ def parts_of(model: onnx.ModelProto) -> dict[str, str]:
     _move_to_consumer(model, parts)
     _split_off_statistics(model, parts)
     _split_off_restore(model, parts, weights)
+    for node in model.graph.node:
+        if node.op_type in ("MatMul", "Gemm") and parts[key_of(node)] != PREPROCESS:
+            parts[key_of(node)] += PRODUCTS
     return parts
 
 

@@ -131,5 +131,3 @@ def _channel_axis(node: onnx.NodeProto, index: int, rank: int) -> int:
     )
     last = (index == 1) != transposed
     return max(rank - 1, 0) if last else max(rank - 2, 0)
-
-

@@ -60,9 +60,7 @@ def rounded_lstm(node: onnx.NodeProto, graph: onnx.GraphProto) -> list[onnx.Node
     def values_of(*names: str) -> list[onnx.ValueInfoProto]:
         return [helper.make_tensor_value_info(f"{step}{name}", FLOAT, None) for name in names]
 
-    scanned = helper.make_graph(
-        body, prefix, values_of("h", "c_in", "x"), values_of("h_out", "c_out", "y")
-    )
+    scanned = helper.make_graph(body, prefix, values_of("h", "c_in", "x"), values_of("h_out", "c_out", "y"))
     return [
         *rounded("MatMul", [x, f"{prefix}.w"], f"{prefix}.xw"),
         *rounded("Add", [f"{prefix}.xw", f"{prefix}.b"], f"{prefix}.x"),

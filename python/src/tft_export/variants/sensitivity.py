@@ -1,22 +1,23 @@
 """Finds which parts of a graph can be lowered to a smaller precision with a goal still reached.
 
-Each part is lowered alone first and its damage measured. Then as many as possible are lowered together, the
-harmless ones first: bisection over that order, and after it each of those left out is tried once more. What
-remains is the smallest kept set that this greedy order finds.
+Each part is lowered alone first and the harm measured. Errors of different parts are nearly independent, so
+their squares add up: lowering first what does the least squared harm for the work it saves fits most of the
+work under the goal. How far that order can be followed is found by bisection, and after it what was left out
+is tried again, one part after the other.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-# Measures a set of lowered parts: the distance from the goal, 1 and below reached it. The second argument
-# allows a quick measurement on fewer windows.
-Measure = Callable[[Collection[str], bool], float]
 Log = Callable[[str], None]
+
+# Parts that are tried again after the bisection.
+_TRIES = 12
 
 
 @dataclass(frozen=True)
 class Finding:
-    """`distance` of all `lowered` parts together; `alone` of each part; both as `Goal.distance` has them."""
+    """`distance` of all `lowered` parts together, as `Goal.distance` has it; `alone`: each part's harm."""
 
     lowered: tuple[str, ...]
     kept: tuple[str, ...]
@@ -24,39 +25,50 @@ class Finding:
     distance: float
 
 
-def search(parts: Sequence[str], measure: Measure, margin: float, log: Log) -> Finding:
-    """`margin`: the distance to stay under, less than 1 so that other windows than these pass as well."""
-    whole = measure(parts, False)
+def search(
+    work: Mapping[str, float],
+    harm: Callable[[str], float],
+    distance: Callable[[Collection[str]], float],
+    margin: float,
+    log: Log,
+) -> Finding:
+    """`work` of each part, in any unit; `harm` of a part alone; `distance` from the goal of several together.
+
+    `margin` is the distance to stay under: below 1, so that other windows than these pass as well.
+    """
+    parts = list(work)
+    whole = distance(parts)
     log(f"  all {len(parts)} lowered: {whole:.2f} of what the goal allows")
     if whole <= margin:
         return Finding(tuple(parts), (), {}, whole)
-    alone = {}
-    for part in parts:
-        alone[part] = measure([part], True)
-        log(f"  {alone[part]:8.3f}  {part} alone")
-    order = sorted(parts, key=lambda part: (alone[part], part))
-    reached, distance = _longest_prefix(order, measure, margin, log)
+    alone = {part: harm(part) for part in parts}
+    order = sorted(parts, key=lambda part: (alone[part] ** 2 / work[part], part))
+    total = sum(work.values())
+    for part in order:
+        log(f"  {part:<44} harm {alone[part]:.3%} of the spread, work {work[part] / total:.1%}")
+    reached, found = _longest_prefix(order, distance, margin, log)
     lowered = order[:reached]
-    for part in order[reached + 1 :]:
-        if alone[part] > margin:
-            break
-        attempt = measure([*lowered, part], False)
-        log(f"  {attempt:8.3f}  with {part}")
+    for part in order[reached + 1 :][:_TRIES]:
+        attempt = distance([*lowered, part])
+        log(f"  {attempt:6.2f}  with {part}")
         if attempt <= margin:
             lowered.append(part)
-            distance = attempt
+            found = attempt
     kept = tuple(part for part in order if part not in lowered)
-    return Finding(tuple(lowered), kept, alone, distance)
+    log(f"  lowered: {sum(work[part] for part in lowered) / total:.0%} of the work, {found:.2f} of the goal")
+    return Finding(tuple(lowered), kept, alone, found)
 
 
-def _longest_prefix(order: list[str], measure: Measure, margin: float, log: Log) -> tuple[int, float]:
-    low, high, distance = 0, len(order), 0.0
+def _longest_prefix(
+    order: list[str], distance: Callable[[Collection[str]], float], margin: float, log: Log
+) -> tuple[int, float]:
+    low, high, best = 0, len(order), 0.0
     while high - low > 1:
         middle = (low + high) // 2
-        found = measure(order[:middle], False)
-        log(f"  {found:8.3f}  the {middle} least harmful together")
+        found = distance(order[:middle])
+        log(f"  {found:6.2f}  the first {middle} together")
         if found <= margin:
-            low, distance = middle, found
+            low, best = middle, found
         else:
             high = middle
-    return low, distance
+    return low, best

@@ -7,7 +7,8 @@ FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 
 # Operators that only move values: what comes out was there before, so there is nothing to round.
 MOVES = {
-    "Concat", "Expand", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze",
+    "Concat", "Expand", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose",
+    "Unsqueeze",
 }  # fmt: skip
 
 
