@@ -21,8 +21,8 @@ from ..recording import Recording
 from .calibration_set import CalibrationSet, joined, read_calibration_set
 from .derive_half import plan_half
 from .derive_int8 import plan_int8
-from .half import with_half
 from .judge import Judge
+from .rules import Rules
 from .sensitivity import Log
 
 FILES = {"fp16": "model.fp16.onnx", "int8": "model.int8.onnx"}
@@ -53,16 +53,17 @@ def derive_variants(options: VariantOptions, log: Log) -> tuple[Description, boo
     spread = windows.target_spread(description)
     log(f"{len(windows)} windows of {windows.source}, spread {spread:.4g}")
     judge = Judge(model, windows, spread)
-    log("fp16: parts that cost the goal, as shares of it")
-    half = plan_half(model, judge, options.lstm == "fp16", log)
+    rules = Rules.of(model, judge, options.lstm == "fp16")
     made: dict[str, tuple[onnx.ModelProto, Variant]] = {}
     reached = True
     if "fp16" in options.precision:
-        made["fp16"] = with_half(model, half.full), Variant(lstm=options.lstm, kept=half.kept)
+        log("fp16: which parts can be lowered, as shares of the goal")
+        half = plan_half(model, rules, judge, log)
+        made["fp16"] = half.model, Variant(lstm=options.lstm, kept=half.kept)
         reached = half.reached
     if "int8" in options.precision:
-        log("int8: products that cost the goal, as shares of it")
-        int8 = plan_int8(model, half, judge, windows, log)
+        log("int8: which products can be lowered, as shares of the goal")
+        int8 = plan_int8(model, rules, judge, windows, log)
         quantized = f"{len(int8.finding.lowered)} of {int8.products} products in INT8"
         log(f"int8: {quantized}, {int8.calibration.method}")
         made["int8"] = (

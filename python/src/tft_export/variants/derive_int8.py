@@ -1,4 +1,4 @@
-"""Derives the INT8 graph from the FP16 one: how to clip, and which products stay as they are."""
+"""Derives the INT8 graph from an FP16 one: how to clip, and which products stay as they are."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ import onnx
 from ..bundle import Calibration, KeptPart
 from .activations import Activations
 from .calibration_set import CalibrationSet
-from .derive_half import HalfPlan
 from .goals import INT8_GOAL
 from .half import with_half
 from .judge import Judge
 from .parts import PRODUCTS
 from .quantize import activations_of, products, raised, with_quantized
+from .rules import Rules
 from .sensitivity import Finding, Log, search
 from .thresholds import METHODS, Method
 from .typed_graph import initializers_of, key_of
@@ -36,14 +36,18 @@ class Int8Plan:
 
 
 def plan_int8(
-    model: onnx.ModelProto, half: HalfPlan, judge: Judge, windows: CalibrationSet, log: Log
+    model: onnx.ModelProto, rules: Rules, judge: Judge, windows: CalibrationSet, log: Log
 ) -> Int8Plan:
-    """`model` is the float32 graph."""
-    base = with_half(raised(model), half.full)
+    """`model` is the float32 graph.
+
+    Around the products everything that no rule holds in FP32 is FP16: the search for the FP16 graph keeps
+    more, but for a goal that is much finer than INT8's.
+    """
+    base = with_half(raised(model), rules.full(rules.free))
     weights = initializers_of(base)
     names = {}  # by the product's own name, which people know it by
     for node in products(base):
-        names[_name_of(node, weights, half.parts, names)] = node
+        names[_name_of(node, weights, rules.part_of, names)] = node
     thresholds = _thresholds(model, base, names.values(), judge)
     method = _best_method(base, [key_of(node) for node in names.values()], thresholds, judge, log)
 
@@ -64,14 +68,16 @@ def plan_int8(
             precision="fp16",
             nodes=1,
             why=f"alone in INT8 it moves one output in 20 by {finding.alone[name]:.2%} of the spread; "
-            "INT8 may move it by 1 % in all",
+            "1 % is what all together may",
         )
         for name in finding.kept
     ]
     calibration = Calibration(
         method=method.name, percentile=method.percentile, windows=len(windows), source=windows.source
     )
-    return Int8Plan(lowered(finding.lowered), [*half.kept, *kept], calibration, finding, len(names))
+    return Int8Plan(
+        lowered(finding.lowered), [*rules.kept(rules.reasons), *kept], calibration, finding, len(names)
+    )
 
 
 def _name_of(node: onnx.NodeProto, weights: dict, parts: dict[str, str], taken: Collection[str]) -> str:
