@@ -14,7 +14,9 @@ from .judge import Judge
 from .rules import Rules, computed
 from .sensitivity import Finding, Log, search
 
-MARGIN = 0.9
+# The goal is about one output in 10,000, and those come from few, sharp windows: other windows may have more.
+# On the demo model, parts chosen with 0.9 held 99.965 % of unseen machines' outputs within 1 %, not 99.99 %.
+MARGIN = 0.5
 
 
 @dataclass(frozen=True)
