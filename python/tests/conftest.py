@@ -5,6 +5,7 @@ import warnings
 import pytest
 import torch
 
+from tft_export.cli import main
 from tiny_models import Recipe, build
 
 warnings.filterwarnings("ignore", module="lightning")
@@ -24,3 +25,13 @@ def tiny():
         return built[key]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny, tmp_path_factory):
+    """A bundle of a small random model, with sample windows but no history. Copy it to change it."""
+    folder = tmp_path_factory.mktemp("tiny")
+    checkpoint = tiny().save(folder / "model.ckpt")
+    arguments = ["export", checkpoint, folder / "bundle", "--exporter", "legacy", "--samples", "24"]
+    assert main([str(argument) for argument in arguments]) == 0
+    return folder / "bundle"

@@ -8,7 +8,10 @@ import pytest
 from tft_export.cli import main
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["export", "--help"], ["verify", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["export", "--help"], ["verify", "--help"], ["variants", "--help"], ["accuracy", "--help"]],
+)
 def test_help_does_not_wait_for_torch(arguments):
     program = (
         "import sys\nfrom tft_export.cli import main\n"

@@ -105,6 +105,66 @@ class Network(_Model):
     exporter: str = "dynamo"
 
 
+class KeptPart(_Model):
+    """A part of the graph, named after the network's module, that stays in a higher precision."""
+
+    part: str
+    precision: Literal["fp32", "fp16"]
+    nodes: int
+    why: str
+
+
+class Calibration(_Model):
+    """How INT8's scales were chosen; `percentile` in per cent, for that method."""
+
+    method: Literal["minmax", "percentile", "entropy"]
+    percentile: float | None = None
+    windows: int
+    source: str
+
+
+class Variant(_Model):
+    """The graph in another precision; `lstm` is the precision of its LSTMs."""
+
+    file: FileEntry | None = None
+    lstm: Literal["fp32", "fp16"] = "fp32"
+    kept: list[KeptPart] = Field(default_factory=list)
+    calibration: Calibration | None = None
+
+
+class Variants(_Model):
+    fp16: Variant | None = None
+    int8: Variant | None = None
+
+
+class AccuracyRow(_Model):
+    """One precision against PyTorch.
+
+    `within1` and `within05`: the share of outputs within 1 % and 0.5 % of the spread; `largest` difference
+    and `pinball` loss in the target's unit; `pinball_change` as a fraction of FP32's.
+    """
+
+    precision: Literal["fp32", "fp16", "int8"]
+    within1: float
+    within05: float
+    largest: float
+    pinball: float
+    pinball_change: float
+    coverage80: float
+    crossed: float
+    emulated: bool
+
+
+class Accuracy(_Model):
+    """`spread`: the target's standard deviation over the horizons; `emulated`: not every row ran on a GPU."""
+
+    source: str
+    windows: int
+    emulated: bool
+    spread: float
+    rows: list[AccuracyRow]
+
+
 class Description(_Model):
     """model.json."""
 
@@ -125,6 +185,8 @@ class Description(_Model):
     samples: Samples
     versions: Versions
     network: Network
+    variants: Variants | None = None
+    accuracy: Accuracy | None = None
     training: dict[str, Any] = Field(default_factory=dict)
     # Static categories by server, for a model normalised by server: the checkpoint does not hold them.
     servers: dict[str, dict[str, str]] = Field(default_factory=dict)
@@ -224,6 +286,20 @@ def new_bundle(folder: Path, replace: bool) -> Iterator[Path]:
             raise ExportError("bundle_exists", f"{folder} exists; give --force to replace it")
         if not folder.is_dir() or (any(folder.iterdir()) and not (folder / DESCRIPTION_FILE).is_file()):
             raise ExportError("bundle_not_replaced", f"{folder} is not a bundle; it is left as it is")
+    with _scratch(folder) as scratch:
+        yield scratch
+
+
+@contextmanager
+def changed_bundle(folder: Path) -> Iterator[Path]:
+    """A copy of a bundle, to be changed, that takes its place when the block ends well, else vanishes."""
+    with _scratch(folder) as scratch:
+        shutil.copytree(folder, scratch, dirs_exist_ok=True)
+        yield scratch
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))

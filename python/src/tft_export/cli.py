@@ -7,8 +7,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from . import __version__, evaluate, export, simulate, train, verify
+from . import __version__, accuracy, evaluate, export, simulate, train, verify
 from .errors import ExportError
+from .variants import command as variants
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -20,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (simulate, train, evaluate, export, verify):
+    for command in (simulate, train, evaluate, export, verify, variants, accuracy):
         command.add_parser(commands)
     return parser
 

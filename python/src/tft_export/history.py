@@ -26,10 +26,20 @@ def read_csv(path: str | Path) -> pd.DataFrame:
 
 
 def read_history(
-    path: str | Path, column_map: ColumnMap | None = None, metrics: Sequence[str] = METRIC_NAMES
+    path: str | Path,
+    column_map: ColumnMap | None = None,
+    metrics: Sequence[str] = METRIC_NAMES,
+    categories: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Reads a history file: timestamp (UTC), server_name, profile, status and these metrics."""
-    mapped = (column_map or ColumnMap({})).apply(read_csv(path), metrics)
+    """Reads a history file: timestamp (UTC), server_name, profile, status and these metrics.
+
+    Also those of `categories` that the file has as columns of their own.
+    """
+    frame = read_csv(path)
+    mapped = (column_map or ColumnMap({})).apply(frame, metrics)
+    for name in categories:
+        if name not in mapped and name in frame:
+            mapped[name] = frame[name].astype(str)
     try:
         mapped["timestamp"] = pd.to_datetime(mapped["timestamp"], utc=True, format="ISO8601")
     except ValueError as error:
@@ -75,7 +85,7 @@ def on_grid(
         raise ExportError("history_empty", "the history has no rows")
     gridded = pd.concat(parts, ignore_index=True)
     gridded["timestamp"] = pd.to_datetime(gridded["slot"] * (60 * step_minutes), unit="s", utc=True)
-    metrics = [name for name in frame.columns if name not in _NO_METRICS]
+    metrics = [name for name in frame.columns if frame[name].dtype.kind in "fiu" and name not in _NO_METRICS]
     gridded[metrics] = gridded[metrics].astype(np.float32)
     return gridded
 

@@ -27,6 +27,8 @@ from .units import unit_of
 _APART = 2
 _MONTH_TURN_SHARE = 8
 _GRID_TOLERANCE = 0.5
+# Until it is done, `predict` holds the attention of every window: a megabyte each.
+_PREDICTED_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,12 @@ class WindowSet:
 
     def __len__(self) -> int:
         return len(self.slots)
+
+    def part(self, start: int, end: int) -> "WindowSet":
+        """The windows from `start` up to `end`."""
+        chosen = slice(start, end)
+        arrays = self.metrics[chosen], self.codes[chosen], self.slots[chosen]
+        return WindowSet(self.structure, *arrays, self.servers[chosen])
 
     @property
     def features(self) -> np.ndarray:
@@ -137,6 +145,12 @@ def made_up_windows(structure: Structure, parameters: Mapping, count: int, seed:
 
 def expected_predictions(checkpoint: Checkpoint, windows: WindowSet) -> np.ndarray:
     """What pytorch-forecasting predicts: [windows, horizon, quantiles], raw units."""
+    starts = range(0, len(windows), _PREDICTED_AT_ONCE)
+    parts = [windows.part(start, start + _PREDICTED_AT_ONCE) for start in starts]
+    return np.concatenate([_predicted(checkpoint, part) for part in parts])
+
+
+def _predicted(checkpoint: Checkpoint, windows: WindowSet) -> np.ndarray:
     dataset = forecasting_dataset(checkpoint, windows)
     with _quiet():
         predictions = checkpoint.model.predict(
