@@ -7,7 +7,14 @@
 // takes too long does not keep the next from running; the exit code is then 1. --doubles rehearses it on a machine
 // without a GPU, over the doubles of CUDA and TensorRT: every step runs, and no figure means anything.
 import { spawn } from 'node:child_process';
-import { appendFileSync, createWriteStream, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -46,6 +53,8 @@ given.out = join(out, 'results.jsonl');
 for (const name of ['bundle', 'tensorrt', 'cuda', 'lean', 'nvml', 'windows', 'also'])
   if (given[name]) given[name] = resolve(given[name]);
 mkdirSync(given.work, { recursive: true });
+// Describes the plans that are built there.
+copyFileSync(join(given.bundle ?? join(root, 'models/demo'), 'model.json'), join(given.work, 'model.json'));
 writeFileSync(given.out, '');
 const log = createWriteStream(join(out, 'log.txt'));
 

@@ -2,7 +2,7 @@
 // JavaScript. Also of the graphs brought along: the plain export, and the one without its LSTMs.
 import { existsSync, readdirSync } from 'node:fs';
 import { basename } from 'node:path';
-import { addon, attempt, libraries, options, percentiles, planOf, say } from '../session.mjs';
+import { addon, attempt, libraries, options, percentiles, planOf, say, seconds } from '../session.mjs';
 
 const names = readdirSync(options.work)
   .filter((name) => name.endsWith('.engine') && !name.startsWith('compatible'))
@@ -24,8 +24,8 @@ for (const name of names) {
               streams,
               cudaGraph,
               spinWait: true,
-              warmUpMs: 100,
-              durationMs: 400,
+              warmUpMs: 100 * seconds,
+              durationMs: 400 * seconds,
             },
             () => {},
           ).result;

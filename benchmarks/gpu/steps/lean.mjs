@@ -1,7 +1,7 @@
 // A version-compatible plan on the lean runtime.
 import { existsSync } from 'node:fs';
 import { TFTEngine } from '../../../lib/index.js';
-import { attempt, batchOf, libraries, options, planOf, samples, say, width } from '../session.mjs';
+import { attempt, batchOf, libraries, options, planOf, samples, say } from '../session.mjs';
 
 const plan = planOf('compatible-fp16');
 if (existsSync(plan)) {
@@ -9,22 +9,19 @@ if (existsSync(plan)) {
   if (options.lean)
     runtimes.push({ runtime: 'lean', libraries: { ...libraries, tensorrtPath: options.lean } });
   for (const { runtime, libraries } of runtimes) {
-    for (const allowHostCode of [false, true]) {
-      await attempt({ step: 'lean', runtime, allowHostCode }, async () => {
-        const log = [];
-        const engine = await TFTEngine.load(plan, {
-          backend: 'tensorrt',
-          tensorrt: { ...libraries, allowHostCode },
-          log: ({ message }) => log.push(message),
-        });
-        const { data } = await engine.predict(batchOf(4));
-        const largest = data.reduce(
-          (most, value, i) => Math.max(most, Math.abs(value - samples.expected[i])),
-          0,
-        );
-        say({ kind: 'lean', runtime, allowHostCode, versions: engine.info.versions, largest, width });
-        await engine.close();
+    await attempt({ step: 'lean', runtime }, async () => {
+      const engine = await TFTEngine.load(plan, {
+        backend: 'tensorrt',
+        // The lean runtime that such a plan brings along is code for the host.
+        tensorrt: { ...libraries, allowHostCode: true },
       });
-    }
+      const { data } = await engine.predict(batchOf(4));
+      const largest = data.reduce(
+        (most, value, i) => Math.max(most, Math.abs(value - samples.expected[i])),
+        0,
+      );
+      say({ kind: 'lean', runtime, versions: engine.info.versions, largest });
+      await engine.close();
+    });
   }
 }
