@@ -63,8 +63,8 @@ function difference(data, server, window) {
   return largest;
 }
 
-if (options.windows && existsSync(join(options.windows, 'windows.json'))) {
-  const { count } = JSON.parse(readFileSync(join(options.windows, 'windows.json'), 'utf8'));
+if (options.windows && existsSync(join(options.windows, 'calibration.json'))) {
+  const { windows: count } = JSON.parse(readFileSync(join(options.windows, 'calibration.json'), 'utf8'));
   const file = (name, Type) => readArray(join(options.windows, `${name}.bin`), Type);
   const recorded = {
     count,
