@@ -52,6 +52,7 @@ given.work = resolve(given.work ?? join(out, 'work'));
 given.out = join(out, 'results.jsonl');
 for (const name of ['bundle', 'tensorrt', 'cuda', 'lean', 'nvml', 'windows', 'also'])
   if (given[name]) given[name] = resolve(given[name]);
+mkdirSync(out, { recursive: true });
 mkdirSync(given.work, { recursive: true });
 // Describes the plans that are built there.
 copyFileSync(join(given.bundle ?? join(root, 'models/demo'), 'model.json'), join(given.work, 'model.json'));

@@ -48,7 +48,9 @@ def _without_lstm(model: onnx.ModelProto) -> onnx.ModelProto:
                 nodes.append(helper.make_node("Unsqueeze", [sequence, "nolstm_second"], [output]))
             else:
                 nodes.append(
-                    helper.make_node("Slice", [sequence, "nolstm_first", "nolstm_second"], [output])
+                    helper.make_node(
+                        "Slice", [sequence, "nolstm_first", "nolstm_second", "nolstm_first"], [output]
+                    )
                 )
     del graph.node[:]
     graph.node.extend(nodes)
