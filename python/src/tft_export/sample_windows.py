@@ -4,6 +4,7 @@ What a window is expected to give always comes from `TimeSeriesDataSet` and `mod
 this package's own preprocessing.
 """
 
+import gc
 import logging
 import warnings
 from collections.abc import Mapping
@@ -147,7 +148,12 @@ def expected_predictions(checkpoint: Checkpoint, windows: WindowSet) -> np.ndarr
     """What pytorch-forecasting predicts: [windows, horizon, quantiles], raw units."""
     starts = range(0, len(windows), _PREDICTED_AT_ONCE)
     parts = [windows.part(start, start + _PREDICTED_AT_ONCE) for start in starts]
-    return np.concatenate([_predicted(checkpoint, part) for part in parts])
+    predictions = []
+    for part in parts:
+        predictions.append(_predicted(checkpoint, part))
+        # Trainer, model and data set refer to one another; left to itself, Python lets them pile up.
+        gc.collect()
+    return np.concatenate(predictions)
 
 
 def _predicted(checkpoint: Checkpoint, windows: WindowSet) -> np.ndarray:
