@@ -40,6 +40,8 @@ export type TFTErrorCode =
   | 'ERR_TFT_PLAN_INVALID'
   /** The plan's inputs or outputs are not those of model.json. */
   | 'ERR_TFT_PLAN_MISMATCH'
+  /** TensorRT's parser or builder refused the model or failed; the message has its own words. */
+  | 'ERR_TFT_BUILD'
   /** There is not enough memory on the GPU, or not enough that can be pinned on the host. */
   | 'ERR_TFT_OUT_OF_MEMORY'
   /** The GPU fails every call from now on; the process must be restarted to use it again. */

@@ -78,6 +78,133 @@ export interface PlanReport {
   readonly maxBatch: number;
 }
 
+/** Batches that one optimisation profile is for; the same on all four inputs. */
+export interface NativeProfile {
+  readonly min: number;
+  readonly opt: number;
+  readonly max: number;
+}
+
+/** What a plan is built from and how. Options left out are the core's defaults. */
+export interface NativeBuildOptions extends NativeLibraryOptions {
+  /** The path of an ONNX file. */
+  readonly onnx: string;
+  /** CUDA's number; 0. */
+  readonly device?: number | undefined;
+  /** Held against the parsed network before anything is built. */
+  readonly inputs: readonly NativeTensor[];
+  readonly output: NativeTensor;
+  /** At least one. */
+  readonly profiles: readonly NativeProfile[];
+  /** True: the ONNX graph alone says which precision is where. False only on TensorRT 10. */
+  readonly stronglyTyped?: boolean | undefined;
+  /** Builder flags of weakly typed networks, on TensorRT 10 only. */
+  readonly fp16?: boolean | undefined;
+  readonly int8?: boolean | undefined;
+  /** Whether FP32 may be computed in TF32; false. */
+  readonly tf32?: boolean | undefined;
+  /** 4 GiB. */
+  readonly workspaceBytes?: number | undefined;
+  /** 0 … 5; 3. */
+  readonly optimizationLevel?: number | undefined;
+  readonly versionCompatible?: boolean | undefined;
+  readonly hardwareCompatibility?: 'none' | 'ampere+' | 'sameComputeCapability' | undefined;
+  readonly refittable?: boolean | undefined;
+  /** Whether the plan keeps what inspectEngine tells of layers; true. */
+  readonly detailedLayers?: boolean | undefined;
+  /** From an earlier build; one of another version is ignored, with a warning. */
+  readonly timingCache?: Uint8Array | undefined;
+  /** Libraries with plugins, loaded before the file is parsed. */
+  readonly plugins?: readonly string[] | undefined;
+}
+
+/** What a build makes. */
+export interface NativeBuild {
+  readonly plan: Uint8Array;
+  readonly timingCache: Uint8Array;
+}
+
+/** One step of one of TensorRT's phases, which lie in one another. The last of a phase has done = steps. */
+export interface NativeBuildProgress {
+  readonly phase: string;
+  /** The phase that this one is part of; empty if of none. */
+  readonly parent: string;
+  readonly done: number;
+  readonly steps: number;
+}
+
+/** A build under way. */
+export interface NativeBuilder {
+  readonly result: Promise<NativeBuild>;
+  /** Makes the build end soon, with ERR_TFT_ABORTED; nothing when it has ended. */
+  cancel(): void;
+}
+
+/** Everything that TensorRT tells of a plan. */
+export interface NativeEngineReport {
+  readonly tensorrtVersion: string;
+  /** The network's name; often empty. */
+  readonly name: string;
+  readonly tensors: PlanReport['tensors'];
+  readonly profiles: readonly NativeProfile[];
+  /** The inspector's JSON text, as TensorRT gives it. */
+  readonly layers: string;
+  /** Of the profile that needs most. */
+  readonly activationBytes: number;
+  /** What deserializing took of the device's free memory. */
+  readonly weightsBytes: number;
+  readonly planBytes: number;
+}
+
+/** What is measured and how. Options left out are the core's defaults, which are trtexec's. */
+export interface NativeMeasureOptions extends NativeLibraryOptions {
+  readonly plan: string;
+  readonly batch: number;
+  /** CUDA's number; 0. */
+  readonly device?: number | undefined;
+  /** Batches under way at once, each on a stream and context of its own; 1. */
+  readonly streams?: number | undefined;
+  /** 200. */
+  readonly warmUpMs?: number | undefined;
+  /** The least; 3000. */
+  readonly durationMs?: number | undefined;
+  /** The fewest, on all streams together; 10. */
+  readonly iterations?: number | undefined;
+  /** Runs the computation, without the copies, as a CUDA graph; false. */
+  readonly cudaGraph?: boolean | undefined;
+  /** Copies inputs and outputs in each iteration; true. */
+  readonly dataTransfers?: boolean | undefined;
+  /** Waits by polling, which adds less to what is measured, for a core of each stream; false. */
+  readonly spinWait?: boolean | undefined;
+  readonly allowHostCode?: boolean | undefined;
+  /** Adds a run of its own, in which each layer is timed; false. */
+  readonly layerProfile?: boolean | undefined;
+}
+
+/** Times of runs with made-up inputs. */
+export interface NativeMeasured {
+  readonly batch: number;
+  readonly iterations: number;
+  /** From the first iteration's start to the last one's end, warm-up not counted. */
+  readonly wallMs: number;
+  /**
+   * Seven numbers for each iteration, in milliseconds, in order of start: start since the first one's, enqueue (on
+   * the CPU), copy in, computation, copy out, their sum (the latency), end.
+   */
+  readonly samples: Float64Array;
+  /** Whether the computation ran as a CUDA graph. */
+  readonly graph: boolean;
+  /** In the network's order; with `layerProfile` only. */
+  readonly layers?: readonly { readonly name: string; readonly averageMs: number; readonly calls: number }[];
+}
+
+/** A measurement under way. */
+export interface NativeMeasurement {
+  readonly result: Promise<NativeMeasured>;
+  /** Makes it end soon, with ERR_TFT_ABORTED; nothing when it has ended. */
+  cancel(): void;
+}
+
 /** What really runs. */
 export interface NativeEngineInfo {
   readonly tensorrtPath: string;
@@ -123,6 +250,9 @@ export interface NativeCounters {
   readonly runningBatches: number;
 }
 
+/** Receives what the core and TensorRT say. */
+export type NativeLog = (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void;
+
 /** Stands for a request from `submit` until `take`; the number is used again afterwards. */
 export type Handle = number;
 
@@ -133,7 +263,7 @@ export interface NativeEngine {
   /** Set by the owner: the first `count` requests in `done` have ended, and each must be taken. */
   deliver?: (count: number) => void;
   /** Set by the owner: receives the engine's log. */
-  log?: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void;
+  log?: NativeLog;
   /** Copies and checks a request; a negative deadline is none. */
   submit(
     deadlineMs: number,
@@ -170,8 +300,25 @@ export interface Addon {
   inspectPlan(
     options: NativeLibraryOptions & { plan: string; allowHostCode?: boolean | undefined },
   ): Promise<PlanReport>;
+  /** As above, and all that TensorRT tells of layers. */
+  inspectEngine(
+    options: NativeLibraryOptions & { plan: string; allowHostCode?: boolean | undefined },
+  ): Promise<NativeEngineReport>;
+  /**
+   * Builds a plan. It rejects with ERR_TFT_BUILD where parser (with node, operator and file line) or builder (in
+   * TensorRT's own words) refuse, ERR_TFT_PLAN_MISMATCH where the network is not the model's, ERR_TFT_ABORTED,
+   * ERR_TFT_OUT_OF_MEMORY, ERR_TFT_OPTION, ERR_TFT_UNSUPPORTED for what TensorRT 11 has no more,
+   * ERR_TFT_TENSORRT_NOT_FOUND where parser or builder lack, and as loading does.
+   */
+  build(
+    options: NativeBuildOptions,
+    log: NativeLog,
+    progress: (progress: NativeBuildProgress) => void,
+  ): NativeBuilder;
+  /** Measures as trtexec does. It rejects as loading and running do. */
+  measure(options: NativeMeasureOptions, log: NativeLog): NativeMeasurement;
   /** `log` receives what is said until the promise settles, and the engine's own `log` the rest. */
-  load(options: NativeLoadOptions, log: NonNullable<NativeEngine['log']>): Promise<NativeEngine>;
+  load(options: NativeLoadOptions, log: NativeLog): Promise<NativeEngine>;
   /** Node's setImmediate: results that are many are handed over in several turns of the event loop. */
   useImmediate(setImmediate: (callback: () => void) => unknown): void;
   /** Closes every engine of this thread, at once and blocking: for the process's exit. */
