@@ -1,7 +1,8 @@
 // `tft verify`: a bundle's files against their hashes, and its sample windows, run here, against the output that
 // PyTorch gave for them.
 import { Argument, Command } from 'commander';
-import { type ModelDescription, readBundleFile, TFTEngine } from '../index.js';
+import { type ModelDescription, TFTEngine } from '../index.js';
+import { bundleFiles, verifyBundleFile } from '../model.js';
 import { type BundleSamples, readSamples } from './bundle-samples.js';
 import type { Console, Paint } from './console.js';
 import { FAILED, OK } from './exit-codes.js';
@@ -63,7 +64,7 @@ async function verify(bundle: string, options: VerifyOptions, { out }: Console):
   const { backend, threads } = options;
   await using engine = await TFTEngine.load(bundle, { backend, threads });
   const { model } = engine;
-  for (const file of Object.values(model.files)) if (file !== undefined) await readBundleFile(model, file);
+  for (const file of bundleFiles(model)) await verifyBundleFile(model, file);
   const samples = await readSamples(model);
   const { data } = await engine.predict(samples.inputs);
   const verdict = judge(model, describeEngine(engine.info), samples, data);
