@@ -102,15 +102,15 @@ export async function buildEngine(path: string, options: BuildEngineOptions = {}
     mustKeep: output === undefined,
   });
   try {
-    if (output !== undefined) await writeOut(engine, resolve(output));
+    if (output !== undefined) await writePlan(engine, resolve(output));
     return describe(engine, output === undefined ? engine.path : resolve(output));
   } finally {
     await engine.release();
   }
 }
 
-/** Writes a plan and its record, never one beside another's. */
-async function writeOut({ path, record }: ObtainedEngine, output: string): Promise<void> {
+/** Writes a plan and its record, never one beside another's. @throws TFTError ERR_TFT_FILE. */
+export async function writePlan({ path, record }: ObtainedEngine, output: string): Promise<void> {
   try {
     await rm(recordPathOf(output), { force: true });
     await writeDurably(output, await readFile(path));

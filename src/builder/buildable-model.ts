@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { TFTError } from '../errors.js';
-import { loadModel, MODEL_FILE, type ModelDescription } from '../model.js';
+import { bundleFiles, loadModel, MODEL_FILE, type ModelDescription } from '../model.js';
 import { readOnnx } from '../onnx-file.js';
 import { sha256OfFile } from './file-hash.js';
 
@@ -14,15 +14,19 @@ export type BuildableModel = Pick<
 >;
 
 /**
- * Reads a bundle's description, or an ONNX file's own where there is no model.json beside it; its variants are then
- * the files NAME.fp16.onnx and NAME.int8.onnx.
+ * Reads a bundle's description, or an ONNX file's own where no model.json is beside it, or one of another file; its
+ * variants are then the files NAME.fp16.onnx and NAME.int8.onnx.
+ *
+ * @param verifyHash whether a file must be the one that model.json describes.
  *
  * @throws TFTError as `loadModel`; ERR_TFT_MODEL_INVALID where the file's tensors are not this package's model's.
  */
 export async function readBuildable(path: string, verifyHash: boolean): Promise<BuildableModel> {
   const given = resolve(path);
-  if (extname(given) !== '.onnx' || existsSync(join(dirname(given), MODEL_FILE)) || !existsSync(given)) {
-    return loadModel(path, { verifyHash });
+  if (extname(given) !== '.onnx' || !existsSync(given)) return loadModel(path, { verifyHash });
+  if (existsSync(join(dirname(given), MODEL_FILE))) {
+    const model = await loadModel(path, { verifyHash });
+    if (verifyHash || (await describes(model, given))) return model;
   }
   const { inputs, outputs } = await readOnnx(given);
   const stem = given.slice(0, -'.onnx'.length);
@@ -37,6 +41,13 @@ export async function readBuildable(path: string, verifyHash: boolean): Promise<
     ),
     outputs: [find(given, outputs, 'predictions')],
   };
+}
+
+/** Whether a description is of this file, be it under another name. */
+async function describes(model: ModelDescription, path: string): Promise<boolean> {
+  const files = bundleFiles(model);
+  if (files.some((file) => join(model.directory, file.path) === path)) return true;
+  return model.files.onnx?.sha256 === (await sha256OfFile(path));
 }
 
 async function variantAt(path: string) {

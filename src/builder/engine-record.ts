@@ -89,6 +89,11 @@ export function entryName(key: EngineKey): string {
   return `${namePrefix(key)}${digest.slice(0, 32)}`;
 }
 
+/** Whether a file's name, without its extension, is one of ours: others in the folder are left alone. */
+export function isEntryName(name: string): boolean {
+  return /^[0-9a-f]{12}-(fp32|fp16|int8)-[0-9a-f]{32}$/.test(name);
+}
+
 /**
  * Reads a record.
  *

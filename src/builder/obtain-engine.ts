@@ -1,7 +1,7 @@
 // From a model to a plan for this machine: out of the cache, or built once, by whoever comes first, and kept.
 
 import { createHash } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Log, Precision } from '../backends/backend.js';
@@ -13,6 +13,7 @@ import type { BuildLock } from './build-lock.js';
 import type { CompleteBuildOptions } from './build-options.js';
 import { type BuildTarget, findTarget, majorOf } from './build-target.js';
 import type { BuildableModel } from './buildable-model.js';
+import { writeDurably } from './durable-file.js';
 import { EngineCache } from './engine-cache.js';
 import { type EngineKey, type EngineRecord, engineKey, entryName, namePrefix } from './engine-record.js';
 import { buildPlan, calledOff } from './native-build.js';
@@ -33,6 +34,8 @@ export interface EngineRequest {
   readonly device: number;
   /** The cache's folder of engines; false keeps nothing. */
   readonly folder: string | false;
+  /** A timing cache in TensorRT's own format, read and written, instead of the folder's. */
+  readonly timingCacheFile?: string | undefined;
   /** Whether an engine in the cache is built again all the same. */
   readonly rebuild?: boolean;
   /** Whether a cache that cannot be written is an error; without, the engine goes on from memory, with a warning. */
@@ -179,7 +182,7 @@ interface Built extends NativeBuild {
 
 async function build(order: Order, folder?: string): Promise<Built> {
   const { model, source, target, log, key } = order;
-  const timingCache = folder === undefined ? undefined : await readTimingCache(folder, target);
+  const timingCache = await timingCacheFor(order, folder);
   const how = source.stronglyTyped ? '' : ', where TensorRT sees fit';
   log({
     level: 'info',
@@ -189,6 +192,7 @@ async function build(order: Order, folder?: string): Promise<Built> {
   const built = await buildPlan({ ...order, timingCache });
   const buildSeconds = Math.round(performance.now() - begin) / 1000;
   log({ level: 'info', message: `built in ${buildSeconds.toFixed(1)} s, ${built.plan.length} bytes` });
+  if (order.timingCacheFile !== undefined) await writeTimings(order.timingCacheFile, built.timingCache);
   const sha256 = createHash('sha256').update(built.plan).digest('hex');
   const record: EngineRecord = {
     key,
@@ -201,6 +205,28 @@ async function build(order: Order, folder?: string): Promise<Built> {
     builtBy: `tft-tensorrt ${ownVersion()}`,
   };
   return { ...built, record };
+}
+
+async function timingCacheFor(order: Order, folder: string | undefined): Promise<Uint8Array | undefined> {
+  const { timingCacheFile, target } = order;
+  if (timingCacheFile === undefined)
+    return folder === undefined ? undefined : readTimingCache(folder, target);
+  try {
+    return new Uint8Array(await readFile(timingCacheFile));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new TFTError('ERR_TFT_FILE', `${timingCacheFile} cannot be read: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+async function writeTimings(path: string, timings: Uint8Array): Promise<void> {
+  try {
+    await writeDurably(path, timings);
+  } catch (cause) {
+    throw new TFTError('ERR_TFT_FILE', `${path} cannot be written: ${(cause as Error).message}`, { cause });
+  }
 }
 
 async function save(order: Order, cache: EngineCache, built: Built): Promise<ObtainedEngine> {

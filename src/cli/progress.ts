@@ -6,7 +6,8 @@ import type { Screen } from './console.js';
 const PATIENCE_MS = 400;
 
 export interface Progress {
-  update(done: number, total: number | undefined): void;
+  /** `note` is shown behind the bar. */
+  update(done: number, total: number | undefined, note?: string): void;
   stop(): void;
 }
 
@@ -16,14 +17,14 @@ export function startProgress(screen: Screen, title: string): Progress {
   const begin = performance.now();
   let bar: SingleBar | undefined;
   return {
-    update(done, total) {
+    update(done, total, note = '') {
       if (total === undefined || performance.now() - begin < PATIENCE_MS) return;
       if (bar === undefined) {
-        const format = `${title} {bar} {percentage} %`;
+        const format = `${title} {bar} {percentage} % {note}`;
         bar = new SingleBar({ format, hideCursor: true, clearOnComplete: true }, Presets.shades_grey);
-        bar.start(total, done);
+        bar.start(total, done, { note });
       }
-      bar.update(done);
+      bar.update(done, { note });
     },
     stop() {
       bar?.stop();
