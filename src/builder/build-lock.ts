@@ -8,7 +8,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { link, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { createDurably, temporaryBeside } from './durable-file.js';
+import { createExclusively, temporaryBeside } from './durable-file.js';
 
 const SIGN_OF_LIFE_MS = 5_000;
 /** A holder that has been silent for so long is dead. */
@@ -41,7 +41,7 @@ export async function tryLock(path: string): Promise<BuildLock | { heldBy: LockH
   const nonce = randomBytes(12).toString('hex');
   const own: LockHolder = { nonce, ...processIdentity() };
   for (;;) {
-    if (await createDurably(path, JSON.stringify(own))) return hold(path, nonce);
+    if (await createExclusively(path, JSON.stringify(own))) return hold(path, nonce);
     const found = await readLock(path);
     if (found === undefined) continue;
     if (isAlive(found)) return { heldBy: found.holder };

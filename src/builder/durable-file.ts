@@ -1,7 +1,7 @@
 // Files that are whole or not there, also when the process is killed or the power fails in between: written under
 // a temporary name in the same folder, synced, renamed, and the folder synced.
 import { randomBytes } from 'node:crypto';
-import { link, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { link, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 const TEMPORARY = /^\.tft-[0-9a-f]{12}\.tmp$/;
@@ -21,11 +21,16 @@ export async function writeDurably(path: string, content: Uint8Array | string): 
   await syncFolder(dirname(path));
 }
 
-/** Writes a file only where there is none of that name: of several who try, one succeeds. @returns whether. */
-export async function createDurably(path: string, content: string): Promise<boolean> {
+/**
+ * Writes a file, whole at once, only where there is none of that name: of several who try, one succeeds. It is not
+ * synced: for what means nothing any more after the power has failed.
+ *
+ * @returns whether it did.
+ */
+export async function createExclusively(path: string, content: string): Promise<boolean> {
   const temporary = temporaryBeside(path);
   try {
-    await writeSynced(temporary, content);
+    await writeFile(temporary, content, { flag: 'wx' });
     await link(temporary, path);
     return true;
   } catch (error) {
