@@ -72,7 +72,7 @@ export async function loadPlanOrRebuild(plan: string, context: PlanContext): Pro
     const precision = wishes.precision ?? record?.key.precision ?? precisionOf(plan);
     log({
       level: 'warn',
-      message: `${error.message}; another engine is taken or built from ${model.onnxPath}`,
+      message: `${named(plan, error)}; another engine is taken or built from ${model.onnxPath}`,
     });
     return loadBuilt({ ...context, wishes: { ...wishes, precision } });
   }
@@ -88,7 +88,7 @@ export async function loadBuilt(context: PlanContext): Promise<TensorRtBackend> 
     if (engine.from !== 'cache' || !(error instanceof TFTError) || error.code !== 'ERR_TFT_PLAN_INVALID')
       throw error;
     // It is whole, and TensorRT does not take it all the same; or it was removed a moment ago.
-    const message = `${error.message}; the cached engine is built again`;
+    const message = `${engine.path}: ${error.message}; the cached engine is built again`;
     context.log({ level: 'warn', message });
     return await runObtained(await obtainEngine({ ...request, rebuild: true }), context);
   }
@@ -130,6 +130,11 @@ async function refuseStale(plan: string, { key }: EngineRecord, context: PlanCon
   throw new TFTError('ERR_TFT_ENGINE_STALE', `${plan} is not for here: ${differences.join('; ')}; ${cure}`, {
     details: { plan, differences },
   });
+}
+
+/** An error's message with the plan that it is about. */
+function named(plan: string, { message }: TFTError): string {
+  return message.includes(plan) ? message : `${plan}: ${message}`;
 }
 
 function requestFor({ model, wishes, log }: PlanContext): EngineRequest {

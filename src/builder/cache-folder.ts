@@ -17,6 +17,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'the permission is missing',
   EPERM: 'it is not permitted',
   ENOTDIR: 'a part of its path is no folder',
+  ENOENT: 'it is not there and cannot be made',
 };
 
 /** An error of the file system as one of the cache; others as they are. */
