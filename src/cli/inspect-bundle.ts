@@ -57,7 +57,7 @@ export function describeBundle({ model, onnx }: BundleReport, paint: Paint): str
     '',
     ...table(['file', 'precision', 'size'], filesOf(model), 2),
     '',
-    `${onnx.nodes} operators (opset ${onnx.opset}, ${onnx.producer}): ${operators.join(', ')}`,
+    `${onnx.nodes} operators (${[`opset ${onnx.opset}`, onnx.producer].filter(Boolean).join(', ')}): ${operators.join(', ')}`,
     `weights: ${weights.join(', ')}`,
   ];
   for (const [precision, variant] of Object.entries(model.variants ?? {})) {
