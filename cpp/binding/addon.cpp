@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "arguments.h"
+#include "build_job.h"
 #include "environment.h"
+#include "measure_job.h"
 #include "native_engine.h"
 #include "work.h"
 
@@ -26,6 +28,29 @@ Napi::Value inspect_plan_async(const Napi::CallbackInfo& info) {
                      std::make_unique<InspectWork>(read_load_arguments(info[0].As<Napi::Object>())));
 }
 
+/// inspectEngine(options): a promise of all that TensorRT tells of the plan.
+Napi::Value inspect_engine_async(const Napi::CallbackInfo& info) {
+  return Work::start(info.Env(),
+                     std::make_unique<InspectEngineWork>(read_load_arguments(info[0].As<Napi::Object>())));
+}
+
+/// build(options, log, progress): { result, cancel }.
+Napi::Value build(const Napi::CallbackInfo& info) {
+  Environment& environment = Environment::of(info.Env());
+  return Job::start(environment, info.Env(),
+                    std::make_unique<BuildJob>(environment, read_build_arguments(info[0].As<Napi::Object>()),
+                                               info[1].As<Napi::Function>(), info[2].As<Napi::Function>()));
+}
+
+/// measure(options, log): { result, cancel }.
+Napi::Value measure_plan(const Napi::CallbackInfo& info) {
+  Environment& environment = Environment::of(info.Env());
+  return Job::start(
+      environment, info.Env(),
+      std::make_unique<MeasureJob>(environment, read_measure_arguments(info[0].As<Napi::Object>()),
+                                   info[1].As<Napi::Function>()));
+}
+
 /// load(options, log): a promise of a NativeEngine.
 Napi::Value load(const Napi::CallbackInfo& info) {
   return Work::start(info.Env(), std::make_unique<LoadWork>(Environment::of(info.Env()),
@@ -33,7 +58,7 @@ Napi::Value load(const Napi::CallbackInfo& info) {
                                                             info[1].As<Napi::Function>()));
 }
 
-/// shutDown(): closes every engine of this environment, at once and blocking.
+/// shutDown(): ends every job and closes every engine of this environment, at once and blocking.
 void shut_down(const Napi::CallbackInfo& info) { Environment::of(info.Env()).shut_down(); }
 
 /// useImmediate(setImmediate)
@@ -46,6 +71,9 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   environment.engine_class = Napi::Persistent(NativeEngine::define(env));
   exports.Set("loadLibraries", Napi::Function::New<load_libraries_async>(env));
   exports.Set("inspectPlan", Napi::Function::New<inspect_plan_async>(env));
+  exports.Set("inspectEngine", Napi::Function::New<inspect_engine_async>(env));
+  exports.Set("build", Napi::Function::New<build>(env));
+  exports.Set("measure", Napi::Function::New<measure_plan>(env));
   exports.Set("load", Napi::Function::New<load>(env));
   exports.Set("useImmediate", Napi::Function::New<use_immediate>(env));
   exports.Set("shutDown", Napi::Function::New<shut_down>(env));

@@ -16,6 +16,15 @@ int number(const Napi::Object& object, const char* key, int otherwise) {
   return value.IsNumber() ? value.As<Napi::Number>().Int32Value() : otherwise;
 }
 
+double real(const Napi::Object& object, const char* key, double otherwise) {
+  const Napi::Value value = object.Get(key);
+  return value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : otherwise;
+}
+
+bool flag(const Napi::Object& object, const char* key, bool otherwise) {
+  return object.Get(key).IsBoolean() ? flag(object, key) : otherwise;
+}
+
 template <class T, class Read>
 std::vector<T> list(const Napi::Value& value, Read read) {
   std::vector<T> items;
@@ -34,6 +43,34 @@ TensorShape tensor(const Napi::Value& value) {
   shape.type = text(object, "type") == "int32" ? ElementType::INT32 : ElementType::FLOAT32;
   shape.item = list<std::int64_t>(object.Get("item"), integer);
   return shape;
+}
+
+ModelShape model_shape(const Napi::Object& object) {
+  ModelShape shape;
+  const auto inputs = list<TensorShape>(object.Get("inputs"), tensor);
+  for (std::size_t i = 0; i < inputs.size() && i < shape.inputs.size(); i++) shape.inputs[i] = inputs[i];
+  const Napi::Value output = object.Get("output");
+  if (output.IsObject()) shape.output = tensor(output);
+  return shape;
+}
+
+BatchRange batch_range(const Napi::Value& value) {
+  const auto object = value.As<Napi::Object>();
+  return {number(object, "min", 0), number(object, "opt", 0), number(object, "max", 0)};
+}
+
+/// A copy: another thread reads it.
+std::vector<std::byte> bytes(const Napi::Value& value) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) return {};
+  const auto array = value.As<Napi::Uint8Array>();
+  const auto* const data = reinterpret_cast<const std::byte*>(array.Data());
+  return {data, data + array.ByteLength()};
+}
+
+HardwareCompatibility hardware_compatibility(const std::string& name) {
+  if (name == "ampere+") return HardwareCompatibility::AMPERE_PLUS;
+  if (name == "sameComputeCapability") return HardwareCompatibility::SAME_COMPUTE_CAPABILITY;
+  return HardwareCompatibility::NONE;
 }
 
 }  // namespace
@@ -66,12 +103,7 @@ LoaderOptions read_loader_options(const Napi::Object& object) {
 LoadArguments read_load_arguments(const Napi::Object& object) {
   LoadArguments arguments;
   arguments.plan = text(object, "plan");
-  const auto inputs = list<TensorShape>(object.Get("inputs"), tensor);
-  for (std::size_t i = 0; i < inputs.size() && i < arguments.shape.inputs.size(); i++) {
-    arguments.shape.inputs[i] = inputs[i];
-  }
-  const Napi::Value output = object.Get("output");
-  if (output.IsObject()) arguments.shape.output = tensor(output);
+  arguments.shape = model_shape(object);
   arguments.codes = list<std::int32_t>(object.Get("codes"), integer);
 
   EngineOptions& options = arguments.options;
@@ -81,9 +113,54 @@ LoadArguments read_load_arguments(const Napi::Object& object) {
   options.lanes = number(object, "lanes", options.lanes);
   options.max_batch = number(object, "maxBatch", options.max_batch);
   options.queue_limit = number(object, "queueLimit", options.queue_limit);
-  if (object.Get("cudaGraphs").IsBoolean()) options.cuda_graphs = flag(object, "cudaGraphs");
+  options.cuda_graphs = flag(object, "cudaGraphs", options.cuda_graphs);
   options.poll = flag(object, "poll");
   options.allow_host_code = flag(object, "allowHostCode");
+  return arguments;
+}
+
+BuildArguments read_build_arguments(const Napi::Object& object) {
+  BuildArguments arguments;
+  arguments.onnx = text(object, "onnx");
+  arguments.shape = model_shape(object);
+  BuildOptions& options = arguments.options;
+  options.libraries = read_loader_options(object);
+  options.device = number(object, "device", options.device);
+  options.profiles = list<BatchRange>(object.Get("profiles"), batch_range);
+  options.strongly_typed = flag(object, "stronglyTyped", options.strongly_typed);
+  options.fp16 = flag(object, "fp16");
+  options.int8 = flag(object, "int8");
+  options.tf32 = flag(object, "tf32");
+  const double workspace = real(object, "workspaceBytes", static_cast<double>(options.workspace_bytes));
+  options.workspace_bytes = workspace >= 1 && workspace < 1e18 ? static_cast<std::size_t>(workspace) : 0;
+  options.optimization_level = number(object, "optimizationLevel", options.optimization_level);
+  options.version_compatible = flag(object, "versionCompatible");
+  options.exclude_lean_runtime = flag(object, "excludeLeanRuntime");
+  options.hardware_compatibility = hardware_compatibility(text(object, "hardwareCompatibility"));
+  options.refittable = flag(object, "refittable");
+  options.detailed_layers = flag(object, "detailedLayers", options.detailed_layers);
+  options.timing_cache = bytes(object.Get("timingCache"));
+  options.plugins = list<std::string>(
+      object.Get("plugins"), [](const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); });
+  return arguments;
+}
+
+MeasureArguments read_measure_arguments(const Napi::Object& object) {
+  MeasureArguments arguments;
+  arguments.plan = text(object, "plan");
+  MeasureOptions& options = arguments.options;
+  options.libraries = read_loader_options(object);
+  options.device = number(object, "device", options.device);
+  options.batch = number(object, "batch", options.batch);
+  options.streams = number(object, "streams", options.streams);
+  options.warm_up_ms = real(object, "warmUpMs", options.warm_up_ms);
+  options.duration_ms = real(object, "durationMs", options.duration_ms);
+  options.iterations = number(object, "iterations", options.iterations);
+  options.cuda_graph = flag(object, "cudaGraph");
+  options.data_transfers = flag(object, "dataTransfers", options.data_transfers);
+  options.spin_wait = flag(object, "spinWait");
+  options.allow_host_code = flag(object, "allowHostCode");
+  options.layer_profile = flag(object, "layerProfile");
   return arguments;
 }
 

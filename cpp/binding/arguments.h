@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "tft/builder.h"
 #include "tft/engine.h"
+#include "tft/measure.h"
 
 namespace tft::binding {
 
@@ -29,6 +31,21 @@ struct LoadArguments {
   EngineOptions options;
 };
 LoadArguments read_load_arguments(const Napi::Object& object);
+
+/// The options of `build`, without log, progress and stop.
+struct BuildArguments {
+  std::string onnx;
+  ModelShape shape;
+  BuildOptions options;
+};
+BuildArguments read_build_arguments(const Napi::Object& object);
+
+/// The options of `measure`, likewise.
+struct MeasureArguments {
+  std::string plan;
+  MeasureOptions options;
+};
+MeasureArguments read_measure_arguments(const Napi::Object& object);
 
 /// The part of them that says where libraries are.
 LoaderOptions read_loader_options(const Napi::Object& object);

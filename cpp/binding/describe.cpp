@@ -1,5 +1,6 @@
 #include "describe.h"
 
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,15 @@ Napi::Object describe(Napi::Env env, const DeviceReport& device) {
       .done();
 }
 
+Napi::Object describe(Napi::Env env, const PlanTensor& tensor) {
+  return Builder(env)
+      .set("name", tensor.name)
+      .set("input", tensor.input)
+      .set("type", tensor.type)
+      .set_numbers("shape", tensor.shape)
+      .done();
+}
+
 const char* library_name(LibraryAttempt::Library library) {
   switch (library) {
     case LibraryAttempt::Library::CUDA:
@@ -95,16 +105,59 @@ Napi::Object describe(Napi::Env env, const LibraryReport& report) {
 
 Napi::Object describe(Napi::Env env, const PlanReport& report) {
   return Builder(env)
-      .set("tensors", report.tensors,
-           [env](const PlanTensor& tensor) {
+      .set("tensors", report.tensors, [env](const PlanTensor& tensor) { return describe(env, tensor); })
+      .set("maxBatch", report.max_batch)
+      .done();
+}
+
+Napi::Object describe(Napi::Env env, const EngineReport& report) {
+  return Builder(env)
+      .set("tensorrtVersion", report.tensorrt_version)
+      .set("name", report.name)
+      .set("tensors", report.tensors, [env](const PlanTensor& tensor) { return describe(env, tensor); })
+      .set("profiles", report.profiles,
+           [env](const BatchRange& batches) {
              return Builder(env)
-                 .set("name", tensor.name)
-                 .set("input", tensor.input)
-                 .set("type", tensor.type)
-                 .set_numbers("shape", tensor.shape)
+                 .set("min", batches.min)
+                 .set("opt", batches.opt)
+                 .set("max", batches.max)
                  .done();
            })
-      .set("maxBatch", report.max_batch)
+      .set("layers", report.layers)
+      .set("activationBytes", report.activation_bytes)
+      .set("weightsBytes", report.weights_bytes)
+      .set("planBytes", report.plan_bytes)
+      .done();
+}
+
+Napi::Object describe(Napi::Env env, const Measured& measured) {
+  static_assert(sizeof(Sample) == 7 * sizeof(double));
+  auto samples = Napi::Float64Array::New(env, 7 * measured.samples.size());
+  if (!measured.samples.empty())
+    std::memcpy(samples.Data(), measured.samples.data(), measured.samples.size() * sizeof(Sample));
+  Builder builder(env);
+  builder.set("batch", measured.batch)
+      .set("iterations", static_cast<std::uint64_t>(measured.samples.size()))
+      .set("wallMs", measured.wall_ms)
+      .put("samples", samples)
+      .set("graph", measured.graph);
+  if (!measured.layers.empty())
+    builder.set("layers", measured.layers, [env](const LayerTime& layer) {
+      return Builder(env)
+          .set("name", layer.name)
+          .set("averageMs", layer.average_ms)
+          .set("calls", static_cast<double>(layer.calls))
+          .done();
+    });
+  return builder.done();
+}
+
+Napi::Object describe(Napi::Env env, const BuildProgress& progress) {
+  return Builder(env)
+      .set("phase", progress.phase)
+      .set("parent", progress.parent)
+      .set("done", progress.done)
+      .set("steps", progress.steps)
       .done();
 }
 

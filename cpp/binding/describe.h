@@ -3,13 +3,19 @@
 
 #include <napi.h>
 
+#include "tft/builder.h"
 #include "tft/engine.h"
+#include "tft/inspect.h"
 #include "tft/loader.h"
+#include "tft/measure.h"
 
 namespace tft::binding {
 
 Napi::Object describe(Napi::Env env, const LibraryReport& report);
 Napi::Object describe(Napi::Env env, const PlanReport& report);
+Napi::Object describe(Napi::Env env, const EngineReport& report);
+Napi::Object describe(Napi::Env env, const Measured& measured);
+Napi::Object describe(Napi::Env env, const BuildProgress& progress);
 Napi::Object describe(Napi::Env env, const EngineInfo& info);
 Napi::Object describe(Napi::Env env, const Counters& counters);
 

@@ -1,9 +1,11 @@
 #include "environment.h"
 
+#include <algorithm>
 #include <limits>
 #include <system_error>
 #include <utility>
 
+#include "job.h"
 #include "native_engine.h"
 
 namespace tft::binding {
@@ -45,11 +47,21 @@ Environment::~Environment() {
   discard();
 }
 
+void Environment::add(std::unique_ptr<Job> job) { jobs_.push_back(std::move(job)); }
+
+std::unique_ptr<Job> Environment::remove(Job* job) {
+  const auto found =
+      std::find_if(jobs_.begin(), jobs_.end(), [job](const auto& one) { return one.get() == job; });
+  std::unique_ptr<Job> taken = std::move(*found);
+  jobs_.erase(found);
+  return taken;
+}
+
 void Environment::discard() {
   for (Parcel* list : {std::exchange(collected_, nullptr), outbox_->collect()}) {
     while (list != nullptr) {
       Parcel* parcel = std::exchange(list, list->next);
-      if (parcel->kind == Parcel::Kind::LOG) delete static_cast<LogLine*>(parcel);
+      if (parcel->kind == Parcel::Kind::MESSAGE) delete static_cast<Message*>(parcel);
     }
   }
 }
@@ -96,9 +108,8 @@ void Environment::deliver(std::size_t most) {
     Parcel* parcel = collected_;
     collected_ = parcel->next;
     if (collected_ == nullptr && most > kMostPerTurn) collected_ = outbox_->collect();
-    if (parcel->kind == Parcel::Kind::LOG) {
-      std::unique_ptr<LogLine> line(static_cast<LogLine*>(parcel));
-      line->target->receive(line->level, std::move(line->message));
+    if (parcel->kind == Parcel::Kind::MESSAGE) {
+      std::unique_ptr<Message>(static_cast<Message*>(parcel))->deliver();
     } else {
       auto* request = static_cast<PendingRequest*>(parcel);
       if (last != nullptr && (last != request->engine || last->is_full())) last->hand_over();
@@ -110,7 +121,9 @@ void Environment::deliver(std::size_t most) {
 }
 
 void Environment::shut_down() {
+  for (const auto& job : jobs_) job->call_off();
   for (NativeEngine* engine : engines_) engine->call_off();
+  for (const auto& job : jobs_) job->join();
   for (NativeEngine* engine : engines_) engine->close_now();
   join_retired(true);
 }
@@ -121,6 +134,7 @@ void Environment::clean_up(void* self) {
   environment->outbox_->close();
   // Now, while the engines' objects are there, which own the requests.
   environment->discard();
+  environment->jobs_.clear();
 }
 
 void Environment::retire(std::unique_ptr<TFTTensorRTEngine> engine) {

@@ -14,6 +14,7 @@
 
 namespace tft::binding {
 
+class Job;
 class NativeEngine;
 
 /// Whether JavaScript can run: not while a worker is being terminated.
@@ -36,7 +37,11 @@ class Environment {
   void add(NativeEngine* engine) { engines_.insert(engine); }
   void remove(NativeEngine* engine) { engines_.erase(engine); }
 
-  /// A request is under way: the process stays alive. Each is followed by one `settled`.
+  /// Jobs under way. Each is removed when it has been delivered, unless the environment ends before.
+  void add(std::unique_ptr<Job> job);
+  std::unique_ptr<Job> remove(Job* job);
+
+  /// A request or job is under way: the process stays alive. Each is followed by one `settled`.
   void submitted();
   void settled();
 
@@ -48,8 +53,8 @@ class Environment {
   /// A turn of the event loop, after one in which something was delivered.
   void turn();
 
-  /// Calls off what waits and closes every engine, blocking for what runs. The process is about to exit, or
-  /// the environment to end; for both it must be over before libraries are torn down.
+  /// Calls off what waits, jobs too, and closes every engine, blocking for what runs. The process is about to
+  /// exit, or the environment to end; for both it must be over before libraries are torn down.
   void shut_down();
 
   /// Frees an engine that nobody holds any more, in another thread: that can take a while.
@@ -75,6 +80,7 @@ class Environment {
   napi_threadsafe_function wake_ = nullptr;
   std::unique_ptr<Outbox> outbox_;
   std::unordered_set<NativeEngine*> engines_;
+  std::vector<std::unique_ptr<Job>> jobs_;
   std::vector<Retired> retired_;
   std::size_t under_way_ = 0;
   Parcel* collected_ = nullptr;  // from the outbox, not handed over yet

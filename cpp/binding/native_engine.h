@@ -29,10 +29,11 @@ struct LogTarget {
   void receive(LogLevel level, std::string message);
 };
 
-/// A line of the log on its way to JavaScript.
-struct LogLine : Parcel {
+/// A line of an engine's log on its way to JavaScript.
+struct LogLine : Message {
   LogLine(std::shared_ptr<LogTarget> to, LogLevel what, std::string text)
-      : Parcel(Kind::LOG), target(std::move(to)), level(what), message(std::move(text)) {}
+      : target(std::move(to)), level(what), message(std::move(text)) {}
+  void deliver() override { target->receive(level, std::move(message)); }
   std::shared_ptr<LogTarget> target;
   LogLevel level;
   std::string message;

@@ -8,23 +8,24 @@
 #include <node_api.h>
 
 #include <atomic>
-#include <cstdint>
-#include <string>
-#include <vector>
-
-#include "tft/engine.h"
-#include "tft/error.h"
+#include <memory>
 
 namespace tft::binding {
 
-class NativeEngine;
-
 /// Something for JavaScript's thread. Whoever posts it must not touch it afterwards.
 struct Parcel {
-  enum class Kind { REQUEST, LOG };
+  enum class Kind { REQUEST, MESSAGE };
   explicit Parcel(Kind what) : kind(what) {}
   const Kind kind;
   Parcel* next = nullptr;
+};
+
+/// A parcel that knows what to do with itself: a line of a log, a step of a build. The outbox owns it.
+struct Message : Parcel {
+  Message() : Parcel(Kind::MESSAGE) {}
+  virtual ~Message() = default;
+  /// On JavaScript's thread, which can run.
+  virtual void deliver() = 0;
 };
 
 class Outbox {
@@ -32,8 +33,9 @@ class Outbox {
   /// Takes over the ThreadSafeFunction's first thread count.
   explicit Outbox(napi_threadsafe_function wake) : wake_(wake) {}
 
-  /// Any thread, as long as an engine of the environment is open.
+  /// Any thread, as long as an engine of the environment is open or a job under way.
   void post(Parcel* parcel);
+  void post(std::unique_ptr<Message> message) { post(message.release()); }
 
   /// JavaScript's thread: everything posted, in order, linked by `next`.
   Parcel* collect();
@@ -43,8 +45,8 @@ class Outbox {
   void stay_awake() { awake_ = true; }
   void fall_asleep() { awake_ = false; }
 
-  /// Wakes nobody from now on: the ThreadSafeFunction is about to go. No engine is open any more, but one may
-  /// have a last line for the log.
+  /// Wakes nobody from now on: the ThreadSafeFunction is about to go. No engine is open and no job under way
+  /// any more, but one may have a last line for the log.
   void close() { closed_ = true; }
 
  private:

@@ -1,36 +1,23 @@
 #include "work.h"
 
 #include <cstddef>
-#include <cstdint>
-#include <filesystem>
-#include <fstream>
-#include <new>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "describe.h"
 #include "environment.h"
 #include "errors.h"
+#include "plan_file.h"
 
 namespace tft::binding {
 namespace {
 
-/// A whole file. A map of it would crash the process if it were cut short meanwhile.
-Result<std::vector<std::byte>> read_file(const std::string& path) {
-  std::error_code problem;
-  const std::uintmax_t size = std::filesystem::file_size(path, problem);
-  if (problem) return Error{ErrorCode::PLAN_INVALID, path + " cannot be read: " + problem.message()};
-  try {
-    std::vector<std::byte> content(size);
-    std::ifstream file(path, std::ios::binary);
-    if (!file.read(reinterpret_cast<char*>(content.data()), static_cast<std::streamsize>(size))) {
-      return Error{ErrorCode::PLAN_INVALID, path + " cannot be read to its end"};
-    }
-    return content;
-  } catch (const std::bad_alloc&) {
-    return Error{ErrorCode::OUT_OF_MEMORY,
-                 path + " does not fit in memory: " + std::to_string(size) + " bytes"};
+template <class Report>
+void settle_with(Napi::Env env, const Napi::Promise::Deferred& promise, const Result<Report>& result) {
+  if (result.ok()) {
+    promise.Resolve(describe(env, *result));
+  } else {
+    promise.Reject(to_js(env, result.error()).Value());
   }
 }
 
@@ -61,16 +48,21 @@ void LibrariesWork::settle(Napi::Env env, const Napi::Promise::Deferred& promise
 }
 
 void InspectWork::execute() {
-  Result<std::vector<std::byte>> plan = read_file(arguments_.plan);
+  Result<std::vector<std::byte>> plan = read_plan_file(arguments_.plan);
   result_.emplace(plan.ok() ? inspect_plan(*plan, arguments_.options) : Result<PlanReport>(plan.error()));
 }
 
 void InspectWork::settle(Napi::Env env, const Napi::Promise::Deferred& promise) {
-  if (result_->ok()) {
-    promise.Resolve(describe(env, **result_));
-  } else {
-    promise.Reject(to_js(env, result_->error()).Value());
-  }
+  settle_with(env, promise, *result_);
+}
+
+void InspectEngineWork::execute() {
+  Result<std::vector<std::byte>> plan = read_plan_file(arguments_.plan);
+  result_.emplace(plan.ok() ? inspect_engine(*plan, arguments_.options) : Result<EngineReport>(plan.error()));
+}
+
+void InspectEngineWork::settle(Napi::Env env, const Napi::Promise::Deferred& promise) {
+  settle_with(env, promise, *result_);
 }
 
 LoadWork::LoadWork(Environment& environment, LoadArguments arguments, const Napi::Function& log)
@@ -82,7 +74,7 @@ LoadWork::LoadWork(Environment& environment, LoadArguments arguments, const Napi
 }
 
 void LoadWork::execute() {
-  Result<std::vector<std::byte>> plan = read_file(arguments_.plan);
+  Result<std::vector<std::byte>> plan = read_plan_file(arguments_.plan);
   if (plan.ok()) {
     result_.emplace(TFTTensorRTEngine::load(*plan, arguments_.shape, arguments_.options));
   } else {

@@ -11,6 +11,7 @@
 #include "arguments.h"
 #include "native_engine.h"
 #include "tft/engine.h"
+#include "tft/inspect.h"
 #include "tft/loader.h"
 
 namespace tft::binding {
@@ -66,6 +67,20 @@ class InspectWork : public Work {
  private:
   LoadArguments arguments_;
   std::optional<Result<PlanReport>> result_;
+};
+
+/// Reads all that TensorRT tells of a plan.
+class InspectEngineWork : public Work {
+ public:
+  explicit InspectEngineWork(LoadArguments arguments) : arguments_(std::move(arguments)) {}
+
+ protected:
+  void execute() override;
+  void settle(Napi::Env env, const Napi::Promise::Deferred& promise) override;
+
+ private:
+  LoadArguments arguments_;
+  std::optional<Result<EngineReport>> result_;
 };
 
 /// Loads an engine.

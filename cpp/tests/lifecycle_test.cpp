@@ -126,17 +126,13 @@ TEST_F(Lifecycle, CloseLetsTheAcceptedFinish) {
   const doubles::Plan plan = small_plan({2});
   const auto engine = loaded(plan);
   ASSERT_NE(engine, nullptr);
-  std::deque<Servers> servers;
-  std::deque<Ending> endings;
-  for (std::uint32_t i = 0; i < 20; ++i) {
-    ASSERT_EQ(code_of(submit(*engine, servers.emplace_back(plan, 2, i), endings.emplace_back())), "");
-  }
+  Crowd crowd(*engine, plan, 20, 2);
   engine->close();
-  for (Ending& ending : endings) {
+  for (Ending& ending : crowd.endings) {
     EXPECT_TRUE(ending.arrived()) << "before close returned";
     EXPECT_EQ(code_of(ending.wait()), "");
   }
-  for (const Servers& one : servers) EXPECT_EQ(one.difference(), "");
+  for (const Servers& one : crowd.servers) EXPECT_EQ(one.difference(), "");
   expect_clean();  // everything is freed by close, not only by the destructor
   Servers late(plan, 1, 1);
   Ending ending;

@@ -66,6 +66,9 @@ TEST_F(Loader, TakesBothMajorVersionsFromFileOrFolder) {
     EXPECT_EQ(problem(report), "") << (report.problem ? report.problem->message : "");
     EXPECT_EQ(report.tensorrt.major, std::string(path).find("11") == std::string::npos ? 10 : 11);
     EXPECT_FALSE(report.lean);
+    EXPECT_NE(report.parser_path.find("libnvonnxparser.so." + std::to_string(report.tensorrt.major)),
+              std::string::npos)
+        << report.parser_path;
     EXPECT_EQ(report.cuda_version, 13000);
     ASSERT_EQ(report.devices.size(), 1u);
     EXPECT_EQ(report.devices[0].name, "Double 0");

@@ -1,8 +1,12 @@
 #include "support.h"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <random>
 
 namespace tft::testing {
@@ -61,6 +65,49 @@ std::string bytes_of(const doubles::Plan& plan) { return doubles::write_plan(pla
 std::span<const std::byte> as_bytes(const std::string& plan) {
   return std::as_bytes(std::span<const char>(plan.data(), plan.size()));
 }
+
+namespace {
+
+/// A field of a protobuf message whose value is bytes.
+std::string field(int number, const std::string& value) {
+  std::string length;
+  std::size_t rest = value.size();
+  for (; rest >= 128; rest >>= 7) length += static_cast<char>(rest % 128 + 128);
+  return static_cast<char>(number << 3 | 2) + length + static_cast<char>(rest) + value;
+}
+
+/// One whose value is a small number.
+std::string field(int number, std::int64_t value) {
+  std::string bytes(1, static_cast<char>(number << 3));
+  for (; value >= 128; value >>= 7) bytes += static_cast<char>(value % 128 + 128);
+  return bytes + static_cast<char>(value);
+}
+
+}  // namespace
+
+std::string onnx_of(const doubles::Plan& plan, const std::vector<std::string>& operators) {
+  std::string graph;
+  for (std::size_t i = 0; i < operators.size(); ++i)
+    graph += field(1, field(3, "node_" + std::to_string(i)) + field(4, operators[i]));
+  for (const doubles::PlanTensor& tensor : plan.tensors) {
+    std::string dims;
+    for (const std::int64_t dim : tensor.dims)
+      dims += field(1, dim == -1 ? field(2, std::string("batch")) : field(1, dim));
+    constexpr std::int64_t kFloat = 1;
+    constexpr std::int64_t kInt32 = 6;
+    const std::string type = field(1, tensor.type == "int32" ? kInt32 : kFloat) + field(2, dims);
+    graph += field(tensor.input ? 11 : 12, field(1, tensor.name) + field(2, field(1, type)));
+  }
+  return field(7, graph);
+}
+
+TemporaryFile::TemporaryFile(const std::string& content)
+    : path(::testing::TempDir() + "tft-" + std::to_string(getpid()) + "-" +
+           std::to_string(reinterpret_cast<std::uintptr_t>(this))) {
+  std::ofstream(path, std::ios::binary) << content;
+}
+
+TemporaryFile::~TemporaryFile() { std::remove(path.c_str()); }
 
 Servers::Servers(const doubles::Plan& plan, int servers, std::uint32_t seed) : count(servers) {
   std::mt19937 random(seed);
@@ -122,7 +169,8 @@ void Servers::spoil_inputs() {
 void OverDoubles::expect_clean() {
   EXPECT_EQ(double_violations(), 0) << double_violation_text();
   for (const char* kind : {"context", "device memory", "pinned memory", "stream", "event", "graph",
-                           "graph exec", "runtime", "engine", "execution context"}) {
+                           "graph exec", "runtime", "engine", "execution context", "inspector", "builder",
+                           "network", "parser", "builder config", "timing cache", "host memory"}) {
     EXPECT_EQ(double_created(kind), double_freed(kind)) << kind;
   }
 }
@@ -168,6 +216,13 @@ bool Ending::arrived() const {
   return calls_ > 0;
 }
 
+Crowd::Crowd(TFTTensorRTEngine& engine, const doubles::Plan& plan, int requests, int batch) {
+  for (int i = 0; i < requests; ++i) {
+    Servers& asked = servers.emplace_back(plan, batch, static_cast<std::uint32_t>(i));
+    EXPECT_EQ(code_of(submit(engine, asked, endings.emplace_back())), "");
+  }
+}
+
 Result<RequestId> submit(TFTTensorRTEngine& engine, Servers& servers, Ending& ending,
                          Request::Clock::time_point deadline) {
   const Part part = servers.part();
@@ -177,6 +232,12 @@ Result<RequestId> submit(TFTTensorRTEngine& engine, Servers& servers, Ending& en
   request.completion = Ending::receive;
   request.user = &ending;
   return engine.submit(request);
+}
+
+void check_error(const Error& error) {
+  // A code outside the enumeration has RUN's name.
+  EXPECT_TRUE(error.code == ErrorCode::RUN || code_name(error.code) != code_name(ErrorCode::RUN));
+  EXPECT_FALSE(error.message.empty()) << code_name(error.code);
 }
 
 int rounds(const char* variable, int otherwise) {

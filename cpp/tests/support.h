@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -28,6 +29,20 @@ doubles::Plan small_plan(const std::vector<std::int64_t>& max_batches = {8}, std
 ModelShape shape_of(const doubles::Plan& plan);
 std::string bytes_of(const doubles::Plan& plan);
 std::span<const std::byte> as_bytes(const std::string& plan);
+
+/// An ONNX file as far as the double of the parser reads one: a plan's tensors, and nodes with these
+/// operators, named "node_0", "node_1" …
+std::string onnx_of(const doubles::Plan& plan, const std::vector<std::string>& operators = {"Add"});
+
+/// A file of this content, until it is destroyed.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& content);
+  ~TemporaryFile();
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  const std::string path;
+};
 
 /// Servers with random inputs, and what the model says of them.
 class Servers {
@@ -80,6 +95,13 @@ class Ending {
   Result<Timing> result_ = Error{};
 };
 
+/// Requests of the same size, all accepted.
+struct Crowd {
+  Crowd(TFTTensorRTEngine& engine, const doubles::Plan& plan, int requests, int batch);
+  std::deque<Servers> servers;
+  std::deque<Ending> endings;
+};
+
 Result<RequestId> submit(TFTTensorRTEngine& engine, Servers& servers, Ending& ending,
                          Request::Clock::time_point deadline = Request::Clock::time_point::max());
 
@@ -88,6 +110,9 @@ template <class T>
 std::string code_of(const Result<T>& result) {
   return result.ok() ? "" : std::string(code_name(result.error().code));
 }
+
+/// Expects a code that JavaScript knows, and a message.
+void check_error(const Error& error);
 
 /// From the environment, so that CI runs a sample and a script thousands.
 int rounds(const char* variable, int otherwise);

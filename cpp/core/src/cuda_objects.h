@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -90,6 +91,11 @@ using Stream = Owned<StreamHandle, &Driver::stream_destroy>;
 using Event = Owned<EventHandle, &Driver::event_destroy>;
 using Graph = Owned<GraphHandle, &Driver::graph_destroy>;
 using GraphExec = Owned<GraphExecHandle, &Driver::graph_exec_destroy>;
+
+/// A device pointer as TensorRT takes it.
+inline void* address(DevicePointer pointer) {
+  return reinterpret_cast<void*>(static_cast<std::uintptr_t>(pointer));
+}
 
 // Each of these needs the context to be current. `purpose` names the thing in an error: "lane 2's inputs".
 

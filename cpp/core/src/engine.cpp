@@ -6,17 +6,18 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstring>
-#include <exception>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <thread>
 #include <utility>
 
+#include "arguments.h"
 #include "batch_queue.h"
 #include "device_engine.h"
 #include "lane.h"
 #include "libraries.h"
+#include "no_exceptions.h"
 #include "plan_check.h"
 
 namespace tft {
@@ -24,8 +25,6 @@ namespace {
 
 constexpr int kMostLanes = 64;
 constexpr std::size_t kMostPinned = std::size_t{256} << 20;  // carriers may take more
-
-Error option_error(const std::string& message) { return {ErrorCode::OPTION, message}; }
 
 Result<ItemBytes> item_bytes(const ModelShape& shape) {
   const auto bytes = [](const TensorShape& tensor, ElementType type, std::size_t& result) {
@@ -48,32 +47,15 @@ Result<ItemBytes> item_bytes(const ModelShape& shape) {
 }
 
 std::optional<Error> check_options(const EngineOptions& options, const LibraryReport& report) {
-  const auto in_range = [](const std::string& name, int value, int from, int to) -> std::optional<Error> {
-    if (value >= from && value <= to) return std::nullopt;
-    return option_error(name + ": found " + std::to_string(value) + ", expected " + std::to_string(from) +
-                        " to " + std::to_string(to));
-  };
   if (auto error = in_range("lanes", options.lanes, 1, kMostLanes)) return error;
   if (options.queue_limit < 1)
     return option_error("queueLimit: found " + std::to_string(options.queue_limit) + ", expected at least 1");
   if (options.devices.empty()) return option_error("devices: the list is empty; at least one is expected");
-  const int last = static_cast<int>(report.devices.size()) - 1;
   for (const int device : options.devices)
-    if (auto error = in_range("devices", device, 0, last)) return error;
+    if (auto error = check_device(device, report)) return error;
   if (std::set<int>(options.devices.begin(), options.devices.end()).size() != options.devices.size())
     return option_error("devices: one is named twice; its number of lanes is an option of its own");
   return std::nullopt;
-}
-
-/// What loading may throw is the standard library's: no memory, no more threads.
-template <class T, class Work>
-Result<T> without_exceptions(Work work) {
-  try {
-    return work();
-  } catch (const std::exception& exception) {
-    return Error{ErrorCode::OUT_OF_MEMORY,
-                 std::string("loading needs more than the host gives: ") + exception.what()};
-  }
 }
 
 /// Waits for a completion on the caller's thread.
@@ -366,7 +348,7 @@ Result<std::unique_ptr<TFTTensorRTEngine>> TFTTensorRTEngine::load(std::span<con
                                                                    const ModelShape& shape,
                                                                    const EngineOptions& options) {
   return without_exceptions<std::unique_ptr<TFTTensorRTEngine>>(
-      [&]() -> Result<std::unique_ptr<TFTTensorRTEngine>> {
+      "loading", [&]() -> Result<std::unique_ptr<TFTTensorRTEngine>> {
         auto impl = std::make_unique<Impl>(shape, options);
         if (auto loaded = impl->load(plan); !loaded) return loaded.error();
         return std::unique_ptr<TFTTensorRTEngine>(new TFTTensorRTEngine(std::move(impl)));
@@ -391,36 +373,5 @@ void TFTTensorRTEngine::close() { impl_->close(); }
 const EngineInfo& TFTTensorRTEngine::info() const { return impl_->info(); }
 
 Counters TFTTensorRTEngine::counters() const { return impl_->queue().counters(); }
-
-namespace {
-
-Result<PlanReport> inspect(std::span<const std::byte> plan, const EngineOptions& options) {
-  const Libraries libraries = open_libraries(options.libraries);
-  if (libraries.report.problem) return *libraries.report.problem;
-  if (auto error = check_options(options, libraries.report)) return *error;
-  const auto device =
-      DeviceEngine::load(libraries, options.devices.front(), plan, options.allow_host_code, options.log);
-  if (!device) return device.error();
-  const tensorrt::Engine& engine = (*device)->engine();
-  PlanReport report;
-  for (const tensorrt::TensorInfo& tensor : engine.tensors())
-    report.tensors.push_back({tensor.name, tensor.input, tensor.type, tensor.dims});
-  for (int profile = 0; profile < engine.profiles(); ++profile) {
-    std::int64_t most = INT32_MAX;
-    for (const PlanTensor& tensor : report.tensors) {
-      if (!tensor.input) continue;
-      const auto range = engine.profile_range(tensor.name, profile);
-      if (!range.max.empty()) most = std::min(most, range.max.front());
-    }
-    if (most != INT32_MAX) report.max_batch = std::max(report.max_batch, static_cast<int>(most));
-  }
-  return report;
-}
-
-}  // namespace
-
-Result<PlanReport> inspect_plan(std::span<const std::byte> plan, const EngineOptions& options) {
-  return without_exceptions<PlanReport>([&] { return inspect(plan, options); });
-}
 
 }  // namespace tft

@@ -17,6 +17,8 @@ std::string_view code_name(ErrorCode code) {
       return "ERR_TFT_PLAN_INVALID";
     case ErrorCode::PLAN_MISMATCH:
       return "ERR_TFT_PLAN_MISMATCH";
+    case ErrorCode::BUILD:
+      return "ERR_TFT_BUILD";
     case ErrorCode::OUT_OF_MEMORY:
       return "ERR_TFT_OUT_OF_MEMORY";
     case ErrorCode::RUN:
@@ -33,6 +35,8 @@ std::string_view code_name(ErrorCode code) {
       return "ERR_TFT_CLOSED";
     case ErrorCode::OPTION:
       return "ERR_TFT_OPTION";
+    case ErrorCode::UNSUPPORTED:
+      return "ERR_TFT_UNSUPPORTED";
   }
   return "ERR_TFT_RUN";
 }

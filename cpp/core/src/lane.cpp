@@ -4,15 +4,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "graph_capture.h"
+
 namespace tft {
 namespace {
 
+using cuda::address;
 using cuda::CurrentContext;
 using cuda::DevicePointer;
 using cuda::kSuccess;
 using cuda::Status;
-
-void* address(DevicePointer pointer) { return reinterpret_cast<void*>(static_cast<std::uintptr_t>(pointer)); }
 
 }  // namespace
 
@@ -202,34 +203,11 @@ Result<void> Lane::enqueue(BucketRun& run) {
   return run_failure(log.errors());
 }
 
-/// Captures the bucket's run. Whatever goes wrong, the stream is out of capture afterwards and the bucket
-/// runs plainly.
 void Lane::capture(BucketRun& run) {
-  const cuda::Driver& driver = context_->driver();
   run.capture_tried = true;
-  std::string why;
-  Status status = driver.stream_begin_capture(stream_.get(), cuda::kCaptureThreadLocal);
-  if (status != kSuccess) {
-    why = "the capture does not begin: " + driver.describe(status);
-  } else {
-    const tensorrt::LogScope log(*options_.log);
-    if (!run.context->enqueue(stream_.get()))
-      why = "TensorRT's run cannot be captured; it says: " + log.errors();
-    cuda::GraphHandle handle = nullptr;
-    status = driver.stream_end_capture(stream_.get(), &handle);
-    const cuda::Graph graph(context_, handle);
-    if (status != kSuccess && why.empty()) why = "the capture does not end: " + driver.describe(status);
-    if (status == kSuccess && why.empty()) {
-      cuda::GraphExecHandle executable = nullptr;
-      status = driver.graph_instantiate(&executable, handle, 0);
-      if (status == kSuccess) {
-        run.graph = cuda::GraphExec(context_, executable);
-      } else {
-        why = "the graph cannot be instantiated: " + driver.describe(status);
-      }
-    }
-  }
-  if (options_.captured) options_.captured(why);
+  auto graph = capture_run(context_, stream_.get(), *run.context, *options_.log);
+  if (options_.captured) options_.captured(graph.ok() ? "" : graph.error().message);
+  if (graph.ok()) run.graph = std::move(graph).value();
 }
 
 Result<RunReport> Lane::finish() {

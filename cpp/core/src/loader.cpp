@@ -271,23 +271,6 @@ std::string refusal(const LibraryVersion& version) {
   return "";
 }
 
-/// The parser of the same major version: beside the library, or in the loader's path. Only to be reported.
-void find_parser(LibraryReport& report) {
-  const std::string name = "libnvonnxparser.so." + std::to_string(report.tensorrt.major);
-  const fs::path beside = fs::path(report.tensorrt_path).parent_path() / name;
-  Attempt attempt;
-  attempt.library = Attempt::Library::PARSER;
-  attempt.path = is_there(beside) ? beside.string() : name;
-  attempt.source = is_there(beside) ? "beside TensorRT" : "loader's path";
-  if (void* const handle = open_library(attempt)) {
-    void* const create = dlsym(handle, "createNvOnnxParser_INTERNAL");
-    attempt.taken = create != nullptr;
-    if (create == nullptr) attempt.problem = "lacks createNvOnnxParser_INTERNAL";
-    if (attempt.taken) report.parser_path = path_of(create, attempt.path);
-  }
-  report.attempts.push_back(std::move(attempt));
-}
-
 /// Opens one candidate. Returns whether it is the one; `too_old` gets the reason if its version is in the
 /// way.
 bool take_tensorrt(const Candidate& candidate, Libraries& libraries, std::string& refused) {
@@ -301,6 +284,7 @@ bool take_tensorrt(const Candidate& candidate, Libraries& libraries, std::string
   if (void* const handle = open_library(attempt)) {
     auto* const ask = reinterpret_cast<std::int32_t (*)() noexcept>(dlsym(handle, "getInferLibVersion"));
     library.create = dlsym(handle, "createInferRuntime_INTERNAL");
+    library.create_builder = dlsym(handle, "createInferBuilder_INTERNAL");
     if (ask == nullptr || library.create == nullptr) {
       attempt.problem = "is no TensorRT runtime: it lacks getInferLibVersion or createInferRuntime_INTERNAL";
     } else {
@@ -316,6 +300,7 @@ bool take_tensorrt(const Candidate& candidate, Libraries& libraries, std::string
     report.tensorrt = version;
     report.lean = fs::path(report.tensorrt_path).filename().string().find("_lean") != std::string::npos;
     library.create_runtime = version.major == 10 ? tensorrt::create_runtime_10 : tensorrt::create_runtime_11;
+    library.make_builder = version.major == 10 ? tensorrt::create_builder_10 : tensorrt::create_builder_11;
     libraries.tensorrt = library;
   }
   report.attempts.push_back(attempt);
@@ -356,10 +341,33 @@ Libraries open_libraries(const LoaderOptions& options) {
   return libraries;
 }
 
+std::optional<tensorrt::ParserLibrary> open_parser(LibraryReport& report) {
+  const std::string name = "libnvonnxparser.so." + std::to_string(report.tensorrt.major);
+  const fs::path beside = fs::path(report.tensorrt_path).parent_path() / name;
+  Attempt attempt;
+  attempt.library = Attempt::Library::PARSER;
+  attempt.path = is_there(beside) ? beside.string() : name;
+  attempt.source = is_there(beside) ? "beside TensorRT" : "loader's path";
+  std::optional<tensorrt::ParserLibrary> parser;
+  if (void* const handle = open_library(attempt)) {
+    void* const create = dlsym(handle, "createNvOnnxParser_INTERNAL");
+    auto* const version = reinterpret_cast<int (*)() noexcept>(dlsym(handle, "getNvOnnxParserVersion"));
+    attempt.taken = create != nullptr && version != nullptr;
+    if (attempt.taken) {
+      report.parser_path = path_of(create, attempt.path);
+      parser = {create, version()};
+    } else {
+      attempt.problem = "lacks createNvOnnxParser_INTERNAL or getNvOnnxParserVersion";
+    }
+  }
+  report.attempts.push_back(std::move(attempt));
+  return parser;
+}
+
 LibraryReport load_libraries(const LoaderOptions& options) {
   LibraryReport report = open_libraries(options).report;
   // The lean runtime cannot build, and a parser would bring the whole of TensorRT into the process.
-  if (!report.tensorrt_path.empty() && !report.lean) find_parser(report);
+  if (!report.tensorrt_path.empty() && !report.lean) (void)open_parser(report);
   return report;
 }
 

@@ -31,98 +31,110 @@ Dims with_batch(std::int64_t batch, const Dims& item) {
   return dims;
 }
 
+void add(std::string& text, const std::string& what) { text += (text.empty() ? "" : "; ") + what; }
+
+/// Collects what differs.
 class Comparison {
  public:
-  Comparison(const ModelShape& shape, const Engine& engine) : engine_(engine), tensors_(engine.tensors()) {
-    for (const TensorShape& input : shape.inputs) compare(input, true);
-    compare(shape.output, false);
-    for (const TensorInfo& tensor : tensors_) {
-      const bool known = tensor.name == shape.output.name ||
-                         std::any_of(shape.inputs.begin(), shape.inputs.end(),
-                                     [&](const TensorShape& input) { return input.name == tensor.name; });
-      if (!known)
-        differ("the plan has an " + std::string(tensor.input ? "input" : "output") + " '" + tensor.name +
-               "' that the model has not");
-    }
-  }
-
-  /// Profiles in which every input takes the model's sizes.
-  std::vector<ProfileBatches> profiles(const ModelShape& shape) {
-    std::vector<ProfileBatches> usable;
-    std::string why;
-    for (int profile = 0; profile < engine_.profiles(); ++profile) {
-      std::string problem;
-      ProfileBatches batches{profile, 1, std::numeric_limits<int>::max()};
-      for (const TensorShape& input : shape.inputs) narrow(input, profile, batches, problem);
-      if (problem.empty() && batches.min > batches.max)
-        problem = "profile " + std::to_string(profile) + " has no batch that all inputs take";
-      if (problem.empty()) {
-        usable.push_back(batches);
-      } else {
-        why += (why.empty() ? "" : "; ") + problem;
-      }
-    }
-    if (usable.empty()) differ(why.empty() ? "the plan has no optimisation profile" : why);
-    return usable;
-  }
-
-  const std::string& differences() const { return differences_; }
-
- private:
-  void differ(const std::string& what) { differences_ += (differences_.empty() ? "" : "; ") + what; }
+  Comparison(const std::vector<TensorInfo>& tensors, const std::string& subject)
+      : tensors_(tensors), subject_(subject) {}
 
   void compare(const TensorShape& wanted, bool input) {
     const std::string kind = input ? "input" : "output";
     const auto found = std::find_if(tensors_.begin(), tensors_.end(),
                                     [&](const TensorInfo& tensor) { return tensor.name == wanted.name; });
-    if (found == tensors_.end()) return differ("the plan has no " + kind + " '" + wanted.name + "'");
+    if (found == tensors_.end()) return differ(subject_ + " has no " + kind + " '" + wanted.name + "'");
     const std::string name = kind + " '" + wanted.name + "'";
-    if (found->input != input) differ("'" + wanted.name + "' is no " + kind + " of the plan");
+    if (found->input != input) differ("'" + wanted.name + "' is no " + kind + " of " + subject_);
     if (found->type != name_of(wanted.type))
-      differ(name + " is " + found->type + " in the plan and " + name_of(wanted.type) + " in the model");
-    if (!found->on_device) differ(name + " is wanted in host memory by the plan");
+      differ(name + " is " + found->type + " in " + subject_ + " and " + name_of(wanted.type) +
+             " in the model");
+    if (!found->on_device) differ(name + " is wanted in host memory by " + subject_);
     const Dims dims = with_batch(-1, wanted.item);
     const bool same =
         found->dims.size() == dims.size() &&
         std::equal(dims.begin() + 1, dims.end(), found->dims.begin() + 1,
                    [](std::int64_t want, std::int64_t have) { return have == want || have == -1; });
     if (!same)
-      differ(name + " is " + text_of(found->dims) + " in the plan and " + text_of(dims) + " in the model");
+      differ(name + " is " + text_of(found->dims) + " in " + subject_ + " and " + text_of(dims) +
+             " in the model");
   }
 
-  void narrow(const TensorShape& input, int profile, ProfileBatches& batches, std::string& problem) const {
-    const ProfileRange range = engine_.profile_range(input.name, profile);
-    const std::size_t rank = input.item.size() + 1;
-    bool inside = range.min.size() == rank && range.max.size() == rank;
-    for (std::size_t i = 1; inside && i < rank; ++i)
-      inside = range.min[i] <= input.item[i - 1] && input.item[i - 1] <= range.max[i];
-    if (!inside) {
-      problem += (problem.empty() ? "" : "; ") + std::string("profile ") + std::to_string(profile) +
-                 " takes input '" + input.name + "' from " + text_of(range.min) + " to " +
-                 text_of(range.max) + ", the model's is " + text_of(with_batch(-1, input.item));
-      return;
-    }
-    const auto bounded = [](std::int64_t value) {
-      return static_cast<int>(std::clamp<std::int64_t>(value, 0, std::numeric_limits<int>::max()));
-    };
-    batches.min = std::max(batches.min, bounded(range.min[0]));
-    batches.max = std::min(batches.max, bounded(range.max[0]));
-  }
+  void differ(const std::string& what) { add(differences_, what); }
+  const std::string& differences() const { return differences_; }
 
-  const Engine& engine_;
-  std::vector<TensorInfo> tensors_;
+ private:
+  const std::vector<TensorInfo>& tensors_;
+  const std::string& subject_;
   std::string differences_;
 };
 
+/// Narrows `batches` to what a profile takes of one input; `problem` gets why it takes none.
+void narrow(const Engine& engine, const TensorShape& input, int profile, ProfileBatches& batches,
+            std::string& problem) {
+  const ProfileRange range = engine.profile_range(input.name, profile);
+  const std::size_t rank = input.item.size() + 1;
+  bool inside = range.min.size() == rank && range.max.size() == rank;
+  for (std::size_t i = 1; inside && i < rank; ++i)
+    inside = range.min[i] <= input.item[i - 1] && input.item[i - 1] <= range.max[i];
+  if (!inside) {
+    add(problem, "profile " + std::to_string(profile) + " takes input '" + input.name + "' from " +
+                     text_of(range.min) + " to " + text_of(range.max) + ", the model's is " +
+                     text_of(with_batch(-1, input.item)));
+    return;
+  }
+  const auto bounded = [](std::int64_t value) {
+    return static_cast<int>(std::clamp<std::int64_t>(value, 0, std::numeric_limits<int>::max()));
+  };
+  batches.min = std::max(batches.min, bounded(range.min[0]));
+  batches.max = std::min(batches.max, bounded(range.max[0]));
+}
+
+/// Profiles in which every input takes the model's sizes; `why` gets why there are none.
+std::vector<ProfileBatches> usable_profiles(const ModelShape& shape, const Engine& engine, std::string& why) {
+  std::vector<ProfileBatches> usable;
+  for (int profile = 0; profile < engine.profiles(); ++profile) {
+    std::string problem;
+    ProfileBatches batches{profile, 1, std::numeric_limits<int>::max()};
+    for (const TensorShape& input : shape.inputs) narrow(engine, input, profile, batches, problem);
+    if (problem.empty() && batches.min > batches.max)
+      problem = "profile " + std::to_string(profile) + " has no batch that all inputs take";
+    if (problem.empty()) {
+      usable.push_back(batches);
+    } else {
+      add(why, problem);
+    }
+  }
+  if (why.empty()) why = "the plan has no optimisation profile";
+  return usable;
+}
+
 }  // namespace
 
+std::string tensor_differences(const ModelShape& shape, const std::vector<TensorInfo>& tensors,
+                               const std::string& subject) {
+  Comparison comparison(tensors, subject);
+  for (const TensorShape& input : shape.inputs) comparison.compare(input, true);
+  comparison.compare(shape.output, false);
+  for (const TensorInfo& tensor : tensors) {
+    const bool known = tensor.name == shape.output.name ||
+                       std::any_of(shape.inputs.begin(), shape.inputs.end(),
+                                   [&](const TensorShape& input) { return input.name == tensor.name; });
+    if (!known)
+      comparison.differ(subject + " has an " + (tensor.input ? "input" : "output") + " '" + tensor.name +
+                        "' that the model has not");
+  }
+  return comparison.differences();
+}
+
 Result<std::vector<ProfileBatches>> check_plan(const ModelShape& shape, const tensorrt::Engine& engine) {
-  Comparison comparison(shape, engine);
+  std::string problem = tensor_differences(shape, engine.tensors(), "the plan");
   // Ranges of tensors that differ say nothing more.
-  std::vector<ProfileBatches> profiles;
-  if (comparison.differences().empty()) profiles = comparison.profiles(shape);
-  if (comparison.differences().empty()) return profiles;
-  return Error{ErrorCode::PLAN_MISMATCH, "the plan is not this model's: " + comparison.differences() +
+  if (problem.empty()) {
+    auto profiles = usable_profiles(shape, engine, problem);
+    if (!profiles.empty()) return profiles;
+  }
+  return Error{ErrorCode::PLAN_MISMATCH, "the plan is not this model's: " + problem +
                                              ". Build the plan from the bundle's own ONNX file."};
 }
 

@@ -1,6 +1,7 @@
 // Compares a plan's tensors with the model's, and says exactly what differs. Free of CUDA.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "tensorrt_api.h"
@@ -21,6 +22,11 @@ struct Bucket {
   int profile = 0;
   int profile_max = 0;  // the largest batch of that profile
 };
+
+/// What differs between the model's tensors and those of `subject` ("the plan"), which stands in the text;
+/// empty if nothing does. The batch is not looked at.
+std::string tensor_differences(const ModelShape& shape, const std::vector<tensorrt::TensorInfo>& tensors,
+                               const std::string& subject);
 
 /// The profiles that can run the model; PLAN_MISMATCH with everything that differs otherwise.
 Result<std::vector<ProfileBatches>> check_plan(const ModelShape& shape, const tensorrt::Engine& engine);

@@ -1,8 +1,8 @@
 // The body of tensorrt_10.cpp and tensorrt_11.cpp: the interface of tensorrt_api.h over NvInfer.h.
 //
 // Each includes this once, compiled with -Dnvinfer1=trt10 or trt11, so that the two majors' classes have
-// distinct names in one binary. TFT_TENSORRT_MAJOR and NvInferRuntime.h must be there before. Call only
-// what 10.12 has: within a major version the ABI only grows, so newer headers drive older libraries as long
+// distinct names in one binary. TFT_TENSORRT_MAJOR and NvInfer.h must be there before. Call only
+// what 10.6 has: within a major version the ABI only grows, so newer headers drive older libraries as long
 // as nothing newer is called.
 #include <algorithm>
 #include <iterator>
@@ -75,8 +75,21 @@ class AdaptedContext final : public Context {
     return context_->setTensorAddress(name.c_str(), memory);
   }
   bool enqueue(cuda::StreamHandle stream) override { return context_->enqueueV3(stream); }
+  bool time_layers(LayerTimes* times) override {
+    profiler_.times = times;
+    context_->setProfiler(times == nullptr ? nullptr : &profiler_);
+    return (context_->getProfiler() != nullptr) == (times != nullptr);
+  }
 
  private:
+  struct Profiler final : nvinfer1::IProfiler {
+    void reportLayerTime(char const* layer, float milliseconds) noexcept override {
+      if (times != nullptr && layer != nullptr) times->add(layer, milliseconds);
+    }
+    LayerTimes* times = nullptr;
+  };
+
+  Profiler profiler_;  // outlives the context that calls it
   std::unique_ptr<nvinfer1::IExecutionContext> context_;
 };
 
@@ -111,6 +124,16 @@ class AdaptedEngine final : public Engine {
         engine_->createExecutionContext(nvinfer1::ExecutionContextAllocationStrategy::kUSER_MANAGED);
     if (context == nullptr) return nullptr;
     return std::make_unique<AdaptedContext>(context);
+  }
+  std::string name() const override {
+    const char* const name = engine_->getName();
+    return name == nullptr ? "" : name;
+  }
+  std::string layers() const override {
+    const std::unique_ptr<nvinfer1::IEngineInspector> inspector(engine_->createEngineInspector());
+    if (inspector == nullptr) return "";
+    const char* const text = inspector->getEngineInformation(nvinfer1::LayerInformationFormat::kJSON);
+    return text == nullptr ? "" : text;
   }
 
  private:

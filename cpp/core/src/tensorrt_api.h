@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,6 +29,13 @@ struct ProfileRange {
   std::vector<std::int64_t> min, opt, max;
 };
 
+/// Receives what TensorRT measures of each layer, on the thread that enqueues.
+class LayerTimes {
+ public:
+  virtual ~LayerTimes() = default;
+  virtual void add(const char* layer, float milliseconds) noexcept = 0;
+};
+
 /// Keeps the engine that it came from alive no longer than the engine itself: destroy it first.
 class Context {
  public:
@@ -39,6 +47,8 @@ class Context {
   virtual bool set_input_shape(const std::string& name, std::span<const std::int64_t> dims) = 0;
   virtual bool set_address(const std::string& name, void* memory) = 0;
   virtual bool enqueue(cuda::StreamHandle stream) = 0;
+  /// From now on each run is timed layer by layer, for which `enqueue` waits; null ends that.
+  virtual bool time_layers(LayerTimes* times) = 0;
 };
 
 class Engine {
@@ -51,6 +61,10 @@ class Engine {
   virtual std::int64_t activation_bytes(int profile) const = 0;
   /// A context that gets its activation memory from us; null where TensorRT fails.
   virtual std::unique_ptr<Context> create_context() = 0;
+  /// The network's.
+  virtual std::string name() const = 0;
+  /// All that TensorRT tells of the layers, as JSON; empty where it fails.
+  virtual std::string layers() const = 0;
 };
 
 class Runtime {
@@ -70,7 +84,11 @@ std::unique_ptr<Runtime> create_runtime_11(void* create, std::int32_t version);
 /// While it lives, what TensorRT logs on this thread goes to `log`, and its errors are collected.
 class LogScope {
  public:
-  explicit LogScope(const Log& log);
+  enum class Threads { OWN, STRAYS_TOO };
+
+  /// STRAYS_TOO: also what is logged on threads that have no scope, as the builder's own. Where several such
+  /// scopes live at once, the newest gets it.
+  explicit LogScope(const Log& log, Threads threads = Threads::OWN);
   ~LogScope();
   LogScope(const LogScope&) = delete;
   LogScope& operator=(const LogScope&) = delete;
@@ -84,7 +102,11 @@ class LogScope {
   static void receive(LogLevel level, const char* text) noexcept;
 
  private:
+  void add(LogLevel level, const char* text) noexcept;
+
   const Log& log_;
+  const Threads threads_;
+  mutable std::mutex mutex_;  // of `errors_` and calls of the log
   std::string errors_;
   LogScope* outer_;
 };

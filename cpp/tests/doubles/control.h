@@ -24,7 +24,8 @@ std::int64_t double_faults_fired();
 void double_lose_device(int device, int code);
 
 /// Settings: "devices", "memory" (bytes on each device), "run_us" and "copy_us" (how long a model run or a
-/// copy takes), "jitter_us" (up to so much more, seeded by "seed").
+/// copy takes), "jitter_us" (up to so much more, seeded by "seed"), "build_ms" (how long a build takes),
+/// "compute" (the devices' compute capability, 90 for 9.0).
 void double_set(const char* setting, std::int64_t value);
 std::int64_t double_setting(const char* setting);
 
@@ -53,6 +54,11 @@ void double_violation(const char* message);
 
 /// The device whose context is current on this thread, or -1.
 int double_current_device();
+/// What the driver says of a device; TFT_DOUBLE_DEVICE_NAME and the setting "compute" change it. The text is
+/// valid until the next call on the same thread.
+const char* double_device_name(int device);
+/// 90 for 9.0.
+int double_compute_capability(int device);
 /// Takes bytes of the current device's memory, without an address; 0 or CUDA_ERROR_OUT_OF_MEMORY.
 int double_reserve(int device, std::size_t bytes);
 void double_unreserve(int device, std::size_t bytes);

@@ -16,6 +16,8 @@ struct CudaLink {
   decltype(&double_count_freed) count_freed = nullptr;
   decltype(&double_violation) violation = nullptr;
   decltype(&double_current_device) current_device = nullptr;
+  decltype(&double_device_name) device_name = nullptr;
+  decltype(&double_compute_capability) compute_capability = nullptr;
   decltype(&double_reserve) reserve = nullptr;
   decltype(&double_unreserve) unreserve = nullptr;
   decltype(&double_device_bytes) device_bytes = nullptr;
@@ -46,7 +48,8 @@ struct CudaLink {
     const bool whole =
         take(link.call, "double_call") && take(link.count_created, "double_count_created") &&
         take(link.count_freed, "double_count_freed") && take(link.violation, "double_violation") &&
-        take(link.current_device, "double_current_device") && take(link.reserve, "double_reserve") &&
+        take(link.current_device, "double_current_device") && take(link.device_name, "double_device_name") &&
+        take(link.compute_capability, "double_compute_capability") && take(link.reserve, "double_reserve") &&
         take(link.unreserve, "double_unreserve") && take(link.device_bytes, "double_device_bytes") &&
         take(link.enqueue, "double_enqueue") && take(link.capturing, "double_capturing") &&
         take(link.invalidate_capture, "double_invalidate_capture") && take(link.delay, "double_delay") &&

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -267,7 +268,7 @@ EXPORT CUresult cuDeviceGet(CUdevice* device, int ordinal) {
 EXPORT CUresult cuDeviceGetName(char* name, int length, CUdevice device) {
   if (const CUresult code = begin_call("cuDeviceGetName")) return code;
   if (!valid_device(device)) return CUDA_ERROR_INVALID_DEVICE;
-  std::snprintf(name, static_cast<std::size_t>(length), "Double %d", device);
+  std::snprintf(name, static_cast<std::size_t>(length), "%s", double_device_name(device));
   return CUDA_SUCCESS;
 }
 
@@ -276,7 +277,12 @@ EXPORT CUresult cuDeviceGetAttribute(int* value, int attribute, CUdevice device)
   if (!valid_device(device)) return CUDA_ERROR_INVALID_DEVICE;
   constexpr int multiprocessors = 16;
   constexpr int capability_major = 75;
-  *value = attribute == capability_major ? 9 : attribute == multiprocessors ? 4 : 0;
+  constexpr int capability_minor = 76;
+  const int compute = double_compute_capability(device);
+  *value = attribute == capability_major   ? compute / 10
+           : attribute == capability_minor ? compute % 10
+           : attribute == multiprocessors  ? 4
+                                           : 0;
   return CUDA_SUCCESS;
 }
 
@@ -491,6 +497,15 @@ EXPORT int double_call(const char* name) {
 EXPORT void double_count_created(const char* kind) { Ledger::instance().created(kind); }
 EXPORT void double_count_freed(const char* kind) { Ledger::instance().freed(kind); }
 EXPORT void double_violation(const char* message) { Ledger::instance().violation(message); }
+EXPORT const char* double_device_name(int device) {
+  static thread_local std::string name;
+  const char* const set = std::getenv("TFT_DOUBLE_DEVICE_NAME");
+  name = set != nullptr ? set : "Double " + std::to_string(device);
+  return name.c_str();
+}
+
+EXPORT int double_compute_capability(int) { return static_cast<int>(Ledger::instance().setting("compute")); }
+
 EXPORT int double_current_device() {
   return context_alive(current_context()) ? current_context()->device : -1;
 }

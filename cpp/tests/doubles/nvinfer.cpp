@@ -14,12 +14,10 @@
 
 #include "cuda_link.h"
 #include "formula.h"
+#include "inspector.h"
+#include "library.h"
 #include "plan.h"
 #include "unmodelled.h"
-
-using nvinfer1::DataType;
-using nvinfer1::Dims;
-using nvinfer1::ILogger;
 
 namespace doubles {
 
@@ -30,73 +28,11 @@ void unmodelled(const char* function) {
 
 namespace {
 
-// CUresults that work on a stream may end with.
-constexpr int success = 0;
+// What work on a stream may end with.
 constexpr int illegal_address = 700;
 
 constexpr std::size_t bytes_of_context = 4096;
 constexpr std::size_t activation_alignment = 256;
-
-/// The version that this library claims: TFT_DOUBLE_TENSORRT_VERSION (8.6.1, 10.11.0.33), else its headers'.
-struct Version {
-  int major = NV_TENSORRT_MAJOR;
-  int minor = NV_TENSORRT_MINOR;
-  int patch = NV_TENSORRT_PATCH;
-  int build = NV_TENSORRT_BUILD;
-
-  Version() {
-    if (const char* text = std::getenv("TFT_DOUBLE_TENSORRT_VERSION")) {
-      std::sscanf(text, "%d.%d.%d.%d", &major, &minor, &patch, &build);
-    }
-  }
-  /// As getInferLibVersion gives it; the factor of the major version changed with TensorRT 10.
-  int number() const { return major * (major >= 10 ? 10000 : 1000) + minor * 100 + patch; }
-  std::string text() const {
-    return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch) + "." +
-           std::to_string(build);
-  }
-};
-
-DataType data_type(const std::string& type) {
-  if (type == "float32") return DataType::kFLOAT;
-  if (type == "float16") return DataType::kHALF;
-  if (type == "int32") return DataType::kINT32;
-  if (type == "int64") return DataType::kINT64;
-  if (type == "int8") return DataType::kINT8;
-  return DataType::kBOOL;
-}
-
-Dims to_dims(const std::vector<std::int64_t>& values) {
-  Dims dims{};
-  dims.nbDims = static_cast<std::int32_t>(values.size());
-  std::copy(values.begin(), values.end(), dims.d);
-  return dims;
-}
-
-std::vector<std::int64_t> from_dims(const Dims& dims) {
-  return {dims.d, dims.d + std::clamp(dims.nbDims, 0, Dims::MAX_DIMS)};
-}
-
-std::size_t volume(const std::vector<std::int64_t>& dims, std::size_t first = 0) {
-  std::size_t product = 1;
-  for (std::size_t i = first; i < dims.size(); ++i)
-    product *= static_cast<std::size_t>(std::max<std::int64_t>(dims[i], 0));
-  return product;
-}
-
-void log_error(ILogger& logger, const std::string& text) {
-  logger.log(ILogger::Severity::kERROR, text.c_str());
-}
-
-/// Counts a call of the API. When a fault fires, or the device is lost, it is logged as TensorRT would, and
-/// true returned.
-bool fails(const CudaLink& cuda, ILogger& logger, const char* function) {
-  const int code = cuda.call(function);
-  if (code == success) return false;
-  log_error(logger, std::string("IExecutionContext::") + function + ": Error Code 1: Cuda Runtime (code " +
-                        std::to_string(code) + ")");
-  return true;
-}
 
 /// An object that TensorRT lets only one thread use at a time.
 class OneThread {
@@ -436,8 +372,19 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
     const OneThread guard(cuda_, users_, "an execution context");
     const bool done = enqueue(stream);
     if (!done) cuda_.invalidate_capture(stream);
+    // The real one waits for the run; the times are those of layers_of.
+    if (done && profiler_ != nullptr)
+      for (const PlanLayer& layer : layers_of(plan()))
+        profiler_->reportLayerTime(layer.name, layer.milliseconds);
     return done;
   }
+
+  void setProfiler(nvinfer1::IProfiler* profiler) noexcept override {
+    const OneThread guard(cuda_, users_, "an execution context");
+    if (fails(cuda_, logger_, "setProfiler")) return;
+    profiler_ = profiler;
+  }
+  nvinfer1::IProfiler* getProfiler() const noexcept override { return profiler_; }
 
  private:
   const Plan& plan() const { return state_->engine->plan; }
@@ -535,6 +482,7 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
   const std::size_t reserved_;
   const bool own_activation_;
   std::atomic<int> users_{0};
+  nvinfer1::IProfiler* profiler_ = nullptr;
   cudaStream_t last_stream_ = nullptr;
   std::set<std::map<std::string, std::vector<std::int64_t>>> warm_;  // shapes that have run at least once
 };
@@ -604,6 +552,11 @@ class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
     return state_->activation(static_cast<std::size_t>(profile));
   }
 
+  nvinfer1::IEngineInspector* createEngineInspector() const noexcept override {
+    if (fails(state_->cuda, state_->logger, "createEngineInspector")) return nullptr;
+    return new Inspector(state_->cuda, state_->logger, state_->plan);
+  }
+
   nvinfer1::IExecutionContext* createExecutionContext(
       nvinfer1::ExecutionContextAllocationStrategy strategy) noexcept override {
     if (fails(state_->cuda, state_->logger, "createExecutionContext")) return nullptr;
@@ -664,18 +617,10 @@ class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
     } else {
       plan = read_plan({static_cast<const char*>(blob), size}, problem);
     }
-    const std::string own = Version().text();
-    if (plan && plan->version != "*" && plan->version != own) {
-      problem =
-          "The engine plan file is not compatible with this version of TensorRT, expecting library version " +
-          own + " got " + plan->version + ", please rebuild.";
-    }
-#ifdef TFT_DOUBLE_LEAN
-    if (plan && plan->version != "*") problem = "the lean runtime takes version compatible plans only";
-#endif
-    if (plan && plan->host_code && !host_code_allowed_)
+    if (plan) problem = foreign(*plan, device);
+    if (plan && problem.empty() && plan->host_code && !host_code_allowed_)
       problem = "the plan contains host code, which is not allowed";
-    if (plan && plan->profiles.empty()) problem = "the plan has no optimization profile";
+    if (plan && problem.empty() && plan->profiles.empty()) problem = "the plan has no optimization profile";
     if (problem.empty() && cuda_.reserve(device, plan->weights) != success) {
       problem = "Error Code 2: OutOfMemory (Requested size was " + std::to_string(plan->weights) + " bytes.)";
     }
@@ -688,6 +633,27 @@ class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
   }
 
  private:
+  /// Why a plan of another version or for another GPU does not run here; empty if it does.
+  std::string foreign(const Plan& plan, int device) const {
+    const std::string own = Version().text();
+    const auto major = [](const std::string& version) { return version.substr(0, version.find('.')); };
+    const bool any_version = plan.version == "*";
+    const bool compatible = plan.version_compatible && major(plan.version) == major(own);
+    if (!any_version && !compatible && plan.version != own)
+      return "The engine plan file is not compatible with this version of TensorRT, expecting library "
+             "version " +
+             own + " got " + plan.version + ", please rebuild.";
+#ifdef TFT_DOUBLE_LEAN
+    if (!any_version && !plan.version_compatible)
+      return "the lean runtime takes version compatible plans only";
+#endif
+    if (plan.gpu.empty() || plan.runs_on(cuda_.device_name(device), cuda_.compute_capability(device)))
+      return "";
+    return "The engine plan file is generated on an incompatible device, expecting compute " +
+           compute_text(cuda_.compute_capability(device)) + " (" + cuda_.device_name(device) +
+           ") got compute " + compute_text(plan.compute) + " (" + plan.gpu + "), please rebuild.";
+  }
+
   const CudaLink& cuda_;
   ILogger& logger_;
   bool host_code_allowed_ = false;
@@ -713,15 +679,7 @@ TENSORRTAPI std::int32_t getInferLibBuildVersion() noexcept { return Version().b
 TENSORRTAPI void* createInferRuntime_INTERNAL(void* logger_pointer, std::int32_t version) noexcept {
   auto& logger = *static_cast<ILogger*>(logger_pointer);
   const CudaLink* const cuda = CudaLink::get();
-  if (cuda == nullptr || cuda->setting("devices") < 1 ||
-      std::getenv("TFT_DOUBLE_TENSORRT_NO_GPU") != nullptr) {
-    // As TensorRT 10.15 does on a machine without a GPU: an error in the log, and a pointer that is neither
-    // null nor usable.
-    log_error(logger,
-              "CUDA initialization failure with error: 35. Please check your CUDA installation: "
-              "http://docs.nvidia.com/cuda/cuda-installation-guide-linux/index.html");
-    return reinterpret_cast<void*>(0x238);
-  }
+  if (!may_begin(cuda, logger)) return no_gpu_pointer();
   if (const int code = cuda->call("createInferRuntime_INTERNAL")) {
     log_error(logger, "createInferRuntime: Error Code 1: Cuda Runtime (code " + std::to_string(code) + ")");
     return nullptr;

@@ -12,14 +12,6 @@ constexpr std::string_view first_line = "tft-double-plan 1\n";
 constexpr std::string_view last_word = "checksum ";
 constexpr std::size_t most_dims = 8;
 
-std::string checksum(std::string_view text) {
-  std::uint32_t hash = 2166136261u;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
-  char digits[9];
-  std::snprintf(digits, sizeof digits, "%08x", hash);
-  return digits;
-}
-
 std::string join(const std::vector<std::int64_t>& dims) {
   std::string text;
   for (const std::int64_t dim : dims) text += (text.empty() ? "" : ",") + std::to_string(dim);
@@ -41,6 +33,11 @@ bool read_line(std::istringstream& line, Plan& plan) {
   std::string word;
   line >> word;
   if (word == "version") return static_cast<bool>(line >> plan.version);
+  if (word == "compatible") return plan.version_compatible = true;
+  if (word == "gpu") return line >> plan.compute && std::getline(line >> std::ws, plan.gpu);
+  if (word == "hardware") return static_cast<bool>(line >> plan.hardware);
+  if (word == "onnx") return static_cast<bool>(line >> plan.onnx);
+  if (word == "flags") return static_cast<bool>(line >> plan.flags);
   if (word == "seed") return static_cast<bool>(line >> plan.seed);
   if (word == "weights") return static_cast<bool>(line >> plan.weights);
   if (word == "activation") return static_cast<bool>(line >> plan.activation);
@@ -73,6 +70,27 @@ bool read_line(std::istringstream& line, Plan& plan) {
 
 }  // namespace
 
+std::string checksum(std::string_view text) {
+  std::uint32_t hash = 2166136261u;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  char digits[9];
+  std::snprintf(digits, sizeof digits, "%08x", hash);
+  return digits;
+}
+
+std::string compute_text(int compute) {
+  return std::to_string(compute / 10) + "." + std::to_string(compute % 10);
+}
+
+bool Plan::runs_on(const std::string& gpu_name, int compute_capability) const {
+  if (hardware == "ampere+") return compute_capability >= 80;
+  return compute == compute_capability && (hardware == "same" || gpu == gpu_name);
+}
+
+std::array<PlanLayer, 2> layers_of(const Plan&) {
+  return {PlanLayer{"weighted sums", "Reduce", 0.25f}, PlanLayer{"mix", "MatrixMultiply", 0.5f}};
+}
+
 std::size_t bytes_of_type(const std::string& type) {
   if (type == "float32" || type == "int32") return 4;
   if (type == "int64") return 8;
@@ -83,8 +101,13 @@ std::size_t bytes_of_type(const std::string& type) {
 
 std::string write_plan(const Plan& plan) {
   std::ostringstream out;
-  out << first_line << "version " << plan.version << "\nseed " << plan.seed << "\nweights " << plan.weights
-      << "\nactivation " << plan.activation << "\n";
+  out << first_line << "version " << plan.version << "\n";
+  if (plan.version_compatible) out << "compatible\n";
+  if (!plan.gpu.empty()) out << "gpu " << plan.compute << " " << plan.gpu << "\n";
+  if (!plan.hardware.empty()) out << "hardware " << plan.hardware << "\n";
+  if (!plan.onnx.empty()) out << "onnx " << plan.onnx << "\n";
+  if (!plan.flags.empty()) out << "flags " << plan.flags << "\n";
+  out << "seed " << plan.seed << "\nweights " << plan.weights << "\nactivation " << plan.activation << "\n";
   if (plan.host_code) out << "hostcode\n";
   if (plan.noop) out << "noop\n";
   for (const PlanTensor& tensor : plan.tensors) {

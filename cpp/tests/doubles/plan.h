@@ -1,16 +1,22 @@
 // The double's plans: a short text that names tensors, shapes and profiles, with a checksum over all that
-// precedes it.
+// precedes it. The first line is `tft-double-plan 1`; what follows, of which most may lack:
 //
-//   tft-double-plan 1
-//   version 10.16.0.72                                the TensorRT that "built" it; * for a
-//   version-compatible plan seed 7                                            varies the model weights
-//   1048576                                   bytes of device memory for the engine activation 65536 bytes of
-//   device memory for each row of a batch noop                                              optional: the
-//   model computes nothing, for benchmarks hostcode                                          optional:
-//   refused unless the runtime allows code for the host input encoder_cont float32 -1,288,14 output
-//   predictions float32 -1,96,7 profile                                           begins an optimisation
-//   profile range encoder_cont 1,288,14 8,288,14 32,288,14    of one input in it: minimum, optimum, maximum
-//   checksum 1a2b3c4d                                 FNV-1a, 32 bits, of every byte before this line
+//   version 10.16.0.72        the TensorRT that "built" it; * runs on every one
+//   compatible                runs on every version of that major one, and on the lean runtime
+//   gpu 90 Double 0           the compute capability and name of the GPU that it was built on; without this
+//   line
+//                             it runs on every one
+//   hardware ampere+          ampere+ or same: it also runs on compute capabilities from 80 on, or the same
+//   one onnx 1a2b3c4d             FNV-1a, 32 bits, of the file that it was built from flags strong,tf32 what
+//   the builder was asked for seed 7                    varies the model weights 1048576           bytes of
+//   device memory for the engine activation 65536          bytes of device memory for each row of a batch
+//   noop                      the model computes nothing, for benchmarks
+//   hostcode                  refused unless the runtime allows code for the host
+//   input encoder_cont float32 -1,288,14
+//   output predictions float32 -1,96,7
+//   profile                   begins an optimisation profile
+//   range encoder_cont 1,288,14 8,288,14 32,288,14    of one input in it: minimum, optimum, maximum
+//   checksum 1a2b3c4d         FNV-1a, 32 bits, of every byte before this line
 #pragma once
 #include <array>
 #include <cstdint>
@@ -33,6 +39,12 @@ using PlanRange = std::array<std::vector<std::int64_t>, 3>;  // minimum, optimum
 
 struct Plan {
   std::string version = "*";
+  bool version_compatible = false;
+  std::string gpu;
+  int compute = 0;
+  std::string hardware;
+  std::string onnx;
+  std::string flags;
   std::uint32_t seed = 7;
   std::size_t weights = 1 << 20;
   std::size_t activation = 1 << 16;
@@ -40,7 +52,23 @@ struct Plan {
   bool noop = false;
   std::vector<PlanTensor> tensors;
   std::vector<std::map<std::string, PlanRange>> profiles;
+
+  /// TensorRT itself only warns where nothing but the GPU's name differs.
+  bool runs_on(const std::string& gpu_name, int compute_capability) const;
 };
+
+/// "9.0" of 90.
+std::string compute_text(int compute);
+/// FNV-1a, 32 bits, in hexadecimal digits.
+std::string checksum(std::string_view text);
+
+/// A layer as the inspector and the profiler have it: the double's models have two.
+struct PlanLayer {
+  const char* name;
+  const char* type;
+  float milliseconds;
+};
+std::array<PlanLayer, 2> layers_of(const Plan& plan);
 
 std::string write_plan(const Plan& plan);
 /// Nothing, and the problem, if the text is not a whole and sound plan.

@@ -112,10 +112,6 @@ class UnmodelledEngine : public nvinfer1::apiv::VCudaEngine {
     unmodelled("getProfilingVerbosity");
     return {};
   }
-  nvinfer1::IEngineInspector* createEngineInspector() const noexcept override {
-    unmodelled("createEngineInspector");
-    return {};
-  }
   bool isShapeInferenceIO(char const*) const noexcept override {
     unmodelled("isShapeInferenceIO");
     return {};
@@ -264,11 +260,6 @@ class UnmodelledContext : public nvinfer1::apiv::VExecutionContext {
   void setDebugSync(bool) noexcept override { unmodelled("setDebugSync"); }
   bool getDebugSync() const noexcept override {
     unmodelled("getDebugSync");
-    return {};
-  }
-  void setProfiler(nvinfer1::IProfiler*) noexcept override { unmodelled("setProfiler"); }
-  nvinfer1::IProfiler* getProfiler() const noexcept override {
-    unmodelled("getProfiler");
     return {};
   }
   void setName(char const*) noexcept override { unmodelled("setName"); }

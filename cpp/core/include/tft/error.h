@@ -14,6 +14,7 @@ enum class ErrorCode {
   TENSORRT_VERSION,    // one loads, but its version cannot be used
   PLAN_INVALID,        // TensorRT does not take the plan: damaged, foreign, of another version
   PLAN_MISMATCH,       // the plan is sound but its inputs or outputs are not the model's
+  BUILD,               // TensorRT's parser or builder refuses the model, or fails
   OUT_OF_MEMORY,  // on the device or pinned on the host; the message has what was needed and what was free
   RUN,            // a copy or a run failed; only its requests are lost
   DEVICE_LOST,    // the device fails every call from now on; the process must be restarted to use it
@@ -22,6 +23,7 @@ enum class ErrorCode {
   ABORTED,        // the request was cancelled
   CLOSED,         // the engine is closed
   OPTION,         // an option or argument is out of range
+  UNSUPPORTED,    // the TensorRT at hand does not offer it
 };
 
 /// "ERR_TFT_" and the code's name, for instance "ERR_TFT_QUEUE_FULL".

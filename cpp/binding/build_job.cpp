@@ -1,0 +1,59 @@
+#include "build_job.h"
+
+#include <memory>
+#include <utility>
+
+#include "describe.h"
+#include "environment.h"
+#include "errors.h"
+
+namespace tft::binding {
+namespace {
+
+/// Hands the bytes over as they are: JavaScript's array frees them.
+Napi::Value to_js(Napi::Env env, std::vector<std::byte> bytes) {
+  if (bytes.empty()) return Napi::Uint8Array::New(env, 0);
+  auto* const owner = std::make_unique<std::vector<std::byte>>(std::move(bytes)).release();
+  const auto memory =
+      Napi::ArrayBuffer::New(env, owner->data(), owner->size(), [owner](Napi::Env, void*) { delete owner; });
+  return Napi::Uint8Array::New(env, owner->size(), memory, 0);
+}
+
+}  // namespace
+
+/// A step of the progress on its way to JavaScript.
+class BuildJob::Step : public Message {
+ public:
+  Step(BuildJob& job, BuildProgress progress) : job_(job), progress_(std::move(progress)) {}
+  void deliver() override { tell(job_.progress_, {describe(job_.progress_.Env(), progress_)}); }
+
+ private:
+  BuildJob& job_;
+  BuildProgress progress_;
+};
+
+BuildJob::BuildJob(Environment& environment, BuildArguments arguments, const Napi::Function& log,
+                   const Napi::Function& progress)
+    : Job(environment, log), arguments_(std::move(arguments)), progress_(Napi::Persistent(progress)) {
+  BuildOptions& options = arguments_.options;
+  options.stop = stop_token();
+  options.log = logger();
+  options.progress = [this](const BuildProgress& step) {
+    environment_.outbox().post(std::make_unique<Step>(*this, step));
+  };
+}
+
+void BuildJob::execute() {
+  result_.emplace(build_plan(arguments_.onnx, arguments_.shape, arguments_.options));
+}
+
+void BuildJob::settle(Napi::Env env, const Napi::Promise::Deferred& promise) {
+  if (!result_->ok()) return promise.Reject(binding::to_js(env, result_->error()).Value());
+  BuiltPlan built = std::move(*result_).value();
+  auto object = Napi::Object::New(env);
+  object.Set("plan", to_js(env, std::move(built.plan)));
+  object.Set("timingCache", to_js(env, std::move(built.timing_cache)));
+  promise.Resolve(object);
+}
+
+}  // namespace tft::binding
