@@ -120,8 +120,15 @@ function increases(values: readonly number[]): boolean {
 export function checkLoadOptions(options: LoadOptions): z.infer<typeof loadSchema> {
   const result = loadSchema.safeParse(options);
   if (result.success) {
-    const { build, maxBatch } = result.data;
-    if (build) completeBuildOptions(build, maxBatch);
+    const { build, maxBatch, tensorrt } = result.data;
+    const { versionCompatible } = completeBuildOptions(build || undefined, maxBatch);
+    if (versionCompatible && !tensorrt?.allowHostCode) {
+      throw new TFTError(
+        'ERR_TFT_OPTION',
+        'build.versionCompatible: such an engine brings code for the host, the lean runtime; it is only loaded with ' +
+          'tensorrt: { allowHostCode: true }',
+      );
+    }
     return result.data;
   }
   throw new TFTError('ERR_TFT_OPTION', `load options: ${describeIssues(result.error)}`, {

@@ -17,7 +17,10 @@ export interface BuildOptions {
   workspaceBytes?: number | undefined;
   /** How long TensorRT searches, 0 to 5; 3. */
   optimizationLevel?: number | undefined;
-  /** Whether the plan also runs on later versions of TensorRT, and on its lean runtime; false. It may be slower. */
+  /**
+   * Whether the plan also runs on later versions of TensorRT, and on its lean runtime; false. It may be slower, and it
+   * brings code for the host: it is only loaded with `tensorrt: { allowHostCode: true }`.
+   */
   versionCompatible?: boolean | undefined;
   /** Other GPUs that the plan runs on: 'none', 'ampere+' or 'sameComputeCapability'; 'none'. It may be slower. */
   hardwareCompatibility?: 'none' | 'ampere+' | 'sameComputeCapability' | undefined;
@@ -35,7 +38,7 @@ const DEFAULT_MAX_BATCH = 32;
 const DEFAULT_OPT_BATCH = 8;
 const WORKSPACE_BYTES = 4 * 2 ** 30;
 
-const batch = z.int().min(1).max(65_536);
+const batch = z.int().positive();
 
 export const profileSchema = z
   .strictObject({ min: batch, opt: batch, max: batch })

@@ -214,6 +214,7 @@ describe('options', () => {
     [{ cache: true }, /cache: must be a folder or false/],
     [{ build: { profiles: [{ min: 4, opt: 2, max: 8 }] } }, /profiles\.0: min, opt and max must not fall/],
     [{ build: { optimisationLevel: 3 } }, /optimisationLevel/],
+    [{ build: { versionCompatible: true } }, /allowHostCode/],
     [{ signal: {} }, /signal: must be an AbortSignal/],
     [null, /load options/],
     [7, /load options/],

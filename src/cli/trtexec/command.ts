@@ -101,7 +101,16 @@ async function onCpu({ options, console, signal }: TrtexecRun): Promise<Measurem
 
 async function onGpu(plan: PlanAtHand, { options, console, signal, log }: TrtexecRun): Promise<Measurement> {
   const batch = await plan.batch();
-  const { device, iterations, warmUp, duration, useCudaGraph, noDataTransfers, useSpinWait } = options;
+  const {
+    device,
+    iterations,
+    warmUp,
+    duration,
+    useCudaGraph,
+    noDataTransfers,
+    useSpinWait,
+    versionCompatible,
+  } = options;
   const measured = await measureOnGpu(
     {
       plan: plan.path,
@@ -114,6 +123,8 @@ async function onGpu(plan: PlanAtHand, { options, console, signal, log }: Trtexe
       cudaGraph: useCudaGraph,
       dataTransfers: !noDataTransfers,
       spinWait: useSpinWait,
+      // Such a plan brings the lean runtime along.
+      allowHostCode: versionCompatible,
       layerProfile: options.dumpProfile === true || options.exportProfile !== undefined,
     },
     log,

@@ -77,7 +77,7 @@ export function addTrtexecOptions(command: Command): Command {
     ),
     new Option('--timingCacheFile <file>', 'read and write the timing cache'),
     new Option('--builderOptimizationLevel <n>', '0 to 5').argParser(levelArgument),
-    new Option('--versionCompatible', 'also for later versions of TensorRT'),
+    new Option('--versionCompatible', 'also for later versions; loaded, it may bring code'),
     new Option('--hardwareCompatibilityLevel <level>', 'also for other GPUs').choices([
       'none',
       'ampere+',
@@ -139,7 +139,6 @@ export function checkTogether(options: TrtexecOptions): void {
     'memPoolSize',
     'timingCacheFile',
     'builderOptimizationLevel',
-    'versionCompatible',
     'hardwareCompatibilityLevel',
   ] as const;
   const lost = ofBuilding.filter((name) => options[name] !== undefined).map((name) => `--${name}`);

@@ -68,13 +68,18 @@ async function build({ options, console, signal, log }: TrtexecRun): Promise<Pla
   await console.out.write(
     `Engine built in ${record.buildSeconds.toFixed(2)} s: ${precision}, ${formatBytes(record.plan.bytes)}${kept}\n`,
   );
-  return { path, release, batch: async () => asked, inspect: () => inspectEngine(path) };
+  return {
+    path,
+    release,
+    batch: async () => asked,
+    inspect: () => inspectEngine(path, { allowHostCode: options.versionCompatible }),
+  };
 }
 
-function load(path: string, { shapes }: TrtexecOptions): PlanAtHand {
+function load(path: string, { shapes, versionCompatible }: TrtexecOptions): PlanAtHand {
   let report: Promise<NativeEngineReport> | undefined;
   const inspect = () => {
-    report ??= inspectEngine(path);
+    report ??= inspectEngine(path, { allowHostCode: versionCompatible });
     return report;
   };
   const batch = async () => {
