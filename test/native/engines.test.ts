@@ -14,7 +14,7 @@ import {
   type TFTError,
 } from '../../src/index.js';
 import { bundles, variedInputs } from '../fixtures/bundles.js';
-import { onDoubles, whatIsMissing } from '../fixtures/doubles.js';
+import { doubleAnswer, onDoubles, whatIsMissing } from '../fixtures/doubles.js';
 
 /** A record or a model.json, as far as these tests change them. */
 interface EditableJson {
@@ -92,6 +92,7 @@ describe.skipIf(whatIsMissing())('an engine', () => {
   test('is built at the first start and taken from the cache at the second', async () => {
     const first = await use();
     expect(first.from).toBe('built');
+    expect(first.data).toEqual(doubleAnswer(inputs));
     const second = await use();
     expect(second.from).toBe('cache');
     expect(second.data).toEqual(first.data);
