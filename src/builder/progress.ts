@@ -11,6 +11,10 @@ export interface BuildProgress {
   readonly share: number;
 }
 
+/** The phase before TensorRT's own (cpp/core/src/builder.cpp); it takes a moment. */
+const PARSING = 'Parsing the ONNX file';
+const PARSING_SHARE = 0.02;
+
 /** Receives the progress of a build. */
 export type OnBuildProgress = (progress: BuildProgress) => void;
 
@@ -31,7 +35,9 @@ export class PhaseTree {
     this.#phases.set(phase, { parent, share, steps });
     // What lay within this phase belongs to steps that are done.
     for (const [name, { parent: other }] of this.#phases) if (other === phase) this.#phases.delete(name);
-    this.#share = Math.max(this.#share, this.#whole(phase));
+    const whole = this.#whole(phase);
+    const of = phase === PARSING ? whole * PARSING_SHARE : PARSING_SHARE + whole * (1 - PARSING_SHARE);
+    this.#share = Math.max(this.#share, of);
     return { stage: 'building', phase, share: this.#share };
   }
 

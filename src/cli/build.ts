@@ -3,7 +3,7 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { BuiltEngine, Precision, Profile } from '../index.js';
 import { buildEngine } from '../index.js';
 import { buildBar } from './build-bar.js';
-import { type Console, printable } from './console.js';
+import type { Console } from './console.js';
 import { OK } from './exit-codes.js';
 import { interruptible } from './interrupt.js';
 import { bytesArgument, formatBytes } from './present/bytes.js';
@@ -96,7 +96,7 @@ async function build(model: string, options: BuildCommandOptions, { err }: Conso
   const { precision, output, profile, workspace, optimizationLevel, plugin, device, cache, rebuild } =
     options;
   const { versionCompatible, hardwareCompatibility, refittable, tf32, verbose } = options;
-  const bar = buildBar(err);
+  const bar = buildBar(err, verbose);
   try {
     return await interruptible((signal) =>
       buildEngine(model, {
@@ -117,10 +117,7 @@ async function build(model: string, options: BuildCommandOptions, { err }: Conso
           plugins: plugin,
         },
         onProgress: bar.onProgress,
-        log: ({ level, message }) => {
-          const label = level === 'warn' || level === 'error' ? `${err.paint('yellow', 'warning:')} ` : '';
-          if (verbose || level !== 'debug') void err.write(`${label}${printable(message)}\n`);
-        },
+        log: bar.log,
       }),
     );
   } finally {

@@ -9,11 +9,13 @@ export interface Progress {
   /** `note` is shown behind the bar. */
   update(done: number, total: number | undefined, note?: string): void;
   stop(): void;
+  /** Whether a bar is on the screen, which nothing else may be written to. */
+  readonly isShown: boolean;
 }
 
 /** `title` is a verb: 'reading'. */
 export function startProgress(screen: Screen, title: string): Progress {
-  if (!screen.isTerminal) return { update() {}, stop() {} };
+  if (!screen.isTerminal) return { update() {}, stop() {}, isShown: false };
   const begin = performance.now();
   let bar: SingleBar | undefined;
   return {
@@ -28,6 +30,10 @@ export function startProgress(screen: Screen, title: string): Progress {
     },
     stop() {
       bar?.stop();
+      bar = undefined;
+    },
+    get isShown() {
+      return bar !== undefined;
     },
   };
 }

@@ -12,7 +12,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { listCache, pruneCache } from '../../src/builder/cache-upkeep.js';
 import { TFT } from '../cli/tft.js';
 import { bundles } from '../fixtures/bundles.js';
-import { onDoubles, whatIsMissing } from '../fixtures/doubles.js';
+import { onDoubles, readReport, whatIsMissing } from '../fixtures/doubles.js';
 
 const PROGRAM = fileURLToPath(new URL('../fixtures/engine-program.mjs', import.meta.url));
 /** How often a process is killed; scripts try hundreds of times. */
@@ -54,14 +54,23 @@ describe.skipIf(whatIsMissing())('processes that share an engine cache', () => {
   const options = (more: object = {}) => JSON.stringify({ cache, tensorrt: onDoubles(), ...more });
   const command = [PROGRAM, bundles.tiny];
 
-  /** Starts the program; `before` are shell commands to run first, in a mount namespace of their own. */
-  function start(before?: string): { child: ChildProcess; said: Promise<Said[]>; building: Promise<void> } {
+  interface Setting {
+    /** Shell commands to run first, in a mount namespace of their own. */
+    before?: string;
+    report?: string;
+  }
+
+  /** Starts the program. */
+  function start({ before, report }: Setting = {}): {
+    child: ChildProcess;
+    said: Promise<Said[]>;
+    building: Promise<void>;
+  } {
     const args = [...command, options()];
+    const own = { env: report ? { ...env, TFT_DOUBLE_REPORT: report } : env };
     const child = before
-      ? spawn('unshare', ['-rm', 'sh', '-ec', `${before}; exec "$0" "$@"`, process.execPath, ...args], {
-          env,
-        })
-      : spawn(process.execPath, args, { env });
+      ? spawn('unshare', ['-rm', 'sh', '-ec', `${before}; exec "$0" "$@"`, process.execPath, ...args], own)
+      : spawn(process.execPath, args, own);
     let onBuilding = () => {};
     const building = new Promise<void>((resolve) => {
       onBuilding = resolve;
@@ -82,7 +91,7 @@ describe.skipIf(whatIsMissing())('processes that share an engine cache', () => {
     });
     return { child, said, building };
   }
-  const run = async (before?: string) => (await start(before).said).at(-1) as Said;
+  const run = async (setting?: Setting) => (await start(setting).said).at(-1) as Said;
 
   test('build once when they start together: the others wait, say so, and take the result', async () => {
     const all = await Promise.all([1, 2, 3].map(() => start().said));
@@ -91,6 +100,19 @@ describe.skipIf(whatIsMissing())('processes that share an engine cache', () => {
     for (const { data } of ends) expect(data).toEqual(ends[0]?.data);
     const stages = all.flatMap((lines) => lines.map(({ stage }) => stage));
     expect(stages.filter((stage) => stage === 'building')).toHaveLength(1);
+  });
+
+  test('time layers once: another engine of the model is built with the timing cache', async () => {
+    const timed = async () => {
+      const report = join(cache, 'report.json');
+      expect((await run({ report })).engine).toBe('built');
+      const { calls, violations } = readReport(report);
+      expect(violations).toEqual([]);
+      return calls.timeTactics ?? 0;
+    };
+    expect(await timed()).toBe(1);
+    for (const name of readdirSync(engines)) if (!name.startsWith('timing-')) rmSync(join(engines, name));
+    expect(await timed()).toBe(0);
   });
 
   test('build once when they are threads of one process', async () => {
@@ -135,18 +157,22 @@ describe.skipIf(whatIsMissing())('processes that share an engine cache', () => {
     test('that are read-only run what is there, and what is not without keeping it', async () => {
       mkdirSync(engines);
       const readOnly = `mount --bind ${cache} ${cache} && mount -o remount,ro,bind ${cache}`;
-      const built = await run(readOnly);
+      const built = await run({ before: readOnly });
       expect(built.engine).toBe('built');
       expect(built.origin).toContain('not kept');
       expect(built.warnings?.join()).toMatch(/read-only \(EROFS\).*not kept/);
       await run();
-      expect(await run(readOnly)).toMatchObject({ engine: 'cache', data: built.data, warnings: [] });
+      expect(await run({ before: readOnly })).toMatchObject({
+        engine: 'cache',
+        data: built.data,
+        warnings: [],
+      });
     });
 
     test('that are full run what is built, and keep nothing half', async () => {
       // Room for the lock, not for the plan.
       const fill = `${tmpfs('16k')} && mkdir ${engines} && head -c 8192 /dev/zero > ${cache}/filling`;
-      const full = await run(fill);
+      const full = await run({ before: fill });
       expect(full.engine).toBe('built');
       expect(full.warnings?.join()).toMatch(/the disk is full \(ENOSPC\).*not kept/);
     });

@@ -10,9 +10,10 @@ function shares(steps: readonly Step[]): number[] {
 }
 
 describe('progress of a build', () => {
-  test('is the outermost phase, with inner ones filling its steps', () => {
+  test('is parsing, then the outermost phase, with inner ones filling its steps', () => {
     expect(
       shares([
+        ['Parsing the ONNX file', '', 1, 1],
         ['building', '', 0, 4],
         ['tactics', 'building', 1, 2],
         ['kernels', 'tactics', 1, 2],
@@ -21,7 +22,7 @@ describe('progress of a build', () => {
         ['tactics', 'building', 10, 10],
         ['building', '', 4, 4],
       ]),
-    ).toEqual([0, 0.125, 0.1875, 0.25, 0.25, 0.5, 1]);
+    ).toEqual([0.02, ...[0, 0.125, 0.1875, 0.25, 0.25, 0.5, 1].map((share) => 0.02 + share * 0.98)]);
   });
 
   test('never falls, whatever comes, and ends at 1', () => {

@@ -3,7 +3,8 @@
 import { Command } from 'commander';
 import { findTarget } from '../../builder/build-target.js';
 import { readBuildable } from '../../builder/buildable-model.js';
-import { type Log, TFTError } from '../../index.js';
+import { TFTError } from '../../index.js';
+import { type BuildBar, buildBar } from '../build-bar.js';
 import { type Console, printable } from '../console.js';
 import { OK } from '../exit-codes.js';
 import { interruptible } from '../interrupt.js';
@@ -34,9 +35,8 @@ export function trtexecCommand(console: Console, exit: (status: number) => void)
     .addHelpText('after', EXAMPLES)
     .action(async (options: TrtexecOptions, command: Command) => {
       checkTogether(options);
-      await interruptible((signal) =>
-        trtexec({ options, console, signal, log: logTo(console, options) }, command),
-      );
+      const bar = buildBar(console.err, options.verbose);
+      await interruptible((signal) => trtexec({ options, console, signal, bar }, command)).finally(bar.stop);
       exit(OK);
     });
 }
@@ -46,7 +46,7 @@ export interface TrtexecRun {
   readonly options: TrtexecOptions;
   readonly console: Console;
   readonly signal: AbortSignal;
-  readonly log: Log;
+  readonly bar: BuildBar;
 }
 
 async function trtexec(run: TrtexecRun, command: Command): Promise<void> {
@@ -99,7 +99,7 @@ async function onCpu({ options, console, signal }: TrtexecRun): Promise<Measurem
   });
 }
 
-async function onGpu(plan: PlanAtHand, { options, console, signal, log }: TrtexecRun): Promise<Measurement> {
+async function onGpu(plan: PlanAtHand, { options, console, signal, bar }: TrtexecRun): Promise<Measurement> {
   const batch = await plan.batch();
   const {
     device,
@@ -127,7 +127,7 @@ async function onGpu(plan: PlanAtHand, { options, console, signal, log }: Trtexe
       allowHostCode: versionCompatible,
       layerProfile: options.dumpProfile === true || options.exportProfile !== undefined,
     },
-    log,
+    bar.log,
     signal,
   );
   if (useCudaGraph && !measured.graph) {
@@ -142,13 +142,6 @@ async function report(measurement: Measurement, options: TrtexecOptions, { out }
   await out.write(summary(measurement));
   if (options.exportTimes !== undefined) await exportTimes(options.exportTimes, measurement);
   if (layers && options.exportProfile !== undefined) await exportProfile(options.exportProfile, layers);
-}
-
-function logTo({ err }: Console, { verbose }: TrtexecOptions): Log {
-  return ({ level, message }) => {
-    const label = level === 'warn' || level === 'error' ? `${err.paint('yellow', 'warning:')} ` : '';
-    if (verbose || level !== 'debug') void err.write(`${label}${printable(message)}\n`);
-  };
 }
 
 function pretty(text: string): string {

@@ -9,7 +9,6 @@ import { precisionOfOnnx } from '../../builder/onnx-source.js';
 import { type Precision, TFTError } from '../../index.js';
 import type { NativeEngineReport } from '../../native/addon.js';
 import { inspectEngine } from '../../native/inspect-plan.js';
-import { buildBar } from '../build-bar.js';
 import { formatBytes } from '../present/bytes.js';
 import type { TrtexecRun } from './command.js';
 import type { TrtexecOptions } from './options.js';
@@ -30,14 +29,13 @@ export async function planToMeasure(run: TrtexecRun): Promise<PlanAtHand> {
   return options.loadEngine === undefined ? build(run) : load(resolve(options.loadEngine), options);
 }
 
-async function build({ options, console, signal, log }: TrtexecRun): Promise<PlanAtHand> {
+async function build({ options, console, signal, bar }: TrtexecRun): Promise<PlanAtHand> {
   const model = await readBuildable(options.onnx as string, false);
   const profile = profileOf(options, model);
   // Before minutes are spent on building.
   const asked = options.shapes === undefined ? profile.opt : batchOf('shapes', options.shapes, model);
   checkBatch(asked, [profile]);
   const precision = precisionFor(options, model);
-  const bar = buildBar(console.err);
   const engine = await obtainEngine({
     model,
     precision,
@@ -53,7 +51,7 @@ async function build({ options, console, signal, log }: TrtexecRun): Promise<Pla
     device: options.device ?? 0,
     folder: false,
     timingCacheFile: options.timingCacheFile,
-    log,
+    log: bar.log,
     signal,
     onProgress: bar.onProgress,
   }).finally(bar.stop);
