@@ -1,9 +1,9 @@
 // Looking after the engine cache: what is in it, whether it is whole, and making room.
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { leftOvers } from '../durable-file.js';
 import { isDeadLock } from './build-lock.js';
 import { cacheError } from './cache-folder.js';
-import { leftOvers } from './durable-file.js';
 import { EngineCache } from './engine-cache.js';
 import { type EngineRecord, entryName, isEntryName, readRecord } from './engine-record.js';
 import { checkTimingCache } from './timing-cache.js';

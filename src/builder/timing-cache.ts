@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { writeDurably } from '../durable-file.js';
 import type { BuildTarget } from './build-target.js';
-import { writeDurably } from './durable-file.js';
 
 const headSchema = z.object({ target: z.string(), bytes: z.int(), sha256: z.string() });
 const NEWLINE = 10;

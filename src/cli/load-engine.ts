@@ -1,4 +1,5 @@
-// Loads the engine of a command: one that has to be built first shows how far it is, and Ctrl-C calls it off.
+// Loads the engine of a command: one that has to be built first shows how far it is, Ctrl-C calls it off, and warnings are
+// passed on.
 import { TFTEngine } from '../index.js';
 import { buildBar } from './build-bar.js';
 import type { Console } from './console.js';
@@ -14,7 +15,16 @@ export async function loadEngine(
   const bar = buildBar(err);
   try {
     return await interruptible((signal) =>
-      TFTEngine.load(bundle, { backend, threads, precision, signal, onProgress: bar.onProgress }),
+      TFTEngine.load(bundle, {
+        backend,
+        threads,
+        precision,
+        signal,
+        onProgress: bar.onProgress,
+        log: (entry) => {
+          if (entry.level === 'warn') bar.log(entry);
+        },
+      }),
     );
   } finally {
     bar.stop();

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { join } from 'node:path';
-import { writeDurably } from '../builder/durable-file.js';
+import { writeDurably } from '../durable-file.js';
 import { TFTError } from '../errors.js';
 import type { ModelDescription } from '../model.js';
 import type { CalibrationReservoir } from './calibration-reservoir.js';
