@@ -1,7 +1,6 @@
 // TFTEngine, the public face: loads a model onto a backend, checks requests and returns forecasts.
 
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, extname, join, resolve } from 'node:path';
 import { aborted } from './abort.js';
 import type { Backend, BackendName, Precision } from './backends/backend.js';
@@ -18,6 +17,7 @@ import {
   NONE,
   type PredictOptions,
 } from './options.js';
+import { ownVersion } from './own-version.js';
 import { describePlan, isPlan } from './plan.js';
 import { typeName } from './typed-array.js';
 
@@ -31,7 +31,7 @@ export interface EngineInfo {
   readonly device: string;
   /** Versions of this package, of Node and of the backend's libraries. */
   readonly versions: Readonly<Record<string, string>>;
-  /** 'unknown' for a plan whose name does not tell and that was loaded without the option. */
+  /** 'unknown' for a plan that neither its record nor its name tells of, loaded without the option. */
   readonly precision: Precision | 'unknown';
   /** The most servers that run at once. */
   readonly maxBatch: number;
@@ -43,6 +43,8 @@ export interface EngineInfo {
   readonly why: string;
   /** The file that runs. */
   readonly origin: string;
+  /** With TensorRT where the engine is from: a plan file, the cache, or built while loading. */
+  readonly engine?: 'file' | 'cache' | 'built';
 }
 
 /** Options of {@link TFTEngine.warmup}. */
@@ -84,7 +86,8 @@ export class TFTEngine {
    * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID, ERR_TFT_MODEL_HASH,
    *   ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_UNSUPPORTED; with TensorRT also ERR_TFT_NO_CUDA_DRIVER,
    *   ERR_TFT_NO_CUDA_DEVICE, ERR_TFT_TENSORRT_NOT_FOUND, ERR_TFT_TENSORRT_VERSION, ERR_TFT_PLAN_INVALID,
-   *   ERR_TFT_PLAN_MISMATCH, ERR_TFT_OUT_OF_MEMORY, ERR_TFT_DEVICE_LOST.
+   *   ERR_TFT_PLAN_MISMATCH, ERR_TFT_ENGINE_STALE, ERR_TFT_OUT_OF_MEMORY, ERR_TFT_DEVICE_LOST; where an engine is
+   *   built ERR_TFT_BUILD, ERR_TFT_ABORTED.
    */
   static async load(path: string, options: LoadOptions = {}): Promise<TFTEngine> {
     const { log, verifyHash, quantiles, ...wishes } = checkLoadOptions(options);
@@ -92,7 +95,11 @@ export class TFTEngine {
     const model = await readModel(path, plan, { verifyHash, quantiles, tensorrt: wishes.tensorrt });
     const contract = new Contract(model);
     const bundle = extname(path) === '.onnx' ? undefined : model.directory;
-    const { backend, why } = await selectBackend({ model, contract, plan, bundle }, wishes, log);
+    const { backend, why } = await selectBackend(
+      { model, contract, plan, bundle },
+      { ...wishes, verifyHash },
+      log,
+    );
     const { name, ...described } = backend.info;
     const info: EngineInfo = Object.freeze({
       ...described,
@@ -254,9 +261,4 @@ async function readModel(
     );
   }
   return loadModel(path, { verifyHash });
-}
-
-function ownVersion(): string {
-  const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
-  return version;
 }

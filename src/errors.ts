@@ -42,6 +42,10 @@ export type TFTErrorCode =
   | 'ERR_TFT_PLAN_MISMATCH'
   /** TensorRT's parser or builder refused the model or failed; the message has its own words. */
   | 'ERR_TFT_BUILD'
+  /** An engine was built for another version, GPU or model, and is not rebuilt; the message names both sides. */
+  | 'ERR_TFT_ENGINE_STALE'
+  /** The engine cache cannot be read or written: a full disk, a missing permission. */
+  | 'ERR_TFT_CACHE'
   /** There is not enough memory on the GPU, or not enough that can be pinned on the host. */
   | 'ERR_TFT_OUT_OF_MEMORY'
   /** The GPU fails every call from now on; the process must be restarted to use it again. */

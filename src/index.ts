@@ -1,5 +1,8 @@
 // What `import … from 'tft-tensorrt'` offers.
 export type { BackendName, Log, LogEntry, Precision } from './backends/backend.js';
+export { type BuildEngineOptions, type BuiltEngine, buildEngine } from './builder/build-engine.js';
+export type { BuildOptions, Profile } from './builder/build-options.js';
+export type { BuildProgress, OnBuildProgress } from './builder/progress.js';
 export type { ForecastInputs } from './contract.js';
 export { type EngineInfo, TFTEngine, type WarmupOptions } from './engine.js';
 export { TFTError, type TFTErrorCode, type TFTErrorOptions } from './errors.js';

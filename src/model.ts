@@ -64,6 +64,35 @@ const samplesSchema = z.object({
   }),
 });
 
+/** A graph of the same model in another precision: strongly typed, with the same inputs and output. */
+const variantSchema = z.object({
+  file: fileSchema,
+  lstm: z.string().optional(),
+  /** Parts that stay in a wider precision, and why. */
+  kept: z
+    .array(
+      z.object({ part: z.string(), precision: z.string(), nodes: z.int().nonnegative(), why: z.string() }),
+    )
+    .optional(),
+  calibration: z.record(z.string(), z.unknown()).optional(),
+});
+
+/** How near each precision comes to PyTorch; shares are fractions, `largest` is in the target's unit. */
+const accuracySchema = z.looseObject({
+  rows: z.array(
+    z.looseObject({
+      precision: name,
+      within1: z.number().optional(),
+      within05: z.number().optional(),
+      largest: z.number().optional(),
+      pinball: z.number().optional(),
+      pinballChange: z.number().optional(),
+      coverage80: z.number().optional(),
+      crossed: z.number().optional(),
+    }),
+  ),
+});
+
 const modelSchema = z
   .object({
     schemaVersion: z.literal(1, { error: 'must be 1: this file is from another version of the exporter' }),
@@ -90,6 +119,8 @@ const modelSchema = z
       history: fileSchema.optional(),
       torchscript: fileSchema.optional(),
     }),
+    variants: z.object({ fp16: variantSchema.optional(), int8: variantSchema.optional() }).optional(),
+    accuracy: accuracySchema.optional(),
     samples: samplesSchema.optional(),
     versions: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
     network: z.record(z.string(), z.unknown()).optional(),
@@ -186,7 +217,7 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
   const onnxPath = isOnnx && !isFolder ? given : join(directory, described.files.onnx.path);
   const model: ModelDescription = deepFreeze({ ...described, directory, onnxPath });
   if (!isFolder && isPlan(given)) return model;
-  const file = Object.values(model.files).find((entry) => entry && join(directory, entry.path) === onnxPath);
+  const file = bundleFiles(model).find((entry) => join(directory, entry.path) === onnxPath);
   await statOrRefuse(onnxPath, onnxPath);
   if (options.verifyHash ?? true) {
     if (file === undefined) {
@@ -196,9 +227,15 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
           'pass verifyHash: false to load it all the same',
       );
     }
-    await verifyFile(model, file);
+    await verifyBundleFile(model, file);
   }
   return model;
+}
+
+/** The files that a bundle's description names, but for its samples. */
+export function bundleFiles(model: ModelDescription): readonly BundleFile[] {
+  const variants = Object.values(model.variants ?? {}).map((variant) => variant?.file);
+  return [...Object.values(model.files), ...variants].filter((file) => file !== undefined);
 }
 
 /**
@@ -214,7 +251,15 @@ export async function readBundleFile(model: ModelDescription, file: BundleFile):
   return content;
 }
 
-async function verifyFile(model: ModelDescription, file: BundleFile): Promise<void> {
+/**
+ * Compares one file's size and hash with model.json, without holding it in memory.
+ *
+ * @throws TFTError ERR_TFT_MODEL_NOT_FOUND or ERR_TFT_MODEL_HASH.
+ */
+export async function verifyBundleFile(
+  model: Pick<ModelDescription, 'directory'>,
+  file: BundleFile,
+): Promise<void> {
   const path = join(model.directory, file.path);
   const { size } = await statOrRefuse(path, path);
   const hash = createHash('sha256');

@@ -3,6 +3,8 @@
 import { z } from 'zod';
 import type { BackendName, Log, Precision } from './backends/backend.js';
 import type { TensorRtOptions } from './backends/tensorrt.js';
+import { type BuildOptions, completeBuildOptions } from './builder/build-options.js';
+import type { OnBuildProgress } from './builder/progress.js';
 import { describeIssues, TFTError } from './errors.js';
 import { typeName, viewLength } from './typed-array.js';
 
@@ -25,6 +27,20 @@ export interface LoadOptions {
   quantiles?: readonly number[] | undefined;
   /** How TensorRT is found and used. */
   tensorrt?: TensorRtLoadOptions | undefined;
+  /**
+   * The folder that keeps built TensorRT engines; without it TFT_CACHE, else XDG_CACHE_HOME's or ~/.cache's
+   * tft-tensorrt. false keeps none.
+   */
+  cache?: string | false | undefined;
+  /**
+   * How a TensorRT engine is built where there is none yet: with backend 'tensorrt' only, as it takes seconds to
+   * minutes. false builds none.
+   */
+  build?: BuildOptions | false | undefined;
+  /** Receives how far a build is. */
+  onProgress?: OnBuildProgress | undefined;
+  /** Calls a build off: loading then rejects with ERR_TFT_ABORTED. */
+  signal?: AbortSignal | undefined;
   /** Receives what the engine has to say; without it the engine is silent. */
   log?: Log | undefined;
   /** Whether the model file's hash is compared with model.json; true by default. */
@@ -91,7 +107,13 @@ const loadSchema = z.strictObject({
     .optional()
     .default(() => () => {}),
   verifyHash: z.boolean().default(true),
-});
+  cache: z.union([z.string().min(1), z.literal(false)], 'must be a folder or false').optional(),
+  build: z.custom<BuildOptions | false>().optional(),
+  onProgress: z
+    .custom<OnBuildProgress>((value) => typeof value === 'function', 'must be a function')
+    .optional(),
+  signal: z.custom<AbortSignal>(isSignal, 'must be an AbortSignal').optional(),
+} satisfies Record<keyof LoadOptions, unknown>);
 
 function increases(values: readonly number[]): boolean {
   return values.every((value, index) => index === 0 || value > (values[index - 1] as number));
@@ -100,7 +122,18 @@ function increases(values: readonly number[]): boolean {
 /** Load options with their defaults. @throws TFTError ERR_TFT_OPTION. */
 export function checkLoadOptions(options: LoadOptions): z.infer<typeof loadSchema> {
   const result = loadSchema.safeParse(options);
-  if (result.success) return result.data;
+  if (result.success) {
+    const { build, maxBatch, tensorrt } = result.data;
+    const { versionCompatible } = completeBuildOptions(build || undefined, maxBatch);
+    if (versionCompatible && !tensorrt?.allowHostCode) {
+      throw new TFTError(
+        'ERR_TFT_OPTION',
+        'build.versionCompatible: such an engine brings code for the host, the lean runtime; it is only loaded with ' +
+          'tensorrt: { allowHostCode: true }',
+      );
+    }
+    return result.data;
+  }
   throw new TFTError('ERR_TFT_OPTION', `load options: ${describeIssues(result.error)}`, {
     cause: result.error,
   });

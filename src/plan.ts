@@ -3,6 +3,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import type { Precision } from './backends/backend.js';
+import { readRecord, recordPathOf } from './builder/engine-record.js';
 import { TFTError } from './errors.js';
 import type { ModelDescription } from './model.js';
 import type { PlanReport } from './native/addon.js';
@@ -14,7 +15,7 @@ export function isPlan(path: string): boolean {
   return EXTENSIONS.includes(extname(path));
 }
 
-/** The precision that a plan's name tells, as in tft_model_fp16.engine: the plan itself does not say. */
+/** The precision that a plan's name tells, as in tft_model_fp16.engine: for one that has no record beside it. */
 export function precisionOf(plan: string): Precision | undefined {
   const words = basename(plan)
     .toLowerCase()
@@ -30,9 +31,13 @@ export async function findPlan(
   precision: Precision | undefined,
 ): Promise<string | undefined> {
   const plans = (await readdir(directory)).filter(isPlan).sort();
-  const wanted = plans.find((plan) => precisionOf(plan) === (precision ?? 'fp32'));
-  const name = wanted ?? (precision === undefined ? plans[0] : undefined);
-  return name === undefined ? undefined : join(directory, name);
+  for (const name of plans) {
+    const plan = join(directory, name);
+    const record = await readRecord(recordPathOf(plan));
+    const told = typeof record === 'object' ? record.key.precision : precisionOf(plan);
+    if (told === (precision ?? 'fp32')) return plan;
+  }
+  return precision === undefined && plans[0] !== undefined ? join(directory, plans[0]) : undefined;
 }
 
 /** Steps between forecasts of a model that no description speaks of. */

@@ -24,6 +24,8 @@ export interface BackendInfo {
   readonly versions: Readonly<Record<string, string>>;
   readonly precision: Precision | 'unknown';
   readonly threads: number;
+  /** Where a TensorRT engine is from: a plan file, the cache, or built just now. */
+  readonly engine?: 'file' | 'cache' | 'built';
 }
 
 /** Takes requests whose types and lengths are right, copies and checks their values, and answers them. */

@@ -1,5 +1,6 @@
 // Chooses what runs a model. One asked for by name never falls back; 'auto' takes TensorRT where a plan is at hand
-// and can run, and says why it took what it took.
+// or in the cache and can run, builds none, and says why it took what it took.
+import { precisionOfOnnx } from '../builder/onnx-source.js';
 import type { Contract } from '../contract.js';
 import { TFTError } from '../errors.js';
 import type { ModelDescription } from '../model.js';
@@ -7,10 +8,17 @@ import { findPlan } from '../plan.js';
 import { BatchQueue } from '../queue.js';
 import type { Backend, BackendName, Log } from './backend.js';
 import { OnnxRuntimeRunner } from './onnxruntime.js';
-import { type PlanWishes, TensorRtBackend } from './tensorrt.js';
+import {
+  type EngineWishes,
+  loadBuilt,
+  loadCached,
+  loadPlanFile,
+  loadPlanOrRebuild,
+  type PlanContext,
+} from './tensorrt-plan.js';
 
 /** What a caller asks for. */
-export interface BackendWishes extends PlanWishes {
+export interface BackendWishes extends EngineWishes {
   readonly backend: 'auto' | BackendName;
   readonly threads?: number | undefined;
 }
@@ -35,7 +43,7 @@ const BY_NAME = 'asked for by name';
 
 /**
  * @throws TFTError ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_UNSUPPORTED, ERR_TFT_MODEL_INVALID, and what
- *   {@link TensorRtBackend.load} throws where it was asked for.
+ *   loading and building a TensorRT engine throws where it was asked for.
  */
 export async function selectBackend(files: ModelFiles, wishes: BackendWishes, log: Log): Promise<Selection> {
   const { backend } = wishes;
@@ -53,6 +61,7 @@ export async function selectBackend(files: ModelFiles, wishes: BackendWishes, lo
 
 async function select(files: ModelFiles, wishes: BackendWishes, log: Log): Promise<Selection> {
   const { backend, precision } = wishes;
+  const context: PlanContext = { model: files.model, contract: files.contract, wishes, log };
   if (files.plan !== undefined) {
     if (backend === 'onnxruntime') {
       throw new TFTError(
@@ -60,31 +69,34 @@ async function select(files: ModelFiles, wishes: BackendWishes, log: Log): Promi
         `${files.plan} is a TensorRT plan; ONNX Runtime cannot run it`,
       );
     }
-    return {
-      backend: await loadPlan(files.plan, files, wishes, log),
-      why: backend === 'auto' ? 'a plan runs on TensorRT only' : BY_NAME,
-    };
+    return backend === 'auto'
+      ? { backend: await loadPlanFile(files.plan, context), why: 'a plan runs on TensorRT only' }
+      : { backend: await loadPlanOrRebuild(files.plan, context), why: BY_NAME };
   }
   if (backend === 'onnxruntime') return { backend: await loadOnnx(files, wishes, log), why: BY_NAME };
 
   const plan = files.bundle === undefined ? undefined : await findPlan(files.bundle, precision);
-  if (backend === 'tensorrt') {
-    if (plan === undefined) throw noPlan(files, wishes);
-    return { backend: await loadPlan(plan, files, wishes, log), why: BY_NAME };
-  }
+  if (backend === 'tensorrt') return { backend: await byName(plan, files, context), why: BY_NAME };
 
   const reasons: string[] = [];
-  if (plan === undefined) {
-    reasons.push(`there is no TensorRT plan${precision ? ` in ${precision}` : ''} here`);
-  } else {
+  const attempts: { why: string; load: () => Promise<Backend | undefined> }[] = [
+    { why: 'a TensorRT plan is at hand', load: async () => (plan ? loadPlanFile(plan, context) : undefined) },
+    { why: 'a TensorRT engine is in the cache', load: () => loadCached(context) },
+  ];
+  for (const { why, load } of attempts) {
     try {
-      return { backend: await loadPlan(plan, files, wishes, log), why: 'a TensorRT plan is at hand' };
+      const loaded = await load();
+      if (loaded) return { backend: loaded, why };
     } catch (error) {
       // A mistake in the options is the caller's to know, whatever else could run.
       if (!(error instanceof TFTError) || error.code === 'ERR_TFT_OPTION') throw error;
-      reasons.push(`TensorRT cannot run ${plan}: ${error.message} (${error.code})`);
-      log({ level: 'warn', message: reasons[0] as string });
+      const reason = `TensorRT cannot run ${plan ?? 'the cached engine'}: ${error.message} (${error.code})`;
+      reasons.push(reason);
+      log({ level: 'warn', message: reason });
     }
+  }
+  if (reasons.length === 0) {
+    reasons.push(`there is no TensorRT plan${precision ? ` in ${precision}` : ''} here`);
   }
   reasons.push('ONNX Runtime runs the model on the CPU');
   if (precision !== undefined && precision !== 'fp32') {
@@ -96,8 +108,13 @@ async function select(files: ModelFiles, wishes: BackendWishes, log: Log): Promi
   };
 }
 
-function loadPlan(plan: string, files: ModelFiles, wishes: BackendWishes, log: Log): Promise<Backend> {
-  return TensorRtBackend.load(plan, files.model, files.contract, wishes, log);
+/** TensorRT because it was asked for: a plan at hand, else one out of the cache, else one built now. */
+async function byName(plan: string | undefined, files: ModelFiles, context: PlanContext): Promise<Backend> {
+  if (plan !== undefined) return loadPlanOrRebuild(plan, context);
+  if (context.wishes.build !== false) return loadBuilt(context);
+  const cached = await loadCached(context);
+  if (cached === undefined) throw noPlan(files, context.wishes);
+  return cached;
 }
 
 async function loadOnnx({ model, contract }: ModelFiles, wishes: BackendWishes, log: Log): Promise<Backend> {
@@ -108,16 +125,22 @@ async function loadOnnx({ model, contract }: ModelFiles, wishes: BackendWishes, 
       `backend 'onnxruntime' computes in fp32 on a CPU, not in ${precision}; leave precision out or ask for 'fp32'`,
     );
   }
+  const own = precisionOfOnnx(model);
+  if (own !== 'fp32') {
+    throw new TFTError(
+      'ERR_TFT_UNSUPPORTED',
+      `${model.onnxPath} is the ${own} variant, for TensorRT; on a CPU load ${model.directory}, which is in fp32`,
+    );
+  }
   const runner = await OnnxRuntimeRunner.load(model, threads, log);
   return new BatchQueue(runner, contract, { maxBatch, queueLimit, origin: model.onnxPath });
 }
 
-function noPlan({ model, bundle }: ModelFiles, { precision }: BackendWishes): TFTError {
-  const kind = precision ? `${precision} plan` : 'plan';
+function noPlan({ model, bundle }: ModelFiles, { precision }: EngineWishes): TFTError {
+  const where = bundle ?? model.onnxPath;
   return new TFTError(
     'ERR_TFT_BACKEND_UNAVAILABLE',
-    bundle === undefined
-      ? `TensorRT runs plan files, not ${model.onnxPath}; load a plan (.engine), or a bundle's folder with one in it`
-      : `TensorRT needs a ${kind} (.engine or .plan), and there is none in ${bundle}`,
+    `TensorRT needs a plan, and there is none ${precision ? `in ${precision} ` : ''}for ${where}, nor in the cache; ` +
+      `'tft build ${where}' makes one`,
   );
 }

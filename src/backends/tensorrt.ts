@@ -7,7 +7,8 @@ import type { ModelDescription } from '../model.js';
 import type { Handle, NativeEngine, NativeLoadOptions } from '../native/addon.js';
 import { badValueOf, fromNative } from '../native/errors.js';
 import { loadAddon } from '../native/load-addon.js';
-import { precisionOf } from '../plan.js';
+import { receiver } from '../native/receiver.js';
+import { nativeTensors } from '../native/tensors.js';
 import { Request, type RequestOptions } from '../request.js';
 import type { Backend, BackendInfo, Log, Precision } from './backend.js';
 
@@ -19,9 +20,18 @@ export type TensorRtOptions = Partial<
   >
 >;
 
+/** A plan to run. */
+export interface PlanToRun {
+  /** Where TensorRT reads it. */
+  readonly path: string;
+  /** What to say of where it is from, if not the path. */
+  readonly origin?: string | undefined;
+  readonly engine: 'file' | 'cache' | 'built';
+  readonly precision: Precision | 'unknown';
+}
+
 /** What a plan is loaded with. */
 export interface PlanWishes {
-  readonly precision?: Precision | undefined;
   readonly maxBatch?: number | undefined;
   readonly queueLimit: number;
   readonly tensorrt?: TensorRtOptions | undefined;
@@ -41,23 +51,19 @@ export class TensorRtBackend implements Backend {
   readonly #requests: (Request | undefined)[] = [];
   #closed = false;
 
-  private constructor(
-    plan: string,
-    contract: Contract,
-    native: NativeEngine,
-    precision: Precision | undefined,
-  ) {
+  private constructor(plan: PlanToRun, contract: Contract, native: NativeEngine) {
     const info = native.info();
     const cuda = `${Math.floor(info.cudaVersion / 1000)}.${Math.floor((info.cudaVersion % 1000) / 10)}`;
     this.info = {
       name: 'tensorrt',
       device: info.devices.map(({ device }) => device.name).join(', '),
       versions: { tensorrt: `${info.tensorrtVersion}${info.lean ? ' lean' : ''}`, cuda },
-      precision: precisionOf(plan) ?? precision ?? 'unknown',
+      precision: plan.precision,
+      engine: plan.engine,
       threads: info.devices.reduce((lanes, device) => lanes + device.lanes, 0),
     };
     this.maxBatch = info.maxBatch;
-    this.origin = plan;
+    this.origin = plan.origin ?? plan.path;
     this.#contract = contract;
     this.#native = native;
     native.deliver = (count) => this.#deliver(count);
@@ -71,42 +77,19 @@ export class TensorRtBackend implements Backend {
    *   ERR_TFT_OUT_OF_MEMORY, ERR_TFT_DEVICE_LOST, ERR_TFT_OPTION, ERR_TFT_UNSUPPORTED.
    */
   static async load(
-    plan: string,
+    plan: PlanToRun,
     model: ModelDescription,
     contract: Contract,
     wishes: PlanWishes,
     log: Log,
   ): Promise<TensorRtBackend> {
-    const { precision, maxBatch, queueLimit, tensorrt } = wishes;
-    const told = precisionOf(plan);
-    if (precision !== undefined && told !== undefined && precision !== told) {
-      throw new TFTError(
-        'ERR_TFT_UNSUPPORTED',
-        `${plan} computes in ${told} by its name, not in ${precision}`,
-      );
-    }
-    const receive: NonNullable<NativeEngine['log']> = (level, message) => {
-      try {
-        log({ level, message });
-      } catch (error) {
-        // The caller's mistake must not cost others their results, which are on the same way.
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    };
-    const tensors = [...model.inputs, ...model.outputs].map(({ name, type, shape }) => ({
-      name,
-      type,
-      item: [shape[1], shape[2]],
-    }));
-    const find = (name: string) => tensors.find((tensor) => tensor.name === name) as (typeof tensors)[number];
+    const { maxBatch, queueLimit, tensorrt } = wishes;
+    const receive = receiver(log);
     try {
       const native = await loadAddon().load(
         {
-          plan,
-          inputs: ['encoder_cont', 'encoder_cat', 'decoder_cont', 'decoder_cat'].map(find),
-          output: find('predictions'),
+          plan: plan.path,
+          ...nativeTensors(model),
           codes: model.categories.map(({ codes }) => Object.keys(codes).length || ANY_CODE),
           maxBatch,
           queueLimit,
@@ -115,7 +98,7 @@ export class TensorRtBackend implements Backend {
         receive,
       );
       native.log = receive;
-      return new TensorRtBackend(plan, contract, native, precision);
+      return new TensorRtBackend(plan, contract, native);
     } catch (error) {
       throw fromNative(error);
     }

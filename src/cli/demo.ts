@@ -2,12 +2,19 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { readHistory } from '../fleet/index.js';
-import { TFTEngine, TFTError } from '../index.js';
+import { TFTError } from '../index.js';
 import type { Console } from './console.js';
 import { type FleetForecast, forecastFleet } from './fleet-forecast.js';
+import { loadEngine } from './load-engine.js';
 import { addShowOptions, type ShowOptions, show } from './predict.js';
 import { describeEngine } from './present/engine-line.js';
-import { backendOption, type EngineOptions, modelOption, threadsOption } from './shared-options.js';
+import {
+  backendOption,
+  type EngineOptions,
+  modelOption,
+  precisionOption,
+  threadsOption,
+} from './shared-options.js';
 
 interface DemoOptions extends EngineOptions, ShowOptions {}
 
@@ -25,6 +32,7 @@ export function demoCommand(console: Console, exit: (status: number) => void): C
   )
     .addOption(modelOption())
     .addOption(backendOption())
+    .addOption(precisionOption())
     .addOption(threadsOption())
     .addHelpText('after', EXAMPLES)
     .action(async (options: DemoOptions) => {
@@ -36,8 +44,7 @@ async function demo(options: DemoOptions, console: Console): Promise<number> {
   let fleet: FleetForecast;
   let engineLine: string;
   {
-    const { backend, threads } = options;
-    await using engine = await TFTEngine.load(options.model, { backend, threads });
+    await using engine = await loadEngine(options.model, options, console);
     const { model } = engine;
     const sample = model.files.history;
     if (sample === undefined) {

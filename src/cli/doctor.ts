@@ -1,13 +1,16 @@
 // `tft doctor`: what this machine can run, and for everything else why not.
-import { readFileSync } from 'node:fs';
 import { cpus, freemem, totalmem } from 'node:os';
 import { Command } from 'commander';
 import { findOnnxRuntime } from '../backends/onnxruntime-library.js';
+import { engineFolder } from '../builder/cache-folder.js';
+import { listCache } from '../builder/cache-upkeep.js';
 import { type BackendName, loadModel, type ModelDescription, TFTEngine, TFTError } from '../index.js';
 import type { LibraryReport } from '../native/addon.js';
+import { driverVersion } from '../native/driver-version.js';
 import { findAddon, loadAddon } from '../native/load-addon.js';
 import type { Console, Paint } from './console.js';
 import { FAILED, OK } from './exit-codes.js';
+import { formatBytes } from './present/bytes.js';
 import { describeEngine } from './present/engine-line.js';
 import { modelOption } from './shared-options.js';
 
@@ -54,7 +57,14 @@ export function doctorCommand(console: Console, exit: (status: number) => void):
 }
 
 async function examine(bundle: string): Promise<Diagnosis> {
-  const machine: Finding[] = [node(), processor(), memory(), onnxRuntime(), nativeAddon()];
+  const machine: Finding[] = [
+    node(),
+    processor(),
+    memory(),
+    onnxRuntime(),
+    nativeAddon(),
+    await engineCache(),
+  ];
   let libraries: Finding[] = [];
   try {
     const report = await loadAddon().loadLibraries({ survey: true });
@@ -88,7 +98,8 @@ async function tryBackend(
   model: ModelDescription,
 ): Promise<Diagnosis['backends'][number]> {
   try {
-    await using engine = await TFTEngine.load(bundle, { backend });
+    // What takes minutes to build is not for looking whether it runs.
+    await using engine = await TFTEngine.load(bundle, { backend, build: false });
     const { encoderLength, horizon, metrics, categories, known } = model;
     const inputs = {
       encoderCont: new Float32Array(encoderLength * metrics.length),
@@ -169,6 +180,14 @@ function gpuSoftware(report: LibraryReport): Finding[] {
   ];
 }
 
+async function engineCache(): Promise<Finding> {
+  const folder = engineFolder();
+  const entries = await listCache(folder).catch(() => []);
+  const engines = entries.filter(({ kind }) => kind === 'engine').length;
+  const size = formatBytes(entries.reduce((sum, { bytes }) => sum + bytes, 0));
+  return { name: 'engine cache', found: `${folder}, ${engines} engine${engines === 1 ? '' : 's'}, ${size}` };
+}
+
 function onnxRuntime(): Finding {
   const name = 'ONNX Runtime';
   try {
@@ -176,14 +195,6 @@ function onnxRuntime(): Finding {
     return { name, ok: true, found: `${version}, ${directory}` };
   } catch (error) {
     return { name, ok: false, found: reasonOf(error) };
-  }
-}
-
-function driverVersion(): string | undefined {
-  try {
-    return /Kernel Module\D*([\d.]+)/.exec(readFileSync('/proc/driver/nvidia/version', 'utf8'))?.[1];
-  } catch {
-    return undefined;
   }
 }
 

@@ -6,3 +6,5 @@ export const OK = 0;
 export const FAILED = 1;
 /** Some servers were forecast, others refused. */
 export const PARTLY = 2;
+/** Ended by Ctrl-C, as shells say it. */
+export const INTERRUPTED = 130;

@@ -2,7 +2,7 @@
 import { CommanderError } from 'commander';
 import { TFTError } from '../index.js';
 import { type Console, printable } from './console.js';
-import { FAILED } from './exit-codes.js';
+import { FAILED, INTERRUPTED } from './exit-codes.js';
 
 /** Writes what went wrong and returns the exit status. */
 export async function reportFailure(error: unknown, { err }: Console): Promise<number> {
@@ -17,7 +17,7 @@ export async function reportFailure(error: unknown, { err }: Console): Promise<n
     await err.write(`${err.paint('red', 'tft:')} ${printable(message)}${hint}\n`);
   }
   if (debug && error instanceof Error) await err.write(`${describeStack(error)}\n`);
-  return FAILED;
+  return error instanceof TFTError && error.code === 'ERR_TFT_ABORTED' ? INTERRUPTED : FAILED;
 }
 
 function describeStack(error: Error): string {

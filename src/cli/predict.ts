@@ -3,10 +3,11 @@ import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { formatTimestamp, loadColumnMap, parseTimestamp, readHistory } from '../fleet/index.js';
-import { type ModelDescription, TFTEngine, TFTError } from '../index.js';
+import { type ModelDescription, TFTError } from '../index.js';
 import type { Console } from './console.js';
 import { OK, PARTLY } from './exit-codes.js';
 import { type FleetForecast, forecastFleet } from './fleet-forecast.js';
+import { loadEngine } from './load-engine.js';
 import { fanCharts } from './present/fan-chart.js';
 import { checkPictureName, writePicture } from './present/picture.js';
 import { plotSvg } from './present/plot.js';
@@ -18,6 +19,7 @@ import {
   backendOption,
   type EngineOptions,
   modelOption,
+  precisionOption,
   threadsOption,
   wholeNumber,
 } from './shared-options.js';
@@ -73,6 +75,7 @@ export function predictCommand(console: Console, exit: (status: number) => void)
     .addOption(new Option('--servers <names>', 'only these, separated by commas').argParser(listArgument))
     .addOption(modelOption())
     .addOption(backendOption())
+    .addOption(precisionOption())
     .addOption(threadsOption())
     .addHelpText('after', EXAMPLES)
     .action(async (history: string, options: PredictOptions) => {
@@ -94,10 +97,10 @@ export function addShowOptions(command: Command): Command {
 async function predict(source: string, options: PredictOptions, console: Console): Promise<number> {
   if (options.plot !== undefined) checkPictureName(options.plot);
   const map = options.map === undefined ? undefined : await loadColumnMap(options.map);
-  const { model: bundle, backend, threads, at, servers } = options;
+  const { model: bundle, at, servers } = options;
   let fleet: FleetForecast;
   {
-    await using engine = await TFTEngine.load(bundle, { backend, threads });
+    await using engine = await loadEngine(bundle, options, console);
     const reading = startProgress(console.err, 'reading');
     const history = await readHistory(source === '-' ? process.stdin : source, engine.model, {
       map,

@@ -1,12 +1,17 @@
 // The program `tft`: its commands put together, and an exit status for whatever happens in them.
-import { createRequire } from 'node:module';
 import { Command } from 'commander';
+import { ownVersion } from '../own-version.js';
+import { buildCommand } from './build.js';
+import { cacheCommand } from './cache.js';
+import { calibrationCommand } from './calibration.js';
 import type { Console } from './console.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { OK } from './exit-codes.js';
 import { reportFailure } from './failure.js';
+import { inspectCommand } from './inspect.js';
 import { predictCommand } from './predict.js';
+import { trtexecCommand } from './trtexec/command.js';
 import { verifyCommand } from './verify.js';
 
 const EXAMPLES = `
@@ -19,6 +24,18 @@ Examples:
 Each command has its own --help. TFT_DEBUG=1 adds stack traces to errors; NO_COLOR=1
 takes the colours out.`;
 
+const COMMANDS = [
+  predictCommand,
+  demoCommand,
+  doctorCommand,
+  verifyCommand,
+  buildCommand,
+  trtexecCommand,
+  inspectCommand,
+  cacheCommand,
+  calibrationCommand,
+];
+
 /** Runs the command line and resolves to the exit status; never rejects. */
 export async function runProgram(args: readonly string[], console: Console): Promise<number> {
   let status = OK;
@@ -27,13 +44,11 @@ export async function runProgram(args: readonly string[], console: Console): Pro
   };
   const program = new Command('tft')
     .description('Forecasts of server metrics with a Temporal Fusion Transformer.')
-    .version(packageVersion(), '-V, --version')
+    .version(ownVersion(), '-V, --version')
     .addHelpText('after', EXAMPLES)
     .showHelpAfterError('(tft --help lists commands and options)');
-  for (const command of [predictCommand, demoCommand, doctorCommand, verifyCommand]) {
-    program.addCommand(command(console, exit));
-  }
-  for (const command of [program, ...program.commands]) {
+  for (const command of COMMANDS) program.addCommand(command(console, exit));
+  for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({
       writeOut: (text) => void console.out.write(text),
       writeErr: (text) => void console.err.write(text),
@@ -48,7 +63,6 @@ export async function runProgram(args: readonly string[], console: Console): Pro
   }
 }
 
-function packageVersion(): string {
-  const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
-  return version;
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
 }

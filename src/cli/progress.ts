@@ -6,27 +6,34 @@ import type { Screen } from './console.js';
 const PATIENCE_MS = 400;
 
 export interface Progress {
-  update(done: number, total: number | undefined): void;
+  /** `note` is shown behind the bar. */
+  update(done: number, total: number | undefined, note?: string): void;
   stop(): void;
+  /** Whether a bar is on the screen, which nothing else may be written to. */
+  readonly isShown: boolean;
 }
 
 /** `title` is a verb: 'reading'. */
 export function startProgress(screen: Screen, title: string): Progress {
-  if (!screen.isTerminal) return { update() {}, stop() {} };
+  if (!screen.isTerminal) return { update() {}, stop() {}, isShown: false };
   const begin = performance.now();
   let bar: SingleBar | undefined;
   return {
-    update(done, total) {
+    update(done, total, note = '') {
       if (total === undefined || performance.now() - begin < PATIENCE_MS) return;
       if (bar === undefined) {
-        const format = `${title} {bar} {percentage} %`;
+        const format = `${title} {bar} {percentage} % {note}`;
         bar = new SingleBar({ format, hideCursor: true, clearOnComplete: true }, Presets.shades_grey);
-        bar.start(total, done);
+        bar.start(total, done, { note });
       }
-      bar.update(done);
+      bar.update(done, { note });
     },
     stop() {
       bar?.stop();
+      bar = undefined;
+    },
+    get isShown() {
+      return bar !== undefined;
     },
   };
 }

@@ -1,7 +1,7 @@
 // Options that several commands take, and the bundle that they use when none is named.
 import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, Option } from 'commander';
-import type { LoadOptions } from '../index.js';
+import type { LoadOptions, Precision } from '../index.js';
 
 /** The bundle that ships with this package. */
 export const DEMO_BUNDLE = fileURLToPath(new URL('../../models/demo', import.meta.url));
@@ -10,6 +10,7 @@ export interface EngineOptions {
   model: string;
   backend: NonNullable<LoadOptions['backend']>;
   threads?: number;
+  precision?: Precision;
 }
 
 export function modelOption(): Option {
@@ -24,6 +25,10 @@ export function backendOption(): Option {
 
 export function threadsOption(): Option {
   return new Option('--threads <n>', 'threads that compute').argParser(wholeNumber);
+}
+
+export function precisionOption(): Option {
+  return new Option('--precision <name>', 'what to compute in').choices(['fp32', 'fp16', 'int8']);
 }
 
 /** For `Option.argParser`: 1, 2, 3 … */

@@ -1,13 +1,21 @@
 // `tft verify`: a bundle's files against their hashes, and its sample windows, run here, against the output that
 // PyTorch gave for them.
 import { Argument, Command } from 'commander';
-import { type ModelDescription, readBundleFile, TFTEngine } from '../index.js';
+import type { ModelDescription } from '../index.js';
+import { bundleFiles, verifyBundleFile } from '../model.js';
 import { type BundleSamples, readSamples } from './bundle-samples.js';
 import type { Console, Paint } from './console.js';
 import { FAILED, OK } from './exit-codes.js';
+import { loadEngine } from './load-engine.js';
 import { describeEngine } from './present/engine-line.js';
 import { plainTable } from './present/plain-table.js';
-import { backendOption, DEMO_BUNDLE, type EngineOptions, threadsOption } from './shared-options.js';
+import {
+  backendOption,
+  DEMO_BUNDLE,
+  type EngineOptions,
+  precisionOption,
+  threadsOption,
+} from './shared-options.js';
 
 interface VerifyOptions extends Omit<EngineOptions, 'model'> {
   json?: boolean;
@@ -51,6 +59,7 @@ export function verifyCommand(console: Console, exit: (status: number) => void):
     .description('Checks that a bundle gives here what it gave where it was exported.')
     .addArgument(new Argument('[bundle]', 'a folder').default(DEMO_BUNDLE, 'the demo model'))
     .addOption(backendOption())
+    .addOption(precisionOption())
     .addOption(threadsOption())
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
@@ -59,11 +68,11 @@ export function verifyCommand(console: Console, exit: (status: number) => void):
     });
 }
 
-async function verify(bundle: string, options: VerifyOptions, { out }: Console): Promise<number> {
-  const { backend, threads } = options;
-  await using engine = await TFTEngine.load(bundle, { backend, threads });
+async function verify(bundle: string, options: VerifyOptions, console: Console): Promise<number> {
+  const { out } = console;
+  await using engine = await loadEngine(bundle, options, console);
   const { model } = engine;
-  for (const file of Object.values(model.files)) if (file !== undefined) await readBundleFile(model, file);
+  for (const file of bundleFiles(model)) await verifyBundleFile(model, file);
   const samples = await readSamples(model);
   const { data } = await engine.predict(samples.inputs);
   const verdict = judge(model, describeEngine(engine.info), samples, data);

@@ -54,6 +54,7 @@ export async function readHistory(
   if (rows === 0) {
     throw new TFTError('ERR_TFT_HISTORY_EMPTY', `${shown} has a header but no rows`);
   }
+  history.finish();
   return history;
 }
 

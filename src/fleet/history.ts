@@ -35,6 +35,11 @@ export interface FleetHistoryOptions {
   maxGapMinutes?: number | undefined;
   /** Rows after this time are left out: a forecast as it would have been made then. */
   until?: Date | number | string | undefined;
+  /**
+   * Called with each complete window once no later row can belong to its last step, and by `finish` with each
+   * server's last; `make` copies it. For rows in order of time within each server.
+   */
+  onWindow?: ((make: () => ForecastInputs) => void) | undefined;
 }
 
 /** Options of {@link FleetHistory.windows}. */
@@ -101,11 +106,12 @@ export class FleetHistory {
   readonly #categories: CategoryCodes;
   readonly #codes: Int32Array;
   readonly #report: HistoryReport;
+  readonly #onWindow: FleetHistoryOptions['onWindow'];
   #rows = 0;
 
   /** @throws TFTError ERR_TFT_OPTION. */
   constructor(model: HistoryModel, options: FleetHistoryOptions = {}) {
-    const { maxGapMinutes = 60, until } = options;
+    const { maxGapMinutes = 60, until, onWindow } = options;
     if (!Number.isFinite(maxGapMinutes) || maxGapMinutes < 0) {
       throw new TFTError('ERR_TFT_OPTION', `maxGapMinutes must be 0 or more, not ${String(maxGapMinutes)}`);
     }
@@ -122,6 +128,7 @@ export class FleetHistory {
     this.#categories = new CategoryCodes(model.categories);
     this.#codes = new Int32Array(model.categories.length);
     this.#report = new HistoryReport(model.stepMinutes);
+    this.#onWindow = onWindow;
   }
 
   /** How many rows were added. */
@@ -202,8 +209,15 @@ export class FleetHistory {
       return;
     }
     this.#categories.write(this.#codes, server, categories);
-    const fate = series.add(Math.round(time / this.#stepMs), time, metrics, this.#codes);
+    const step = Math.round(time / this.#stepMs);
+    if (this.#onWindow && step > series.newest) this.#tellWindow(series);
+    const fate = series.add(step, time, metrics, this.#codes);
     if (fate !== 'kept') this.#report.count(fate, server, time);
+  }
+
+  /** Says that no more rows come: each server's last window is told to `onWindow`. */
+  finish(): void {
+    if (this.#onWindow) for (const series of this.#servers.values()) this.#tellWindow(series);
   }
 
   /**
@@ -239,13 +253,8 @@ export class FleetHistory {
     const packed = this.#allocate(complete.length);
     const servers = complete.map(({ server, series, end, filled }, index): ServerWindow => {
       const inputs = sliceInputs(packed, this.#model, index, index + 1);
-      const start = this.#date(end + 1);
-      series.copy(end, inputs.encoderCont, inputs.encoderCat);
-      writeCalendar(inputs.decoderCont, this.#model.known, start.getTime(), this.#stepMs);
-      const width = this.#shape.categories;
-      const last = inputs.encoderCat.subarray(-width);
-      for (let row = 0; row < inputs.decoderCat.length; row += width) inputs.decoderCat.set(last, row);
-      return { server, start, inputs, filled };
+      this.#write(series, end, inputs);
+      return { server, start: this.#date(end + 1), inputs, filled };
     });
     const warnings = this.#report.warnings({
       servers,
@@ -255,6 +264,25 @@ export class FleetHistory {
       unknownCategories: this.#categories.unknown,
     });
     return { servers, packed, refused, warnings };
+  }
+
+  /** Writes the window that ends at a step, which must be complete. */
+  #write(series: ServerSeries, end: number, inputs: ForecastInputs): void {
+    series.copy(end, inputs.encoderCont, inputs.encoderCat);
+    writeCalendar(inputs.decoderCont, this.#model.known, (end + 1) * this.#stepMs, this.#stepMs);
+    const width = this.#shape.categories;
+    const last = inputs.encoderCat.subarray(-width);
+    for (let row = 0; row < inputs.decoderCat.length; row += width) inputs.decoderCat.set(last, row);
+  }
+
+  #tellWindow(series: ServerSeries): void {
+    const end = series.newest;
+    if (!Number.isFinite(end) || series.coverage(end).kind !== 'complete') return;
+    this.#onWindow?.(() => {
+      const inputs = this.#allocate(1);
+      this.#write(series, end, inputs);
+      return inputs;
+    });
   }
 
   #series(server: string): ServerSeries {

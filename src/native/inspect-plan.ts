@@ -1,7 +1,7 @@
-// Asks TensorRT what a plan's tensors are.
+// Asks TensorRT what a plan consists of.
 import { resolve } from 'node:path';
 import type { TensorRtLoadOptions } from '../options.js';
-import type { PlanReport } from './addon.js';
+import type { NativeEngineReport, PlanReport } from './addon.js';
 import { fromNative } from './errors.js';
 import { loadAddon } from './load-addon.js';
 
@@ -9,6 +9,18 @@ import { loadAddon } from './load-addon.js';
 export async function inspectPlan(plan: string, options: TensorRtLoadOptions = {}): Promise<PlanReport> {
   try {
     return await loadAddon().inspectPlan({ plan: resolve(plan), ...options });
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
+/** Everything that TensorRT tells of a plan. @throws TFTError as loading the plan does. */
+export async function inspectEngine(
+  plan: string,
+  options: Pick<TensorRtLoadOptions, 'tensorrtPath' | 'cudaPath' | 'allowHostCode'> = {},
+): Promise<NativeEngineReport> {
+  try {
+    return await loadAddon().inspectEngine({ plan: resolve(plan), ...options });
   } catch (error) {
     throw fromNative(error);
   }

@@ -130,18 +130,47 @@ describe('tft doctor', () => {
   });
 });
 
+describe('tft inspect', () => {
+  it('shows tensors, files, operators, variants and their accuracy', async () => {
+    const bundle = copyOfTiny('inspected');
+    const path = join(bundle, 'model.json');
+    const model = JSON.parse(readFileSync(path, 'utf8'));
+    const kept = [{ part: 'attention mask', precision: 'fp32', nodes: 3, why: 'it overflows' }];
+    model.variants = { fp16: { file: model.files.onnx, lstm: 'fp32', kept } };
+    model.accuracy = { rows: [{ precision: 'fp16', within1: 0.99991, largest: 0.25 }], emulated: true };
+    writeFileSync(path, JSON.stringify(model));
+    const { status, stdout, stderr } = await tft(['inspect', bundle]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/encoder_cont +float32 +batch x 6 x 3/);
+    expect(stdout).toMatch(/^10 operators \(opset 17.*4 MatMul/m);
+    expect(stdout).toContain('attention mask in fp32 (3 nodes): it overflows');
+    expect(stdout).toMatch(/fp16 +99\.99 % .*0\.25/);
+    expect(stdout).toContain('emulated on a CPU');
+    const json = JSON.parse((await tft(['inspect', bundle, '--json'])).stdout);
+    expect(json).toMatchObject({ model: { name: 'tiny' }, onnx: { nodes: 10 } });
+  });
+});
+
 describe('help', () => {
-  it.each([[[]], [['predict']], [['demo']], [['verify']], [['doctor']]])(
-    'tft %j --help has examples',
-    async (args) => {
-      const { status, stdout, stderr } = await tft([...args, '--help']);
-      expect(status).toBe(0);
-      expect(stderr).toBe('');
-      expect(stdout).toContain('Usage: tft');
-      expect(stdout).toContain('Examples:');
-      expect(stdout.split('\n').every((text) => text.length <= 100)).toBe(true);
-    },
-  );
+  it.each([
+    [[]],
+    [['predict']],
+    [['demo']],
+    [['verify']],
+    [['doctor']],
+    [['build']],
+    [['trtexec']],
+    [['inspect']],
+    [['cache', 'prune']],
+    [['calibration', 'collect']],
+  ])('tft %j --help has examples', async (args) => {
+    const { status, stdout, stderr } = await tft([...args, '--help']);
+    expect(status).toBe(0);
+    expect(stderr).toBe('');
+    expect(stdout).toContain('Usage: tft');
+    expect(stdout).toContain('Examples:');
+    expect(stdout.split('\n').every((text) => text.length <= 100)).toBe(true);
+  });
 
   it('is shown, as a mistake, when no command is given', async () => {
     const { status, stderr } = await tft([]);

@@ -1,4 +1,5 @@
 // Loading a bundle: what is refused, with which code, and that the message says where.
+import { createHash } from 'node:crypto';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,6 +58,18 @@ describe('model.json', () => {
     ['an output too many', 'outputs.1', predictions, /outputs: 1 tensor is expected, not 2/],
     ['a text for a number', 'horizon', '4', /horizon/],
     ['a horizon of 0', 'horizon', 0, /horizon/],
+    [
+      'a variant without a hash',
+      'variants',
+      { fp16: { file: { path: 'a', bytes: 1 } } },
+      /variants\.fp16\.file\.sha256/,
+    ],
+    [
+      'a variant outside of the bundle',
+      'variants',
+      { int8: { file: { path: '../a', bytes: 1, sha256: 'f'.repeat(64) } } },
+      /inside the bundle/,
+    ],
     ['another schema version', 'schemaVersion', 2, /schemaVersion: must be 1/],
     [
       'a file outside the bundle',
@@ -156,6 +169,37 @@ describe('files', () => {
   });
 });
 
+describe('variants', () => {
+  const fp16 = (bundle: string) => {
+    const content = readFileSync(join(bundle, 'model.onnx'));
+    writeFileSync(join(bundle, 'model.fp16.onnx'), content);
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    return { file: { path: 'model.fp16.onnx', bytes: content.length, sha256 }, lstm: 'fp32', kept: [] };
+  };
+
+  test('are described by the model, with what is known of their accuracy', async () => {
+    edit('variants', { fp16: fp16(folder) });
+    edit('accuracy', { rows: [{ precision: 'fp16', within1: 0.9999 }], source: 'a test', emulated: true });
+    const model = await loadModel(folder);
+    expect(model.variants?.fp16?.file.path).toBe('model.fp16.onnx');
+    expect(model.accuracy?.rows[0]?.within1).toBe(0.9999);
+    expect((await loadModel(join(folder, 'model.fp16.onnx'))).onnxPath).toContain('fp16');
+  });
+
+  test('are not run on a CPU, which would compute in FP32 and hide their errors', async () => {
+    edit('variants', { fp16: fp16(folder) });
+    const error = await refusal(join(folder, 'model.fp16.onnx'), { backend: 'onnxruntime' });
+    expect(error.code).toBe('ERR_TFT_UNSUPPORTED');
+    expect(error.message).toContain('fp16 variant');
+  });
+
+  test('that were changed are refused', async () => {
+    edit('variants', { fp16: fp16(folder) });
+    writeFileSync(join(folder, 'model.fp16.onnx'), 'changed');
+    expect((await refusal(join(folder, 'model.fp16.onnx'))).code).toBe('ERR_TFT_MODEL_HASH');
+  });
+});
+
 describe('options', () => {
   test.each<[unknown, RegExp]>([
     [{ bakend: 'auto' }, /"bakend"/],
@@ -167,6 +211,11 @@ describe('options', () => {
     [{ threads: '2' }, /threads/],
     [{ log: console }, /log: must be a function/],
     [{ verifyHash: 1 }, /verifyHash/],
+    [{ cache: true }, /cache: must be a folder or false/],
+    [{ build: { profiles: [{ min: 4, opt: 2, max: 8 }] } }, /profiles\.0: min, opt and max must not fall/],
+    [{ build: { optimisationLevel: 3 } }, /optimisationLevel/],
+    [{ build: { versionCompatible: true } }, /allowHostCode/],
+    [{ signal: {} }, /signal: must be an AbortSignal/],
     [null, /load options/],
     [7, /load options/],
   ])('%o', async (options, message) => {
@@ -181,11 +230,14 @@ describe('options', () => {
   });
 
   test('a backend asked for by name never falls back', async () => {
-    for (const backend of ['tensorrt', 'libtorch', 'kserve'] as const) {
+    for (const backend of ['libtorch', 'kserve'] as const) {
       const error = await refusal(folder, { backend });
       expect(error.code).toBe('ERR_TFT_BACKEND_UNAVAILABLE');
-      expect(error.message).toMatch(/not in this build|there is none in/);
+      expect(error.message).toMatch(/not in this build/);
     }
+    const none = await refusal(folder, { backend: 'tensorrt', build: false, cache: join(folder, 'cache') });
+    expect(none.code).toBe('ERR_TFT_BACKEND_UNAVAILABLE');
+    expect(none.message).toMatch(/there is none for .*'tft build/);
     const error = await refusal(folder, { backend: 'onnxruntime', precision: 'fp16' });
     expect(error.code).toBe('ERR_TFT_UNSUPPORTED');
   });

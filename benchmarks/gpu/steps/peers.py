@@ -1,9 +1,9 @@
-"""The peers, in the same run: the model in PyTorch on the GPU, eager and as a CUDA graph, in FP32 and in FP16 by
-autocast, and the exported graph on the CPU by ONNX Runtime.
+"""The peers, in the same run: the model in PyTorch on the GPU, eager and as a CUDA graph, in FP32 and in FP16
+by autocast, and the exported graph on the CPU by ONNX Runtime.
 
-PyTorch runs the network alone, on inputs that pytorch-forecasting has scaled and that are on the GPU already; ours
-starts from raw values in host memory. As a CUDA graph it is the network as prepared for training, since the original
-cannot be captured: the same function, with fewer and faster steps.
+PyTorch runs the network alone, on inputs that pytorch-forecasting has scaled and that are on the GPU already;
+ours starts from raw values in host memory. As a CUDA graph it is the network as prepared for training, since the
+original cannot be captured: the same function, with fewer and faster steps.
 """
 
 import argparse

@@ -1,0 +1,137 @@
+// buildEngine: a plan out of a bundle or an ONNX file, in the cache or at a path of the caller's.
+import { readFile, rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import type { Log, Precision } from '../backends/backend.js';
+import { writeDurably } from '../durable-file.js';
+import { describeIssues, TFTError } from '../errors.js';
+import { type BuildOptions, completeBuildOptions, type Profile } from './build-options.js';
+import { type BuildableModel, readBuildable } from './buildable-model.js';
+import { engineFolder } from './cache-folder.js';
+import { recordPathOf } from './engine-record.js';
+import { type ObtainedEngine, obtainEngine } from './obtain-engine.js';
+import { precisionOfOnnx } from './onnx-source.js';
+import type { OnBuildProgress } from './progress.js';
+
+/** Options of {@link buildEngine}. */
+export interface BuildEngineOptions {
+  /** What to compute in; the ONNX file's own precision by default, which is FP32 for a bundle. */
+  precision?: Precision | undefined;
+  /** Where to write the plan, with a record NAME.json beside it; without, it is kept in the cache alone. */
+  output?: string | undefined;
+  /** The cache's folder; see LoadOptions.cache. false: built anew and kept nowhere else, so `output` is needed. */
+  cache?: string | false | undefined;
+  /** Whether it is built even if it is in the cache. */
+  rebuild?: boolean | undefined;
+  build?: BuildOptions | undefined;
+  /** The GPU to build on, by CUDA's number; 0. */
+  device?: number | undefined;
+  /** libnvinfer.so.N or its folder, and libcuda.so.1 or its folder; see TensorRtLoadOptions. */
+  tensorrt?: { tensorrtPath?: string | undefined; cudaPath?: string | undefined } | undefined;
+  /** Whether ONNX files are compared with model.json; true by default. */
+  verifyHash?: boolean | undefined;
+  log?: Log | undefined;
+  onProgress?: OnBuildProgress | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** A plan that was built, now or before. */
+export interface BuiltEngine {
+  readonly path: string;
+  readonly engine: 'cache' | 'built';
+  readonly precision: Precision;
+  readonly bytes: number;
+  readonly sha256: string;
+  /** How long it took when it was built. */
+  readonly buildSeconds: number;
+  /** TensorRT's version, with the build. */
+  readonly tensorrt: string;
+  readonly gpu: string;
+  /** The name of the ONNX file that it was built from. */
+  readonly onnx: string;
+  readonly profiles: readonly Profile[];
+}
+
+const string = z.string().min(1);
+const schema = z.strictObject({
+  precision: z.enum(['fp32', 'fp16', 'int8']).optional(),
+  output: string.optional(),
+  cache: z.union([string, z.literal(false)], 'must be a folder or false').optional(),
+  rebuild: z.boolean().default(false),
+  build: z.custom<BuildOptions>().optional(),
+  device: z.int().nonnegative().default(0),
+  tensorrt: z.strictObject({ tensorrtPath: string.optional(), cudaPath: string.optional() }).default({}),
+  verifyHash: z.boolean().default(true),
+  log: z.custom<Log>((value) => typeof value === 'function', 'must be a function').default(() => () => {}),
+  onProgress: z
+    .custom<OnBuildProgress>((value) => typeof value === 'function', 'must be a function')
+    .optional(),
+  signal: z.instanceof(AbortSignal).optional(),
+} satisfies Record<keyof BuildEngineOptions, unknown>);
+
+/**
+ * Builds a TensorRT plan, or takes it out of the cache.
+ *
+ * @param path a bundle's folder, or an ONNX file; one without model.json beside it speaks for itself.
+ * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_…, ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_NO_CUDA_DRIVER,
+ *   ERR_TFT_NO_CUDA_DEVICE, ERR_TFT_TENSORRT_NOT_FOUND, ERR_TFT_TENSORRT_VERSION, ERR_TFT_BUILD,
+ *   ERR_TFT_PLAN_MISMATCH, ERR_TFT_UNSUPPORTED, ERR_TFT_OUT_OF_MEMORY, ERR_TFT_ABORTED; ERR_TFT_CACHE where the
+ *   engine cannot be kept, ERR_TFT_FILE where `output` cannot be written.
+ */
+export async function buildEngine(path: string, options: BuildEngineOptions = {}): Promise<BuiltEngine> {
+  const result = schema.safeParse(options);
+  if (!result.success) {
+    throw new TFTError('ERR_TFT_OPTION', `build options: ${describeIssues(result.error)}`, {
+      cause: result.error,
+    });
+  }
+  const { precision, output, cache, build, tensorrt, verifyHash, ...rest } = result.data;
+  if (output === undefined && cache === false) {
+    throw new TFTError('ERR_TFT_OPTION', 'cache: false keeps no engine, so output must say where it goes');
+  }
+  const complete = completeBuildOptions(build);
+  const model: BuildableModel = await readBuildable(path, verifyHash);
+  const engine = await obtainEngine({
+    ...rest,
+    model,
+    verifyHash,
+    precision: precision ?? precisionOfOnnx(model),
+    options: complete,
+    libraries: tensorrt,
+    folder: cache === false ? false : engineFolder(cache),
+    mustKeep: output === undefined,
+  });
+  try {
+    if (output !== undefined) await writePlan(engine, resolve(output));
+    return describe(engine, output === undefined ? engine.path : resolve(output));
+  } finally {
+    await engine.release();
+  }
+}
+
+/** Writes a plan and its record, never one beside another's. @throws TFTError ERR_TFT_FILE. */
+export async function writePlan({ path, record }: ObtainedEngine, output: string): Promise<void> {
+  try {
+    await rm(recordPathOf(output), { force: true });
+    await writeDurably(output, await readFile(path));
+    await writeDurably(recordPathOf(output), `${JSON.stringify(record, null, 2)}\n`);
+  } catch (cause) {
+    throw new TFTError('ERR_TFT_FILE', `${output} cannot be written: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function describe({ from, record }: ObtainedEngine, path: string): BuiltEngine {
+  const { key, plan, buildSeconds, onnxName } = record;
+  return {
+    path,
+    engine: from,
+    precision: key.precision,
+    bytes: plan.bytes,
+    sha256: plan.sha256,
+    buildSeconds,
+    tensorrt: key.tensorrt,
+    gpu: key.gpu,
+    onnx: onnxName,
+    profiles: key.profiles,
+  };
+}

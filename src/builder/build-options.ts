@@ -1,0 +1,91 @@
+// How a plan is built: the options of a build, their checks and defaults. All of them are part of the cache's key.
+import { z } from 'zod';
+import { describeIssues, TFTError } from '../errors.js';
+
+/** Batches that one optimisation profile is for; TensorRT tunes for `opt`. */
+export interface Profile {
+  readonly min: number;
+  readonly opt: number;
+  readonly max: number;
+}
+
+/** How TensorRT builds a plan; what is left out has the default named. */
+export interface BuildOptions {
+  /** The batches to build for; one profile of 1 to 32 that is tuned for 8. More of them suit lanes of several sizes. */
+  profiles?: readonly Profile[] | undefined;
+  /** The most memory that TensorRT may try out layers in, bytes; 4 GiB. */
+  workspaceBytes?: number | undefined;
+  /** How long TensorRT searches, 0 to 5; 3. */
+  optimizationLevel?: number | undefined;
+  /**
+   * Whether the plan also runs on later versions of TensorRT, and on its lean runtime; false. It may be slower, and it
+   * brings code for the host: it is only loaded with `tensorrt: { allowHostCode: true }`.
+   */
+  versionCompatible?: boolean | undefined;
+  /** Other GPUs that the plan runs on: 'none', 'ampere+' or 'sameComputeCapability'; 'none'. It may be slower. */
+  hardwareCompatibility?: 'none' | 'ampere+' | 'sameComputeCapability' | undefined;
+  /** Whether weights can be replaced later; false. */
+  refittable?: boolean | undefined;
+  /** Whether products in FP32 may be computed in TF32, with 10 bits of mantissa; false. */
+  tf32?: boolean | undefined;
+  /** Whether the plan keeps what `tft inspect` tells of its layers; true. */
+  detailedLayers?: boolean | undefined;
+  /** Libraries with TensorRT plugins that the model needs. They run as any program does: only ones you trust. */
+  plugins?: readonly string[] | undefined;
+}
+
+const DEFAULT_MAX_BATCH = 32;
+const DEFAULT_OPT_BATCH = 8;
+const WORKSPACE_BYTES = 4 * 2 ** 30;
+
+const batch = z.int().positive();
+
+export const profileSchema = z
+  .strictObject({ min: batch, opt: batch, max: batch })
+  .refine(({ min, opt, max }) => min <= opt && opt <= max, 'min, opt and max must not fall');
+
+const buildSchema = z.strictObject({
+  profiles: z.array(profileSchema).min(1).max(16).optional(),
+  workspaceBytes: z.int().positive().optional(),
+  optimizationLevel: z.int().min(0).max(5).optional(),
+  versionCompatible: z.boolean().optional(),
+  hardwareCompatibility: z.enum(['none', 'ampere+', 'sameComputeCapability']).optional(),
+  refittable: z.boolean().optional(),
+  tf32: z.boolean().optional(),
+  detailedLayers: z.boolean().optional(),
+  plugins: z.array(z.string().min(1)).optional(),
+} satisfies Record<keyof BuildOptions, unknown>);
+
+/** Build options with nothing left out. */
+export type CompleteBuildOptions = { readonly [K in keyof BuildOptions]-?: NonNullable<BuildOptions[K]> };
+
+/**
+ * Checks build options and fills in the defaults.
+ *
+ * @param maxBatch the largest batch that the engine will be asked for: the default profile reaches up to it.
+ * @throws TFTError ERR_TFT_OPTION.
+ */
+export function completeBuildOptions(
+  options: BuildOptions | undefined,
+  maxBatch = DEFAULT_MAX_BATCH,
+): CompleteBuildOptions {
+  const result = buildSchema.safeParse(options ?? {});
+  if (!result.success) {
+    throw new TFTError('ERR_TFT_OPTION', `build options: ${describeIssues(result.error)}`, {
+      cause: result.error,
+    });
+  }
+  const given = result.data;
+  const max = Math.max(DEFAULT_MAX_BATCH, maxBatch);
+  return {
+    profiles: given.profiles ?? [{ min: 1, opt: DEFAULT_OPT_BATCH, max }],
+    workspaceBytes: given.workspaceBytes ?? WORKSPACE_BYTES,
+    optimizationLevel: given.optimizationLevel ?? 3,
+    versionCompatible: given.versionCompatible ?? false,
+    hardwareCompatibility: given.hardwareCompatibility ?? 'none',
+    refittable: given.refittable ?? false,
+    tf32: given.tf32 ?? false,
+    detailedLayers: given.detailedLayers ?? true,
+    plugins: given.plugins ?? [],
+  };
+}

@@ -1,0 +1,56 @@
+// What a plan is built for and with: the GPU and the versions that it will depend on.
+import { TFTError, type TFTErrorCode } from '../errors.js';
+import type { LibraryReport, NativeLibraryOptions } from '../native/addon.js';
+import { driverVersion } from '../native/driver-version.js';
+import { fromNative } from '../native/errors.js';
+import { loadAddon } from '../native/load-addon.js';
+
+/** The machine's side of a plan. */
+export interface BuildTarget {
+  /** TensorRT's whole version, with the build: 10.15.1.29. */
+  readonly tensorrt: string;
+  /** CUDA's number of the GPU. */
+  readonly device: number;
+  readonly gpu: string;
+  /** Like 9.0. */
+  readonly computeCapability: string;
+  /** The newest CUDA that the driver runs, 13000 for 13.0. */
+  readonly cuda: number;
+  /** The kernel driver's version; empty where it cannot be read. */
+  readonly driver: string;
+}
+
+/**
+ * Opens TensorRT and CUDA, and says what they are.
+ *
+ * @throws TFTError ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_NO_CUDA_DRIVER, ERR_TFT_NO_CUDA_DEVICE,
+ *   ERR_TFT_TENSORRT_NOT_FOUND, ERR_TFT_TENSORRT_VERSION, ERR_TFT_OPTION for a device that is not there.
+ */
+export async function findTarget(libraries: NativeLibraryOptions, device = 0): Promise<BuildTarget> {
+  const { cudaPath, tensorrtPath } = libraries;
+  let report: LibraryReport;
+  try {
+    report = await loadAddon().loadLibraries({ cudaPath, tensorrtPath });
+  } catch (error) {
+    throw fromNative(error);
+  }
+  if (report.problem) throw new TFTError(report.problem.code as TFTErrorCode, report.problem.message);
+  const gpu = report.devices.find(({ index }) => index === device);
+  if (gpu === undefined) {
+    const there = report.devices.map(({ index, name }) => `${index} (${name})`).join(', ');
+    throw new TFTError('ERR_TFT_OPTION', `there is no GPU ${device} for CUDA here; there are: ${there}`);
+  }
+  return {
+    tensorrt: report.tensorrtVersion,
+    device,
+    gpu: gpu.name,
+    computeCapability: gpu.computeCapability,
+    cuda: report.cudaVersion,
+    driver: driverVersion() ?? '',
+  };
+}
+
+/** TensorRT's major version. */
+export function majorOf(target: Pick<BuildTarget, 'tensorrt'>): number {
+  return Number.parseInt(target.tensorrt, 10);
+}

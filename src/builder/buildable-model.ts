@@ -1,0 +1,75 @@
+// A model as far as a plan can be built from it: a bundle, or an ONNX file that nothing describes but itself.
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { basename, dirname, extname, join, resolve } from 'node:path';
+import { TFTError } from '../errors.js';
+import { bundleFiles, loadModel, MODEL_FILE, type ModelDescription } from '../model.js';
+import { readOnnx } from '../onnx-file.js';
+import { sha256OfFile } from './file-hash.js';
+
+/** What building needs of a model. */
+export type BuildableModel = Pick<
+  ModelDescription,
+  'name' | 'directory' | 'onnxPath' | 'files' | 'variants' | 'inputs' | 'outputs'
+>;
+
+/**
+ * Reads a bundle's description, or an ONNX file's own where no model.json is beside it, or one of another file; its
+ * variants are then the files NAME.fp16.onnx and NAME.int8.onnx.
+ *
+ * @param verifyHash whether a file must be the one that model.json describes.
+ *
+ * @throws TFTError as `loadModel`; ERR_TFT_MODEL_INVALID where the file's tensors are not this package's model's.
+ */
+export async function readBuildable(path: string, verifyHash: boolean): Promise<BuildableModel> {
+  const given = resolve(path);
+  if (extname(given) !== '.onnx' || !existsSync(given)) return loadModel(path, { verifyHash });
+  if (existsSync(join(dirname(given), MODEL_FILE))) {
+    const model = await loadModel(path, { verifyHash });
+    if (verifyHash || (await describes(model, given))) return model;
+  }
+  const { inputs, outputs } = await readOnnx(given);
+  const stem = given.slice(0, -'.onnx'.length);
+  return {
+    name: basename(stem),
+    directory: dirname(given),
+    onnxPath: given,
+    files: {},
+    variants: { fp16: await variantAt(`${stem}.fp16.onnx`), int8: await variantAt(`${stem}.int8.onnx`) },
+    inputs: ['encoder_cont', 'encoder_cat', 'decoder_cont', 'decoder_cat'].map((name) =>
+      find(given, inputs, name),
+    ),
+    outputs: [find(given, outputs, 'predictions')],
+  };
+}
+
+/** Whether a description is of this file, be it under another name. */
+async function describes(model: ModelDescription, path: string): Promise<boolean> {
+  const files = bundleFiles(model);
+  if (files.some((file) => join(model.directory, file.path) === path)) return true;
+  return model.files.onnx?.sha256 === (await sha256OfFile(path));
+}
+
+async function variantAt(path: string) {
+  if (!existsSync(path)) return undefined;
+  return { file: { path: basename(path), bytes: (await stat(path)).size, sha256: await sha256OfFile(path) } };
+}
+
+function find(
+  path: string,
+  tensors: Awaited<ReturnType<typeof readOnnx>>['inputs'],
+  name: string,
+): ModelDescription['inputs'][number] {
+  const tensor = tensors.find((candidate) => candidate.name === name);
+  const [batch, steps, channels] = tensor?.shape ?? [];
+  const type = tensor?.type;
+  if (typeof steps !== 'number' || typeof channels !== 'number' || (type !== 'float32' && type !== 'int32')) {
+    const found = tensor ? `${type} [${tensor.shape.join(', ')}]` : 'missing';
+    throw new TFTError(
+      'ERR_TFT_MODEL_INVALID',
+      `${path}: ${name} is ${found}, expected float32 or int32 [batch, steps, channels] with fixed steps and ` +
+        "channels; 'python -m tft_export export' makes such a file",
+    );
+  }
+  return { name, type, shape: [String(batch), steps, channels] };
+}

@@ -1,0 +1,173 @@
+// Looking after the engine cache: what is in it, whether it is whole, and making room.
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { leftOvers } from '../durable-file.js';
+import { isDeadLock } from './build-lock.js';
+import { cacheError } from './cache-folder.js';
+import { EngineCache } from './engine-cache.js';
+import { type EngineRecord, entryName, isEntryName, readRecord } from './engine-record.js';
+import { checkTimingCache } from './timing-cache.js';
+
+/** Something in the cache. */
+export interface CacheEntry {
+  readonly kind: 'engine' | 'timing cache' | 'left over';
+  readonly name: string;
+  readonly bytes: number;
+  readonly lastUsed: Date;
+  /** Of an engine whose record can be read. */
+  readonly record?: EngineRecord;
+  /** What is wrong with it. */
+  readonly damage?: string;
+}
+
+/** What to remove besides what is left over from processes that died. */
+export interface PruneWishes {
+  /** Engines not used for so many milliseconds. */
+  readonly olderThanMs?: number | undefined;
+  /** The least recently used, until the rest is no larger. */
+  readonly maxBytes?: number | undefined;
+  /** Everything, also what is being written now. */
+  readonly all?: boolean | undefined;
+}
+
+/** What pruning did. */
+export interface PruneResult {
+  readonly removed: readonly CacheEntry[];
+  /** What was to go but is being built or replaced at this moment. */
+  readonly busy: readonly CacheEntry[];
+  /** What is left. */
+  readonly bytes: number;
+}
+
+/**
+ * Lists a cache, engines first, the last used one at the top.
+ *
+ * @param verify whether plans are held against their hashes, which reads all of them.
+ * @throws TFTError ERR_TFT_CACHE where the folder cannot be read; one that is not there is empty.
+ */
+export async function listCache(folder: string, verify = false): Promise<CacheEntry[]> {
+  let names: string[];
+  try {
+    names = await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw cacheError(error, folder);
+  }
+  const entries: CacheEntry[] = [];
+  try {
+    const cache = new EngineCache(folder);
+    for (const name of names) {
+      const [, engine] = /^(.+)\.json$/.exec(name) ?? [];
+      if (engine && isEntryName(engine)) entries.push(await engineEntry(cache, engine, verify));
+      else if (name.startsWith('timing-')) entries.push(await timingEntry(folder, name));
+      else if (await isLeftOver(folder, name, names))
+        entries.push(await entryOf('left over', folder, [name]));
+    }
+    for (const path of await leftOvers(folder)) {
+      entries.push(await entryOf('left over', folder, [path.slice(folder.length + 1)]));
+    }
+  } catch (error) {
+    throw cacheError(error, folder);
+  }
+  const order = ['engine', 'timing cache', 'left over'];
+  return entries.sort(
+    (a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || b.lastUsed.getTime() - a.lastUsed.getTime(),
+  );
+}
+
+/** Removes what is left over, damaged, and what the wishes name. @throws TFTError ERR_TFT_CACHE. */
+export async function pruneCache(folder: string, wishes: PruneWishes = {}): Promise<PruneResult> {
+  const entries = await listCache(folder, true);
+  const removed: CacheEntry[] = [];
+  const busy: CacheEntry[] = [];
+  let bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
+  const take = async (entry: CacheEntry) => {
+    if (removed.includes(entry) || busy.includes(entry)) return;
+    if (!(await remove(folder, entry))) {
+      busy.push(entry);
+      return;
+    }
+    removed.push(entry);
+    bytes -= entry.bytes;
+  };
+  const oldest = Date.now() - (wishes.olderThanMs ?? Number.POSITIVE_INFINITY);
+  for (const entry of entries) {
+    const unwanted = wishes.all || entry.kind === 'left over' || entry.damage !== undefined;
+    if (unwanted || entry.lastUsed.getTime() < oldest) await take(entry);
+  }
+  const byAge = entries.filter(({ kind }) => kind === 'engine').reverse();
+  for (const entry of byAge) if (bytes > (wishes.maxBytes ?? Number.POSITIVE_INFINITY)) await take(entry);
+  if (wishes.all && entries.length > 0) {
+    for (const path of await leftOvers(folder, true)) await rm(path, { force: true });
+  }
+  return { removed, busy, bytes };
+}
+
+async function engineEntry(cache: EngineCache, name: string, verify: boolean): Promise<CacheEntry> {
+  const record = await readRecord(join(cache.folder, `${name}.json`));
+  const entry = await entryOf('engine', cache.folder, [`${name}.json`, `${name}.engine`]);
+  if (typeof record === 'string') return { ...entry, name, damage: record };
+  if (record === undefined || entryName(record.key) !== name) {
+    return { ...entry, name, damage: 'its record is of another engine' };
+  }
+  const found = verify ? await cache.examine(name) : undefined;
+  const damage = found && 'damage' in found ? { damage: found.damage } : {};
+  return { ...entry, name, record, ...damage };
+}
+
+async function timingEntry(folder: string, name: string): Promise<CacheEntry> {
+  const entry = await entryOf('timing cache', folder, [name]);
+  const whole = checkTimingCache(await readFile(join(folder, name)));
+  return whole ? entry : { ...entry, damage: 'its SHA-256 is not the one in its head' };
+}
+
+/** A plan without a record, or a lock, that nobody holds. */
+async function isLeftOver(folder: string, name: string, names: readonly string[]): Promise<boolean> {
+  const [, stem = '', extension] = /^(.+)\.(engine|lock)$/.exec(name) ?? [];
+  if (
+    extension === undefined ||
+    !isEntryName(stem) ||
+    (extension === 'engine' && names.includes(`${stem}.json`))
+  )
+    return false;
+  return isDeadLock(join(folder, `${stem}.lock`));
+}
+
+async function entryOf(
+  kind: CacheEntry['kind'],
+  folder: string,
+  names: readonly string[],
+): Promise<CacheEntry> {
+  let bytes = 0;
+  let lastUsed = new Date(0);
+  for (const [index, name] of names.entries()) {
+    const info = await stat(join(folder, name)).catch(() => undefined);
+    bytes += info?.size ?? 0;
+    // An engine's record has the time: it is touched when the engine is used.
+    if (index === 0 && info) lastUsed = info.mtime;
+  }
+  return { kind, name: names[0] as string, bytes, lastUsed };
+}
+
+/** @returns whether it is gone; false while somebody builds it. */
+async function remove(folder: string, { kind, name }: CacheEntry): Promise<boolean> {
+  try {
+    if (kind === 'timing cache' || name.endsWith('.tmp')) {
+      await rm(join(folder, name), { force: true });
+      return true;
+    }
+    const stem = name.replace(/\.(engine|lock)$/, '');
+    const cache = new EngineCache(folder);
+    const lock = await cache.tryLock(stem);
+    if (!('release' in lock)) return false;
+    try {
+      const isOrphan = kind === 'left over' && (await cache.examine(stem)) !== undefined;
+      if (!isOrphan) await cache.remove(stem);
+    } finally {
+      await lock.release();
+    }
+    return true;
+  } catch (error) {
+    throw cacheError(error, folder);
+  }
+}

@@ -1,0 +1,74 @@
+// One build by TensorRT, off the event loop: options in, plan out, called off by an AbortSignal.
+import type { Log } from '../backends/backend.js';
+import { TFTError } from '../errors.js';
+import type { NativeBuild, NativeLibraryOptions } from '../native/addon.js';
+import { fromNative } from '../native/errors.js';
+import { loadAddon } from '../native/load-addon.js';
+import { receiver, unhindered } from '../native/receiver.js';
+import { nativeTensors } from '../native/tensors.js';
+import type { CompleteBuildOptions } from './build-options.js';
+import type { BuildableModel } from './buildable-model.js';
+import type { OnnxSource } from './onnx-source.js';
+import { type OnBuildProgress, PhaseTree } from './progress.js';
+
+/** What is built, and who is told. */
+export interface BuildJob {
+  readonly model: BuildableModel;
+  readonly source: OnnxSource;
+  readonly options: CompleteBuildOptions;
+  readonly libraries: NativeLibraryOptions;
+  readonly device: number;
+  readonly timingCache: Uint8Array | undefined;
+  readonly log: Log;
+  readonly onProgress?: OnBuildProgress | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Builds a plan.
+ *
+ * @throws TFTError ERR_TFT_BUILD, ERR_TFT_PLAN_MISMATCH, ERR_TFT_ABORTED, ERR_TFT_OUT_OF_MEMORY, ERR_TFT_OPTION,
+ *   ERR_TFT_UNSUPPORTED, ERR_TFT_TENSORRT_NOT_FOUND where there is no parser or builder.
+ */
+export async function buildPlan(job: BuildJob): Promise<NativeBuild> {
+  const { source, options, signal, timingCache } = job;
+  if (signal?.aborted) throw calledOff(signal);
+  const { precision, stronglyTyped } = source;
+  const { cudaPath, tensorrtPath } = job.libraries;
+  const phases = new PhaseTree();
+  const tell = job.onProgress;
+  const builder = loadAddon().build(
+    {
+      onnx: source.path,
+      device: job.device,
+      ...nativeTensors(job.model),
+      cudaPath,
+      tensorrtPath,
+      ...options,
+      stronglyTyped,
+      fp16: !stronglyTyped && precision !== 'fp32',
+      int8: !stronglyTyped && precision === 'int8',
+      timingCache,
+    },
+    receiver(job.log),
+    (progress) => {
+      const taken = phases.take(progress);
+      if (tell) unhindered(() => tell(taken));
+    },
+  );
+  const cancel = () => builder.cancel();
+  signal?.addEventListener('abort', cancel, { once: true });
+  try {
+    return await builder.result;
+  } catch (error) {
+    if (signal?.aborted) throw calledOff(signal);
+    throw fromNative(error);
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+  }
+}
+
+/** The error for a build whose signal has fired. */
+export function calledOff(signal: AbortSignal): TFTError {
+  return new TFTError('ERR_TFT_ABORTED', 'building the engine was called off', { cause: signal.reason });
+}

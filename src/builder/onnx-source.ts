@@ -1,0 +1,114 @@
+// Which ONNX file a plan of a precision is built from. Precision lives in the model: FP16 and INT8 have graphs of
+// their own, the bundle's variants. Without one TensorRT 10 can be told to pick FP16 or INT8 by itself, of which
+// nobody has checked the accuracy; TensorRT 11 cannot.
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { Log, Precision } from '../backends/backend.js';
+import { TFTError } from '../errors.js';
+import { type BundleFile, verifyBundleFile } from '../model.js';
+import type { BuildableModel } from './buildable-model.js';
+import { sha256OfFile } from './file-hash.js';
+
+/** What a plan is built from. */
+export interface OnnxSource {
+  readonly path: string;
+  readonly bytes: number;
+  /** Of the file, and of its weights where they lie in a file of their own. */
+  readonly sha256: string;
+  readonly precision: Precision;
+  /** Whether the graph alone says which precision is where. */
+  readonly stronglyTyped: boolean;
+}
+
+export interface SourceWishes {
+  readonly precision: Precision;
+  /** TensorRT's major version. */
+  readonly major: number;
+  readonly verifyHash: boolean;
+}
+
+/** The precision that an ONNX file of a bundle is in: its variant's, else FP32. */
+export function precisionOfOnnx(model: BuildableModel): Precision {
+  for (const precision of ['fp16', 'int8'] as const) {
+    const file = model.variants?.[precision]?.file;
+    if (file && join(model.directory, file.path) === model.onnxPath) return precision;
+  }
+  return 'fp32';
+}
+
+/**
+ * The file for a precision.
+ *
+ * @throws TFTError ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_HASH, ERR_TFT_UNSUPPORTED where there is no graph in the
+ *   precision and TensorRT cannot make one.
+ */
+export async function chooseOnnx(
+  model: BuildableModel,
+  { precision, major, verifyHash }: SourceWishes,
+  log: Log,
+): Promise<OnnxSource> {
+  const given = precisionOfOnnx(model);
+  if (given === precision) return describeSource(model.onnxPath, precision, true);
+  if (given !== 'fp32') {
+    throw new TFTError(
+      'ERR_TFT_UNSUPPORTED',
+      `${model.onnxPath} is in ${given}, not in ${precision}; name the bundle's folder instead`,
+    );
+  }
+  const variant = precision === 'fp32' ? undefined : model.variants?.[precision];
+  if (variant) {
+    await mustExist(model, variant.file, precision);
+    if (verifyHash) await verifyBundleFile(model, variant.file);
+    return describeSource(join(model.directory, variant.file.path), precision, true);
+  }
+  if (major >= 11) {
+    throw new TFTError(
+      'ERR_TFT_UNSUPPORTED',
+      `${model.directory} has no ${precision} variant of the model, and TensorRT ${major} takes the precision from ` +
+        `the graph alone; 'python -m tft_export variants ${model.directory}' makes it`,
+    );
+  }
+  log({
+    level: 'warn',
+    message:
+      `${model.directory} has no ${precision} variant of the model: TensorRT picks where it computes in ` +
+      `${precision}, accuracy not verified; 'python -m tft_export variants' makes a variant that is`,
+  });
+  return describeSource(model.onnxPath, precision, false);
+}
+
+async function mustExist(model: BuildableModel, file: BundleFile, precision: Precision): Promise<void> {
+  const path = join(model.directory, file.path);
+  if (existsSync(path)) return;
+  throw new TFTError(
+    'ERR_TFT_MODEL_NOT_FOUND',
+    `${path}, which model.json names as the ${precision} variant, is not there; copy the whole bundle, or run ` +
+      `'python -m tft_export variants ${model.directory}'`,
+    { details: { path } },
+  );
+}
+
+async function describeSource(
+  path: string,
+  precision: Precision,
+  stronglyTyped: boolean,
+): Promise<OnnxSource> {
+  try {
+    const { size } = await stat(path);
+    const hashes = [await sha256OfFile(path)];
+    for (const weights of [`${path}.data`, `${path}_data`]) {
+      if (existsSync(weights)) hashes.push(await sha256OfFile(weights));
+    }
+    return { path, bytes: size, sha256: hashes.join('+'), precision, stronglyTyped };
+  } catch (cause) {
+    throw new TFTError(
+      'ERR_TFT_MODEL_NOT_FOUND',
+      `${basename(path)} cannot be read: ${(cause as Error).message}`,
+      {
+        cause,
+        details: { path },
+      },
+    );
+  }
+}

@@ -1,0 +1,56 @@
+// Whether a plan was built for what is here: its record held against this machine and model, both sides named.
+import type { ModelDescription } from '../model.js';
+import type { BuildTarget } from './build-target.js';
+import type { EngineKey } from './engine-record.js';
+
+/**
+ * What a plan was built for that is not so here, each with both sides; empty when it fits. Without a model, what it
+ * was built from is not looked at.
+ *
+ * The driver and CUDA are left out: plans outlive them. (The cache, which can build again, still tells them apart.)
+ */
+export function staleness(
+  key: EngineKey,
+  target: BuildTarget,
+  model: ModelDescription | undefined,
+): string[] {
+  const differences: string[] = [];
+  const differ = (what: string, built: string, here: string) =>
+    differences.push(`it was built ${what} ${built}, and here is ${here}`);
+  const { tensorrt, versionCompatible, hardwareCompatibility } = key;
+  const sameVersion = versionCompatible
+    ? runsOnLater(tensorrt, target.tensorrt)
+    : tensorrt === target.tensorrt;
+  if (!sameVersion) differ('by TensorRT', tensorrt, target.tensorrt);
+  if (key.computeCapability !== target.computeCapability) {
+    const both = Math.min(Number(key.computeCapability), Number(target.computeCapability));
+    if (hardwareCompatibility !== 'ampere+' || both < 8) {
+      differ(
+        'for a GPU of compute capability',
+        `${key.computeCapability} (${key.gpu})`,
+        `${target.computeCapability} (${target.gpu})`,
+      );
+    }
+  } else if (key.gpu !== target.gpu && hardwareCompatibility === 'none') {
+    differ('for the GPU', key.gpu, target.gpu);
+  }
+  const known = [model?.files.onnx, ...Object.values(model?.variants ?? {}).map((variant) => variant?.file)];
+  const hashes = known.flatMap((file) => (file ? [file.sha256] : []));
+  const [onnx = ''] = key.onnx.split('+');
+  if (hashes.length > 0 && !hashes.includes(onnx)) {
+    differ('from a model with SHA-256', `${onnx.slice(0, 12)}…`, `${(hashes[0] as string).slice(0, 12)}…`);
+  }
+  return differences;
+}
+
+/** A version-compatible plan runs on its own and on later versions of the same major one. */
+function runsOnLater(built: string, here: string): boolean {
+  const from = built.split('.').map(Number);
+  const to = here.split('.').map(Number);
+  if (from[0] !== to[0]) return false;
+  for (let place = 1; place < 3; place++) {
+    const difference = (to[place] ?? 0) - (from[place] ?? 0);
+    if (difference !== 0) return difference > 0;
+  }
+  return true;
+}

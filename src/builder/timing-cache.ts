@@ -1,0 +1,61 @@
+// TensorRT's timing caches, kept beside the engines: what it measured of layers, so that the next build of a like
+// model is quicker. One for each version, GPU and driver; a line of JSON with the hash, then the bytes.
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { writeDurably } from '../durable-file.js';
+import type { BuildTarget } from './build-target.js';
+
+const headSchema = z.object({ target: z.string(), bytes: z.int(), sha256: z.string() });
+const NEWLINE = 10;
+
+/** The name of a machine's timing cache. */
+export function timingCacheName(target: BuildTarget): string {
+  return `timing-${hashOf(describe(target)).slice(0, 24)}.cache`;
+}
+
+/** @returns undefined where there is none that can be used. */
+export async function readTimingCache(folder: string, target: BuildTarget): Promise<Uint8Array | undefined> {
+  try {
+    const file = await readFile(join(folder, timingCacheName(target)));
+    const content = checkTimingCache(file);
+    return content?.target === describe(target) ? new Uint8Array(content.bytes) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a timing cache's file holds; undefined where it is damaged. */
+export function checkTimingCache(file: Buffer): { target: string; bytes: Uint8Array } | undefined {
+  const end = file.indexOf(NEWLINE);
+  if (end < 0) return undefined;
+  try {
+    const head = headSchema.parse(JSON.parse(file.toString('utf8', 0, end)));
+    const bytes = file.subarray(end + 1);
+    return bytes.length === head.bytes && hashOf(bytes) === head.sha256
+      ? { target: head.target, bytes }
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Keeps a timing cache in place of the one before. @throws what the file system throws. */
+export async function writeTimingCache(
+  folder: string,
+  target: BuildTarget,
+  bytes: Uint8Array,
+): Promise<void> {
+  const head = { target: describe(target), bytes: bytes.length, sha256: hashOf(bytes) };
+  const path = join(folder, timingCacheName(target));
+  await writeDurably(path, Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), bytes]));
+}
+
+function describe({ tensorrt, gpu, computeCapability, cuda, driver }: BuildTarget): string {
+  return `TensorRT ${tensorrt}, ${gpu} (${computeCapability}), CUDA ${cuda}, driver ${driver || 'unknown'}`;
+}
+
+function hashOf(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}

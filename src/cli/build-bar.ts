@@ -1,0 +1,38 @@
+// What a build says and how far it is: lines of the log, and on a terminal a bar with per cent of the whole and what
+// TensorRT is at.
+import type { BuildProgress, LogEntry } from '../index.js';
+import { printable, type Screen } from './console.js';
+import { startProgress } from './progress.js';
+
+const WIDEST_PHASE = 40;
+
+/** A build as a person sees it. */
+export interface BuildBar {
+  onProgress(progress: BuildProgress): void;
+  /** Writes a line of the log; while the bar is shown, after it. */
+  log(entry: LogEntry): void;
+  stop(): void;
+}
+
+/** With `verbose` every line of the log is written, and no bar. */
+export function buildBar(screen: Screen, verbose = false): BuildBar {
+  const bar = startProgress(verbose ? { ...screen, isTerminal: false } : screen, 'building');
+  const waiting: string[] = [];
+  return {
+    onProgress({ stage, phase, share }) {
+      const note = stage === 'waiting' ? `waiting for ${phase}, which builds it` : phase;
+      bar.update(Math.round(share * 1000), 1000, printable(note).slice(0, WIDEST_PHASE));
+    },
+    log({ level, message }) {
+      if (!verbose && level === 'debug') return;
+      const label = level === 'warn' || level === 'error' ? `${screen.paint('yellow', 'warning:')} ` : '';
+      const line = `${label}${printable(message)}\n`;
+      if (bar.isShown) waiting.push(line);
+      else void screen.write(line);
+    },
+    stop() {
+      bar.stop();
+      for (const line of waiting.splice(0)) void screen.write(line);
+    },
+  };
+}

@@ -1,0 +1,159 @@
+// `tft build`: a TensorRT plan out of a bundle, into the cache or a file.
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import type { BuiltEngine, Precision, Profile } from '../index.js';
+import { buildEngine } from '../index.js';
+import { buildBar } from './build-bar.js';
+import type { Console } from './console.js';
+import { OK } from './exit-codes.js';
+import { interruptible } from './interrupt.js';
+import { bytesArgument, formatBytes } from './present/bytes.js';
+import { DEMO_BUNDLE, precisionOption } from './shared-options.js';
+
+interface BuildCommandOptions {
+  precision?: Precision;
+  output?: string;
+  profile?: Profile[];
+  workspace?: number;
+  optimizationLevel?: string;
+  versionCompatible?: boolean;
+  hardwareCompatibility?: 'none' | 'ampere+' | 'sameComputeCapability';
+  refittable?: boolean;
+  tf32?: boolean;
+  plugin?: string[];
+  device: number;
+  rebuild?: boolean;
+  cache?: string;
+  verbose?: boolean;
+  json?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  $ tft build models/demo --precision fp16
+  $ tft build models/demo --precision int8 -o models/demo/model.int8.engine
+  $ tft build my.onnx --profile 1:1:1 --profile 1:32:128
+
+Without -o the engine goes to the cache, where TFTEngine.load finds it when it is asked
+for the same precision and build options. docs/engines.md says more.
+
+Exit status: 0 built or there already, 1 not, 130 ended by Ctrl-C.`;
+
+export function buildCommand(console: Console, exit: (status: number) => void): Command {
+  return new Command('build')
+    .summary('build a TensorRT engine, or find it in the cache')
+    .description('Builds a TensorRT engine for the GPU here, or finds it in the cache.')
+    .addArgument(
+      new Argument('[model]', "a bundle's folder, or an ONNX file").default(DEMO_BUNDLE, 'the demo model'),
+    )
+    .addOption(precisionOption())
+    .option('-o, --output <file>', 'write the plan here, with a record beside it')
+    .addOption(
+      new Option(
+        '--profile <min:opt:max>',
+        'batches to build for, may be repeated (default: 1:8:32)',
+      ).argParser(profileArgument),
+    )
+    .addOption(
+      new Option('--workspace <size>', 'memory for trying out layers (default: 4G)').argParser((text) =>
+        bytesArgument(text, 'M'),
+      ),
+    )
+    .addOption(
+      new Option('--optimization-level <n>', 'how long to search (default: 3)').choices([
+        '0',
+        '1',
+        '2',
+        '3',
+        '4',
+        '5',
+      ]),
+    )
+    .option('--version-compatible', 'also for later versions of TensorRT')
+    .addOption(
+      new Option('--hardware-compatibility <level>', 'also for other GPUs').choices([
+        'none',
+        'ampere+',
+        'sameComputeCapability',
+      ]),
+    )
+    .option('--refittable', 'with weights that can be replaced')
+    .option('--tf32', 'allow products in TF32 where the model is in FP32')
+    .option('--plugin <library...>', 'libraries with TensorRT plugins')
+    .addOption(new Option('--device <n>', 'the GPU, by its number').argParser(deviceArgument).default(0))
+    .option('--cache <folder>', 'where engines are kept (default: TFT_CACHE, else ~/.cache/tft-tensorrt)')
+    .option('--rebuild', 'build even if it is in the cache')
+    .option('--verbose', "print all of TensorRT's log")
+    .option('--json', 'print JSON')
+    .addHelpText('after', EXAMPLES)
+    .action(async (model: string, options: BuildCommandOptions) => {
+      const built = await build(model, options, console);
+      await console.out.write(options.json ? `${JSON.stringify(built, null, 2)}\n` : describe(built));
+      exit(OK);
+    });
+}
+
+async function build(model: string, options: BuildCommandOptions, { err }: Console): Promise<BuiltEngine> {
+  const { precision, output, profile, workspace, optimizationLevel, plugin, device, cache, rebuild } =
+    options;
+  const { versionCompatible, hardwareCompatibility, refittable, tf32, verbose } = options;
+  const bar = buildBar(err, verbose);
+  try {
+    return await interruptible((signal) =>
+      buildEngine(model, {
+        precision,
+        output,
+        device,
+        cache,
+        rebuild,
+        signal,
+        build: {
+          profiles: profile,
+          workspaceBytes: workspace,
+          optimizationLevel: optimizationLevel === undefined ? undefined : Number(optimizationLevel),
+          versionCompatible,
+          hardwareCompatibility,
+          refittable,
+          tf32,
+          plugins: plugin,
+        },
+        onProgress: bar.onProgress,
+        log: bar.log,
+      }),
+    );
+  } finally {
+    bar.stop();
+  }
+}
+
+function describe({
+  path,
+  engine,
+  precision,
+  bytes,
+  buildSeconds,
+  tensorrt,
+  gpu,
+  profiles,
+}: BuiltEngine): string {
+  const batches = profiles.map(({ min, opt, max }) => `${min}:${opt}:${max}`).join(', ');
+  const how = engine === 'cache' ? 'found in the cache; it took' : 'built in';
+  return [
+    path,
+    `${precision}, batches ${batches}, ${formatBytes(bytes)}, TensorRT ${tensorrt}, ${gpu}`,
+    `${how} ${buildSeconds.toFixed(1)} s`,
+    '',
+  ].join('\n');
+}
+
+function profileArgument(text: string, before: Profile[] = []): Profile[] {
+  const match = /^(\d+):(\d+):(\d+)$/.exec(text);
+  if (!match) throw new InvalidArgumentError('It must be three numbers such as 1:8:32.');
+  const [min, opt, max] = match.slice(1).map(Number) as [number, number, number];
+  return [...before, { min, opt, max }];
+}
+
+/** For `Option.argParser`: 0, 1, 2 … */
+export function deviceArgument(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a number from 0 on.');
+  return Number(text);
+}

@@ -1,0 +1,114 @@
+// What `tft inspect` tells of a bundle: its tensors, files, operators, variants and their accuracy.
+import type { BundleFile, ModelDescription } from '../index.js';
+import { readOnnx } from '../onnx-file.js';
+import type { Paint } from './console.js';
+import { formatBytes } from './present/bytes.js';
+import { plainTable } from './present/plain-table.js';
+
+/** What a bundle consists of. */
+export interface BundleReport {
+  readonly model: ModelDescription;
+  readonly onnx: {
+    readonly opset: number;
+    readonly producer: string;
+    readonly nodes: number;
+    readonly operators: Readonly<Record<string, number>>;
+    readonly weights: Readonly<Record<string, number>>;
+  };
+}
+
+/** @throws TFTError ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID. */
+export async function reportBundle(model: ModelDescription): Promise<BundleReport> {
+  const { opset, producer, operators, weights } = await readOnnx(model.onnxPath);
+  const byCount = [...operators].sort((a, b) => b[1] - a[1]);
+  return {
+    model,
+    onnx: {
+      opset,
+      producer,
+      nodes: byCount.reduce((sum, [, count]) => sum + count, 0),
+      operators: Object.fromEntries(byCount),
+      weights: Object.fromEntries(weights),
+    },
+  };
+}
+
+export function describeBundle({ model, onnx }: BundleReport, paint: Paint): string {
+  const table = (head: readonly string[], rows: readonly (readonly string[])[], right = 1) =>
+    plainTable(
+      head.map((title) => paint('bold', title)),
+      rows,
+      head.map((_, column) => (column >= right ? 'right' : 'left')),
+    );
+  const tensors = [...model.inputs, ...model.outputs].map(({ name, type, shape }) => [
+    name,
+    type,
+    shape.join(' x '),
+  ]);
+  const operators = Object.entries(onnx.operators).map(([name, count]) => `${count} ${name}`);
+  const weights = Object.entries(onnx.weights).map(
+    ([type, count]) => `${count.toLocaleString('en')} ${type}`,
+  );
+  const lines = [
+    `${paint('bold', model.name)}: ${model.description ?? 'no description'}`,
+    `${model.directory}`,
+    '',
+    ...table(['tensor', 'type', 'shape'], tensors, 3),
+    '',
+    ...table(['file', 'precision', 'size'], filesOf(model), 2),
+    '',
+    `${onnx.nodes} operators (${[`opset ${onnx.opset}`, onnx.producer].filter(Boolean).join(', ')}): ${operators.join(', ')}`,
+    `weights: ${weights.join(', ')}`,
+  ];
+  for (const [precision, variant] of Object.entries(model.variants ?? {})) {
+    if (!variant) continue;
+    lines.push(
+      '',
+      `${paint('bold', precision)}${variant.lstm ? `, LSTM in ${variant.lstm}` : ''}; kept wider:`,
+    );
+    const kept = variant.kept ?? [];
+    if (kept.length === 0) lines.push('  nothing');
+    for (const part of kept)
+      lines.push(`  ${part.part} in ${part.precision} (${part.nodes} nodes): ${part.why}`);
+  }
+  const { accuracy } = model;
+  if (accuracy) {
+    const percent = (value: number | undefined, decimals: number) =>
+      value === undefined ? '' : `${(value * 100).toFixed(decimals)} %`;
+    const rows = accuracy.rows.map((row) => [
+      row.precision,
+      percent(row.within1, 2),
+      percent(row.within05, 2),
+      row.largest === undefined ? '' : String(Number(row.largest.toPrecision(3))),
+      row.pinball === undefined ? '' : row.pinball.toFixed(4),
+      percent(row.pinballChange, 3),
+      percent(row.coverage80, 1),
+      percent(row.crossed, 2),
+    ]);
+    const head = [
+      'accuracy',
+      'within 1 %',
+      'within 0.5 %',
+      'largest',
+      'pinball',
+      'change',
+      'coverage',
+      'crossed',
+    ];
+    const emulated = accuracy.emulated === true ? ', emulated on a CPU' : '';
+    lines.push('', ...table(head, rows), `(against PyTorch's${emulated})`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function filesOf(model: ModelDescription): string[][] {
+  const row = (file: BundleFile | undefined, precision: string) =>
+    file ? [[file.path, precision, formatBytes(file.bytes)]] : [];
+  return [
+    ...row(model.files.onnx, 'fp32'),
+    ...Object.entries(model.variants ?? {}).flatMap(([precision, variant]) => row(variant?.file, precision)),
+    ...[model.files.checkpoint, model.files.torchscript, model.files.history].flatMap((file) =>
+      row(file, ''),
+    ),
+  ];
+}

@@ -1,0 +1,143 @@
+// `tft inspect`: what an engine or a bundle consists of.
+import { basename } from 'node:path';
+import { Command } from 'commander';
+import { type EngineRecord, readRecord, recordPathOf } from '../builder/engine-record.js';
+import { sha256OfFile } from '../builder/file-hash.js';
+import { loadModel, TFTError } from '../index.js';
+import type { NativeEngineReport } from '../native/addon.js';
+import { inspectEngine } from '../native/inspect-plan.js';
+import { isPlan } from '../plan.js';
+import { type Console, type Paint, printable } from './console.js';
+import { OK } from './exit-codes.js';
+import { describeBundle, reportBundle } from './inspect-bundle.js';
+import { formatBytes } from './present/bytes.js';
+import { countLayers, type Layer, readLayers } from './present/layers.js';
+import { plainTable } from './present/plain-table.js';
+
+interface InspectOptions {
+  json?: boolean;
+  allowHostCode?: boolean;
+}
+
+const WIDEST_NAME = 60;
+
+const EXAMPLES = `
+An engine is opened with the TensorRT that is here, so it must be one for this GPU.
+
+Examples:
+  $ tft inspect models/demo
+  $ tft inspect models/demo/model.fp16.engine
+  $ tft inspect model.engine --json | jq '.layers[] | select(.precision == "fp32")'`;
+
+export function inspectCommand(console: Console, exit: (status: number) => void): Command {
+  return new Command('inspect')
+    .summary('show the layers of an engine, or what is in a bundle')
+    .description('Shows layers, precisions, shapes and memory of an engine, or what is in a bundle.')
+    .argument('<path>', 'an engine (.engine, .plan), a bundle or an ONNX file of one')
+    .option('--allow-host-code', 'open an engine that brings code: only one that you trust')
+    .option('--json', 'print JSON')
+    .addHelpText('after', EXAMPLES)
+    .action(async (path: string, options: InspectOptions) => {
+      await (isPlan(path) ? inspectPlanFile(path, options, console) : inspectModel(path, options, console));
+      exit(OK);
+    });
+}
+
+async function inspectModel(path: string, { json }: InspectOptions, { out }: Console): Promise<void> {
+  const report = await reportBundle(await loadModel(path));
+  await out.write(json ? `${JSON.stringify(report, null, 2)}\n` : describeBundle(report, out.paint));
+}
+
+async function inspectPlanFile(path: string, options: InspectOptions, { out }: Console): Promise<void> {
+  const engine = await inspectEngine(path, { allowHostCode: options.allowHostCode });
+  const record = await recordOf(path);
+  const layers = readLayers(engine.layers);
+  if (options.json) {
+    const { layers: inspector, ...report } = engine;
+    await out.write(
+      `${JSON.stringify({ path, ...report, record, layers, inspector: parsed(inspector) }, null, 2)}\n`,
+    );
+    return;
+  }
+  await out.write(describeEngine(path, engine, record, layers, out.paint));
+}
+
+/** The record beside a plan, or the cache's, if it is of this plan. */
+async function recordOf(plan: string): Promise<EngineRecord | undefined> {
+  for (const path of [recordPathOf(plan), plan.replace(/\.engine$/, '.json')]) {
+    const record = await readRecord(path);
+    if (typeof record === 'object' && record.plan.sha256 === (await sha256OfFile(plan))) return record;
+  }
+  return undefined;
+}
+
+function describeEngine(
+  path: string,
+  engine: NativeEngineReport,
+  record: EngineRecord | undefined,
+  layers: readonly Layer[],
+  paint: Paint,
+): string {
+  const { tensorrtVersion, tensors, profiles, planBytes, weightsBytes, activationBytes } = engine;
+  const facts: [string, string][] = [
+    ['TensorRT', tensorrtVersion],
+    ['plan', formatBytes(planBytes)],
+    ['weights', formatBytes(weightsBytes)],
+    ['activations', `${formatBytes(activationBytes)} for each lane`],
+    ['batches', profiles.map(({ min, opt, max }) => `${min} to ${max}, tuned for ${opt}`).join('; ')],
+  ];
+  if (record) {
+    const { key, created, buildSeconds, onnxName, model } = record;
+    facts.push(
+      ['precision', `${key.precision}${key.stronglyTyped ? '' : ' where TensorRT saw fit'}`],
+      ['built from', `${onnxName} of '${model}', SHA-256 ${key.onnx.slice(0, 12)}…`],
+      ['built', `${created.slice(0, 16).replace('T', ' ')} in ${buildSeconds.toFixed(1)} s for ${key.gpu}`],
+    );
+  }
+  const counts = (by: 'type' | 'precision') =>
+    countLayers(layers, by)
+      .map(([name, count]) => `${count} ${printable(name)}`)
+      .join(', ');
+  if (layers.length > 0)
+    facts.push(['layers', `${layers.length}: ${counts('type')}`], ['outputs in', counts('precision')]);
+  const shapes = tensors.map(({ name, input, type, shape }) => [
+    printable(name),
+    input ? 'input' : 'output',
+    type,
+    shape.map((size) => (size < 0 ? 'batch' : size)).join(' x '),
+  ]);
+  const rows = layers.map(({ name, type, precision, shape }) => [
+    shortened(printable(name)),
+    printable(type),
+    precision,
+    shape,
+  ]);
+  return [
+    paint('bold', basename(path)),
+    ...facts.map(([name, value]) => `  ${name.padEnd(13)}${value}`),
+    '',
+    ...tableOf(['tensor', '', 'type', 'shape'], shapes, paint),
+    ...(rows.length > 0 ? ['', ...tableOf(['layer', 'kind', 'output', 'shape'], rows, paint)] : []),
+    '',
+  ].join('\n');
+}
+
+function tableOf(head: readonly string[], rows: readonly (readonly string[])[], paint: Paint): string[] {
+  return plainTable(
+    head.map((title) => paint('bold', title)),
+    rows,
+    head.map(() => 'left'),
+  );
+}
+
+function shortened(name: string): string {
+  return name.length > WIDEST_NAME ? `${name.slice(0, WIDEST_NAME - 1)}…` : name;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new TFTError('ERR_TFT_PLAN_INVALID', "the inspector's answer is not JSON", { cause });
+  }
+}

@@ -1,0 +1,73 @@
+// TensorRT's engine inspector answers in JSON whose keys differ between versions; this reads what they have in common.
+import { z } from 'zod';
+
+const tensorSchema = z.looseObject({
+  Name: z.string().optional(),
+  Dimensions: z.array(z.number()).optional(),
+  'Format/Datatype': z.string().optional(),
+  Datatype: z.string().optional(),
+  Format: z.string().optional(),
+});
+
+const layerSchema = z.union([
+  z.string(),
+  z.looseObject({
+    Name: z.string().optional(),
+    LayerType: z.string().optional(),
+    Outputs: z.array(tensorSchema).optional(),
+  }),
+]);
+
+const reportSchema = z.looseObject({ Layers: z.array(layerSchema).optional() });
+
+/** A layer of an engine, as far as the inspector tells. */
+export interface Layer {
+  readonly name: string;
+  /** TensorRT's kind of layer; empty where the plan was built without details. */
+  readonly type: string;
+  /** The arithmetic of its output: 'fp32', 'fp16', 'int8' …; empty where it is not told. */
+  readonly precision: string;
+  /** '8x96x7' */
+  readonly shape: string;
+}
+
+const PRECISIONS: readonly [RegExp, string][] = [
+  [/int8|\bi8\b/i, 'int8'],
+  [/fp8/i, 'fp8'],
+  [/bf16|bfloat/i, 'bf16'],
+  [/fp16|half|float16/i, 'fp16'],
+  [/fp32|float/i, 'fp32'],
+  [/int64/i, 'int64'],
+  [/int32/i, 'int32'],
+  [/bool/i, 'bool'],
+];
+
+/** @returns no layers for a text that is not understood. */
+export function readLayers(inspector: string): Layer[] {
+  let json: unknown;
+  try {
+    json = JSON.parse(inspector);
+  } catch {
+    return [];
+  }
+  const report = reportSchema.safeParse(json);
+  return (report.data?.Layers ?? []).map((layer) => {
+    if (typeof layer === 'string') return { name: layer, type: '', precision: '', shape: '' };
+    const [output] = layer.Outputs ?? [];
+    const format = output?.['Format/Datatype'] ?? output?.Datatype ?? output?.Format ?? '';
+    return {
+      name: layer.Name ?? '',
+      type: layer.LayerType ?? '',
+      precision: PRECISIONS.find(([pattern]) => pattern.test(format))?.[1] ?? '',
+      shape: (output?.Dimensions ?? []).join('x'),
+    };
+  });
+}
+
+/** How many layers there are of each kind, most first. */
+export function countLayers(layers: readonly Layer[], by: 'type' | 'precision'): [string, number][] {
+  const counts = new Map<string, number>();
+  for (const layer of layers)
+    counts.set(layer[by] || 'not told', (counts.get(layer[by] || 'not told') ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1]);
+}

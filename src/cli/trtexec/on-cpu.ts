@@ -1,0 +1,53 @@
+// The measurement on a CPU: forecasts through the engine that a service would use there.
+import { TFTEngine } from '../../index.js';
+import { describeEngine } from '../present/engine-line.js';
+import type { Measurement, Sample } from './measurement.js';
+
+export interface CpuWishes {
+  readonly onnx: string;
+  readonly batch: number;
+  readonly streams: number;
+  readonly warmUpMs: number;
+  readonly durationMs: number;
+  readonly iterations: number;
+  readonly signal: AbortSignal;
+  readonly say: (line: string) => Promise<void>;
+}
+
+/** @throws TFTError as `TFTEngine.load` and `predict`. */
+export async function measureOnCpu(wishes: CpuWishes): Promise<Measurement> {
+  const { onnx, batch, streams, warmUpMs, durationMs, iterations, signal, say } = wishes;
+  await using engine = await TFTEngine.load(onnx, {
+    backend: 'onnxruntime',
+    maxBatch: batch,
+    verifyHash: false,
+  });
+  await say(describeEngine(engine.info));
+  const { encoderLength, horizon, metrics, categories, known } = engine.model;
+  const inputs = {
+    encoderCont: new Float32Array(batch * encoderLength * metrics.length).fill(1),
+    encoderCat: new Int32Array(batch * encoderLength * categories.length),
+    decoderCont: new Float32Array(batch * horizon * known.length),
+    decoderCat: new Int32Array(batch * horizon * categories.length),
+  };
+  /** As many at once as there are streams, until both limits are reached. */
+  const runFor = async (least: number, fewest: number): Promise<Sample[]> => {
+    const samples: Sample[] = [];
+    const begin = performance.now();
+    let started = 0;
+    const stream = async () => {
+      while (performance.now() - begin < least || started < fewest) {
+        started++;
+        const start = performance.now();
+        await engine.predict(inputs, { signal });
+        const end = performance.now();
+        samples.push({ start: start - begin, end: end - begin, latency: end - start });
+      }
+    };
+    await Promise.all(Array.from({ length: streams }, stream));
+    return samples.sort((a, b) => a.start - b.start);
+  };
+  await runFor(warmUpMs, 1);
+  const samples = await runFor(durationMs, iterations);
+  return { batch, samples, wallMs: Math.max(...samples.map(({ end }) => end)) };
+}

@@ -1,0 +1,80 @@
+// Files that are whole or not there, also when the process is killed or the power fails in between: written under
+// a temporary name in the same folder, synced, renamed, and the folder synced.
+import { randomBytes } from 'node:crypto';
+import { link, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+const TEMPORARY = /^\.tft-[0-9a-f]{12}\.tmp$/;
+/** Writing one file takes seconds; what is older was left by a process that died. */
+const LEFT_OVER_MS = 10 * 60_000;
+
+/** Writes a file, replacing one of the same name at once. @throws what the file system throws. */
+export async function writeDurably(path: string, content: Uint8Array | string): Promise<void> {
+  const temporary = temporaryBeside(path);
+  try {
+    await writeSynced(temporary, content);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw error;
+  }
+  await syncFolder(dirname(path));
+}
+
+/**
+ * Writes a file, whole at once, only where there is none of that name: of several who try, one succeeds. It is not
+ * synced: for what means nothing any more after the power has failed.
+ *
+ * @returns whether it did.
+ */
+export async function createExclusively(path: string, content: string): Promise<boolean> {
+  const temporary = temporaryBeside(path);
+  try {
+    await writeFile(temporary, content, { flag: 'wx' });
+    await link(temporary, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    await rm(temporary, { force: true }).catch(() => {});
+  }
+}
+
+/** Makes what was renamed or removed in a folder last. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Temporary files in a folder whose writers must be dead by now; all of them where `all` is set. */
+export async function leftOvers(folder: string, all = false): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of await readdir(folder)) {
+    if (!TEMPORARY.test(name)) continue;
+    const path = join(folder, name);
+    const info = await stat(path).catch(() => undefined);
+    if (info && (all || Date.now() - info.mtimeMs > LEFT_OVER_MS)) found.push(path);
+  }
+  return found;
+}
+
+/** A name for something in the same folder that is not to last. */
+export function temporaryBeside(path: string): string {
+  if (basename(path) === '') throw new Error(`${path} names no file`);
+  return join(dirname(path), `.tft-${randomBytes(6).toString('hex')}.tmp`);
+}
+
+async function writeSynced(path: string, content: Uint8Array | string): Promise<void> {
+  const handle = await open(path, 'wx', 0o644);
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,227 @@
+// The engine cache as a folder of files: what is found in it, what is not trusted, and what is removed.
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { tryLock } from '../../src/builder/build-lock.js';
+import type { BuildTarget } from '../../src/builder/build-target.js';
+import { engineFolder } from '../../src/builder/cache-folder.js';
+import { listCache, pruneCache } from '../../src/builder/cache-upkeep.js';
+import { EngineCache } from '../../src/builder/engine-cache.js';
+import { type EngineKey, entryName } from '../../src/builder/engine-record.js';
+import { staleness } from '../../src/builder/staleness.js';
+import { readTimingCache, timingCacheName, writeTimingCache } from '../../src/builder/timing-cache.js';
+import { tft } from '../cli/tft.js';
+import { recordOf } from '../fixtures/engine-records.js';
+
+const PLAN = Buffer.from('a plan of TensorRT');
+const DAY = 86_400_000;
+
+let root: string;
+let cache: EngineCache;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'tft-cache-'));
+  cache = new EngineCache(engineFolder(root));
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+/** Puts an engine in the cache, last used so many days ago; returns its name. */
+async function keep(change: Partial<EngineKey> = {}, days = 0, plan: Buffer = PLAN): Promise<string> {
+  const record = recordOf(plan, change);
+  await cache.publish(record, plan);
+  const name = entryName(record.key);
+  const time = new Date(Date.now() - days * DAY);
+  utimesSync(join(cache.folder, `${name}.json`), time, time);
+  return name;
+}
+const names = () => readdirSync(cache.folder).sort();
+
+describe('an engine in the cache', () => {
+  test('is found by its key, and by no other', async () => {
+    await keep();
+    expect(await cache.find(recordOf(PLAN).key)).toMatchObject({ record: { model: 'tiny' } });
+    const others: Partial<EngineKey>[] = [
+      { tensorrt: '10.15.1.30' },
+      { gpu: 'Double 1' },
+      { computeCapability: '10.0' },
+      { cuda: 13010 },
+      { driver: '590.1' },
+      { onnx: 'cd'.repeat(32) },
+      { precision: 'fp16' },
+      { stronglyTyped: false },
+      { profiles: [{ min: 1, opt: 8, max: 33 }] },
+      { workspaceBytes: 1 },
+      { optimizationLevel: 4 },
+      { versionCompatible: true },
+      { hardwareCompatibility: 'ampere+' },
+      { refittable: true },
+      { tf32: true },
+      { detailedLayers: false },
+      { plugins: ['ef'.repeat(32)] },
+    ];
+    for (const change of others) expect(await cache.find(recordOf(PLAN, change).key)).toBeUndefined();
+    expect(Object.keys(recordOf(PLAN).key)).toHaveLength(others.length + 1);
+  });
+
+  test.each<[string, (name: string) => void]>([
+    ['cut off', (name) => writeFileSync(join(cache.folder, `${name}.engine`), PLAN.subarray(1))],
+    [
+      'changed in one byte',
+      (name) => writeFileSync(join(cache.folder, `${name}.engine`), 'a plan of TensorRU'),
+    ],
+    ['empty', (name) => writeFileSync(join(cache.folder, `${name}.engine`), '')],
+    ['gone', (name) => rmSync(join(cache.folder, `${name}.engine`))],
+    ['with half a record', (name) => writeFileSync(join(cache.folder, `${name}.json`), '{"key":')],
+    [
+      'with a record of another engine',
+      (name) =>
+        writeFileSync(join(cache.folder, `${name}.json`), JSON.stringify(recordOf(PLAN, { cuda: 1 }))),
+    ],
+    [
+      'with a record of another version of this package',
+      (name) =>
+        writeFileSync(
+          join(cache.folder, `${name}.json`),
+          JSON.stringify(recordOf(PLAN, { format: 2 } as unknown as Partial<EngineKey>)),
+        ),
+    ],
+  ])('that is %s is not trusted, told by verify and removed by prune', async (_, spoil) => {
+    const name = await keep();
+    await keep({ precision: 'fp16' });
+    spoil(name);
+    expect(await cache.find(recordOf(PLAN).key)).toMatchObject({ damage: expect.any(String) });
+    const damaged = (await listCache(cache.folder, true)).filter(({ damage }) => damage);
+    expect(damaged.map((entry) => entry.name)).toEqual([name]);
+    const { removed } = await pruneCache(cache.folder);
+    expect(removed.map((entry) => entry.name)).toEqual([name]);
+    expect(names().every((file) => file.includes('-fp16-'))).toBe(true);
+  });
+
+  test('without its record is nothing, and is removed by prune', async () => {
+    const name = await keep();
+    rmSync(join(cache.folder, `${name}.json`));
+    expect(await cache.find(recordOf(PLAN).key)).toBeUndefined();
+    await pruneCache(cache.folder);
+    expect(names()).toEqual([]);
+  });
+});
+
+describe('pruning', () => {
+  test('by age takes what was not used for so long', async () => {
+    await keep({}, 40);
+    const young = await keep({ precision: 'fp16' }, 20);
+    await pruneCache(cache.folder, { olderThanMs: 30 * DAY });
+    expect(names()).toEqual([`${young}.engine`, `${young}.json`]);
+  });
+
+  test('by size takes the least recently used until the rest fits', async () => {
+    await keep({}, 3, Buffer.alloc(5000));
+    await keep({ precision: 'int8' }, 1, Buffer.alloc(5000));
+    await keep({ precision: 'fp16' }, 2, Buffer.alloc(5000));
+    const { bytes } = await pruneCache(cache.folder, { maxBytes: 7000 });
+    expect(bytes).toBeLessThanOrEqual(7000);
+    expect(names().map((name) => name.slice(13, 17))).toEqual(['int8', 'int8']);
+  });
+
+  test('leaves what is being built, and files of others', async () => {
+    const name = await keep();
+    const lock = await tryLock(join(cache.folder, `${name}.lock`));
+    writeFileSync(join(cache.folder, 'notes.json'), 'mine');
+    const { busy } = await pruneCache(cache.folder, { all: true });
+    expect(busy.map((entry) => entry.name)).toEqual([name]);
+    expect(names()).toContain('notes.json');
+    if ('release' in lock) await lock.release();
+    await pruneCache(cache.folder, { all: true });
+    expect(names()).toEqual(['notes.json']);
+  });
+
+  test('removes what a killed process left: temporary files after a while, locks at once', async () => {
+    await keep();
+    const before = names();
+    const old = join(cache.folder, '.tft-0123456789ab.tmp');
+    writeFileSync(old, 'half a plan');
+    writeFileSync(join(cache.folder, '.tft-ba9876543210.tmp'), 'being written');
+    const hourAgo = new Date(Date.now() - DAY / 24);
+    utimesSync(old, hourAgo, hourAgo);
+    const lock = join(cache.folder, before[0]?.replace('.engine', '.lock') ?? '');
+    await tryLock(lock);
+    writeFileSync(lock, readFileSync(lock, 'utf8').replace(/"started":"\d+"/, '"started":"1"'));
+    await pruneCache(cache.folder);
+    expect(names()).toEqual(['.tft-ba9876543210.tmp', ...before]);
+    await pruneCache(cache.folder, { all: true });
+    expect(names()).toEqual([]);
+  });
+});
+
+describe('a timing cache', () => {
+  const target: BuildTarget = {
+    tensorrt: '10.15.1.29',
+    device: 0,
+    gpu: 'Double 0',
+    computeCapability: '9.0',
+    cuda: 13000,
+    driver: '',
+  };
+
+  test('is read back by the same version and GPU, whole or not at all', async () => {
+    await keep();
+    await writeTimingCache(cache.folder, target, Buffer.from('timings'));
+    expect(Buffer.from((await readTimingCache(cache.folder, target)) ?? [])).toEqual(Buffer.from('timings'));
+    expect(await readTimingCache(cache.folder, { ...target, tensorrt: '10.16.0.1' })).toBeUndefined();
+    const path = join(cache.folder, timingCacheName(target));
+    writeFileSync(path, readFileSync(path, 'latin1').replace('timings', 'timingz'));
+    expect(await readTimingCache(cache.folder, target)).toBeUndefined();
+    expect((await listCache(cache.folder)).find(({ kind }) => kind === 'timing cache')?.damage).toBeDefined();
+  });
+});
+
+describe('a plan beside a bundle', () => {
+  const here: BuildTarget = {
+    tensorrt: '10.15.1.29',
+    device: 0,
+    gpu: 'Double 0',
+    computeCapability: '9.0',
+    cuda: 12000,
+    driver: 'another',
+  };
+  const differences = (change: Partial<EngineKey>) => staleness(recordOf(PLAN, change).key, here, undefined);
+
+  test('fits the version and GPU that it was built for, whatever the driver', () => {
+    expect(differences({})).toEqual([]);
+  });
+
+  test('is stale on another version or GPU, and both are named', () => {
+    expect(differences({ tensorrt: '10.9.0.34' })).toEqual([
+      'it was built by TensorRT 10.9.0.34, and here is 10.15.1.29',
+    ]);
+    expect(differences({ computeCapability: '8.6', gpu: 'A10' })[0]).toContain(
+      '8.6 (A10), and here is 9.0 (Double 0)',
+    );
+    expect(differences({ gpu: 'Other' })[0]).toContain('for the GPU Other, and here is Double 0');
+  });
+
+  test('built compatible, it fits later versions and other GPUs', () => {
+    expect(differences({ tensorrt: '10.12.0.1', versionCompatible: true })).toEqual([]);
+    expect(differences({ tensorrt: '10.16.0.1', versionCompatible: true })).toHaveLength(1);
+    expect(differences({ tensorrt: '9.16.0.1', versionCompatible: true })).toHaveLength(1);
+    expect(differences({ gpu: 'Other', hardwareCompatibility: 'sameComputeCapability' })).toEqual([]);
+    expect(differences({ computeCapability: '8.6', hardwareCompatibility: 'ampere+' })).toEqual([]);
+    expect(differences({ computeCapability: '7.5', hardwareCompatibility: 'ampere+' })).toHaveLength(1);
+  });
+});
+
+describe('tft cache', () => {
+  test('lists, verifies and prunes', async () => {
+    const name = await keep({ precision: 'fp16' });
+    const list = JSON.parse((await tft(['cache', 'list', '--cache', root, '--json'])).stdout);
+    expect(list.entries).toMatchObject([{ kind: 'engine', name, record: { key: { precision: 'fp16' } } }]);
+    writeFileSync(join(cache.folder, `${name}.engine`), 'changed');
+    const verified = await tft(['cache', 'verify'], { env: { TFT_CACHE: root } });
+    expect(verified.status).toBe(1);
+    expect(verified.stdout).toContain(`${name}: its plan has 7 bytes instead of 18`);
+    const pruned = await tft(['cache', 'prune', '--cache', root]);
+    expect(pruned.status).toBe(0);
+    expect(pruned.stdout).toContain(`removed ${name}`);
+    expect(names()).toEqual([]);
+  });
+});

@@ -1,0 +1,46 @@
+// What is read of an ONNX file without running it.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { loadModel } from '../../src/model.js';
+import { readOnnx } from '../../src/onnx-file.js';
+import { bundles } from '../fixtures/bundles.js';
+
+const DEMO = fileURLToPath(new URL('../../models/demo', import.meta.url));
+
+describe('an ONNX file', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tft-onnx-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test.each([bundles.tiny, DEMO])('has the tensors that its bundle describes: %s', async (bundle) => {
+    const model = await loadModel(bundle);
+    const summary = await readOnnx(model.onnxPath);
+    const plain = (tensors: readonly { name: string; type: string; shape: readonly unknown[] }[]) =>
+      Object.fromEntries(tensors.map(({ name, type, shape }) => [name, [type, ...shape.slice(1)]]));
+    expect(plain(summary.inputs)).toEqual(plain(model.inputs));
+    expect(plain(summary.outputs)).toEqual(plain(model.outputs));
+    expect(summary.opset).toBe(model.versions?.opset);
+  });
+
+  test('has as many operators as the exporter counted', async () => {
+    const model = await loadModel(DEMO);
+    const { operators } = await readOnnx(model.onnxPath);
+    expect([...operators.values()].reduce((sum, count) => sum + count, 0)).toBe(model.network?.nodes);
+    expect(operators.get('LSTM')).toBe(2);
+  });
+
+  test('that is cut off or something else is refused', async () => {
+    const whole = readFileSync(join(bundles.tiny, 'model.onnx'));
+    const path = join(folder, 'bad.onnx');
+    for (const content of [whole.subarray(0, 400), Buffer.from('{"no": "model"}'), Buffer.alloc(0)]) {
+      writeFileSync(path, content);
+      await expect(readOnnx(path)).rejects.toMatchObject({ code: 'ERR_TFT_MODEL_INVALID' });
+    }
+    await expect(readOnnx('/nowhere.onnx')).rejects.toMatchObject({ code: 'ERR_TFT_MODEL_NOT_FOUND' });
+  });
+});
