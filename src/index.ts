@@ -1,6 +1,7 @@
 // What `import … from 'tft-tensorrt'` offers.
 export type { BackendName, Log, LogEntry, Precision } from './backends/backend.js';
 export type { ForecastInputs } from './contract.js';
+export type { EngineCounters } from './counters.js';
 export { type EngineInfo, TFTEngine, type WarmupOptions } from './engine.js';
 export { TFTError, type TFTErrorCode, type TFTErrorOptions } from './errors.js';
 export * from './fleet/index.js';

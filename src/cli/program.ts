@@ -7,12 +7,14 @@ import { doctorCommand } from './doctor.js';
 import { OK } from './exit-codes.js';
 import { reportFailure } from './failure.js';
 import { predictCommand } from './predict.js';
+import { serveCommand } from './serve.js';
 import { verifyCommand } from './verify.js';
 
 const EXAMPLES = `
 Examples:
   $ tft demo                      forecasts of a sample fleet, here and now
   $ tft predict history.csv       forecasts of your servers
+  $ tft serve                     forecasts over HTTP
   $ tft doctor                    what this machine can run
   $ tft verify models/demo        is the model computed right here?
 
@@ -30,7 +32,7 @@ export async function runProgram(args: readonly string[], console: Console): Pro
     .version(packageVersion(), '-V, --version')
     .addHelpText('after', EXAMPLES)
     .showHelpAfterError('(tft --help lists commands and options)');
-  for (const command of [predictCommand, demoCommand, doctorCommand, verifyCommand]) {
+  for (const command of [predictCommand, demoCommand, serveCommand, doctorCommand, verifyCommand]) {
     program.addCommand(command(console, exit));
   }
   for (const command of [program, ...program.commands]) {
