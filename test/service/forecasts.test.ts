@@ -15,6 +15,7 @@ import {
   inferBinary,
   inferJson,
   nest,
+  outputData,
   predictBody,
   type Running,
   running,
@@ -143,17 +144,17 @@ describe('KServe v2', () => {
       parameters: { binary_data_output: true },
       outputs: [{ name: 'predictions', parameters: { binary_data: false } }],
     });
-    const { json } = await ask(url, { body, headers });
-    expect((json?.outputs as { data: number[] }[])[0]?.data).toEqual(expected);
+    const answer = await ask(url, { body, headers });
+    expect(outputData(answer)).toEqual(expected);
   });
 
   test('a binary body packed with gzip, in chunks without a length', async () => {
     const { body, headers } = inferBinary(inputs, {}, 1);
-    const { json } = await ask(`${tiny.url}/v2/models/tiny/infer`, {
+    const answer = await ask(`${tiny.url}/v2/models/tiny/infer`, {
       body: gzipSync(body),
       headers: { ...headers, 'content-encoding': 'gzip', 'transfer-encoding': 'chunked' },
     });
-    expect((json?.outputs as { data: number[] }[])[0]?.data).toEqual(expected);
+    expect(outputData(answer)).toEqual(expected);
   });
 
   test('tells about the server, the model, its configuration and what it has done', async () => {

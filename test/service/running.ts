@@ -167,3 +167,8 @@ export function binaryPredictions({ bytes, headers }: Answer): Float32Array {
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
+
+/** The numbers of the first output of a KServe answer in JSON. */
+export function outputData({ json }: Answer): number[] | undefined {
+  return (json as { outputs?: { data: number[] }[] } | undefined)?.outputs?.[0]?.data;
+}
