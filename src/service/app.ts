@@ -15,7 +15,7 @@ import { modelRoutes } from './routes/models.js';
 import { predictRoute } from './routes/predict.js';
 import type { RequestSpan } from './tracing.js';
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'];
 const REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
 const LONGEST_PARAMETER = 200;
 

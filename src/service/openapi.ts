@@ -131,11 +131,10 @@ function components(): Record<string, unknown> {
 
 /** OpenAPI 3.1 takes JSON Schema as it is; only the marks of a document of its own are taken off. */
 function inline(schema: z.ZodType): Record<string, unknown> {
-  const {
-    $schema: _version,
-    id: _id,
-    ...rest
-  } = z.toJSONSchema(schema, { io: 'input' }) as Record<string, unknown>;
+  const made = z.toJSONSchema(schema, { io: 'input' }) as Record<string, unknown>;
+  const definitions = made.$defs as Record<string, Record<string, unknown>> | undefined;
+  // One with a name is made as a reference to itself.
+  const { $schema: _version, id: _id, ...rest } = definitions?.[schema.meta()?.id ?? ''] ?? made;
   return rest;
 }
 

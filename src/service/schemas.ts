@@ -141,6 +141,10 @@ export const ready = z
 
 export const reloaded = z.strictObject({ model: z.string(), version: z.string() }).meta({ id: 'Reloaded' });
 
+export const openApi = z
+  .looseObject({ openapi: z.string(), paths: z.record(z.string(), z.unknown()) })
+  .meta({ id: 'OpenApi' });
+
 export const errorAnswer = z
   .strictObject({
     error: z.string().describe('what is wrong and what to do'),

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import type { FastifyInstance } from 'fastify';
 import { type Described, docsPage } from '../docs-page.js';
 import { type DescribedRoute, openApiDocument } from '../openapi.js';
+import { openApi } from '../schemas.js';
 
 /** @param routes every route of the app, once all are registered. */
 export function docsRoutes(app: FastifyInstance, routes: readonly DescribedRoute[]): void {
@@ -15,7 +16,7 @@ export function docsRoutes(app: FastifyInstance, routes: readonly DescribedRoute
           summary: 'This document',
           tag: 'operations',
           access: 'user',
-          answers: { 200: { description: 'OpenAPI 3.1', text: 'application/json' } },
+          answers: { 200: { description: 'OpenAPI 3.1', json: openApi } },
         },
       },
     },
