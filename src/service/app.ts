@@ -1,5 +1,5 @@
 // Puts the routes together with what all requests have in common: keys, ids, errors, logs, metrics, spans.
-import type { Server } from 'node:http';
+import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Access } from './access.js';
@@ -15,7 +15,7 @@ import { modelRoutes } from './routes/models.js';
 import { predictRoute } from './routes/predict.js';
 import type { RequestSpan } from './tracing.js';
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'];
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY'];
 const REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
 const LONGEST_PARAMETER = 200;
 
@@ -71,6 +71,7 @@ export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyI
     request.span = tracing.begin(request.method, route, request.headers);
     const proceed = () => {
       try {
+        if (!METHODS.includes(request.method)) throw unknownMethod(request.method);
         if (operation?.access === 'administrator') access.checkAdmin(request.headers);
         else if (operation?.access !== 'anyone' && !(operation?.access === 'metrics' && config.openMetrics)) {
           access.checkUser(request.headers);
@@ -98,17 +99,7 @@ export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyI
   });
 
   app.setErrorHandler((error, request, reply) => refuse(error, request, reply));
-  app.setNotFoundHandler((request, reply) =>
-    refuse(
-      new HttpError(
-        404,
-        'ERR_TFT_HTTP_NOT_FOUND',
-        `there is nothing at ${request.url.slice(0, 120)}; /docs lists all`,
-      ),
-      request,
-      reply,
-    ),
-  );
+  app.setNotFoundHandler((request, reply) => refuse(notFound(request.url), request, reply));
 
   const routes: DescribedRoute[] = [];
   app.addHook('onRoute', ({ method, url, config: routeConfig }) => {
@@ -131,6 +122,7 @@ export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyI
     request.refusal = error;
     const body: ErrorBody = { error: error.message, code: error.code, request_id: request.id };
     if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter));
+    if (error.status === 405 && !reply.hasHeader('allow')) reply.header('allow', 'GET, HEAD, POST');
     if (error.status === 401) reply.header('www-authenticate', 'Bearer');
     // What was not read of the body cannot be the next request.
     const unread = error.status === 408 || error.status === 413 || error.status === CLIENT_GONE;
@@ -148,30 +140,43 @@ function refuseOtherMethods(app: FastifyInstance, routes: readonly DescribedRout
     app.route({
       method: METHODS.filter((method) => !allowed.includes(method)),
       url,
-      handler: (request, reply) => {
+      // Before anything of the request is judged: it is wrong whatever it has.
+      onRequest: (request, reply, done) => {
         reply.header('allow', allowed.join(', '));
-        throw new HttpError(
-          405,
-          'ERR_TFT_HTTP_METHOD',
-          `${url} takes ${allowed.join(' and ')}, not ${request.method}`,
-        );
+        const message = `${url} takes ${allowed.join(' and ')}, not ${request.method}`;
+        done(new HttpError(405, 'ERR_TFT_HTTP_METHOD', message));
       },
+      handler: () => {},
     });
   }
 }
 
-const CONNECTION_ERRORS: Readonly<Record<string, [status: string, code: string, message: string]>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: [
-    '408 Request Timeout',
-    'ERR_TFT_HTTP_TIMEOUT',
-    'the request did not arrive in time',
-  ],
-  HPE_HEADER_OVERFLOW: [
-    '431 Request Header Fields Too Large',
-    'ERR_TFT_HTTP_HEADER',
-    'the headers are larger than 16 KiB',
-  ],
-};
+function notFound(url: string): HttpError {
+  return new HttpError(
+    404,
+    'ERR_TFT_HTTP_NOT_FOUND',
+    `there is nothing at ${url.slice(0, 120)}; /docs lists all`,
+  );
+}
+
+function unknownMethod(method: string): HttpError {
+  return new HttpError(405, 'ERR_TFT_HTTP_METHOD', `the method ${method.slice(0, 20)} is taken nowhere here`);
+}
+
+/** What a connection that never made a request is told, by Node's code. */
+function connectionError(error: Error & { code?: string; rawPacket?: unknown }): HttpError {
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return new HttpError(408, 'ERR_TFT_HTTP_TIMEOUT', 'the request did not arrive in time');
+  }
+  if (error.code === 'HPE_HEADER_OVERFLOW') {
+    return new HttpError(431, 'ERR_TFT_HTTP_HEADER', 'the headers are larger than 16 KiB');
+  }
+  const begin =
+    error.rawPacket instanceof Uint8Array ? Buffer.from(error.rawPacket).toString('latin1', 0, 400) : '';
+  const [, method] = /^([A-Z]{1,20}) \S+ HTTP\/1/.exec(begin) ?? [];
+  if (error.code === 'HPE_INVALID_METHOD' && method !== undefined) return unknownMethod(method);
+  return new HttpError(400, 'ERR_TFT_HTTP_HEADER', 'the request is not HTTP');
+}
 
 /** What is no HTTP, or came too slowly, never becomes a request; it is answered by hand. */
 function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
@@ -179,23 +184,14 @@ function refuseConnection(error: Error & { code?: string }, socket: Socket): voi
     socket.destroy();
     return;
   }
-  const [status, code, message] = CONNECTION_ERRORS[error.code ?? ''] ?? [
-    '400 Bad Request',
-    'ERR_TFT_HTTP_HEADER',
-    'the request is not HTTP',
-  ];
+  const { status, code, message } = connectionError(error);
   const body = JSON.stringify({ error: message, code } satisfies ErrorBody);
   socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n` +
-      `Connection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
   );
 }
 
 function round(milliseconds: number): number {
   return Math.round(milliseconds * 100) / 100;
-}
-
-/** The server that an app listens with. */
-export function serverOf(app: FastifyInstance): Server {
-  return app.server;
 }

@@ -375,6 +375,12 @@ describe('what is hardly a request', () => {
     expect(await askRaw(tiny.url, `${head}${many}\r\n`)).toMatch(/^HTTP\/1.1 431 /);
   });
 
+  test('a method that nobody knows is a 405', async () => {
+    const text = await askRaw(tiny.url, 'BREW /predict HTTP/1.1\r\nHost: a\r\n\r\n');
+    expect(text).toMatch(/^HTTP\/1.1 405 /);
+    expect(text).toContain('ERR_TFT_HTTP_METHOD');
+  });
+
   test.each([
     ['what is no HTTP', '\x16\x03\x01 hello\r\n\r\n'],
     ['two lengths', 'POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}'],
