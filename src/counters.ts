@@ -27,7 +27,7 @@ export interface EngineCounters {
   readonly outputMicroseconds: number;
   /** Time that runs took, summed over batches. */
   readonly busyMicroseconds: number;
-  /** [n]: batches with n servers. */
+  /** At place n: batches with n servers. */
   readonly batchSizes: readonly number[];
   /** Servers that wait now. */
   readonly waitingServers: number;
