@@ -6,6 +6,7 @@ import { aborted } from './abort.js';
 import type { Backend, BackendName, Precision } from './backends/backend.js';
 import { selectBackend } from './backends/select.js';
 import { type AcceptedInputs, Contract, type ForecastInputs } from './contract.js';
+import type { EngineCounters } from './counters.js';
 import { inRequest, TFTError } from './errors.js';
 import { Forecast } from './forecast.js';
 import { loadModel, MODEL_FILE, type ModelDescription } from './model.js';
@@ -216,6 +217,11 @@ export class TFTEngine {
         decoderCat: new Int32Array(batch * sizes.decoderCat),
       });
     }
+  }
+
+  /** Totals since the engine was loaded, and what waits now: for metrics. */
+  counters(): EngineCounters {
+    return this.#backend.counters();
   }
 
   /** Lets what runs and waits finish, refuses what comes later, and frees the model. May be called again. */

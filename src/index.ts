@@ -4,6 +4,7 @@ export { type BuildEngineOptions, type BuiltEngine, buildEngine } from './builde
 export type { BuildOptions, Profile } from './builder/build-options.js';
 export type { BuildProgress, OnBuildProgress } from './builder/progress.js';
 export type { ForecastInputs } from './contract.js';
+export type { EngineCounters } from './counters.js';
 export { type EngineInfo, TFTEngine, type WarmupOptions } from './engine.js';
 export { TFTError, type TFTErrorCode, type TFTErrorOptions } from './errors.js';
 export * from './fleet/index.js';

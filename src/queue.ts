@@ -6,6 +6,7 @@
 // large request take turns, so that a small request waits for one part of each large one and never for all.
 import type { Backend, BackendInfo, SlabRunner } from './backends/backend.js';
 import type { AcceptedInputs, Contract } from './contract.js';
+import { type EngineCounters, Tally } from './counters.js';
 import { inRequest, TFTError } from './errors.js';
 import { Request, type RequestOptions } from './request.js';
 import { type Slab, SlabPool } from './slab.js';
@@ -41,6 +42,7 @@ export class BatchQueue implements Backend {
   readonly #contract: Contract;
   readonly #limit: number;
   readonly #slabs: SlabPool;
+  readonly #tally: Tally;
   readonly #shared: Turn = [];
   /** The turns that have batches waiting, the next one first. */
   readonly #turns: Turn[] = [];
@@ -62,6 +64,7 @@ export class BatchQueue implements Backend {
     this.#contract = contract;
     this.#limit = options.queueLimit;
     this.#slabs = new SlabPool(contract.sizes, this.maxBatch, KEPT_SLABS);
+    this.#tally = new Tally(this.maxBatch);
   }
 
   submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Float32Array> {
@@ -70,14 +73,27 @@ export class BatchQueue implements Backend {
     for (const inputs of list) servers += inputs.batch;
     this.#refuseWhenFull(servers);
     const batches = this.#batchesFor(servers);
+    const begin = performance.now();
     this.#pack(list, batches, numbered);
-    const request = new Request(servers, this.#contract.sizes.predictions, options, () =>
-      this.#withdraw(request, batches),
-    );
+    this.#tally.inputMicroseconds += (performance.now() - begin) * 1000;
+    const request = new Request(servers, this.#contract.sizes.predictions, options, ({ code }) => {
+      this.#tally.ended(code);
+      this.#withdraw(request, batches);
+    });
+    this.#tally.accepted++;
     this.#enqueue(request, batches);
     this.#pump();
     request.watch();
     return request.promise;
+  }
+
+  counters(): EngineCounters {
+    return {
+      ...this.#tally,
+      batchSizes: [...this.#tally.batchSizes],
+      waitingServers: this.#waitingServers,
+      runningBatches: this.#running === undefined ? 0 : 1,
+    };
   }
 
   close(): Promise<void> {
@@ -99,6 +115,7 @@ export class BatchQueue implements Backend {
     const batches = this.#waitingBatches + Math.ceil(servers / this.maxBatch);
     const mostBatches = 2 * Math.ceil(this.#limit / this.maxBatch) + 1;
     if (this.#waitingServers + servers > this.#limit || batches > mostBatches) {
+      this.#tally.refused++;
       throw new TFTError(
         'ERR_TFT_QUEUE_FULL',
         `${this.#waitingServers} servers are waiting and ${servers} more would pass the limit of ` +
@@ -201,13 +218,22 @@ export class BatchQueue implements Backend {
     this.#leave(batch);
     this.#waitingServers -= batch.filled;
     batch.begun = true;
+    const tally = this.#tally;
+    const begin = performance.now();
+    for (const { request, from } of batch.pieces) {
+      if (from === 0) tally.queueMicroseconds += request.waitedMs * 1000;
+    }
     this.#runner.run(batch.slab, batch.filled).then(
       (slab) => {
+        const end = performance.now();
+        tally.ran(batch.filled, end - begin);
+        tally.inferMicroseconds += (end - begin) * 1000 * batch.pieces.length;
         // The next batch first, so that the backend works while the results are handed out.
         this.#next();
         for (const { request, slot, from, count } of batch.pieces) {
-          request.answer(slab.predictions, slot, from, count);
+          if (request.answer(slab.predictions, slot, from, count)) tally.succeeded++;
         }
+        tally.outputMicroseconds += (performance.now() - end) * 1000 * batch.pieces.length;
         this.#slabs.give(slab);
       },
       (error: TFTError) => {

@@ -19,22 +19,23 @@ export class Request {
   settled = false;
   readonly #width: number;
   readonly #options: RequestOptions;
-  readonly #withdraw: () => void;
+  readonly #withdraw: (error: TFTError) => void;
   readonly #fail = (error: TFTError) => this.fail(error);
   #resolve!: (predictions: Float32Array) => void;
   #reject!: (error: unknown) => void;
   #result: Float32Array | undefined;
   #answered = 0;
-  #begun = false;
+  readonly #arrived = performance.now();
+  #begun: number | undefined;
   #deadline = Infinity;
   #timer: NodeJS.Timeout | undefined;
 
   /**
    * @param servers the number of servers.
    * @param width the number of predicted values for each server.
-   * @param withdraw takes what is still waiting of a failed request out of the queue.
+   * @param withdraw takes what is still waiting of a request that failed with this error out of the queue.
    */
-  constructor(servers: number, width: number, options: RequestOptions, withdraw: () => void) {
+  constructor(servers: number, width: number, options: RequestOptions, withdraw: (error: TFTError) => void) {
     this.servers = servers;
     this.#width = width;
     this.#options = options;
@@ -50,7 +51,7 @@ export class Request {
   watch(): void {
     const { signal, deadlineMs } = this.#options;
     if (signal) watchSignal(signal, this.#fail);
-    if (deadlineMs !== undefined && !this.#begun) {
+    if (deadlineMs !== undefined && this.#begun === undefined) {
       this.#deadline = performance.now() + deadlineMs;
       this.#timer = setTimeout(() => this.fail(this.#late()), Math.min(deadlineMs, LONGEST_TIMER));
     }
@@ -58,19 +59,28 @@ export class Request {
 
   /** Called before a part runs: false when the request's time is over, and then it has failed. */
   begin(): boolean {
-    if (this.#begun) return true;
+    if (this.#begun !== undefined) return true;
     if (this.#deadline !== Infinity && performance.now() > this.#deadline) {
       this.fail(this.#late());
       return false;
     }
-    this.#begun = true;
+    this.#begun = performance.now();
     clearTimeout(this.#timer);
     return true;
   }
 
-  /** Takes the predictions of `count` servers, from the request's server `from` on, out of a slab's. */
-  answer(predictions: Float32Array, slot: number, from: number, count: number): void {
-    if (this.settled) return;
+  /** Milliseconds that the request waited before its first part ran; 0 while it waits. */
+  get waitedMs(): number {
+    return this.#begun === undefined ? 0 : this.#begun - this.#arrived;
+  }
+
+  /**
+   * Takes the predictions of `count` servers, from the request's server `from` on, out of a slab's.
+   *
+   * @returns whether the request is answered with that.
+   */
+  answer(predictions: Float32Array, slot: number, from: number, count: number): boolean {
+    if (this.settled) return false;
     const start = slot * this.#width;
     const end = start + count * this.#width;
     if (this.#result === undefined && count === this.servers) {
@@ -81,12 +91,14 @@ export class Request {
         this.fail(
           new TFTError('ERR_TFT_OUTPUT_BUFFER', '`out` was detached or resized while the request waited'),
         );
-        return;
+        return false;
       }
       this.#result.set(predictions.subarray(start, end), from * this.#width);
     }
     this.#answered += count;
-    if (this.#answered === this.servers) this.finish();
+    if (this.#answered < this.servers) return false;
+    this.finish();
+    return true;
   }
 
   /** Where the predictions of all servers go, for who has them all at once and then calls `finish`. */
@@ -106,7 +118,7 @@ export class Request {
   fail(error: TFTError): void {
     if (this.settled) return;
     this.#settle();
-    this.#withdraw();
+    this.#withdraw(error);
     this.#reject(error);
   }
 

@@ -2,9 +2,9 @@
 
     uv run --project python benchmarks/gpu/without_lstm.py BUNDLE FOLDER
 
-Each LSTM is replaced by its own input, which has the shape of its output where the model's embedding is as wide
-as its state. The numbers that come out mean nothing. Writes nolstm-fp32.onnx, and nolstm-fp16.onnx if the bundle
-has the variant.
+Each LSTM is replaced by its own input, which has the shape of its output where the model's embedding is as
+wide as its state. The numbers that come out mean nothing. Writes nolstm-fp32.onnx, and nolstm-fp16.onnx if
+the bundle has the variant.
 """
 
 import argparse

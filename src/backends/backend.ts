@@ -1,6 +1,7 @@
 // What every backend is to the engine: something that takes requests and answers them (Backend), made of
 // something that runs one slab at a time (SlabRunner, under the queue) or scheduling by itself.
 import type { AcceptedInputs } from '../contract.js';
+import type { EngineCounters } from '../counters.js';
 import type { RequestOptions } from '../request.js';
 import type { Slab } from '../slab.js';
 
@@ -48,6 +49,8 @@ export interface Backend {
   runSync?(inputs: AcceptedInputs, out: Float32Array): void;
   /** Sets up what the first runs would, where the backend knows better than running made-up inputs. */
   warmup?(): Promise<void>;
+  /** What was done so far; also after `close`. */
+  counters(): EngineCounters;
   /** Lets what runs and waits finish, refuses what comes later, and frees the model. Called once. */
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@
 // runs together and what is late is decided there (cpp/core).
 import { setImmediate } from 'node:timers/promises';
 import type { AcceptedInputs, Contract } from '../contract.js';
+import type { EngineCounters } from '../counters.js';
 import { inRequest, TFTError } from '../errors.js';
 import type { ModelDescription } from '../model.js';
 import type { Handle, NativeEngine, NativeLoadOptions } from '../native/addon.js';
@@ -135,6 +136,31 @@ export class TensorRtBackend implements Backend {
     } catch (error) {
       throw fromNative(error);
     }
+  }
+
+  counters(): EngineCounters {
+    const { copyInMicroseconds, runMicroseconds, copyOutMicroseconds, ...counters } = this.#native.counters();
+    const { accepted, succeeded, failed, cancelled, expired, refused, servers, batches } = counters;
+    // The core times batches; a request's share of them is taken to be the average.
+    const shared = batches === 0 ? 0 : Math.max(1, succeeded / batches);
+    return {
+      accepted,
+      succeeded,
+      failed,
+      cancelled,
+      expired,
+      refused,
+      servers,
+      batches,
+      queueMicroseconds: counters.queueMicroseconds,
+      inputMicroseconds: copyInMicroseconds * shared,
+      inferMicroseconds: runMicroseconds * shared,
+      outputMicroseconds: copyOutMicroseconds * shared,
+      busyMicroseconds: copyInMicroseconds + runMicroseconds + copyOutMicroseconds,
+      batchSizes: counters.batchSizes,
+      waitingServers: counters.waitingServers,
+      runningBatches: counters.runningBatches,
+    };
   }
 
   async close(): Promise<void> {

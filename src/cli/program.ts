@@ -11,6 +11,7 @@ import { OK } from './exit-codes.js';
 import { reportFailure } from './failure.js';
 import { inspectCommand } from './inspect.js';
 import { predictCommand } from './predict.js';
+import { serveCommand } from './serve.js';
 import { trtexecCommand } from './trtexec/command.js';
 import { verifyCommand } from './verify.js';
 
@@ -18,6 +19,7 @@ const EXAMPLES = `
 Examples:
   $ tft demo                      forecasts of a sample fleet, here and now
   $ tft predict history.csv       forecasts of your servers
+  $ tft serve                     forecasts over HTTP
   $ tft doctor                    what this machine can run
   $ tft verify models/demo        is the model computed right here?
 
@@ -27,6 +29,7 @@ takes the colours out.`;
 const COMMANDS = [
   predictCommand,
   demoCommand,
+  serveCommand,
   doctorCommand,
   verifyCommand,
   buildCommand,

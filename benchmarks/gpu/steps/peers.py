@@ -2,8 +2,8 @@
 by autocast, and the exported graph on the CPU by ONNX Runtime.
 
 PyTorch runs the network alone, on inputs that pytorch-forecasting has scaled and that are on the GPU already;
-ours starts from raw values in host memory. As a CUDA graph it is the network as prepared for training, since the
-original cannot be captured: the same function, with fewer and faster steps.
+ours starts from raw values in host memory. As a CUDA graph it is the network as prepared for training, since
+the original cannot be captured: the same function, with fewer and faster steps.
 """
 
 import argparse

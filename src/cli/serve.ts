@@ -1,0 +1,104 @@
+// `tft serve`: the HTTP service, until it is told to stop.
+import { Command, Option } from 'commander';
+import {
+  makeLog,
+  printableConfig,
+  readConfig,
+  Service,
+  type ServiceLog,
+  type Setting,
+  settings,
+  startTracing,
+} from '../service/index.js';
+import type { Console } from './console.js';
+import { FAILED, OK } from './exit-codes.js';
+import { DEMO_BUNDLE } from './shared-options.js';
+
+type Flags = Record<string, string | boolean | undefined>;
+
+const EXAMPLES = `
+Every setting is also a variable of the environment (--max-wait-ms is TFT_SERVE_MAX_WAIT_MS) and a key of the JSON
+file (maxWaitMs). A flag wins over the environment, that over the file. API keys come from the environment
+(TFT_SERVE_API_KEYS, TFT_SERVE_ADMIN_KEYS, separated by commas) or from files.
+
+Signals: SIGTERM and SIGINT stop it when what is under way is finished, a second one at once; SIGHUP loads the
+model, the keys and the certificates again.
+
+Examples:
+  $ tft serve
+  $ tft serve --model models/mine --port 9000
+  $ tft serve --host 0.0.0.0 --api-keys-file keys.txt
+  $ tft serve --config serve.json --print-config`;
+
+export function serveCommand(console: Console, exit: (status: number) => void): Command {
+  const command = new Command('serve')
+    .summary('serve forecasts over HTTP')
+    .description('Serves forecasts over HTTP: JSON at /predict, and the KServe v2 protocol of Triton.')
+    .option('--config <file>', 'settings as JSON; a flag or a variable of the environment wins')
+    .option('--print-config', 'print the settings in force, keys hidden, and end');
+  for (const setting of settings) {
+    const option = optionOf(setting);
+    if (option) command.addOption(option);
+  }
+  return command.addHelpText('after', EXAMPLES).action(async (options: Flags) => {
+    // What commander made up as a default must not win over the environment.
+    const given = Object.entries(options).filter(([key]) => command.getOptionValueSource(key) === 'cli');
+    const { config: file, printConfig, ...flags }: Flags = Object.fromEntries(given);
+    const config = readConfig({
+      flags,
+      environment: process.env,
+      file: typeof file === 'string' ? file : undefined,
+      defaults: { model: DEMO_BUNDLE },
+    });
+    if (printConfig) {
+      await console.out.write(`${printableConfig(config)}\n`);
+      return exit(OK);
+    }
+    const log = makeLog(config.logLevel);
+    const stopTracing = await startTracing(process.env, log);
+    const service = await Service.start(config, log);
+    const finished = await untilStopped(service, log);
+    await stopTracing();
+    exit(finished ? OK : FAILED);
+    // A native library may keep threads of its own; nothing is left to do.
+    process.exitCode = finished ? OK : FAILED;
+  });
+}
+
+function optionOf({ key, flag, kind, choices, meaning, fallback }: Setting): Option | undefined {
+  if (flag === undefined) return undefined;
+  const shown = fallback === undefined || kind === 'boolean' ? '' : ` (default: ${String(fallback)})`;
+  const short = key === 'model' ? '-m, ' : '';
+  if (kind === 'boolean') {
+    // What is on by default can only be turned off.
+    return new Option(
+      fallback === true ? `--no-${flag.slice(2)}` : flag,
+      fallback === true ? `do not ${meaning}` : meaning,
+    ).default(undefined);
+  }
+  const option = new Option(`${short}${flag} <${kind === 'number' ? 'n' : 'value'}>`, `${meaning}${shown}`);
+  return choices === undefined ? option : option.choices(choices);
+}
+
+/** @returns whether all requests were finished, and the model could be loaded at all. */
+async function untilStopped(service: Service, log: ServiceLog): Promise<boolean> {
+  return new Promise((resolve) => {
+    let signals = 0;
+    const onStop = (signal: NodeJS.Signals) => {
+      if (++signals > 1) {
+        log.warn(`${signal} again: ended at once`);
+        process.exit(FAILED);
+      }
+      service.stop().then(resolve);
+    };
+    process.on('SIGTERM', onStop).on('SIGINT', onStop);
+    process.on('SIGHUP', () => {
+      service.reload().catch((error: unknown) => log.error({ err: error }, 'not all was loaded again'));
+    });
+    service.loaded.catch(async () => {
+      // The log has said why. A supervisor sees the status and tries again.
+      await service.stop();
+      resolve(false);
+    });
+  });
+}

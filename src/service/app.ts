@@ -1,0 +1,197 @@
+// Puts the routes together with what all requests have in common: keys, ids, errors, logs, metrics, spans.
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Access } from './access.js';
+import type { Parts } from './forecast-request.js';
+import { CLIENT_GONE, type ErrorBody, HttpError, toHttpError } from './http-error.js';
+import { makeServer } from './listener.js';
+import { RefusalLog, type ServiceLog } from './logging.js';
+import type { DescribedRoute } from './openapi.js';
+import { docsRoutes } from './routes/docs.js';
+import { healthRoutes } from './routes/health.js';
+import { inferRoutes } from './routes/infer.js';
+import { modelRoutes } from './routes/models.js';
+import { predictRoute } from './routes/predict.js';
+import type { RequestSpan } from './tracing.js';
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY'];
+const REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
+const LONGEST_PARAMETER = 200;
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** performance.now() when the headers were there. */
+    arrived: number;
+    span: RequestSpan | undefined;
+    /** What it was refused with. */
+    refusal: HttpError | undefined;
+  }
+}
+
+/** Makes the app; it does not listen yet. */
+export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyInstance {
+  const { config, host, metrics, tracing } = parts;
+  const refusals = new RefusalLog(log);
+  let counted = 0;
+  const prefix = `${process.pid.toString(36)}-${Date.now().toString(36)}-`;
+  const app = Fastify({
+    serverFactory: (handler) => makeServer(config, handler as Parameters<typeof makeServer>[1]),
+    genReqId: ({ headers }) => {
+      const given = headers['x-request-id'];
+      return typeof given === 'string' && REQUEST_ID.test(given)
+        ? given
+        : `${prefix}${(++counted).toString(36)}`;
+    },
+    routerOptions: { maxParamLength: LONGEST_PARAMETER, ignoreTrailingSlash: true },
+    // A request that comes while the service drains is one that a client may still send; it is served.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    clientErrorHandler: refuseConnection,
+    frameworkErrors: (error, request, reply) =>
+      refuse(error, request as FastifyRequest, reply as FastifyReply),
+  });
+  app.decorateRequest('arrived', 0);
+  app.decorateRequest('span', undefined);
+  app.decorateRequest('refusal', undefined);
+
+  // Bodies are read by those who know their limits (read-body.ts).
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+
+  app.addHook('onRequest', (request, reply, done) => {
+    request.arrived = performance.now();
+    reply.header('x-request-id', request.id);
+    if (host.state.phase === 'stopping' && request.raw.httpVersionMajor === 1)
+      reply.header('connection', 'close');
+    const {
+      url: route = '',
+      config: { operation },
+    } = request.routeOptions;
+    request.span = tracing.begin(request.method, route, request.headers);
+    const proceed = () => {
+      try {
+        if (!METHODS.includes(request.method)) throw unknownMethod(request.method);
+        if (operation?.access === 'administrator') access.checkAdmin(request.headers);
+        else if (operation?.access !== 'anyone' && !(operation?.access === 'metrics' && config.openMetrics)) {
+          access.checkUser(request.headers);
+        }
+        done();
+      } catch (error) {
+        done(error as Error);
+      }
+    };
+    if (request.span) request.span.run(proceed);
+    else proceed();
+  });
+
+  app.addHook('onResponse', (request, reply, done) => {
+    const { refusal, span } = request;
+    const seconds = (performance.now() - request.arrived) / 1000;
+    const route = request.routeOptions.url ?? 'none';
+    metrics.answered(route, request.method, reply.statusCode, seconds);
+    if (refusal) metrics.refused(refusal.code);
+    span?.end(reply.statusCode, refusal);
+    const facts = { requestId: request.id, method: request.method, route, ms: round(seconds * 1000) };
+    if (refusal) refusals.write(refusal, facts);
+    else if (config.accessLog) log.info({ ...facts, status: reply.statusCode }, 'answered');
+    done();
+  });
+
+  app.setErrorHandler((error, request, reply) => refuse(error, request, reply));
+  app.setNotFoundHandler((request, reply) => refuse(notFound(request.url), request, reply));
+
+  const routes: DescribedRoute[] = [];
+  app.addHook('onRoute', ({ method, url, config: routeConfig }) => {
+    for (const each of [method].flat()) {
+      if (each !== 'HEAD' && routeConfig?.operation) {
+        routes.push({ method: each, url, operation: routeConfig.operation });
+      }
+    }
+  });
+  healthRoutes(app, parts);
+  predictRoute(app, parts);
+  inferRoutes(app, parts);
+  modelRoutes(app, parts);
+  docsRoutes(app, routes);
+  refuseOtherMethods(app, routes);
+  return app;
+
+  function refuse(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    const error = toHttpError(thrown);
+    request.refusal = error;
+    const body: ErrorBody = { error: error.message, code: error.code, request_id: request.id };
+    if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter));
+    if (error.status === 405 && !reply.hasHeader('allow')) reply.header('allow', 'GET, HEAD, POST');
+    if (error.status === 401) reply.header('www-authenticate', 'Bearer');
+    // What was not read of the body cannot be the next request.
+    const unread = error.status === 408 || error.status === 413 || error.status === CLIENT_GONE;
+    if (unread && request.raw.httpVersionMajor === 1) reply.header('connection', 'close');
+    return reply.code(error.status).type('application/json').send(JSON.stringify(body));
+  }
+}
+
+/** Every path answers other methods with 405 and the ones that it takes. */
+function refuseOtherMethods(app: FastifyInstance, routes: readonly DescribedRoute[]): void {
+  const byUrl = new Map<string, string[]>();
+  for (const { url, method } of routes) byUrl.set(url, [...(byUrl.get(url) ?? []), method]);
+  for (const [url, taken] of byUrl) {
+    const allowed = taken.includes('GET') ? [...taken, 'HEAD'] : taken;
+    app.route({
+      method: METHODS.filter((method) => !allowed.includes(method)),
+      url,
+      // Before anything of the request is judged: it is wrong whatever it has.
+      onRequest: (request, reply, done) => {
+        reply.header('allow', allowed.join(', '));
+        const message = `${url} takes ${allowed.join(' and ')}, not ${request.method}`;
+        done(new HttpError(405, 'ERR_TFT_HTTP_METHOD', message));
+      },
+      handler: () => {},
+    });
+  }
+}
+
+function notFound(url: string): HttpError {
+  return new HttpError(
+    404,
+    'ERR_TFT_HTTP_NOT_FOUND',
+    `there is nothing at ${url.slice(0, 120)}; /docs lists all`,
+  );
+}
+
+function unknownMethod(method: string): HttpError {
+  return new HttpError(405, 'ERR_TFT_HTTP_METHOD', `the method ${method.slice(0, 20)} is taken nowhere here`);
+}
+
+/** What a connection that never made a request is told, by Node's code. */
+function connectionError(error: Error & { code?: string; rawPacket?: unknown }): HttpError {
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return new HttpError(408, 'ERR_TFT_HTTP_TIMEOUT', 'the request did not arrive in time');
+  }
+  if (error.code === 'HPE_HEADER_OVERFLOW') {
+    return new HttpError(431, 'ERR_TFT_HTTP_HEADER', 'the headers are larger than 16 KiB');
+  }
+  const begin =
+    error.rawPacket instanceof Uint8Array ? Buffer.from(error.rawPacket).toString('latin1', 0, 400) : '';
+  const [, method] = /^([A-Z]{1,20}) \S+ HTTP\/1/.exec(begin) ?? [];
+  if (error.code === 'HPE_INVALID_METHOD' && method !== undefined) return unknownMethod(method);
+  return new HttpError(400, 'ERR_TFT_HTTP_HEADER', 'the request is not HTTP');
+}
+
+/** What is no HTTP, or came too slowly, never becomes a request; it is answered by hand. */
+function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { status, code, message } = connectionError(error);
+  const body = JSON.stringify({ error: message, code } satisfies ErrorBody);
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+function round(milliseconds: number): number {
+  return Math.round(milliseconds * 100) / 100;
+}

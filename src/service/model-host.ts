@@ -1,0 +1,216 @@
+// Keeps the model that is served: loads it while the service answers already, and puts a new version in its place
+// without losing a request.
+import type { EngineCounters } from '../counters.js';
+import { TFTEngine } from '../engine.js';
+import { TFTError } from '../errors.js';
+import type { LoadOptions } from '../options.js';
+import { type ServerSizes, serverSizes } from '../slab.js';
+import type { ServiceConfig } from './config-schema.js';
+import { HttpError } from './http-error.js';
+import type { ServiceLog } from './logging.js';
+import { findModel, type ModelSource } from './model-source.js';
+import { inputSpecs, type TensorSpec } from './tensors.js';
+
+/** A loaded model and what requests need to know of it. */
+export interface ServedModel {
+  readonly engine: TFTEngine;
+  readonly name: string;
+  readonly version: string;
+  readonly inputs: readonly TensorSpec[];
+  readonly sizes: ServerSizes;
+  /** Values of one server in all inputs. */
+  readonly valuesPerServer: number;
+}
+
+/** What /v2/health/ready and the metrics say. */
+export interface HostState {
+  readonly phase: 'loading' | 'ready' | 'failed' | 'stopping';
+  readonly reason: string;
+}
+
+interface Held {
+  readonly model: ServedModel;
+  users: number;
+  retired: boolean;
+}
+
+type Settings = Pick<
+  ServiceConfig,
+  'model' | 'name' | 'backend' | 'precision' | 'maxBatch' | 'threads' | 'tensorrt' | 'queueLimit'
+>;
+
+/** Called with a model that is put in its place, and with its last counters once it is gone. */
+export interface HostEvents {
+  gone?(model: ServedModel, counters: EngineCounters): void;
+}
+
+/** Loads, holds, swaps and closes models. */
+export class ModelHost {
+  readonly #settings: Settings;
+  readonly #log: ServiceLog;
+  readonly #events: HostEvents;
+  /** The current one last; those before it finish what they began. */
+  #held: Held[] = [];
+  #state: HostState = { phase: 'loading', reason: 'the model is being loaded' };
+  #loading: Promise<unknown> = Promise.resolve();
+  #fatal: Error | undefined;
+
+  constructor(settings: Settings, log: ServiceLog, events: HostEvents = {}) {
+    this.#settings = settings;
+    this.#log = log;
+    this.#events = events;
+  }
+
+  get state(): HostState {
+    return this.#state;
+  }
+
+  /** Why the process can serve no more and should be started again. */
+  get fatal(): Error | undefined {
+    return this.#fatal;
+  }
+
+  /** The model that new requests get. */
+  get current(): ServedModel | undefined {
+    const last = this.#held.at(-1);
+    return last === undefined || last.retired ? undefined : last.model;
+  }
+
+  /** All that still run something: the current one and those that finish. */
+  get live(): readonly ServedModel[] {
+    return this.#held.map(({ model }) => model);
+  }
+
+  /**
+   * Loads what is at the model's path now and puts it in the place of the current one, which finishes what it has.
+   * One load at a time; the current one stays when it fails.
+   *
+   * @throws TFTError as TFTEngine.load.
+   */
+  load(): Promise<ServedModel> {
+    const next = this.#loading.then(() => this.#load());
+    this.#loading = next.catch(() => {});
+    return next;
+  }
+
+  /** Lends the current model; it is not closed before `use` has ended. */
+  async lend<T>(use: (model: ServedModel) => Promise<T>): Promise<T> {
+    const held = this.#held.at(-1);
+    if (held === undefined || held.retired) {
+      throw new HttpError(503, 'ERR_TFT_HTTP_NOT_READY', this.#state.reason, { retryAfter: 5 });
+    }
+    held.users++;
+    try {
+      return await use(held.model);
+    } catch (error) {
+      if (error instanceof TFTError && error.code === 'ERR_TFT_DEVICE_LOST') this.#lost(error);
+      throw error;
+    } finally {
+      held.users--;
+      if (held.retired && held.users === 0) void this.#close(held);
+    }
+  }
+
+  /** Readiness ends; requests that come all the same are served. */
+  stopping(): void {
+    this.#state = { phase: 'stopping', reason: 'the service is stopping' };
+  }
+
+  /** Closes every model, after what they have begun. */
+  async close(): Promise<void> {
+    this.stopping();
+    await this.#loading;
+    await Promise.all(this.#held.map((held) => this.#close(held)));
+  }
+
+  async #load(): Promise<ServedModel> {
+    const stopping = this.#state.phase === 'stopping';
+    if (stopping) throw new HttpError(503, 'ERR_TFT_HTTP_NOT_READY', this.#state.reason);
+    const first = this.#held.length === 0;
+    if (first) this.#state = { phase: 'loading', reason: 'the model is being loaded' };
+    try {
+      const source = findModel(this.#settings.model);
+      const model = await this.#open(source, first);
+      const before = this.#held.at(-1);
+      this.#held.push({ model, users: 0, retired: false });
+      if (this.#state.phase !== 'stopping') this.#state = { phase: 'ready', reason: '' };
+      this.#log.info(
+        { model: model.name, version: model.version, ...summary(model.engine) },
+        before ? 'the new model serves' : 'ready',
+      );
+      if (before) this.#retire(before);
+      return model;
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      if (first) this.#state = { phase: 'failed', reason: `the model cannot be loaded: ${message}` };
+      this.#log.error(
+        { err: error },
+        first ? 'the model cannot be loaded' : 'reload failed; the old model stays',
+      );
+      throw error;
+    }
+  }
+
+  async #open({ path, version }: ModelSource, first: boolean): Promise<ServedModel> {
+    const { backend, precision, maxBatch, threads, tensorrt, queueLimit, name } = this.#settings;
+    const engine = await TFTEngine.load(path, {
+      backend,
+      precision,
+      maxBatch,
+      threads,
+      queueLimit,
+      // Its keys are checked by load, which names them.
+      tensorrt: tensorrt as LoadOptions['tensorrt'],
+      log: ({ level, message }) => {
+        this.#log[level]({ part: 'engine' }, message);
+        // Whoever waits for readiness sees how far it is.
+        if (first && this.#state.phase === 'loading') this.#state = { phase: 'loading', reason: message };
+      },
+    });
+    try {
+      await engine.warmup();
+      const sizes = serverSizes(engine.model);
+      return {
+        engine,
+        name: name ?? engine.model.name,
+        version,
+        inputs: inputSpecs(engine.model),
+        sizes,
+        valuesPerServer: sizes.encoderCont + sizes.encoderCat + sizes.decoderCont + sizes.decoderCat,
+      };
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
+  }
+
+  #retire(held: Held): void {
+    held.retired = true;
+    if (held.users === 0) void this.#close(held);
+  }
+
+  async #close(held: Held): Promise<void> {
+    held.retired = true;
+    const { engine, name, version } = held.model;
+    try {
+      await engine.close();
+    } catch (error) {
+      this.#log.error({ err: error, model: name, version }, 'a model could not be closed');
+    }
+    if (!this.#held.includes(held)) return;
+    this.#held = this.#held.filter((other) => other !== held);
+    this.#events.gone?.(held.model, engine.counters());
+    this.#log.info({ model: name, version }, 'closed');
+  }
+
+  #lost(error: TFTError): void {
+    this.#fatal ??= error;
+    if (this.#state.phase === 'stopping') return;
+    this.#state = { phase: 'failed', reason: `${error.message}; the process must be started again` };
+  }
+}
+
+function summary({ info }: TFTEngine) {
+  const { backend, device, precision, maxBatch, origin, why } = info;
+  return { backend, device, precision, maxBatch, origin, why };
+}

@@ -1,0 +1,35 @@
+// How a route describes itself for the OpenAPI document, beside its handler.
+import type { z } from 'zod';
+
+/** One operation of the API. */
+export interface Operation {
+  readonly summary: string;
+  readonly description?: string;
+  readonly tag: 'forecast' | 'kserve' | 'operations';
+  /** Who may call it. */
+  readonly access: 'anyone' | 'user' | 'administrator' | 'metrics';
+  /** Headers that it reads. */
+  readonly headers?: Readonly<Record<string, { description: string; schema: z.ZodType }>>;
+  readonly body?: Content;
+  /** By status. Errors that any operation may answer with are added by itself. */
+  readonly answers: Readonly<Record<number, Content & { readonly description: string }>>;
+  /** Statuses of errors that are this operation's own. */
+  readonly errors?: readonly number[];
+}
+
+/** What a body is, by media type. */
+export interface Content {
+  readonly json?: z.ZodType;
+  /** Bytes, and what they are. */
+  readonly binary?: string;
+  readonly text?: string;
+  readonly example?: unknown;
+  /** Whether a request may come without it. */
+  readonly optional?: boolean;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    operation?: Operation;
+  }
+}

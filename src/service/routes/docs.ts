@@ -1,0 +1,43 @@
+// The OpenAPI document and its page.
+import { createRequire } from 'node:module';
+import type { FastifyInstance } from 'fastify';
+import { type Described, docsPage } from '../docs-page.js';
+import { type DescribedRoute, openApiDocument } from '../openapi.js';
+import { openApi } from '../schemas.js';
+
+/** @param routes every route of the app, once all are registered. */
+export function docsRoutes(app: FastifyInstance, routes: readonly DescribedRoute[]): void {
+  const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string };
+  app.get(
+    '/openapi.json',
+    {
+      config: {
+        operation: {
+          summary: 'This document',
+          tag: 'operations',
+          access: 'user',
+          answers: { 200: { description: 'OpenAPI 3.1', json: openApi } },
+        },
+      },
+    },
+    async (_request, reply) => reply.type('application/json').send(openApiDocument(routes, version)),
+  );
+  app.get(
+    '/docs',
+    {
+      config: {
+        operation: {
+          summary: 'This document for people',
+          tag: 'operations',
+          access: 'user',
+          answers: { 200: { description: 'a page', text: 'text/html' } },
+        },
+      },
+    },
+    async (_request, reply) =>
+      reply
+        .type('text/html; charset=utf-8')
+        .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'")
+        .send(docsPage(openApiDocument(routes, version) as unknown as Described)),
+  );
+}

@@ -1,0 +1,68 @@
+// Whether the process lives, and whether it takes requests; and the metrics.
+import type { FastifyInstance } from 'fastify';
+import type { Parts } from '../forecast-request.js';
+import { live, ready } from '../schemas.js';
+
+export function healthRoutes(app: FastifyInstance, { host, pressure, metrics }: Parts): void {
+  app.get(
+    '/v2/health/live',
+    {
+      config: {
+        operation: {
+          summary: 'Whether the process lives',
+          description: '503 once the GPU is lost: the process must be started again.',
+          tag: 'operations',
+          access: 'anyone',
+          answers: {
+            200: { description: 'it does, also while it loads the model', json: live },
+            503: { description: 'it must be started again', json: live },
+          },
+        },
+      },
+    },
+    async (_request, reply) => {
+      const isLive = host.fatal === undefined;
+      return reply.code(isLive ? 200 : 503).send({ live: isLive });
+    },
+  );
+  app.get(
+    '/v2/health/ready',
+    {
+      config: {
+        operation: {
+          summary: 'Whether requests are served',
+          tag: 'operations',
+          access: 'anyone',
+          answers: {
+            200: { description: 'they are', json: ready },
+            503: { description: 'they are not, and why', json: ready },
+          },
+        },
+      },
+    },
+    async (_request, reply) => {
+      const { phase, reason } = host.state;
+      const model = host.current;
+      if (phase === 'ready' && model !== undefined) {
+        if (!pressure.isFull(model)) return { ready: true };
+        return reply.code(503).send({ ready: false, reason: 'the queue is full' });
+      }
+      return reply.code(503).send({ ready: false, reason: `${phase}: ${reason}` });
+    },
+  );
+  app.get(
+    '/metrics',
+    {
+      config: {
+        operation: {
+          summary: "Prometheus's metrics",
+          tag: 'operations',
+          access: 'metrics',
+          answers: { 200: { description: 'the metrics', text: 'text/plain' } },
+        },
+      },
+    },
+    async (_request, reply) =>
+      reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+  );
+}

@@ -1,0 +1,58 @@
+// POST /v2/models/{model}[/versions/{version}]/infer: KServe v2, JSON or binary.
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { sendBytes } from '../answer.js';
+import { forecastFor, type Parts } from '../forecast-request.js';
+import { answerInfer } from '../kserve-answer.js';
+import { understandInfer } from '../kserve-request.js';
+import { type ModelPath, modelNamed } from '../model-path.js';
+import { FORECAST_ERRORS, REQUEST_HEADERS } from '../openapi-parts.js';
+import type { Operation } from '../operation.js';
+import { inferAnswer, inferRequest } from '../schemas.js';
+
+const HEADER = 'inference-header-content-length';
+
+const operation: Operation = {
+  summary: 'Forecast by the KServe v2 protocol',
+  description:
+    'With the header Inference-Header-Content-Length the body is so many bytes of JSON, then the inputs as ' +
+    'little-endian bytes in their order.',
+  tag: 'kserve',
+  access: 'user',
+  headers: REQUEST_HEADERS,
+  body: { json: inferRequest, binary: 'JSON and then the tensors' },
+  answers: {
+    200: { description: 'the predictions', json: inferAnswer, binary: 'JSON and then the predictions' },
+  },
+  errors: [...FORECAST_ERRORS, 404],
+};
+
+export function inferRoutes(app: FastifyInstance, parts: Parts): void {
+  const { config, budget, host } = parts;
+  for (const url of ['/v2/models/:model/infer', '/v2/models/:model/versions/:version/infer']) {
+    app.post(
+      url,
+      { config: { operation } },
+      async (request: FastifyRequest<{ Params: ModelPath }>, reply) => {
+        modelNamed(host, request.params);
+        let jsonLength: number | undefined;
+        const bytes = await forecastFor(
+          parts,
+          request,
+          reply,
+          (body, model, header) => understandInfer(body, model, header, config.maxServers),
+          async (forecast, question, model) => {
+            const answer = await answerInfer(forecast, question, model);
+            jsonLength = answer.header;
+            return answer.bytes;
+          },
+        );
+        if (jsonLength === undefined) {
+          reply.type('application/json');
+        } else {
+          reply.type('application/octet-stream').header(HEADER, String(jsonLength));
+        }
+        return sendBytes(request, reply, bytes, { budget, compress: config.compress });
+      },
+    );
+  }
+}

@@ -1,0 +1,224 @@
+// What is served, by the KServe v2 protocol and Triton's extensions: metadata, configuration, statistics, repository.
+import { createRequire } from 'node:module';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Parts } from '../forecast-request.js';
+import { HttpError } from '../http-error.js';
+import type { ServedModel } from '../model-host.js';
+import { type ModelPath, modelNamed } from '../model-path.js';
+import {
+  modelConfig,
+  modelMetadata,
+  modelStatistics,
+  ready,
+  reloaded,
+  repositoryIndex,
+  serverMetadata,
+} from '../schemas.js';
+import { OUTPUT_NAME } from '../tensors.js';
+
+const EXTENSIONS = ['binary_tensor_data', 'model_configuration', 'model_repository', 'statistics'];
+const PLATFORM = 'tft_tensorrt';
+
+type ModelRequest = FastifyRequest<{ Params: ModelPath }>;
+
+export function modelRoutes(app: FastifyInstance, parts: Parts): void {
+  const { host, pressure } = parts;
+  const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string };
+  const tag = 'kserve';
+  const access = 'user';
+
+  app.get(
+    '/v2',
+    {
+      config: {
+        operation: {
+          summary: 'The server',
+          tag,
+          access,
+          answers: { 200: { description: 'its name, version and extensions', json: serverMetadata } },
+        },
+      },
+    },
+    async () => ({ name: 'tft-tensorrt', version, extensions: EXTENSIONS }),
+  );
+
+  for (const base of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
+    app.get(
+      base,
+      {
+        config: {
+          operation: {
+            summary: 'The model: its tensors',
+            tag,
+            access,
+            answers: { 200: { description: 'names, types and shapes', json: modelMetadata } },
+            errors: [404, 503],
+          },
+        },
+      },
+      async (request: ModelRequest) => metadata(modelNamed(host, request.params)),
+    );
+    app.get(
+      `${base}/ready`,
+      {
+        config: {
+          operation: {
+            summary: 'Whether the model takes requests',
+            tag,
+            access,
+            answers: { 200: { description: 'it does', json: ready } },
+            errors: [404, 503],
+          },
+        },
+      },
+      async (request: ModelRequest) => {
+        const model = modelNamed(host, request.params);
+        if (host.state.phase !== 'ready') {
+          throw new HttpError(503, 'ERR_TFT_HTTP_NOT_READY', host.state.reason, { retryAfter: 5 });
+        }
+        if (pressure.isFull(model)) {
+          throw new HttpError(503, 'ERR_TFT_HTTP_OVERLOADED', 'the queue is full', { retryAfter: 1 });
+        }
+        return { name: model.name, ready: true };
+      },
+    );
+    app.get(
+      `${base}/config`,
+      {
+        config: {
+          operation: {
+            summary: "The model's configuration, as Triton's clients ask for it",
+            tag,
+            access,
+            answers: { 200: { description: 'the configuration', json: modelConfig } },
+            errors: [404, 503],
+          },
+        },
+      },
+      async (request: ModelRequest) => configuration(modelNamed(host, request.params)),
+    );
+    app.get(
+      `${base}/stats`,
+      {
+        config: {
+          operation: {
+            summary: "The model's statistics since it was loaded",
+            tag,
+            access,
+            answers: { 200: { description: 'the statistics', json: modelStatistics } },
+            errors: [404, 503],
+          },
+        },
+      },
+      async (request: ModelRequest) => statistics(modelNamed(host, request.params)),
+    );
+  }
+
+  app.post(
+    '/v2/repository/index',
+    {
+      config: {
+        operation: {
+          summary: 'The models that are here',
+          tag,
+          access,
+          answers: { 200: { description: 'the one that is served', json: repositoryIndex } },
+        },
+      },
+    },
+    async () =>
+      host.live.map((model) => ({
+        name: model.name,
+        version: model.version,
+        state: model === host.current ? 'READY' : 'UNAVAILABLE',
+        reason: model === host.current ? '' : 'unloading',
+      })),
+  );
+  for (const url of ['/admin/reload', '/v2/repository/models/:model/load']) {
+    app.post(
+      url,
+      {
+        config: {
+          operation: {
+            summary: "Load what is at the model's path now and serve it in the place of the old one",
+            description:
+              'Requests under way are finished by the old one. When the new one fails, the old one stays.',
+            tag: 'operations',
+            access: 'administrator',
+            answers: { 200: { description: 'the new one serves', json: reloaded } },
+            errors: [403, 404, 500, 503],
+          },
+        },
+      },
+      async (request: FastifyRequest<{ Params: Partial<ModelPath> }>) => {
+        const { model: name } = request.params;
+        if (name !== undefined) modelNamed(host, { model: name });
+        const model = await host.load();
+        return { model: model.name, version: model.version };
+      },
+    );
+  }
+}
+
+function metadata({ name, version, inputs, engine }: ServedModel) {
+  const { horizon, quantiles } = engine.model;
+  return {
+    name,
+    versions: [version],
+    platform: PLATFORM,
+    inputs: inputs.map(({ name, datatype, steps, channels }) => ({
+      name,
+      datatype,
+      shape: [-1, steps, channels],
+    })),
+    outputs: [{ name: OUTPUT_NAME, datatype: 'FP32', shape: [-1, horizon, quantiles.length] }],
+  };
+}
+
+function configuration({ name, inputs, engine }: ServedModel) {
+  const { horizon, quantiles } = engine.model;
+  return {
+    name,
+    platform: PLATFORM,
+    backend: engine.info.backend,
+    max_batch_size: engine.info.maxBatch,
+    input: inputs.map(({ name, datatype, steps, channels }) => ({
+      name,
+      data_type: `TYPE_${datatype}`,
+      dims: [steps, channels],
+    })),
+    output: [{ name: OUTPUT_NAME, data_type: 'TYPE_FP32', dims: [horizon, quantiles.length] }],
+    dynamic_batching: {},
+  };
+}
+
+/** Counts of requests and nanoseconds, as Triton's statistics have them. */
+function statistics({ name, version, engine }: ServedModel) {
+  const counters = engine.counters();
+  const { succeeded, servers, batches } = counters;
+  const entry = (count: number, microseconds: number) => ({ count, ns: Math.round(microseconds * 1000) });
+  const { queueMicroseconds, inputMicroseconds, inferMicroseconds, outputMicroseconds } = counters;
+  const total = queueMicroseconds + inputMicroseconds + inferMicroseconds + outputMicroseconds;
+  return {
+    model_stats: [
+      {
+        name,
+        version,
+        last_inference: 0,
+        inference_count: servers,
+        execution_count: batches,
+        inference_stats: {
+          success: entry(succeeded, total),
+          fail: entry(counters.failed + counters.cancelled + counters.expired + counters.refused, 0),
+          queue: entry(succeeded, queueMicroseconds),
+          compute_input: entry(succeeded, inputMicroseconds),
+          compute_infer: entry(succeeded, inferMicroseconds),
+          compute_output: entry(succeeded, outputMicroseconds),
+          cache_hit: entry(0, 0),
+          cache_miss: entry(0, 0),
+        },
+        batch_stats: [],
+      },
+    ],
+  };
+}

@@ -1,0 +1,135 @@
+// The service's life: it listens, loads its model, renews it, and stops without losing a request.
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { FastifyInstance } from 'fastify';
+import { TFTError } from '../errors.js';
+import { Access } from './access.js';
+import { makeApp } from './app.js';
+import { ByteBudget } from './budget.js';
+import type { ServiceConfig } from './config-schema.js';
+import { clearSocket, renewCertificates } from './listener.js';
+import type { ServiceLog } from './logging.js';
+import { Metrics } from './metrics.js';
+import { ModelHost } from './model-host.js';
+import { Pressure } from './pressure.js';
+import { makeTracing } from './tracing.js';
+
+/** A service that listens. */
+export class Service {
+  readonly #config: ServiceConfig;
+  readonly #log: ServiceLog;
+  readonly #app: FastifyInstance;
+  readonly #host: ModelHost;
+  readonly #access: Access;
+  readonly #metrics: Metrics;
+  #loaded: Promise<void> = Promise.resolve();
+  #stopped: Promise<boolean> | undefined;
+
+  private constructor(config: ServiceConfig, log: ServiceLog) {
+    this.#config = config;
+    this.#log = log;
+    this.#access = new Access(config);
+    const budget = new ByteBudget(config.maxBytesInFlight);
+    const connections = () => this.#connections();
+    this.#metrics = new Metrics(() => this.#host, budget, connections);
+    this.#host = new ModelHost(config, log, {
+      gone: (model, counters) => this.#metrics.engine.keep(model, counters),
+    });
+    const pressure = new Pressure(config.maxWaitMs);
+    const parts = {
+      config,
+      host: this.#host,
+      budget,
+      pressure,
+      metrics: this.#metrics,
+      tracing: makeTracing(),
+    };
+    this.#app = makeApp(parts, this.#access, log);
+  }
+
+  /**
+   * Listens at once, and loads the model meanwhile: see `loaded`.
+   *
+   * @throws TFTError ERR_TFT_FILE, ERR_TFT_OPTION, the latter also when the address cannot be had.
+   */
+  static async start(config: ServiceConfig, log: ServiceLog): Promise<Service> {
+    const service = new Service(config, log);
+    await service.#listen();
+    service.#loaded = service.#host.load().then(() => {});
+    // Whoever does not wait for it must not be killed by it.
+    service.#loaded.catch(() => {});
+    return service;
+  }
+
+  /** Settles when the first model has been loaded; rejects with why it cannot be. */
+  get loaded(): Promise<void> {
+    return this.#loaded;
+  }
+
+  /** Where it listens: `http://127.0.0.1:8000`, or the socket's path. */
+  get address(): string {
+    const { socket, tlsCert } = this.#config;
+    if (socket !== undefined) return socket;
+    const { address, port, family } = this.#app.server.address() as AddressInfo;
+    const host = family === 'IPv6' ? `[${address}]` : address;
+    return `http${tlsCert === undefined ? '' : 's'}://${host}:${port}`;
+  }
+
+  /** Loads what is at the model's path now, and reads keys and certificates again. @throws as their readers. */
+  async reload(): Promise<void> {
+    this.#access.reload();
+    renewCertificates(this.#app.server, this.#config);
+    await this.#host.load();
+  }
+
+  /**
+   * Stops: readiness ends, new connections are refused, what is under way is finished, within `stopTimeoutMs`. May
+   * be called again.
+   *
+   * @returns whether everything was finished.
+   */
+  stop(): Promise<boolean> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #listen(): Promise<void> {
+    const { host, port, socket } = this.#config;
+    await this.#app.ready();
+    if (socket !== undefined) await clearSocket(socket);
+    try {
+      await this.#app.listen(socket === undefined ? { host, port } : { path: socket });
+    } catch (cause) {
+      const where = socket === undefined ? `host and port: ${host}:${port}` : `socket: ${socket}`;
+      const { message } = cause as Error;
+      throw new TFTError('ERR_TFT_OPTION', `${where} cannot be listened on: ${message}`, { cause });
+    }
+    this.#log.info({ address: this.address }, 'listening');
+  }
+
+  async #stop(): Promise<boolean> {
+    const { drainDelayMs, stopTimeoutMs } = this.#config;
+    this.#log.info('stopping: what is under way is finished');
+    this.#host.stopping();
+    await delay(drainDelayMs);
+    const { server } = this.#app;
+    const given = new AbortController();
+    const drained = this.#app.close().then(() => this.#host.close());
+    const timeout = delay(stopTimeoutMs, 'late' as const, { signal: given.signal }).catch(() => undefined);
+    const late = (await Promise.race([drained, timeout])) === 'late';
+    given.abort();
+    if (late) {
+      this.#log.warn(`not all was finished within ${stopTimeoutMs} ms; the rest is cut off`);
+      server.closeAllConnections?.();
+    }
+    this.#metrics.close();
+    this.#log.info('stopped');
+    return !late;
+  }
+
+  #connections(): Promise<number> {
+    const { server } = this.#app;
+    return promisify(server.getConnections.bind(server))();
+  }
+}

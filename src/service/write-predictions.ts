@@ -1,0 +1,42 @@
+// Writes predictions as JSON, flat or nested, into one buffer.
+import { setImmediate } from 'node:timers/promises';
+import { LONGEST, writeNumber } from './json/write-numbers.js';
+
+/** Numbers that are written before others get their turn: one or two milliseconds. */
+const SLICE = 16_384;
+const OPEN = 0x5b;
+const CLOSE = 0x5d;
+const COMMA = 0x2c;
+
+/**
+ * `head`, the values as a JSON array, and `tail`.
+ *
+ * @param shape how the values are nested, the innermost last; `[values.length]` for a flat array.
+ */
+export async function writePredictions(
+  head: string,
+  values: Float32Array,
+  shape: readonly number[],
+  tail: string,
+): Promise<Buffer> {
+  // How many values each bracket embraces, the outermost first.
+  const embraced = shape.map((_, depth) => shape.slice(depth).reduce((product, size) => product * size, 1));
+  const brackets = 2 * shape.length;
+  const parts: Buffer[] = [Buffer.from(head)];
+  for (let from = 0; from < values.length; from += SLICE) {
+    if (from > 0) await setImmediate();
+    const to = Math.min(values.length, from + SLICE);
+    const out = Buffer.allocUnsafe((to - from) * (LONGEST + 1 + brackets));
+    let at = 0;
+    for (let index = from; index < to; index++) {
+      if (index > 0) out[at++] = COMMA;
+      for (const size of embraced) if (index % size === 0) out[at++] = OPEN;
+      at = writeNumber(out, at, values[index] as number);
+      for (const size of embraced) if ((index + 1) % size === 0) out[at++] = CLOSE;
+    }
+    // A copy: what was not needed is most of it.
+    parts.push(Buffer.from(out.subarray(0, at)));
+  }
+  parts.push(Buffer.from(tail));
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,107 @@
+// Settings: where they come from, which wins, and what a mistake in them says.
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { readConfig, settings } from '../../src/service/index.js';
+import { tft } from '../cli/tft.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'tft-config-'));
+
+function fileOf(content: object | string): string {
+  const path = join(folder, 'serve.json');
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+}
+
+test('a flag wins over the environment, that over the file, that over the default', () => {
+  const file = fileOf({ model: 'mine', port: 1, maxServers: 11, queueLimit: 12 });
+  const environment = {
+    TFT_SERVE_PORT: '2',
+    TFT_SERVE_MAX_SERVERS: '21',
+    TFT_SERVE_API_KEYS: ' a-key-of-16-chars, another-16-chars ',
+  };
+  const config = readConfig({ flags: { port: '3', openMetrics: true }, environment, file });
+  expect(config).toMatchObject({
+    port: 3,
+    maxServers: 21,
+    queueLimit: 12,
+    maxWaitMs: 5000,
+    openMetrics: true,
+  });
+  expect(config.apiKeys).toEqual(['a-key-of-16-chars', 'another-16-chars']);
+  expect(config.model).toBe(join(folder, 'mine'));
+});
+
+test.each([
+  ['a flag', { flags: { port: 'high' } }, /^port \(from --port\): .*found "high"/],
+  [
+    'a variable',
+    { environment: { TFT_SERVE_QUEUE_LIMIT: '-5' } },
+    /^queueLimit \(from TFT_SERVE_QUEUE_LIMIT\): .*found -5/,
+  ],
+  ['an unknown variable', { environment: { TFT_SERVE_PROT: '1' } }, /TFT_SERVE_PROT is no setting/],
+  [
+    'a key too short, without showing it',
+    { environment: { TFT_SERVE_API_KEYS: 'secret' } },
+    /^apiKeys \(from TFT_SERVE_API_KEYS\): a key has 16(?!.*secret)/,
+  ],
+  [
+    'half of a TLS pair',
+    { flags: { tlsCert: 'a.pem' } },
+    /tlsCert \(from --tls-cert\): tlsCert and tlsKey go together/,
+  ],
+  ['HTTP/2 without TLS', { flags: { http2: true } }, /http2 .*needs tlsCert/],
+  ['all the world, without keys', { flags: { host: '0.0.0.0' } }, /^host \(from --host\): .*no API keys/],
+  ['a public name, without keys', { flags: { host: 'example.org' } }, /^host/],
+])('a mistake in %s names the key and where it came from', (_what, sources, message) => {
+  expect(() => readConfig({ defaults: { model: 'a' }, ...sources })).toThrow(message);
+});
+
+test('a mistake in the file names the file', () => {
+  const file = fileOf({ model: 'a', prot: 1 });
+  expect(() => readConfig({ file })).toThrow(`prot (from ${file}): there is no such setting`);
+  expect(() => readConfig({ file: fileOf({ model: 'a', port: 'x' }) })).toThrow(
+    /^port \(from .*serve.json\)/,
+  );
+  expect(() => readConfig({ file: fileOf('{') })).toThrow(/cannot be read/);
+  expect(() => readConfig({})).toThrow(/^model: /);
+});
+
+test('who has keys, says so, or stays on this machine may listen', () => {
+  const model = 'a';
+  const apiKeys = ['a-key-of-16-chars'];
+  for (const wish of [
+    { apiKeys, host: '0.0.0.0' },
+    { forcePublic: true, host: '::' },
+    { host: '127.0.0.2' },
+    { socket: '/tmp/x', host: '0.0.0.0' },
+  ]) {
+    expect(readConfig({ defaults: { model, ...wish } }).model).toBe(model);
+  }
+});
+
+test('--print-config prints what is in force, without the keys', async () => {
+  const env = { TFT_SERVE_API_KEYS: 'a-key-of-16-chars', TFT_SERVE_COMPRESS: 'false' };
+  const { status, stdout } = await tft(
+    ['serve', '--port', '9', '--http2', '--print-config', '--tls-cert', 'c', '--tls-key', 'k'],
+    { env },
+  );
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ port: 9, http2: true, compress: false, apiKeys: ['***'] });
+  expect(stdout).not.toContain('a-key-of-16-chars');
+});
+
+test('a wrong setting ends the command with one line', async () => {
+  const { status, stderr } = await tft(['serve', '--port', '99999']);
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/^tft: port \(from --port\): .* \(ERR_TFT_OPTION\)\n$/);
+});
+
+test('the documentation has every setting with its variable and flag', () => {
+  const text = readFileSync(new URL('../../docs/service.md', import.meta.url), 'utf8');
+  for (const { key, flag } of settings) {
+    expect(text).toContain(`| \`${key}\` |`);
+    if (flag) expect(text).toContain(key);
+  }
+});

@@ -1,0 +1,201 @@
+// From the start to the stop, and new models in between: no request is lost.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, renameSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { TFT } from '../cli/tft.js';
+import { bundles, constantInputs } from '../fixtures/bundles.js';
+import { ask, inferJson, running, until } from './running.js';
+
+const children: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
+interface Served {
+  readonly child: ChildProcess;
+  readonly log: Record<string, unknown>[];
+  readonly ended: Promise<number | null>;
+  says(message: string): Promise<Record<string, unknown>>;
+}
+
+/** The real command in a process of its own. */
+function serve(args: readonly string[], env: NodeJS.ProcessEnv = {}): Served {
+  const child = spawn(process.execPath, [TFT, 'serve', '--port', '0', ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
+  });
+  children.push(child);
+  const log: Served['log'] = [];
+  let rest = '';
+  child.stdout?.on('data', (text: Buffer) => {
+    const lines = (rest + text.toString()).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) log.push(JSON.parse(line) as Served['log'][number]);
+  });
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  const says = async (message: string) => {
+    const find = () => log.find(({ msg }) => msg === message);
+    await Promise.race([until(() => find() !== undefined), ended]);
+    const line = find();
+    if (line === undefined) throw new Error(`it ended without saying '${message}': ${JSON.stringify(log)}`);
+    return line;
+  };
+  return { child, log, ended, says };
+}
+
+test('SIGTERM: what is under way is answered, then the process ends with status 0', async () => {
+  const served = serve(['--model', bundles.slow, '--max-batch', '1']);
+  const { address } = await served.says('listening');
+  await served.says('ready');
+  const url = `${String(address)}/v2/models/slow/infer`;
+  const answers = Array.from({ length: 5 }, () => ask(url, { body: inferJson(constantInputs(3)) }));
+  await until(async () => {
+    const text = (await ask(`${String(address)}/metrics`)).bytes.toString();
+    return Number(/^tft_queue_servers (\d+)/m.exec(text)?.[1]) >= 10;
+  });
+  served.child.kill('SIGTERM');
+  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+  expect(await served.ended).toBe(0);
+  await expect(ask(url, { body: '' })).rejects.toThrow(/ECONNREFUSED/);
+});
+
+test('while it drains it is not ready, but serves who comes all the same, and asks them to leave', async () => {
+  await using service = await running({ drainDelayMs: 300 });
+  const stopped = service.service.stop();
+  const { status, json } = await ask(`${service.url}/v2/health/ready`);
+  expect([status, json?.reason]).toEqual([503, 'stopping: the service is stopping']);
+  expect((await ask(`${service.url}/v2/health/live`)).status).toBe(200);
+  const forecast = await ask(`${service.url}/v2/models/tiny/infer`, { body: inferJson(constantInputs(1)) });
+  expect([forecast.status, forecast.headers.connection]).toEqual([200, 'close']);
+  expect(await stopped).toBe(true);
+});
+
+test('what is not finished in time is cut off', async () => {
+  await using service = await running({ model: bundles.slow, maxBatch: 1, stopTimeoutMs: 20 });
+  const long = ask(`${service.url}/v2/models/slow/infer`, { body: inferJson(constantInputs(60)) });
+  const outcome = long.then(
+    ({ status }) => status,
+    () => 'cut off',
+  );
+  await until(async () =>
+    (await ask(`${service.url}/metrics`)).bytes.toString().includes('tft_running_batches 1'),
+  );
+  expect(await service.service.stop()).toBe(false);
+  expect(await outcome).toBe('cut off');
+});
+
+test('without a model it lives, is not ready and says why; the command ends with status 1', async () => {
+  await using service = await running({ model: '/nowhere/at/all' }, false);
+  await expect(service.service.loaded).rejects.toThrow(/no model at/);
+  const ready = await ask(`${service.url}/v2/health/ready`);
+  expect(ready.status).toBe(503);
+  expect(ready.json?.reason).toMatch(/^failed: the model cannot be loaded: no model at/);
+  expect((await ask(`${service.url}/v2/health/live`)).json).toEqual({ live: true });
+  const forecast = await ask(`${service.url}/predict`, { body: '{}' });
+  expect([forecast.status, forecast.json?.code]).toEqual([503, 'ERR_TFT_HTTP_NOT_READY']);
+  expect(forecast.headers['retry-after']).toBe('5');
+
+  const served = serve(['--model', '/nowhere/at/all']);
+  expect(await served.ended).toBe(1);
+  expect(served.log.some(({ msg }) => msg === 'the model cannot be loaded')).toBe(true);
+});
+
+function folderOfVersions(): { folder: string; add(version: number): void } {
+  const folder = mkdtempSync(join(tmpdir(), 'tft-versions-'));
+  const add = (version: number) => {
+    cpSync(bundles.tiny, join(folder, `.${version}`), { recursive: true });
+    renameSync(join(folder, `.${version}`), join(folder, String(version)));
+  };
+  mkdirSync(folder, { recursive: true });
+  add(1);
+  return { folder, add };
+}
+
+test('a new version takes over under load without a lost request, and the metrics keep both', async () => {
+  const { folder, add } = folderOfVersions();
+  const admin = 'admin-key-0123456789';
+  await using service = await running({ model: folder, adminKeys: [admin] });
+  const url = `${service.url}/v2/models/tiny/infer`;
+  const seen: [number, unknown][] = [];
+  let over = false;
+  const clients = Array.from({ length: 8 }, async () => {
+    while (!over) {
+      const { status, json } = await ask(url, { body: inferJson(constantInputs(2)) });
+      seen.push([status, json?.model_version]);
+    }
+  });
+  await until(() => seen.length > 50);
+  for (const version of [2, 3]) {
+    add(version);
+    const reloaded = await ask(`${service.url}/admin/reload`, { body: '', headers: { 'x-api-key': admin } });
+    expect(reloaded.json).toEqual({ model: 'tiny', version: String(version) });
+    const before = seen.length;
+    await until(() => seen.length > before + 50);
+  }
+  over = true;
+  await Promise.all(clients);
+  expect(seen.filter(([status]) => status !== 200)).toEqual([]);
+  expect(new Set(seen.map(([, version]) => version))).toEqual(new Set(['1', '2', '3']));
+  expect(seen.at(-1)?.[1]).toBe('3');
+  await until(() => service.log.filter(({ msg }) => msg === 'closed').length === 2);
+  const text = (await ask(`${service.url}/metrics`)).bytes.toString();
+  for (const version of ['1', '2', '3']) {
+    const count = seen.filter(([, of]) => of === version).length;
+    const counted = new RegExp(
+      `nv_inference_request_success\\{model="tiny",version="${version}"\\} (\\d+)`,
+    ).exec(text);
+    // The requests that warm a model up count too.
+    expect(Number(counted?.[1])).toBe(count + 2);
+  }
+  expect((await ask(`${service.url}/v2/models/tiny/versions/1`)).status).toBe(404);
+});
+
+test('a version that cannot be loaded leaves the old one where it is', async () => {
+  const admin = 'admin-key-0123456789';
+  const { add, folder: good } = folderOfVersions();
+  await using service = await running({ model: good, adminKeys: [admin] });
+  mkdirSync(join(good, '7'));
+  const reload = () => ask(`${service.url}/admin/reload`, { body: '', headers: { 'x-api-key': admin } });
+  const failed = await reload();
+  expect([failed.status, failed.json?.code]).toEqual([500, 'ERR_TFT_MODEL_NOT_FOUND']);
+  expect((await ask(`${service.url}/v2/health/ready`)).status).toBe(200);
+  expect((await ask(`${service.url}/v2/models/tiny`)).json?.versions).toEqual(['1']);
+  add(8);
+  expect((await reload()).json?.version).toBe('8');
+});
+
+test('SIGHUP loads what a link points to by now', async () => {
+  const { folder, add } = folderOfVersions();
+  add(2);
+  const link = join(folder, 'current');
+  symlinkSync(join(folder, '1'), link);
+  const served = serve(['--model', link]);
+  const { address } = await served.says('listening');
+  expect((await served.says('ready')).version).toBe('1');
+  symlinkSync(join(folder, '2'), `${link}.new`);
+  renameSync(`${link}.new`, link);
+  served.child.kill('SIGHUP');
+  expect((await served.says('the new model serves')).version).toBe('2');
+  expect((await ask(`${String(address)}/v2/models/tiny`)).json?.versions).toEqual(['2']);
+  served.child.kill('SIGINT');
+  expect(await served.ended).toBe(0);
+});
+
+test('killed and started again on the same socket, it serves', async () => {
+  const socket = join(mkdtempSync(join(tmpdir(), 'tft-socket-')), 's');
+  const first = serve(['--model', bundles.tiny, '--socket', socket]);
+  await first.says('ready');
+  first.child.kill('SIGKILL');
+  await first.ended;
+  const second = serve(['--model', bundles.tiny, '--socket', socket]);
+  await second.says('ready');
+  const { status } = await ask('http://localhost/v2/models/tiny/infer', {
+    socketPath: socket,
+    body: inferJson(constantInputs(1)),
+  });
+  expect(status).toBe(200);
+  const third = serve(['--model', bundles.tiny, '--socket', socket]);
+  expect(await third.ended).toBe(1);
+});

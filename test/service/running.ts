@@ -1,0 +1,174 @@
+// Starts the service inside the test, on a free port, and speaks to it.
+import { request as httpRequest, type RequestOptions } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import type { ForecastInputs } from '../../src/index.js';
+import { makeLog, readConfig, Service, type ServiceConfig } from '../../src/service/index.js';
+import { bundles } from '../fixtures/bundles.js';
+
+export type Overrides = { [K in keyof ServiceConfig]?: ServiceConfig[K] | undefined };
+
+/** Lines of the log, parsed. */
+export type LogLines = Record<string, unknown>[];
+
+export interface Running {
+  readonly service: Service;
+  readonly url: string;
+  readonly log: LogLines;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A service with the bundle `tiny` unless told otherwise, its model loaded. */
+export async function running(overrides: Overrides = {}, wait = true): Promise<Running> {
+  const config = readConfig({
+    defaults: { model: bundles.tiny, port: 0, ...overrides } as Partial<ServiceConfig>,
+  });
+  const log: LogLines = [];
+  const service = await Service.start(
+    config,
+    makeLog('debug', { write: (line) => log.push(JSON.parse(line) as LogLines[number]) }),
+  );
+  if (wait) await service.loaded;
+  return {
+    service,
+    url: service.address,
+    log,
+    async [Symbol.asyncDispose]() {
+      await service.stop();
+    },
+  };
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  readonly bytes: Buffer;
+  /** The body as JSON; undefined where it is none. */
+  readonly json: Record<string, unknown> | undefined;
+}
+
+/** A request by Node's own client, which adds no header and unpacks nothing. */
+export function ask(
+  url: string,
+  options: RequestOptions & { body?: string | Buffer | undefined } = {},
+): Promise<Answer> {
+  const { body, ...rest } = options;
+  return new Promise((resolve, reject) => {
+    const method = body === undefined ? 'GET' : 'POST';
+    const outgoing = httpRequest(url, { method, agent: false, ...rest }, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('error', reject);
+      answer.on('end', () => {
+        const bytes = Buffer.concat(chunks);
+        let json: Answer['json'];
+        try {
+          json = JSON.parse(bytes.toString()) as Answer['json'];
+        } catch {
+          // Not JSON.
+        }
+        resolve({
+          status: answer.statusCode ?? 0,
+          headers: answer.headers as Answer['headers'],
+          bytes,
+          json,
+        });
+      });
+    });
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}
+
+/** Sends bytes as they are and resolves with all that comes back until the end of the connection. */
+export function askRaw(url: string, text: string | Buffer, end = false): Promise<string> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    const socket: Socket = connect(Number(port), hostname, () => {
+      if (end) socket.end(text);
+      else socket.write(text);
+    });
+    socket.on('data', (chunk) => chunks.push(chunk));
+    socket.on('error', reject);
+    socket.on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
+  });
+}
+
+const NAMES = {
+  encoder_cont: 'encoderCont',
+  encoder_cat: 'encoderCat',
+  decoder_cont: 'decoderCont',
+  decoder_cat: 'decoderCat',
+} as const;
+/** Shapes of tiny, without the batch. */
+const SHAPES = {
+  encoder_cont: [6, 3],
+  encoder_cat: [6, 2],
+  decoder_cont: [4, 2],
+  decoder_cat: [4, 2],
+} as const;
+type Name = keyof typeof NAMES;
+const ORDER = Object.keys(NAMES) as Name[];
+
+/** The body of POST /predict, flat. */
+export function predictBody(inputs: ForecastInputs): Record<string, number[]> {
+  return Object.fromEntries(ORDER.map((name) => [name, Array.from<number>(inputs[NAMES[name]])]));
+}
+
+/** Rows, each of so many. */
+export function nest<T>(flat: readonly T[], width: number): T[][] {
+  return Array.from({ length: flat.length / width }, (_, row) => flat.slice(row * width, (row + 1) * width));
+}
+
+/** The JSON of a KServe request with the numbers in it. */
+export function inferJson(inputs: ForecastInputs, more: object = {}): string {
+  const servers = inputs.encoderCont.length / 18;
+  const list = ORDER.map((name) => ({
+    name,
+    shape: [servers, ...SHAPES[name]],
+    datatype: name.endsWith('cat') ? 'INT32' : 'FP32',
+    data: Array.from<number>(inputs[NAMES[name]]),
+  }));
+  return JSON.stringify({ ...more, inputs: list });
+}
+
+export interface Binary {
+  readonly body: Buffer;
+  readonly headers: Record<string, string>;
+}
+
+/** A KServe request with binary tensors; `pad` adds spaces to the JSON, and so moves the tensors in memory. */
+export function inferBinary(inputs: ForecastInputs, more: object = {}, pad = 0): Binary {
+  const servers = inputs.encoderCont.length / 18;
+  const list = ORDER.map((name) => ({
+    name,
+    shape: [servers, ...SHAPES[name]],
+    datatype: name.endsWith('cat') ? 'INT32' : 'FP32',
+    parameters: { binary_data_size: inputs[NAMES[name]].byteLength },
+  }));
+  const json = Buffer.from(JSON.stringify({ ...more, inputs: list }) + ' '.repeat(pad));
+  const tensors = ORDER.map((name) => {
+    const { buffer, byteOffset, byteLength } = inputs[NAMES[name]];
+    return Buffer.from(buffer, byteOffset, byteLength);
+  });
+  return {
+    body: Buffer.concat([json, ...tensors]),
+    headers: { 'inference-header-content-length': String(json.length) },
+  };
+}
+
+/** The float32 values behind the JSON of a binary answer. */
+export function binaryPredictions({ bytes, headers }: Answer): Float32Array {
+  const start = Number(headers['inference-header-content-length']);
+  return new Float32Array(new Uint8Array(bytes.subarray(start)).buffer);
+}
+
+/** Waits until something is so. */
+export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** The numbers of the first output of a KServe answer in JSON. */
+export function outputData({ json }: Answer): number[] | undefined {
+  return (json as { outputs?: { data: number[] }[] } | undefined)?.outputs?.[0]?.data;
+}
