@@ -1,9 +1,9 @@
-"""The service that a Python team would write: FastAPI, uvicorn and ONNX Runtime, with the quick parts of each.
+"""The service a Python team would write: FastAPI, uvicorn and ONNX Runtime, with the quick parts of each.
 
-uvicorn runs on uvloop and httptools, orjson reads and writes the JSON, NumPy holds the tensors, and the model runs
-in a thread beside the event loop.
+uvicorn runs on uvloop and httptools, orjson reads and writes the JSON, NumPy holds the tensors, and the
+model runs in a thread beside the event loop.
 
-Run: benchmarks/service/peers/run python benchmarks/service/peers/fastapi_service.py PORT BUNDLE THREADS
+Run, here: ./run python fastapi_service.py PORT BUNDLE THREADS
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """The same Triton server without pytriton's detour: its Python backend runs the model that does nothing.
 
-Run: benchmarks/service/peers/run python benchmarks/service/peers/triton_direct.py PORT METRICS_PORT GRPC_PORT FOLDER
+Run, here: ./run python triton_direct.py PORT METRICS_PORT GRPC_PORT FOLDER
 FOLDER is to be empty; the server keeps its files there.
 """
 

@@ -1,6 +1,6 @@
-"""A real Triton server, as nvidia-pytriton starts one, around a model of the demo's contract that does nothing.
+"""A real Triton server, as nvidia-pytriton starts one, around a model that does nothing.
 
-Run: benchmarks/service/peers/run python benchmarks/service/peers/triton_pytriton.py PORT METRICS_PORT GRPC_PORT
+Run, here: ./run python triton_pytriton.py PORT METRICS_PORT GRPC_PORT
 """
 
 import sys
