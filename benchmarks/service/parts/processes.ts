@@ -28,17 +28,24 @@ export class NotStarted extends Error {
   override readonly name = 'NotStarted';
 }
 
-/** Our service. @param flags of `tft serve`, beside the port. */
+/** Our service, ready. @param flags of `tft serve`, beside the port. */
 export async function startService(
   flags: readonly string[],
   { port, env = {} }: { port?: number; env?: NodeJS.ProcessEnv } = {},
 ): Promise<Running> {
-  const own = port ?? (await freePort());
-  const program = [join(root, 'lib/cli/main.js'), 'serve', '--port', String(own), '--log-level', 'warn'];
+  const server = launchService(flags, { port: port ?? (await freePort()), env });
+  await untilReady(server, `http://127.0.0.1:${server.port}/v2/health/ready`);
+  return server;
+}
+
+/** Our service, not ready yet. */
+export function launchService(
+  flags: readonly string[],
+  { port, env }: { port: number; env: NodeJS.ProcessEnv },
+): Running {
+  const program = [join(root, 'lib/cli/main.js'), 'serve', '--port', String(port), '--log-level', 'warn'];
   const server = start(process.execPath, [...program, ...flags], env);
-  const base = `http://127.0.0.1:${own}`;
-  await untilReady(server, `${base}/v2/health/ready`);
-  return running(server, own, `${base}/metrics`);
+  return running(server, port, `http://127.0.0.1:${port}/metrics`);
 }
 
 /** The FastAPI peer around a bundle. */
