@@ -11,6 +11,9 @@ const root = process.cwd();
 const PEERS = join(root, 'benchmarks/service/peers');
 const START_MS = 120_000;
 
+// ONNX Runtime reports to its makers unless told not to: no side is to spend time on that.
+process.env.ORT_DISABLE_TELEMETRY ??= '1';
+
 /** A server that is ready. */
 export interface Running {
   readonly process: ChildProcess;
