@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { less, options, percentile, report, seconds } from '../harness.js';
 import { inTurnsOf, summary } from './parts/closed-loop.js';
 import { Connection, ConnectionError } from './parts/connection.js';
+import { HistogramGrowth, LOOP_DELAY, REQUEST_DURATION } from './parts/histogram-growth.js';
 import { startService } from './parts/processes.js';
 import { loadReplay } from './parts/recorded-windows.js';
 import { kserveRequest } from './parts/requests.js';
@@ -110,10 +111,15 @@ console.log(
 const outcome = new Outcome();
 const own = monitorEventLoopDelay({ resolution: 5 });
 own.enable();
+const durations = new HistogramGrowth(service.metricsUrl, REQUEST_DURATION);
+const loopDelays = new HistogramGrowth(service.metricsUrl, LOOP_DELAY);
+const ends = [await durations.during(), await loopDelays.during()];
 const endWatch = watchMemory(service.process.pid as number);
 const offered = await overload(before.capacity * TIMES_CAPACITY, outcome);
 const memory = endWatch();
 own.disable();
+for (const end of ends) await end();
+const service99 = { requestMs: durations.take(), loopDelayMs: loopDelays.take() };
 const { accepted, refused, statuses, dropped, withoutRetryAfter } = outcome;
 const readyAt = performance.now();
 const health = `http://127.0.0.1:${service.port}/v2/health/ready`;
@@ -127,6 +133,9 @@ console.log(
   `offered ${offered.toFixed(0)} /s for ${DURATION_MS / 1000} s: ${JSON.stringify(statuses)}, ${dropped} never sent`,
 );
 console.log(`accepted: p50 / p99 / longest ${times(accepted)} ms; refused: ${times(refused)} ms`);
+console.log(
+  `by the service's own metrics: p99 of all requests ${service99.requestMs.toFixed(0)} ms, of its event loop's delay ${service99.loopDelayMs.toFixed(1)} ms`,
+);
 console.log(
   `the generator's own event loop was up to ${(own.max / 1e6).toFixed(0)} ms late: its part in those times`,
 );
@@ -171,5 +180,15 @@ report(
     less('p50-after-vs-before', 'ms', after.p50, before.p50),
     less('memory-late-vs-early', 'MiB', memory.late, memory.early),
   ],
-  { replayed: source, seconds: DURATION_MS / 1000, offered, statuses, dropped, memory, recoveryMs, seen },
+  {
+    replayed: source,
+    seconds: DURATION_MS / 1000,
+    offered,
+    statuses,
+    dropped,
+    service99,
+    memory,
+    recoveryMs,
+    seen,
+  },
 );

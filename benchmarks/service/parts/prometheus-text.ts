@@ -35,8 +35,13 @@ export function labelsByName(samples: readonly Sample[]): Map<string, string[]> 
   return new Map(samples.map(({ name, labels }) => [name, Object.keys(labels).sort()]));
 }
 
-/** Counts of a histogram by upper bound, cumulative, in order. */
+/** Counts of a histogram by upper bound, cumulative, in order; summed over its other labels. */
 export function buckets(samples: readonly Sample[], name: string): Map<number, number> {
-  const found = samples.filter((sample) => sample.name === `${name}_bucket`);
-  return new Map(found.map(({ labels, value }) => [Number(labels.le?.replace('+Inf', 'Infinity')), value]));
+  const counts = new Map<number, number>();
+  for (const sample of samples) {
+    if (sample.name !== `${name}_bucket`) continue;
+    const bound = Number(sample.labels.le?.replace('+Inf', 'Infinity'));
+    counts.set(bound, (counts.get(bound) ?? 0) + sample.value);
+  }
+  return counts;
 }

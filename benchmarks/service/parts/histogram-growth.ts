@@ -1,15 +1,21 @@
-// How late the service's event loop runs, from its own /metrics, over the turns that were watched.
+// What a histogram of the service's /metrics has counted in the turns that were watched.
 import { buckets, parseMetrics } from './prometheus-text.js';
 
-const METRIC = 'tft_event_loop_delay_seconds';
+/** How late the service's event loop runs. */
+export const LOOP_DELAY = 'tft_event_loop_delay_seconds';
+/** How long requests take from their headers to the end of the answer, as the service sees it. */
+export const REQUEST_DURATION = 'tft_http_request_duration_seconds';
 
 /** Sums up a histogram's growth over several turns. */
-export class LoopDelay {
+export class HistogramGrowth {
   readonly #url: string;
+  readonly #metric: string;
   #counts = new Map<number, number>();
 
-  constructor(metricsUrl: string) {
+  /** @param metric of seconds. */
+  constructor(metricsUrl: string, metric: string) {
     this.#url = metricsUrl;
+    this.#metric = metric;
   }
 
   /** Begins to watch; call what it returns at the end of the turn. */
@@ -22,7 +28,7 @@ export class LoopDelay {
     };
   }
 
-  /** The 99th percentile in milliseconds, between a bucket's bounds as Prometheus estimates it; starts anew. */
+  /** A percentile in milliseconds, between a bucket's bounds as Prometheus estimates it; then starts anew. */
   take(part = 0.99): number {
     const counts = [...this.#counts].sort(([a], [b]) => a - b);
     this.#counts = new Map();
@@ -41,6 +47,6 @@ export class LoopDelay {
 
   async #read(): Promise<Map<number, number>> {
     const answer = await fetch(this.#url);
-    return buckets(parseMetrics(await answer.text()), METRIC);
+    return buckets(parseMetrics(await answer.text()), this.#metric);
   }
 }
