@@ -42,6 +42,8 @@ async function prometheus(target: string): Promise<Prometheus> {
     ],
     { stdio: 'ignore' },
   );
+  // Nothing is left behind when the test runs out of time.
+  process.once('exit', () => child.kill());
   const ended = new Promise((resolve) => child.once('exit', resolve));
   const get = async (path: string) => {
     const answer = await ask(`http://127.0.0.1:${port}${path}`).catch(() => undefined);
