@@ -1,5 +1,5 @@
 // What the benchmarks share: the bundle's sample windows, timing two sides in turns, and the report.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, release, type } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,8 @@ export const options = parseArgs({
     bundle: { type: 'string', default: join(root, 'models/demo') },
     /** Seconds for each measurement. */
     seconds: { type: 'string', default: '4' },
+    /** The long form, where a benchmark has one. */
+    full: { type: 'boolean', default: false },
   },
 }).values;
 export const seconds = Number(options.seconds);
@@ -68,7 +70,7 @@ export class Samples {
 
 /** The value below which a part of the sorted numbers lies. */
 export function percentile(numbers: readonly number[], part: number): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
+  const sorted = Float64Array.from(numbers).sort();
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
 }
 
@@ -118,8 +120,17 @@ export function more(name: string, unit: string, ours: number, peer: number): Co
   return { name, unit, ours, peer, ratio: ours / peer };
 }
 
-/** Prints the comparisons and writes them to benchmarks/results. */
-export function report(benchmark: string, question: string, comparisons: readonly Comparison[]): void {
+/**
+ * Prints the comparisons and writes them to benchmarks/results.
+ *
+ * @param measured what else is worth keeping of the run.
+ */
+export function report(
+  benchmark: string,
+  question: string,
+  comparisons: readonly Comparison[],
+  measured: Readonly<Record<string, unknown>> = {},
+): void {
   for (const { name, unit, ours, peer } of comparisons) {
     console.log(`${name}: ours ${format(ours)} ${unit}, peer ${format(peer)} ${unit}`);
   }
@@ -139,16 +150,21 @@ export function report(benchmark: string, question: string, comparisons: readonl
         machine,
         system: `${type()} ${release().split('-')[0]}`,
         versions: {
-          'tft-tensorrt': versionOf('../../package.json'),
+          'tft-tensorrt': ownVersion(),
           node: process.versions.node,
           onnxruntime: versionOf('onnxruntime-node/package.json'),
         },
         comparisons,
+        ...measured,
       },
       undefined,
       2,
     )}\n`,
   );
+}
+
+function ownVersion(): string {
+  return (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
 }
 
 function versionOf(path: string): string {

@@ -1,20 +1,29 @@
 // Runs the benchmarks, or the one that is named: node benchmarks/run.mjs [NAME] [-- OPTIONS].
 //
 // They measure what is published: src/ is built into lib/, and the benchmarks, compiled into build/benchmarks,
-// import it from there. Each runs in a process of its own, one after another.
+// import it from there. Each runs in a process of its own, one after another. Those in a folder have its name in
+// front: service/load.ts is service-load.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const compiled = `${root}build/benchmarks/`;
 /** What the benchmarks share is no benchmark. */
-const SHARED = ['harness'];
+const SHARED = /^harness\.ts$|\/parts\//;
 
-const files = readdirSync(`${root}benchmarks`).filter((file) => file.endsWith('.ts'));
-const names = files.map((file) => file.slice(0, -'.ts'.length)).filter((name) => !SHARED.includes(name));
+const files = readdirSync(`${root}benchmarks`, { recursive: true }).filter((file) => file.endsWith('.ts'));
+const programs = new Map(
+  files
+    .filter((file) => !SHARED.test(file))
+    .map((file) => file.slice(0, -'.ts'.length))
+    .sort()
+    .map((path) => [path.replaceAll('/', '-'), path]),
+);
+const names = [...programs.keys()];
 const [first, ...rest] = process.argv.slice(2);
 const isNamed = first !== undefined && !first.startsWith('-');
 const options = isNamed ? rest : process.argv.slice(2);
@@ -30,13 +39,14 @@ const built = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
 });
 if (built.status !== 0) process.exit(1);
 
-mkdirSync(compiled, { recursive: true });
 for (const file of files) {
   const { outputText } = ts.transpileModule(readFileSync(`${root}benchmarks/${file}`, 'utf8'), {
     compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 },
   });
-  const text = outputText.replaceAll("'../src/", "'../../lib/");
-  writeFileSync(`${compiled}${file.replace(/\.ts$/, '.js')}`, text);
+  const text = outputText.replaceAll(/'((?:\.\.\/)+)src\//g, "'$1../lib/");
+  const path = `${compiled}${file.replace(/\.ts$/, '.js')}`;
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
 }
 
 let failed = false;
@@ -44,7 +54,7 @@ for (const name of isNamed ? [first] : names) {
   console.log(`\n== ${name}`);
   const { status } = spawnSync(
     process.execPath,
-    [`${compiled}${name}.js`, ...options.filter((o) => o !== '--')],
+    [`${compiled}${programs.get(name)}.js`, ...options.filter((o) => o !== '--')],
     {
       cwd: root,
       stdio: 'inherit',

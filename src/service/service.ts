@@ -95,11 +95,13 @@ export class Service {
   }
 
   async #listen(): Promise<void> {
-    const { host, port, socket } = this.#config;
+    const { host, port, socket, maxConnections } = this.#config;
     await this.#app.ready();
     if (socket !== undefined) await clearSocket(socket);
     try {
-      await this.#app.listen(socket === undefined ? { host, port } : { path: socket });
+      // Under a rush the system drops what this queue cannot hold, and clients try again only after seconds.
+      const backlog = maxConnections;
+      await this.#app.listen(socket === undefined ? { host, port, backlog } : { path: socket, backlog });
     } catch (cause) {
       const where = socket === undefined ? `host and port: ${host}:${port}` : `socket: ${socket}`;
       const { message } = cause as Error;

@@ -1,0 +1,205 @@
+// Does the service stay well when ten times as much is asked of it as it can do? With --full for a minute.
+//
+// Requests of one server each arrive at a fixed rate whatever becomes of those before them, as from many clients that
+// know nothing of each other. Those accepted must have a bounded latency, those refused must know it soon; memory must
+// stay flat; and afterwards all must be as before.
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import { less, options, percentile, report, seconds } from '../harness.js';
+import { inTurnsOf, summary } from './parts/closed-loop.js';
+import { Connection, ConnectionError } from './parts/connection.js';
+import { HistogramGrowth, LOOP_DELAY, REQUEST_DURATION } from './parts/histogram-growth.js';
+import { startService } from './parts/processes.js';
+import { loadReplay } from './parts/recorded-windows.js';
+import { kserveRequest } from './parts/requests.js';
+import { Verdict } from './parts/verdict.js';
+import { watchMemory } from './parts/watch-memory.js';
+
+const TIMES_CAPACITY = 10;
+const DURATION_MS = (options.full ? 60 : Math.max(seconds, 5)) * 1000;
+const MOST_CONNECTIONS = 2000;
+/** At first nearly every request brings a new connection, up to the most: that is told apart. */
+const RUSH_MS = 2000;
+const CALLERS = 16;
+const TICK_MS = 2;
+/** The service's own promise of how long a request waits at most, and what a run and the machine may add. */
+const MAX_WAIT_MS = 2000;
+const GRACE_MS = 1000;
+/** Half of those refused know it within this. */
+const QUICK_MS = 100;
+const ALLOWED_GROWTH_MIB = 48;
+
+const { model, source, batches } = await loadReplay(options.bundle);
+const requests = batches(1, 64).map((inputs) => kserveRequest(model, inputs));
+let sent = 0;
+const nextRequest = () => requests[sent++ % requests.length] as Buffer;
+const service = await startService(['--model', options.bundle, '--max-wait-ms', String(MAX_WAIT_MS)]);
+const verdict = new Verdict();
+
+/** Calls per second and latency without overload. */
+async function atEase() {
+  const own = Array.from({ length: CALLERS }, () => new Connection(service.port));
+  const statuses = new Set<number>();
+  const call = async (caller: number) => {
+    statuses.add((await (own[caller] as Connection).request(nextRequest())).status);
+  };
+  const { busy } = await inTurnsOf({ busy: call }, { callers: CALLERS, seconds });
+  const { alone } = await inTurnsOf({ alone: call }, { callers: 1, seconds: Math.min(2, seconds) });
+  for (const connection of own) connection.close();
+  return { capacity: summary(busy).perSecond, p50: summary(alone).p50, statuses: [...statuses] };
+}
+
+/** What became of the requests that came after the rush at the beginning, and of those in it. */
+class Outcome {
+  readonly rush: number[] = [];
+  readonly accepted: number[] = [];
+  readonly refused: number[] = [];
+  readonly statuses: Record<string, number> = {};
+  /** Arrivals for which no connection was free: the generator's own limit. */
+  dropped = 0;
+  withoutRetryAfter = 0;
+
+  note(status: string, milliseconds: number, inRush: boolean): void {
+    this.statuses[status] = (this.statuses[status] ?? 0) + 1;
+    if (inRush) this.rush.push(milliseconds);
+    else if (status === '200') this.accepted.push(milliseconds);
+    else this.refused.push(milliseconds);
+  }
+}
+
+async function overload(perSecond: number, outcome: Outcome): Promise<number> {
+  const free: Connection[] = [];
+  const all: Connection[] = [];
+  const underWay = new Set<Promise<void>>();
+  const begin = performance.now();
+  const ask = async () => {
+    let connection = free.pop();
+    if (connection === undefined) {
+      if (all.length >= MOST_CONNECTIONS) {
+        outcome.dropped++;
+        return;
+      }
+      connection = new Connection(service.port);
+      all.push(connection);
+    }
+    const start = performance.now();
+    const inRush = start < begin + RUSH_MS;
+    try {
+      const { status, head } = await connection.request(nextRequest());
+      outcome.note(String(status), performance.now() - start, inRush);
+      if ((status === 503 || status === 429) && !head.includes('\r\nretry-after: '))
+        outcome.withoutRetryAfter++;
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error;
+      outcome.note(error.code, performance.now() - start, inRush);
+    }
+    free.push(connection);
+  };
+  let arrived = 0;
+  for (let now = begin; now < begin + DURATION_MS; now = performance.now()) {
+    for (const due = ((now - begin) * perSecond) / 1000; arrived < due; arrived++) {
+      const one = ask().finally(() => underWay.delete(one));
+      underWay.add(one);
+    }
+    await delay(TICK_MS);
+  }
+  const offered = (arrived * 1000) / (performance.now() - begin);
+  await Promise.all(underWay);
+  for (const connection of all) connection.close();
+  return offered;
+}
+
+const before = await atEase();
+console.log(
+  `replaying ${source}; ${before.capacity.toFixed(0)} forecasts/s at ease, p50 of one ${before.p50.toFixed(1)} ms`,
+);
+const outcome = new Outcome();
+const own = monitorEventLoopDelay({ resolution: 5 });
+own.enable();
+const durations = new HistogramGrowth(service.metricsUrl, REQUEST_DURATION);
+const loopDelays = new HistogramGrowth(service.metricsUrl, LOOP_DELAY);
+const ends = [await durations.during(), await loopDelays.during()];
+const endWatch = watchMemory(service.process.pid as number);
+const offered = await overload(before.capacity * TIMES_CAPACITY, outcome);
+const memory = endWatch();
+own.disable();
+for (const end of ends) await end();
+const service99 = { requestMs: durations.take(), loopDelayMs: loopDelays.take() };
+const { rush, accepted, refused, statuses, dropped, withoutRetryAfter } = outcome;
+const readyAt = performance.now();
+const health = `http://127.0.0.1:${service.port}/v2/health/ready`;
+while ((await fetch(health)).status !== 200 && performance.now() - readyAt < 10_000) await delay(20);
+const recoveryMs = performance.now() - readyAt;
+const after = await atEase();
+
+const times = (list: readonly number[]) =>
+  [0.5, 0.99, 1].map((part) => percentile(list, part).toFixed(0)).join(' / ');
+console.log(
+  `offered ${offered.toFixed(0)} /s for ${DURATION_MS / 1000} s: ${JSON.stringify(statuses)}, ${dropped} never sent`,
+);
+console.log(`accepted: p50 / p99 / longest ${times(accepted)} ms; refused: ${times(refused)} ms`);
+console.log(`in the rush of new connections at the beginning, all: ${times(rush)} ms`);
+console.log(
+  `by the service's own metrics: p99 of all requests ${service99.requestMs.toFixed(0)} ms, of its event loop's delay ${service99.loopDelayMs.toFixed(1)} ms`,
+);
+console.log(
+  `the generator's own event loop was up to ${(own.max / 1e6).toFixed(0)} ms late: its part in those times`,
+);
+console.log(
+  `resident: ${memory.first.toFixed(0)} MiB before, ${memory.early.toFixed(0)} early, ${memory.late.toFixed(0)} late, ${memory.most.toFixed(0)} at most`,
+);
+verdict.expect(service.process.exitCode === null, 'the service lives');
+verdict.expect(
+  offered > 0.8 * before.capacity * TIMES_CAPACITY,
+  `${(offered / before.capacity).toFixed(1)} times the capacity was offered`,
+);
+const strange = Object.keys(statuses).filter((status) => !['200', '429', '503', '504'].includes(status));
+verdict.expect(strange.length === 0, `only forecasts and refusals: ${strange.join(', ') || 'nothing else'}`);
+verdict.expect(accepted.length > 0 && refused.length > 0, 'some were accepted, some refused');
+verdict.expect(withoutRetryAfter === 0, `${withoutRetryAfter} refusals without Retry-After`);
+const longest = percentile(accepted, 1);
+verdict.expect(longest < MAX_WAIT_MS + GRACE_MS, `the longest accepted took ${longest.toFixed(0)} ms`);
+const rushLongest = percentile(rush, 1);
+verdict.expect(
+  rushLongest < 2 * MAX_WAIT_MS + GRACE_MS,
+  `the longest in the rush took ${rushLongest.toFixed(0)} ms`,
+);
+const refusedIn = percentile(refused, 0.5);
+verdict.expect(refusedIn < QUICK_MS, `half of the refused knew it within ${refusedIn.toFixed(1)} ms`);
+const growth = memory.late - memory.early;
+verdict.expect(
+  growth < ALLOWED_GROWTH_MIB,
+  `memory grew by ${growth.toFixed(1)} MiB between second and last quarter`,
+);
+verdict.expect(recoveryMs < 5000, `ready again after ${recoveryMs.toFixed(0)} ms`);
+verdict.expect(
+  after.statuses.join() === '200',
+  `afterwards every request is answered: ${after.statuses.join()}`,
+);
+verdict.expect(
+  after.p50 < 2 * before.p50 && after.capacity > before.capacity / 2,
+  `as quick as before: ${after.capacity.toFixed(0)} /s, p50 ${after.p50.toFixed(1)} ms`,
+);
+await service.stop();
+const seen = verdict.end();
+report(
+  'service-overload',
+  `Does the service stay well at ${TIMES_CAPACITY} times its capacity?`,
+  [
+    less('accepted-p99-vs-longest-wait', 'ms', percentile(accepted, 0.99), MAX_WAIT_MS),
+    less('refused-p50-vs-goal', 'ms', refusedIn, QUICK_MS),
+    less('p50-after-vs-before', 'ms', after.p50, before.p50),
+    less('memory-late-vs-early', 'MiB', memory.late, memory.early),
+  ],
+  {
+    replayed: source,
+    seconds: DURATION_MS / 1000,
+    offered,
+    statuses,
+    dropped,
+    service99,
+    memory,
+    recoveryMs,
+    seen,
+  },
+);

@@ -1,0 +1,36 @@
+// Watches a process's resident memory while something else goes on.
+import { residentBytes } from './processes.js';
+
+const EVERY_MS = 250;
+const MIB = 2 ** 20;
+
+/** Memory in MiB over the time that was watched. */
+export interface MemorySeen {
+  readonly first: number;
+  /** Mean of the second quarter: after whatever the beginning sets up. */
+  readonly early: number;
+  /** Mean of the last quarter. */
+  readonly late: number;
+  readonly most: number;
+}
+
+/** Begins to watch; call what it returns to end it. */
+export function watchMemory(pid: number): () => MemorySeen {
+  const seen = [residentBytes(pid) / MIB];
+  const timer = setInterval(() => seen.push(residentBytes(pid) / MIB), EVERY_MS);
+  return () => {
+    clearInterval(timer);
+    seen.push(residentBytes(pid) / MIB);
+    const quarter = seen.length / 4;
+    const mean = (from: number, to: number) => {
+      const part = seen.slice(Math.floor(from), Math.max(Math.floor(from) + 1, Math.floor(to)));
+      return part.reduce((sum, value) => sum + value, 0) / part.length;
+    };
+    return {
+      first: seen[0] as number,
+      early: mean(quarter, 2 * quarter),
+      late: mean(3 * quarter, seen.length),
+      most: Math.max(...seen),
+    };
+  };
+}

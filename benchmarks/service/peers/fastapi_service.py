@@ -1,0 +1,84 @@
+"""The service a Python team would write: FastAPI, uvicorn and ONNX Runtime, with the quick parts of each.
+
+uvicorn runs on uvloop and httptools, orjson reads and writes the JSON, NumPy holds the tensors, and the
+model runs in a thread beside the event loop.
+
+Run, here: ./run python fastapi_service.py PORT BUNDLE THREADS
+"""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import orjson
+import uvicorn
+from fastapi import FastAPI, HTTPException, Request, Response
+
+TYPES = {"float32": np.float32, "int32": np.int32}
+Tensors = dict[str, np.ndarray]
+
+
+def make_app(bundle: Path, threads: int) -> FastAPI:
+    """The application around the model of a bundle."""
+    model = json.loads((bundle / "model.json").read_text())
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(bundle / model["files"]["onnx"]["path"]), options)
+    specs = [(t["name"], TYPES[t["type"]], tuple(t["shape"][1:])) for t in model["inputs"]]
+    server_bytes = sum(np.dtype(kind).itemsize * int(np.prod(shape)) for _, kind, shape in specs)
+    names = {"model": model["name"], "quantiles": model["quantiles"]}
+    # One run at a time: ONNX Runtime's own threads use the processors.
+    turn = asyncio.Semaphore(1)
+
+    async def run(inputs: Tensors) -> np.ndarray:
+        if any(not np.isfinite(inputs[name]).all() for name, kind, _ in specs if kind is np.float32):
+            raise HTTPException(400, "the inputs must be finite")
+        async with turn:
+            return (await asyncio.to_thread(session.run, ["predictions"], inputs))[0]
+
+    app = FastAPI()
+
+    @app.get("/ready")
+    async def ready() -> dict[str, bool]:
+        return {"ready": True}
+
+    @app.post("/predict")
+    async def predict(request: Request) -> Response:
+        try:
+            body = orjson.loads(await request.body())
+            inputs = {name: np.asarray(body[name], kind).reshape(-1, *shape) for name, kind, shape in specs}
+        except (KeyError, TypeError, ValueError) as error:
+            raise HTTPException(400, str(error)) from error
+        answer = {**names, "predictions": await run(inputs)}
+        return Response(
+            orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json"
+        )
+
+    @app.post("/predict-binary")
+    async def predict_binary(request: Request) -> Response:
+        """The four tensors one after another; the predictions' bytes are the answer."""
+        body = await request.body()
+        batch, rest = divmod(len(body), server_bytes)
+        if rest or not batch:
+            raise HTTPException(400, f"a server has {server_bytes} bytes")
+        inputs: Tensors = {}
+        start = 0
+        for name, kind, shape in specs:
+            count = batch * int(np.prod(shape))
+            inputs[name] = np.frombuffer(body, kind, count, start).reshape(batch, *shape)
+            start += inputs[name].nbytes
+        return Response((await run(inputs)).tobytes(), media_type="application/octet-stream")
+
+    return app
+
+
+def main() -> None:
+    port, bundle, threads = int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    uvicorn.run(make_app(bundle, threads), host="127.0.0.1", port=port, log_level="warning", access_log=False)
+
+
+if __name__ == "__main__":
+    main()
