@@ -7,9 +7,8 @@ import { addon, attempt, libraries, model, options, planOf, say, tensors } from 
 const NARROW = [{ min: 1, opt: 8, max: 32 }];
 const WIDE = [
   { min: 1, opt: 1, max: 1 },
-  { min: 2, opt: 8, max: 16 },
-  { min: 17, opt: 32, max: 64 },
-  { min: 65, opt: 128, max: 128 },
+  { min: 2, opt: 32, max: 32 },
+  { min: 33, opt: 128, max: 128 },
   { min: 129, opt: 512, max: 512 },
 ];
 const onnx = (precision) =>
@@ -19,7 +18,6 @@ const wanted = [
   ...['fp32', 'fp16', 'int8'].map((name) => ({ name, file: onnx(name), profiles: NARROW })),
   { name: 'wide-fp16', file: onnx('fp16'), profiles: WIDE },
   { name: 'compatible-fp16', file: onnx('fp16'), profiles: NARROW, versionCompatible: true },
-  { name: 'tf32', file: onnx('fp32'), profiles: NARROW, tf32: true },
 ].map(({ file, ...rest }) => ({ ...rest, path: file && join(options.bundle, file) }));
 if (options.also && existsSync(options.also)) {
   for (const file of readdirSync(options.also).filter((name) => name.endsWith('.onnx')))

@@ -23,11 +23,11 @@ const WAYS = [
   { lanes: 2, poll: true },
 ];
 /** Of the spread: the bundle's own limit for fp32; half precision and less are judged on the recorded windows. */
-const LIMITS = { fp32: samples.tolerance, tf32: 0.02, fp16: 0.02, int8: 0.2 };
+const LIMITS = { fp32: samples.tolerance, fp16: 0.02, int8: 0.2 };
 const turned = new Set(samples.monthTurn);
 
-for (const precision of [...precisions(), ...(existsSync(planOf('tf32')) ? ['tf32'] : [])]) {
-  for (const way of precision === 'tf32' ? [WAYS[1]] : WAYS) {
+for (const precision of precisions()) {
+  for (const way of WAYS) {
     await attempt({ step: 'numbers', precision, way }, async () => {
       const engine = await TFTEngine.load(planOf(precision), {
         backend: 'tensorrt',
