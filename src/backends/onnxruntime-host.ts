@@ -71,6 +71,9 @@ export interface RunnerData {
 
 /** Starts a host where it is safe. */
 export function startHost(events: HostEvents): SessionHost {
+  // ONNX Runtime sends usage data home, and keeps an identifier of the machine, unless it is told not to. It reads the
+  // process's own environment, which only the main thread sees, and so before a thread is started.
+  process.env.ORT_DISABLE_TELEMETRY ??= '1';
   return isMainThread ? startThread(events) : startProcess(events);
 }
 
