@@ -2,6 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { ByteBudget } from './budget.js';
 import { EngineTotals, registerEngineMetrics } from './engine-metrics.js';
+import { gpuStatusReader, registerGpuMetrics } from './gpu-metrics.js';
 import type { ModelHost } from './model-host.js';
 
 /** Seconds between samples of the event loop's delay. */
@@ -28,6 +29,8 @@ export class Metrics {
     this.engine = new EngineTotals(host);
     registerEngineMetrics(this.registry, this.engine);
     collectDefaultMetrics({ register: this.registry });
+    const readGpus = gpuStatusReader();
+    if (readGpus) void registerGpuMetrics(this.registry, readGpus).catch(() => {});
     for (const name of MISNAMED) this.registry.removeSingleMetric(name);
 
     this.#requests = new Counter({
