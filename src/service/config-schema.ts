@@ -30,6 +30,15 @@ export const configSchema = z.strictObject({
     .record(z.string(), z.unknown())
     .optional()
     .describe("TensorRT's options as TFTEngine.load takes them, as JSON"),
+  cache: path.optional().describe('the folder of built engines'),
+  build: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe('how engines are built, as TFTEngine.load takes it, as JSON'),
+  calibrationFolder: path
+    .optional()
+    .describe('write a sample of the requests there when the service stops, to calibrate INT8 on'),
+  calibrationWindows: count.max(65_536).default(512).describe('the most windows in that sample'),
 
   host: z.string().min(1).default('127.0.0.1').describe('the address to listen on'),
   port: z.int().min(0).max(65_535).default(8000).describe('the port; 0 takes any free one'),

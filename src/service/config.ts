@@ -18,7 +18,16 @@ export interface ConfigSources {
 /** The environment's variable that names the file. */
 const FILE_VARIABLE = 'TFT_SERVE_CONFIG';
 const PREFIX = 'TFT_SERVE_';
-const PATHS = ['model', 'socket', 'tlsCert', 'tlsKey', 'apiKeysFile', 'adminKeysFile'];
+const PATHS = [
+  'model',
+  'cache',
+  'calibrationFolder',
+  'socket',
+  'tlsCert',
+  'tlsKey',
+  'apiKeysFile',
+  'adminKeysFile',
+];
 
 /** @throws TFTError ERR_TFT_OPTION that names the key and its source; ERR_TFT_FILE for the file. */
 export function readConfig(sources: ConfigSources): ServiceConfig {

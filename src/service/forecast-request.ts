@@ -11,6 +11,7 @@ import type { ModelHost, ServedModel } from './model-host.js';
 import type { Pressure } from './pressure.js';
 import { type Body, headerLength, readBody } from './read-body.js';
 import type { Tracing } from './tracing.js';
+import type { TrafficSample } from './traffic-sample.js';
 
 /** The parts that serve requests. */
 export interface Parts {
@@ -20,6 +21,7 @@ export interface Parts {
   readonly pressure: Pressure;
   readonly metrics: Metrics;
   readonly tracing: Tracing;
+  readonly sample: TrafficSample;
 }
 
 /** What a body was understood to ask for. */
@@ -45,7 +47,7 @@ export function mostBytes(config: ServiceConfig, model: ServedModel): number {
  * @param answer makes the answer's bytes, while the model is still held.
  */
 export function forecastFor<Q extends ForecastQuestion>(
-  { config, host, budget, pressure, metrics, tracing }: Parts,
+  { config, host, budget, pressure, metrics, tracing, sample }: Parts,
   request: FastifyRequest,
   reply: FastifyReply,
   understand: (body: Buffer, model: ServedModel, header: number | undefined) => Promise<Q>,
@@ -93,7 +95,9 @@ export function forecastFor<Q extends ForecastQuestion>(
         const running = served.engine.predict(question.inputs, { signal: gone.signal, deadlineMs });
         // The engine has copied what it needs.
         body.release();
-        return { forecast: await running, question };
+        const forecast = await running;
+        sample.offer(served, question.inputs);
+        return { forecast, question };
       } finally {
         body.release();
         reply.raw.off('close', abort);

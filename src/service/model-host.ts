@@ -36,7 +36,16 @@ interface Held {
 
 type Settings = Pick<
   ServiceConfig,
-  'model' | 'name' | 'backend' | 'precision' | 'maxBatch' | 'threads' | 'tensorrt' | 'queueLimit'
+  | 'model'
+  | 'name'
+  | 'backend'
+  | 'precision'
+  | 'maxBatch'
+  | 'threads'
+  | 'tensorrt'
+  | 'cache'
+  | 'build'
+  | 'queueLimit'
 >;
 
 /** Called with a model that is put in its place, and with its last counters once it is gone. */
@@ -152,7 +161,12 @@ export class ModelHost {
   }
 
   async #open({ path, version }: ModelSource, first: boolean): Promise<ServedModel> {
-    const { backend, precision, maxBatch, threads, tensorrt, queueLimit, name } = this.#settings;
+    const { backend, precision, maxBatch, threads, tensorrt, cache, build, queueLimit, name } =
+      this.#settings;
+    const tell = (reason: string) => {
+      // Whoever waits for readiness sees how far it is.
+      if (first && this.#state.phase === 'loading') this.#state = { phase: 'loading', reason };
+    };
     const engine = await TFTEngine.load(path, {
       backend,
       precision,
@@ -163,9 +177,12 @@ export class ModelHost {
       tensorrt: tensorrt as LoadOptions['tensorrt'],
       log: ({ level, message }) => {
         this.#log[level]({ part: 'engine' }, message);
-        // Whoever waits for readiness sees how far it is.
-        if (first && this.#state.phase === 'loading') this.#state = { phase: 'loading', reason: message };
+        tell(message);
       },
+      onProgress: ({ phase, share }) =>
+        tell(`the engine is being built: ${phase}, ${Math.round(100 * share)} %`),
+      cache,
+      build: build as LoadOptions['build'],
     });
     try {
       await engine.warmup();

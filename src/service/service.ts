@@ -14,6 +14,7 @@ import { Metrics } from './metrics.js';
 import { ModelHost } from './model-host.js';
 import { Pressure } from './pressure.js';
 import { makeTracing } from './tracing.js';
+import { TrafficSample } from './traffic-sample.js';
 
 /** A service that listens. */
 export class Service {
@@ -23,6 +24,7 @@ export class Service {
   readonly #host: ModelHost;
   readonly #access: Access;
   readonly #metrics: Metrics;
+  readonly #sample: TrafficSample;
   #loaded: Promise<void> = Promise.resolve();
   #stopped: Promise<boolean> | undefined;
 
@@ -30,6 +32,7 @@ export class Service {
     this.#config = config;
     this.#log = log;
     this.#access = new Access(config);
+    this.#sample = new TrafficSample(config);
     const budget = new ByteBudget(config.maxBytesInFlight);
     const connections = () => this.#connections();
     this.#metrics = new Metrics(() => this.#host, budget, connections);
@@ -44,6 +47,7 @@ export class Service {
       pressure,
       metrics: this.#metrics,
       tracing: makeTracing(),
+      sample: this.#sample,
     };
     this.#app = makeApp(parts, this.#access, log);
   }
@@ -125,6 +129,7 @@ export class Service {
       this.#log.warn(`not all was finished within ${stopTimeoutMs} ms; the rest is cut off`);
       server.closeAllConnections?.();
     }
+    await this.#sample.write(this.#log);
     this.#metrics.close();
     this.#log.info('stopped');
     return !late;
