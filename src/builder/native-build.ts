@@ -59,7 +59,10 @@ export async function buildPlan(job: BuildJob): Promise<NativeBuild> {
   const cancel = () => builder.cancel();
   signal?.addEventListener('abort', cancel, { once: true });
   try {
-    return await builder.result;
+    const built = await builder.result;
+    // Called off when it was all but done: nobody wants it any more.
+    if (signal?.aborted) throw calledOff(signal);
+    return built;
   } catch (error) {
     if (signal?.aborted) throw calledOff(signal);
     throw fromNative(error);
