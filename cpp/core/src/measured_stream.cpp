@@ -61,7 +61,7 @@ Result<void> MeasuredStream::set_up(tensorrt::Engine& engine) {
   if (auto made = allocate(engine); !made) return made;
   if (auto made = set_up_context(engine); !made) return made;
   make_up_inputs();
-  if (auto copied = copy(true); !copied) return copied;
+  if (auto copied = copy(true, slots_.front()); !copied) return copied;
   return done(context_->driver().stream_synchronize(stream_.get()), "setting up a stream");
 }
 
@@ -74,7 +74,9 @@ Result<void> MeasuredStream::allocate(tensorrt::Engine& engine) {
   auto buffers = cuda::allocate_device(context_, bytes, "inputs and outputs");
   if (!buffers) return buffers.error();
   buffers_ = std::move(buffers).value();
-  auto pinned = cuda::allocate_pinned(context_, bytes, "inputs and outputs");
+  // Outputs of two iterations may be under way: each has a part of its own.
+  host_bytes_ = bytes;
+  auto pinned = cuda::allocate_pinned(context_, slots_.size() * bytes, "inputs and outputs");
   if (!pinned) return pinned.error();
   pinned_ = std::move(pinned).value();
   const std::int64_t needed = engine.activation_bytes(plan_.profile);
@@ -119,11 +121,12 @@ void MeasuredStream::make_up_inputs() {
   }
 }
 
-Result<void> MeasuredStream::copy(bool inputs) {
+Result<void> MeasuredStream::copy(bool inputs, const Slot& slot) {
+  const auto part = inputs ? 0 : static_cast<std::size_t>(&slot - slots_.data()) * host_bytes_;
   const cuda::Driver& driver = context_->driver();
   for (std::size_t i = 0; i < plan_.tensors.size(); ++i) {
     if (plan_.tensors[i].input != inputs) continue;
-    std::byte* const host = static_cast<std::byte*>(pinned_.get()) + offsets_[i];
+    std::byte* const host = static_cast<std::byte*>(pinned_.get()) + part + offsets_[i];
     const cuda::DevicePointer device = buffers_.get() + offsets_[i];
     const std::size_t bytes = plan_.tensors[i].bytes;
     const Status status = inputs ? driver.copy_in_async(device, host, bytes, stream_.get())
@@ -150,14 +153,14 @@ Result<void> MeasuredStream::mark(cuda::EventHandle event) {
 Result<void> MeasuredStream::issue(Slot& slot) {
   if (auto marked = mark(slot.begun.get()); !marked) return marked;
   if (options_.data_transfers)
-    if (auto copied = copy(true); !copied) return copied;
+    if (auto copied = copy(true, slot); !copied) return copied;
   if (auto marked = mark(slot.copied_in.get()); !marked) return marked;
   const auto before = Clock::now();
   if (auto enqueued = enqueue(); !enqueued) return enqueued;
   slot.enqueue_ms = std::chrono::duration<double, std::milli>(Clock::now() - before).count();
   if (auto marked = mark(slot.ran.get()); !marked) return marked;
   if (options_.data_transfers)
-    if (auto copied = copy(false); !copied) return copied;
+    if (auto copied = copy(false, slot); !copied) return copied;
   return mark(slot.copied_out.get());
 }
 

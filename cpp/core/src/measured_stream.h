@@ -68,7 +68,7 @@ class MeasuredStream {
   Result<void> allocate(tensorrt::Engine& engine);
   Result<void> set_up_context(tensorrt::Engine& engine);
   void make_up_inputs();
-  Result<void> copy(bool inputs);
+  Result<void> copy(bool inputs, const Slot& slot);
   Result<void> issue(Slot& slot);
   Result<void> enqueue();
   Result<void> finish(const Slot& slot, cuda::EventHandle zero, std::vector<Sample>* samples);
@@ -83,6 +83,7 @@ class MeasuredStream {
   cuda::PinnedMemory pinned_;
   cuda::DeviceMemory buffers_;
   cuda::DeviceMemory activation_;
+  std::size_t host_bytes_ = 0;        // of one slot's part of the pinned memory
   std::vector<std::size_t> offsets_;  // of the tensors, in both memories
   std::unique_ptr<tensorrt::Context> run_;
   cuda::GraphExec graph_;
