@@ -2,6 +2,7 @@
 
 import { request } from 'node:http';
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { bundles, constantInputs, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
 import {
@@ -55,7 +56,7 @@ test('beyond the queue requests are refused with a time to come again, and those
 
 test("a deadline by Triton's parameter timeout is a 504", async () => {
   await using slow = await running(SLOW);
-  const first = ask(slow.url + INFER, { body: inferJson(constantInputs(2)) });
+  const first = ask(slow.url + INFER, { body: inferJson(constantInputs(20)) });
   await until(async () => (await metric(slow.url, /^tft_running_batches (\d+)/m)) === 1);
   const late = await ask(slow.url + INFER, {
     body: inferJson(constantInputs(1), { parameters: { timeout: 1000 } }),
@@ -66,8 +67,12 @@ test("a deadline by Triton's parameter timeout is a 504", async () => {
 
 test('a deadline by header that the queue leaves no hope for is refused at once', async () => {
   await using slow = await running(SLOW);
+  // What one server takes is known from what has run.
+  await ask(slow.url + INFER, { body: inferJson(constantInputs(1)) });
   const first = ask(slow.url + INFER, { body: inferJson(constantInputs(20)) });
-  await until(async () => (await metric(slow.url, /^tft_queue_servers (\d+)/m)) > 2);
+  await until(async () => (await waiting(slow)) > 2);
+  // A look at the queue is believed for some milliseconds.
+  await sleep(20);
   const headers = { 'x-request-timeout-ms': '1' };
   const late = await ask(slow.url + INFER, { headers, body: inferJson(constantInputs(1)) });
   expect([late.status, late.json?.code]).toEqual([503, 'ERR_TFT_HTTP_OVERLOADED']);
