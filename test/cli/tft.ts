@@ -1,39 +1,25 @@
 // Starts the real command of the built package, and makes history files for it.
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Ended, type RunSettings, runNode } from '../fixtures/programs.js';
 
 /** The command's file, as package.json's `bin` names it. */
 export const TFT = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url));
 export const TINY = fileURLToPath(new URL('../fixtures/tiny', import.meta.url));
 
 export interface Outcome {
-  status: number | null;
+  status: Ended['code'];
   stdout: string;
   stderr: string;
 }
 
 /** Runs `tft` in a process of its own. */
-export function tft(
-  args: readonly string[],
-  { input, env }: { input?: string | Buffer; env?: NodeJS.ProcessEnv } = {},
-): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const { FORCE_COLOR: _forced, NO_COLOR: _plain, TFT_DEBUG: _debug, ...inherited } = process.env;
-    const child = spawn(process.execPath, [TFT, ...args], { env: { ...inherited, ...env } });
-    const stdout: Buffer[] = [];
-    const stderr: Buffer[] = [];
-    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
-    child.stdin.on('error', () => {});
-    child.stdin.end(input);
-    child.on('error', reject);
-    child.on('close', (status) =>
-      resolve({ status, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() }),
-    );
-  });
+export async function tft(args: readonly string[], { env, ...settings }: RunSettings = {}): Promise<Outcome> {
+  const { FORCE_COLOR: _forced, NO_COLOR: _plain, TFT_DEBUG: _debug, ...inherited } = process.env;
+  const { code, ...said } = await runNode([TFT, ...args], { ...settings, env: { ...inherited, ...env } });
+  return { status: code, ...said };
 }
 
 /** Columns of the bundle `tiny`, which has a step of 15 minutes, 6 steps of past and 4 ahead. */

@@ -1,7 +1,6 @@
 // Building, inspecting and measuring over the doubles, at the addon's own level: what arrives in JavaScript, and
 // threads and processes that end meanwhile.
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +16,7 @@ import {
   METRICS,
   QUANTILES,
 } from '../fixtures/bundles.js';
-import { MAJORS, onDoubles, readReport, whatIsMissing } from '../fixtures/doubles.js';
+import { MAJORS, onDoubles, runOverDoubles, whatIsMissing } from '../fixtures/doubles.js';
 
 const PROGRAM = fileURLToPath(new URL('../fixtures/build-program.mjs', import.meta.url));
 /** How often each ending is tried; scripts try thousands of times. */
@@ -113,37 +112,16 @@ describe.skipIf(whatIsMissing())('building', () => {
     );
   });
 
-  let runs = 0;
   async function run(what: string, milliseconds = 0) {
-    const report = join(folder, `report-${runs++}.json`);
-    const child = spawn(
-      process.execPath,
-      [PROGRAM, JSON.stringify(buildOptions(10)), what, String(milliseconds)],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, TFT_DOUBLE_BUILD_MS: '150', TFT_DOUBLE_REPORT: report },
-      },
-    );
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (text) => {
-      stdout += text;
-    });
-    child.stderr.on('data', (text) => {
-      stderr += text;
-    });
-    const code = await new Promise((resolve) =>
-      child.on('close', (status, signal) => resolve(signal ?? status)),
-    );
-    const ledger = existsSync(report) ? readReport(report) : undefined;
-    expect({ what, milliseconds, violations: ledger?.violations ?? [] }).toMatchObject({ violations: [] });
+    const args = [PROGRAM, JSON.stringify(buildOptions(10)), what, String(milliseconds)];
+    const ended = await runOverDoubles(folder, args, { TFT_DOUBLE_BUILD_MS: '150' });
     // Whatever happened to the build, everything was given back.
-    expect({ what, milliseconds, created: ledger?.freed }).toEqual({
+    expect({ what, milliseconds, created: ended.ledger?.freed }).toEqual({
       what,
       milliseconds,
-      created: ledger?.created,
+      created: ended.ledger?.created,
     });
-    return { what, milliseconds, code, stdout, stderr, ledger };
+    return ended;
   }
   /** Spread over the whole of a build, and a little after it. */
   const moments = Array.from({ length: TIMES }, (_, i) => Math.round((i * 220) / TIMES));

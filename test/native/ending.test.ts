@@ -1,12 +1,11 @@
 // A process or a thread may end at any moment, and engines may be let go: real programs over the doubles, at
 // seeded random moments. Their exit code must be theirs, they must not say a word on stderr, and where they end
 // in order, the doubles must have got back all that they gave.
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
-import { bundleWithPlan, doublePlan, onDoubles, readReport, whatIsMissing } from '../fixtures/doubles.js';
+import { bundleWithPlan, doublePlan, onDoubles, runOverDoubles, whatIsMissing } from '../fixtures/doubles.js';
+import { moments, twoAtATime } from '../fixtures/programs.js';
 
 const PROGRAM = fileURLToPath(new URL('../fixtures/native-program.mjs', import.meta.url));
 /** How often each ending is tried; scripts try thousands of times. */
@@ -20,11 +19,9 @@ describe.skipIf(whatIsMissing())('endings', () => {
   });
   afterAll(() => bundle.remove());
 
-  let runs = 0;
-  async function run(what: string, milliseconds = 0, plan = 'model.engine', env: NodeJS.ProcessEnv = {}) {
-    const report = join(bundle.folder, `report-${runs++}.json`);
-    const child = spawn(
-      process.execPath,
+  const run = (what: string, milliseconds = 0, plan = 'model.engine', env: NodeJS.ProcessEnv = {}) =>
+    runOverDoubles(
+      bundle.folder,
       [
         '--expose-gc',
         PROGRAM,
@@ -33,40 +30,8 @@ describe.skipIf(whatIsMissing())('endings', () => {
         what,
         String(milliseconds),
       ],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: {
-          ...process.env,
-          TFT_DOUBLE_RUN_US: '1500',
-          TFT_DOUBLE_JITTER_US: '500',
-          TFT_DOUBLE_REPORT: report,
-          ...env,
-        },
-      },
+      { TFT_DOUBLE_RUN_US: '1500', TFT_DOUBLE_JITTER_US: '500', ...env },
     );
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (text) => {
-      stdout += text;
-    });
-    child.stderr.on('data', (text) => {
-      stderr += text;
-    });
-    const code = await new Promise((resolve) =>
-      child.on('close', (status, signal) => resolve(signal ?? status)),
-    );
-    const ledger = existsSync(report) ? readReport(report) : undefined;
-    expect({ what, milliseconds, violations: ledger?.violations ?? [] }).toMatchObject({ violations: [] });
-    return { what, milliseconds, code, stdout, stderr, ledger };
-  }
-
-  function moments(count: number, seed: number, longest: number): number[] {
-    let state = SEED * 1000 + seed;
-    return Array.from({ length: count }, () => {
-      state = (Math.imul(state, 48_271) >>> 0) % 0x7fffffff;
-      return state % longest;
-    });
-  }
 
   type Run = Awaited<ReturnType<typeof run>>;
   const tidy = ({ ledger }: Run) => {
@@ -74,23 +39,12 @@ describe.skipIf(whatIsMissing())('endings', () => {
     expect(ledger?.freed).toEqual(ledger?.created);
   };
 
-  /** Two at a time: as many as the smallest machine has processors. */
-  async function each(
-    count: number,
-    seed: number,
-    longest: number,
-    action: (moment: number) => Promise<void>,
-  ) {
-    const left = moments(count, seed, longest);
-    const take = async () => {
-      for (let moment = left.pop(); moment !== undefined; moment = left.pop()) await action(moment);
-    };
-    await Promise.all([take(), take()]);
-  }
+  const each = (count: number, seed: number, longest: number, action: (moment: number) => Promise<void>) =>
+    twoAtATime(moments(count, SEED * 1000 + seed, longest), action);
 
   const quiet = (result: Run, code: number, stdout = '') => {
-    const { what, milliseconds } = result;
-    expect(result).toMatchObject({ what, milliseconds, code, stdout, stderr: '' });
+    const { args } = result;
+    expect(result).toMatchObject({ args, code, stdout, stderr: '' });
   };
 
   test('process.exit() with work in flight, at any moment', () =>

@@ -77,18 +77,11 @@ describe.skipIf(whatIsMissing())('the commands for engines', () => {
       'trtexec --onnx=tft_model.onnx --saveEngine=tft_model_fp16.engine --fp16 ' +
       '--minShapes=encoder_cont:1x288x14 --optShapes=encoder_cont:8x288x14 ' +
       '--maxShapes=encoder_cont:32x288x14 --workspace=4096';
-    const child = spawn(process.execPath, [TFT, ...command.split(' '), '--duration=0', '--warmUp=0'], {
+    const { status, stdout, stderr } = await tft([...command.split(' '), '--duration=0', '--warmUp=0'], {
       cwd: folder,
       env,
     });
-    let [stdout, stderr] = ['', ''];
-    child.stdout.on('data', (text) => {
-      stdout += text;
-    });
-    child.stderr.on('data', (text) => {
-      stderr += text;
-    });
-    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(status).toBe(0);
     expect(stderr).toContain('accuracy not verified');
     expect(stdout).toMatch(/Engine built in .* s: fp16, .*tft_model_fp16\.engine/);
     expect(stdout).toContain('=== Performance summary ===');
