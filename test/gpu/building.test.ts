@@ -1,14 +1,14 @@
 // Building on real TensorRT: from the bundle to a forecast, from the cache ever after, and the command line's tools.
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, expect, test } from 'vitest';
-import { loadModel, readBundleFile, TFTEngine } from '../../src/index.js';
+import { TFTEngine } from '../../src/index.js';
+import { DEMO, demoSamples, largestDifference } from '../fixtures/demo-samples.js';
 
-const demo = fileURLToPath(new URL('../../models/demo', import.meta.url));
 const cli = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url));
 const cache = mkdtempSync(join(tmpdir(), 'tft-gpu-cache-'));
 afterAll(() => rmSync(cache, { recursive: true }));
@@ -24,7 +24,7 @@ async function tft(...args: string[]): Promise<string> {
 test('the bundle is built once, and its forecasts are PyTorch’s', async () => {
   const phases = new Set<string>();
   const load = () =>
-    TFTEngine.load(demo, {
+    TFTEngine.load(DEMO, {
       backend: 'tensorrt',
       precision: 'fp32',
       cache,
@@ -40,27 +40,9 @@ test('the bundle is built once, and its forecasts are PyTorch’s', async () => 
   const cached = await load();
   expect(cached.info.engine).toBe('cache');
   expect(phases.size).toBe(0);
-  const model = await loadModel(demo);
-  if (!model.samples) throw new Error('the demo bundle has no samples');
-  const { files, count, spread, tolerance, monthTurn = [] } = model.samples;
-  const array = async (name: keyof typeof files) => {
-    const content = await readBundleFile(model, files[name]);
-    return content.buffer.slice(content.byteOffset, content.byteOffset + content.length) as ArrayBuffer;
-  };
-  const { data } = await cached.predict({
-    encoderCont: new Float32Array(await array('encoder_cont')),
-    encoderCat: new Int32Array(await array('encoder_cat')),
-    decoderCont: new Float32Array(await array('decoder_cont')),
-    decoderCat: new Int32Array(await array('decoder_cat')),
-  });
-  const expected = new Float32Array(await array('expected'));
-  const width = expected.length / count;
-  let largest = 0;
-  for (let i = 0; i < data.length; i++) {
-    if (!monthTurn.includes(Math.floor(i / width)))
-      largest = Math.max(largest, Math.abs((data[i] as number) - (expected[i] as number)));
-  }
-  expect(largest).toBeLessThanOrEqual(tolerance * spread);
+  const samples = await demoSamples();
+  const { data } = await cached.predict(samples.inputs);
+  expect(largestDifference(samples, data)).toBeLessThanOrEqual(samples.tolerance);
   await cached.close();
   expect(await tft('cache', 'verify')).toMatch(/1/);
 });
@@ -81,4 +63,22 @@ test('tft inspect and tft trtexec tell of the plan', async () => {
   );
   console.log(measured);
   expect(measured).toMatch(/Throughput: [\d.]+ qps/);
+});
+
+test('a command line written for trtexec builds from the ONNX file, saves the plan and measures it', async () => {
+  const plan = join(cache, 'tft_model_fp16.engine');
+  const measured = await tft(
+    'trtexec',
+    `--onnx=${join(DEMO, 'model.onnx')}`,
+    `--saveEngine=${plan}`,
+    '--fp16',
+    '--minShapes=encoder_cont:1x288x14',
+    '--optShapes=encoder_cont:8x288x14',
+    '--maxShapes=encoder_cont:32x288x14',
+    '--workspace=4096',
+    '--duration=1',
+  );
+  console.log(measured);
+  expect(measured).toMatch(/Throughput: [\d.]+ qps/);
+  expect(existsSync(plan)).toBe(true);
 });

@@ -6,12 +6,13 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ForecastInputs, loadModel, readBundleFile, TFTEngine } from '../../src/index.js';
+import type { BundleSamples } from '../../src/cli/bundle-samples.js';
+import { TFTEngine } from '../../src/index.js';
 import { loadAddon } from '../../src/native/load-addon.js';
+import { DEMO, demoSamples, largestDifference, windows } from '../fixtures/demo-samples.js';
 
-const demo = fileURLToPath(new URL('../../models/demo', import.meta.url));
-const inBundle = readdirSync(demo).find((name) => name.endsWith('.engine'));
-const plan = process.env.TFT_GPU_PLAN ?? (inBundle && join(demo, inBundle));
+const inBundle = readdirSync(DEMO).find((name) => name.endsWith('.engine'));
+const plan = process.env.TFT_GPU_PLAN ?? (inBundle && join(DEMO, inBundle));
 const THREAD = fileURLToPath(new URL('../fixtures/native-thread.mjs', import.meta.url));
 
 test('the loader finds a driver, a GPU and TensorRT', async () => {
@@ -23,7 +24,7 @@ test('the loader finds a driver, a GPU and TensorRT', async () => {
 
 test('files that are no plan are refused, and nothing crashes', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tft-gpu-'));
-  writeFileSync(join(folder, 'model.json'), readFileSync(join(demo, 'model.json')));
+  writeFileSync(join(folder, 'model.json'), readFileSync(join(DEMO, 'model.json')));
   const file = join(folder, 'bad.engine');
   const random = Buffer.from(Array.from({ length: 100_000 }, (_, i) => (i * 48_271) % 251));
   const contents = [
@@ -46,56 +47,24 @@ test('files that are no plan are refused, and nothing crashes', async () => {
 
 describe.skipIf(plan === undefined || !existsSync(plan))('a plan of the demo model', () => {
   let engine: TFTEngine;
-  let inputs: ForecastInputs;
-  let expected: Float32Array;
+  let samples: BundleSamples;
+  /** Of the spread. */
   let allowed: number;
   beforeAll(async () => {
     engine = await TFTEngine.load(plan as string, { log: ({ message }) => console.log(message) });
     console.log(engine.info);
-    const model = await loadModel(demo);
-    if (!model.samples) throw new Error('the demo bundle has no samples');
-    const { files, tolerance, spread } = model.samples;
-    const memory = async (name: keyof typeof files) => {
-      const content = await readBundleFile(model, files[name]);
-      return content.buffer.slice(content.byteOffset, content.byteOffset + content.length) as ArrayBuffer;
-    };
-    inputs = {
-      encoderCont: new Float32Array(await memory('encoder_cont')),
-      encoderCat: new Int32Array(await memory('encoder_cat')),
-      decoderCont: new Float32Array(await memory('decoder_cont')),
-      decoderCat: new Int32Array(await memory('decoder_cat')),
-    };
-    expected = new Float32Array(await memory('expected'));
+    samples = await demoSamples();
     // Half precision rounds at 2^-11; a plan in fp32 has to meet the bundle's own limit.
-    allowed = engine.info.precision === 'fp32' ? tolerance * spread : 0.02 * spread;
+    allowed = engine.info.precision === 'fp32' ? samples.tolerance : 0.02;
   });
   afterAll(() => engine?.close());
 
-  /** Servers `from` to `to` of the samples. */
-  function some(from: number, to: number): ForecastInputs {
-    const { encoderLength, horizon, metrics, categories, known } = engine.model;
-    const part = <T extends Float32Array | Int32Array>(array: T, width: number) =>
-      array.subarray(from * width, to * width) as T;
-    return {
-      encoderCont: part(inputs.encoderCont, encoderLength * metrics.length),
-      encoderCat: part(inputs.encoderCat, encoderLength * categories.length),
-      decoderCont: part(inputs.decoderCont, horizon * known.length),
-      decoderCat: part(inputs.decoderCat, horizon * categories.length),
-    };
-  }
-  function check(data: Float32Array, from: number): void {
-    const width = engine.model.horizon * engine.model.quantiles.length;
-    let worst = 0;
-    for (let i = 0; i < data.length; i++) {
-      // No graph can know the past month of a window in which it turns.
-      if (engine.model.samples?.monthTurn?.includes(from + Math.floor(i / width))) continue;
-      worst = Math.max(worst, Math.abs((data[i] as number) - (expected[from * width + i] as number)));
-    }
-    expect(worst).toBeLessThanOrEqual(allowed);
-  }
+  const some = (from: number, to: number) => windows(samples, from, to);
+  const check = (data: Float32Array, from: number) =>
+    expect(largestDifference(samples, data, from)).toBeLessThanOrEqual(allowed);
 
   test('every batch of the samples, awaited and blocking', async () => {
-    const count = engine.model.samples?.count ?? 0;
+    const { count } = samples;
     for (let batch = 1; batch <= count; batch++) {
       check((await engine.predict(some(0, batch))).data, 0);
       check(engine.predictSync(some(count - batch, count)).data, count - batch);
@@ -127,7 +96,7 @@ describe.skipIf(plan === undefined || !existsSync(plan))('a plan of the demo mod
 
   test('model.json that says otherwise is held against the plan', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tft-gpu-'));
-    const model = JSON.parse(readFileSync(join(demo, 'model.json'), 'utf8'));
+    const model = JSON.parse(readFileSync(join(DEMO, 'model.json'), 'utf8'));
     model.horizon -= 1;
     for (const tensor of [...model.inputs.slice(2), ...model.outputs]) tensor.shape[1] -= 1;
     writeFileSync(join(folder, 'model.json'), JSON.stringify(model));
