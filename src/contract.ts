@@ -101,7 +101,8 @@ export class Contract {
    * Copies `count` servers of a request, from server `from` on, into a slab from `slot` on, and checks them.
    * The request must have been accepted in the same turn of the event loop.
    *
-   * @throws TFTError ERR_TFT_INPUT_VALUE or ERR_TFT_INPUT_CATEGORY; the slab's slots then hold rubbish.
+   * @throws TFTError ERR_TFT_INPUT_VALUE or ERR_TFT_INPUT_CATEGORY of the request's first value that is wrong, tensor by
+   *   tensor; the slab's slots then hold rubbish.
    */
   pack(inputs: AcceptedInputs, from: number, count: number, slab: Slab, slot: number): void {
     const { encoderCont, encoderCat, decoderCont, decoderCat } = this.sizes;
@@ -128,7 +129,19 @@ export class Contract {
       allFinite(slab.decoderCont, slot * decoderCont, end * decoderCont) &&
       allKnown(slab.encoderCat, slot * encoderCat, end * encoderCat, this.#largestCodes) &&
       allKnown(slab.decoderCat, slot * decoderCat, end * decoderCat, this.#largestCodes);
-    if (!valid) throw this.#firstOffender(slab, slot, count, from);
+    if (valid) return;
+    // The first of the whole request, whatever part of it this is.
+    const copied = Object.fromEntries(
+      INPUTS.map((name) => [
+        name,
+        slab[name].subarray(slot * this.sizes[name], (slot + count) * this.sizes[name]),
+      ]),
+    ) as unknown as ForecastInputs;
+    const offender =
+      this.#firstOffender(inputs, 0) ??
+      // Shared memory that another thread has changed since it was copied.
+      this.#firstOffender(copied, from);
+    throw offender ?? new Error('a fast scan failed where the slow one finds nothing: a bug of tft-tensorrt');
   }
 
   /**
@@ -180,21 +193,22 @@ export class Contract {
     return [steps, name === 'decoderCont' ? known.length : categories.length];
   }
 
-  /** The slow scan: which value made the fast one fail. */
-  #firstOffender(slab: Slab, slot: number, count: number, from: number): TFTError {
+  /** The slow scan: which value made the fast one fail. The arrays begin with the request's server `from`. */
+  #firstOffender(arrays: ForecastInputs, from: number): TFTError | undefined {
     for (const name of INPUTS) {
-      const size = this.sizes[name];
       const [, channels] = this.#shape(name);
-      const values = slab[name].subarray(slot * size, (slot + count) * size);
+      const values = arrays[name];
       for (let offset = 0; offset < values.length; offset++) {
         const value = values[offset] as number;
         const channel = offset % channels;
         const category = name.endsWith('Cat') ? this.#model.categories[channel] : undefined;
         const good = category ? value >= 0 && value <= largestCode(category) : Number.isFinite(value);
-        if (!good) return this.#offence(name, from * size + offset, channel, value, category);
+        if (!good) {
+          return this.#offence(name, from * this.sizes[name] + offset, channel, value, category);
+        }
       }
     }
-    throw new Error('a fast scan failed where the slow one finds nothing: a bug of tft-tensorrt');
+    return undefined;
   }
 
   #offence(

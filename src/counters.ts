@@ -20,7 +20,7 @@ export interface EngineCounters {
   readonly queueMicroseconds: number;
   /**
    * The time of the batch that a request was in, summed over requests: two requests that share a batch of 5 ms
-   * count 10 ms. Handing the inputs over, the run itself, and taking the result.
+   * count 10 ms, and so does one in two such batches. Handing the inputs over, the run itself, and taking the result.
    */
   readonly inputMicroseconds: number;
   readonly inferMicroseconds: number;

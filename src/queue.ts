@@ -1,9 +1,10 @@
-// Batch while busy: a request that finds the backend idle runs at once; while it is busy, waiting requests
+// Batch while busy: a request that finds a lane of the backend idle runs at once; while all are busy, waiting requests
 // gather in order of arrival into the next batch, up to the maximum. There are no timers for batching.
 //
 // A request is copied into its place in a batch's slab when it arrives, so a batch's make-up is settled then.
-// Requests up to the maximum share batches; a larger one has batches of its own. The shared batches and each
-// large request take turns, so that a small request waits for one part of each large one and never for all.
+// Requests up to the maximum share batches; a larger one has batches of its own, and so has one that finds several
+// lanes idle, which it then fills evenly. The shared batches and each such request take turns, so that a small request
+// waits for one part of each large one and never for all.
 import type { Backend, BackendInfo, SlabRunner } from './backends/backend.js';
 import type { AcceptedInputs, Contract } from './contract.js';
 import { type EngineCounters, Tally } from './counters.js';
@@ -27,13 +28,25 @@ interface Batch {
   begun: boolean;
 }
 
-/** Batches that run in order: the shared ones, or those of one large request. */
-type Turn = Batch[];
+/** Where `count` servers of a request go, from its server `from` on. */
+interface Place {
+  readonly batch: Batch;
+  readonly slot: number;
+  readonly from: number;
+  readonly count: number;
+}
 
-/** The slabs that are kept for reuse: one that runs, one that fills, and a few for bursts. */
-const KEPT_SLABS = 4;
+/** Batches that begin in order: the shared ones, or those of one request. */
+interface Turn {
+  readonly waiting: Batch[];
+  /** Its batches that run now. */
+  running: number;
+}
 
-/** A backend made of something that runs one slab at a time: gathers requests into batches for it. */
+/** The slabs that are kept for reuse beside those that run: one that fills, and a few for bursts. */
+const KEPT_SLABS = 3;
+
+/** A backend made of something that runs slabs: gathers requests into batches for it. */
 export class BatchQueue implements Backend {
   readonly info: BackendInfo;
   readonly maxBatch: number;
@@ -43,13 +56,14 @@ export class BatchQueue implements Backend {
   readonly #limit: number;
   readonly #slabs: SlabPool;
   readonly #tally: Tally;
-  readonly #shared: Turn = [];
-  /** The turns that have batches waiting, the next one first. */
+  readonly #shared: Turn = { waiting: [], running: 0 };
+  /** The turns that have batches waiting and whose turn it is, the next one first. */
   readonly #turns: Turn[] = [];
+  /** Those that have batches waiting and one running: when that has ended they queue up, behind who came meanwhile. */
+  readonly #resting: Turn[] = [];
   #waitingServers = 0;
   #waitingBatches = 0;
-  /** The turn whose batch runs. It queues up again when that batch has ended, behind who came meanwhile. */
-  #running: Turn | undefined;
+  #runningBatches = 0;
   #closed: { promise: Promise<void>; resolve: () => void } | undefined;
 
   constructor(
@@ -63,7 +77,7 @@ export class BatchQueue implements Backend {
     this.#runner = runner;
     this.#contract = contract;
     this.#limit = options.queueLimit;
-    this.#slabs = new SlabPool(contract.sizes, this.maxBatch, KEPT_SLABS);
+    this.#slabs = new SlabPool(contract.sizes, this.maxBatch, runner.lanes + KEPT_SLABS);
     this.#tally = new Tally(this.maxBatch);
   }
 
@@ -72,16 +86,16 @@ export class BatchQueue implements Backend {
     let servers = 0;
     for (const inputs of list) servers += inputs.batch;
     this.#refuseWhenFull(servers);
-    const batches = this.#batchesFor(servers);
+    const places = this.#placesFor(servers);
     const begin = performance.now();
-    this.#pack(list, batches, numbered);
+    this.#pack(list, places, numbered);
     this.#tally.inputMicroseconds += (performance.now() - begin) * 1000;
     const request = new Request(servers, this.#contract.sizes.predictions, options, ({ code }) => {
       this.#tally.ended(code);
-      this.#withdraw(request, batches);
+      this.#withdraw(request, places);
     });
     this.#tally.accepted++;
-    this.#enqueue(request, batches);
+    this.#enqueue(request, places);
     this.#pump();
     request.watch();
     return request.promise;
@@ -92,7 +106,7 @@ export class BatchQueue implements Backend {
       ...this.#tally,
       batchSizes: [...this.#tally.batchSizes],
       waitingServers: this.#waitingServers,
-      runningBatches: this.#running === undefined ? 0 : 1,
+      runningBatches: this.#runningBatches,
     };
   }
 
@@ -125,60 +139,65 @@ export class BatchQueue implements Backend {
     }
   }
 
-  /** The batches that a request of so many servers goes into; empty ones are not in the queue yet. */
-  #batchesFor(servers: number): Batch[] {
-    if (servers > this.maxBatch) {
-      const turn: Turn = [];
-      return Array.from({ length: Math.ceil(servers / this.maxBatch) }, () => this.#emptyBatch(turn));
+  /** Where a request of so many servers goes; a batch that it begins is not in the queue yet. */
+  #placesFor(servers: number): Place[] {
+    const idle = this.#waitingBatches > 0 ? 0 : this.#runner.lanes - this.#runningBatches;
+    const lanes = Math.max(1, Math.min(idle, servers));
+    // As many rounds as there must be, each over all those lanes.
+    const parts = Math.min(servers, lanes * Math.ceil(servers / this.maxBatch / lanes));
+    if (parts > 1) {
+      const turn: Turn = { waiting: [], running: 0 };
+      return Array.from({ length: parts }, (_, index) => {
+        const from = Math.floor((servers * index) / parts);
+        const count = Math.floor((servers * (index + 1)) / parts) - from;
+        return { batch: this.#emptyBatch(turn), slot: 0, from, count };
+      });
     }
-    const last = this.#shared.at(-1);
+    const last = this.#shared.waiting.at(-1);
     const hasRoom = last !== undefined && last.filled + servers <= this.maxBatch;
-    return [hasRoom ? last : this.#emptyBatch(this.#shared)];
+    const batch = hasRoom ? last : this.#emptyBatch(this.#shared);
+    return [{ batch, slot: batch.filled, from: 0, count: servers }];
   }
 
   #emptyBatch(turn: Turn): Batch {
     return { slab: this.#slabs.take(), turn, pieces: [], filled: 0, begun: false };
   }
 
-  #pack(list: readonly AcceptedInputs[], batches: readonly Batch[], numbered: boolean): void {
-    let position = batches[0]?.filled ?? 0;
-    for (let index = 0; index < list.length; index++) {
-      const inputs = list[index] as AcceptedInputs;
-      for (let from = 0; from < inputs.batch; ) {
-        const slot = position % this.maxBatch;
-        const { slab } = batches[Math.floor(position / this.maxBatch)] as Batch;
-        const count = Math.min(inputs.batch - from, this.maxBatch - slot);
+  #pack(list: readonly AcceptedInputs[], places: readonly Place[], numbered: boolean): void {
+    let [index, from] = [0, 0];
+    for (const { batch, slot, count } of places) {
+      for (let packed = 0; packed < count; ) {
+        const inputs = list[index] as AcceptedInputs;
+        const some = Math.min(inputs.batch - from, count - packed);
         try {
-          this.#contract.pack(inputs, from, count, slab, slot);
+          this.#contract.pack(inputs, from, some, batch.slab, slot + packed);
         } catch (error) {
-          for (const batch of batches) if (batch.filled === 0) this.#slabs.give(batch.slab);
+          for (const place of places) if (place.batch.filled === 0) this.#slabs.give(place.batch.slab);
           throw numbered ? inRequest(error, index) : error;
         }
-        from += count;
-        position += count;
+        packed += some;
+        from += some;
+        if (from === inputs.batch) [index, from] = [index + 1, 0];
       }
     }
   }
 
-  #enqueue(request: Request, batches: readonly Batch[]): void {
-    let from = 0;
-    for (const batch of batches) {
-      const slot = batch.filled;
-      const count = Math.min(request.servers - from, this.maxBatch - slot);
+  #enqueue(request: Request, places: readonly Place[]): void {
+    for (const { batch, slot, from, count } of places) {
       if (slot === 0) {
-        if (batch.turn.push(batch) === 1 && batch.turn !== this.#running) this.#turns.push(batch.turn);
+        const { turn } = batch;
+        if (turn.waiting.push(batch) === 1) (turn.running > 0 ? this.#resting : this.#turns).push(turn);
         this.#waitingBatches++;
       }
       batch.pieces.push({ request, from, count, slot });
       batch.filled += count;
-      from += count;
     }
     this.#waitingServers += request.servers;
   }
 
   /** Takes what has not begun of a request out of its batches. */
-  #withdraw(request: Request, batches: readonly Batch[]): void {
-    for (const batch of batches) {
+  #withdraw(request: Request, places: readonly Place[]): void {
+    for (const { batch } of places) {
       const index = batch.begun ? -1 : batch.pieces.findIndex((piece) => piece.request === request);
       const piece = batch.pieces[index];
       if (piece === undefined) continue;
@@ -196,26 +215,32 @@ export class BatchQueue implements Backend {
 
   #leave(batch: Batch): void {
     const { turn } = batch;
-    turn.splice(turn.indexOf(batch), 1);
-    if (turn.length === 0 && turn !== this.#running) this.#turns.splice(this.#turns.indexOf(turn), 1);
+    remove(turn.waiting, batch);
+    if (turn.waiting.length === 0) {
+      remove(this.#turns, turn);
+      remove(this.#resting, turn);
+    }
     this.#waitingBatches--;
   }
 
   #pump(): void {
-    while (this.#running === undefined) {
-      const batch = this.#turns[0]?.[0];
+    while (this.#runningBatches < this.#runner.lanes) {
+      const [turn = this.#resting[0]] = this.#turns;
+      const batch = turn?.waiting[0];
       if (batch === undefined) break;
       // A request whose time is over leaves here, and with the last one the batch.
       for (const piece of [...batch.pieces]) piece.request.begin();
       if (batch.filled > 0) this.#run(batch);
     }
-    if (this.#running === undefined) this.#closed?.resolve();
+    if (this.#runningBatches === 0) this.#closed?.resolve();
   }
 
   #run(batch: Batch): void {
-    this.#turns.shift();
-    this.#running = batch.turn;
+    const { turn } = batch;
+    this.#runningBatches++;
+    turn.running++;
     this.#leave(batch);
+    if (turn.waiting.length > 0 && remove(this.#turns, turn)) this.#resting.push(turn);
     this.#waitingServers -= batch.filled;
     batch.begun = true;
     const tally = this.#tally;
@@ -229,7 +254,7 @@ export class BatchQueue implements Backend {
         tally.ran(batch.filled, end - begin);
         tally.inferMicroseconds += (end - begin) * 1000 * batch.pieces.length;
         // The next batch first, so that the backend works while the results are handed out.
-        this.#next();
+        this.#next(turn);
         for (const { request, slot, from, count } of batch.pieces) {
           if (request.answer(slab.predictions, slot, from, count)) tally.succeeded++;
         }
@@ -238,14 +263,23 @@ export class BatchQueue implements Backend {
       },
       (error: TFTError) => {
         for (const { request } of batch.pieces) request.fail(error);
-        this.#next();
+        this.#next(turn);
       },
     );
   }
 
-  #next(): void {
-    if (this.#running && this.#running.length > 0) this.#turns.push(this.#running);
-    this.#running = undefined;
+  /** A batch of this turn has ended. */
+  #next(turn: Turn): void {
+    this.#runningBatches--;
+    turn.running--;
+    if (remove(this.#resting, turn)) this.#turns.push(turn);
     this.#pump();
   }
+}
+
+/** Takes `item` out of `list`. @returns whether it was there. */
+function remove<T>(list: T[], item: T): boolean {
+  const index = list.indexOf(item);
+  if (index >= 0) list.splice(index, 1);
+  return index >= 0;
 }

@@ -55,9 +55,11 @@ export interface Backend {
   close(): Promise<void>;
 }
 
-/** Runs a model. The caller waits for one run's end before it starts the next. */
+/** Runs a model on one lane or several side by side. */
 export interface SlabRunner {
   readonly info: BackendInfo;
+  /** The most runs that the caller may have under way. */
+  readonly lanes: number;
   /** The batch that runs best when nothing else is asked for. */
   readonly preferredBatch: number;
   /**

@@ -24,7 +24,7 @@ export interface RunMessage {
 
 /** What the session is told. */
 export type ToSession =
-  | { readonly kind: 'start'; readonly library: string; readonly onnxPath: string; readonly threads: number }
+  | { readonly kind: 'start'; readonly library: string; readonly onnxPath: string }
   | RunMessage
   | { readonly kind: 'close' };
 

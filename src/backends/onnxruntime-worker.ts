@@ -21,7 +21,7 @@ async function receive(message: ToSession): Promise<void> {
   else await close();
 }
 
-async function start({ library, onnxPath, threads }: Start): Promise<void> {
+async function start({ library, onnxPath }: Start): Promise<void> {
   try {
     runtime = await guarded(guard, async () => createRequire(import.meta.url)(library) as Runtime);
     // What ONNX Runtime warns of (a graph it could fold no further, a device it did not find) helps no user.
@@ -33,7 +33,7 @@ async function start({ library, onnxPath, threads }: Start): Promise<void> {
     session = await guarded(guard, () =>
       runtime.InferenceSession.create(onnxPath, {
         executionProviders: ['cpu'],
-        intraOpNumThreads: threads,
+        intraOpNumThreads: 1,
         interOpNumThreads: 1,
       }),
     );

@@ -51,9 +51,8 @@ export class Pressure {
     if (last !== undefined && now - last.at < FRESH_MS) return last;
     const { engine } = model;
     const { waitingServers, busyMicroseconds, servers } = engine.counters();
-    // Batches that run side by side: TensorRT's lanes.
-    const lanes = engine.info.backend === 'tensorrt' ? engine.info.threads : 1;
-    const each = servers === 0 ? 0 : busyMicroseconds / 1000 / servers / lanes;
+    // `threads` batches run side by side.
+    const each = servers === 0 ? 0 : busyMicroseconds / 1000 / servers / engine.info.threads;
     const look = { at: now, waiting: waitingServers, waitMs: waitingServers * each };
     this.#looks.set(model, look);
     return look;

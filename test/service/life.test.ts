@@ -46,7 +46,7 @@ function serve(args: readonly string[], env: NodeJS.ProcessEnv = {}): Served {
 }
 
 test('SIGTERM: what is under way is answered, then the process ends with status 0', async () => {
-  const served = serve(['--model', bundles.slow, '--max-batch', '1']);
+  const served = serve(['--model', bundles.slow, '--max-batch', '1', '--threads', '1']);
   const { address } = await served.says('listening');
   await served.says('ready');
   const url = `${String(address)}/v2/models/slow/infer`;
@@ -73,7 +73,7 @@ test('while it drains it is not ready, but serves who comes all the same, and as
 });
 
 test('what is not finished in time is cut off', async () => {
-  await using service = await running({ model: bundles.slow, maxBatch: 1, stopTimeoutMs: 20 });
+  await using service = await running({ model: bundles.slow, maxBatch: 1, threads: 1, stopTimeoutMs: 20 });
   const long = ask(`${service.url}/v2/models/slow/infer`, { body: inferJson(constantInputs(60)) });
   const outcome = long.then(
     ({ status }) => status,

@@ -15,7 +15,7 @@ import { ask, inferJson, predictBody, type Running, running, until } from './run
 
 let tiny: Running;
 beforeAll(async () => {
-  tiny = await running({ accessLog: true });
+  tiny = await running({ accessLog: true, threads: 1 });
 });
 afterAll(() => tiny.service.stop());
 

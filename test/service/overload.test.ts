@@ -18,7 +18,7 @@ import {
 
 const INFER = '/v2/models/slow/infer';
 /** One server at a time, tens of milliseconds each. */
-const SLOW = { model: bundles.slow, maxBatch: 1 };
+const SLOW = { model: bundles.slow, maxBatch: 1, threads: 1 };
 
 async function metric(url: string, line: RegExp): Promise<number> {
   return Number(line.exec((await ask(`${url}/metrics`)).bytes.toString())?.[1] ?? Number.NaN);

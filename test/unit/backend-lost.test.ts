@@ -22,7 +22,7 @@ beforeEach(async () => {
   process.on('worker', watch);
   folder = mkdtempSync(join(tmpdir(), 'tft-lost-'));
   cpSync(bundles.tiny, folder, { recursive: true });
-  engine = await TFTEngine.load(folder, { log: (entry) => log.push(entry) });
+  engine = await TFTEngine.load(folder, { threads: 1, log: (entry) => log.push(entry) });
 });
 afterEach(async () => {
   await engine.close();
@@ -95,4 +95,14 @@ test('close works with a dead thread', async () => {
   await gone(last);
   await engine.close();
   expect(await outcome(engine.predict(inputs))).toBe('ERR_TFT_CLOSED');
+});
+
+test('with two threads the other one goes on', async () => {
+  const two = await TFTEngine.load(folder, { threads: 2 });
+  const [lost] = threads.slice(-2);
+  lost?.postMessage(null);
+  const outcomes = await Promise.all([0, 1, 2, 3].map((seed) => outcome(two.predict(variedInputs(1, seed)))));
+  expect(outcomes.filter((one) => one === 'ERR_TFT_BACKEND_LOST').length).toBeLessThanOrEqual(1);
+  expect(outcomes.filter((one) => one === 'fulfilled').length).toBeGreaterThanOrEqual(3);
+  await two.close();
 });

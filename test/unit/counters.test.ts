@@ -4,7 +4,7 @@ import { TFTEngine } from '../../src/index.js';
 import { bundles, constantInputs } from '../fixtures/bundles.js';
 
 test('requests are counted by how they ended, and servers by the batches that they ran in', async () => {
-  const engine = await TFTEngine.load(bundles.slow, { maxBatch: 2, queueLimit: 4 });
+  const engine = await TFTEngine.load(bundles.slow, { maxBatch: 2, queueLimit: 4, threads: 1 });
   const gone = new AbortController();
   const fates = [
     engine.predict(constantInputs(2)),

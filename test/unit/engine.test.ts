@@ -156,7 +156,7 @@ describe('predictBatch', () => {
   });
 
   test('packs separate requests into one run', async () => {
-    const witness = await TFTEngine.load(bundles.witness, { maxBatch: 8 });
+    const witness = await TFTEngine.load(bundles.witness, { maxBatch: 8, threads: 1 });
     const forecasts = await witness.predictBatch([1, 2, 3, 4, 5].map((value) => constantInputs(1, value)));
     expect(forecasts.map(({ data }) => [...data.subarray(0, 3)])).toEqual(
       [1, 2, 3, 4, 5].map((value) => [5, value - 1, value]),

@@ -46,19 +46,16 @@ function problemOf(inputs: Record<Name, unknown>): Problem | undefined {
   }
   if (new Set(batches).size > 1) return { code: 'ERR_TFT_INPUT_BATCH' };
   if (batches[0] === 0) return { code: 'ERR_TFT_INPUT_EMPTY' };
-  // Parts are checked one after another, each with all its tensors.
-  for (let from = 0; from < (batches[0] as number); from += 4) {
-    for (const tensor of NAMES) {
-      const values = [...(inputs[tensor] as Float32Array)];
-      const index = values.findIndex((value, at) => {
-        if (at < from * SIZES[tensor] || at >= (from + 4) * SIZES[tensor]) return false;
-        if (tensor.endsWith('Cont')) return !Number.isFinite(value);
-        return value < 0 || value >= (VOCABULARY[at % 2] as number);
-      });
-      if (index >= 0) {
-        const code = tensor.endsWith('Cont') ? 'ERR_TFT_INPUT_VALUE' : 'ERR_TFT_INPUT_CATEGORY';
-        return { code, tensor, index };
-      }
+  for (const tensor of NAMES) {
+    const values = [...(inputs[tensor] as Float32Array)];
+    const index = values.findIndex((value, at) =>
+      tensor.endsWith('Cont')
+        ? !Number.isFinite(value)
+        : value < 0 || value >= (VOCABULARY[at % 2] as number),
+    );
+    if (index >= 0) {
+      const code = tensor.endsWith('Cont') ? 'ERR_TFT_INPUT_VALUE' : 'ERR_TFT_INPUT_CATEGORY';
+      return { code, tensor, index };
     }
   }
   return undefined;

@@ -10,7 +10,7 @@ import { bundles, constantInputs, tinyAnswer, variedInputs, WIDTH } from '../fix
 
 let engine: TFTEngine;
 beforeEach(async () => {
-  engine = await TFTEngine.load(bundles.witness, { maxBatch: 4, queueLimit: 100 });
+  engine = await TFTEngine.load(bundles.witness, { maxBatch: 4, queueLimit: 100, threads: 1 });
 });
 afterEach(() => engine.close());
 
@@ -91,6 +91,75 @@ describe('batching', () => {
     // Ten parts, and after each but the last a small request.
     expect(before).toBeGreaterThanOrEqual(8);
     expect(before).toBeLessThanOrEqual(10);
+  });
+});
+
+describe('on two lanes', () => {
+  let two: TFTEngine;
+  beforeEach(async () => {
+    two = await TFTEngine.load(bundles.witness, { maxBatch: 4, threads: 2 });
+  });
+  afterEach(() => two.close());
+  const batches = async (forecast: Promise<Forecast>) => seen(await forecast).map(([batch]) => batch);
+  const places = async (forecast: Promise<Forecast>) => seen(await forecast).map(([, place]) => place);
+
+  test('two requests run side by side, the third waits', async () => {
+    const all = [1, 2, 3].map((value) => two.predict(constantInputs(1, value)));
+    expect(two.counters()).toMatchObject({ runningBatches: 2, waitingServers: 1 });
+    await Promise.all(all);
+    expect(two.counters()).toMatchObject({ runningBatches: 0, waitingServers: 0, batches: 3 });
+  });
+
+  test('a request that finds both idle is spread evenly over them', async () => {
+    expect(await batches(two.predict(constantInputs(4)))).toEqual([2, 2, 2, 2]);
+    expect(await places(two.predict(constantInputs(3)))).toEqual([0, 0, 1]);
+    // Two rounds, since one of two times four is not enough.
+    const large = two.predict(variedInputs(10, 1));
+    expect(two.counters()).toMatchObject({ runningBatches: 2, waitingServers: 5 });
+    expect(await batches(large)).toEqual([2, 2, 3, 3, 3, 2, 2, 3, 3, 3]);
+  });
+
+  test('a request that finds one idle, or others waiting, is not', async () => {
+    const first = two.predict(constantInputs(1));
+    const whole = two.predict(constantInputs(4));
+    const waiting = [two.predict(constantInputs(1)), two.predict(constantInputs(3))];
+    expect(await batches(first)).toEqual([1]);
+    expect(await batches(whole)).toEqual([4, 4, 4, 4]);
+    for (const one of waiting) expect((await batches(one)).every((batch) => batch === 4)).toBe(true);
+  });
+
+  test('each server has its own answer, whichever lane it ran on', async () => {
+    const tiny = await TFTEngine.load(bundles.tiny, { maxBatch: 4, threads: 3 });
+    const inputs = Array.from({ length: 60 }, (_, seed) => variedInputs(1 + (seed % 11), seed));
+    const forecasts = await Promise.all(inputs.map((one) => tiny.predict(one)));
+    expect(forecasts.map(({ data }) => data)).toEqual(inputs.map(tinyAnswer));
+    await tiny.close();
+  });
+
+  test('a small request waits for one part of a large one, never for all', async () => {
+    const order: string[] = [];
+    const note = (name: string, promise: Promise<unknown>) => promise.then(() => order.push(name));
+    await Promise.all([
+      note('large', two.predict(constantInputs(80))),
+      note('small', two.predict(constantInputs(1))),
+    ]);
+    expect(order).toEqual(['small', 'large']);
+  });
+
+  test('called off, a request leaves both lanes to others', async () => {
+    const controller = new AbortController();
+    const large = two.predict(constantInputs(80), { signal: controller.signal });
+    const behind = two.predict(constantInputs(2, 5));
+    controller.abort();
+    expect(await code(large)).toBe('ERR_TFT_ABORTED');
+    expect(seen(await behind).map(([, , value]) => value)).toEqual([5, 5]);
+    expect(two.counters()).toMatchObject({ waitingServers: 0, cancelled: 1 });
+  });
+
+  test('close finishes what runs and waits on both', async () => {
+    const all = Array.from({ length: 9 }, (_, i) => two.predict(constantInputs(1 + (i % 3), i)));
+    await two.close();
+    expect((await Promise.all(all)).map(({ data }) => data[2])).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
   });
 });
 
@@ -182,7 +251,7 @@ describe('an AbortSignal', () => {
 
 describe('deadlineMs', () => {
   test('refuses a request that has not begun in time', async () => {
-    const slow = await TFTEngine.load(bundles.slow);
+    const slow = await TFTEngine.load(bundles.slow, { threads: 1 });
     const running = slow.predict(constantInputs(1), { deadlineMs: 0 });
     const late = slow.predict(constantInputs(1), { deadlineMs: 1 });
     const patient = slow.predict(constantInputs(1), { deadlineMs: 2 ** 40 });
