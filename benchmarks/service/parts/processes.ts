@@ -51,10 +51,14 @@ export function launchService(
   return running(server, port, `http://127.0.0.1:${port}/metrics`);
 }
 
-/** The FastAPI peer around a bundle. */
-export async function startFastApi(bundle: string, threads: number): Promise<Running> {
+/** The FastAPI peer around a bundle; its threads compute together or apart. */
+export async function startFastApi(
+  bundle: string,
+  threads: number,
+  how: 'together' | 'apart',
+): Promise<Running> {
   const port = await freePort();
-  const server = startPeer('fastapi_service.py', [String(port), bundle, String(threads)]);
+  const server = startPeer('fastapi_service.py', [String(port), bundle, String(threads), how]);
   await untilReady(server, `http://127.0.0.1:${port}/ready`);
   return running(server, port, '');
 }

@@ -3,7 +3,10 @@
 uvicorn runs on uvloop and httptools, orjson reads and writes the JSON, NumPy holds the tensors, and the
 model runs in a thread beside the event loop.
 
-Run, here: ./run python fastapi_service.py PORT BUNDLE THREADS
+Its threads compute together, one request at a time, or each a request of its own; which is quicker
+depends on the load.
+
+Run, here: ./run python fastapi_service.py PORT BUNDLE THREADS together|apart
 """
 
 import asyncio
@@ -21,17 +24,16 @@ TYPES = {"float32": np.float32, "int32": np.int32}
 Tensors = dict[str, np.ndarray]
 
 
-def make_app(bundle: Path, threads: int) -> FastAPI:
+def make_app(bundle: Path, threads: int, apart: bool) -> FastAPI:
     """The application around the model of a bundle."""
     model = json.loads((bundle / "model.json").read_text())
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1 if apart else threads
     session = onnxruntime.InferenceSession(str(bundle / model["files"]["onnx"]["path"]), options)
     specs = [(t["name"], TYPES[t["type"]], tuple(t["shape"][1:])) for t in model["inputs"]]
     server_bytes = sum(np.dtype(kind).itemsize * int(np.prod(shape)) for _, kind, shape in specs)
     names = {"model": model["name"], "quantiles": model["quantiles"]}
-    # One run at a time: ONNX Runtime's own threads use the processors.
-    turn = asyncio.Semaphore(1)
+    turn = asyncio.Semaphore(threads if apart else 1)
 
     async def run(inputs: Tensors) -> np.ndarray:
         if any(not np.isfinite(inputs[name]).all() for name, kind, _ in specs if kind is np.float32):
@@ -76,8 +78,14 @@ def make_app(bundle: Path, threads: int) -> FastAPI:
 
 
 def main() -> None:
-    port, bundle, threads = int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-    uvicorn.run(make_app(bundle, threads), host="127.0.0.1", port=port, log_level="warning", access_log=False)
+    port, bundle, threads, apart = (
+        int(sys.argv[1]),
+        Path(sys.argv[2]),
+        int(sys.argv[3]),
+        sys.argv[4] == "apart",
+    )
+    app = make_app(bundle, threads, apart)
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
 
 
 if __name__ == "__main__":
