@@ -5,6 +5,7 @@ import type { ForecastInputs } from '../contract.js';
 import type { Forecast } from '../forecast.js';
 import type { ByteBudget } from './budget.js';
 import type { ServiceConfig } from './config-schema.js';
+import { Departure } from './departure.js';
 import { badBody, HttpError, toHttpError } from './http-error.js';
 import type { Metrics } from './metrics.js';
 import type { ModelHost, ServedModel } from './model-host.js';
@@ -84,15 +85,18 @@ export function forecastFor<Q extends ForecastQuestion>(
     }
 
     async function ask(body: Body, served: ServedModel, header: number | undefined, limitMs: number) {
-      const gone = new AbortController();
-      const abort = () => gone.abort();
-      reply.raw.once('close', abort);
+      const gone = new Departure();
+      const leave = () => gone.happen();
+      reply.raw.once('close', leave);
       try {
         const question = await understand(body.bytes, served, header);
         refuseLargeBatch(question.inputs, served, config.maxServers);
         const within = Math.min(limitMs, question.timeoutMs ?? Infinity, config.maxWaitMs);
         const deadlineMs = Math.max(0, within - (performance.now() - arrived));
-        const running = served.engine.predict(question.inputs, { signal: gone.signal, deadlineMs });
+        const running = served.engine.predict(question.inputs, {
+          signal: gone as unknown as AbortSignal,
+          deadlineMs,
+        });
         // The engine has copied what it needs.
         body.release();
         const forecast = await running;
@@ -100,7 +104,7 @@ export function forecastFor<Q extends ForecastQuestion>(
         return { forecast, question };
       } finally {
         body.release();
-        reply.raw.off('close', abort);
+        reply.raw.off('close', leave);
       }
     }
   });

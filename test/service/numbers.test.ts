@@ -97,6 +97,23 @@ describe('reading', () => {
     );
   });
 
+  test('keys may have escapes and other letters, and a byte order mark may come first', async () => {
+    const text = '\uFEFF{"d\\u0061ta": [1, 2], "größe": "data", "data ": 3, "of": {"data": [4]}}';
+    const { tensors, rest } = await scanTensors(Buffer.from(text), new Set(['data']), 10);
+    expect(rest).toEqual({ data: 0, größe: 'data', 'data ': 3, of: { data: 1 } });
+    expect(tensors.map(({ length }) => length)).toEqual([2, 1]);
+  });
+
+  test.each([
+    ['in a key', [0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]],
+    ['in a value', [0x7b, 0x22, 0x61, 0x22, 0x3a, 0x22, 0xc3, 0x22, 0x7d]],
+  ])('bytes that are no UTF-8 are refused %s', async (_where, bytes) => {
+    await expect(scanTensors(Buffer.from(bytes), new Set(['data']), 10)).rejects.toMatchObject({
+      code: 'ERR_TFT_HTTP_BODY',
+      message: expect.stringContaining('UTF-8'),
+    });
+  });
+
   test('the shape is that of the brackets, across many slices of a large body', async () => {
     const rows = Array.from({ length: 40_000 }, (_, row) => [row, row + 0.5]);
     const { tensors, rest } = await scanTensors(

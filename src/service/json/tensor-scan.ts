@@ -1,5 +1,6 @@
 // Takes a JSON body apart: the arrays of numbers, which may be megabytes, are read by `Numbers`; what remains, a few
 // hundred bytes, is left to JSON.parse, which judges it strictly.
+import { isUtf8 } from 'node:buffer';
 import { setImmediate } from 'node:timers/promises';
 import { badBody, HttpError } from '../http-error.js';
 import { Numbers } from './numbers.js';
@@ -31,8 +32,9 @@ export interface Scanned {
 export async function scanTensors(bytes: Buffer, keys: ReadonlySet<string>, most: number): Promise<Scanned> {
   const tensors: Numbers[] = [];
   const pieces: string[] = [];
-  let from = 0;
-  let at = 0;
+  // A byte order mark is no part of the text.
+  let from = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+  let at = from;
   let text = 0;
   let until = SLICE;
   const take = (end: number) => {
@@ -76,20 +78,19 @@ function parse(text: string): unknown {
   }
 }
 
-const decoder = new TextDecoder('utf-8', { fatal: true });
-
 function textOf(bytes: Buffer, start: number, end: number): string {
   if (end - start > MOST_TEXT) throw tooMuchText();
-  try {
-    return decoder.decode(bytes.subarray(start, end));
-  } catch (cause) {
-    throw badBody('the body is not UTF-8', cause);
-  }
+  const part = bytes.subarray(start, end);
+  if (!isUtf8(part)) throw badBody('the body is not UTF-8');
+  return part.toString();
 }
 
-/** A key may be written with escapes, and must not pass unseen for that. */
+/**
+ * Right for keys in ASCII, which those of tensors are; whether it is UTF-8 is seen when the text is taken. A key may be
+ * written with escapes, and must not pass unseen for that.
+ */
 function keyOf(bytes: Buffer, start: number, end: number): string {
-  const text = textOf(bytes, start, end);
+  const text = bytes.toString('latin1', start, end);
   if (!text.includes('\\')) return text;
   const key = parse(`"${text}"`);
   return typeof key === 'string' ? key : '';

@@ -1,0 +1,25 @@
+// The signal of one request, for when its client goes away.
+
+/** As much of an AbortSignal as an engine looks at; making a real one for each request takes many times as long. */
+export class Departure {
+  aborted = false;
+  #listener: (() => void) | undefined;
+
+  get reason(): Error {
+    return new Error('the client went away');
+  }
+
+  addEventListener(_type: 'abort', listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  removeEventListener(): void {
+    this.#listener = undefined;
+  }
+
+  happen(): void {
+    if (this.aborted) return;
+    this.aborted = true;
+    this.#listener?.();
+  }
+}
