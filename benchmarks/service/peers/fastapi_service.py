@@ -85,7 +85,10 @@ def main() -> None:
         sys.argv[4] == "apart",
     )
     app = make_app(bundle, threads, apart)
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
+    # The sides of a comparison take turns: connections are idle for longer than uvicorn's 5 s.
+    uvicorn.run(
+        app, host="127.0.0.1", port=port, log_level="warning", access_log=False, timeout_keep_alive=120
+    )
 
 
 if __name__ == "__main__":
