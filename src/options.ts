@@ -21,7 +21,10 @@ export interface LoadOptions {
   maxBatch?: number | undefined;
   /** The most servers that may wait, 4096 by default; a request beyond is refused with ERR_TFT_QUEUE_FULL. */
   queueLimit?: number | undefined;
-  /** Threads that compute, on a CPU; by default as many as the process may use, up to 8. */
+  /**
+   * Threads that compute, on a CPU; by default as many as the process may use, up to 8. Each runs batches of its own with
+   * the model loaded for itself (about 40 MB for the demo model).
+   */
   threads?: number | undefined;
   /** The quantiles that a plan without a model.json predicts, increasing. */
   quantiles?: readonly number[] | undefined;

@@ -12,8 +12,8 @@ import { findOnnxRuntime, type OnnxRuntimeLibrary } from './onnxruntime-library.
 import { OnnxRuntimeSession } from './onnxruntime-session.js';
 
 /**
- * The batch that is run by default. Processor time for one server is the same from one server to 32 when one thread
- * computes; a larger batch would only keep others waiting longer, and take more memory.
+ * The batch that is run by default. Processor time for one server falls by a tenth from one server to four, by 5 % more
+ * up to eight and no further; but with smaller batches a lane finds its next one ready, and takes less memory.
  */
 const PREFERRED_BATCH = 4;
 

@@ -25,7 +25,7 @@ export const configSchema = z.strictObject({
     .describe('what runs the model'),
   precision: z.enum(['fp32', 'fp16', 'int8']).optional().describe('the arithmetic to run in'),
   maxBatch: count.optional().describe('the most servers that run at once'),
-  threads: count.optional().describe('threads that compute, on a CPU'),
+  threads: count.optional().describe('threads that compute, on a CPU, each with the model for itself'),
   tensorrt: z
     .record(z.string(), z.unknown())
     .optional()
