@@ -11,6 +11,7 @@ import type { Metrics } from './metrics.js';
 import type { ModelHost, ServedModel } from './model-host.js';
 import type { Pressure } from './pressure.js';
 import { type Body, headerLength, readBody } from './read-body.js';
+import type { RefusalPace } from './refusal-pace.js';
 import type { Tracing } from './tracing.js';
 import type { TrafficSample } from './traffic-sample.js';
 
@@ -20,6 +21,7 @@ export interface Parts {
   readonly host: ModelHost;
   readonly budget: ByteBudget;
   readonly pressure: Pressure;
+  readonly pace: RefusalPace;
   readonly metrics: Metrics;
   readonly tracing: Tracing;
   readonly sample: TrafficSample;
@@ -48,7 +50,7 @@ export function mostBytes(config: ServiceConfig, model: ServedModel): number {
  * @param answer makes the answer's bytes, while the model is still held.
  */
 export function forecastFor<Q extends ForecastQuestion>(
-  { config, host, budget, pressure, metrics, tracing, sample }: Parts,
+  { config, host, budget, pressure, pace, metrics, tracing, sample }: Parts,
   request: FastifyRequest,
   reply: FastifyReply,
   understand: (body: Buffer, model: ServedModel, header: number | undefined) => Promise<Q>,
@@ -81,6 +83,7 @@ export function forecastFor<Q extends ForecastQuestion>(
     } catch (error) {
       const refusal = toHttpError(error);
       if (refusal.status < 500 && refusal.code !== 'ERR_TFT_ABORTED') metrics.engine.countInvalid(model);
+      if (refusal.status === 503) await pace.next();
       throw refusal;
     }
 

@@ -13,6 +13,7 @@ import type { ServiceLog } from './logging.js';
 import { Metrics } from './metrics.js';
 import { ModelHost } from './model-host.js';
 import { Pressure } from './pressure.js';
+import { RefusalPace } from './refusal-pace.js';
 import { makeTracing } from './tracing.js';
 import { TrafficSample } from './traffic-sample.js';
 
@@ -45,6 +46,7 @@ export class Service {
       host: this.#host,
       budget,
       pressure,
+      pace: new RefusalPace(),
       metrics: this.#metrics,
       tracing: makeTracing(),
       sample: this.#sample,
