@@ -14,6 +14,12 @@ const START_MS = 120_000;
 // ONNX Runtime reports to its makers unless told not to: no side is to spend time on that.
 process.env.ORT_DISABLE_TELEMETRY ??= '1';
 
+/** Nothing is left behind when the benchmark fails. */
+const alive = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of alive) child.kill('SIGKILL');
+});
+
 /** A server that is ready. */
 export interface Running {
   readonly process: ChildProcess;
@@ -109,8 +115,8 @@ function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv)
   child.stdout?.on('data', keep);
   child.stderr?.on('data', keep);
   child.once('error', (error) => keep(Buffer.from(error.message)));
-  // Nothing is left behind when the benchmark fails.
-  process.once('exit', () => child.kill('SIGKILL'));
+  alive.add(child);
+  child.once('exit', () => alive.delete(child));
   return { process: child, output: () => output };
 }
 
