@@ -53,6 +53,7 @@ export class BatchQueue implements Backend {
   readonly origin: string;
   readonly #runner: SlabRunner;
   readonly #contract: Contract;
+  readonly #mostGathered: number;
   readonly #limit: number;
   readonly #slabs: SlabPool;
   readonly #tally: Tally;
@@ -73,6 +74,7 @@ export class BatchQueue implements Backend {
   ) {
     this.info = runner.info;
     this.maxBatch = options.maxBatch ?? runner.preferredBatch;
+    this.#mostGathered = options.maxBatch ?? runner.preferredGathered;
     this.origin = options.origin;
     this.#runner = runner;
     this.#contract = contract;
@@ -154,7 +156,7 @@ export class BatchQueue implements Backend {
       });
     }
     const last = this.#shared.waiting.at(-1);
-    const hasRoom = last !== undefined && last.filled + servers <= this.maxBatch;
+    const hasRoom = last !== undefined && last.filled + servers <= this.#mostGathered;
     const batch = hasRoom ? last : this.#emptyBatch(this.#shared);
     return [{ batch, slot: batch.filled, from: 0, count: servers }];
   }

@@ -62,6 +62,8 @@ export interface SlabRunner {
   readonly lanes: number;
   /** The batch that runs best when nothing else is asked for. */
   readonly preferredBatch: number;
+  /** The most servers of different requests that are then gathered into one batch. */
+  readonly preferredGathered: number;
   /**
    * Runs the first `batch` servers of a slab. The slab belongs to the backend until the promise settles; the
    * one that it resolves with has the same servers' predictions.

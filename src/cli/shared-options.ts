@@ -24,7 +24,9 @@ export function backendOption(): Option {
 }
 
 export function threadsOption(): Option {
-  return new Option('--threads <n>', 'threads that compute, each with the model for itself').argParser(wholeNumber);
+  return new Option('--threads <n>', 'threads that compute, each with the model for itself').argParser(
+    wholeNumber,
+  );
 }
 
 export function precisionOption(): Option {

@@ -178,7 +178,7 @@ describe('KServe v2', () => {
       outputs: [{ name: 'predictions', datatype: 'FP32', shape: [-1, 4, 3] }],
     });
     expect(await get('/v2/models/tiny/ready')).toEqual({ name: 'tiny', ready: true });
-    expect(await get('/v2/models/tiny/config')).toMatchObject({ max_batch_size: 4, backend: 'onnxruntime' });
+    expect(await get('/v2/models/tiny/config')).toMatchObject({ max_batch_size: 8, backend: 'onnxruntime' });
     const { model_stats: stats } = (await get('/v2/models/tiny/stats')) as {
       model_stats: Record<string, number>[];
     };
