@@ -3,6 +3,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ForecastInputs } from '../contract.js';
 import type { Forecast } from '../forecast.js';
+import type { BodyMemory } from './body-memory.js';
 import type { ByteBudget } from './budget.js';
 import type { ServiceConfig } from './config-schema.js';
 import { Departure } from './departure.js';
@@ -20,6 +21,7 @@ export interface Parts {
   readonly config: ServiceConfig;
   readonly host: ModelHost;
   readonly budget: ByteBudget;
+  readonly memory: BodyMemory;
   readonly pressure: Pressure;
   readonly pace: RefusalPace;
   readonly metrics: Metrics;
@@ -50,7 +52,7 @@ export function mostBytes(config: ServiceConfig, model: ServedModel): number {
  * @param answer makes the answer's bytes, while the model is still held.
  */
 export function forecastFor<Q extends ForecastQuestion>(
-  { config, host, budget, pressure, pace, metrics, tracing, sample }: Parts,
+  { config, host, budget, memory, pressure, pace, metrics, tracing, sample }: Parts,
   request: FastifyRequest,
   reply: FastifyReply,
   understand: (body: Buffer, model: ServedModel, header: number | undefined) => Promise<Q>,
@@ -74,6 +76,7 @@ export function forecastFor<Q extends ForecastQuestion>(
             aligned: header ?? 0,
           },
           budget,
+          memory,
         ),
       );
       const { forecast, question } = await tracing.step('forecast', () =>
@@ -100,8 +103,8 @@ export function forecastFor<Q extends ForecastQuestion>(
           signal: gone as unknown as AbortSignal,
           deadlineMs,
         });
-        // The engine has copied what it needs.
-        body.release();
+        // The engine has copied what it needs; a sample looks at the inputs, which may be a view of the body, later.
+        if (!sample.isTaken) body.release();
         const forecast = await running;
         sample.offer(served, question.inputs);
         return { forecast, question };

@@ -2,6 +2,7 @@
 // so that what follows a header of JSON can be used as typed arrays without a copy.
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import type { BodyMemory } from './body-memory.js';
 import type { ByteBudget } from './budget.js';
 import { badBody, HttpError } from './http-error.js';
 
@@ -18,7 +19,7 @@ export interface BodyRules {
   readonly aligned: number;
 }
 
-/** A body, and the bytes of the budget that it holds until `release`. */
+/** A body. Until `release` it holds its bytes of the budget and its memory; nothing may look at it afterwards. */
 export interface Body {
   readonly bytes: Buffer;
   release(): void;
@@ -28,7 +29,12 @@ export interface Body {
  * @throws HttpError ERR_TFT_HTTP_TOO_LARGE, ERR_TFT_HTTP_ENCODING, ERR_TFT_HTTP_TIMEOUT, ERR_TFT_HTTP_OVERLOADED,
  *   ERR_TFT_HTTP_GONE.
  */
-export function readBody(request: Readable, rules: BodyRules, budget: ByteBudget): Promise<Body> {
+export function readBody(
+  request: Readable,
+  rules: BodyRules,
+  budget: ByteBudget,
+  memory: BodyMemory,
+): Promise<Body> {
   return new Promise((resolve, reject) => {
     const { most, timeoutMs } = rules;
     budget.refuseWhenSpent();
@@ -95,11 +101,14 @@ export function readBody(request: Readable, rules: BodyRules, budget: ByteBudget
       if (over) return;
       stop();
       let released = false;
+      const { bytes, taken } = layOut(chunks, size, rules.aligned, memory);
       resolve({
-        bytes: layOut(chunks, size, rules.aligned),
+        bytes,
         release: () => {
-          if (!released) budget.give(held);
+          if (released) return;
           released = true;
+          if (taken) memory.give(taken);
+          budget.give(held);
         },
       });
     };
@@ -141,19 +150,25 @@ function unpackerFor(encoding: string | undefined) {
   }
 }
 
-/** The body in one piece. One that came in one piece and lies well is not copied. */
-function layOut(chunks: readonly Buffer[], size: number, aligned: number): Buffer {
+/** The body in one piece, and what it took. One that came in one piece and lies well is not copied. */
+function layOut(
+  chunks: readonly Buffer[],
+  size: number,
+  aligned: number,
+  memory: BodyMemory,
+): { bytes: Buffer; taken: ArrayBuffer | undefined } {
   const [only] = chunks;
-  if (only === undefined) return Buffer.alloc(0);
-  if (chunks.length === 1 && (only.byteOffset + aligned) % 4 === 0) return only;
+  if (only === undefined) return { bytes: Buffer.alloc(0), taken: undefined };
+  if (chunks.length === 1 && (only.byteOffset + aligned) % 4 === 0) return { bytes: only, taken: undefined };
   const shift = (4 - (aligned % 4)) % 4;
-  const bytes = Buffer.from(new ArrayBuffer(size + shift), shift, size);
+  const taken = memory.take(size + shift);
+  const bytes = Buffer.from(taken, shift, size);
   let at = 0;
   for (const chunk of chunks) {
     chunk.copy(bytes, at);
     at += chunk.length;
   }
-  return bytes;
+  return { bytes, taken };
 }
 
 function tooLarge(most: number): HttpError {

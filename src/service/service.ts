@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import { TFTError } from '../errors.js';
 import { Access } from './access.js';
 import { makeApp } from './app.js';
+import { BodyMemory } from './body-memory.js';
 import { ByteBudget } from './budget.js';
 import type { ServiceConfig } from './config-schema.js';
 import { clearSocket, renewCertificates } from './listener.js';
@@ -16,6 +17,9 @@ import { Pressure } from './pressure.js';
 import { RefusalPace } from './refusal-pace.js';
 import { makeTracing } from './tracing.js';
 import { TrafficSample } from './traffic-sample.js';
+
+/** Memory for bodies that is kept for those to come. */
+const KEPT_BODY_BYTES = 16 * 1024 * 1024;
 
 /** A service that listens. */
 export class Service {
@@ -45,6 +49,7 @@ export class Service {
       config,
       host: this.#host,
       budget,
+      memory: new BodyMemory(KEPT_BODY_BYTES),
       pressure,
       pace: new RefusalPace(),
       metrics: this.#metrics,

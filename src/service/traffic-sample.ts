@@ -22,9 +22,14 @@ export class TrafficSample {
     this.#windows = calibrationWindows;
   }
 
+  /** Whether one is asked for. */
+  get isTaken(): boolean {
+    return this.#folder !== undefined;
+  }
+
   /** Takes a request that was answered; costs nothing where no sample is asked for. */
   offer({ engine }: ServedModel, inputs: ForecastInputs): void {
-    if (this.#folder === undefined) return;
+    if (!this.isTaken) return;
     if (this.#reservoir === undefined || !sameInputs(this.#model, engine.model)) {
       this.#model = engine.model;
       this.#reservoir = new CalibrationReservoir(engine.model, { windows: this.#windows });

@@ -1,0 +1,37 @@
+// Memory for the bodies of requests, used again and again. A body is needed for less than a millisecond, but memory that
+// is allocated for each one is found to be free only by a full garbage collection, and those then take turns with the
+// requests.
+
+/** Smaller ones are not worth keeping apart. */
+const LEAST = 32 * 1024;
+
+/** Hands out memory and keeps what comes back, up to a limit. */
+export class BodyMemory {
+  readonly #most: number;
+  readonly #kept = new Map<number, ArrayBuffer[]>();
+  #keptBytes = 0;
+
+  /** @param most bytes to keep. */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** At least so many bytes, of whatever content. */
+  take(bytes: number): ArrayBuffer {
+    const size = Math.max(LEAST, 2 ** Math.ceil(Math.log2(bytes)));
+    const kept = this.#kept.get(size)?.pop();
+    if (kept === undefined) return new ArrayBuffer(size);
+    this.#keptBytes -= size;
+    return kept;
+  }
+
+  /** Takes memory back that nobody looks at any more. */
+  give(memory: ArrayBuffer): void {
+    const size = memory.byteLength;
+    if (this.#keptBytes + size > this.#most) return;
+    this.#keptBytes += size;
+    const kept = this.#kept.get(size);
+    if (kept) kept.push(memory);
+    else this.#kept.set(size, [memory]);
+  }
+}
