@@ -20,8 +20,12 @@ const wanted = [
   { name: 'compatible-fp16', file: onnx('fp16'), profiles: NARROW, versionCompatible: true },
 ].map(({ file, ...rest }) => ({ ...rest, path: file && join(options.bundle, file) }));
 if (options.also && existsSync(options.also)) {
-  for (const file of readdirSync(options.also).filter((name) => name.endsWith('.onnx')))
-    wanted.push({ name: basename(file, '.onnx'), path: join(options.also, file), profiles: NARROW });
+  for (const file of readdirSync(options.also).filter((name) => name.endsWith('.onnx'))) {
+    const [name, path] = [basename(file, '.onnx'), join(options.also, file)];
+    wanted.push({ name, path, profiles: NARROW });
+    // What the LSTMs cost in large batches too.
+    if (name === 'nolstm-fp16') wanted.push({ name: `wide-${name}`, path, profiles: WIDE });
+  }
 }
 
 let timingCache;
