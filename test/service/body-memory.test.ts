@@ -19,12 +19,12 @@ test('what comes back is handed out again, up to a limit', () => {
 });
 
 test('bodies in several pieces, many at once, good and bad, keep their numbers', async () => {
-  await using tiny = await running({ maxServers: 1000, queueLimit: 100_000 });
+  await using tiny = await running({ maxServers: 1000, queueLimit: 100_000, maxWaitMs: 600_000 });
   const url = `${tiny.url}/v2/models/tiny/infer`;
   await Promise.all(
-    Array.from({ length: 60 }, async (_, seed) => {
+    Array.from({ length: 40 }, async (_, seed) => {
       // A server has 184 bytes: a few dozen kilobytes to 180.
-      const inputs = variedInputs(100 + 15 * seed, seed);
+      const inputs = variedInputs(100 + 20 * seed, seed);
       const { body, headers } = inferBinary(inputs, { parameters: { binary_data_output: true } }, seed % 4);
       if (seed % 5 === 4) {
         const cut = await ask(url, { body: body.subarray(0, body.length - 4), headers });
