@@ -19,7 +19,7 @@ type Flags = Record<string, string | boolean | undefined>;
 
 /**
  * How far the heap may grow between full collections, in per cent of what lives. By V8's own reckoning the memory of a
- * few dozen bodies, on a heap this small, calls for one, and then a tenth of all time goes into them.
+ * few dozen bodies, on a heap this small, calls for one, and then a fifth of all time and more goes into them.
  */
 const HEAP_GROWTH = '--heap-growing-percent=400';
 

@@ -4,7 +4,7 @@
 // each turn refuses as many as there are connections, and new clients, a health check among them, wait for seconds to
 // be let in. With a few refusals a turn, turns are short; what clients wait for their refusal is the same in sum.
 
-/** As long as a handful of forecasts takes to answer; more would hold up new connections, fewer cost throughput. */
+/** About a millisecond's worth: so often is a new connection let in. */
 const EACH_TURN = 8;
 
 /** Lets refusals out, in order, a few in each turn of the event loop. */
