@@ -104,6 +104,16 @@ def test_one_precision_alone_leaves_the_other_as_it_was(derived, calibration, tm
     assert all(set(node.input[1:4]) <= halves for node in recurrent)
 
 
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_no_lstm_in_fp32_reads_from_a_cast(derived, precision):
+    """TensorRT 10.6 fails to compile such an LSTM."""
+    graph = onnx.load(derived / f"model.{precision}.onnx").graph
+    casts = {node.output[0] for node in graph.node if node.op_type == "Cast"}
+    recurrent = [node for node in graph.node if node.op_type == "LSTM"]
+    assert recurrent
+    assert all(casts.isdisjoint(node.input) for node in recurrent)
+
+
 def test_a_bundle_with_variants_still_verifies(derived):
     assert main(["verify", str(derived)]) == 0
 

@@ -15,6 +15,8 @@ from .typed_graph import MOVES, initializers_of, key_of
 PREPROCESS, RESTORE, RECURRENT, OUTPUT = "preprocess", "restore", "recurrent", "output"
 # What is added to a module's name: its products, and the roots and squares by which it norms values.
 PRODUCTS, STATISTICS = " products", " statistics"
+# What LSTMs read straight from.
+RECURRENT_INPUTS = "recurrent inputs"
 
 _ELEMENTWISE = {"Add", "Mul", "Sub"}
 _ROOTS = {"Sqrt", "Reciprocal"}
@@ -37,6 +39,7 @@ def parts_of(model: onnx.ModelProto) -> dict[str, str]:
     for node in model.graph.node:
         if node.op_type in ("MatMul", "Gemm") and parts[key_of(node)] != PREPROCESS:
             parts[key_of(node)] += PRODUCTS
+    _split_off_feeding(model, parts)
     return parts
 
 
@@ -87,6 +90,13 @@ def _split_off_statistics(model: onnx.ModelProto, parts: dict[str, str]) -> None
         part = parts[key_of(node)]
         if node.op_type in _ROOTS and part != PREPROCESS and not part.endswith(STATISTICS):
             mark(node, part)
+
+
+def _split_off_feeding(model: onnx.ModelProto, parts: dict[str, str]) -> None:
+    read = {name for node in model.graph.node if node.op_type == "LSTM" for name in node.input if name}
+    for node in model.graph.node:
+        if node.op_type != "LSTM" and not read.isdisjoint(node.output):
+            parts[key_of(node)] = RECURRENT_INPUTS
 
 
 def _split_off_restore(model: onnx.ModelProto, parts: dict[str, str], weights: dict) -> None:

@@ -10,7 +10,7 @@ from onnx import numpy_helper
 from ..bundle import KeptPart
 from .activations import Activations
 from .judge import Judge
-from .parts import PREPROCESS, RECURRENT, RESTORE, STATISTICS, parts_of
+from .parts import PREPROCESS, RECURRENT, RECURRENT_INPUTS, RESTORE, STATISTICS, parts_of
 from .typed_graph import FLOAT, element_types, initializers_of, key_of
 
 # A value this close to FP16's largest on the calibration set may pass it on other data. The attention's
@@ -23,6 +23,7 @@ _BY_RULE = {
     RESTORE: "raw units: the way back from the normalised forecast, and softplus",
     STATISTICS: "squares overflow FP16 256 standard deviations from the mean",
     RECURRENT: "its state is summed up over hundreds of steps; FP16 LSTMs need TensorRT 10.14 (--lstm fp16)",
+    RECURRENT_INPUTS: "TensorRT 10.6 does not compile an LSTM in FP32 that reads from casts",
 }
 
 
@@ -67,7 +68,7 @@ class Rules:
 def _rule(part: str, half_lstm: bool) -> str | None:
     if part.endswith(STATISTICS):
         return _BY_RULE[STATISTICS]
-    if part == RECURRENT and half_lstm:
+    if part in (RECURRENT, RECURRENT_INPUTS) and half_lstm:
         return None
     return _BY_RULE.get(part)
 
