@@ -66,8 +66,9 @@ section(
       'GPU %',
       'W',
       'forecasts/J',
+      'GPU memory MiB',
     ],
-    ['fp32', 'fp16', 'int8', 'wide-fp16'].flatMap((plan) =>
+    ['fp32', 'fp16', 'int8', 'wide-fp16', 'large-fp32', 'large-int8'].flatMap((plan) =>
       batchesOf(plan).map((batch) => {
         const latency = best(all('latency', { plan, batch }), ({ promise }) => -promise.p50);
         const rate = best(
@@ -90,6 +91,7 @@ section(
           show(rate?.utilizationPercent),
           show(rate?.watts),
           show(rate?.forecastsPerJoule),
+          show(rate?.memoryMiB, 4),
         ];
       }),
     ),
@@ -215,6 +217,8 @@ const shares = [
 );
 section(
   "The two LSTMs' share of GPU time",
+  'The profiler waits some 25 microseconds for each layer and hides it; what is left without the LSTMs says it.',
+  '',
   table(['plan', 'B', 'whole, ms', 'without LSTMs, ms', 'share'], shares),
 );
 

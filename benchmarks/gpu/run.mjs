@@ -1,8 +1,10 @@
 // Proves and measures an installation on a GPU, from start to end, unattended:
 //
 //   node benchmarks/gpu/run.mjs OUT [--work FOLDER] [--bundle FOLDER] [--tensorrt PATH] [--cuda PATH] [--lean PATH]
-//        [--windows FOLDER] [--also FOLDER] [--python PYTHON] [--seconds S] [--only STEP,STEP …] [--doubles]
+//        [--windows FOLDER] [--also FOLDER] [--python PYTHON] [--seconds S] [--only STEP,STEP …]
+//        [--thorough] [--doubles]
 //
+// --thorough measures large batches in FP32 and INT8 as well as in FP16: three minutes more.
 // Writes OUT/results.jsonl (a JSON object a line), OUT/log.txt, and OUT/report.md with its plots. A step that fails or
 // takes too long does not keep the next from running; the exit code is then 1. --doubles rehearses it on a machine
 // without a GPU, over the doubles of CUDA and TensorRT: every step runs, and no figure means anything.
@@ -34,12 +36,13 @@ const { values, positionals } = parseArgs({
     python: { type: 'string' },
     seconds: { type: 'string' },
     only: { type: 'string' },
+    thorough: { type: 'boolean', default: false },
     doubles: { type: 'boolean', default: false },
   },
 });
 if (positionals.length !== 1) throw new Error('usage: run.mjs OUT [options]; see its first lines');
 const out = resolve(positionals[0]);
-const { only, doubles: rehearsal, python, ...given } = values;
+const { only, thorough, doubles: rehearsal, python, ...given } = values;
 if (rehearsal) {
   const doubles = process.env.TFT_DOUBLES ?? join(root, 'build/native/cpp/tests/doubles');
   given.cuda ??= join(doubles, 'cuda/libcuda.so.1');
@@ -60,6 +63,7 @@ writeFileSync(given.out, '');
 const log = createWriteStream(join(out, 'log.txt'));
 
 const options = Object.entries(given).flatMap(([name, value]) => [`--${name}`, value]);
+if (thorough) options.push('--thorough');
 const step = (name, seconds) => ({
   name,
   seconds,
@@ -67,10 +71,10 @@ const step = (name, seconds) => ({
 });
 const steps = [
   step('machine', 60),
-  step('build', 300),
+  step('build', thorough || given.also ? 580 : 300),
   step('numbers', 120),
   { name: 'tests', seconds: 120, gpu: true, command: [process.execPath, 'scripts/test-gpu.mjs'] },
-  step('speed', 180),
+  step('speed', thorough ? 300 : 180),
   step('bare', 180),
   step('layers', 60),
   step('cold-start', 60),

@@ -21,6 +21,8 @@ export const { values: options } = parseArgs({
     cuda: { type: 'string' },
     lean: { type: 'string' },
     nvml: { type: 'string' },
+    /** Large batches in every precision. */
+    thorough: { type: 'boolean', default: false },
     /** For each measurement of throughput. */
     seconds: { type: 'string', default: '1' },
   },

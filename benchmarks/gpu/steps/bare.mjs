@@ -9,7 +9,8 @@ const names = readdirSync(options.work)
   .map((name) => basename(name, '.engine'));
 
 for (const name of names) {
-  const batches = name.startsWith('wide') ? [1, 8, 32, 128, 512] : [1, 8, 32];
+  const large = /^(wide|large)-/.test(name) ? [128, 512] : [];
+  const batches = name.startsWith('large') ? large : [1, 8, 32, ...large];
   for (const batch of batches) {
     for (const cudaGraph of [true, false]) {
       // Each measurement loads the plan again: several streams only where the question is throughput.

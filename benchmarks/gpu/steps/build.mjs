@@ -11,13 +11,26 @@ const WIDE = [
   { min: 33, opt: 128, max: 128 },
   { min: 129, opt: 512, max: 512 },
 ];
+/** The large ones of them. */
+const LARGE = WIDE.slice(2);
 const onnx = (precision) =>
   precision === 'fp32' ? model.files.onnx.path : model.variants?.[precision]?.file.path;
 
 const wanted = [
   ...['fp32', 'fp16', 'int8'].map((name) => ({ name, file: onnx(name), profiles: NARROW })),
   { name: 'wide-fp16', file: onnx('fp16'), profiles: WIDE },
+  ...(options.thorough
+    ? ['fp32', 'int8'].map((name) => ({ name: `large-${name}`, file: onnx(name), profiles: LARGE }))
+    : []),
   { name: 'compatible-fp16', file: onnx('fp16'), profiles: NARROW, versionCompatible: true },
+  // Where the lean runtime of the builder's version lacks, a compatible plan can be had without it.
+  {
+    name: 'compatible-fp16',
+    file: onnx('fp16'),
+    profiles: NARROW,
+    versionCompatible: true,
+    excludeLeanRuntime: true,
+  },
 ].map(({ file, ...rest }) => ({ ...rest, path: file && join(options.bundle, file) }));
 if (options.also && existsSync(options.also)) {
   for (const file of readdirSync(options.also).filter((name) => name.endsWith('.onnx'))) {
@@ -30,6 +43,7 @@ if (options.also && existsSync(options.also)) {
 
 let timingCache;
 for (const { name, path, ...how } of wanted) {
+  if (how.excludeLeanRuntime && existsSync(planOf(name))) continue;
   await attempt({ step: 'build', name }, async () => {
     if (!path || !existsSync(path)) throw new Error(`there is no ONNX file for '${name}'`);
     const warnings = [];

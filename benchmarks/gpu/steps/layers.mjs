@@ -1,25 +1,26 @@
-// Where the time goes: the layers of each precision by TensorRT's profiler, and the share of the two LSTMs. The
-// profiler waits for each layer, so small ones look larger than they are; `nolstm` in the step 'bare' says it better.
+// The slowest layers of each precision by TensorRT's profiler. It waits for each layer, some 25 microseconds each, so its
+// shares of the whole mean little: `nolstm` in the step 'bare' says what the LSTMs take.
+import { existsSync } from 'node:fs';
 import { addon, attempt, libraries, planOf, precisions, say } from '../session.mjs';
 
-for (const precision of precisions()) {
-  for (const batch of [1, 8, 32]) {
-    await attempt({ step: 'layers', precision, batch }, async () => {
+const plans = precisions().map((plan) => ({ plan, batches: [1, 8, 32] }));
+if (existsSync(planOf('wide-fp16'))) plans.push({ plan: 'wide-fp16', batches: [1, 8, 32, 128] });
+
+for (const { plan, batches } of plans) {
+  for (const batch of batches) {
+    await attempt({ step: 'layers', plan, batch }, async () => {
       const { layers = [] } = await addon.measure(
-        { ...libraries, plan: planOf(precision), batch, warmUpMs: 50, durationMs: 50, layerProfile: true },
+        { ...libraries, plan: planOf(plan), batch, warmUpMs: 50, durationMs: 50, layerProfile: true },
         () => {},
       ).result;
       const all = layers.reduce((sum, { averageMs }) => sum + averageMs, 0);
-      const recurrent = layers.filter(({ name }) => /lstm|loop|recurren/i.test(name));
-      const share = recurrent.reduce((sum, { averageMs }) => sum + averageMs, 0) / all;
       const slowest = [...layers].sort((a, b) => b.averageMs - a.averageMs).slice(0, 8);
       say({
         kind: 'layers',
-        precision,
+        plan,
         batch,
         layers: layers.length,
         totalMs: all,
-        lstmShare: share,
         slowest,
       });
     });

@@ -32,6 +32,8 @@ const RUNS = [
   { plan: 'fp32', ways: [{ lanes: 2 }, { lanes: 8 }], batches: [1, 8, 32] },
   { plan: 'int8', ways: [{ lanes: 2 }, { lanes: 8 }], batches: [1, 8, 32] },
   { plan: 'wide-fp16', ways: [{ lanes: 2 }, { lanes: 4 }], batches: [1, 8, 32, 128, 512] },
+  { plan: 'large-fp32', ways: [{ lanes: 4 }], batches: [128, 512] },
+  { plan: 'large-int8', ways: [{ lanes: 4 }], batches: [128, 512] },
 ];
 const meter = new GpuMeter();
 
