@@ -4,7 +4,7 @@
 //        [--windows FOLDER] [--also FOLDER] [--python PYTHON] [--seconds S] [--only STEP,STEP …]
 //        [--thorough] [--doubles]
 //
-// --thorough measures large batches in FP32 and INT8 as well as in FP16: three minutes more.
+// --thorough measures large batches in FP32 and INT8 as well as in FP16: two minutes more.
 // Writes OUT/results.jsonl (a JSON object a line), OUT/log.txt, and OUT/report.md with its plots. A step that fails or
 // takes too long does not keep the next from running; the exit code is then 1. --doubles rehearses it on a machine
 // without a GPU, over the doubles of CUDA and TensorRT: every step runs, and no figure means anything.

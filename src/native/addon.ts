@@ -109,7 +109,7 @@ export interface NativeBuildOptions extends NativeLibraryOptions {
   readonly optimizationLevel?: number | undefined;
   /** Runs on later versions of the same major one; then code for the host is in the plan (`allowHostCode`) … */
   readonly versionCompatible?: boolean | undefined;
-  /** … unless this leaves it out: only the lean runtime of the version that built it runs such a plan. */
+  /** … unless this leaves it out: then only the version that built it runs such a plan. */
   readonly excludeLeanRuntime?: boolean | undefined;
   readonly hardwareCompatibility?: 'none' | 'ampere+' | 'sameComputeCapability' | undefined;
   readonly refittable?: boolean | undefined;
