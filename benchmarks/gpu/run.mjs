@@ -72,8 +72,25 @@ const step = (name, seconds) => ({
 const steps = [
   step('machine', 60),
   step('build', thorough || given.also ? 580 : 300),
-  step('numbers', 120),
-  { name: 'tests', seconds: 120, gpu: true, command: [process.execPath, 'scripts/test-gpu.mjs'] },
+  // These three measure no time: they run side by side.
+  { ...step('numbers', 180), proof: true },
+  {
+    name: 'tests',
+    seconds: 180,
+    gpu: true,
+    proof: true,
+    command: [process.execPath, 'scripts/test-gpu.mjs'],
+  },
+  {
+    name: 'sanitizer',
+    seconds: 180,
+    gpu: true,
+    proof: true,
+    command: [
+      ...['compute-sanitizer', '--error-exitcode', '9'],
+      ...[process.execPath, 'benchmarks/gpu/steps/short-run.mjs', ...options],
+    ],
+  },
   step('speed', thorough ? 300 : 180),
   step('bare', 180),
   step('layers', 60),
@@ -86,15 +103,7 @@ const steps = [
     command: [
       ...[python ?? 'python3', 'benchmarks/gpu/steps/peers.py'],
       ...['--out', given.out, '--bundle', given.bundle ?? 'models/demo'],
-    ],
-  },
-  {
-    name: 'sanitizer',
-    seconds: 90,
-    gpu: true,
-    command: [
-      ...['compute-sanitizer', '--error-exitcode', '9'],
-      ...[process.execPath, 'benchmarks/gpu/steps/short-run.mjs', ...options],
+      ...(given.seconds ? ['--seconds', given.seconds] : []),
     ],
   },
 ].filter(({ name, gpu }) => (only ? only.split(',').includes(name) : !(gpu && rehearsal)));
@@ -105,10 +114,17 @@ function say(record) {
   appendFileSync(given.out, `${line}\n`);
 }
 
-function run({ name, seconds, command: [program, ...args] }) {
+function run({ name, seconds, proof, command: [program, ...args] }) {
   console.log(`== ${name}`);
-  log.write(`\n== ${name}: ${program} ${args.join(' ')}\n`);
-  return new Promise((done) => {
+  // What runs beside others is logged in one piece.
+  const kept = [];
+  const write = (text) => (proof ? kept.push(text) : log.write(text));
+  write(`\n== ${name}: ${program} ${args.join(' ')}\n`);
+  return new Promise((end) => {
+    const done = (problem) => {
+      for (const text of kept) log.write(text);
+      end(problem);
+    };
     const child = spawn(program, args, {
       cwd: root,
       env: {
@@ -125,7 +141,7 @@ function run({ name, seconds, command: [program, ...args] }) {
       why = `took more than ${seconds} s`;
       process.kill(-child.pid, 'SIGKILL');
     }, seconds * 1000);
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => log.write(text));
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', write);
     child.on('error', (error) => {
       clearTimeout(timer);
       done(error.code === 'ENOENT' ? `${program} is not installed` : error.message);
@@ -138,7 +154,8 @@ function run({ name, seconds, command: [program, ...args] }) {
 }
 
 let failed = 0;
-for (const one of steps) {
+
+async function account(one) {
   const start = performance.now();
   const problem = await run(one);
   say({
@@ -148,6 +165,13 @@ for (const one of steps) {
     problem: problem || undefined,
   });
   if (problem) failed++;
+}
+
+for (let next = 0; next < steps.length; ) {
+  let end = next + 1;
+  while (steps[next].proof && steps[end]?.proof) end++;
+  await Promise.all(steps.slice(next, end).map(account));
+  next = end;
 }
 if (existsSync(join(root, 'benchmarks/gpu/report.mjs'))) {
   const problem = await run({

@@ -24,7 +24,7 @@ export const { values: options } = parseArgs({
     /** Large batches in every precision. */
     thorough: { type: 'boolean', default: false },
     /** For each measurement of throughput. */
-    seconds: { type: 'string', default: '1' },
+    seconds: { type: 'string', default: '0.5' },
   },
 });
 export const seconds = Number(options.seconds);

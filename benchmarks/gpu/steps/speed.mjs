@@ -25,13 +25,12 @@ const RUNS = [
     ways: [
       { lanes: 2, cudaGraphs: false },
       { lanes: 2, poll: true },
-      { lanes: 8, poll: true },
     ],
     batches: [1, 8, 32],
   },
   { plan: 'fp32', ways: [{ lanes: 2 }, { lanes: 8 }], batches: [1, 8, 32] },
   { plan: 'int8', ways: [{ lanes: 2 }, { lanes: 8 }], batches: [1, 8, 32] },
-  { plan: 'wide-fp16', ways: [{ lanes: 2 }, { lanes: 4 }], batches: [1, 8, 32, 128, 512] },
+  { plan: 'wide-fp16', ways: [{ lanes: 4 }], batches: [1, 8, 32, 128, 512] },
   { plan: 'large-fp32', ways: [{ lanes: 4 }], batches: [128, 512] },
   { plan: 'large-int8', ways: [{ lanes: 4 }], batches: [128, 512] },
 ];
