@@ -79,6 +79,8 @@ const variantSchema = z.object({
 
 /** How near each precision comes to PyTorch; shares are fractions, `largest` is in the target's unit. */
 const accuracySchema = z.looseObject({
+  /** The target's standard deviation over the windows judged. */
+  spread: z.number().positive().optional(),
   rows: z.array(
     z.looseObject({
       precision: name,
