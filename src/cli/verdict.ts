@@ -71,8 +71,8 @@ export function judge(
       const column = at % width;
       maxima[column] = Math.max(maxima[column] as number, difference);
       sums[column] = (sums[column] as number) + difference;
-      goals.forEach(({ within }, at) => {
-        if (difference <= within * judged) reached[at] = (reached[at] as number) + 1;
+      goals.forEach(({ within }, goal) => {
+        if (difference <= within * judged) reached[goal] = (reached[goal] as number) + 1;
       });
     }
   }
