@@ -283,7 +283,7 @@ if (errors.length > 0) {
 
 writeFileSync(join(folder, 'report.md'), `${lines.join('\n').trim()}\n`);
 const series = [
-  ...['fp16', 'fp32', 'wide-fp16'].map((plan) => ({
+  ...['fp16', 'fp32', 'wide-fp16', 'large-fp32'].map((plan) => ({
     name: `tft-tensorrt ${plan}`,
     points: batchesOf(plan).map((batch) => [
       batch,
