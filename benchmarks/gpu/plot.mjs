@@ -4,7 +4,17 @@ import { scaleLog } from 'd3-scale';
 const WIDTH = 860;
 const HEIGHT = 460;
 const MARGIN = { left: 70, right: 210, top: 46, bottom: 50 };
-const COLOURS = ['#1f6f43', '#2c6fbb', '#7a3e9d', '#c0392b', '#d08c1d', '#6b7280', '#0f766e', '#be185d', '#111827'];
+const COLOURS = [
+  '#1f6f43',
+  '#2c6fbb',
+  '#7a3e9d',
+  '#c0392b',
+  '#d08c1d',
+  '#6b7280',
+  '#0f766e',
+  '#be185d',
+  '#111827',
+];
 
 /** @param series [{ name, points: [[batch, milliseconds], …] }, …] */
 export function drawLatency(series, title) {
