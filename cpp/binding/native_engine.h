@@ -14,6 +14,7 @@
 
 #include "arguments.h"
 #include "outbox.h"
+#include "tft/bad_value.h"
 #include "tft/engine.h"
 
 namespace tft::binding {

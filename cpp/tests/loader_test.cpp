@@ -149,8 +149,8 @@ TEST_F(Loader, SaysThatThereIsNoDevice) {
   });
 }
 
-// NVIDIA's own library, as TFT_TEST_REAL_TENSORRT names it or scripts/fetch-tensorrt leaves it. Without a CUDA
-// driver it returns a pointer that is neither null nor usable, so it must not even be asked.
+// NVIDIA's own library, as TFT_TEST_REAL_TENSORRT names it or scripts/fetch-tensorrt leaves it. Without a
+// CUDA driver it returns a pointer that is neither null nor usable, so it must not even be asked.
 TEST_F(Loader, SurvivesTheRealTensorRTWithoutADriver) {
   const auto variable = [](const char* name) {
     const char* const value = std::getenv(name);
@@ -170,7 +170,8 @@ TEST_F(Loader, SurvivesTheRealTensorRTWithoutADriver) {
   const LibraryReport report = load_libraries(options);
   EXPECT_EQ(problem(report), "ERR_TFT_NO_CUDA_DRIVER");
   EXPECT_GE(report.tensorrt.major, 10);
-  std::printf("%s: TensorRT %s, %s\n", path.c_str(), report.tensorrt.text().c_str(), report.problem->message.c_str());
+  std::printf("%s: TensorRT %s, %s\n", path.c_str(), report.tensorrt.text().c_str(),
+              report.problem->message.c_str());
   EngineOptions engine_options;
   engine_options.libraries.tensorrt_path = path;
   const std::string plan(1000, 'x');

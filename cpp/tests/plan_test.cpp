@@ -2,6 +2,7 @@
 #include <random>
 
 #include "support.h"
+#include "tft/inspect.h"
 
 namespace tft::testing {
 namespace {

@@ -1,5 +1,5 @@
 // The backend for NVIDIA GPUs: hands requests to the native engine and its answers to who waits. What waits, what
-// runs together and what is late is decided there (cpp/core).
+// runs together and what is late is decided there (cpp/engine).
 import { setImmediate } from 'node:timers/promises';
 import type { AcceptedInputs, Contract } from '../contract.js';
 import type { EngineCounters } from '../counters.js';

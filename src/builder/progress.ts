@@ -11,7 +11,7 @@ export interface BuildProgress {
   readonly share: number;
 }
 
-/** The phase before TensorRT's own (cpp/core/src/builder.cpp); it takes a moment. */
+/** The phase before TensorRT's own (cpp/tensorrt/builder.cpp); it takes a moment. */
 const PARSING = 'Parsing the ONNX file';
 const PARSING_SHARE = 0.02;
 

@@ -1,10 +1,10 @@
 // Which values are found to be bad, and where.
+#include "tft/bad_value.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
-
-#include "tft/engine.h"
 
 namespace tft {
 namespace {

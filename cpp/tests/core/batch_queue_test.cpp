@@ -1,6 +1,6 @@
 // The batch queue alone: which requests go into which batch, and how each of them ends. The tests play the
 // lanes.
-#include "batch_queue.h"
+#include "engine/batch_queue.h"
 
 #include <gtest/gtest.h>
 

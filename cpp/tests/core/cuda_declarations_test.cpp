@@ -4,7 +4,7 @@
 
 #include <type_traits>
 
-#include "cuda_driver.h"
+#include "cuda/driver.h"
 
 namespace tft::cuda {
 namespace {

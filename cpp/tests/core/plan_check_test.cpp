@@ -1,5 +1,5 @@
 // What is said of a plan that is not the model's, and which batch sizes are run.
-#include "plan_check.h"
+#include "tensorrt/plan_check.h"
 
 #include <gtest/gtest.h>
 
