@@ -2,9 +2,9 @@
 //
 // And, to see what it matters, how small a part of a prediction on this machine that is.
 import { Bench } from 'tinybench';
-import { Contract } from '../src/contract.js';
+import { Slab } from '../src/batching/slab.js';
+import { Contract } from '../src/contract/inputs.js';
 import { TFTEngine } from '../src/index.js';
-import { Slab } from '../src/slab.js';
 import { type Comparison, less, options, percentile, report, Samples, seconds } from './harness.js';
 
 const BATCHES = [1, 8, 32];

@@ -2,14 +2,17 @@
 
 import { existsSync } from 'node:fs';
 import { dirname, extname, join, resolve } from 'node:path';
-import { aborted } from './abort.js';
-import type { Backend, BackendName, Precision } from './backends/backend.js';
 import { selectBackend } from './backends/select.js';
-import { type AcceptedInputs, Contract, type ForecastInputs } from './contract.js';
-import type { EngineCounters } from './counters.js';
-import { inRequest, TFTError } from './errors.js';
-import { Forecast } from './forecast.js';
-import { loadModel, MODEL_FILE, type ModelDescription } from './model.js';
+import { aborted } from './batching/abort.js';
+import type { Backend, BackendName, Precision } from './batching/backend.js';
+import type { EngineCounters } from './batching/counters.js';
+import { describePlan, isPlan } from './builder/plan-file.js';
+import { inRequest, TFTError } from './contract/errors.js';
+import { Forecast } from './contract/forecast.js';
+import { type AcceptedInputs, Contract, type ForecastInputs } from './contract/inputs.js';
+import { loadModel, MODEL_FILE, type ModelDescription } from './contract/model.js';
+import { ownVersion } from './contract/own-version.js';
+import { typeName } from './contract/typed-array.js';
 import { inspectPlan } from './native/inspect-plan.js';
 import {
   checkLoadOptions,
@@ -18,11 +21,8 @@ import {
   NONE,
   type PredictOptions,
 } from './options.js';
-import { ownVersion } from './own-version.js';
-import { describePlan, isPlan } from './plan.js';
-import { typeName } from './typed-array.js';
 
-export type { BackendName, Log, LogEntry, Precision } from './backends/backend.js';
+export type { BackendName, Log, LogEntry, Precision } from './batching/backend.js';
 export type { LoadOptions, PredictOptions } from './options.js';
 
 /** What really runs. */

@@ -1,12 +1,12 @@
 // The options of loading and of predicting, and their checks. Unknown ones are refused by name: an option
 // misspelt must not be an option ignored.
 import { z } from 'zod';
-import type { BackendName, Log, Precision } from './backends/backend.js';
-import type { TensorRtOptions } from './backends/tensorrt.js';
+import type { TensorRtOptions } from './backends/tensorrt/backend.js';
+import type { BackendName, Log, Precision } from './batching/backend.js';
 import { type BuildOptions, completeBuildOptions } from './builder/build-options.js';
 import type { OnBuildProgress } from './builder/progress.js';
-import { describeIssues, TFTError } from './errors.js';
-import { typeName, viewLength } from './typed-array.js';
+import { describeIssues, TFTError } from './contract/errors.js';
+import { typeName, viewLength } from './contract/typed-array.js';
 
 /** Options of {@link TFTEngine.load}. */
 export interface LoadOptions {

@@ -1,13 +1,14 @@
 // Chooses what runs a model. One asked for by name never falls back; 'auto' takes TensorRT where a plan is at hand
 // or in the cache and can run, builds none, and says why it took what it took.
+
+import type { Backend, BackendName, Log } from '../batching/backend.js';
+import { BatchQueue } from '../batching/queue.js';
 import { precisionOfOnnx } from '../builder/onnx-source.js';
-import type { Contract } from '../contract.js';
-import { TFTError } from '../errors.js';
-import type { ModelDescription } from '../model.js';
-import { findPlan } from '../plan.js';
-import { BatchQueue } from '../queue.js';
-import type { Backend, BackendName, Log } from './backend.js';
-import { OnnxRuntimeRunner } from './onnxruntime.js';
+import { findPlan } from '../builder/plan-file.js';
+import { TFTError } from '../contract/errors.js';
+import type { Contract } from '../contract/inputs.js';
+import type { ModelDescription } from '../contract/model.js';
+import { OnnxRuntimeRunner } from './onnxruntime/backend.js';
 import {
   type EngineWishes,
   loadBuilt,
@@ -15,7 +16,7 @@ import {
   loadPlanFile,
   loadPlanOrRebuild,
   type PlanContext,
-} from './tensorrt-plan.js';
+} from './tensorrt/plan-choice.js';
 
 /** What a caller asks for. */
 export interface BackendWishes extends EngineWishes {

@@ -2,9 +2,9 @@
 import { readFile, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import type { Log, Precision } from '../backends/backend.js';
-import { writeDurably } from '../durable-file.js';
-import { describeIssues, TFTError } from '../errors.js';
+import type { Log, Precision } from '../batching/backend.js';
+import { writeDurably } from '../contract/durable-file.js';
+import { describeIssues, TFTError } from '../contract/errors.js';
 import { type BuildOptions, completeBuildOptions, type Profile } from './build-options.js';
 import { type BuildableModel, readBuildable } from './buildable-model.js';
 import { engineFolder } from './cache-folder.js';

@@ -2,10 +2,10 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
-import { TFTError } from '../errors.js';
-import { bundleFiles, loadModel, MODEL_FILE, type ModelDescription } from '../model.js';
-import { readOnnx } from '../onnx-file.js';
+import { TFTError } from '../contract/errors.js';
+import { bundleFiles, loadModel, MODEL_FILE, type ModelDescription } from '../contract/model.js';
 import { sha256OfFile } from './file-hash.js';
+import { readOnnx } from './onnx-file.js';
 
 /** What building needs of a model. */
 export type BuildableModel = Pick<

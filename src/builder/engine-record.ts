@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { describeIssues } from '../errors.js';
+import { describeIssues } from '../contract/errors.js';
 import { type CompleteBuildOptions, profileSchema } from './build-options.js';
 import type { BuildTarget } from './build-target.js';
 import { sha256OfFile } from './file-hash.js';

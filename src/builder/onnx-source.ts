@@ -4,9 +4,9 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { Log, Precision } from '../backends/backend.js';
-import { TFTError } from '../errors.js';
-import { type BundleFile, verifyBundleFile } from '../model.js';
+import type { Log, Precision } from '../batching/backend.js';
+import { TFTError } from '../contract/errors.js';
+import { type BundleFile, verifyBundleFile } from '../contract/model.js';
 import type { BuildableModel } from './buildable-model.js';
 import { sha256OfFile } from './file-hash.js';
 

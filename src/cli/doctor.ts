@@ -1,7 +1,7 @@
 // `tft doctor`: what this machine can run, and for everything else why not.
 import { cpus, freemem, totalmem } from 'node:os';
 import { Command } from 'commander';
-import { findOnnxRuntime } from '../backends/onnxruntime-library.js';
+import { findOnnxRuntime } from '../backends/onnxruntime/library.js';
 import { engineFolder } from '../builder/cache-folder.js';
 import { listCache } from '../builder/cache-upkeep.js';
 import { type BackendName, loadModel, type ModelDescription, TFTEngine, TFTError } from '../index.js';

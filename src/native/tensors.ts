@@ -1,5 +1,5 @@
 // A model's inputs and output as the native side wants them, in its order.
-import type { ModelDescription } from '../model.js';
+import type { ModelDescription } from '../contract/model.js';
 import type { NativeTensor } from './addon.js';
 
 const INPUTS = ['encoder_cont', 'encoder_cat', 'decoder_cont', 'decoder_cat'];

@@ -2,18 +2,18 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import type { Access } from './access.js';
-import type { Parts } from './forecast-request.js';
-import { CLIENT_GONE, type ErrorBody, HttpError, toHttpError } from './http-error.js';
-import { makeServer } from './listener.js';
-import { RefusalLog, type ServiceLog } from './logging.js';
-import type { DescribedRoute } from './openapi.js';
+import type { Access } from './http/access.js';
+import { CLIENT_GONE, type ErrorBody, HttpError, toHttpError } from './http/http-error.js';
+import { makeServer } from './http/listener.js';
+import type { DescribedRoute } from './http/openapi.js';
+import { RefusalLog, type ServiceLog } from './observe/logging.js';
+import type { RequestSpan } from './observe/tracing.js';
 import { docsRoutes } from './routes/docs.js';
+import type { Parts } from './routes/forecast-request.js';
 import { healthRoutes } from './routes/health.js';
 import { inferRoutes } from './routes/infer.js';
 import { modelRoutes } from './routes/models.js';
 import { predictRoute } from './routes/predict.js';
-import type { RequestSpan } from './tracing.js';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY'];
 const REQUEST_ID = /^[\w.:/+=-]{1,128}$/;

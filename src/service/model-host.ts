@@ -1,15 +1,15 @@
 // Keeps the model that is served: loads it while the service answers already, and puts a new version in its place
 // without losing a request.
-import type { EngineCounters } from '../counters.js';
+import type { EngineCounters } from '../batching/counters.js';
+import { type ServerSizes, serverSizes } from '../batching/slab.js';
+import { TFTError } from '../contract/errors.js';
 import { TFTEngine } from '../engine.js';
-import { TFTError } from '../errors.js';
 import type { LoadOptions } from '../options.js';
-import { type ServerSizes, serverSizes } from '../slab.js';
-import type { ServiceConfig } from './config-schema.js';
-import { HttpError } from './http-error.js';
-import type { ServiceLog } from './logging.js';
+import type { ServiceConfig } from './config/schema.js';
+import { HttpError } from './http/http-error.js';
+import { inputSpecs, type TensorSpec } from './http/tensors.js';
 import { findModel, type ModelSource } from './model-source.js';
-import { inputSpecs, type TensorSpec } from './tensors.js';
+import type { ServiceLog } from './observe/logging.js';
 
 /** A loaded model and what requests need to know of it. */
 export interface ServedModel {

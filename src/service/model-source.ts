@@ -1,7 +1,7 @@
 // Which model to load, and its version: a bundle or plan as it stands, or of a folder of versions the newest.
 import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { TFTError } from '../errors.js';
+import { TFTError } from '../contract/errors.js';
 
 const VERSION = /^[1-9]\d{0,9}$/;
 

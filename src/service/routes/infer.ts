@@ -1,13 +1,13 @@
 // POST /v2/models/{model}[/versions/{version}]/infer: KServe v2, JSON or binary.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { sendBytes } from '../answer.js';
-import { forecastFor, type Parts } from '../forecast-request.js';
-import { answerInfer } from '../kserve-answer.js';
-import { understandInfer } from '../kserve-request.js';
-import { type ModelPath, modelNamed } from '../model-path.js';
-import { FORECAST_ERRORS, REQUEST_HEADERS } from '../openapi-parts.js';
-import type { Operation } from '../operation.js';
-import { inferAnswer, inferRequest } from '../schemas.js';
+import { sendBytes } from '../http/answer.js';
+import { FORECAST_ERRORS, REQUEST_HEADERS } from '../http/openapi-parts.js';
+import type { Operation } from '../http/operation.js';
+import { inferAnswer, inferRequest } from '../http/schemas.js';
+import { answerInfer } from '../kserve/infer-answer.js';
+import { understandInfer } from '../kserve/infer-request.js';
+import { forecastFor, type Parts } from './forecast-request.js';
+import { type ModelPath, modelNamed } from './model-path.js';
 
 const HEADER = 'inference-header-content-length';
 

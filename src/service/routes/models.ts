@@ -1,10 +1,7 @@
 // What is served, by the KServe v2 protocol and Triton's extensions: metadata, configuration, statistics, repository.
 import { createRequire } from 'node:module';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Parts } from '../forecast-request.js';
-import { HttpError } from '../http-error.js';
-import type { ServedModel } from '../model-host.js';
-import { type ModelPath, modelNamed } from '../model-path.js';
+import { HttpError } from '../http/http-error.js';
 import {
   modelConfig,
   modelMetadata,
@@ -13,8 +10,11 @@ import {
   reloaded,
   repositoryIndex,
   serverMetadata,
-} from '../schemas.js';
-import { OUTPUT_NAME } from '../tensors.js';
+} from '../http/schemas.js';
+import { OUTPUT_NAME } from '../http/tensors.js';
+import type { ServedModel } from '../model-host.js';
+import type { Parts } from './forecast-request.js';
+import { type ModelPath, modelNamed } from './model-path.js';
 
 const EXTENSIONS = ['binary_tensor_data', 'model_configuration', 'model_repository', 'statistics'];
 const PLATFORM = 'tft_tensorrt';

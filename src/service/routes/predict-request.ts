@@ -1,0 +1,47 @@
+// Understands and answers POST /predict: the four tensors by name, and the predictions as nested arrays.
+
+import type { Forecast } from '../../contract/forecast.js';
+import type { ForecastInputs } from '../../contract/inputs.js';
+import { badBody } from '../http/http-error.js';
+import { scanTensors } from '../http/json/tensor-scan.js';
+import { checkNesting, fromNumbers, INPUT_NAMES } from '../http/tensors.js';
+import { writePredictions } from '../http/write-predictions.js';
+import type { ServedModel } from '../model-host.js';
+import { asObject, type ForecastQuestion } from './forecast-request.js';
+
+const KEYS: ReadonlySet<string> = new Set(INPUT_NAMES);
+
+/** @throws HttpError ERR_TFT_HTTP_BODY, ERR_TFT_INPUT_…, ERR_TFT_HTTP_TOO_LARGE. */
+export async function understandPredict(
+  body: Buffer,
+  model: ServedModel,
+  maxServers: number,
+): Promise<ForecastQuestion> {
+  const most = maxServers * Math.max(...model.inputs.map(({ steps, channels }) => steps * channels));
+  const { rest, tensors } = await scanTensors(body, KEYS, most);
+  const request = asObject(rest, 'the request');
+  const surplus = Object.keys(request).find((key) => !KEYS.has(key));
+  if (surplus !== undefined) {
+    throw badBody(`'${surplus.slice(0, 40)}' is unknown; ${INPUT_NAMES.join(', ')} are expected`);
+  }
+  const inputs = Object.fromEntries(
+    model.inputs.map((spec) => {
+      const place = request[spec.name];
+      const numbers = typeof place === 'number' ? tensors[place] : undefined;
+      if (numbers === undefined) throw badBody(`${spec.name} is missing; an array of numbers is expected`);
+      checkNesting(spec, numbers);
+      return [spec.key, fromNumbers(spec, numbers)];
+    }),
+  ) as unknown as ForecastInputs;
+  return { inputs };
+}
+
+export function answerPredict(
+  { data, shape, quantiles }: Forecast,
+  { engine, name, version }: ServedModel,
+): Promise<Buffer> {
+  const { stepMinutes, target } = engine.model;
+  const about = { model: name, version, target, step_minutes: stepMinutes, quantiles, shape };
+  const head = `${JSON.stringify(about).slice(0, -1)},"predictions":`;
+  return writePredictions(head, data, shape, '}');
+}
