@@ -34,6 +34,11 @@ std::vector<T> list(const Napi::Value& value, Read read) {
   return items;
 }
 
+std::vector<std::string> texts(const Napi::Value& value) {
+  return list<std::string>(value,
+                           [](const Napi::Value& item) { return item.As<Napi::String>().Utf8Value(); });
+}
+
 std::int32_t integer(const Napi::Value& value) { return value.As<Napi::Number>().Int32Value(); }
 
 TensorShape tensor(const Napi::Value& value) {
@@ -116,6 +121,7 @@ LoadArguments read_load_arguments(const Napi::Object& object) {
   options.cuda_graphs = flag(object, "cudaGraphs", options.cuda_graphs);
   options.poll = flag(object, "poll");
   options.allow_host_code = flag(object, "allowHostCode");
+  options.plugins = texts(object.Get("plugins"));
   return arguments;
 }
 
@@ -140,8 +146,7 @@ BuildArguments read_build_arguments(const Napi::Object& object) {
   options.refittable = flag(object, "refittable");
   options.detailed_layers = flag(object, "detailedLayers", options.detailed_layers);
   options.timing_cache = bytes(object.Get("timingCache"));
-  options.plugins = list<std::string>(
-      object.Get("plugins"), [](const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); });
+  options.plugins = texts(object.Get("plugins"));
   return arguments;
 }
 
@@ -160,6 +165,7 @@ MeasureArguments read_measure_arguments(const Napi::Object& object) {
   options.data_transfers = flag(object, "dataTransfers", options.data_transfers);
   options.spin_wait = flag(object, "spinWait");
   options.allow_host_code = flag(object, "allowHostCode");
+  options.plugins = texts(object.Get("plugins"));
   options.layer_profile = flag(object, "layerProfile");
   return arguments;
 }

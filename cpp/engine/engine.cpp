@@ -160,7 +160,8 @@ Result<void> TFTTensorRTEngine::Impl::load(std::span<const std::byte> plan) {
 Result<void> TFTTensorRTEngine::Impl::load_devices(const Libraries& libraries,
                                                    std::span<const std::byte> plan) {
   for (const int ordinal : options_.devices) {
-    auto device = DeviceEngine::load(libraries, ordinal, plan, options_.allow_host_code, options_.log);
+    auto device = DeviceEngine::load(libraries, ordinal, plan, {options_.allow_host_code, options_.plugins},
+                                     options_.log);
     if (!device) return device.error();
     devices_.push_back(std::move(device).value());
   }

@@ -223,7 +223,7 @@ TEST_F(Builds, WithoutBuilderOrParserTheFullTensorRTIsAskedFor) {
 }
 
 TEST_F(Builds, PluginLibrariesAreLoadedFirst) {
-  built(with(&BuildOptions::plugins, std::vector<std::string>{TFT_DOUBLES_FOLDER "/libplugins.so"}));
+  built(with(&BuildOptions::plugins, std::vector<std::string>{plugins_double()}));
   EXPECT_EQ(double_calls("loadLibrary"), 1);
   expect_refusal(build(with(&BuildOptions::plugins, std::vector<std::string>{"/nowhere/plugins.so"})),
                  "ERR_TFT_BUILD", {"/nowhere/plugins.so"});
@@ -349,7 +349,7 @@ TEST_F(Builds, EveryFailureEndsInACodeAndLeavesNothingBehind) {
         double_fail(function, nth, code);
         BuildOptions options = with_doubles();
         options.profiles = {{1, 1, 1}, {1, 2, 4}};
-        options.plugins = {TFT_DOUBLES_FOLDER "/libplugins.so"};
+        options.plugins = {plugins_double()};
         options.timing_cache = cache->timing_cache;
         options.hardware_compatibility = HardwareCompatibility::AMPERE_PLUS;
         const auto result = build_plan(file.path, shape_of(small_plan()), options);

@@ -21,6 +21,11 @@ std::string tensorrt_double(int major, bool lean) {
 
 std::string tensorrt_double() { return tensorrt_double(rounds("TFT_TEST_TENSORRT", 10)); }
 
+std::string plugins_double() {
+  const std::string major = std::to_string(rounds("TFT_TEST_TENSORRT", 10));
+  return TFT_DOUBLES_FOLDER "/tensorrt" + major + "/lib/libplugins.so." + major;
+}
+
 LoaderOptions doubles_only() {
   LoaderOptions options;
   options.cuda_path = cuda_double();

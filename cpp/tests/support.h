@@ -22,6 +22,8 @@ namespace tft::testing {
 std::string cuda_double();
 std::string tensorrt_double();
 std::string tensorrt_double(int major, bool lean = false);
+/// A library of plugins for it.
+std::string plugins_double();
 LoaderOptions doubles_only();
 
 /// A model like the demo's but small, as the doubles are slow under ThreadSanitizer.

@@ -17,9 +17,16 @@ export interface NativeTensor {
   readonly item: readonly number[];
 }
 
-/** What an engine is loaded with. Numbers left out are the core's defaults. */
-export interface NativeLoadOptions extends NativeLibraryOptions {
+/** A plan and what it may bring along and need. */
+export interface NativePlanOptions extends NativeLibraryOptions {
   readonly plan: string;
+  readonly allowHostCode?: boolean | undefined;
+  /** Libraries with plugins, loaded before the plan. */
+  readonly plugins?: readonly string[] | undefined;
+}
+
+/** What an engine is loaded with. Numbers left out are the core's defaults. */
+export interface NativeLoadOptions extends NativePlanOptions {
   readonly inputs: readonly NativeTensor[];
   readonly output: NativeTensor;
   /** The number of codes of each category. */
@@ -30,7 +37,6 @@ export interface NativeLoadOptions extends NativeLibraryOptions {
   readonly queueLimit: number;
   readonly cudaGraphs?: boolean | undefined;
   readonly poll?: boolean | undefined;
-  readonly allowHostCode?: boolean | undefined;
 }
 
 /** One file, or name given to the loader, that was tried. */
@@ -180,6 +186,7 @@ export interface NativeMeasureOptions extends NativeLibraryOptions {
   /** Waits by polling, which adds less to what is measured, for a core of each stream; false. */
   readonly spinWait?: boolean | undefined;
   readonly allowHostCode?: boolean | undefined;
+  readonly plugins?: readonly string[] | undefined;
   /** Adds a run of its own, in which each layer is timed; false. */
   readonly layerProfile?: boolean | undefined;
 }
@@ -315,13 +322,9 @@ export interface NativeEngine {
 /** The addon. */
 export interface Addon {
   loadLibraries(options: NativeLibraryOptions): Promise<LibraryReport>;
-  inspectPlan(
-    options: NativeLibraryOptions & { plan: string; allowHostCode?: boolean | undefined },
-  ): Promise<PlanReport>;
+  inspectPlan(options: NativePlanOptions): Promise<PlanReport>;
   /** As above, and all that TensorRT tells of layers. */
-  inspectEngine(
-    options: NativeLibraryOptions & { plan: string; allowHostCode?: boolean | undefined },
-  ): Promise<NativeEngineReport>;
+  inspectEngine(options: NativePlanOptions): Promise<NativeEngineReport>;
   /**
    * Builds a plan. It rejects with ERR_TFT_BUILD where parser (with node, operator and file line) or builder (in
    * TensorRT's own words) refuse, ERR_TFT_PLAN_MISMATCH where the network is not the model's, ERR_TFT_ABORTED,

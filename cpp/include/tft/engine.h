@@ -34,6 +34,8 @@ struct EngineOptions {
   /// A plan may carry code for the host (version-compatible ones with their runtime inside do). It is as
   /// powerful as any program, so it runs only if asked for.
   bool allow_host_code = false;
+  /// Libraries with TensorRT plugins that the plan needs, loaded before it. They run as any program does.
+  std::vector<std::string> plugins;
   Log log;
 };
 
