@@ -1,4 +1,4 @@
-// The JavaScript object around one TFTTensorRTEngine.
+// The JavaScript object around one TFTEngine.
 //
 // A request's result is written to memory of ours and copied out on JavaScript's thread: an ArrayBuffer of
 // the caller's could be detached, or freed with its worker, while an engine thread writes to it.
@@ -57,7 +57,7 @@ struct PendingRequest : Parcel {
 
 /// What loading has made.
 struct Loaded {
-  std::unique_ptr<TFTTensorRTEngine> engine;
+  std::unique_ptr<TFTEngine> engine;
   ModelShape shape;
   std::vector<std::int32_t> codes;
   std::shared_ptr<LogTarget> log;
@@ -82,7 +82,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   void call_off();
   /// Blocks until what runs is done.
   void close_now();
-  TFTTensorRTEngine& core() { return *engine_; }
+  TFTEngine& core() { return *engine_; }
   /// Its memory is gone: V8 need not count it any more.
   void forget_memory();
 
@@ -108,7 +108,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   static void completed(RequestId id, const Result<Timing>& result, void* user) noexcept;
 
   Environment& environment_;
-  std::unique_ptr<TFTTensorRTEngine> engine_;
+  std::unique_ptr<TFTEngine> engine_;
   ModelShape shape_;
   std::vector<std::int32_t> codes_;
   std::array<std::size_t, 4> input_sizes_{};  // values of one server

@@ -8,6 +8,7 @@
 #include "environment.h"
 #include "errors.h"
 #include "plan_file.h"
+#include "tft/tensorrt.h"
 
 namespace tft::binding {
 namespace {
@@ -76,7 +77,7 @@ LoadWork::LoadWork(Environment& environment, LoadArguments arguments, const Napi
 void LoadWork::execute() {
   Result<std::vector<std::byte>> plan = read_plan_file(arguments_.plan);
   if (plan.ok()) {
-    result_.emplace(TFTTensorRTEngine::load(*plan, arguments_.shape, arguments_.options));
+    result_.emplace(load_tensorrt(*plan, arguments_.shape, arguments_.options));
   } else {
     result_.emplace(plan.error());
   }

@@ -27,19 +27,13 @@
 #include <utility>
 #include <vector>
 
+#include "engine/run_report.h"
 #include "engine/staging.h"
 #include "tft/counters.h"
 #include "tft/request.h"
 #include "tft/result.h"
 
 namespace tft {
-
-/// What one run took.
-struct RunReport {
-  double copy_in_us = 0, run_us = 0, copy_out_us = 0;
-  int bucket = 0;
-  bool graph = false;  // launched as a graph
-};
 
 class BatchQueue {
  public:

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <string>
 
+#include "engine/option_checks.h"
+
 namespace tft {
 namespace {
 
@@ -34,6 +36,26 @@ std::array<const std::byte*, 4> as_bytes(const Inputs& inputs) {
 }
 
 }  // namespace
+
+Result<ItemBytes> item_bytes(const ModelShape& shape) {
+  const auto bytes = [](const TensorShape& tensor, ElementType type, std::size_t& result) {
+    result = 4;  // of a float and of an int32
+    for (const std::int64_t size : tensor.item) {
+      if (size < 1) return false;
+      result *= static_cast<std::size_t>(size);
+    }
+    return tensor.type == type && !tensor.item.empty();
+  };
+  constexpr std::array kTypes = {ElementType::FLOAT32, ElementType::INT32, ElementType::FLOAT32,
+                                 ElementType::INT32};
+  ItemBytes all;
+  for (std::size_t i = 0; i < kTypes.size(); ++i)
+    if (!bytes(shape.inputs[i], kTypes[i], all.inputs[i]))
+      return option_error("the model's input '" + shape.inputs[i].name + "' has a wrong type or size");
+  if (!bytes(shape.output, ElementType::FLOAT32, all.output))
+    return option_error("the model's output '" + shape.output.name + "' has a wrong type or size");
+  return all;
+}
 
 std::size_t staging_bytes(const ItemBytes& bytes, int max_batch) {
   const auto servers = static_cast<std::size_t>(max_batch);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include "tft/model_shape.h"
 #include "tft/request.h"
 #include "tft/result.h"
 
@@ -17,6 +18,9 @@ struct ItemBytes {
   std::array<std::size_t, 4> inputs{};
   std::size_t output = 0;
 };
+
+/// OPTION for a tensor of a wrong type or size.
+Result<ItemBytes> item_bytes(const ModelShape& shape);
 
 /// Where TensorRT wants tensors to begin; staging memory has the same layout as a lane's device memory.
 inline constexpr std::size_t kTensorAlignment = 256;

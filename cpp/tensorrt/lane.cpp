@@ -23,24 +23,24 @@ constexpr std::chrono::microseconds kNear{50};
 
 }  // namespace
 
-Lane::Lane(cuda::ContextPointer context, LaneOptions options)
+TensorRTLane::TensorRTLane(cuda::ContextPointer context, LaneOptions options)
     : context_(std::move(context)), options_(std::move(options)) {}
 
-Lane::~Lane() {
+TensorRTLane::~TensorRTLane() {
   const CurrentContext current(*context_);
   // Nothing may be under way when its memory goes; on a lost device this fails, and nothing is.
   if (stream_) (void)context_->driver().stream_synchronize(stream_.get());
   runs_.clear();
 }
 
-Result<std::unique_ptr<Lane>> Lane::create(cuda::ContextPointer context, tensorrt::Engine& engine,
-                                           LaneOptions options) {
-  std::unique_ptr<Lane> lane(new Lane(std::move(context), std::move(options)));
+Result<std::unique_ptr<TensorRTLane>> TensorRTLane::create(cuda::ContextPointer context,
+                                                           tensorrt::Engine& engine, LaneOptions options) {
+  std::unique_ptr<TensorRTLane> lane(new TensorRTLane(std::move(context), std::move(options)));
   if (auto made = lane->set_up(engine); !made) return made.error();
   return lane;
 }
 
-Result<void> Lane::set_up(tensorrt::Engine& engine) {
+Result<void> TensorRTLane::set_up(tensorrt::Engine& engine) {
   const CurrentContext current(*context_);
   const cuda::Driver& driver = context_->driver();
   if (current.status() != kSuccess) return failure(driver, current.status(), "setting up " + options_.name);
@@ -82,7 +82,7 @@ Result<void> Lane::set_up(tensorrt::Engine& engine) {
   return {};
 }
 
-Result<void> Lane::set_up(tensorrt::Engine& engine, BucketRun& run) {
+Result<void> TensorRTLane::set_up(tensorrt::Engine& engine, BucketRun& run) {
   const tensorrt::LogScope log(*options_.log);
   const std::string what = options_.name + ", batch " + std::to_string(run.bucket.size);
   const auto refuse = [&](const std::string& step) {
@@ -117,7 +117,7 @@ Result<void> Lane::set_up(tensorrt::Engine& engine, BucketRun& run) {
 
 /// Gives the contexts the block of activation memory that they share. Where batches stay below a profile's
 /// maximum, less than that profile's will do.
-Result<void> Lane::share_activations(const tensorrt::Engine& engine) {
+Result<void> TensorRTLane::share_activations(const tensorrt::Engine& engine) {
   const tensorrt::LogScope log(*options_.log);
   for (const BucketRun& run : runs_) {
     std::int64_t bytes = 0;
@@ -135,7 +135,7 @@ Result<void> Lane::share_activations(const tensorrt::Engine& engine) {
   return {};
 }
 
-Lane::BucketRun& Lane::bucket_for(int servers) {
+TensorRTLane::BucketRun& TensorRTLane::bucket_for(int servers) {
   const auto found = std::find_if(runs_.begin(), runs_.end(),
                                   [&](const BucketRun& run) { return run.bucket.size >= servers; });
   return found == runs_.end() ? runs_.back() : *found;
@@ -143,7 +143,7 @@ Lane::BucketRun& Lane::bucket_for(int servers) {
 
 /// After a failure half-way: what is on the stream still reads and writes the batch's memory, so wait for it.
 /// Where even that fails nobody knows when the memory is free again, and the lane cannot be used any more.
-Error Lane::drained(Error error) {
+Error TensorRTLane::drained(Error error) {
   const cuda::Driver& driver = context_->driver();
   issued_ = nullptr;
   const Status status = driver.stream_synchronize(stream_.get());
@@ -154,11 +154,11 @@ Error Lane::drained(Error error) {
   return second;
 }
 
-Error Lane::run_failure(const std::string& errors) const {
+Error TensorRTLane::run_failure(const std::string& errors) const {
   return {ErrorCode::RUN, "TensorRT fails to run on " + options_.name + "; it says: " + errors};
 }
 
-Result<void> Lane::issue(const Staging& staging, int servers, bool poll) {
+Result<void> TensorRTLane::issue(const Staging& staging, int servers, bool poll) {
   const CurrentContext current(*context_);
   if (current.status() != kSuccess)
     return failure(context_->driver(), current.status(), "using GPU " + std::to_string(context_->ordinal()));
@@ -172,7 +172,7 @@ Result<void> Lane::issue(const Staging& staging, int servers, bool poll) {
   return {};
 }
 
-Result<void> Lane::put_on_stream(const Staging& staging, int servers, BucketRun& run) {
+Result<void> TensorRTLane::put_on_stream(const Staging& staging, int servers, BucketRun& run) {
   const cuda::Driver& driver = context_->driver();
   const auto stream = stream_.get();
   const auto count = static_cast<std::size_t>(servers);
@@ -197,7 +197,7 @@ Result<void> Lane::put_on_stream(const Staging& staging, int servers, BucketRun&
   return {};
 }
 
-Result<void> Lane::enqueue(BucketRun& run) {
+Result<void> TensorRTLane::enqueue(BucketRun& run) {
   if (run.graph) {
     const Status status = context_->driver().graph_launch(run.graph.get(), stream_.get());
     if (status == kSuccess) return {};
@@ -210,7 +210,7 @@ Result<void> Lane::enqueue(BucketRun& run) {
   return run_failure(log.errors());
 }
 
-void Lane::capture(BucketRun& run) {
+void TensorRTLane::capture(BucketRun& run) {
   run.capture_tried = true;
   auto graph = capture_run(context_, stream_.get(), *run.context, *options_.log);
   if (options_.captured) options_.captured(graph.ok() ? "" : graph.error().message);
@@ -219,7 +219,7 @@ void Lane::capture(BucketRun& run) {
 
 /// Sleeps while the end is far, polls when it is near, and sleeps again where a run takes unusually long. To
 /// be woken by the driver can cost more than a tenth of a run, and to poll all the time costs a core.
-Status Lane::wait_for_end(const BucketRun& run) {
+Status TensorRTLane::wait_for_end(const BucketRun& run) {
   const cuda::Driver& driver = context_->driver();
   const auto margin = std::max<Clock::duration>(run.usual / 8, kNear);
   if (run.usual > margin) std::this_thread::sleep_until(issued_at_ + run.usual - margin);
@@ -232,7 +232,7 @@ Status Lane::wait_for_end(const BucketRun& run) {
   }
 }
 
-Result<RunReport> Lane::finish() {
+Result<RunReport> TensorRTLane::finish() {
   const CurrentContext current(*context_);
   const cuda::Driver& driver = context_->driver();
   const auto failed = [&](Status status, const char* doing) {
@@ -263,7 +263,7 @@ Result<RunReport> Lane::finish() {
   return report;
 }
 
-Result<void> Lane::warm_up(const Staging& staging) {
+Result<void> TensorRTLane::warm_up(const Staging& staging) {
   for (const BucketRun& run : runs_) {
     const int runs = options_.cuda_graphs && !run.capture_tried ? 2 : 1;
     for (int i = 0; i < runs; ++i) {

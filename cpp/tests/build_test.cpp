@@ -13,6 +13,7 @@
 #include "support.h"
 #include "tft/builder.h"
 #include "tft/inspect.h"
+#include "tft/tensorrt.h"
 
 namespace tft::testing {
 namespace {
@@ -68,7 +69,7 @@ TEST_F(Builds, APlanThatLoadsAndPredicts) {
   ASSERT_EQ(code_of(result), "");
   EngineOptions options;
   options.libraries = doubles_only();
-  auto engine = TFTTensorRTEngine::load(result->plan, shape_of(small_plan()), options);
+  auto engine = load_tensorrt(result->plan, shape_of(small_plan()), options);
   ASSERT_EQ(code_of(engine), "");
   EXPECT_EQ((*engine)->info().max_batch, 8);
   Servers servers(small_plan(), 5, 3);

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "support.h"
+#include "tft/tensorrt.h"
 
 namespace tft::testing {
 namespace {
@@ -211,7 +212,7 @@ TEST_F(Engine, RunsOnTheLeanRuntime) {
   EngineOptions options;
   options.libraries = doubles_only();
   options.libraries.tensorrt_path = tensorrt_double(10, true);
-  const auto engine = TFTTensorRTEngine::load(as_bytes(bytes), shape_of(plan), options);
+  const auto engine = load_tensorrt(as_bytes(bytes), shape_of(plan), options);
   ASSERT_TRUE(engine.ok()) << engine.error().message;
   EXPECT_TRUE((*engine)->info().lean);
   Servers servers(plan, 3, 1);

@@ -6,6 +6,7 @@
 #include "tft/builder.h"
 #include "tft/inspect.h"
 #include "tft/measure.h"
+#include "tft/tensorrt.h"
 
 namespace tft::testing {
 namespace {
@@ -104,9 +105,9 @@ TEST_F(Plugins, AFileThatWasBuiltWithThemNeedsThem) {
   ASSERT_TRUE(built.ok()) << built.error().message;
   EngineOptions engine = with_library();
   engine.libraries = doubles_only();
-  EXPECT_EQ(code_of(TFTTensorRTEngine::load(built->plan, shape_of(small_plan()), engine)), "");
+  EXPECT_EQ(code_of(load_tensorrt(built->plan, shape_of(small_plan()), engine)), "");
   engine.plugins.clear();
-  EXPECT_EQ(code_of(TFTTensorRTEngine::load(built->plan, shape_of(small_plan()), engine)), "ERR_TFT_PLUGIN");
+  EXPECT_EQ(code_of(load_tensorrt(built->plan, shape_of(small_plan()), engine)), "ERR_TFT_PLUGIN");
 }
 
 }  // namespace

@@ -9,6 +9,8 @@
 #include <fstream>
 #include <random>
 
+#include "tft/tensorrt.h"
+
 namespace tft::testing {
 
 std::string cuda_double() { return TFT_DOUBLES_FOLDER "/cuda/libcuda.so.1"; }
@@ -180,14 +182,13 @@ void OverDoubles::expect_clean() {
   }
 }
 
-Result<std::unique_ptr<TFTTensorRTEngine>> OverDoubles::load(const doubles::Plan& plan,
-                                                             EngineOptions options) {
+Result<std::unique_ptr<TFTEngine>> OverDoubles::load(const doubles::Plan& plan, EngineOptions options) {
   options.libraries = doubles_only();
   const std::string bytes = bytes_of(plan);
-  return TFTTensorRTEngine::load(as_bytes(bytes), shape_of(plan), options);
+  return load_tensorrt(as_bytes(bytes), shape_of(plan), options);
 }
 
-std::unique_ptr<TFTTensorRTEngine> OverDoubles::loaded(const doubles::Plan& plan, EngineOptions options) {
+std::unique_ptr<TFTEngine> OverDoubles::loaded(const doubles::Plan& plan, EngineOptions options) {
   auto result = load(plan, std::move(options));
   if (!result.ok()) {
     ADD_FAILURE() << code_name(result.error().code) << ": " << result.error().message;
@@ -221,14 +222,14 @@ bool Ending::arrived() const {
   return calls_ > 0;
 }
 
-Crowd::Crowd(TFTTensorRTEngine& engine, const doubles::Plan& plan, int requests, int batch) {
+Crowd::Crowd(TFTEngine& engine, const doubles::Plan& plan, int requests, int batch) {
   for (int i = 0; i < requests; ++i) {
     Servers& asked = servers.emplace_back(plan, batch, static_cast<std::uint32_t>(i));
     EXPECT_EQ(code_of(submit(engine, asked, endings.emplace_back())), "");
   }
 }
 
-Result<RequestId> submit(TFTTensorRTEngine& engine, Servers& servers, Ending& ending,
+Result<RequestId> submit(TFTEngine& engine, Servers& servers, Ending& ending,
                          Request::Clock::time_point deadline) {
   const Part part = servers.part();
   Request request;

@@ -74,9 +74,9 @@ class OverDoubles : public ::testing::Test {
   void TearDown() override { expect_clean(); }
   static void expect_clean();
 
-  Result<std::unique_ptr<TFTTensorRTEngine>> load(const doubles::Plan& plan, EngineOptions options = {});
+  Result<std::unique_ptr<TFTEngine>> load(const doubles::Plan& plan, EngineOptions options = {});
   /// Expects success.
-  std::unique_ptr<TFTTensorRTEngine> loaded(const doubles::Plan& plan, EngineOptions options = {});
+  std::unique_ptr<TFTEngine> loaded(const doubles::Plan& plan, EngineOptions options = {});
 };
 
 /// A request's end, awaited.
@@ -99,12 +99,12 @@ class Ending {
 
 /// Requests of the same size, all accepted.
 struct Crowd {
-  Crowd(TFTTensorRTEngine& engine, const doubles::Plan& plan, int requests, int batch);
+  Crowd(TFTEngine& engine, const doubles::Plan& plan, int requests, int batch);
   std::deque<Servers> servers;
   std::deque<Ending> endings;
 };
 
-Result<RequestId> submit(TFTTensorRTEngine& engine, Servers& servers, Ending& ending,
+Result<RequestId> submit(TFTEngine& engine, Servers& servers, Ending& ending,
                          Request::Clock::time_point deadline = Request::Clock::time_point::max());
 
 /// "" on success, else the code's name.

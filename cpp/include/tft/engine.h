@@ -1,6 +1,7 @@
-// TFTTensorRTEngine: runs a TensorRT plan of a Temporal Fusion Transformer on one or more GPUs.
+// TFTEngine: runs a Temporal Fusion Transformer that a runtime has loaded (tft/tensorrt.h) on one or more
+// GPUs.
 //
-// Neither CUDA nor TensorRT shows here. Threads: every method may be called from any thread, also at the same
+// No runtime shows here. Threads: every method may be called from any thread, also at the same
 // time, except the destructor. The engine has a thread for each lane and one for deadlines and cancellations
 // ("engine threads"); completions are called on those only.
 #pragma once
@@ -63,17 +64,18 @@ struct EngineInfo {
   bool cuda_graphs = false;  // wished for; counters say what became of it
 };
 
-class TFTTensorRTEngine {
+class LaneFactory;
+
+class TFTEngine {
  public:
-  /// Loads a plan. Blocks for seconds. `plan` is read during the call only.
-  static Result<std::unique_ptr<TFTTensorRTEngine>> load(std::span<const std::byte> plan,
-                                                         const ModelShape& shape,
-                                                         const EngineOptions& options = {});
+  /// For a runtime's `load`: an engine over what it has loaded.
+  static Result<std::unique_ptr<TFTEngine>> over(std::unique_ptr<LaneFactory> factory,
+                                                 const ModelShape& shape, const EngineOptions& options);
 
   /// Closes if that was not done.
-  ~TFTTensorRTEngine();
-  TFTTensorRTEngine(const TFTTensorRTEngine&) = delete;
-  TFTTensorRTEngine& operator=(const TFTTensorRTEngine&) = delete;
+  ~TFTEngine();
+  TFTEngine(const TFTEngine&) = delete;
+  TFTEngine& operator=(const TFTEngine&) = delete;
 
   /// Forecasts and blocks; on the calling thread itself where a lane is idle and the batch fits one run.
   Result<Timing> predict(const Inputs& inputs, int batch, float* out);
@@ -102,7 +104,7 @@ class TFTTensorRTEngine {
 
  private:
   class Impl;
-  explicit TFTTensorRTEngine(std::unique_ptr<Impl> impl);
+  explicit TFTEngine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 
