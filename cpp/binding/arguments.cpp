@@ -47,15 +47,21 @@ TensorShape tensor(const Napi::Value& value) {
   shape.name = text(object, "name");
   shape.type = text(object, "type") == "int32" ? ElementType::INT32 : ElementType::FLOAT32;
   shape.item = list<std::int64_t>(object.Get("item"), integer);
+  shape.codes = list<std::int32_t>(object.Get("codes"), integer);
   return shape;
 }
 
+/// `inputs`, and `outputs` or one `output`. `codes` are those of each category input that has none of its
+/// own.
 ModelShape model_shape(const Napi::Object& object) {
   ModelShape shape;
-  const auto inputs = list<TensorShape>(object.Get("inputs"), tensor);
-  for (std::size_t i = 0; i < inputs.size() && i < shape.inputs.size(); i++) shape.inputs[i] = inputs[i];
+  shape.inputs = list<TensorShape>(object.Get("inputs"), tensor);
+  shape.outputs = list<TensorShape>(object.Get("outputs"), tensor);
   const Napi::Value output = object.Get("output");
-  if (output.IsObject()) shape.output = tensor(output);
+  if (shape.outputs.empty() && output.IsObject()) shape.outputs.push_back(tensor(output));
+  const auto codes = list<std::int32_t>(object.Get("codes"), integer);
+  for (TensorShape& input : shape.inputs)
+    if (input.type == ElementType::INT32 && input.codes.empty()) input.codes = codes;
   return shape;
 }
 
@@ -109,7 +115,6 @@ LoadArguments read_load_arguments(const Napi::Object& object) {
   LoadArguments arguments;
   arguments.plan = text(object, "plan");
   arguments.shape = model_shape(object);
-  arguments.codes = list<std::int32_t>(object.Get("codes"), integer);
 
   EngineOptions& options = arguments.options;
   options.libraries = read_loader_options(object);

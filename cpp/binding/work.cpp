@@ -94,7 +94,7 @@ void LoadWork::settle(Napi::Env env, const Napi::Promise::Deferred& promise) {
     promise.Reject(to_js(env, result_->error()).Value());
     return;
   }
-  Loaded loaded{std::move(**result_), std::move(arguments_.shape), std::move(arguments_.codes), target_};
+  Loaded loaded{std::move(**result_), std::move(arguments_.shape), target_};
   promise.Resolve(environment_.engine_class.New({Napi::External<Loaded>::New(env, &loaded)}));
 }
 

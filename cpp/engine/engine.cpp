@@ -77,7 +77,7 @@ class TFTEngine::Impl {
   std::unique_ptr<LaneFactory> factory_;
   const int max_batch_;
   EngineInfo info_;
-  ItemBytes bytes_;
+  BatchLayout layout_;  // of the maximum batch
   int lane_count_ = 0;  // also while another thread closes
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::unique_ptr<BatchQueue> queue_;
@@ -91,7 +91,7 @@ class TFTEngine::Impl {
 Result<void> TFTEngine::Impl::start(const ModelShape& shape) {
   const Result<ItemBytes> bytes = item_bytes(shape);
   if (!bytes) return bytes.error();
-  bytes_ = *bytes;
+  layout_ = BatchLayout(*bytes, max_batch_);
   if (auto error = check_engine_options(options_)) return *error;
   auto lanes = factory_->make_lanes([this](const std::string& why) { note_capture(why); });
   if (!lanes) return lanes.error();
@@ -107,7 +107,7 @@ Result<void> TFTEngine::Impl::start(const ModelShape& shape) {
 Result<void> TFTEngine::Impl::make_queue() {
   // For each lane a batch that runs and one that fills, and two for bursts, unless batches are huge: what
   // then waits in ordinary memory is copied twice, which is little beside its run.
-  const std::size_t each = staging_bytes(bytes_, max_batch_);
+  const std::size_t each = layout_.bytes;
   const std::size_t carriers = 2 * lanes_.size();
   const std::size_t affordable = kMostPinned / each;
   const std::size_t filling = affordable > carriers ? std::min(affordable - carriers, carriers + 2) : 0;
@@ -117,14 +117,13 @@ Result<void> TFTEngine::Impl::make_queue() {
   info_.pinned_bytes = batches * each;
 
   BatchQueue::Options queue;
-  queue.bytes = bytes_;
+  queue.layout = layout_;
   queue.max_batch = max_batch_;
   queue.queue_limit = options_.queue_limit;
   queue.lanes = lane_count_;
   if (std::thread::hardware_concurrency() > 1) queue.spin = kSpin;
   for (std::size_t i = 0; i < batches; ++i)
-    (i < carriers ? queue.carriers : queue.pinned)
-        .push_back(Staging::within(*pinned + i * each, bytes_, max_batch_));
+    (i < carriers ? queue.carriers : queue.pinned).push_back(*pinned + i * each);
   queue_ = std::make_unique<BatchQueue>(std::move(queue));
   return {};
 }
@@ -162,7 +161,7 @@ void TFTEngine::Impl::work(int number) {
 }
 
 Result<Timing> TFTEngine::Impl::predict(std::span<const Part> parts) {
-  const Result<std::int64_t> counted = check_parts(parts);
+  const Result<std::int64_t> counted = check_parts(layout_, parts);
   if (!counted) return counted.error();
   if (*counted <= max_batch_) {
     const int servers = static_cast<int>(*counted);
@@ -171,11 +170,11 @@ Result<Timing> TFTEngine::Impl::predict(std::span<const Part> parts) {
     if (leased->has_value()) {
       const BatchQueue::Lease& lease = **leased;
       Lane& lane = *lanes_[static_cast<std::size_t>(lease.lane)];
-      const Staging& staging = lease.batch->staging();
-      copy_in(bytes_, parts, 0, servers, staging, 0);
+      std::byte* const staging = lease.batch->staging();
+      copy_in(layout_, parts, 0, servers, staging, 0);
       const Result<void> issued = lane.issue(staging, servers, true);
       const Result<RunReport> result = issued.ok() ? lane.finish() : issued.error();
-      if (result.ok()) copy_out(bytes_, parts, 0, servers, staging, 0);
+      if (result.ok()) copy_out(layout_, parts, 0, servers, staging, 0);
       if (!result && result.error().code == ErrorCode::DEVICE_LOST) note_loss(result.error());
       queue_->end_lease(lease, servers, &result);
       if (!result) return result.error();
@@ -197,10 +196,9 @@ Result<void> TFTEngine::Impl::warm_up() {
   for (int number = 0; number < lane_count_; ++number) {
     const auto lease = queue_->lease_lane(number);
     if (!lease) return lease.error();
-    const Staging& staging = lease->batch->staging();
+    std::byte* const staging = lease->batch->staging();
     // Zeros are valid for every model: code 0 is 'unknown' in each category.
-    for (std::size_t i = 0; i < staging.inputs.size(); ++i)
-      std::memset(staging.inputs[i], 0, static_cast<std::size_t>(max_batch_) * bytes_.inputs[i]);
+    std::memset(staging, 0, layout_.outputs.front().offset);
     const Result<void> warm = lanes_[static_cast<std::size_t>(number)]->warm_up(staging);
     if (!warm && warm.error().code == ErrorCode::DEVICE_LOST) note_loss(warm.error());
     queue_->end_lease(*lease, 0, nullptr);
@@ -230,9 +228,10 @@ Result<std::unique_ptr<TFTEngine>> TFTEngine::over(std::unique_ptr<LaneFactory> 
   return std::unique_ptr<TFTEngine>(new TFTEngine(std::move(impl)));
 }
 
-Result<Timing> TFTEngine::predict(const Inputs& inputs, int batch, float* out) {
-  const Part part{inputs, batch, out};
-  return impl_->predict({&part, 1});
+Result<Timing> TFTEngine::predict(const Part& part) { return impl_->predict({&part, 1}); }
+
+Result<Timing> TFTEngine::predict(std::span<const void* const> inputs, int batch, float* out) {
+  return predict({inputs, batch, {&out, 1}});
 }
 
 Result<Timing> TFTEngine::predict_batch(std::span<const Part> parts) { return impl_->predict(parts); }

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "engine/run_report.h"
-#include "engine/staging.h"
 #include "tft/engine.h"
 #include "tft/result.h"
 
@@ -24,14 +23,14 @@ class Lane {
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
-  /// Starts the first `series` of a batch: copies in, runs, copies out. After an error nothing of it is under
-  /// way any more. The memory must stay until `finish`, which polls all the time if said so here, else only
-  /// when the end is near.
-  virtual Result<void> issue(const Staging& staging, int series, bool poll) = 0;
+  /// `staging` is laid out for the maximum batch (BatchLayout). Starts the first `series` of a batch: copies
+  /// in, runs, copies out. After an error nothing of it is under way any more. The memory must stay until
+  /// `finish`, which polls all the time if said so here, else only when the end is near.
+  virtual Result<void> issue(std::byte* staging, int series, bool poll) = 0;
   /// Waits until what was issued is done. After DEVICE_LOST the lane must not be used again.
   virtual Result<RunReport> finish() = 0;
   /// Runs each batch size as often as it takes to run as it will from then on.
-  virtual Result<void> warm_up(const Staging& staging) = 0;
+  virtual Result<void> warm_up(std::byte* staging) = 0;
 };
 
 static_assert(!std::is_copy_constructible_v<Lane>);

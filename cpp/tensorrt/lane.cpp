@@ -24,7 +24,10 @@ constexpr std::chrono::microseconds kNear{50};
 }  // namespace
 
 TensorRTLane::TensorRTLane(cuda::ContextPointer context, LaneOptions options)
-    : context_(std::move(context)), options_(std::move(options)) {}
+    : context_(std::move(context)),
+      options_(std::move(options)),
+      staging_layout_(options_.items, options_.max_batch),
+      device_layout_(options_.items, options_.buckets.back().size) {}
 
 TensorRTLane::~TensorRTLane() {
   const CurrentContext current(*context_);
@@ -62,13 +65,6 @@ Result<void> TensorRTLane::set_up(tensorrt::Engine& engine) {
   // Padding is whatever the last larger batch left; at first it must be something too.
   if (const Status status = driver.memset_async(buffers_.get(), 0, bytes, stream_.get()))
     return failure(driver, status, "clearing the buffers of " + options_.name);
-  const auto most = static_cast<std::size_t>(options_.buckets.back().size);
-  DevicePointer next = buffers_.get();
-  for (std::size_t i = 0; i < inputs_.size(); ++i) {
-    inputs_[i] = next;
-    next += aligned(most * options_.bytes.inputs[i]);
-  }
-  output_ = next;
 
   runs_.reserve(options_.buckets.size());
   for (const Bucket& bucket : options_.buckets) {
@@ -100,18 +96,23 @@ Result<void> TensorRTLane::set_up(tensorrt::Engine& engine, BucketRun& run) {
   }
   if (!run.context->set_profile(run.bucket.profile, stream_.get()))
     return refuse("take an optimisation profile");
-  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+  const auto set_address = [&](const std::string& name, const BatchLayout::Tensor& tensor) {
+    return run.context->set_address(name, address(buffers_.get() + tensor.offset));
+  };
+  for (std::size_t i = 0; i < device_layout_.inputs.size(); ++i) {
     const TensorShape& input = options_.shape->inputs[i];
     std::vector<std::int64_t> dims = {run.bucket.size};
     dims.insert(dims.end(), input.item.begin(), input.item.end());
     if (!run.context->set_input_shape(input.name, dims))
       return refuse("take the shape of '" + input.name + "'");
-    if (!run.context->set_address(input.name, address(inputs_[i])))
+    if (!set_address(input.name, device_layout_.inputs[i]))
       return refuse("take the address of '" + input.name + "'");
   }
-  const std::string& output = options_.shape->output.name;
-  if (!run.context->set_address(output, address(output_)))
-    return refuse("take the address of '" + output + "'");
+  for (std::size_t i = 0; i < device_layout_.outputs.size(); ++i) {
+    const std::string& output = options_.shape->outputs[i].name;
+    if (!set_address(output, device_layout_.outputs[i]))
+      return refuse("take the address of '" + output + "'");
+  }
   return {};
 }
 
@@ -158,7 +159,7 @@ Error TensorRTLane::run_failure(const std::string& errors) const {
   return {ErrorCode::RUN, "TensorRT fails to run on " + options_.name + "; it says: " + errors};
 }
 
-Result<void> TensorRTLane::issue(const Staging& staging, int servers, bool poll) {
+Result<void> TensorRTLane::issue(std::byte* staging, int servers, bool poll) {
   const CurrentContext current(*context_);
   if (current.status() != kSuccess)
     return failure(context_->driver(), current.status(), "using GPU " + std::to_string(context_->ordinal()));
@@ -172,7 +173,7 @@ Result<void> TensorRTLane::issue(const Staging& staging, int servers, bool poll)
   return {};
 }
 
-Result<void> TensorRTLane::put_on_stream(const Staging& staging, int servers, BucketRun& run) {
+Result<void> TensorRTLane::put_on_stream(std::byte* staging, int servers, BucketRun& run) {
   const cuda::Driver& driver = context_->driver();
   const auto stream = stream_.get();
   const auto count = static_cast<std::size_t>(servers);
@@ -182,17 +183,22 @@ Result<void> TensorRTLane::put_on_stream(const Staging& staging, int servers, Bu
   };
 
   if (const Status status = record(begun_)) return failed(status, "recording an event");
-  for (std::size_t i = 0; i < inputs_.size(); ++i) {
-    const std::size_t bytes = count * options_.bytes.inputs[i];
-    if (const Status status = driver.copy_in_async(inputs_[i], staging.inputs[i], bytes, stream))
+  const DevicePointer buffers = buffers_.get();
+  for (std::size_t i = 0; i < device_layout_.inputs.size(); ++i) {
+    const auto [item, offset] = device_layout_.inputs[i];
+    const std::byte* const from = staging + staging_layout_.inputs[i].offset;
+    if (const Status status = driver.copy_in_async(buffers + offset, from, count * item, stream))
       return failed(status, "copying inputs to the GPU");
   }
   if (const Status status = record(copied_in_)) return failed(status, "recording an event");
   if (auto enqueued = enqueue(run); !enqueued) return enqueued;
   if (const Status status = record(ran_)) return failed(status, "recording an event");
-  if (const Status status =
-          driver.copy_out_async(staging.output, output_, count * options_.bytes.output, stream))
-    return failed(status, "copying predictions from the GPU");
+  for (std::size_t i = 0; i < device_layout_.outputs.size(); ++i) {
+    const auto [item, offset] = device_layout_.outputs[i];
+    std::byte* const to = staging + staging_layout_.outputs[i].offset;
+    if (const Status status = driver.copy_out_async(to, buffers + offset, count * item, stream))
+      return failed(status, "copying predictions from the GPU");
+  }
   if (const Status status = record(copied_out_)) return failed(status, "recording an event");
   return {};
 }
@@ -263,7 +269,7 @@ Result<RunReport> TensorRTLane::finish() {
   return report;
 }
 
-Result<void> TensorRTLane::warm_up(const Staging& staging) {
+Result<void> TensorRTLane::warm_up(std::byte* staging) {
   for (const BucketRun& run : runs_) {
     const int runs = options_.cuda_graphs && !run.capture_tried ? 2 : 1;
     for (int i = 0; i < runs; ++i) {

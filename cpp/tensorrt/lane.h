@@ -9,7 +9,6 @@
 // graph: so any free staging memory can go with any lane, and one graph for each bucket suffices.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -18,6 +17,7 @@
 
 #include "cuda/objects.h"
 #include "engine/lane.h"
+#include "engine/staging.h"
 #include "tensorrt/api.h"
 #include "tensorrt/plan_check.h"
 #include "tft/log.h"
@@ -28,7 +28,7 @@ namespace tft {
 struct LaneOptions {
   std::string name;  // in messages: "lane 1 of GPU 0"
   const ModelShape* shape = nullptr;
-  ItemBytes bytes;
+  ItemBytes items;
   std::vector<Bucket> buckets;
   int max_batch = 1;  // what staging memory holds; the last bucket may be larger, and is then padded
   bool cuda_graphs = true;
@@ -44,12 +44,12 @@ class TensorRTLane final : public Lane {
                                                       LaneOptions options);
   ~TensorRTLane() override;
 
-  Result<void> issue(const Staging& staging, int series, bool poll) override;
+  Result<void> issue(std::byte* staging, int series, bool poll) override;
   Result<RunReport> finish() override;
-  Result<void> warm_up(const Staging& staging) override;
+  Result<void> warm_up(std::byte* staging) override;
 
   /// Device memory: of inputs and outputs, and of activations.
-  std::size_t buffer_bytes() const { return staging_bytes(options_.bytes, options_.buckets.back().size); }
+  std::size_t buffer_bytes() const { return device_layout_.bytes; }
   std::int64_t activation_bytes() const { return activation_bytes_; }
 
  private:
@@ -69,7 +69,7 @@ class TensorRTLane final : public Lane {
   Result<void> set_up(tensorrt::Engine& engine, BucketRun& run);
   Result<void> share_activations(const tensorrt::Engine& engine);
   BucketRun& bucket_for(int servers);
-  Result<void> put_on_stream(const Staging& staging, int servers, BucketRun& run);
+  Result<void> put_on_stream(std::byte* staging, int servers, BucketRun& run);
   Result<void> enqueue(BucketRun& run);
   void capture(BucketRun& run);
   cuda::Status wait_for_end(const BucketRun& run);
@@ -80,13 +80,12 @@ class TensorRTLane final : public Lane {
   // stream.
   const cuda::ContextPointer context_;
   const LaneOptions options_;
+  const BatchLayout staging_layout_, device_layout_;
   cuda::Stream stream_;
   cuda::Event begun_, copied_in_, ran_, copied_out_;  // waiting for the last one sleeps
   cuda::DeviceMemory buffers_;
   cuda::DeviceMemory activation_;
   std::int64_t activation_bytes_ = 0;
-  std::array<cuda::DevicePointer, 4> inputs_{};
-  cuda::DevicePointer output_ = 0;
   std::vector<BucketRun> runs_;  // by size
   BucketRun* issued_ = nullptr;
   bool issued_graph_ = false;

@@ -36,8 +36,8 @@ Result<void> TensorRTLaneFactory::load_devices(std::span<const std::byte> plan) 
 
 Result<std::vector<std::unique_ptr<Lane>>> TensorRTLaneFactory::make_lanes(
     std::function<void(const std::string& why)> captured) {
-  const Result<ItemBytes> bytes = item_bytes(shape_);
-  if (!bytes) return bytes.error();
+  const Result<ItemBytes> items = item_bytes(shape_);
+  if (!items) return items.error();
   std::vector<std::unique_ptr<Lane>> lanes;
   // Neighbours are on different devices, since the queue takes the idle lane with the lowest number.
   for (int i = 0; i < options_.lanes; ++i) {
@@ -45,7 +45,7 @@ Result<std::vector<std::unique_ptr<Lane>>> TensorRTLaneFactory::make_lanes(
       LaneOptions options;
       options.name = "lane " + std::to_string(i) + " of GPU " + std::to_string(device->context()->ordinal());
       options.shape = &shape_;
-      options.bytes = *bytes;
+      options.items = *items;
       options.buckets = buckets_;
       options.max_batch = max_batch_;
       options.cuda_graphs = options_.cuda_graphs;

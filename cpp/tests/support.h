@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -50,6 +51,9 @@ class TemporaryFile {
 class Servers {
  public:
   Servers(const doubles::Plan& plan, int count, std::uint32_t seed);
+  Servers(const Servers&) = delete;
+  Servers& operator=(const Servers&) = delete;
+  /// Points into this.
   Part part();
   /// The first element of `out` that is not as expected, or an empty text.
   std::string difference() const;
@@ -57,14 +61,16 @@ class Servers {
   void spoil_inputs();
 
   const int count;
-  std::vector<float> out;
+  std::vector<float> out;  // of the first output
 
  private:
-  std::vector<float> encoder_cont_;
-  std::vector<std::int32_t> encoder_cat_;
-  std::vector<float> decoder_cont_;
-  std::vector<std::int32_t> decoder_cat_;
-  std::vector<float> expected_;
+  // Lists, so that the arrays stay where they are.
+  std::list<std::vector<float>> reals_;
+  std::list<std::vector<std::int32_t>> codes_;
+  std::vector<const void*> inputs_;
+  std::vector<std::vector<float>> further_;  // outputs after the first
+  std::vector<float*> outputs_;
+  std::vector<std::vector<float>> expected_;  // of each output
 };
 
 /// Resets the doubles before each test and holds the ledger against the engine after it.

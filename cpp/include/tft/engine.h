@@ -78,13 +78,16 @@ class TFTEngine {
   TFTEngine& operator=(const TFTEngine&) = delete;
 
   /// Forecasts and blocks; on the calling thread itself where a lane is idle and the batch fits one run.
-  Result<Timing> predict(const Inputs& inputs, int batch, float* out);
+  Result<Timing> predict(const Part& part);
+  /// The same for a model with one output.
+  Result<Timing> predict(std::span<const void* const> inputs, int batch, float* out);
   /// Several at once, packed into as few runs as possible; all or none.
   Result<Timing> predict_batch(std::span<const Part> parts);
 
   /// Takes a request: copies its inputs and returns. Errors: CLOSED, DEVICE_LOST, QUEUE_FULL, OPTION (no
-  /// parts, a batch below 1, a null pointer); after one of these the completion is not called. A request
-  /// larger than the maximum batch runs in parts, and is taken whenever nothing waits, however large.
+  /// parts, a batch below 1, a wrong number of arrays, a null pointer); after one of these the completion is
+  /// not called. A request larger than the maximum batch runs in parts, and is taken whenever nothing waits,
+  /// however large.
   Result<RequestId> submit(const Request& request);
 
   /// Calls a request off. Returns whether it was still under way; its completion then says ABORTED unless its
