@@ -9,7 +9,7 @@ BatchQueue::Batch::Batch() = default;
 BatchQueue::Batch::~Batch() = default;
 
 BatchQueue::BatchQueue(Options options) : options_(std::move(options)), shared_(std::make_shared<Turn>()) {
-  for (const Staging& staging : options_.pinned) {
+  for (std::byte* const staging : options_.pinned) {
     auto batch = std::make_unique<Batch>();
     batch->staging_ = staging;
     free_pinned_.push_back(batch.get());
@@ -44,12 +44,12 @@ std::optional<Error> BatchQueue::refusal(std::int64_t servers) const {
 }
 
 Result<RequestId> BatchQueue::submit(const Request& request) {
-  const Result<std::int64_t> servers = check_parts(request.parts);
+  const Result<std::int64_t> servers = check_parts(options_.layout, request.parts);
   if (!servers) return servers.error();
   const auto state = std::make_shared<State>();
   state->completion = request.completion;
   state->user = request.user;
-  state->parts.assign(request.parts.begin(), request.parts.end());
+  state->keep_outputs(request.parts);
   state->servers = *servers;
   state->deadline = request.deadline;
   state->submitted = Clock::now();
@@ -74,7 +74,7 @@ Result<RequestId> BatchQueue::submit(const Request& request) {
   std::int64_t from = 0;
   for (std::size_t i = 0; i < batches.size(); ++i) {
     const auto [slot, count] = places[i];
-    copy_in(options_.bytes, state->parts, from, count, batches[i]->staging_, slot);
+    copy_in(options_.layout, request.parts, from, count, batches[i]->staging_, slot);
     from += count;
   }
 

@@ -27,6 +27,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/run_report.h"
 #include "engine/staging.h"
 #include "tft/counters.h"
 #include "tft/request.h"
@@ -34,26 +35,19 @@
 
 namespace tft {
 
-/// What one run took.
-struct RunReport {
-  double copy_in_us = 0, run_us = 0, copy_out_us = 0;
-  int bucket = 0;
-  bool graph = false;  // launched as a graph
-};
-
 class BatchQueue {
  public:
   struct Options {
-    ItemBytes bytes;
+    BatchLayout layout;  // of `max_batch` series
     int max_batch = 1;
     int queue_limit = 1;
     int lanes = 1;
-    /// Pinned memory, owned by the caller and there as long as the queue is. Batches beyond `pinned` wait in
-    /// ordinary memory, which a device cannot copy from by itself, and are moved to a carrier when a lane
-    /// takes them. A lane has at most two batches, one that runs and one whose results it hands out, so two
-    /// carriers for each lane never lack.
-    std::vector<Staging> pinned;
-    std::vector<Staging> carriers;
+    /// Blocks of pinned memory, owned by the caller and there as long as the queue is. Batches beyond
+    /// `pinned` wait in ordinary memory, which a device cannot copy from by itself, and are moved to a
+    /// carrier when a lane takes them. A lane has at most two batches, one that runs and one whose results it
+    /// hands out, so two carriers for each lane never lack.
+    std::vector<std::byte*> pinned;
+    std::vector<std::byte*> carriers;
     /// For how long an idle lane looks for work before it sleeps. A sleeping lane has to be woken, which
     /// costs who submits some microseconds and its request some more.
     std::chrono::microseconds spin{0};
@@ -62,14 +56,14 @@ class BatchQueue {
   /// What a lane runs.
   class Batch {
    public:
-    const Staging& staging() const { return carrier_ ? *carrier_ : staging_; }
+    std::byte* staging() const { return carrier_ != nullptr ? carrier_ : staging_; }
     int servers() const { return servers_; }
 
    private:
     friend class BatchQueue;
-    Staging staging_;
+    std::byte* staging_ = nullptr;
     std::unique_ptr<std::byte[]> own_;  // the memory behind `staging_` unless it is pinned
-    std::optional<Staging> carrier_;
+    std::byte* carrier_ = nullptr;
     struct Piece;
     std::vector<Piece> pieces_;
     std::shared_ptr<struct Turn> turn_;
@@ -181,7 +175,7 @@ class BatchQueue {
   std::unordered_map<Batch*, std::unique_ptr<Batch>> batches_;
   std::vector<Batch*> free_pinned_;
   std::vector<Batch*> free_ordinary_;
-  std::vector<Staging> free_carriers_;
+  std::vector<std::byte*> free_carriers_;
 
   std::shared_ptr<struct Turn> shared_;
   std::deque<struct Turn*> turns_;    // whose next batch may run, the first one first

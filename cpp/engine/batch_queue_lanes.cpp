@@ -163,16 +163,14 @@ BatchQueue::Batch* BatchQueue::next(int lane, Batch* ended) {
 /// Closes the gaps that withdrawn requests left, and moves what is in ordinary memory to its carrier. The
 /// batch is the lane's by now.
 void BatchQueue::make_ready(Batch* batch) const {
-  const Staging& to = batch->staging();
+  std::byte* const to = batch->staging();
   int slot = 0;
   for (Batch::Piece& piece : batch->pieces_) {
-    if (batch->carrier_ || piece.slot != slot) {
-      for (std::size_t i = 0; i < to.inputs.size(); ++i) {
-        const std::size_t bytes = options_.bytes.inputs[i];
-        std::memmove(to.inputs[i] + static_cast<std::size_t>(slot) * bytes,
-                     batch->staging_.inputs[i] + static_cast<std::size_t>(piece.slot) * bytes,
-                     static_cast<std::size_t>(piece.count) * bytes);
-      }
+    if (batch->carrier_ != nullptr || piece.slot != slot) {
+      for (const auto [item, offset] : options_.layout.inputs)
+        std::memmove(to + offset + static_cast<std::size_t>(slot) * item,
+                     batch->staging_ + offset + static_cast<std::size_t>(piece.slot) * item,
+                     static_cast<std::size_t>(piece.count) * item);
       piece.slot = slot;
     }
     slot += piece.count;
@@ -189,7 +187,7 @@ void BatchQueue::deliver(Batch* batch, const Result<RunReport>& result) {
   }
   for (const Batch::Piece& piece : batch->pieces_)
     if (piece.handed_out)
-      copy_out(options_.bytes, piece.state->parts, piece.from, piece.count, batch->staging(), piece.slot);
+      copy_out(options_.layout, piece.state->parts, piece.from, piece.count, batch->staging(), piece.slot);
 
   std::vector<Done> done;
   {

@@ -20,7 +20,8 @@ struct BatchQueue::State {
   RequestId id = 0;
   Completion completion = nullptr;
   void* user = nullptr;
-  std::vector<Part> parts;
+  std::vector<Part> parts;  // without their inputs, which are copied when the request is submitted
+  std::vector<float*> outputs;
   std::int64_t servers = 0;
   Clock::time_point submitted;
   Clock::time_point deadline = Clock::time_point::max();
@@ -31,6 +32,16 @@ struct BatchQueue::State {
   bool settled = false;        // its completion is on its way: `out` must not be touched any more
   std::optional<Error> error;  // it will end with this, as soon as nobody writes to its `out`
   Timing timing;
+
+  /// The lists of the parts are the caller's, and gone when submit returns.
+  void keep_outputs(std::span<const Part> given) {
+    outputs.reserve(given.size() * given.front().outputs.size());
+    parts.reserve(given.size());
+    for (const Part& part : given) {
+      const auto own = outputs.insert(outputs.end(), part.outputs.begin(), part.outputs.end());
+      parts.push_back({{}, part.batch, {own, part.outputs.size()}});
+    }
+  }
 };
 
 /// Servers of one request inside a batch: `count` from the request's server `from` on lie from `slot` on.

@@ -17,6 +17,8 @@ std::string_view code_name(ErrorCode code) {
       return "ERR_TFT_PLAN_INVALID";
     case ErrorCode::PLAN_MISMATCH:
       return "ERR_TFT_PLAN_MISMATCH";
+    case ErrorCode::PLUGIN:
+      return "ERR_TFT_PLUGIN";
     case ErrorCode::BUILD:
       return "ERR_TFT_BUILD";
     case ErrorCode::OUT_OF_MEMORY:

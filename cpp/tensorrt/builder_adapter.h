@@ -1,8 +1,6 @@
 // The body of tensorrt_10.cpp and tensorrt_11.cpp for the builder: the interface of builder_api.h over
 // NvInfer.h and NvOnnxParser.h. As adapter.h, which must be there before; nothing is called that
 // came later than TensorRT 10.0.
-#include <dlfcn.h>
-
 #include <array>
 
 #include "tensorrt/builder_api.h"
@@ -108,14 +106,7 @@ class AdaptedBuilder final : public Builder {
   explicit AdaptedBuilder(nvinfer1::IBuilder* builder) : builder_(builder) {}
 
   bool load_plugins(const std::string& library) override {
-    // Libraries with creators are registered with this builder; older ones register themselves when opened.
-    void* const handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (handle == nullptr) {
-      process_logger().log(nvinfer1::ILogger::Severity::kERROR, dlerror());
-      return false;
-    }
-    if (dlsym(handle, "getCreators") == nullptr && dlsym(handle, "getPluginCreators") == nullptr) return true;
-    return builder_->getPluginRegistry().loadLibrary(library.c_str()) != nullptr;
+    return load_plugin_library(builder_->getPluginRegistry(), library);
   }
   bool make_network(bool strongly_typed) override {
     network_.reset(builder_->createNetworkV2(network_flags(strongly_typed)));

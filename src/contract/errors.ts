@@ -40,6 +40,8 @@ export type TFTErrorCode =
   | 'ERR_TFT_PLAN_INVALID'
   /** The plan's inputs or outputs are not those of model.json. */
   | 'ERR_TFT_PLAN_MISMATCH'
+  /** A library of TensorRT plugins does not load, or the plan needs a plugin that none of them has. */
+  | 'ERR_TFT_PLUGIN'
   /** TensorRT's parser or builder refused the model or failed; the message has its own words. */
   | 'ERR_TFT_BUILD'
   /** An engine was built for another version, GPU or model, and is not rebuilt; the message names both sides. */

@@ -15,14 +15,25 @@ export interface NativeTensor {
   readonly type: 'float32' | 'int32';
   /** Without the batch. */
   readonly item: readonly number[];
+  /** Of categories: the number of codes of each channel. */
+  readonly codes?: readonly number[] | undefined;
+}
+
+/** A plan and what it may bring along and need. */
+export interface NativePlanOptions extends NativeLibraryOptions {
+  readonly plan: string;
+  readonly allowHostCode?: boolean | undefined;
+  /** Libraries with plugins, loaded before the plan. */
+  readonly plugins?: readonly string[] | undefined;
 }
 
 /** What an engine is loaded with. Numbers left out are the core's defaults. */
-export interface NativeLoadOptions extends NativeLibraryOptions {
-  readonly plan: string;
+export interface NativeLoadOptions extends NativePlanOptions {
   readonly inputs: readonly NativeTensor[];
-  readonly output: NativeTensor;
-  /** The number of codes of each category. */
+  /** Either this or, for a model with several, `outputs`. */
+  readonly output?: NativeTensor | undefined;
+  readonly outputs?: readonly NativeTensor[] | undefined;
+  /** The number of codes of each category, for the inputs that have none of their own. */
   readonly codes: readonly number[];
   readonly devices?: readonly number[] | undefined;
   readonly lanes?: number | undefined;
@@ -30,7 +41,6 @@ export interface NativeLoadOptions extends NativeLibraryOptions {
   readonly queueLimit: number;
   readonly cudaGraphs?: boolean | undefined;
   readonly poll?: boolean | undefined;
-  readonly allowHostCode?: boolean | undefined;
 }
 
 /** One file, or name given to the loader, that was tried. */
@@ -180,6 +190,7 @@ export interface NativeMeasureOptions extends NativeLibraryOptions {
   /** Waits by polling, which adds less to what is measured, for a core of each stream; false. */
   readonly spinWait?: boolean | undefined;
   readonly allowHostCode?: boolean | undefined;
+  readonly plugins?: readonly string[] | undefined;
   /** Adds a run of its own, in which each layer is timed; false. */
   readonly layerProfile?: boolean | undefined;
 }
@@ -282,28 +293,19 @@ export interface NativeEngine {
   deliver?: (count: number) => void;
   /** Set by the owner: receives the engine's log. */
   log?: NativeLog;
-  /** Copies and checks a request; a negative deadline is none. */
-  submit(
-    deadlineMs: number,
-    encoderCont: Float32Array,
-    encoderCat: Int32Array,
-    decoderCont: Float32Array,
-    decoderCat: Int32Array,
-  ): Handle;
-  /** The same for a request in several parts: four arrays of the first part, four of the second … */
-  submitAll(deadlineMs: number, arrays: readonly (Float32Array | Int32Array)[]): Handle;
-  /** Copies a result that was delivered, or throws it away. Returns the error that came instead, if any. */
-  take(handle: Handle, target: Float32Array | undefined): Error | undefined;
+  /** Copies and checks a request, whose inputs come in the model's order; a negative deadline is none. */
+  submit(deadlineMs: number, ...inputs: readonly (Float32Array | Int32Array)[]): Handle;
+  /** The same for a request in several parts: the inputs of the first part, those of the second … */
+  submitAll(deadlineMs: number, inputs: readonly (Float32Array | Int32Array)[]): Handle;
+  /**
+   * Copies a result that was delivered, each output to its target, or throws it away where the first target is
+   * undefined. Returns the error that came instead, if any.
+   */
+  take(handle: Handle, ...targets: readonly (Float32Array | undefined)[]): Error | undefined;
   /** Whether the request was still under way; it is delivered all the same. */
   cancel(handle: Handle): boolean;
-  /** Blocks until the result is in `out`. */
-  predict(
-    encoderCont: Float32Array,
-    encoderCat: Int32Array,
-    decoderCont: Float32Array,
-    decoderCat: Int32Array,
-    out: Float32Array,
-  ): void;
+  /** Blocks. The inputs in the model's order, then an array for each output. */
+  predict(...arrays: readonly (Float32Array | Int32Array)[]): void;
   /** Runs every bucket on every lane. */
   warmup(): Promise<void>;
   /** Lets what was accepted finish, delivers it, and frees everything. */
@@ -315,13 +317,9 @@ export interface NativeEngine {
 /** The addon. */
 export interface Addon {
   loadLibraries(options: NativeLibraryOptions): Promise<LibraryReport>;
-  inspectPlan(
-    options: NativeLibraryOptions & { plan: string; allowHostCode?: boolean | undefined },
-  ): Promise<PlanReport>;
+  inspectPlan(options: NativePlanOptions): Promise<PlanReport>;
   /** As above, and all that TensorRT tells of layers. */
-  inspectEngine(
-    options: NativeLibraryOptions & { plan: string; allowHostCode?: boolean | undefined },
-  ): Promise<NativeEngineReport>;
+  inspectEngine(options: NativePlanOptions): Promise<NativeEngineReport>;
   /**
    * Builds a plan. It rejects with ERR_TFT_BUILD where parser (with node, operator and file line) or builder (in
    * TensorRT's own words) refuse, ERR_TFT_PLAN_MISMATCH where the network is not the model's, ERR_TFT_ABORTED,

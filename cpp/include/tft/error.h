@@ -14,6 +14,7 @@ enum class ErrorCode {
   TENSORRT_VERSION,    // one loads, but its version cannot be used
   PLAN_INVALID,        // TensorRT does not take the plan: damaged, foreign, of another version
   PLAN_MISMATCH,       // the plan is sound but its inputs or outputs are not the model's
+  PLUGIN,              // a library of plugins does not load, or a plan needs a plugin that none has
   BUILD,               // TensorRT's parser or builder refuses the model, or fails
   OUT_OF_MEMORY,  // on the device or pinned on the host; the message has what was needed and what was free
   RUN,            // a copy or a run failed; only its requests are lost

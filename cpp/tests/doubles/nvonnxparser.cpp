@@ -118,7 +118,7 @@ class Parser final : public Unmodelled {
     }
     for (std::size_t i = 0; i < model->nodes.size(); ++i) {
       const OnnxNode& node = model->nodes[i];
-      if (!node.op.starts_with("TftUnsupported")) continue;
+      if (!node.op.starts_with("Tft") || network_.has_plugin(node.op)) continue;
       add({ErrorCode::kUNSUPPORTED_NODE,
            "Plugin not found, are the plugin name, version, and namespace correct?", static_cast<int>(i),
            node});
