@@ -6,14 +6,17 @@ import { selectBackend } from './backends/select.js';
 import { aborted } from './batching/abort.js';
 import type { Backend } from './batching/backend.js';
 import type { EngineCounters } from './batching/counters.js';
+import type { Results } from './batching/request.js';
 import { describePlan } from './builder/plan-file.js';
-import { inRequest, TFTError } from './contract/errors.js';
+import { TFTError } from './contract/errors.js';
 import { Forecast } from './contract/forecast.js';
-import { type AcceptedInputs, Contract, type ForecastInputs } from './contract/inputs.js';
+import { inRequest } from './contract/input-error.js';
+import { type AcceptedInputs, Contract, emptyInputs, type ForecastInputs } from './contract/inputs.js';
 import { loadModel, type ModelDescription } from './contract/model.js';
 import type { BackendName, Precision } from './contract/names.js';
 import { isPlan, MODEL_FILE } from './contract/names.js';
 import { ownVersion } from './contract/own-version.js';
+import type { Values } from './contract/tensors.js';
 import { typeName } from './contract/typed-array.js';
 import { inspectPlan } from './native/inspect-plan.js';
 import {
@@ -135,8 +138,8 @@ export class TFTEngine {
    */
   async predict(inputs: ForecastInputs, options: PredictOptions = NONE): Promise<Forecast> {
     const accepted = this.#contract.accept(inputs);
-    const data = await this.#submit([accepted], accepted.batch, options, false);
-    return this.#forecast(data, accepted.batch);
+    const results = await this.#submit([accepted], accepted.batch, options, false);
+    return this.#forecast(results, accepted.batch);
   }
 
   /**
@@ -168,15 +171,20 @@ export class TFTEngine {
       }
     });
     const servers = list.reduce((sum, inputs) => sum + inputs.batch, 0);
-    const data = await this.#submit(list, servers, options, true);
-    const width = this.#contract.sizes.predictions;
+    const results = await this.#submit(list, servers, options, true);
     let from = 0;
     return list.map(({ batch }) => {
-      const start = from * width;
+      const start = from;
       from += batch;
       // The caller's own memory is shared; ours is not, so that keeping one forecast keeps no other alive.
-      const part = options.out ? data.subarray(start, from * width) : data.slice(start, from * width);
-      return this.#forecast(part, batch);
+      const parts = this.#contract.tensors.outputs.map(({ size }, output) => {
+        const values = results[output] as Values;
+        const isShared = output === 0 && options.out !== undefined;
+        return isShared
+          ? values.subarray(start * size, from * size)
+          : values.slice(start * size, from * size);
+      });
+      return this.#forecast(parts as unknown as Results, batch);
     });
   }
 
@@ -194,17 +202,16 @@ export class TFTEngine {
       );
     }
     const accepted = this.#contract.accept(inputs);
-    const length = accepted.batch * this.#contract.sizes.predictions;
+    const length = accepted.batch * this.#contract.width;
     const { signal, out } = checkPredictOptions(options, length);
     if (signal?.aborted) throw aborted(signal);
     const data = out ?? new Float32Array(length);
     this.#backend.runSync(accepted, data);
-    return this.#forecast(data, accepted.batch);
+    return this.#forecast([data], accepted.batch);
   }
 
   /** Runs made-up inputs, so that the first real request does not pay for what the first runs set up. */
   async warmup(options: WarmupOptions = {}): Promise<void> {
-    const { sizes } = this.#contract;
     if (options.batches === undefined && this.#backend.warmup) return this.#backend.warmup();
     for (const batch of options.batches ?? [1, this.info.maxBatch]) {
       if (!Number.isInteger(batch) || batch < 1) {
@@ -213,12 +220,7 @@ export class TFTEngine {
           `batches: found ${String(batch)}, expected whole numbers from 1`,
         );
       }
-      await this.predict({
-        encoderCont: new Float32Array(batch * sizes.encoderCont),
-        encoderCat: new Int32Array(batch * sizes.encoderCat),
-        decoderCont: new Float32Array(batch * sizes.decoderCont),
-        decoderCat: new Int32Array(batch * sizes.decoderCat),
-      });
+      await this.predict(emptyInputs(this.model, batch));
     }
   }
 
@@ -242,15 +244,20 @@ export class TFTEngine {
     servers: number,
     options: PredictOptions,
     numbered: boolean,
-  ): Promise<Float32Array> {
-    const checked = checkPredictOptions(options, servers * this.#contract.sizes.predictions);
+  ): Promise<Results> {
+    const checked = checkPredictOptions(options, servers * this.#contract.width);
     if (checked.signal?.aborted) throw aborted(checked.signal);
     return this.#backend.submit(list, checked, numbered);
   }
 
-  #forecast(data: Float32Array, batch: number): Forecast {
+  #forecast([data, ...further]: Results, batch: number): Forecast {
     const { horizon, quantiles } = this.model;
-    return new Forecast(data, [batch, horizon, quantiles.length], quantiles);
+    const shape = [batch, horizon, quantiles.length] as const;
+    if (further.length === 0) return new Forecast(data, shape, quantiles);
+    const outputs = this.#contract.tensors.outputs.slice(1).map(({ name, steps, channels }, index) => {
+      return [name, { data: further[index] as Values, shape: [batch, steps, channels] as const }] as const;
+    });
+    return new Forecast(data, shape, quantiles, Object.fromEntries(outputs));
   }
 }
 

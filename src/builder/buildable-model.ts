@@ -45,8 +45,8 @@ export async function readBuildable(path: string, verifyHash: boolean): Promise<
         ]),
       ),
     ),
-    inputs: INPUTS.map(({ name }) => find(given, inputs, name)),
-    outputs: [find(given, outputs, PREDICTIONS.name)],
+    inputs: named(INPUTS, inputs).map((name) => find(given, inputs, name)),
+    outputs: named([PREDICTIONS], outputs).map((name) => find(given, outputs, name)),
   };
 }
 
@@ -60,6 +60,11 @@ async function describes(model: ModelDescription, path: string): Promise<boolean
 async function variantAt(path: string) {
   if (!existsSync(path)) return undefined;
   return { file: { path: basename(path), bytes: (await stat(path)).size, sha256: await sha256OfFile(path) } };
+}
+
+/** The names of the contract's tensors, then of those that the file has beside them. */
+function named(contract: readonly { name: string }[], found: readonly { name: string }[]): string[] {
+  return [...new Set([...contract, ...found].map(({ name }) => name))];
 }
 
 function find(

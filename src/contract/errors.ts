@@ -102,14 +102,6 @@ export class TFTError extends Error {
   }
 }
 
-/** The same error with the place of the request that it is about. */
-export function inRequest(error: unknown, index: number): unknown {
-  if (!(error instanceof TFTError)) return error;
-  return new TFTError(error.code, `request ${index}: ${error.message}`, {
-    details: { request: index, ...error.details },
-  });
-}
-
 /** The issues of a failed zod check in one line, each with the path of the value it is about. */
 export function describeIssues(error: z.core.$ZodError, shown = 5): string {
   const lines = error.issues

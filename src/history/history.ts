@@ -2,7 +2,7 @@
 // the model reads for every server, with a report of what had to be filled or left out.
 
 import { TFTError, type TFTErrorCode } from '../contract/errors.js';
-import type { ForecastInputs } from '../contract/inputs.js';
+import { emptyInputs, type ForecastInputs, sliceInputs } from '../contract/inputs.js';
 import type { ModelDescription } from '../contract/model.js';
 import { writeCalendar } from './calendar.js';
 import { CategoryCodes } from './category-codes.js';
@@ -251,7 +251,7 @@ export class FleetHistory {
       }
     }
 
-    const packed = this.#allocate(complete.length);
+    const packed = emptyInputs(this.#model, complete.length);
     const servers = complete.map(({ server, series, end, filled }, index): ServerWindow => {
       const inputs = sliceInputs(packed, this.#model, index, index + 1);
       this.#write(series, end, inputs);
@@ -280,7 +280,7 @@ export class FleetHistory {
     const end = series.newest;
     if (!Number.isFinite(end) || series.coverage(end).kind !== 'complete') return;
     this.#onWindow?.(() => {
-      const inputs = this.#allocate(1);
+      const inputs = emptyInputs(this.#model, 1);
       this.#write(series, end, inputs);
       return inputs;
     });
@@ -301,37 +301,9 @@ export class FleetHistory {
     return servers.sort((a, b) => byName.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0));
   }
 
-  #allocate(batch: number): ForecastInputs {
-    const { encoderLength, horizon, metrics, categories, known } = this.#model;
-    return {
-      encoderCont: new Float32Array(batch * encoderLength * metrics.length),
-      encoderCat: new Int32Array(batch * encoderLength * categories.length),
-      decoderCont: new Float32Array(batch * horizon * known.length),
-      decoderCat: new Int32Array(batch * horizon * categories.length),
-    };
-  }
-
   #date(step: number): Date {
     return new Date(step * this.#stepMs);
   }
-}
-
-/** The inputs of the servers `from` up to but not including `to`, as views of the same memory. */
-export function sliceInputs(
-  inputs: ForecastInputs,
-  model: HistoryModel,
-  from: number,
-  to: number,
-): ForecastInputs {
-  const { encoderLength, horizon, metrics, categories, known } = model;
-  const cut = <T extends Float32Array | Int32Array>(array: T, size: number) =>
-    array.subarray(from * size, to * size) as T;
-  return {
-    encoderCont: cut(inputs.encoderCont, encoderLength * metrics.length),
-    encoderCat: cut(inputs.encoderCat, encoderLength * categories.length),
-    decoderCont: cut(inputs.decoderCont, horizon * known.length),
-    decoderCat: cut(inputs.decoderCat, horizon * categories.length),
-  };
 }
 
 function timeOf(time: Date | number | string): number {

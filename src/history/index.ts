@@ -1,4 +1,5 @@
 // The fleet's part of the public face: from rows of metrics to the arrays that the model reads.
+export { sliceInputs } from '../contract/inputs.js';
 export {
   type CategoryRule,
   type ColumnMap,
@@ -15,7 +16,6 @@ export {
   type HistoryRow,
   type RefusedServer,
   type ServerWindow,
-  sliceInputs,
   type WindowsOptions,
 } from './history.js';
 export { type ReadHistoryOptions, readHistory } from './history-file.js';

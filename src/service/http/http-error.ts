@@ -1,5 +1,7 @@
 // What the service answers when it cannot: a status, a stable code and a message that says what to do.
 import { TFTError, type TFTErrorCode } from '../../contract/errors.js';
+import { messageFor } from '../../contract/input-error.js';
+import { INPUTS } from '../../contract/names.js';
 
 /** Codes of refusals that are about HTTP, not about the model; the others are TFTErrorCode's. */
 export type HttpErrorCode =
@@ -93,7 +95,7 @@ export function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
   if (error instanceof TFTError) {
     const status = STATUS[error.code] ?? 500;
-    return new HttpError(status, error.code, inWireNames(error.message), {
+    return new HttpError(status, error.code, messageFor(error, wireName), {
       cause: error,
       ...(status === 503 ? { retryAfter: RETRY_SECONDS } : {}),
     });
@@ -118,17 +120,7 @@ function internal(error: unknown): HttpError {
   });
 }
 
-const WIRE_NAMES = {
-  encoderCont: 'encoder_cont',
-  encoderCat: 'encoder_cat',
-  decoderCont: 'decoder_cont',
-  decoderCat: 'decoder_cat',
-} as const;
-
-/** The engine names tensors as TypeScript does; HTTP clients know the other names. */
-function inWireNames(message: string): string {
-  return message.replace(
-    /\b(?:encoder|decoder)(?:Cont|Cat)\b/g,
-    (name) => WIRE_NAMES[name as keyof typeof WIRE_NAMES],
-  );
+/** HTTP clients know the tensors by their names in model.json. */
+function wireName(key: string): string {
+  return INPUTS.find((input) => input.key === key)?.name ?? key;
 }
