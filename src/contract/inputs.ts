@@ -151,10 +151,7 @@ export class Contract {
     }
     if (differ) throw differentBatches(tensors, arrays);
     if (batch === 0) {
-      throw inputError(
-        'ERR_TFT_INPUT_EMPTY',
-        () => 'the batch is empty; at least one series is expected',
-      );
+      throw inputError('ERR_TFT_INPUT_EMPTY', () => 'the batch is empty; at least one series is expected');
     }
     return { batch, arrays };
   }

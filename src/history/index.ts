@@ -7,17 +7,14 @@ export {
   type MetricRule,
   parseColumnMap,
 } from './column-map.js';
-export {
-  type FilledGap,
-  FleetHistory,
-  type FleetHistoryOptions,
-  type FleetWindows,
-  type HistoryModel,
-  type HistoryRow,
-  type RefusedServer,
-  type ServerWindow,
-  type WindowsOptions,
-} from './history.js';
+export { FleetHistory, type FleetHistoryOptions, type HistoryRow, type WindowsOptions } from './history.js';
 export { type ReadHistoryOptions, readHistory } from './history-file.js';
-export type { HistoryWarning } from './report.js';
 export { formatTimestamp, parseTimestamp } from './timestamp.js';
+export type {
+  FilledGap,
+  FleetWindows,
+  HistoryModel,
+  HistoryWarning,
+  RefusedServer,
+  ServerWindow,
+} from './windows.js';

@@ -9,6 +9,11 @@ export interface NativeLibraryOptions {
   readonly survey?: boolean;
 }
 
+/** How a plan is opened to be looked at. */
+export interface NativeInspectOptions extends NativeLibraryOptions {
+  readonly allowHostCode?: boolean | undefined;
+}
+
 /** A tensor as the core's ModelShape has it. */
 export interface NativeTensor {
   readonly name: string;
@@ -306,13 +311,9 @@ export interface NativeEngine {
 /** The addon. */
 export interface Addon {
   loadLibraries(options: NativeLibraryOptions): Promise<LibraryReport>;
-  inspectPlan(
-    options: NativeLibraryOptions & { plan: string; allowHostCode?: boolean | undefined },
-  ): Promise<PlanReport>;
+  inspectPlan(options: NativeInspectOptions & { readonly plan: string }): Promise<PlanReport>;
   /** As above, and all that TensorRT tells of layers. */
-  inspectEngine(
-    options: NativeLibraryOptions & { plan: string; allowHostCode?: boolean | undefined },
-  ): Promise<NativeEngineReport>;
+  inspectEngine(options: NativeInspectOptions & { readonly plan: string }): Promise<NativeEngineReport>;
   /**
    * Builds a plan. It rejects with ERR_TFT_BUILD where parser (with node, operator and file line) or builder (in
    * TensorRT's own words) refuse, ERR_TFT_PLAN_MISMATCH where the network is not the model's, ERR_TFT_ABORTED,

@@ -10,8 +10,8 @@ import { type Precision, TFTError } from '../../index.js';
 import type { NativeEngineReport } from '../../native/addon.js';
 import { inspectEngine } from '../../native/inspect-plan.js';
 import { formatBytes } from '../present/bytes.js';
-import type { TrtexecRun } from './command.js';
 import type { TrtexecOptions } from './options.js';
+import type { TrtexecRun } from './run.js';
 import { batchOf, type ShapedModel } from './shapes.js';
 
 /** A plan that can be measured, until it is released. */
