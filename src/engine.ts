@@ -1,7 +1,5 @@
 // TFTEngine, the public face: loads a model onto a backend, checks requests and returns forecasts.
 
-import { existsSync } from 'node:fs';
-import { dirname, extname, join, resolve } from 'node:path';
 import { selectBackend } from './backends/select.js';
 import { aborted } from './batching/abort.js';
 import type { Backend } from './batching/backend.js';
@@ -12,9 +10,9 @@ import { TFTError } from './contract/errors.js';
 import { Forecast } from './contract/forecast.js';
 import { inRequest } from './contract/input-error.js';
 import { type AcceptedInputs, Contract, emptyInputs, type ForecastInputs } from './contract/inputs.js';
+import { type Located, locate } from './contract/locate.js';
 import { loadModel, type ModelDescription } from './contract/model.js';
 import type { BackendName, Precision } from './contract/names.js';
-import { isPlan, MODEL_FILE } from './contract/names.js';
 import { ownVersion } from './contract/own-version.js';
 import type { Values } from './contract/tensors.js';
 import { typeName } from './contract/typed-array.js';
@@ -97,16 +95,12 @@ export class TFTEngine {
    *   built ERR_TFT_BUILD, ERR_TFT_ABORTED.
    */
   static async load(path: string, options: LoadOptions = {}): Promise<TFTEngine> {
-    const { log, verifyHash, quantiles, ...wishes } = checkLoadOptions(options);
-    const plan = typeof path === 'string' && isPlan(path) ? resolve(path) : undefined;
-    const model = await readModel(path, plan, { verifyHash, quantiles, tensorrt: wishes.tensorrt });
+    const { quantiles, ...wanted } = checkLoadOptions(options);
+    const { log, queueLimit } = wanted;
+    const located = locate(path);
+    const model = await readModel(path, located, { ...wanted, quantiles });
     const contract = new Contract(model);
-    const bundle = extname(path) === '.onnx' ? undefined : model.directory;
-    const { backend, why } = await selectBackend(
-      { model, contract, plan, bundle },
-      { ...wishes, verifyHash },
-      log,
-    );
+    const { backend, why } = await selectBackend({ ...wanted, located, model, contract });
     const { name, ...described } = backend.info;
     const info: EngineInfo = Object.freeze({
       ...described,
@@ -117,7 +111,7 @@ export class TFTEngine {
         ...described.versions,
       }),
       maxBatch: backend.maxBatch,
-      queueLimit: wishes.queueLimit,
+      queueLimit,
       why,
       origin: backend.origin,
     });
@@ -264,12 +258,11 @@ export class TFTEngine {
 /** A model's description: model.json, or what a plan says of itself where there is none. */
 async function readModel(
   path: string,
-  plan: string | undefined,
-  options: Pick<LoadOptions, 'quantiles' | 'verifyHash' | 'tensorrt'>,
+  { kind, path: plan, isDescribed }: Located,
+  { quantiles, verifyHash, tensorrt }: Pick<LoadOptions, 'quantiles' | 'verifyHash' | 'tensorrt'>,
 ): Promise<ModelDescription> {
-  const { quantiles, verifyHash, tensorrt } = options;
-  const described = plan === undefined || existsSync(join(dirname(plan), MODEL_FILE)) || !existsSync(plan);
-  if (!described) return describePlan(plan, await inspectPlan(plan, tensorrt), quantiles);
+  if (kind === 'plan' && !isDescribed)
+    return describePlan(plan, await inspectPlan(plan, tensorrt), quantiles);
   if (quantiles !== undefined) {
     throw new TFTError(
       'ERR_TFT_OPTION',

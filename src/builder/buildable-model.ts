@@ -2,10 +2,11 @@
 
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { basename, dirname, extname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { TFTError } from '../contract/errors.js';
+import { locate } from '../contract/locate.js';
 import { bundleFiles, loadModel, type ModelDescription } from '../contract/model.js';
-import { INPUTS, MODEL_FILE, PREDICTIONS, VARIANT_PRECISIONS } from '../contract/names.js';
+import { INPUTS, PREDICTIONS, VARIANT_PRECISIONS } from '../contract/names.js';
 import { sha256OfFile } from './file-hash.js';
 import { readOnnx } from './onnx-file.js';
 
@@ -24,9 +25,9 @@ export type BuildableModel = Pick<
  * @throws TFTError as `loadModel`; ERR_TFT_MODEL_INVALID where the file's tensors are not this package's model's.
  */
 export async function readBuildable(path: string, verifyHash: boolean): Promise<BuildableModel> {
-  const given = resolve(path);
-  if (extname(given) !== '.onnx' || !existsSync(given)) return loadModel(path, { verifyHash });
-  if (existsSync(join(dirname(given), MODEL_FILE))) {
+  const { kind, path: given, isDescribed } = locate(path);
+  if (kind !== 'onnx') return loadModel(path, { verifyHash });
+  if (isDescribed) {
     const model = await loadModel(path, { verifyHash });
     if (verifyHash || (await describes(model, given))) return model;
   }

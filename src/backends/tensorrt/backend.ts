@@ -7,22 +7,13 @@ import { Request, type RequestOptions, type Results } from '../../batching/reque
 import { TFTError } from '../../contract/errors.js';
 import { inRequest } from '../../contract/input-error.js';
 import type { AcceptedInputs, Contract } from '../../contract/inputs.js';
-import type { Log } from '../../contract/log.js';
-import type { ModelDescription } from '../../contract/model.js';
 import type { Precision } from '../../contract/names.js';
-import type { Handle, NativeEngine, NativeInputs, NativeLoadOptions } from '../../native/addon.js';
+import type { Handle, NativeEngine, NativeInputs } from '../../native/addon.js';
 import { badValueOf, fromNative } from '../../native/errors.js';
 import { loadAddon } from '../../native/load-addon.js';
 import { receiver } from '../../native/receiver.js';
 import { nativeTensors } from '../../native/tensors.js';
-
-/** How TensorRT is found and used; see LoadOptions.tensorrt. */
-export type TensorRtOptions = Partial<
-  Pick<
-    NativeLoadOptions,
-    'cudaPath' | 'tensorrtPath' | 'devices' | 'lanes' | 'cudaGraphs' | 'poll' | 'allowHostCode'
-  >
->;
+import type { LoadRequest } from '../load-request.js';
 
 /** A plan to run. */
 export interface PlanToRun {
@@ -32,13 +23,6 @@ export interface PlanToRun {
   readonly origin?: string | undefined;
   readonly engine: 'file' | 'cache' | 'built';
   readonly precision: Precision | 'unknown';
-}
-
-/** What a plan is loaded with. */
-export interface PlanWishes {
-  readonly maxBatch?: number | undefined;
-  readonly queueLimit: number;
-  readonly tensorrt?: TensorRtOptions | undefined;
 }
 
 /** No bound for the codes of a category whose vocabulary is not known. */
@@ -80,14 +64,8 @@ export class TensorRtBackend implements Backend {
    *   ERR_TFT_TENSORRT_NOT_FOUND, ERR_TFT_TENSORRT_VERSION, ERR_TFT_PLAN_INVALID, ERR_TFT_PLAN_MISMATCH,
    *   ERR_TFT_OUT_OF_MEMORY, ERR_TFT_DEVICE_LOST, ERR_TFT_OPTION, ERR_TFT_UNSUPPORTED.
    */
-  static async load(
-    plan: PlanToRun,
-    model: ModelDescription,
-    contract: Contract,
-    wishes: PlanWishes,
-    log: Log,
-  ): Promise<TensorRtBackend> {
-    const { maxBatch, queueLimit, tensorrt } = wishes;
+  static async load(plan: PlanToRun, request: LoadRequest): Promise<TensorRtBackend> {
+    const { model, contract, maxBatch, queueLimit, tensorrt, log } = request;
     const receive = receiver(log);
     try {
       const native = await loadAddon().load(

@@ -36,25 +36,26 @@ async function build({ options, console, signal, bar }: TrtexecRun): Promise<Pla
   const asked = options.shapes === undefined ? profile.opt : batchOf('shapes', options.shapes, model);
   checkBatch(asked, [profile]);
   const precision = precisionFor(options, model);
-  const engine = await obtainEngine({
-    model,
-    precision,
-    verifyHash: false,
-    options: completeBuildOptions({
-      profiles: [profile],
-      workspaceBytes: options.memPoolSize ?? options.workspace,
-      optimizationLevel: options.builderOptimizationLevel,
-      versionCompatible: options.versionCompatible,
-      hardwareCompatibility: options.hardwareCompatibilityLevel,
-    }),
-    libraries: {},
-    device: options.device ?? 0,
-    folder: false,
-    timingCacheFile: options.timingCacheFile,
-    log: bar.log,
-    signal,
-    onProgress: bar.onProgress,
-  }).finally(bar.stop);
+  const engine = await obtainEngine(
+    {
+      model,
+      precision,
+      verifyHash: false,
+      build: {
+        profiles: [profile],
+        workspaceBytes: options.memPoolSize ?? options.workspace,
+        optimizationLevel: options.builderOptimizationLevel,
+        versionCompatible: options.versionCompatible,
+        hardwareCompatibility: options.hardwareCompatibilityLevel,
+      },
+      tensorrt: { devices: [options.device ?? 0] },
+      cache: false,
+      log: bar.log,
+      signal,
+      onProgress: bar.onProgress,
+    },
+    { timingCacheFile: options.timingCacheFile },
+  ).finally(bar.stop);
   const { path, record, release } = engine;
   try {
     if (options.saveEngine !== undefined) await writePlan(engine, resolve(options.saveEngine));
