@@ -6,7 +6,7 @@ import { type ModelTensors, modelTensors } from '../contract/tensors.js';
 import { TFTEngine } from '../engine.js';
 import type { LoadOptions } from '../options.js';
 import type { ServiceConfig } from './config/schema.js';
-import { HttpError } from './http/http-error.js';
+import { refusal } from './http/http-error.js';
 import { findModel, type ModelSource } from './model-source.js';
 import type { ServiceLog } from './observe/logging.js';
 
@@ -104,7 +104,7 @@ export class ModelHost {
   async lend<T>(use: (model: ServedModel) => Promise<T>): Promise<T> {
     const held = this.#held.at(-1);
     if (held === undefined || held.retired) {
-      throw new HttpError(503, 'ERR_TFT_HTTP_NOT_READY', this.#state.reason, { retryAfter: 5 });
+      throw refusal('ERR_TFT_HTTP_NOT_READY', this.#state.reason, { retryAfter: 5 });
     }
     held.users++;
     try {
@@ -132,7 +132,7 @@ export class ModelHost {
 
   async #load(): Promise<ServedModel> {
     const stopping = this.#state.phase === 'stopping';
-    if (stopping) throw new HttpError(503, 'ERR_TFT_HTTP_NOT_READY', this.#state.reason);
+    if (stopping) throw refusal('ERR_TFT_HTTP_NOT_READY', this.#state.reason);
     const first = this.#held.length === 0;
     if (first) this.#state = { phase: 'loading', reason: 'the model is being loaded' };
     try {

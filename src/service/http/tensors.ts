@@ -1,7 +1,7 @@
 // From the JSON numbers of a request to the typed arrays that the engine takes, with the checks that only this side can
 // make: how arrays are nested, whole numbers for codes.
 import type { TensorSpec, Values } from '../../contract/tensors.js';
-import { badBody, HttpError } from './http-error.js';
+import { badBody, refusal } from './http-error.js';
 import type { Numbers } from './json/numbers.js';
 
 /** @throws HttpError ERR_TFT_INPUT_CATEGORY for a code that is not whole. */
@@ -11,8 +11,7 @@ export function fromNumbers(spec: TensorSpec, numbers: Numbers): Values {
   const codes = new Int32Array(read);
   for (let index = 0; index < codes.length; index++) {
     if (codes[index] !== read[index]) {
-      throw new HttpError(
-        400,
+      throw refusal(
         'ERR_TFT_INPUT_CATEGORY',
         `${spec.name}[${index}] is ${read[index]}; a whole number is expected`,
       );

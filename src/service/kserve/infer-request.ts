@@ -3,7 +3,7 @@ import { type ForecastInputs, inputsOf } from '../../contract/inputs.js';
 import { PREDICTIONS, TENSOR_TYPES } from '../../contract/names.js';
 import type { TensorSpec, Values } from '../../contract/tensors.js';
 import { valuesOfBytes } from '../../kserve/wire.js';
-import { badBody, HttpError } from '../http/http-error.js';
+import { badBody, type HttpError, refusal } from '../http/http-error.js';
 import { type Scanned, scanTensors } from '../http/json/tensor-scan.js';
 import { fromNumbers } from '../http/tensors.js';
 import type { ServedModel } from '../model-host.js';
@@ -160,7 +160,7 @@ function refuseSharedMemory(name: string, parameters: Record<string, unknown>): 
 }
 
 function unsupported(message: string): HttpError {
-  return new HttpError(400, 'ERR_TFT_HTTP_UNSUPPORTED', message);
+  return refusal('ERR_TFT_HTTP_UNSUPPORTED', message);
 }
 
 function namesOf({ tensors }: ServedModel): string {

@@ -11,7 +11,7 @@ import type { RefusalPace } from '../admission/refusal-pace.js';
 import type { ServiceConfig } from '../config/schema.js';
 import type { BodyMemory } from '../http/body-memory.js';
 import { Departure } from '../http/client-abort.js';
-import { badBody, HttpError, toHttpError } from '../http/http-error.js';
+import { badBody, refusal, toHttpError } from '../http/http-error.js';
 import { type Body, headerLength, readBody } from '../http/read-body.js';
 import type { ModelHost, ServedModel } from '../model-host.js';
 import type { Metrics } from '../observe/metrics.js';
@@ -123,8 +123,7 @@ function timeoutOf({ headers }: FastifyRequest): number | undefined {
   const text = headers['x-request-timeout-ms'];
   if (text === undefined) return undefined;
   if (typeof text === 'string' && /^\d{1,9}$/.test(text)) return Number(text);
-  throw new HttpError(
-    400,
+  throw refusal(
     'ERR_TFT_HTTP_HEADER',
     `X-Request-Timeout-Ms must be a whole number of milliseconds, found '${String(text).slice(0, 40)}'`,
   );
@@ -134,8 +133,7 @@ function refuseLargeBatch(inputs: ForecastInputs, { tensors }: ServedModel, most
   const [first] = tensors.inputs as [TensorSpec];
   const servers = valuesOf(inputs, first).length / first.size;
   if (servers <= most) return;
-  throw new HttpError(
-    413,
+  throw refusal(
     'ERR_TFT_HTTP_TOO_LARGE',
     `the request has ${Math.floor(servers)} servers; ${most} are the most in one request. Send several`,
   );

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ownVersion } from '../../contract/own-version.js';
 import type { ModelTensors, TensorSpec } from '../../contract/tensors.js';
 import { wireTensor } from '../../kserve/wire.js';
-import { HttpError } from '../http/http-error.js';
+import { refusal } from '../http/http-error.js';
 import {
   modelConfig,
   modelMetadata,
@@ -75,10 +75,10 @@ export function modelRoutes(app: FastifyInstance, parts: Parts): void {
       async (request: ModelRequest) => {
         const model = modelNamed(host, request.params);
         if (host.state.phase !== 'ready') {
-          throw new HttpError(503, 'ERR_TFT_HTTP_NOT_READY', host.state.reason, { retryAfter: 5 });
+          throw refusal('ERR_TFT_HTTP_NOT_READY', host.state.reason, { retryAfter: 5 });
         }
         if (pressure.isFull(model)) {
-          throw new HttpError(503, 'ERR_TFT_HTTP_OVERLOADED', 'the queue is full', { retryAfter: 1 });
+          throw refusal('ERR_TFT_HTTP_OVERLOADED', 'the queue is full', { retryAfter: 1 });
         }
         return { name: model.name, ready: true };
       },
