@@ -6,9 +6,11 @@
 // A session that is lost is replaced when the next batch asks for it; one that is lost while starting fails that batch,
 // so nothing restarts in a loop.
 import { availableParallelism, cpus } from 'node:os';
-import type { BackendInfo, Log, SlabRunner } from '../../batching/backend.js';
+import type { BackendInfo, SlabRunner } from '../../batching/backend.js';
 import type { Slab } from '../../batching/slab.js';
+import type { Log } from '../../contract/log.js';
 import type { ModelDescription } from '../../contract/model.js';
+import { type ModelTensors, modelTensors } from '../../contract/tensors.js';
 import { findOnnxRuntime, type OnnxRuntimeLibrary } from './library.js';
 import { OnnxRuntimeSession } from './session.js';
 
@@ -36,12 +38,14 @@ export class OnnxRuntimeRunner implements SlabRunner {
   readonly preferredBatch = PREFERRED_BATCH;
   readonly preferredGathered = PREFERRED_GATHERED;
   readonly #model: ModelDescription;
+  readonly #tensors: ModelTensors;
   readonly #library: OnnxRuntimeLibrary;
   readonly #log: Log;
   readonly #lanes: readonly Lane[];
 
   private constructor(model: ModelDescription, library: OnnxRuntimeLibrary, threads: number, log: Log) {
     this.#model = model;
+    this.#tensors = modelTensors(model);
     this.#library = library;
     this.#log = log;
     this.#lanes = Array.from({ length: threads }, () => ({ session: undefined, busy: false }));
@@ -108,6 +112,7 @@ export class OnnxRuntimeRunner implements SlabRunner {
     return OnnxRuntimeSession.start(this.#model, {
       library: this.#library.directory,
       onnxPath: this.#model.onnxPath,
+      tensors: this.#tensors,
     });
   }
 }

@@ -1,5 +1,5 @@
 // The bytes of requests and answers that are under way, with a limit: memory is refused before it grows.
-import { HttpError } from '../http/http-error.js';
+import { refusal } from '../http/http-error.js';
 
 /** Counts bytes in flight, of bodies that arrive and of answers that wait for their readers. */
 export class ByteBudget {
@@ -18,8 +18,7 @@ export class ByteBudget {
   /** @throws HttpError ERR_TFT_HTTP_OVERLOADED when nothing is left. */
   refuseWhenSpent(): void {
     if (this.#used >= this.limit) {
-      throw new HttpError(
-        503,
+      throw refusal(
         'ERR_TFT_HTTP_OVERLOADED',
         `requests of ${this.limit} bytes together are under way already; try again later or raise maxBytesInFlight`,
         { retryAfter: 1 },

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { ByteBudget } from '../admission/budget.js';
 import type { BodyMemory } from './body-memory.js';
-import { badBody, HttpError } from './http-error.js';
+import { badBody, type HttpError, refusal } from './http-error.js';
 
 /** How a body is to be read. */
 export interface BodyRules {
@@ -75,10 +75,10 @@ export function readBody(
     const gone = () => {
       // A body that has arrived in full closes too, while it is still being unpacked.
       if (request.readableEnded) return;
-      fail(new HttpError(400, 'ERR_TFT_HTTP_GONE', 'the client went away before its request was complete'));
+      fail(refusal('ERR_TFT_HTTP_GONE', 'the client went away before its request was complete'));
     };
     const damaged = (cause: unknown) =>
-      fail(new HttpError(400, 'ERR_TFT_HTTP_ENCODING', `the body is not valid ${rules.encoding}`, { cause }));
+      fail(refusal('ERR_TFT_HTTP_ENCODING', `the body is not valid ${rules.encoding}`, { cause }));
     const countSent = (chunk: Buffer) => {
       sent += chunk.length;
       if (sent > most) fail(tooLarge(most));
@@ -113,8 +113,7 @@ export function readBody(
       });
     };
     const timer = setTimeout(
-      () =>
-        fail(new HttpError(408, 'ERR_TFT_HTTP_TIMEOUT', `the body had not arrived within ${timeoutMs} ms`)),
+      () => fail(refusal('ERR_TFT_HTTP_TIMEOUT', `the body had not arrived within ${timeoutMs} ms`)),
       timeoutMs,
     );
 
@@ -142,10 +141,10 @@ function unpackerFor(encoding: string | undefined) {
     case 'br':
       return createBrotliDecompress();
     default:
-      throw new HttpError(
-        415,
+      throw refusal(
         'ERR_TFT_HTTP_ENCODING',
         `Content-Encoding '${encoding?.slice(0, 40)}' is not read here; gzip, deflate, br and identity are`,
+        { status: 415 },
       );
   }
 }
@@ -172,8 +171,7 @@ function layOut(
 }
 
 function tooLarge(most: number): HttpError {
-  return new HttpError(
-    413,
+  return refusal(
     'ERR_TFT_HTTP_TOO_LARGE',
     `the body is larger than ${most} bytes; send several requests or raise maxBodyBytes`,
   );

@@ -2,14 +2,16 @@
 // deadline, and called off when its client goes away.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Forecast } from '../../contract/forecast.js';
-import type { ForecastInputs } from '../../contract/inputs.js';
+import { type ForecastInputs, valuesOf } from '../../contract/inputs.js';
+import type { TensorSpec } from '../../contract/tensors.js';
+import { HEADER_LENGTH } from '../../kserve/wire.js';
 import type { ByteBudget } from '../admission/budget.js';
 import type { Pressure } from '../admission/pressure.js';
 import type { RefusalPace } from '../admission/refusal-pace.js';
 import type { ServiceConfig } from '../config/schema.js';
 import type { BodyMemory } from '../http/body-memory.js';
 import { Departure } from '../http/client-abort.js';
-import { badBody, HttpError, toHttpError } from '../http/http-error.js';
+import { badBody, refusal, toHttpError } from '../http/http-error.js';
 import { type Body, headerLength, readBody } from '../http/read-body.js';
 import type { ModelHost, ServedModel } from '../model-host.js';
 import type { Metrics } from '../observe/metrics.js';
@@ -42,7 +44,7 @@ const BYTES_BESIDES = 64 * 1024;
 
 /** The largest body that a request may have. */
 export function mostBytes(config: ServiceConfig, model: ServedModel): number {
-  return config.maxBodyBytes ?? config.maxServers * model.valuesPerServer * BYTES_A_NUMBER + BYTES_BESIDES;
+  return config.maxBodyBytes ?? config.maxServers * model.valuesPerSeries * BYTES_A_NUMBER + BYTES_BESIDES;
 }
 
 /**
@@ -64,7 +66,7 @@ export function forecastFor<Q extends ForecastQuestion>(
     try {
       pressure.refuseWhenLate(model, Math.min(wish ?? config.maxWaitMs, config.maxWaitMs));
       const most = mostBytes(config, model);
-      const header = headerLength(request.headers['inference-header-content-length'], most);
+      const header = headerLength(request.headers[HEADER_LENGTH], most);
       const body = await tracing.step('read', () =>
         readBody(
           request.raw,
@@ -121,18 +123,17 @@ function timeoutOf({ headers }: FastifyRequest): number | undefined {
   const text = headers['x-request-timeout-ms'];
   if (text === undefined) return undefined;
   if (typeof text === 'string' && /^\d{1,9}$/.test(text)) return Number(text);
-  throw new HttpError(
-    400,
+  throw refusal(
     'ERR_TFT_HTTP_HEADER',
     `X-Request-Timeout-Ms must be a whole number of milliseconds, found '${String(text).slice(0, 40)}'`,
   );
 }
 
-function refuseLargeBatch({ encoderCont }: ForecastInputs, model: ServedModel, most: number): void {
-  const servers = encoderCont.length / model.sizes.encoderCont;
+function refuseLargeBatch(inputs: ForecastInputs, { tensors }: ServedModel, most: number): void {
+  const [first] = tensors.inputs as [TensorSpec];
+  const servers = valuesOf(inputs, first).length / first.size;
   if (servers <= most) return;
-  throw new HttpError(
-    413,
+  throw refusal(
     'ERR_TFT_HTTP_TOO_LARGE',
     `the request has ${Math.floor(servers)} servers; ${most} are the most in one request. Send several`,
   );

@@ -2,7 +2,7 @@
 // hundred bytes, is left to JSON.parse, which judges it strictly.
 import { isUtf8 } from 'node:buffer';
 import { setImmediate } from 'node:timers/promises';
-import { badBody, HttpError } from '../http-error.js';
+import { badBody, type HttpError, refusal } from '../http-error.js';
 import { Numbers } from './numbers.js';
 
 /** All that is not numbers must fit here. */
@@ -114,9 +114,5 @@ function skipSpace(bytes: Buffer, start: number): number {
 }
 
 function tooMuchText(): HttpError {
-  return new HttpError(
-    413,
-    'ERR_TFT_HTTP_TOO_LARGE',
-    `the body has more than ${MOST_TEXT} bytes besides its numbers`,
-  );
+  return refusal('ERR_TFT_HTTP_TOO_LARGE', `the body has more than ${MOST_TEXT} bytes besides its numbers`);
 }
