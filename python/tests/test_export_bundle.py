@@ -12,8 +12,8 @@ from lightning.pytorch import LightningModule
 from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer
 from pytorch_forecasting.metrics import MAE, QuantileLoss
 
+from tft_export.checkpoint.structure import read_structure
 from tft_export.cli import main
-from tft_export.structure import read_structure
 from tiny_models import KNOWN, Recipe, build
 
 METRICS = ("cpu_user_pct", "mem_used_pct", "net_in_mb_s")

@@ -8,11 +8,11 @@ import torch
 from onnx import helper
 from pytorch_forecasting.data import GroupNormalizer
 
-from tft_export import onnx_graph
+from tft_export.checkpoint.tensors import INPUT_NAMES
 from tft_export.errors import ExportError
-from tft_export.network import TemporalFusionNetwork
-from tft_export.onnx_graph import check_operators, operator_counts, write_onnx, write_torchscript
-from tft_export.tensors import INPUT_NAMES
+from tft_export.graph import onnx_graph
+from tft_export.graph.network import TemporalFusionNetwork
+from tft_export.graph.onnx_graph import check_operators, operator_counts, write_onnx, write_torchscript
 from tiny_models import DEFAULT_STRUCTURE
 
 START = "2026-05-13 11:35"

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from onnx import numpy_helper
 
-from tft_export.bundle import file_entry, read_description, write_description
+from tft_export.bundle import file_entry
 from tft_export.cli import main
+from tft_export.description import read_description, write_description
 
 
 @pytest.fixture(scope="module")

@@ -10,17 +10,17 @@ import torch
 from pytorch_forecasting import TemporalFusionTransformer
 
 from tft_export.cli import main
-from tft_export.finish import widen_quantiles, widened
-from tft_export.history import write_history
-from tft_export.naive import (
+from tft_export.judging.naive import (
     NAIVE_FORECASTS,
     last_value,
     same_time_yesterday,
     window_changes,
     window_quantiles,
 )
-from tft_export.simulation import simulate
-from tft_export.trainer import pinball
+from tft_export.training.finish import widen_quantiles, widened
+from tft_export.training.simulated_fleet import simulate
+from tft_export.training.trainer import pinball
+from tft_export.windows.history import write_history
 
 QUANTILES = np.array([0.1, 0.5, 0.9])
 

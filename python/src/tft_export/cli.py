@@ -7,9 +7,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from . import __version__, accuracy, evaluate, export, simulate, train, verify
+from . import __version__
+from .commands import accuracy, evaluate, export, simulate, train, variants, verify
 from .errors import ExportError
-from .variants import command as variants
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130

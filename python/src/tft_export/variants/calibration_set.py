@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from ..bundle import Description, FileEntry, TensorEntry
+from ..description import Description, FileEntry, TensorEntry
 from ..errors import ExportError
 
 SET_FILE = "calibration.json"

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from ..bundle import KeptPart
+from ..description import KeptPart
 from .activations import Activations
 from .judge import Judge
 from .parts import PREPROCESS, RECURRENT, RECURRENT_INPUTS, RESTORE, STATISTICS, parts_of

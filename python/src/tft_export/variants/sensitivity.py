@@ -17,7 +17,7 @@ _TRIES = 12
 
 @dataclass(frozen=True)
 class Finding:
-    """`distance` of all `lowered` parts together, as `Goal.distance` has it; `alone`: each part's harm."""
+    """`distance` of all `lowered` parts together, as `goals.distance` has it; `alone`: each part's harm."""
 
     lowered: tuple[str, ...]
     kept: tuple[str, ...]
