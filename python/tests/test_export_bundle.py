@@ -198,10 +198,10 @@ def test_an_export_that_fails_leaves_the_old_bundle_and_nothing_else(checkpoint,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["demo", "short.csv"]
 
 
-def test_a_history_that_lacks_a_metric_is_refused(checkpoint, history, tmp_path, capsys):
-    lacking = tmp_path / "lacking.csv"
-    pd.read_csv(history).drop(columns="mem_used_pct").to_csv(lacking, index=False)
-    assert export(checkpoint, tmp_path / "demo", "--history", lacking) == 2
+def test_a_history_without_one_of_the_metrics_is_refused(checkpoint, history, tmp_path, capsys):
+    incomplete = tmp_path / "incomplete.csv"
+    pd.read_csv(history).drop(columns="mem_used_pct").to_csv(incomplete, index=False)
+    assert export(checkpoint, tmp_path / "demo", "--history", incomplete) == 2
     assert "mem_used_pct" in capsys.readouterr().err
 
 

@@ -29,7 +29,7 @@ def copy(bundle, tmp_path):
 
 
 def reseal(folder):
-    """Writes the hashes of what now lies in the folder into model.json."""
+    """Writes the hashes of the folder's files into model.json."""
     description = read_description(folder)
     description.files.onnx = file_entry(folder, "model.onnx")
     description.samples.files["expected"] = file_entry(folder, "samples/expected.bin")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "tft_export"
-# From the top: a module may import from its own folder and from those that stand below it here. Files of the
-# package's own folder stand by themselves.
+# From the top: a module may import from its own folder and from those listed below it. A file outside the
+# folders counts as a folder of its own.
 FLOORS = [
     ["__main__"],
     ["cli"],

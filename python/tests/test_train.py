@@ -27,7 +27,7 @@ QUANTILES = np.array([0.1, 0.5, 0.9])
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run of six steps in two sittings."""
+    """A run of six steps, interrupted once."""
     folder = tmp_path_factory.mktemp("run")
     write_history(simulate(servers=15, days=2, seed=4, incidents_per_month=0), folder / "history.csv")
     command = ["train", str(folder / "history.csv"), "--state", str(folder / "state"), "--device", "cpu"]
@@ -110,7 +110,7 @@ def test_naive_forecasts_are_what_they_are_called():
     np.testing.assert_allclose(same_time_yesterday(past, 288, 96, QUANTILES), np.tile(day[:96, None], 3))
     np.testing.assert_allclose(window_quantiles(past, 288, 96, QUANTILES)[0], np.quantile(day, QUANTILES))
     ramp = np.arange(3000.0)
-    # On a straight line the last value was always wrong by h: both forecasts go on along the line.
+    # On a straight line the last value was always wrong by h: both forecasts continue the line.
     line = np.tile((2999.0 + np.arange(1, 97))[:, None], 3)
     np.testing.assert_allclose(last_value(ramp, 288, 96, QUANTILES), line)
     np.testing.assert_allclose(window_changes(ramp, 288, 96, QUANTILES), line)

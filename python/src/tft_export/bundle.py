@@ -28,11 +28,11 @@ def file_entry(folder: Path, name: str) -> FileEntry:
 
 
 def check_file(folder: Path, entry: FileEntry) -> Path:
-    """The path of a file that the bundle lists, if it is the one that was written with it."""
+    """The path of a file that the bundle lists. Raises bundle_invalid; bundle_changed for another hash."""
     path = folder / entry.path
     if not path.is_file():
         raise ExportError(
-            "bundle_invalid", f"{folder} lacks {entry.path}, which its {DESCRIPTION_FILE} lists"
+            "bundle_invalid", f"{entry.path} is missing from {folder}, and {DESCRIPTION_FILE} lists it"
         )
     if hashlib.sha256(path.read_bytes()).hexdigest() != entry.sha256:
         raise ExportError(
@@ -62,7 +62,7 @@ def read_samples(folder: Path, description: Description) -> dict[str, np.ndarray
     arrays = {}
     for name, spec in specs.items():
         if name not in description.samples.files:
-            raise ExportError("bundle_invalid", f"{folder}: samples.files lacks {name}")
+            raise ExportError("bundle_invalid", f"{folder}: {name} is missing from samples.files")
         path = check_file(folder, description.samples.files[name])
         array = np.frombuffer(path.read_bytes(), dtype=np.dtype(spec.type).newbyteorder("<"))
         shape = (count, *spec.shape[1:])
@@ -84,7 +84,7 @@ def copy_history(source: Path, folder: Path) -> None:
 
 @contextmanager
 def new_bundle(folder: Path, replace: bool) -> Iterator[Path]:
-    """A scratch folder that takes the bundle's place when the block ends well, and vanishes otherwise.
+    """A scratch folder: it replaces the bundle if the block succeeds, and is removed otherwise.
 
     Raises ExportError bundle_exists, and bundle_not_replaced for a folder that holds something else.
     """
@@ -92,14 +92,14 @@ def new_bundle(folder: Path, replace: bool) -> Iterator[Path]:
         if not replace:
             raise ExportError("bundle_exists", f"{folder} exists; give --force to replace it")
         if not folder.is_dir() or (any(folder.iterdir()) and not (folder / DESCRIPTION_FILE).is_file()):
-            raise ExportError("bundle_not_replaced", f"{folder} is not a bundle; it is left as it is")
+            raise ExportError("bundle_not_replaced", f"{folder} is not a bundle and was not changed")
     with _scratch(folder) as scratch:
         yield scratch
 
 
 @contextmanager
 def changed_bundle(folder: Path) -> Iterator[Path]:
-    """A copy of a bundle, to be changed, that takes its place when the block ends well, else vanishes."""
+    """A copy of a bundle to change: it replaces the bundle if the block succeeds, else it is removed."""
     with _scratch(folder) as scratch:
         shutil.copytree(folder, scratch, dirs_exist_ok=True)
         yield scratch

@@ -1,6 +1,6 @@
 """The command line. Each command lives in its own module and registers itself with `add_parser`.
 
-Those modules import torch only when their command runs, so that `--help` answers at once.
+Commands import torch only when they run, so that `--help` is quick.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command. 0: done; 1: done, and the answer is no; 2: a mistake the user can mend."""
+    """Runs one command. 0: done; 1: done, and the answer is no; 2: an error that the user can correct."""
     options = build_parser().parse_args(arguments)
     try:
         return options.run(options)

@@ -1,4 +1,4 @@
-"""model.json: what a bundle says of its model, checked as it is read."""
+"""model.json: the description of a bundle's model, checked when it is read."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ TOLERANCE = 1e-4
 
 
 class _Model(BaseModel):
-    """camelCase in the file; keys that a later version adds are kept out of the way."""
+    """camelCase in the file; keys of later versions are ignored."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
@@ -159,7 +159,7 @@ class Goal(_Model):
 
 
 class Accuracy(_Model):
-    """What is asked of each precision, and what was found where the bundle was judged.
+    """The goal of each precision and, if the bundle was judged, what was found.
 
     `spread`: the target's standard deviation over the horizons; `emulated`: not every row ran on a GPU.
     """

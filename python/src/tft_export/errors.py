@@ -1,4 +1,4 @@
-"""The one error a user sees: what went wrong, a stable code, and what to do about it."""
+"""The error that users see: what went wrong, a stable code, and what to do about it."""
 
 # Every code and what it means; docs/export.md lists the same. A code never changes between releases.
 CODES = {

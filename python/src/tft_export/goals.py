@@ -1,7 +1,6 @@
 """What each precision has to reach, and how far from it a set of differences is.
 
-The exporter writes the goals into model.json, and every judge reads them there: `variants` and `accuracy`
-here, and `tft verify`.
+The exporter writes the goals into model.json. `variants`, `accuracy` and `tft verify` read them there.
 """
 
 import numpy as np
@@ -20,7 +19,7 @@ PRECISIONS = tuple(GOALS)
 
 
 def goals_of(description: Description) -> dict[str, Goal]:
-    """A bundle's own goals; the usual ones where its model.json is older than they are."""
+    """A bundle's own goals; the usual ones if its model.json has none."""
     accuracy = description.accuracy
     return GOALS if accuracy is None or accuracy.goals is None else accuracy.goals
 
@@ -47,9 +46,9 @@ def harm(goal: Goal, differences: np.ndarray) -> float:
 
 
 def in_words(goal: Goal, precision: str, found: float) -> str:
-    """Why a part is kept out of a precision: its `harm` alone, beside what all parts together may do."""
+    """Why a part is not in a precision: its own `harm`, and the limit for all parts together."""
     asked = smallest_share(goal)
     return (
         f"alone in {precision} it moves one output in {1 / (1 - asked.share):,.0f} by {found:.2%} of the "
-        f"spread; {asked.within * 100:g} % is what all together may"
+        f"spread; all parts together may move it by {asked.within * 100:g} %"
     )

@@ -48,13 +48,13 @@ from .windows.column_map import ColumnMap
 from .windows.sample_windows import WindowSet, expected_predictions, made_up_windows, windows_of_history
 from .windows.units import unit_of
 
-LARGEST_HISTORY = 20 * 2**20
+MAX_HISTORY_BYTES = 20 * 2**20
 MADE_UP = "random walks around the training data's means"
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What `export` was asked for; see its --help."""
+    """The options of `export`; its --help explains them."""
 
     checkpoint: Path
     bundle: Path
@@ -92,7 +92,7 @@ def export_checkpoint(options: ExportOptions) -> Description:
         expected = expected_predictions(checkpoint, windows)
         samples = Samples(
             count=len(windows),
-            # A target that never moves has no spread; differences are then judged as they are.
+            # A constant target has no spread; differences are then judged as they are.
             spread=float(np.std(windows.truth, dtype=np.float64)) or 1.0,
             source=source,
             month_turn=windows.month_turns(),
@@ -131,9 +131,9 @@ def _check_history(options: ExportOptions) -> None:
             "--ship-history goes with a --history in the model's own columns, without --map: readers of the "
             "bundle have no map",
         )
-    if options.history.is_file() and options.history.stat().st_size > LARGEST_HISTORY:
+    if options.history.is_file() and options.history.stat().st_size > MAX_HISTORY_BYTES:
         raise ExportError(
-            "history_large", f"{options.history} is over {LARGEST_HISTORY // 2**20} MiB; ship a shorter one"
+            "history_large", f"{options.history} is over {MAX_HISTORY_BYTES // 2**20} MiB; ship a shorter one"
         )
 
 

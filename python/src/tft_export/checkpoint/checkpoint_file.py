@@ -47,7 +47,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     if not parameters:
         raise ExportError(
             "no_dataset_parameters",
-            f"{path} lacks dataset_parameters, without which its scalers are lost; "
+            f"{path} has no dataset_parameters, so the model's scalers are unknown; "
             "create the model with TemporalFusionTransformer.from_dataset(...) and train it again",
         )
     try:

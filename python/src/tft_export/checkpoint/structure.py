@@ -1,6 +1,6 @@
-"""Everything the graph and the bundle need to know, read out of a checkpoint once.
+"""What the graph and the bundle need to know of a model, read from a checkpoint once.
 
-Options that the exporter cannot honour are refused here, each by its name.
+Options that the exporter does not support are refused here by name.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ ENCODER_LENGTH = "encoder_length"
 class Category:
     """One channel of encoder_cat and decoder_cat, which the data set knows as `column`.
 
-    `codes` are the bundle's: 0 is 'unknown'. `rows[code]` lists the embedding rows whose mean stands for
+    `codes` are the bundle's: 0 is 'unknown'. `rows[code]` lists the embedding rows whose mean represents
     that code: one row, or all of them for the 'unknown' of an encoder that has no class for it.
     """
 

@@ -11,8 +11,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "accuracy",
         help="judge every precision of a bundle against PyTorch on recorded data",
         description="Compares the forecasts of each precision with the checkpoint's, prints a table and "
-        "writes it into model.json. FP16 and INT8 are emulated on the CPU unless --outputs gives what a "
-        "GPU made. Exits with 1 if a precision misses its goal. Runs the bundle's checkpoint, a pickle: "
+        "writes it into model.json. FP16 and INT8 are emulated on the CPU unless --outputs gives a GPU's "
+        "forecasts. Exits with 1 if a precision misses its goal. Runs the bundle's checkpoint, a pickle: "
         "judge only bundles you trust.",
     )
     parser.add_argument("bundle", metavar="BUNDLE", type=Path)

@@ -11,9 +11,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "variants",
         help="derive FP16 and INT8 graphs from a bundle's graph",
         description="Writes model.fp16.onnx and model.int8.onnx into the bundle: strongly typed graphs for "
-        "TensorRT 10.12 and newer. What loses accuracy is found by measurement and stays in a higher "
-        "precision; model.json says what and why. Exits with 1 if a goal was not reached on the windows "
-        "searched on.",
+        "TensorRT 10.12 and newer. Parts that lose accuracy stay in a higher precision; model.json lists "
+        "them with the reason. Exits with 1 if a goal was not reached on the calibration windows.",
     )
     parser.add_argument("bundle", metavar="BUNDLE", type=Path)
     parser.add_argument(
@@ -25,7 +24,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         type=Path,
         nargs="+",
         default=[],
-        help="calibrate on these histories, and on the bundle's own; not on what you will judge it by",
+        help="calibrate on these histories and on the bundle's own; use others for accuracy",
     )
     parser.add_argument("--map", metavar="FILE", type=Path, dest="column_map", help="column map of --data")
     parser.add_argument(
@@ -57,5 +56,5 @@ def run(options: argparse.Namespace) -> int:
         for part in variant.kept:
             print(f"  {part.part:<34} {part.precision}  {part.nodes:3} nodes  {part.why}")
     if not reached:
-        print("\na goal was NOT reached on the windows searched on; judge with tft-export accuracy")
+        print("\na goal was NOT reached on the calibration windows; check with tft-export accuracy")
     return 0 if reached else 1

@@ -93,7 +93,7 @@ class TemporalFusionNetwork(nn.Module):
             structure.encoder_categoricals,
             -past,
             past,
-            # The encoder's are counted inside the graph and therefore whole numbers.
+            # The graph finds the encoder's time features by counting, so they are whole numbers.
             tabulated=preprocess.past_features.needed,
         )
         self.decoder_selection = (
@@ -154,7 +154,7 @@ class TemporalFusionNetwork(nn.Module):
         read = {"recurrent": recurrent, "past": past, "future": future, "enrich": enrich}
         add_decoder(regions, "decoder", self, read, output)
         prediction = output * inputs.scale + inputs.center
-        return regions.beside(self.structure.normalizer.restore(prediction).transpose(0, 1))
+        return regions.outputs(self.structure.normalizer.restore(prediction).transpose(0, 1))
 
     def _selected(
         self,

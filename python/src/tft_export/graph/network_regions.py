@@ -34,7 +34,7 @@ def add_selection(
 ) -> None:
     """TftVariableSelection: x [T, B, reals + tabulated], codes int32 [T, B], to selected [T, B, H].
 
-    Neither where a single variable is not weighed, nor where no variable varies.
+    There is no region if the only variable is not weighed, or if no variable varies.
     """
     if not selection.weigh or (x is None and not codes):
         return
@@ -101,7 +101,7 @@ def add_recurrence(
 ) -> None:
     """TftRecurrence: past, future [T, B, H], hidden, cell [1, B, H] to recurrent [both T, B, H].
 
-    Weights as ONNX's LSTM has them. Only where each LSTM has one layer.
+    Weights have the layout of ONNX's LSTM. There is no region if the LSTMs have several layers.
     """
     if len(pair.encoder.layers) != 1:
         return
@@ -120,7 +120,7 @@ def add_decoder(
 ) -> None:
     """TftDecoder, the paper's temporal fusion decoder: recurrent, past, future, enrich to output [T, B, Q].
 
-    The output is still to be brought back to the target's unit.
+    The output is not yet in the target's unit.
     """
     gated = ("after_recurrent", "enrichment", "after_attention", "position_wise", "before_output")
     epsilon = _one_epsilon(getattr(network, part).gated_sum.norm.eps for part in gated)
@@ -140,7 +140,7 @@ def add_decoder(
     regions.add(
         "TftDecoder",
         name,
-        # The network has the paper's mask, `causal_bias`, or none.
+        # A mask is always `causal_bias`.
         {
             "heads": network.attention.heads,
             "causal": int(network.attention.bias is not None),
@@ -165,6 +165,6 @@ def _tensors(module: nn.Module, names: Iterable[str]) -> dict[str, Tensor]:
 
 
 def _one_epsilon(values: Iterable[float]) -> float | None:
-    """The LayerNorms' epsilon where it is one."""
+    """The LayerNorms' common epsilon, or None if they differ."""
     different = set(values)
     return float(different.pop()) if len(different) == 1 else None

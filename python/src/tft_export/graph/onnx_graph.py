@@ -1,8 +1,8 @@
 """A network to model.onnx: opset 17, dynamic batch, only operators that TensorRT's parser takes.
 
-The dynamo exporter writes opset 18 whatever it is asked for, and neither automatic converter brings this
-graph down. By hand it takes three changes; see `_to_opset_17`. Where the dynamo exporter fails, the
-network is traced and the legacy exporter writes the same file.
+The dynamo exporter writes opset 18 even if another is requested, and no automatic converter can lower this
+graph. `_to_opset_17` makes the three changes by hand. If the dynamo exporter fails, the network is traced and
+the legacy exporter writes the same file.
 """
 
 import contextlib
@@ -65,7 +65,7 @@ def write_onnx(network: nn.Module, structure: Structure, path: Path, exporter: s
             check_operators(model)
             onnx.checker.check_model(model, full_check=True)
         except Exception as error:
-            # The exporters and the checker raise anything at all; the next exporter may do better.
+            # The exporters and the checker may raise any exception; the next exporter may succeed.
             failures.append(
                 f"{attempt}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             )
@@ -98,7 +98,7 @@ def _export_dynamo(network: nn.Module, structure: Structure) -> onnx.ModelProto:
     arguments = tuple(inputs[name] for name in INPUT_NAMES)
     batch = torch.export.Dim(BATCH, min=1)
     with _quiet(), torch.no_grad():
-        # Captured here rather than by torch.onnx, which would first write the LSTM as a loop.
+        # Captured here because torch.onnx would first write the LSTM as a loop.
         captured = torch.export.export(
             network, arguments, dynamic_shapes=[{0: batch}] * len(INPUT_NAMES), strict=False
         )
@@ -177,7 +177,7 @@ def _constants_as_initializers(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _finished(model: onnx.ModelProto, structure: Structure) -> onnx.ModelProto:
-    """Drops what no runtime reads (stack traces are most of the file) and names the dynamic axis."""
+    """Removes what no runtime reads (stack traces are most of the file) and names the dynamic axis."""
     model.ir_version = IR_VERSION
     del model.functions[:]
     del model.graph.value_info[:]
@@ -215,7 +215,7 @@ def _drop_attribute(node: onnx.NodeProto, name: str) -> None:
 
 @contextlib.contextmanager
 def _quiet():
-    """The exporters print and warn about their own future, not about the user's model."""
+    """Silences the exporters: their warnings are about torch, not about the user's model."""
     previous = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

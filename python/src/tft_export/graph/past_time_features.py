@@ -1,9 +1,9 @@
 """The encoder's time features, recovered by counting steps back from the horizon.
 
-Callers give the time features of the horizon only. The first hour of it shows where within the hour the
-horizon starts (the number of steps that show the same hour), and everything before follows by counting.
-Except month: that a month turned within the encoder cannot be seen from the horizon, so all of the
-encoder gets the month in which the horizon starts.
+Callers give the time features of the horizon only. The number of its first steps that have the same hour
+tells at which step of an hour the horizon starts; earlier steps follow by counting. The month is an
+exception: the horizon does not show whether a month turned within the encoder, so the whole encoder gets
+the month in which the horizon starts.
 """
 
 import torch
@@ -21,7 +21,7 @@ _SHORTEST_MONTH_MINUTES = 28 * 24 * 60
 def check_recoverable(
     needed: set[str], known: tuple[str, ...], step_minutes: int, encoder_length: int, horizon: int
 ) -> None:
-    """Raises ExportError `unsupported_option` if the encoder's features cannot be had from the horizon."""
+    """Raises unsupported_option if the encoder's features cannot be recovered from the horizon."""
     if MONTH in needed and encoder_length * step_minutes >= _SHORTEST_MONTH_MINUTES:
         raise unsupported(
             "month in an encoder of 28 days or more",
@@ -35,11 +35,12 @@ def check_recoverable(
             "hours can be counted only in steps that divide or make whole hours",
         )
     for feature, requirements in ((DAY, {HOUR}), (WEEKEND, {HOUR, DAY})):
-        lacking = requirements - set(known)
-        if feature in needed and lacking:
+        missing = requirements - set(known)
+        if feature in needed and missing:
             raise unsupported(
-                f"{feature} without {' and '.join(sorted(lacking))}",
-                "the encoder's cannot be recovered from the horizon; add to time_varying_known_reals",
+                f"{feature} without {' and '.join(sorted(missing))}",
+                "the encoder's values cannot be recovered from the horizon; add the missing ones to "
+                "time_varying_known_reals",
             )
     if horizon * step_minutes < 60:
         raise unsupported(
@@ -86,7 +87,7 @@ class PastTimeFeatures(nn.Module):
         first = hours[:1]
         if self.steps_per_hour > 1:
             distance = hours[: self.steps_per_hour] - first
-            # How many steps of the horizon's first hour lie before the horizon.
+            # How many steps of the horizon's first hour precede the horizon.
             gone = _at_least_one(distance * distance).sum(0, keepdim=True)
             slot = first * self.steps_per_hour + gone
             count = torch.floor((slot - self.back + 0.5) / self.steps_per_hour)
@@ -99,7 +100,7 @@ class PastTimeFeatures(nn.Module):
 def _at_least_one(value: Tensor) -> Tensor:
     """1 where a whole number is 1 or more, else 0.
 
-    By arithmetic: TensorRT 10.6 sums comparisons over the first axis wrongly where the batch is fixed at 1.
+    Computed without a comparison: with a batch fixed at 1, TensorRT 10.6 sums comparisons wrongly.
     """
     return value.clamp(0.0, 1.0)
 

@@ -1,8 +1,8 @@
 """From the four raw inputs to what the network reads: scaling, time features, category codes.
 
 Works time-major, [steps, batch, features]. Values that no window changes (relative time, the encoder's
-length) are not computed here: see `fixed_values`. What is linear in a time feature or a target scale is
-folded into the network; a metric's mean is taken off here, where no digits are lost.
+length) are not computed here: see `fixed_values`. The scaling of time features and target scales is folded
+into the network; a metric's mean is subtracted here, where no digits are lost.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,7 +18,7 @@ from .past_time_features import PastTimeFeatures, check_recoverable
 
 
 class Prepared(NamedTuple):
-    """The network's inputs; None stands for a part that has no varying real variable.
+    """The network's inputs; None where a part has no varying real variable.
 
     Reals are in the orders of `static_order`, `encoder_order` and `decoder_order`; codes in those of the
     structure's categoricals. `center` and `scale` bring the forecast back.
@@ -129,8 +129,8 @@ class Preprocess(nn.Module):
     def _past(self, encoder_cont: Tensor) -> tuple[Tensor, Tensor | None]:
         """The target and the other metrics, time-major.
 
-        Taken apart before they are transposed: TensorRT 10.6 slices wrongly behind a transposition where the
-        batch is fixed at 1.
+        They are split before they are transposed: with a batch fixed at 1, TensorRT 10.6 gives wrong results
+        for a slice of the transposed tensor.
         """
         split = encoder_cont.split(self.piece_sizes, dim=-1) if len(self.pieces) > 1 else [encoder_cont]
         pieces = dict(zip(self.pieces, split, strict=True))
@@ -206,6 +206,6 @@ def _runs(channels: list[int]) -> list[tuple[int, int]]:
 
 
 def _pieces(wanted: Collection[tuple[int, int]], channels: int) -> list[tuple[int, int]]:
-    """All `channels` as (start, end) slices in order: the `wanted` ones, and what lies between them."""
+    """All `channels` as (start, end) slices in order: the `wanted` ones and the gaps between them."""
     borders = sorted({0, channels, *(border for piece in wanted for border in piece)})
     return list(pairwise(borders))

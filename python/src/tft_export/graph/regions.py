@@ -9,12 +9,12 @@ tensors at each region's border, one entry a region, in the graph's order:
                    input x cat                    role and tensor; the order is the operator's
                    output selected add_16
 
-Whoever replaces a region takes the nodes between its inputs and its outputs: nothing else leads to the
-outputs. Tensors are named as in the finished graph; weights are initializers.
+To replace a region, take the nodes between its inputs and its outputs: the outputs depend on the inputs and
+on constants only. Tensors have the names of the finished graph; weights are initializers.
 
-While torch exports a network, `Regions.add` puts a marker beside the graph: an operator that reads a
-region's tensors. `take_regions` reads their names off the markers once the exporter is done, and removes
-the markers. So the exporter sees every tensor used as it is without regions, and writes the same nodes.
+While torch exports a network, `Regions.add` adds a marker for each region: an operator that reads the
+region's tensors and whose result no other operator reads. After the export, `take_regions` reads the
+tensors' names from the markers and removes these. The rest of the graph is the same as without markers.
 """
 
 from collections.abc import Mapping
@@ -62,8 +62,8 @@ class Regions:
         )
         self.markers.append(marker)
 
-    def beside(self, forecast: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """What the network returns: the forecast, and under torch.export the markers after it."""
+    def outputs(self, forecast: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The network's outputs: the forecast, followed by the markers under torch.export."""
         return (forecast, *self.markers) if self.markers else forecast
 
 
@@ -83,7 +83,7 @@ class _Region:
 def take_regions(model: onnx.ModelProto) -> list[str]:
     """Removes the markers from an exported graph; returns each region's text, in the graph's order.
 
-    A region whose border the exporter has dissolved (by folding a part of it, say) is left out.
+    A region is left out if the exporter has dissolved its border, for example by folding constants.
     """
     markers = [node for node in model.graph.node if node.domain == _DOMAIN]
     for node in markers:
@@ -106,7 +106,7 @@ def _read(marker: onnx.NodeProto) -> _Region:
 
 
 def _can_be_cut(region: _Region, model: onnx.ModelProto) -> bool:
-    """Whether the outputs are computed from all of the inputs, and from nothing else but constants."""
+    """Whether the outputs depend on all of the inputs, and otherwise on constants only."""
     inputs, outputs = set(region.named("input")), region.named("output")
     producer = {name: node for node in model.graph.node for name in node.output}
     constants = {tensor.name for tensor in model.graph.initializer}

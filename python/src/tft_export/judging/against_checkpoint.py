@@ -83,7 +83,7 @@ class Report:
 def verify_bundle(
     folder: Path, history: Path | None = None, column_map: Path | None = None, windows: int = 64
 ) -> Report:
-    """Checks a bundle against its checkpoint. Raises ExportError if it is no bundle or is damaged."""
+    """Checks a bundle against its checkpoint. Raises ExportError if it is not a bundle or is damaged."""
     description = read_description(folder)
     path = check_file(folder, description.files.onnx)
     nodes, checks = _check_graph(path, description)
@@ -222,7 +222,7 @@ def _compare(
     difference[np.isnan(difference)] = np.inf
     turned = np.array([window in month_turn for window in range(len(difference))])
     judged = difference[~turned]
-    scale = spread or 1.0  # a target that never moves has no spread
+    scale = spread or 1.0  # a constant target has no spread
 
     def at(index: int, quantile: float) -> Difference:
         values = judged[..., index]

@@ -1,6 +1,6 @@
 """A bundle's forecasts against naive ones, on machines that it was not trained on.
 
-The bundle is run as its users run it: ONNX Runtime, the four raw inputs, nothing of the future but the
+The bundle runs as in use: ONNX Runtime and the four raw inputs, which hold nothing of the future but the
 calendar. So nothing can leak from the horizon into the forecast.
 """
 

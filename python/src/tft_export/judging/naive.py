@@ -1,4 +1,4 @@
-"""Naive forecasts with quantiles: what a model has to beat to be worth running.
+"""Naive forecasts with quantiles: a model has to beat them to be worth running.
 
 Each takes the target's past up to the forecast's origin and returns [horizon, quantiles].
 """
@@ -21,7 +21,7 @@ def last_value(past: np.ndarray, encoder: int, horizon: int, quantiles: np.ndarr
 
 
 def same_time_yesterday(past: np.ndarray, encoder: int, horizon: int, quantiles: np.ndarray) -> np.ndarray:
-    """The value a day before, with the quantiles of its own past errors, whatever the step."""
+    """The value a day before, with the quantiles of its own past errors, the same for every step."""
     recent = past[-(PAST_ERRORS + STEPS_PER_DAY) :]
     errors = recent[STEPS_PER_DAY:] - recent[:-STEPS_PER_DAY]
     yesterday = past[len(past) - STEPS_PER_DAY :][:horizon]

@@ -25,7 +25,7 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class AccuracyOptions:
-    """What the command takes; `outputs` by precision."""
+    """The command's options; `outputs` by precision."""
 
     bundle: Path
     data: Path
@@ -109,7 +109,7 @@ def _expected(
     if description.files.checkpoint is None:
         raise ExportError(
             "checkpoint_not_found",
-            f"{folder} has no checkpoint, and PyTorch's forecasts are what to judge by",
+            f"{folder} has no checkpoint; its forecasts are needed to judge by",
         )
     checkpoint = load_checkpoint(check_file(folder, description.files.checkpoint))
     structure = read_structure(checkpoint, description.step_minutes, description.servers or None)
@@ -132,7 +132,7 @@ def _forecasts(
     inputs: Mapping[str, np.ndarray],
     shape: tuple[int, ...],
 ):
-    """(precision, forecasts, emulated) of what there is: given outputs alone, or else all of the bundle's."""
+    """(precision, forecasts, emulated): of the given outputs only, or else of all the bundle's graphs."""
     if options.outputs:
         for precision in sorted(options.outputs, key=PRECISIONS.index):
             yield precision, read_outputs(options.outputs[precision], shape), False

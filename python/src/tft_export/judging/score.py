@@ -1,4 +1,4 @@
-"""How good quantile forecasts are, given what was then measured."""
+"""How good quantile forecasts are, given the measurements that followed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ def check_band(quantiles: Sequence[float]) -> None:
     missing = {LOW, HIGH} - set(quantiles)
     if missing:
         raise ExportError(
-            "unsupported_option", f"the 80 % band needs the quantiles 0.1 and 0.9; the model lacks {missing}"
+            "unsupported_option", f"the 80 % band needs the quantiles 0.1 and 0.9; the model has no {missing}"
         )
 
 

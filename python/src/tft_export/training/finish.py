@@ -1,9 +1,9 @@
 """The end of a training run: the best averaged weights, their bands recalibrated, as a checkpoint.
 
-The network is surer of its training machines than it may be of others. So the spread of its quantiles
-around the median is widened by one factor, such that the 10-90 % band holds 80 % of what was measured on the
-validation machines. The quantiles come out of one linear layer, so the factor goes into its weights and the
-checkpoint stays an ordinary one.
+Trained quantiles are too narrow for machines outside the training data. So their spread around the median
+is widened by one factor, chosen so that the 10-90 % band holds 80 % of the validation machines'
+measurements. One linear layer computes the quantiles: the factor goes into its weights, and the checkpoint
+stays an ordinary one.
 """
 
 import warnings
@@ -25,7 +25,7 @@ MEDIAN, LOW, HIGH = (QUANTILES.index(quantile) for quantile in (0.5, 0.1, 0.9))
 
 
 def finish(run: Path, data: Data, settings: Settings, stride: int = 48) -> dict[str, Any]:
-    """Writes RUN/checkpoint.ckpt and returns what there is to say about it."""
+    """Writes RUN/checkpoint.ckpt and returns its part of the training report."""
     state = torch.load(run / "best.pt", map_location="cpu", weights_only=True)
     model = make_model(data.dataset, settings)
     model.load_state_dict(state["model"])

@@ -1,11 +1,11 @@
-"""What a training run is made with: the defaults of `train`, and what the bundle says of its training."""
+"""The settings of a training run: the defaults of `train`, and what the bundle records of its training."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run was trained with; written into the bundle."""
+    """Written into the bundle."""
 
     steps: int = 6000
     batch: int = 64

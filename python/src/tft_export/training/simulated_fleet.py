@@ -236,7 +236,7 @@ def _memory_leak(state: _State, rng: np.random.Generator) -> None:
 
 
 def _runaway_process(state: _State, rng: np.random.Generator) -> None:
-    """One process takes many cores at once and keeps them until somebody notices."""
+    """One process takes many cores at once and keeps them for a long time."""
     span = state.span(rng, 2, 14)
     state.user[span] += rng.uniform(30, 75) + 3 * rng.normal(size=span.stop - span.start)
     state.recover(span.stop, 0.5)

@@ -1,8 +1,8 @@
 """Fits the default Temporal Fusion Transformer on recorded and simulated machines.
 
-The network, its data set and its checkpoint are pytorch-forecasting's own; only the drawing of windows and
-the loop are here, so that a batch costs no work on the CPU and a step can be one CUDA graph. Progress goes
-to standard output, the state to RUN/last.pt every few minutes; the same command takes it up again.
+The network, its data set and its checkpoint are pytorch-forecasting's own. This file draws the windows and
+runs the loop, so that a batch costs no work on the CPU and a step can be one CUDA graph. Progress is
+printed, and the state is saved to RUN/last.pt every few minutes; the same command resumes from it.
 """
 
 import math
@@ -108,19 +108,22 @@ class Trainer:
         self.best = float("inf")
 
     def fit(self, validate_every: int, seconds: float | None = None) -> None:
-        begun = last_shown = time.monotonic()
+        started = last_shown = time.monotonic()
         first = self.step
         loss = float("nan")
         while self.step < self.settings.steps:
-            if seconds is not None and time.monotonic() - begun > seconds:
-                print(f"time is up at step {self.step}; the same command goes on from there", flush=True)
+            if seconds is not None and time.monotonic() - started > seconds:
+                print(
+                    f"the time limit is reached at step {self.step}; the same command resumes there",
+                    flush=True,
+                )
                 break
             self._advance()
             if self.step % 50 == 0:
                 loss = float(self._loss)
             if time.monotonic() - last_shown > 10 or self.step == first + 20:
                 last_shown = time.monotonic()
-                rate = (self.step - first) / (last_shown - begun)
+                rate = (self.step - first) / (last_shown - started)
                 left = (self.settings.steps - self.step) / rate / 60
                 print(
                     f"step {self.step}/{self.settings.steps} loss {loss:.4f} "

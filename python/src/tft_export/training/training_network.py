@@ -23,7 +23,7 @@ from ..graph.rewrite.interpolation import interpolation_matrix
 
 @dataclass(frozen=True)
 class FixedLength:
-    """A batch's sequence lengths where all are equal: what the network asks of them, without a tensor."""
+    """A batch's sequence lengths where all are equal: what the network reads of them, without a tensor."""
 
     length: int
     device: torch.device

@@ -1,8 +1,8 @@
 """Windows of a gridded history, encoded on their device as pytorch-forecasting's TimeSeriesDataSet would.
 
 Training draws millions of windows; TimeSeriesDataSet encodes them one at a time on the CPU. Here the rows
-lie on the device once, and a batch is a gather and a few products. The scalers, the order of the columns
-and the formula of the target's scale are the data set's own; a test compares the two.
+are copied to the device once, and a batch is a gather and a few products. The scalers, the order of the
+columns and the formula of the target's scale are the data set's own; a test compares the two.
 """
 
 from typing import NamedTuple
@@ -31,7 +31,7 @@ class Batch(NamedTuple):
 class Windows:
     """All windows of a gridded history (see `on_grid`) for the data set that a model was made from.
 
-    `starts` holds the first row of every window that lies within one segment.
+    `starts` holds the first row of every window within one segment.
     """
 
     def __init__(self, gridded: pd.DataFrame, dataset: TimeSeriesDataSet, device: torch.device | str = "cpu"):

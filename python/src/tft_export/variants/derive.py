@@ -24,7 +24,7 @@ PRECISIONS = tuple(FILES)
 
 @dataclass(frozen=True)
 class VariantOptions:
-    """What the command takes."""
+    """The command's options."""
 
     bundle: Path
     precision: Collection[str] = PRECISIONS
@@ -103,6 +103,6 @@ def _write(folder: Path, description: Description, made: dict[str, tuple[onnx.Mo
             variant.file = file_entry(scratch, FILES[precision])
             setattr(variants, precision, variant)
         description.variants = variants
-        # What was found there was of the variants that were here before.
+        # The rows describe the variants that are now replaced.
         description.accuracy = Accuracy(goals=goals_of(description))
         write_description(scratch, description)

@@ -1,4 +1,4 @@
-"""Derives the FP16 graph: decides by measurement which parts stay in FP32, beside those that rules keep."""
+"""Derives the FP16 graph: measures which parts have to stay in FP32, in addition to those that rules keep."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -45,7 +45,7 @@ def plan_int8(
     """
     base = with_half(raised(model), rules.full(rules.free))
     weights = initializers_of(base)
-    names = {}  # by the product's own name, which people know it by
+    names = {}  # by the name that model.json gives it
     for node in products(base):
         names[_name_of(node, weights, rules.part_of, names)] = node
     thresholds = _thresholds(model, base, names.values(), judge)

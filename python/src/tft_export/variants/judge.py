@@ -21,7 +21,7 @@ class Judge:
         self.reference = Runner(model).forecasts(self.inputs)
 
     def distance(self, model: onnx.ModelProto, goal: Goal) -> float:
-        """From the goal, in its own measure: at most 1 reaches it."""
+        """How far from the goal, as `goals.distance` has it: at most 1 if it is reached."""
         return distance(goal, self._shares(Runner(model).forecasts(self.inputs) - self.reference))
 
     def harm(self, model: onnx.ModelProto, base: np.ndarray, goal: Goal) -> float:

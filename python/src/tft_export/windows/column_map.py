@@ -1,4 +1,4 @@
-"""Column maps: how the columns of somebody's recording become the model's metrics.
+"""Column maps: how the columns of a recording become the model's metrics.
 
 A map is a JSON file (`maps/bitbrains.json` is one) that `tft predict --map` reads too. A metric is a
 `column` (with an optional `scale`), a `sum` of terms, each a number times a product of columns, or a

@@ -16,7 +16,7 @@ _NO_METRICS = {"timestamp", "server_name", "profile", "status", "slot"}
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
-    """A history file's columns as they stand. Raises history_not_found, history_invalid."""
+    """A history file's columns, unchanged. Raises history_not_found, history_invalid."""
     try:
         return pd.read_csv(path, dtype={"server": str, "server_name": str})
     except OSError as error:
@@ -43,7 +43,9 @@ def read_history(
     try:
         mapped["timestamp"] = pd.to_datetime(mapped["timestamp"], utc=True, format="ISO8601")
     except ValueError as error:
-        raise ExportError("history_invalid", f"{path} holds a timestamp that is no time: {error}") from error
+        raise ExportError(
+            "history_invalid", f"{path} holds a timestamp that cannot be parsed: {error}"
+        ) from error
     return mapped
 
 

@@ -1,7 +1,7 @@
-"""A recorded history as windows of a bundle's raw inputs, with what was then measured.
+"""A recorded history as windows of a bundle's raw inputs, with the measurements that followed.
 
-Windows are drawn from every n-th step that leaves a whole window around it. Nothing of the horizon but the
-calendar enters the inputs; the last known status stands for all of the horizon's.
+Windows are drawn from every n-th step that leaves a whole window around it. Of the horizon, only the
+calendar enters the inputs; the last known status is used for the whole horizon.
 """
 
 from dataclasses import dataclass

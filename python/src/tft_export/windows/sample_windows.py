@@ -1,7 +1,7 @@
 """Windows of real or made-up history: as the four raw inputs, and as pytorch-forecasting's data set.
 
-What a window is expected to give always comes from `TimeSeriesDataSet` and `model.predict`, never from
-this package's own preprocessing.
+The expected forecasts always come from `TimeSeriesDataSet` and `model.predict`, never from this package's own
+preprocessing.
 """
 
 import gc
@@ -24,7 +24,7 @@ from .column_map import ColumnMap
 from .history import read_csv, time_features
 from .units import unit_of
 
-# Windows of one server lie this many windows apart on the data set's time axis, so that none touch.
+# Windows of one server are this many windows apart on the data set's time axis, so that none touch.
 _APART = 2
 _MONTH_TURN_SHARE = 8
 _GRID_TOLERANCE = 0.5
@@ -193,7 +193,7 @@ def forecasting_dataset(checkpoint: Checkpoint, windows: WindowSet) -> TimeSerie
     window = np.repeat(np.arange(len(windows)), steps)
     frame[structure.time_idx] = window * steps * _APART + np.tile(np.arange(steps), len(windows))
     order = frame.sort_values([*structure.group_ids, structure.time_idx]).index.to_numpy()
-    # Where each window's first row comes to lie once the data set has sorted the rows.
+    # Where each window's first row is after the data set has sorted the rows.
     first_rows = np.empty(len(frame), dtype=np.int64)
     first_rows[order] = np.arange(len(frame))
     first_rows = first_rows[::steps]
@@ -241,7 +241,9 @@ def _read_rows(path: Path, structure: Structure, column_map: ColumnMap | None) -
     try:
         times = pd.to_datetime(rows["timestamp"], utc=True, format="ISO8601")
     except ValueError as error:
-        raise ExportError("history_invalid", f"{path} holds a timestamp that is no time: {error}") from error
+        raise ExportError(
+            "history_invalid", f"{path} holds a timestamp that cannot be parsed: {error}"
+        ) from error
     if times.isna().any():
         raise ExportError("history_invalid", f"{path} has a row without a timestamp")
     minutes = times.dt.tz_localize(None).astype("datetime64[s]").astype(np.int64) / 60
@@ -261,7 +263,7 @@ def _read_rows(path: Path, structure: Structure, column_map: ColumnMap | None) -
             raise ExportError(
                 "history_category",
                 f"{path}: {category.name} '{foreign[0]}' was not in the training data, and the model has no "
-                "code for the unknown (train with NaNLabelEncoder(add_nan=True)); leave those rows out",
+                "code for unknown values (train with NaNLabelEncoder(add_nan=True)); leave those rows out",
             )
     finite = np.isfinite(rows[list(structure.metrics)].to_numpy(np.float32)).all(axis=1)
     return (

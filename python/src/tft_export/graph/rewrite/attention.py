@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from .linear import Affine, AffineMap
 
-# Large enough that exp(score + MASKED) is exactly 0 beside any real score, and still finite in FP16,
+# Large enough that exp(score + MASKED) is exactly 0 next to any real score, and still finite in FP16,
 # where pytorch-forecasting's own -1e9 would overflow.
 MASKED = -1e4
 

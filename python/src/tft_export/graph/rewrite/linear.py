@@ -49,10 +49,10 @@ class Affine(nn.Module):
 
 
 class GatedSum(nn.Module):
-    """LayerNorm(GLU(x @ weight + bias) + residual): how every gated part of the network ends.
+    """LayerNorm(GLU(x @ weight + bias) + residual): the end of every gated part of the network.
 
     The gate's value is negated in its weights and then subtracted. ONNX Runtime would fuse an addition and
-    the LayerNorm after it into a CPU kernel that takes four times as long as the two by themselves.
+    the LayerNorm after it into one CPU kernel that takes four times as long as the two operators.
     """
 
     def __init__(self, affine: AffineMap, norm: nn.LayerNorm):

@@ -10,7 +10,7 @@ T steps, B batch, N variables, C values of all variables together, H hidden:
                                  │ sum over the variables
                              [T, B, H]
 
-The values are limited to the table, so that no input, however wrong, reads outside of it.
+The values are limited to the table, so that no input can read outside it.
 """
 
 from collections.abc import Sequence
