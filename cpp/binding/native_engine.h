@@ -4,8 +4,6 @@
 // the caller's could be detached, or freed with its worker, while an engine thread writes to it.
 #pragma once
 
-#include <napi.h>
-
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "arguments.h"
+#include "napi_setup.h"
 #include "outbox.h"
 #include "tft/bad_value.h"
 #include "tft/engine.h"
@@ -81,9 +80,6 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   void call_off();
   /// Blocks until what runs is done.
   void close_now();
-  TFTEngine& core() { return *engine_; }
-  /// Its memory is gone: V8 need not count it any more.
-  void forget_memory();
 
  private:
   static constexpr std::uint32_t kMostAtOnce = 256;
@@ -99,6 +95,10 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   Napi::Value describe_info(const Napi::CallbackInfo& info);
   Napi::Value describe_counters(const Napi::CallbackInfo& info);
 
+  /// Keeps the object from being collected.
+  Napi::ObjectReference held() { return Napi::Persistent(Value()); }
+  /// Its memory is gone: V8 need not count it any more.
+  void forget_memory();
   /// Makes room for so many parts.
   void begin_parts(std::size_t count);
   /// Reads the inputs in `arrays_` and looks at every value. False, with an exception pending, when one is
