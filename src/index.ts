@@ -1,14 +1,13 @@
 // What `import … from 'tft-tensorrt'` offers.
-export type { BackendName, Log, LogEntry, Precision } from './backends/backend.js';
+
+export type { EngineCounters } from './batching/counters.js';
 export { type BuildEngineOptions, type BuiltEngine, buildEngine } from './builder/build-engine.js';
 export type { BuildOptions, Profile } from './builder/build-options.js';
 export type { BuildProgress, OnBuildProgress } from './builder/progress.js';
-export type { ForecastInputs } from './contract.js';
-export type { EngineCounters } from './counters.js';
-export { type EngineInfo, TFTEngine, type WarmupOptions } from './engine.js';
-export { TFTError, type TFTErrorCode, type TFTErrorOptions } from './errors.js';
-export * from './fleet/index.js';
-export { Forecast } from './forecast.js';
+export { TFTError, type TFTErrorCode, type TFTErrorOptions } from './contract/errors.js';
+export { Forecast } from './contract/forecast.js';
+export type { ForecastInputs } from './contract/inputs.js';
+export type { Log, LogEntry } from './contract/log.js';
 export {
   type BundleFile,
   type Category,
@@ -18,5 +17,8 @@ export {
   type Metric,
   type ModelDescription,
   readBundleFile,
-} from './model.js';
+} from './contract/model.js';
+export type { BackendName, Precision } from './contract/names.js';
+export { type EngineInfo, TFTEngine, type WarmupOptions } from './engine.js';
+export * from './history/index.js';
 export type { LoadOptions, PredictOptions, TensorRtLoadOptions } from './options.js';

@@ -149,6 +149,7 @@ BuildArguments read_build_arguments(const Napi::Object& object) {
   options.exclude_lean_runtime = flag(object, "excludeLeanRuntime");
   options.hardware_compatibility = hardware_compatibility(text(object, "hardwareCompatibility"));
   options.refittable = flag(object, "refittable");
+  options.kernels = flag(object, "kernels", options.kernels);
   options.detailed_layers = flag(object, "detailedLayers", options.detailed_layers);
   options.timing_cache = bytes(object.Get("timingCache"));
   options.plugins = texts(object.Get("plugins"));

@@ -24,6 +24,7 @@ class PrimaryContext {
   const Driver& driver() const { return *driver_; }
   ContextHandle handle() const { return handle_; }
   int ordinal() const { return ordinal_; }
+  DeviceId device() const { return device_; }
 
  private:
   PrimaryContext(std::shared_ptr<const Driver> driver, DeviceId device, int ordinal)

@@ -112,14 +112,17 @@ class AdaptedBuilder final : public Builder {
     network_.reset(builder_->createNetworkV2(network_flags(strongly_typed)));
     return network_ != nullptr;
   }
-  bool parse(const ParserLibrary& parser, const std::string& onnx,
+  bool parse(const ParserLibrary& parser, const std::string& onnx, std::string_view content,
              std::vector<ParserError>& errors) override {
     using Create = void* (*)(void* network, void* logger, int version) noexcept;
     parser_.reset(static_cast<nvonnxparser::IParser*>(
         reinterpret_cast<Create>(parser.create)(network_.get(), &process_logger(), parser.version)));
     if (parser_ == nullptr) return false;
+    // The path is given with the content, too: weights may be in files beside it.
     const bool parsed =
-        parser_->parseFromFile(onnx.c_str(), static_cast<int>(nvinfer1::ILogger::Severity::kWARNING));
+        content.empty()
+            ? parser_->parseFromFile(onnx.c_str(), static_cast<int>(nvinfer1::ILogger::Severity::kWARNING))
+            : parser_->parse(content.data(), content.size(), onnx.c_str());
     for (int i = 0; i < parser_->getNbErrors(); ++i)
       if (const auto* const error = parser_->getError(i)) errors.push_back(describe(*error));
     return parsed;

@@ -8,7 +8,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { link, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { createExclusively, temporaryBeside } from '../durable-file.js';
+import { createExclusively, temporaryBeside } from '../contract/durable-file.js';
 
 const SIGN_OF_LIFE_MS = 5_000;
 /** A holder that has been silent for so long is dead. */

@@ -1,6 +1,6 @@
 // How a plan is built: the options of a build, their checks and defaults. All of them are part of the cache's key.
 import { z } from 'zod';
-import { describeIssues, TFTError } from '../errors.js';
+import { describeIssues, TFTError } from '../contract/errors.js';
 
 /** Batches that one optimisation profile is for; TensorRT tunes for `opt`. */
 export interface Profile {

@@ -1,5 +1,5 @@
 // What a plan is built for and with: the GPU and the versions that it will depend on.
-import { TFTError, type TFTErrorCode } from '../errors.js';
+import { TFTError, type TFTErrorCode } from '../contract/errors.js';
 import type { LibraryReport, NativeLibraryOptions } from '../native/addon.js';
 import { driverVersion } from '../native/driver-version.js';
 import { fromNative } from '../native/errors.js';

@@ -1,7 +1,7 @@
 // Where engines are kept, and what went wrong when they cannot be.
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { TFTError } from '../errors.js';
+import { TFTError } from '../contract/errors.js';
 
 /** The folder of engines: the option's, else TFT_CACHE's, else XDG_CACHE_HOME's, else ~/.cache's. */
 export function engineFolder(option?: string): string {

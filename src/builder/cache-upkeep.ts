@@ -1,7 +1,7 @@
 // Looking after the engine cache: what is in it, whether it is whole, and making room.
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { leftOvers } from '../durable-file.js';
+import { leftOvers } from '../contract/durable-file.js';
 import { isDeadLock } from './build-lock.js';
 import { cacheError } from './cache-folder.js';
 import { EngineCache } from './engine-cache.js';

@@ -2,7 +2,7 @@
 // removed first, and a plan is used only when its hash is the record's, so nothing is ever half trusted.
 import { mkdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { leftOvers, syncFolder, writeDurably } from '../durable-file.js';
+import { leftOvers, syncFolder, writeDurably } from '../contract/durable-file.js';
 import { type BuildLock, type LockHolder, tryLock } from './build-lock.js';
 import { cacheError } from './cache-folder.js';
 import { type EngineKey, type EngineRecord, entryName, readRecord } from './engine-record.js';

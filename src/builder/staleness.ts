@@ -1,5 +1,5 @@
 // Whether a plan was built for what is here: its record held against this machine and model, both sides named.
-import type { ModelDescription } from '../model.js';
+import type { ModelDescription } from '../contract/model.js';
 import type { BuildTarget } from './build-target.js';
 import type { EngineKey } from './engine-record.js';
 

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { TFTError } from '../errors.js';
+import { TFTError } from '../contract/errors.js';
 
 /** Memory is last: it counts against a container's limit. */
 const FOLDERS = [tmpdir(), '/dev/shm'];

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { writeDurably } from '../durable-file.js';
+import { writeDurably } from '../contract/durable-file.js';
 import type { BuildTarget } from './build-target.js';
 
 const headSchema = z.object({ target: z.string(), bytes: z.int(), sha256: z.string() });

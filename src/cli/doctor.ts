@@ -1,9 +1,11 @@
 // `tft doctor`: what this machine can run, and for everything else why not.
 import { cpus, freemem, totalmem } from 'node:os';
 import { Command } from 'commander';
-import { findOnnxRuntime } from '../backends/onnxruntime-library.js';
+import { findOnnxRuntime } from '../backends/onnxruntime/library.js';
 import { engineFolder } from '../builder/cache-folder.js';
 import { listCache } from '../builder/cache-upkeep.js';
+import { emptyInputs } from '../contract/inputs.js';
+import { BACKENDS } from '../contract/names.js';
 import { type BackendName, loadModel, type ModelDescription, TFTEngine, TFTError } from '../index.js';
 import type { LibraryReport } from '../native/addon.js';
 import { driverVersion } from '../native/driver-version.js';
@@ -29,7 +31,6 @@ interface Diagnosis {
   readonly works: boolean;
 }
 
-const BACKENDS: readonly BackendName[] = ['onnxruntime', 'tensorrt', 'libtorch', 'kserve'];
 const GIB = 2 ** 30;
 
 const EXAMPLES = `
@@ -100,13 +101,7 @@ async function tryBackend(
   try {
     // What takes minutes to build is not for looking whether it runs.
     await using engine = await TFTEngine.load(bundle, { backend, build: false });
-    const { encoderLength, horizon, metrics, categories, known } = model;
-    const inputs = {
-      encoderCont: new Float32Array(encoderLength * metrics.length),
-      encoderCat: new Int32Array(encoderLength * categories.length),
-      decoderCont: new Float32Array(horizon * known.length),
-      decoderCat: new Int32Array(horizon * categories.length),
-    };
+    const inputs = emptyInputs(model, 1);
     await engine.predict(inputs);
     const begin = performance.now();
     await engine.predict(inputs);

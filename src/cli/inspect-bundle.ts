@@ -1,6 +1,7 @@
 // What `tft inspect` tells of a bundle: its tensors, files, operators, variants and their accuracy.
+
+import { readOnnx } from '../builder/onnx-file.js';
 import type { BundleFile, ModelDescription } from '../index.js';
-import { readOnnx } from '../onnx-file.js';
 import type { Paint } from './console.js';
 import { formatBytes } from './present/bytes.js';
 import { plainTable } from './present/plain-table.js';

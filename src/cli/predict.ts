@@ -2,11 +2,11 @@
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { formatTimestamp, loadColumnMap, parseTimestamp, readHistory } from '../fleet/index.js';
+import { type FleetForecast, forecastFleet } from '../fleet/forecast.js';
+import { formatTimestamp, loadColumnMap, parseTimestamp, readHistory } from '../history/index.js';
 import { type ModelDescription, TFTError } from '../index.js';
 import type { Console } from './console.js';
 import { OK, PARTLY } from './exit-codes.js';
-import { type FleetForecast, forecastFleet } from './fleet-forecast.js';
 import { loadEngine } from './load-engine.js';
 import { fanCharts } from './present/fan-chart.js';
 import { checkPictureName, writePicture } from './present/picture.js';

@@ -1,8 +1,9 @@
 // `tft verify`: a bundle's files against their hashes, and its sample windows, run here, against the output that
 // PyTorch gave for them.
 import { Argument, Command } from 'commander';
-import { bundleFiles, verifyBundleFile } from '../model.js';
-import { readSamples } from './bundle-samples.js';
+import { bundleFiles, verifyBundleFile } from '../contract/model.js';
+import { readSamples } from '../contract/samples.js';
+import { judge, type Verdict } from '../contract/verdict.js';
 import type { Console, Paint } from './console.js';
 import { FAILED, OK } from './exit-codes.js';
 import { loadEngine } from './load-engine.js';
@@ -15,7 +16,6 @@ import {
   precisionOption,
   threadsOption,
 } from './shared-options.js';
-import { judge, type Verdict } from './verdict.js';
 
 interface VerifyOptions extends Omit<EngineOptions, 'model'> {
   json?: boolean;

@@ -9,6 +9,11 @@ export interface NativeLibraryOptions {
   readonly survey?: boolean;
 }
 
+/** How a plan is opened to be looked at. */
+export interface NativeInspectOptions extends NativeLibraryOptions {
+  readonly allowHostCode?: boolean | undefined;
+}
+
 /** A tensor as the core's ModelShape has it. */
 export interface NativeTensor {
   readonly name: string;
@@ -284,6 +289,9 @@ export type NativeLog = (level: 'debug' | 'info' | 'warn' | 'error', message: st
 
 /** Stands for a request from `submit` until `take`; the number is used again afterwards. */
 export type Handle = number;
+
+/** The arrays of a request, in the order of `inputs` of {@link NativeLoadOptions}. */
+export type NativeInputs = readonly [Float32Array, Int32Array, Float32Array, Int32Array];
 
 /** One engine. Errors thrown have the core's `code`; errors.ts makes TFTErrors of them. */
 export interface NativeEngine {

@@ -1,6 +1,6 @@
 // The addon's errors as TFTErrors: the only place where one becomes the other. A code of the core's is a code
-// of TFTError's, letter by letter (cpp/include/tft/error.h).
-import { TFTError, type TFTErrorCode } from '../errors.js';
+// of TFTError's, letter by letter (cpp/core/include/tft/error.h).
+import { TFTError, type TFTErrorCode } from '../contract/errors.js';
 
 /** Where the addon found a value that the model cannot take. */
 export interface BadValue {

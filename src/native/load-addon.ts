@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { setImmediate } from 'node:timers';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
-import { TFTError } from '../errors.js';
+import { TFTError } from '../contract/errors.js';
 import type { Addon } from './addon.js';
 
 const PACKAGE = fileURLToPath(new URL('../..', import.meta.url));

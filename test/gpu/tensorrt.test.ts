@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { BundleSamples } from '../../src/cli/bundle-samples.js';
+import type { BundleSamples } from '../../src/contract/samples.js';
 import { TFTEngine } from '../../src/index.js';
 import { loadAddon } from '../../src/native/load-addon.js';
 import { DEMO, demoSamples, largestDifference, windows } from '../fixtures/demo-samples.js';

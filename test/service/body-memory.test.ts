@@ -1,6 +1,6 @@
 // Memory that is used again belongs to one request at a time.
 import { expect, test } from 'vitest';
-import { BodyMemory } from '../../src/service/body-memory.js';
+import { BodyMemory } from '../../src/service/http/body-memory.js';
 import { constantInputs, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
 import { ask, binaryPredictions, inferBinary, inferJson, running } from './running.js';
 

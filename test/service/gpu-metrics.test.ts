@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { loadAddon } from '../../src/native/load-addon.js';
-import { registerGpuMetrics } from '../../src/service/gpu-metrics.js';
+import { registerGpuMetrics } from '../../src/service/observe/gpu-metrics.js';
 import { onDoubles, whatIsMissing } from '../fixtures/doubles.js';
 
 test.skipIf(whatIsMissing())('each GPU has Triton’s metrics, as far as it tells', async () => {

@@ -1,9 +1,9 @@
 // The service's own reading and writing of numbers against JavaScript's.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { scanTensors } from '../../src/service/json/tensor-scan.js';
-import { LONGEST, writeNumber } from '../../src/service/json/write-numbers.js';
-import { writePredictions } from '../../src/service/write-predictions.js';
+import { scanTensors } from '../../src/service/http/json/tensor-scan.js';
+import { LONGEST, writeNumber } from '../../src/service/http/json/write-numbers.js';
+import { writePredictions } from '../../src/service/http/write-predictions.js';
 
 const KEY = new Set(['data']);
 

@@ -9,7 +9,7 @@ import {
 } from '@opentelemetry/sdk-trace-base';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { z } from 'zod';
-import * as schemas from '../../src/service/schemas.js';
+import * as schemas from '../../src/service/http/schemas.js';
 import { constantInputs } from '../fixtures/bundles.js';
 import { ask, inferJson, predictBody, type Running, running, until } from './running.js';
 

@@ -1,7 +1,7 @@
 // Refusals leave in order, a few in each turn of the event loop.
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { RefusalPace } from '../../src/service/refusal-pace.js';
+import { RefusalPace } from '../../src/service/admission/refusal-pace.js';
 
 test('a few go at once, the others in order, a few in each turn of the event loop', async () => {
   const pace = new RefusalPace();

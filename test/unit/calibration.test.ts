@@ -4,10 +4,10 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CalibrationReservoir } from '../../src/fleet/calibration-reservoir.js';
-import { writeCalibrationSet } from '../../src/fleet/calibration-set.js';
-import { readHistory } from '../../src/fleet/index.js';
-import { loadModel, type ModelDescription } from '../../src/model.js';
+import { CalibrationReservoir } from '../../src/calibration/reservoir.js';
+import { writeCalibrationSet } from '../../src/calibration/set.js';
+import { loadModel, type ModelDescription } from '../../src/contract/model.js';
+import { readHistory } from '../../src/history/index.js';
 import { HEADER, lines, TINY, tft } from '../cli/tft.js';
 import { bundles, constantInputs } from '../fixtures/bundles.js';
 

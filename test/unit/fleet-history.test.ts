@@ -1,7 +1,7 @@
 // FleetHistory through its public face: rows in, windows out.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FleetHistory, type FleetHistoryOptions, type HistoryRow } from '../../src/fleet/index.js';
+import { FleetHistory, type FleetHistoryOptions, type HistoryRow } from '../../src/history/index.js';
 import { smallModel } from '../fixtures/small-model.js';
 
 const STEP = 5 * 60_000;

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { parseColumnMap, type ReadHistoryOptions, readHistory } from '../../src/fleet/index.js';
+import { parseColumnMap, type ReadHistoryOptions, readHistory } from '../../src/history/index.js';
 import { smallModel } from '../fixtures/small-model.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'tft-history-'));

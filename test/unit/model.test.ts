@@ -55,7 +55,7 @@ describe('model.json', () => {
     ],
     ['an input of another type', 'inputs.1.type', 'float32', /encoder_cat: is float32/],
     ['an input under another name', 'inputs.3.name', 'decoder_dog', /'decoder_cat' is missing/],
-    ['an output too many', 'outputs.1', predictions, /outputs: 1 tensor is expected, not 2/],
+    ['an output twice', 'outputs.1', predictions, /outputs: two have the same name/],
     ['a text for a number', 'horizon', '4', /horizon/],
     ['a horizon of 0', 'horizon', 0, /horizon/],
     [
@@ -230,16 +230,17 @@ describe('options', () => {
   });
 
   test('a backend asked for by name never falls back', async () => {
-    for (const backend of ['libtorch', 'kserve'] as const) {
-      const error = await refusal(folder, { backend });
-      expect(error.code).toBe('ERR_TFT_BACKEND_UNAVAILABLE');
-      expect(error.message).toMatch(/not in this build/);
-    }
     const none = await refusal(folder, { backend: 'tensorrt', build: false, cache: join(folder, 'cache') });
     expect(none.code).toBe('ERR_TFT_BACKEND_UNAVAILABLE');
     expect(none.message).toMatch(/there is none for .*'tft build/);
     const error = await refusal(folder, { backend: 'onnxruntime', precision: 'fp16' });
     expect(error.code).toBe('ERR_TFT_UNSUPPORTED');
+  });
+
+  test('a backend that is not in this build is refused, and the message lists those that are', async () => {
+    const error = await refusal(folder, { backend: 'libtorch' as 'auto' });
+    expect(error.code).toBe('ERR_TFT_OPTION');
+    expect(error.message).toMatch(/backend: .*"auto"\|"onnxruntime"\|"tensorrt"/);
   });
 
   test('a TensorRT plan is not run by something else', async () => {

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadModel } from '../../src/model.js';
-import { readOnnx } from '../../src/onnx-file.js';
+import { readOnnx } from '../../src/builder/onnx-file.js';
+import { loadModel } from '../../src/contract/model.js';
 import { bundles } from '../fixtures/bundles.js';
 
 const DEMO = fileURLToPath(new URL('../../models/demo', import.meta.url));

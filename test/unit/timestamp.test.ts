@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatTimestamp, parseTimestamp } from '../../src/fleet/timestamp.js';
+import { formatTimestamp, parseTimestamp } from '../../src/history/timestamp.js';
 
 describe('a time stamp', () => {
   it.each([

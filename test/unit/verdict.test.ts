@@ -1,7 +1,7 @@
 // What `tft verify` asks of each precision.
 import { expect, test } from 'vitest';
-import type { BundleSamples } from '../../src/cli/bundle-samples.js';
-import { judge } from '../../src/cli/verdict.js';
+import type { BundleSamples } from '../../src/contract/samples.js';
+import { judge } from '../../src/contract/verdict.js';
 import type { ModelDescription } from '../../src/index.js';
 
 const OUTPUTS = 20_000;

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from .network_regions import add_contexts, add_decoder, add_recurrence, add_selection
 from .past_time_features import CALENDAR_VALUES
 from .preprocess import Preprocess, fixed_values
+from .regions import Regions
 from .rewrite.attention import MergedAttention, causal_bias
 from .rewrite.grn import GatedResidual
 from .rewrite.linear import Affine, AffineMap
@@ -116,18 +118,24 @@ class TemporalFusionNetwork(nn.Module):
 
     def forward(
         self, encoder_cont: Tensor, encoder_cat: Tensor, decoder_cont: Tensor, decoder_cat: Tensor
-    ) -> Tensor:
+    ) -> Tensor | tuple[Tensor, ...]:
+        """Under torch.export the regions' markers follow the forecasts."""
         inputs = self.preprocess(encoder_cont, encoder_cat, decoder_cont, decoder_cat)
         batch = encoder_cont.shape[0]
         past_steps = self.structure.encoder_length
 
-        static = self._selected(self.static_selection, inputs.static, inputs.static_codes, None, 1, batch)
-        select, hidden, cell, enrich = self.contexts(static)
+        regions = Regions()
+        static = self._selected(regions, "static", inputs.static, inputs.static_codes, None, 1, batch)
+        contexts = self.contexts(static)
+        if _varies(self.static_selection):
+            add_contexts(regions, "contexts", self.contexts, static, contexts)
+        select, hidden, cell, enrich = contexts
         past = self._selected(
-            self.encoder_selection, inputs.encoder, inputs.encoder_codes, select, past_steps, batch
+            regions, "encoder", inputs.encoder, inputs.encoder_codes, select, past_steps, batch
         )
         future = self._selected(
-            self.decoder_selection,
+            regions,
+            "decoder",
             inputs.decoder,
             inputs.decoder_codes,
             select,
@@ -135,17 +143,23 @@ class TemporalFusionNetwork(nn.Module):
             batch,
         )
         recurrent = self.recurrent(past, future, hidden, cell)
+        if _varies(self.encoder_selection) and _varies(self.decoder_selection):
+            read = {"past": past, "future": future, "hidden": hidden, "cell": cell}
+            add_recurrence(regions, "recurrent", self.recurrent, read, recurrent)
         local = self.after_recurrent(recurrent, torch.cat([past, future]))
         enriched = self.enrichment(local, self.enrichment_context(enrich))
         queries = enriched[past_steps:]
         attended = self.after_attention(self.attention(queries, enriched), queries)
-        output = self.before_output(self.position_wise(attended), local[past_steps:])
-        prediction = self.output(output) * inputs.scale + inputs.center
-        return self.structure.normalizer.restore(prediction).transpose(0, 1)
+        output = self.output(self.before_output(self.position_wise(attended), local[past_steps:]))
+        read = {"recurrent": recurrent, "past": past, "future": future, "enrich": enrich}
+        add_decoder(regions, "decoder", self, read, output)
+        prediction = output * inputs.scale + inputs.center
+        return regions.beside(self.structure.normalizer.restore(prediction).transpose(0, 1))
 
     def _selected(
         self,
-        selection: VariableSelection | None,
+        regions: Regions,
+        kind: str,
         x: Tensor | None,
         codes: list[Tensor],
         context: Tensor | None,
@@ -153,10 +167,18 @@ class TemporalFusionNetwork(nn.Module):
         batch: int,
     ) -> Tensor:
         """A selection's output for every window; zeros where there is nothing to select from."""
+        name = f"{kind}_selection"
+        selection = getattr(self, name)
         if selection is None:
             return torch.zeros(steps, 1, self.hidden_size).expand(-1, batch, -1)
         selected = selection(x, codes, context)
+        add_selection(regions, name, selection, x, codes, context, selected)
         return selected if selection.varies_over_batch else selected.expand(-1, batch, -1)
+
+
+def _varies(selection: VariableSelection | None) -> bool:
+    """Whether a selection's output differs between windows; otherwise it is a constant, expanded."""
+    return selection is not None and selection.varies_over_batch
 
 
 def example_inputs(structure: Structure, batch: int) -> Mapping[str, Tensor]:

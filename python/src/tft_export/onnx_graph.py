@@ -19,6 +19,7 @@ from torch import nn
 
 from .errors import ExportError
 from .network import example_inputs
+from .regions import record_regions, take_regions
 from .structure import Structure
 from .tensors import BATCH, INPUT_NAMES, OUTPUT_NAME, TensorSpec, input_tensors, output_tensor
 
@@ -111,7 +112,11 @@ def _export_dynamo(network: nn.Module, structure: Structure) -> onnx.ModelProto:
             external_data=False,
             verbose=False,
         )
-    return _finished(_to_opset_17(program.model_proto), structure)
+    written = program.model_proto
+    regions = take_regions(written)
+    model = _finished(_to_opset_17(written), structure)
+    record_regions(model, regions)
+    return model
 
 
 def _export_legacy(network: nn.Module, structure: Structure) -> onnx.ModelProto:

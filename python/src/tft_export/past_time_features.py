@@ -72,7 +72,7 @@ class PastTimeFeatures(nn.Module):
             if DAY in self.needed or WEEKEND in self.needed:
                 features[DAY] = _wrapped(self._channel(known, DAY)[:1] + day_offset, 7)
             if WEEKEND in self.needed:
-                features[WEEKEND] = (features[DAY] > 4.5).to(torch.float32)
+                features[WEEKEND] = _at_least_one(features[DAY] - 4)
         if MONTH in self.needed:
             features[MONTH] = self._channel(known, MONTH)[:1] + self.zeros
         return [features[name] for name in self.needed]
@@ -85,13 +85,23 @@ class PastTimeFeatures(nn.Module):
         """The hour of each encoder step, and its day as an offset (0, -1, …) from the horizon's first."""
         first = hours[:1]
         if self.steps_per_hour > 1:
-            same = (hours[: self.steps_per_hour] == first).to(torch.float32).sum(0, keepdim=True)
-            slot = first * self.steps_per_hour + (self.steps_per_hour - same)
+            distance = hours[: self.steps_per_hour] - first
+            # How many steps of the horizon's first hour lie before the horizon.
+            gone = _at_least_one(distance * distance).sum(0, keepdim=True)
+            slot = first * self.steps_per_hour + gone
             count = torch.floor((slot - self.back + 0.5) / self.steps_per_hour)
         else:
             count = first - self.back
         day = torch.floor((count + 0.5) / _HOURS_PER_DAY)
         return count - day * _HOURS_PER_DAY, day
+
+
+def _at_least_one(value: Tensor) -> Tensor:
+    """1 where a whole number is 1 or more, else 0.
+
+    By arithmetic: TensorRT 10.6 sums comparisons over the first axis wrongly where the batch is fixed at 1.
+    """
+    return value.clamp(0.0, 1.0)
 
 
 def _wrapped(value: Tensor, modulus: int) -> Tensor:

@@ -5,7 +5,8 @@ length) are not computed here: see `fixed_values`. What is linear in a time feat
 folded into the network; a metric's mean is taken off here, where no digits are lost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -80,6 +81,9 @@ class Preprocess(nn.Module):
                 if name in structure.encoder_reals and name != structure.target
             ]
         )
+        self.target_piece = (structure.target_channel, structure.target_channel + 1)
+        self.pieces = _pieces({self.target_piece, *self.runs}, len(structure.metrics))
+        self.piece_sizes = [end - start for start, end in self.pieces]
         metrics = [structure.metrics[channel] for start, end in self.runs for channel in range(start, end)]
         scalers = [structure.scalers[name] for name in metrics]
         self.register_buffer("metric_mean", torch.tensor([s.mean for s in scalers]).float())
@@ -96,16 +100,13 @@ class Preprocess(nn.Module):
         self, encoder_cont: Tensor, encoder_cat: Tensor, decoder_cont: Tensor, decoder_cat: Tensor
     ) -> Prepared:
         structure = self.structure
-        past, future = encoder_cont.transpose(0, 1), decoder_cont.transpose(0, 1)
+        future = decoder_cont.transpose(0, 1)
         past_codes, future_codes = encoder_cat.transpose(0, 1), decoder_cat.transpose(0, 1)
-        channel = structure.target_channel
         server = past_codes[:1, :, 0] if structure.by_server else None
-        target = past[..., channel : channel + 1]
+        target, metrics = self._past(encoder_cont)
         scaled_target, entering, center, scale = self.target_scale(target, server)
         encoder = [scaled_target] if self.target_is_input else []
-        if self.runs:
-            runs = [past[..., start:end] for start, end in self.runs]
-            metrics = torch.cat(runs, dim=-1) if len(runs) > 1 else runs[0]
+        if metrics is not None:
             encoder.append((metrics - self.metric_mean) * self.metric_factor)
         encoder += self.past_features(future)
         static = [
@@ -124,6 +125,18 @@ class Preprocess(nn.Module):
             center=center,
             scale=scale,
         )
+
+    def _past(self, encoder_cont: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The target and the other metrics, time-major.
+
+        Taken apart before they are transposed: TensorRT 10.6 slices wrongly behind a transposition where the
+        batch is fixed at 1.
+        """
+        split = encoder_cont.split(self.piece_sizes, dim=-1) if len(self.pieces) > 1 else [encoder_cont]
+        pieces = dict(zip(self.pieces, split, strict=True))
+        target = pieces[self.target_piece]
+        metrics = _joined([pieces[run] for run in self.runs])
+        return target.transpose(0, 1), None if metrics is None else metrics.transpose(0, 1)
 
     def _part(self, name: str) -> str:
         return "center" if name == self.structure.center_name else "scale"
@@ -190,3 +203,9 @@ def _runs(channels: list[int]) -> list[tuple[int, int]]:
         else:
             runs.append((channel, channel + 1))
     return runs
+
+
+def _pieces(wanted: Collection[tuple[int, int]], channels: int) -> list[tuple[int, int]]:
+    """All `channels` as (start, end) slices in order: the `wanted` ones, and what lies between them."""
+    borders = sorted({0, channels, *(border for piece in wanted for border in piece)})
+    return list(pairwise(borders))

@@ -2,9 +2,9 @@
 import { type ScaleLinear, type ScaleTime, scaleLinear, scaleUtc } from 'd3-scale';
 import { area, line } from 'd3-shape';
 import { utcFormat } from 'd3-time-format';
-import { formatTimestamp } from '../../fleet/index.js';
+import type { FleetForecast, ServerForecast } from '../../fleet/forecast.js';
+import { formatTimestamp } from '../../history/index.js';
 import type { ModelDescription } from '../../index.js';
-import type { FleetForecast, ServerForecast } from '../fleet-forecast.js';
 import {
   bandOf,
   decimalsFor,

@@ -1,6 +1,7 @@
 // The forecasts for other programs: JSON and CSV, written in pieces so that a large fleet is no large string.
-import { formatTimestamp } from '../../fleet/index.js';
-import type { FleetForecast, ServerForecast } from '../fleet-forecast.js';
+
+import type { FleetForecast, ServerForecast } from '../../fleet/forecast.js';
+import { formatTimestamp } from '../../history/index.js';
 import { percent } from './summary.js';
 
 /**

@@ -1,7 +1,8 @@
 // The forecasts as a table: each server's newest value, and the median and band at a few steps ahead.
-import { formatTimestamp } from '../../fleet/index.js';
+
+import type { FleetForecast } from '../../fleet/forecast.js';
+import { formatTimestamp } from '../../history/index.js';
 import { type Paint, printable } from '../console.js';
-import type { FleetForecast } from '../fleet-forecast.js';
 import { plainTable } from './plain-table.js';
 import { bandOf, decimalsFor, describeBand, formatSpan, shownSteps, targetTitle } from './summary.js';
 

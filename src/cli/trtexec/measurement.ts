@@ -1,6 +1,6 @@
 // What a measurement gives, on a GPU or a CPU, and how it is written: trtexec's summary and its JSON files.
 import { writeFile } from 'node:fs/promises';
-import { TFTError } from '../../errors.js';
+import { TFTError } from '../../contract/errors.js';
 import { statisticsOf } from './statistics.js';
 
 /** One run; milliseconds. What only a GPU has is missing on a CPU. */

@@ -1,5 +1,5 @@
 // The measurement on a GPU: TensorRT runs made-up inputs, and its times are read back.
-import { TFTError } from '../../errors.js';
+import { TFTError } from '../../contract/errors.js';
 import type { Log } from '../../index.js';
 import type { NativeMeasured, NativeMeasureOptions } from '../../native/addon.js';
 import { fromNative } from '../../native/errors.js';

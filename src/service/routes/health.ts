@@ -1,7 +1,7 @@
 // Whether the process lives, and whether it takes requests; and the metrics.
 import type { FastifyInstance } from 'fastify';
-import type { Parts } from '../forecast-request.js';
-import { live, ready } from '../schemas.js';
+import { live, ready } from '../http/schemas.js';
+import type { Parts } from './forecast-request.js';
 
 export function healthRoutes(app: FastifyInstance, { host, pressure, metrics }: Parts): void {
   app.get(

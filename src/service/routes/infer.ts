@@ -1,15 +1,15 @@
 // POST /v2/models/{model}[/versions/{version}]/infer: KServe v2, JSON or binary.
-import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { sendBytes } from '../answer.js';
-import { forecastFor, type Parts } from '../forecast-request.js';
-import { answerInfer } from '../kserve-answer.js';
-import { understandInfer } from '../kserve-request.js';
-import { type ModelPath, modelNamed } from '../model-path.js';
-import { FORECAST_ERRORS, REQUEST_HEADERS } from '../openapi-parts.js';
-import type { Operation } from '../operation.js';
-import { inferAnswer, inferRequest } from '../schemas.js';
 
-const HEADER = 'inference-header-content-length';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { HEADER_LENGTH } from '../../kserve/wire.js';
+import { sendBytes } from '../http/answer.js';
+import { FORECAST_ERRORS, REQUEST_HEADERS } from '../http/openapi-parts.js';
+import type { Operation } from '../http/operation.js';
+import { inferAnswer, inferRequest } from '../http/schemas.js';
+import { answerInfer } from '../kserve/infer-answer.js';
+import { understandInfer } from '../kserve/infer-request.js';
+import { forecastFor, type Parts } from './forecast-request.js';
+import { type ModelPath, modelNamed } from './model-path.js';
 
 const operation: Operation = {
   summary: 'Forecast by the KServe v2 protocol',
@@ -49,7 +49,7 @@ export function inferRoutes(app: FastifyInstance, parts: Parts): void {
         if (jsonLength === undefined) {
           reply.type('application/json');
         } else {
-          reply.type('application/octet-stream').header(HEADER, String(jsonLength));
+          reply.type('application/octet-stream').header(HEADER_LENGTH, String(jsonLength));
         }
         return sendBytes(request, reply, bytes, { budget, compress: config.compress });
       },

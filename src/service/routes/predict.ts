@@ -1,10 +1,10 @@
 // POST /predict.
 import type { FastifyInstance } from 'fastify';
-import { sendBytes } from '../answer.js';
-import { forecastFor, type Parts } from '../forecast-request.js';
-import { FORECAST_ERRORS, REQUEST_HEADERS } from '../openapi-parts.js';
-import { answerPredict, understandPredict } from '../predict-request.js';
-import { predictAnswer, predictRequest } from '../schemas.js';
+import { sendBytes } from '../http/answer.js';
+import { FORECAST_ERRORS, REQUEST_HEADERS } from '../http/openapi-parts.js';
+import { predictAnswer, predictRequest } from '../http/schemas.js';
+import { forecastFor, type Parts } from './forecast-request.js';
+import { answerPredict, understandPredict } from './predict-request.js';
 
 export function predictRoute(app: FastifyInstance, parts: Parts): void {
   const { config, budget } = parts;

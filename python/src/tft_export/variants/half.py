@@ -22,6 +22,8 @@ def with_half(model: onnx.ModelProto, full: Collection[str]) -> onnx.ModelProto:
     result.CopyFrom(model)
     del result.graph.node[:]
     del result.graph.value_info[:]
+    # They describe the float32 graph: its regions.
+    del result.metadata_props[:]
     types = _Types(result, element_types(model))
     for original in model.graph.node:
         node = onnx.NodeProto()

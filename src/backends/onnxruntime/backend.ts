@@ -1,0 +1,122 @@
+// The backend for any CPU: ONNX Runtime, outside the calling thread, in as many sessions as there are threads to
+// compute. The network's products are small, and threads that share one run wait for each other: on two processors, two
+// sessions of one thread make a third more forecasts than one session of two in batches of 32, and three times as many
+// one by one.
+//
+// A session that is lost is replaced when the next batch asks for it; one that is lost while starting fails that batch,
+// so nothing restarts in a loop.
+import { availableParallelism, cpus } from 'node:os';
+import type { BackendInfo, SlabRunner } from '../../batching/backend.js';
+import type { Slab } from '../../batching/slab.js';
+import type { Log } from '../../contract/log.js';
+import type { ModelDescription } from '../../contract/model.js';
+import { type ModelTensors, modelTensors } from '../../contract/tensors.js';
+import { findOnnxRuntime, type OnnxRuntimeLibrary } from './library.js';
+import { OnnxRuntimeSession } from './session.js';
+
+/**
+ * The batch that is run by default. Processor time for one server falls by a sixth from one server to eight and no
+ * further up to 32; a larger batch would only keep others waiting longer, and take more memory.
+ */
+const PREFERRED_BATCH = 8;
+
+/** Most of that is won with four, and with batches that small a lane finds its next one ready. */
+const PREFERRED_GATHERED = 4;
+
+/** Each lane has the model and its intermediate results for itself: memory is what bounds them by default. */
+const MOST_LANES = 8;
+
+/** One thread computes and one model is loaded. */
+interface Lane {
+  session: OnnxRuntimeSession | undefined;
+  busy: boolean;
+}
+
+/** Runs a model's ONNX file on the CPU. */
+export class OnnxRuntimeRunner implements SlabRunner {
+  readonly info: BackendInfo;
+  readonly preferredBatch = PREFERRED_BATCH;
+  readonly preferredGathered = PREFERRED_GATHERED;
+  readonly #model: ModelDescription;
+  readonly #tensors: ModelTensors;
+  readonly #library: OnnxRuntimeLibrary;
+  readonly #log: Log;
+  readonly #lanes: readonly Lane[];
+
+  private constructor(model: ModelDescription, library: OnnxRuntimeLibrary, threads: number, log: Log) {
+    this.#model = model;
+    this.#tensors = modelTensors(model);
+    this.#library = library;
+    this.#log = log;
+    this.#lanes = Array.from({ length: threads }, () => ({ session: undefined, busy: false }));
+    this.info = {
+      name: 'onnxruntime',
+      device: `CPU (${cpus()[0]?.model.trim() || process.arch})`,
+      versions: { onnxruntime: library.version },
+      precision: 'fp32',
+      threads,
+    };
+  }
+
+  get lanes(): number {
+    return this.#lanes.length;
+  }
+
+  /**
+   * Loads the model.
+   *
+   * @param threads how many compute, each with the model loaded for itself; by default as many as the process may use,
+   *   up to 8.
+   * @throws TFTError ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_MODEL_INVALID.
+   */
+  static async load(
+    model: ModelDescription,
+    threads: number | undefined,
+    log: Log,
+  ): Promise<OnnxRuntimeRunner> {
+    const runner = new OnnxRuntimeRunner(model, findOnnxRuntime(), threads ?? defaultThreads(), log);
+    const started = await Promise.allSettled(
+      runner.#lanes.map(async (lane) => {
+        lane.session = await runner.#start();
+      }),
+    );
+    const failure = started.find((one) => one.status === 'rejected');
+    if (failure) {
+      await runner.close();
+      throw failure.reason;
+    }
+    return runner;
+  }
+
+  async run(slab: Slab, batch: number): Promise<Slab> {
+    const lane = this.#lanes.find(({ busy }) => !busy);
+    if (lane === undefined) throw new Error('more runs are under way than there are lanes');
+    lane.busy = true;
+    try {
+      if (lane.session?.lost) {
+        this.#log({ level: 'warn', message: `${lane.session.lost.message.split(';')[0]}; starting another` });
+        lane.session = undefined;
+      }
+      lane.session ??= await this.#start();
+      return await lane.session.run(slab, batch);
+    } finally {
+      lane.busy = false;
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#lanes.map(({ session }) => session?.close()));
+  }
+
+  #start(): Promise<OnnxRuntimeSession> {
+    return OnnxRuntimeSession.start(this.#model, {
+      library: this.#library.directory,
+      onnxPath: this.#model.onnxPath,
+      tensors: this.#tensors,
+    });
+  }
+}
+
+function defaultThreads(): number {
+  return Math.min(availableParallelism(), MOST_LANES);
+}

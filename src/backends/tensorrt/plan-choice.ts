@@ -1,0 +1,123 @@
+// Which plan the TensorRT backend runs: a file at hand that fits this machine and model, one out of the cache, or
+// one built now.
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { findTarget } from '../../builder/build-target.js';
+import { type EngineRecord, readRecord, recordPathOf } from '../../builder/engine-record.js';
+import { deviceOfRequest } from '../../builder/engine-request.js';
+import { sha256OfFile } from '../../builder/file-hash.js';
+import { findCached, type ObtainedEngine, obtainEngine } from '../../builder/obtain-engine.js';
+import { precisionOf } from '../../builder/plan-file.js';
+import { staleness } from '../../builder/staleness.js';
+import { TFTError } from '../../contract/errors.js';
+import type { Log } from '../../contract/log.js';
+import type { LoadRequest } from '../load-request.js';
+import { TensorRtBackend } from './backend.js';
+
+/**
+ * Loads a plan file.
+ *
+ * @throws TFTError ERR_TFT_ENGINE_STALE where its record says that it was built for something else, and what
+ *   {@link TensorRtBackend.load} throws.
+ */
+export async function loadPlanFile(plan: string, request: LoadRequest): Promise<TensorRtBackend> {
+  const { precision } = request;
+  const record = existsSync(plan) ? await recordOf(plan, request.log) : undefined;
+  const declared = record?.key.precision ?? precisionOf(plan);
+  if (precision !== undefined && declared !== undefined && precision !== declared) {
+    const by = record ? 'its record' : 'its name';
+    throw new TFTError(
+      'ERR_TFT_UNSUPPORTED',
+      `${plan} computes in ${declared} by ${by}, not in ${precision}`,
+    );
+  }
+  if (record) await refuseStale(plan, record, request);
+  return TensorRtBackend.load(
+    { path: plan, engine: 'file', precision: declared ?? precision ?? 'unknown' },
+    request,
+  );
+}
+
+/** Loads a plan file, or builds another where TensorRT refuses it and there is a model to build it from. */
+export async function loadPlanOrRebuild(plan: string, request: LoadRequest): Promise<TensorRtBackend> {
+  try {
+    return await loadPlanFile(plan, request);
+  } catch (error) {
+    const { model, log } = request;
+    if (!isOutdated(error)) throw error;
+    if (request.build === false || !existsSync(model.onnxPath)) throw error;
+    const record = await recordOf(plan, () => {});
+    const precision = request.precision ?? record?.key.precision ?? precisionOf(plan);
+    log({
+      level: 'warn',
+      message: `${named(plan, error)}; another engine is taken or built from ${model.onnxPath}`,
+    });
+    return loadBuilt({ ...request, precision });
+  }
+}
+
+/** Loads an engine out of the cache, or builds it. @throws TFTError as `obtainEngine` and loading. */
+export async function loadBuilt(request: LoadRequest): Promise<TensorRtBackend> {
+  const engine = await obtainEngine(request);
+  try {
+    return await runObtained(engine, request);
+  } catch (error) {
+    if (engine.from !== 'cache' || !(error instanceof TFTError) || error.code !== 'ERR_TFT_PLAN_INVALID')
+      throw error;
+    // It is whole, and TensorRT does not take it all the same; or it was removed a moment ago.
+    const message = `${engine.path}: ${error.message}; the cached engine is built again`;
+    request.log({ level: 'warn', message });
+    return await runObtained(await obtainEngine(request, { rebuild: true }), request);
+  }
+}
+
+/** Loads an engine out of the cache, if it is there. */
+export async function loadCached(request: LoadRequest): Promise<TensorRtBackend | undefined> {
+  const engine = await findCached(request);
+  return engine && runObtained(engine, request);
+}
+
+/** Whether an error says that a plan is not for this machine or model, so that another may help. */
+function isOutdated(error: unknown): error is TFTError {
+  return error instanceof TFTError && ['ERR_TFT_ENGINE_STALE', 'ERR_TFT_PLAN_INVALID'].includes(error.code);
+}
+
+async function recordOf(plan: string, log: Log): Promise<EngineRecord | undefined> {
+  const record = await readRecord(recordPathOf(plan));
+  if (record === undefined) return undefined;
+  if (typeof record !== 'string' && record.plan.sha256 === (await sha256OfFile(plan))) return record;
+  const why = typeof record === 'string' ? record : 'it is of another plan';
+  log({ level: 'warn', message: `${recordPathOf(plan)} is not used: ${why}` });
+  return undefined;
+}
+
+async function refuseStale(plan: string, { key }: EngineRecord, request: LoadRequest): Promise<void> {
+  const { model, tensorrt, verifyHash } = request;
+  const target = await findTarget(tensorrt ?? {}, deviceOfRequest(request));
+  const differences = staleness(key, target, verifyHash ? model : undefined);
+  if (differences.length === 0) return;
+  const cure = existsSync(model.onnxPath)
+    ? "backend 'tensorrt' builds another, as does 'tft build'"
+    : `there is no ONNX file in ${dirname(plan)} to build another from: copy the whole bundle here`;
+  throw new TFTError('ERR_TFT_ENGINE_STALE', `${plan} is not for here: ${differences.join('; ')}; ${cure}`, {
+    details: { plan, differences },
+  });
+}
+
+/** An error's message with the plan that it is about. */
+function named(plan: string, { message }: TFTError): string {
+  return message.includes(plan) ? message : `${plan}: ${message}`;
+}
+
+async function runObtained(engine: ObtainedEngine, request: LoadRequest): Promise<TensorRtBackend> {
+  try {
+    const { path, from, kept, record } = engine;
+    const origin = kept === 'nowhere' ? `${request.model.onnxPath} (built just now, not kept)` : path;
+    return await TensorRtBackend.load(
+      { path, origin, engine: from, precision: record.key.precision },
+      request,
+    );
+  } finally {
+    await engine.release();
+  }
+}

@@ -1,0 +1,40 @@
+// Waiting for an AbortSignal, with one listener for each signal, however many requests share it: a service's
+// shutdown signal lives as long as the service, and Node warns of the eleventh listener.
+import { TFTError } from '../contract/errors.js';
+
+interface Watch {
+  readonly waiting: Set<(error: TFTError) => void>;
+  readonly listener: () => void;
+}
+
+const watches = new WeakMap<AbortSignal, Watch>();
+
+/** The error for a signal that has fired. */
+export function aborted(signal: AbortSignal): TFTError {
+  return new TFTError('ERR_TFT_ABORTED', 'the request was aborted by its signal', { cause: signal.reason });
+}
+
+/** Calls `fail` when the signal fires. */
+export function watchSignal(signal: AbortSignal, fail: (error: TFTError) => void): void {
+  let watch = watches.get(signal);
+  if (watch === undefined) {
+    const waiting: Watch['waiting'] = new Set();
+    const listener = () => {
+      watches.delete(signal);
+      for (const each of waiting) each(aborted(signal));
+    };
+    watch = { waiting, listener };
+    watches.set(signal, watch);
+    signal.addEventListener('abort', listener, { once: true });
+  }
+  watch.waiting.add(fail);
+}
+
+/** Calls `fail` no more; the last one takes the listener away. */
+export function unwatchSignal(signal: AbortSignal, fail: (error: TFTError) => void): void {
+  const watch = watches.get(signal);
+  if (watch?.waiting.delete(fail) && watch.waiting.size === 0) {
+    watches.delete(signal);
+    signal.removeEventListener('abort', watch.listener);
+  }
+}

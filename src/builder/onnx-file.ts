@@ -1,0 +1,217 @@
+// Reads of an ONNX file what can be told without running it: its tensors, operators and weights. ONNX is protocol
+// buffers; only the few fields used here are decoded (numbers from onnx.proto), the rest is passed over.
+import { readFile } from 'node:fs/promises';
+import { TFTError } from '../contract/errors.js';
+
+/** An input or output; a dimension that varies has its name, or '?'. */
+export interface OnnxTensor {
+  readonly name: string;
+  /** 'float32', 'int32' … or ONNX's number of a type that is not common. */
+  readonly type: string;
+  readonly shape: readonly (number | string)[];
+}
+
+/** What an ONNX file says of itself. */
+export interface OnnxSummary {
+  /** The version of ONNX's own operators. */
+  readonly opset: number;
+  readonly producer: string;
+  readonly inputs: readonly OnnxTensor[];
+  readonly outputs: readonly OnnxTensor[];
+  /** How often each operator occurs, those inside of loops and branches included. */
+  readonly operators: ReadonlyMap<string, number>;
+  /** Weights: how many values of each type. */
+  readonly weights: ReadonlyMap<string, number>;
+}
+
+const TYPES: Readonly<Record<number, string>> = {
+  1: 'float32',
+  2: 'uint8',
+  3: 'int8',
+  6: 'int32',
+  7: 'int64',
+  9: 'bool',
+  10: 'float16',
+  11: 'float64',
+  16: 'bfloat16',
+};
+
+/** @throws TFTError ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID where it is not an ONNX file. */
+export async function readOnnx(path: string): Promise<OnnxSummary> {
+  let content: Buffer;
+  try {
+    content = await readFile(path);
+  } catch (cause) {
+    throw new TFTError('ERR_TFT_MODEL_NOT_FOUND', `${path} cannot be read: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  try {
+    return summarize(content);
+  } catch (cause) {
+    throw new TFTError('ERR_TFT_MODEL_INVALID', `${path} is not an ONNX file: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+function summarize(content: Buffer): OnnxSummary {
+  const producer: string[] = [];
+  const operators = new Map<string, number>();
+  const weights = new Map<string, number>();
+  let opset = 0;
+  let inputs: OnnxTensor[] = [];
+  let outputs: OnnxTensor[] = [];
+  let graphs = 0;
+  for (const { field, value } of fieldsOf(content)) {
+    if (field === 2 || field === 3) producer.push(text(value));
+    if (field === 8) opset = Math.max(opset, opsetOf(bytes(value)));
+    if (field === 7) {
+      graphs++;
+      const initialized = countGraph(bytes(value), operators, weights);
+      const parts = [...fieldsOf(bytes(value))];
+      const tensors = (wanted: number) =>
+        parts.filter(({ field: part }) => part === wanted).map(({ value: part }) => tensorOf(bytes(part)));
+      // Before IR version 4, weights were inputs as well.
+      inputs = tensors(11).filter(({ name }) => !initialized.has(name));
+      outputs = tensors(12);
+    }
+  }
+  if (graphs !== 1) throw new Error('it has no graph');
+  return { opset, producer: producer.join(' '), inputs, outputs, operators, weights };
+}
+
+/** Counts a graph's operators and weights, and those of the graphs in its nodes' attributes. */
+function countGraph(
+  graph: Buffer,
+  operators: Map<string, number>,
+  weights: Map<string, number>,
+): Set<string> {
+  const initialized = new Set<string>();
+  for (const { field, value } of fieldsOf(graph)) {
+    if (field === 1) {
+      for (const part of fieldsOf(bytes(value))) {
+        if (part.field === 4) add(operators, text(part.value), 1);
+        if (part.field !== 5) continue;
+        for (const inner of fieldsOf(bytes(part.value))) {
+          if (inner.field === 6 || inner.field === 11) countGraph(bytes(inner.value), operators, weights);
+        }
+      }
+    }
+    if (field === 5) {
+      let count = 1;
+      let type = '';
+      for (const part of fieldsOf(bytes(value))) {
+        if (part.field === 1) for (const dim of numbersOf(part.value)) count *= dim;
+        if (part.field === 2) type = typeOf(Number(part.value));
+        if (part.field === 8) initialized.add(text(part.value));
+      }
+      add(weights, type, count);
+    }
+  }
+  return initialized;
+}
+
+function tensorOf(info: Buffer): OnnxTensor {
+  let name = '';
+  let type = '';
+  const shape: (number | string)[] = [];
+  for (const { field, value } of fieldsOf(info)) {
+    if (field === 1) name = text(value);
+    if (field !== 2) continue;
+    for (const kind of fieldsOf(bytes(value))) {
+      if (kind.field !== 1) continue;
+      for (const part of fieldsOf(bytes(kind.value))) {
+        if (part.field === 1) type = typeOf(Number(part.value));
+        if (part.field !== 2) continue;
+        for (const dim of fieldsOf(bytes(part.value))) shape.push(dimensionOf(bytes(dim.value)));
+      }
+    }
+  }
+  return { name, type, shape };
+}
+
+function dimensionOf(dim: Buffer): number | string {
+  for (const { field, value } of fieldsOf(dim)) {
+    if (field === 1) return Number(value);
+    if (field === 2) return text(value);
+  }
+  return '?';
+}
+
+function opsetOf(entry: Buffer): number {
+  let version = 0;
+  for (const { field, value } of fieldsOf(entry)) {
+    if (field === 1 && text(value) !== '' && text(value) !== 'ai.onnx') return 0;
+    if (field === 2) version = Number(value);
+  }
+  return version;
+}
+
+function typeOf(type: number): string {
+  return TYPES[type] ?? `type ${type}`;
+}
+
+function add(counts: Map<string, number>, name: string, count: number): void {
+  counts.set(name, (counts.get(name) ?? 0) + count);
+}
+
+interface Field {
+  readonly field: number;
+  /** A number, or the bytes of a text or message. */
+  readonly value: bigint | Buffer;
+}
+
+/** The fields of a message in protocol buffers' wire format. @throws an Error where it is none. */
+function* fieldsOf(message: Buffer): Generator<Field> {
+  let at = 0;
+  const varint = (): bigint => {
+    let result = 0n;
+    for (let shift = 0n; shift < 64n; shift += 7n) {
+      const byte = message[at++];
+      if (byte === undefined) throw new Error('it ends in the middle');
+      result |= BigInt(byte & 127) << shift;
+      if (byte < 128) return result;
+    }
+    throw new Error('a number is too long');
+  };
+  const take = (length: number): Buffer => {
+    if (length > message.length - at) throw new Error('it ends in the middle');
+    at += length;
+    return message.subarray(at - length, at);
+  };
+  while (at < message.length) {
+    const tag = Number(varint());
+    const [field, kind] = [tag >>> 3, tag & 7];
+    if (field === 0) throw new Error('a field has no number');
+    if (kind === 0) yield { field, value: varint() };
+    else if (kind === 2) yield { field, value: take(Number(varint())) };
+    else if (kind === 1 || kind === 5) take(kind === 1 ? 8 : 4);
+    else throw new Error(`a field is of kind ${kind}`);
+  }
+}
+
+/** Numbers that are packed or single. */
+function numbersOf(value: bigint | Buffer): number[] {
+  if (typeof value === 'bigint') return [Number(value)];
+  const numbers: number[] = [];
+  let [current, shift] = [0n, 0n];
+  for (const byte of value) {
+    current |= BigInt(byte & 127) << shift;
+    shift += 7n;
+    if (byte < 128) {
+      numbers.push(Number(current));
+      [current, shift] = [0n, 0n];
+    }
+  }
+  return numbers;
+}
+
+function bytes(value: bigint | Buffer): Buffer {
+  if (typeof value === 'bigint') throw new Error('a number is where a message should be');
+  return value;
+}
+
+function text(value: bigint | Buffer): string {
+  return bytes(value).toString('utf8');
+}

@@ -1,0 +1,114 @@
+// TensorRT plan files: which names they have, which of a bundle's to run, and the description of a model of which
+// nothing but a plan is there.
+import { readdir } from 'node:fs/promises';
+import { basename, dirname, extname, join, resolve } from 'node:path';
+import { TFTError } from '../contract/errors.js';
+import type { ModelDescription } from '../contract/model.js';
+import {
+  INPUTS,
+  isPlan,
+  KNOWN_FEATURES,
+  PRECISIONS,
+  PREDICTIONS,
+  type Precision,
+  type TensorType,
+} from '../contract/names.js';
+import type { PlanReport } from '../native/addon.js';
+import { readRecord, recordPathOf } from './engine-record.js';
+
+/** The precision that a plan's name tells, as in tft_model_fp16.engine: for one that has no record beside it. */
+export function precisionOf(plan: string): Precision | undefined {
+  const words = basename(plan)
+    .toLowerCase()
+    .split(/[^a-z0-9]+/);
+  return PRECISIONS.find((precision) => words.includes(precision));
+}
+
+/**
+ * The plan of a bundle to run: one of the precision asked for, else in the model's own, else the first by name.
+ */
+export async function findPlan(
+  directory: string,
+  precision: Precision | undefined,
+): Promise<string | undefined> {
+  const plans = (await readdir(directory)).filter(isPlan).sort();
+  for (const name of plans) {
+    const plan = join(directory, name);
+    const record = await readRecord(recordPathOf(plan));
+    const told = typeof record === 'object' ? record.key.precision : precisionOf(plan);
+    if (told === (precision ?? 'fp32')) return plan;
+  }
+  return precision === undefined && plans[0] !== undefined ? join(directory, plans[0]) : undefined;
+}
+
+type Item = [steps: number, channels: number];
+
+/** Steps between forecasts of a model that no description speaks of. */
+const USUAL_STEP_MINUTES = 5;
+
+/**
+ * Describes a model by its plan's tensors. Channels get numbers for names, any category code is taken, and steps
+ * are of 5 minutes.
+ *
+ * @throws TFTError ERR_TFT_PLAN_MISMATCH where the tensors are not a Temporal Fusion Transformer's of this
+ *   package, ERR_TFT_OPTION where `quantiles` do not fit.
+ */
+export function describePlan(
+  path: string,
+  report: PlanReport,
+  quantiles: readonly number[] | undefined,
+): ModelDescription {
+  const sizes = (name: string, type: TensorType): Item => {
+    const tensor = report.tensors.find((candidate) => candidate.name === name);
+    const [, steps = -1, channels = -1] = tensor?.shape ?? [];
+    if (tensor?.shape.length !== 3 || tensor.type !== type || steps < 1 || channels < 1) {
+      const found = tensor ? `${tensor.type} [${tensor.shape.join(', ')}]` : 'missing';
+      throw new TFTError(
+        'ERR_TFT_PLAN_MISMATCH',
+        `${path}: ${name} is ${found}, expected ${type} [batch, steps, channels] with fixed steps and channels`,
+        { details: { tensor: name, found } },
+      );
+    }
+    return [steps, channels];
+  };
+  const inputs = INPUTS.map(({ name, type }) => ({ name, type, item: sizes(name, type) }));
+  const [[encoderLength, metrics], [, categories], [horizon, known]] = inputs.map(({ item }) => item) as [
+    Item,
+    Item,
+    Item,
+  ];
+  const [, width] = sizes(PREDICTIONS.name, PREDICTIONS.type);
+  if (quantiles?.length !== width) {
+    throw new TFTError(
+      'ERR_TFT_OPTION',
+      `quantiles: ${quantiles?.length ?? 'none'} given, and ${path} predicts ${width}; there is no model.json ` +
+        'beside it to name them, so they are needed as an option',
+      { details: { found: quantiles?.length ?? 0, expected: width } },
+    );
+  }
+  if (known !== KNOWN_FEATURES.length) {
+    throw new TFTError(
+      'ERR_TFT_PLAN_MISMATCH',
+      `${path}: decoder_cont has ${known} channels; without a model.json they are taken to be ${KNOWN_FEATURES.join(', ')}`,
+    );
+  }
+  const named = (stem: string, count: number) =>
+    Array.from({ length: count }, (_, index) => `${stem}_${index}`);
+  return Object.freeze({
+    schemaVersion: 1,
+    name: basename(path, extname(path)),
+    stepMinutes: USUAL_STEP_MINUTES,
+    encoderLength,
+    horizon,
+    target: 'metric_0',
+    quantiles,
+    metrics: named('metric', metrics).map((name) => ({ name, unit: '' })),
+    categories: named('category', categories).map((name) => ({ name, codes: {}, role: 'varying' as const })),
+    known: KNOWN_FEATURES,
+    inputs: inputs.map(({ name, type, item }) => ({ name, type, shape: ['batch', ...item] as const })),
+    outputs: [{ name: PREDICTIONS.name, type: PREDICTIONS.type, shape: ['batch', horizon, width] as const }],
+    files: {},
+    directory: dirname(resolve(path)),
+    onnxPath: '',
+  });
+}

@@ -1,0 +1,373 @@
+// The data contract between a caller and the model, checked while the caller's arrays are copied.
+//
+// The check runs on the copy: what a caller's SharedArrayBuffer holds may change at any moment, and what was
+// checked must be what runs. The scans below have no branch for each value; only when one fails does a second,
+// slow scan look for the first value that is wrong.
+import type { TFTError, TFTErrorCode } from './errors.js';
+import { asInJavaScript, inputError, type Spelling } from './input-error.js';
+import type { Category, ModelDescription } from './model.js';
+import { INPUTS, type InputKey } from './names.js';
+import {
+  emptyValues,
+  inputTensors,
+  type ModelTensors,
+  modelTensors,
+  type SizedModel,
+  type TensorSpec,
+  type Values,
+  viewValues,
+} from './tensors.js';
+import { typeName, viewBuffer, viewLength, viewOffset } from './typed-array.js';
+
+/**
+ * The inputs of a prediction for B series, each array row-major, raw values. A model whose model.json lists further
+ * inputs takes each of them as a property too, named in camel case.
+ *
+ * Subarrays and views of a SharedArrayBuffer are accepted. The arrays are copied before the call returns.
+ */
+export interface ForecastInputs {
+  /** `[B, encoderLength, metrics]`, oldest step first. */
+  encoderCont: Float32Array;
+  /** `[B, encoderLength, categories]`, codes of the model's vocabulary. */
+  encoderCat: Int32Array;
+  /** `[B, horizon, known features]`. */
+  decoderCont: Float32Array;
+  /** `[B, horizon, categories]`. */
+  decoderCat: Int32Array;
+}
+
+/** A request whose arrays have the right types and lengths, read once from what the caller gave. */
+export interface AcceptedInputs {
+  /** The number of series. */
+  readonly batch: number;
+  /** In the order of the model's inputs. */
+  readonly arrays: readonly Values[];
+}
+
+/** Where inputs are copied to. */
+export interface InputMemory {
+  /** In the order of the model's inputs. */
+  readonly inputs: readonly Values[];
+}
+
+/** What is asked of the values of one input. */
+interface Rule {
+  readonly tensor: TensorSpec;
+  /** The largest code of each channel; undefined where there is no vocabulary. */
+  readonly largestCodes: Int32Array | undefined;
+  /** The channels' names, for messages. */
+  readonly channels: readonly string[];
+}
+
+/** Inputs of zeros: a forecast of them shows that a model runs, and how fast. */
+export function emptyInputs(model: SizedModel, batch: number): ForecastInputs {
+  return inputsOf(inputTensors(model).map((tensor) => [tensor, emptyValues(tensor, batch)]));
+}
+
+/** The inputs of the series `from` up to but not including `to`, as views of the same memory. */
+export function sliceInputs(
+  inputs: ForecastInputs,
+  model: SizedModel,
+  from: number,
+  to: number,
+): ForecastInputs {
+  return inputsOf(
+    inputTensors(model).map((tensor) => [
+      tensor,
+      valuesOf(inputs, tensor).subarray(from * tensor.size, to * tensor.size),
+    ]),
+  );
+}
+
+/** The array of one input. */
+export function valuesOf(inputs: ForecastInputs, { key }: Pick<TensorSpec, 'key'>): Values {
+  return inputs[key as InputKey];
+}
+
+/** Inputs from an array for each tensor. */
+export function inputsOf(arrays: Iterable<readonly [TensorSpec, Values]>): ForecastInputs {
+  const inputs: Record<string, Values> = {};
+  for (const [{ key }, values] of arrays) inputs[key] = values;
+  return inputs as unknown as ForecastInputs;
+}
+
+/** Checks and copies requests as one model demands. */
+export class Contract {
+  readonly tensors: ModelTensors;
+  readonly #rules: readonly Rule[];
+
+  constructor(model: ModelDescription) {
+    this.tensors = modelTensors(model);
+    const codes = Int32Array.from(model.categories, largestCode);
+    const names: Partial<Record<(typeof INPUTS)[number]['channels'], readonly string[]>> = {
+      metrics: model.metrics.map(({ name }) => name),
+      categories: model.categories.map(({ name }) => name),
+      known: model.known,
+    };
+    this.#rules = this.tensors.inputs.map((tensor, index) => {
+      const common = INPUTS[index];
+      return {
+        tensor,
+        largestCodes: common?.channels === 'categories' ? codes : undefined,
+        channels: (common && names[common.channels]) ?? [],
+      };
+    });
+  }
+
+  /** The predicted values of one series. */
+  get width(): number {
+    return (this.tensors.outputs[0] as TensorSpec).size;
+  }
+
+  /**
+   * Checks the types and lengths of a request's arrays.
+   *
+   * @throws TFTError ERR_TFT_INPUT_TYPE, ERR_TFT_INPUT_LENGTH, ERR_TFT_INPUT_BATCH or ERR_TFT_INPUT_EMPTY.
+   */
+  accept(inputs: ForecastInputs): AcceptedInputs {
+    const { inputs: tensors } = this.tensors;
+    if (typeof inputs !== 'object' || inputs === null) {
+      const found = typeName(inputs);
+      throw refusal(
+        'ERR_TFT_INPUT_TYPE',
+        () => 'the inputs',
+        found,
+        (spell) => {
+          return `an object of ${tensors.map(({ key }) => spell(key)).join(', ')}`;
+        },
+      );
+    }
+    const arrays: Values[] = [];
+    let batch = 0;
+    let differ = false;
+    for (let index = 0; index < tensors.length; index++) {
+      const tensor = tensors[index] as TensorSpec;
+      // Read once: a getter may give another array the next time.
+      const value: unknown = valuesOf(inputs, tensor);
+      const series = seriesIn(tensor, value);
+      if (index === 0) batch = series;
+      else if (series !== batch) differ = true;
+      arrays.push(value as Values);
+    }
+    if (differ) throw differentBatches(tensors, arrays);
+    if (batch === 0) {
+      throw inputError('ERR_TFT_INPUT_EMPTY', () => 'the batch is empty; at least one series is expected');
+    }
+    return { batch, arrays };
+  }
+
+  /**
+   * Copies `count` series of a request, from series `from` on, into a slab from `slot` on, and checks them.
+   * The request must have been accepted in the same turn of the event loop.
+   *
+   * @throws TFTError ERR_TFT_INPUT_VALUE or ERR_TFT_INPUT_CATEGORY of the request's first value that is wrong, tensor by
+   *   tensor; the slab's slots then hold rubbish.
+   */
+  pack(
+    { batch, arrays }: AcceptedInputs,
+    from: number,
+    count: number,
+    slab: InputMemory,
+    slot: number,
+  ): void {
+    const rules = this.#rules;
+    const whole = count === batch;
+    for (let index = 0; index < rules.length; index++) {
+      const { tensor } = rules[index] as Rule;
+      const array = arrays[index] as Values;
+      const copied = whole ? array : partOf(tensor, array, from * tensor.size, count * tensor.size);
+      (slab.inputs[index] as Values).set(copied, slot * tensor.size);
+    }
+    let valid = true;
+    for (let index = 0; valid && index < rules.length; index++) {
+      const { tensor, largestCodes } = rules[index] as Rule;
+      const start = slot * tensor.size;
+      const end = start + count * tensor.size;
+      const values = slab.inputs[index] as Values;
+      if (tensor.type === 'float32') valid = allFinite(values as Float32Array, start, end);
+      else if (largestCodes) valid = allKnown(values as Int32Array, start, end, largestCodes);
+    }
+    if (valid) return;
+    // The first of the whole request, whatever part of it this is.
+    const copied = rules.map(({ tensor: { size } }, index) =>
+      (slab.inputs[index] as Values).subarray(slot * size, (slot + count) * size),
+    );
+    throw (
+      this.#firstInvalid(arrays, 0) ??
+      // Shared memory that another thread has changed since it was copied.
+      this.#firstInvalid(copied, from) ??
+      new Error('a fast scan failed where the slow one finds nothing: a bug of tft-tensorrt')
+    );
+  }
+
+  /**
+   * The error for a value that a backend's own check found.
+   *
+   * @param input which of the model's inputs.
+   * @param index of the element in that array.
+   */
+  invalidValue(input: number, index: number, found: number): TFTError {
+    return invalidValueError(this.#rules[input] as Rule, index, found);
+  }
+
+  /** The slow scan: which value made the fast one fail. The arrays begin with the request's series `from`. */
+  #firstInvalid(arrays: readonly Values[], from: number): TFTError | undefined {
+    for (const [input, rule] of this.#rules.entries()) {
+      const { tensor, largestCodes } = rule;
+      const values = arrays[input] as Values;
+      for (let offset = 0; offset < values.length; offset++) {
+        const value = values[offset] as number;
+        const largest = largestCodes?.[offset % tensor.channels];
+        const valid = largest === undefined ? Number.isFinite(value) : value >= 0 && value <= largest;
+        if (!valid) return invalidValueError(rule, from * tensor.size + offset, value);
+      }
+    }
+    return undefined;
+  }
+}
+
+function seriesIn(tensor: TensorSpec, value: unknown): number {
+  const { key, type, size, steps, channels } = tensor;
+  const found = typeName(value);
+  const expected = type === 'float32' ? 'Float32Array' : 'Int32Array';
+  if (found !== expected) throw refusal('ERR_TFT_INPUT_TYPE', (spell) => spell(key), found, expected, key);
+  const length = viewLength(value);
+  const series = length / size;
+  if (!Number.isInteger(series)) {
+    throw refusal(
+      'ERR_TFT_INPUT_LENGTH',
+      (spell) => spell(key),
+      `length ${length}`,
+      `a multiple of ${size} (${steps} steps × ${channels} values for each series)`,
+      key,
+    );
+  }
+  if (length === 0 && isDetached(viewBuffer(value))) {
+    throw refusal(
+      'ERR_TFT_INPUT_LENGTH',
+      (spell) => spell(key),
+      'a detached ArrayBuffer, transferred or resized away',
+      'an array that still has its memory',
+      key,
+    );
+  }
+  return series;
+}
+
+function differentBatches(tensors: readonly TensorSpec[], arrays: readonly Values[]): TFTError {
+  const found = tensors.map(({ key, size }, index) => [key, viewLength(arrays[index]) / size] as const);
+  return inputError(
+    'ERR_TFT_INPUT_BATCH',
+    (spell) =>
+      `the tensors hold different numbers of series: ${found.map(([key, series]) => `${spell(key)} ${series}`).join(', ')}; ` +
+      'all must hold the same',
+    { found: Object.fromEntries(found) },
+  );
+}
+
+function invalidValueError({ tensor, largestCodes, channels }: Rule, index: number, found: number): TFTError {
+  const { key, size } = tensor;
+  const server = Math.floor(index / size);
+  const step = Math.floor((index % size) / tensor.channels);
+  const at = index % tensor.channels;
+  const channel = channels[at];
+  const largest = largestCodes?.[at];
+  const of =
+    channel === undefined
+      ? `channel ${at}`
+      : largest === undefined
+        ? `'${channel}'`
+        : `category '${channel}'`;
+  const expected = largest === undefined ? 'a finite number' : `a code from 0 to ${largest}`;
+  return inputError(
+    largest === undefined ? 'ERR_TFT_INPUT_VALUE' : 'ERR_TFT_INPUT_CATEGORY',
+    (spell) =>
+      `${spell(key)}[${index}] (series ${server}, step ${step}, ${of}) is ${found}; ${expected} is expected`,
+    { tensor: key, index, server, step, channel, found, expected },
+  );
+}
+
+/**
+ * Whether no value is NaN or infinite: then neither is their sum, which in double precision no number of
+ * float32 values can overflow. Four sums, since one would wait for each addition before the next.
+ */
+function allFinite(values: Float32Array, start: number, end: number): boolean {
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  let i = start;
+  for (; i <= end - 4; i += 4) {
+    a += values[i] as number;
+    b += values[i + 1] as number;
+    c += values[i + 2] as number;
+    d += values[i + 3] as number;
+  }
+  for (; i < end; i++) a += values[i] as number;
+  return Number.isFinite(a + b + c + d);
+}
+
+/** Whether every code is within its channel's vocabulary: both the code and the rest above it have no sign. */
+function allKnown(codes: Int32Array, start: number, end: number, largest: Int32Array): boolean {
+  const channels = largest.length;
+  let signs = 0;
+  if (channels === 2) {
+    const first = largest[0] as number;
+    const second = largest[1] as number;
+    for (let i = start; i < end; i += 2) {
+      const a = codes[i] as number;
+      const b = codes[i + 1] as number;
+      signs |= a | (first - a) | b | (second - b);
+    }
+    return signs >= 0;
+  }
+  for (let channel = 0; channel < channels; channel++) {
+    const most = largest[channel] as number;
+    for (let i = start + channel; i < end; i += channels) {
+      const code = codes[i] as number;
+      signs |= code | (most - code);
+    }
+  }
+  return signs >= 0;
+}
+
+/** A category without names, as a plan without model.json has, takes any code. */
+function largestCode(category: Category): number {
+  const codes = Object.keys(category.codes).length;
+  return codes === 0 ? LARGEST_INT32 : codes - 1;
+}
+
+const LARGEST_INT32 = 2 ** 31 - 1;
+
+function partOf(tensor: TensorSpec, array: Values, start: number, length: number): Values {
+  return viewValues(
+    tensor,
+    viewBuffer(array),
+    viewOffset(array) + start * Float32Array.BYTES_PER_ELEMENT,
+    length,
+  );
+}
+
+function isDetached(buffer: ArrayBufferLike): boolean {
+  try {
+    new Uint8Array(buffer);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+function refusal(
+  code: TFTErrorCode,
+  what: (spell: Spelling) => string,
+  found: string,
+  expected: string | ((spell: Spelling) => string),
+  tensor?: string,
+): TFTError {
+  const write = typeof expected === 'string' ? () => expected : expected;
+  return inputError(code, (spell) => `${what(spell)}: found ${found}, expected ${write(spell)}`, {
+    ...(tensor === undefined ? {} : { tensor }),
+    found,
+    expected: write(asInJavaScript),
+  });
+}

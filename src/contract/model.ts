@@ -1,0 +1,323 @@
+// A model bundle's description: reads model.json, checks it against itself and against the files it names.
+// Every size used elsewhere in this package comes from here.
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, isAbsolute, join } from 'node:path';
+import { z } from 'zod';
+import { describeIssues, TFTError } from './errors.js';
+import { locate } from './locate.js';
+import {
+  INPUTS,
+  type InputName,
+  KNOWN_FEATURES,
+  MODEL_FILE,
+  PREDICTIONS,
+  TENSOR_TYPES,
+  type TensorType,
+  VARIANT_PRECISIONS,
+} from './names.js';
+
+const name = z.string().min(1);
+const positive = z.int().positive();
+
+const fileSchema = z.object({
+  path: name.refine((path) => !isAbsolute(path) && !path.split(/[\\/]/).includes('..'), {
+    error: 'must be a relative path inside the bundle',
+  }),
+  bytes: z.int().nonnegative(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'),
+  simulated: z.boolean().optional(),
+});
+
+const metricSchema = z.object({
+  name,
+  unit: z.string(),
+  minimum: z.number().optional(),
+  maximum: z.number().optional(),
+});
+
+const categorySchema = z.object({
+  name,
+  codes: z.record(z.string(), z.int().nonnegative()).refine(
+    (codes) =>
+      Object.values(codes)
+        .sort((a, b) => a - b)
+        .every((code, index) => code === index),
+    { error: 'codes must be 0, 1, 2 … with none missing or twice' },
+  ),
+  role: z.enum(['static', 'varying']),
+});
+
+const tensorSchema = z.object({
+  name,
+  type: z.enum(Object.keys(TENSOR_TYPES) as TensorType[]),
+  shape: z.tuple([z.string(), positive, positive]),
+});
+
+/** A file for each input. */
+const inputFiles = Object.fromEntries(INPUTS.map(({ name }) => [name, fileSchema])) as Record<
+  InputName,
+  typeof fileSchema
+>;
+
+const samplesSchema = z.object({
+  count: positive,
+  spread: z.number().positive(),
+  tolerance: z.number().positive(),
+  source: z.string(),
+  monthTurn: z.array(z.int().nonnegative()).optional(),
+  files: z.object({ ...inputFiles, expected: fileSchema }).catchall(fileSchema),
+});
+
+/** A graph of the same model in another precision: strongly typed, with the same inputs and output. */
+const variantSchema = z.object({
+  file: fileSchema,
+  lstm: z.string().optional(),
+  /** Parts that stay in a wider precision, and why. */
+  kept: z
+    .array(
+      z.object({ part: z.string(), precision: z.string(), nodes: z.int().nonnegative(), why: z.string() }),
+    )
+    .optional(),
+  calibration: z.record(z.string(), z.unknown()).optional(),
+});
+
+/** How near each precision comes to PyTorch; shares are fractions, `largest` is in the target's unit. */
+const accuracySchema = z.looseObject({
+  /** The target's standard deviation over the windows judged. */
+  spread: z.number().positive().optional(),
+  rows: z.array(
+    z.looseObject({
+      precision: name,
+      within1: z.number().optional(),
+      within05: z.number().optional(),
+      largest: z.number().optional(),
+      pinball: z.number().optional(),
+      pinballChange: z.number().optional(),
+      coverage80: z.number().optional(),
+      crossed: z.number().optional(),
+    }),
+  ),
+});
+
+const modelSchema = z
+  .object({
+    schemaVersion: z.literal(1, { error: 'must be 1: this file is from another version of the exporter' }),
+    name,
+    description: z.string().optional(),
+    stepMinutes: z.number().positive(),
+    encoderLength: positive,
+    horizon: positive,
+    target: name,
+    quantiles: z
+      .array(z.number().gt(0).lt(1))
+      .min(1)
+      .refine((values) => values.every((value, index) => index === 0 || value > (values[index - 1] ?? 1)), {
+        error: 'must increase',
+      }),
+    metrics: z.array(metricSchema).min(1).refine(namesDiffer, { error: 'two have the same name' }),
+    categories: z.array(categorySchema).min(1).refine(namesDiffer, { error: 'two have the same name' }),
+    known: z.array(z.enum(KNOWN_FEATURES)).min(1),
+    inputs: z.array(tensorSchema),
+    outputs: z.array(tensorSchema),
+    files: z.object({
+      onnx: fileSchema,
+      checkpoint: fileSchema.optional(),
+      history: fileSchema.optional(),
+      torchscript: fileSchema.optional(),
+    }),
+    variants: z.partialRecord(z.enum(VARIANT_PRECISIONS), variantSchema).optional(),
+    accuracy: accuracySchema.optional(),
+    samples: samplesSchema.optional(),
+    versions: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
+    network: z.record(z.string(), z.unknown()).optional(),
+    training: z.record(z.string(), z.unknown()).optional(),
+  })
+  .superRefine((model, context) => {
+    const refuse = (path: PropertyKey[], message: string) =>
+      context.addIssue({ code: 'custom', path, message });
+    if (!model.metrics.some((metric) => metric.name === model.target)) {
+      refuse(['target'], `'${model.target}' is none of the metrics`);
+    }
+    const expected = [
+      ...INPUTS.map((tensor) => ({ side: 'inputs', ...tensor }) as const),
+      { side: 'outputs', ...PREDICTIONS } as const,
+    ];
+    for (const { side, name: tensorName, type, ...sizes } of expected) {
+      const [steps, channels] = [model[sizes.steps], model[sizes.channels].length];
+      const tensor = model[side].find((candidate) => candidate.name === tensorName);
+      const shape = tensor?.shape.slice(1).join(', ');
+      if (tensor === undefined) {
+        refuse([side], `'${tensorName}' is missing`);
+      } else if (tensor.type !== type || shape !== `${steps}, ${channels}`) {
+        refuse(
+          [side, tensorName],
+          `is ${tensor.type} [batch, ${shape}], but the rest of the file says ${type} [batch, ${steps}, ${channels}]`,
+        );
+      }
+    }
+    for (const side of ['inputs', 'outputs'] as const) {
+      if (!namesDiffer(model[side])) refuse([side], 'two have the same name');
+    }
+  });
+
+function namesDiffer(items: readonly { name: string }[]): boolean {
+  return new Set(items.map((item) => item.name)).size === items.length;
+}
+
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
+type ModelFile = DeepReadonly<z.infer<typeof modelSchema>>;
+
+/** A measured series that the encoder reads, in raw units; its range is a check for readers of history. */
+export type Metric = ModelFile['metrics'][number];
+/** A category channel: its codes by name, 0 being 'unknown'. */
+export type Category = ModelFile['categories'][number];
+/** A feature of the calendar that is known ahead, computed in UTC. */
+export type KnownFeature = ModelFile['known'][number];
+/** A file of the bundle: its path relative to the bundle, its size and hash. */
+export type BundleFile = DeepReadonly<z.infer<typeof fileSchema>>;
+
+/** What a bundle's model.json says, checked, and where the bundle lies. */
+export interface ModelDescription extends Omit<ModelFile, 'files'> {
+  /** The bundle's files; none where a model is known from its TensorRT plan alone. */
+  readonly files: Partial<ModelFile['files']>;
+  /** The bundle's folder, absolute. */
+  readonly directory: string;
+  /** The ONNX file to run, absolute; empty where a model is known from its TensorRT plan alone. */
+  readonly onnxPath: string;
+}
+
+/** Options of {@link loadModel}. */
+export interface LoadModelOptions {
+  /** Whether the ONNX file's size and SHA-256 are compared with model.json; true unless said otherwise. */
+  verifyHash?: boolean | undefined;
+}
+
+/**
+ * Reads and checks a bundle's description.
+ *
+ * @param path a bundle folder, its model.json, or an ONNX file or TensorRT plan with model.json beside it. A
+ *   plan needs no ONNX file.
+ * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID or ERR_TFT_MODEL_HASH.
+ */
+export async function loadModel(path: string, options: LoadModelOptions = {}): Promise<ModelDescription> {
+  const located = locate(path);
+  const { directory } = located;
+  const description = join(directory, MODEL_FILE);
+  const described = parseModel(await readDescription(description), description);
+  const onnxPath = located.kind === 'onnx' ? located.path : join(directory, described.files.onnx.path);
+  const model: ModelDescription = deepFreeze({ ...described, directory, onnxPath });
+  if (located.kind === 'plan') return model;
+  const file = bundleFiles(model).find((entry) => join(directory, entry.path) === onnxPath);
+  await statOrRefuse(onnxPath, onnxPath);
+  if (options.verifyHash ?? true) {
+    if (file === undefined) {
+      throw new TFTError(
+        'ERR_TFT_MODEL_HASH',
+        `${basename(onnxPath)} is not named in ${join(directory, MODEL_FILE)}, so its hash is unknown; ` +
+          'pass verifyHash: false to load it all the same',
+      );
+    }
+    await verifyBundleFile(model, file);
+  }
+  return model;
+}
+
+/** The files that a bundle's description names, but for its samples. */
+export function bundleFiles(model: ModelDescription): readonly BundleFile[] {
+  const variants = Object.values(model.variants ?? {}).map((variant) => variant?.file);
+  return [...Object.values(model.files), ...variants].filter((file) => file !== undefined);
+}
+
+/**
+ * Reads one file of a bundle and compares its size and hash with model.json.
+ *
+ * @throws TFTError ERR_TFT_MODEL_NOT_FOUND or ERR_TFT_MODEL_HASH.
+ */
+export async function readBundleFile(model: ModelDescription, file: BundleFile): Promise<Buffer> {
+  const path = join(model.directory, file.path);
+  await statOrRefuse(path, path);
+  const content = await readFile(path);
+  compare(path, file, content.length, createHash('sha256').update(content).digest('hex'));
+  return content;
+}
+
+/**
+ * Compares one file's size and hash with model.json, without holding it in memory.
+ *
+ * @throws TFTError ERR_TFT_MODEL_NOT_FOUND or ERR_TFT_MODEL_HASH.
+ */
+export async function verifyBundleFile(
+  model: Pick<ModelDescription, 'directory'>,
+  file: BundleFile,
+): Promise<void> {
+  const path = join(model.directory, file.path);
+  const { size } = await statOrRefuse(path, path);
+  const hash = createHash('sha256');
+  if (size === file.bytes) for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  compare(path, file, size, hash.digest('hex'));
+}
+
+function compare(path: string, file: BundleFile, bytes: number, sha256: string): void {
+  const found = bytes === file.bytes ? sha256 : `${bytes} bytes`;
+  const expected = bytes === file.bytes ? file.sha256 : `${file.bytes} bytes`;
+  if (found !== expected) {
+    throw new TFTError(
+      'ERR_TFT_MODEL_HASH',
+      `${path} is not the file that ${MODEL_FILE} describes: found ${found}, expected ${expected}; ` +
+        'copy or export the bundle again',
+      { details: { path, found, expected } },
+    );
+  }
+}
+
+async function statOrRefuse(path: string, shown: string) {
+  try {
+    return await stat(path);
+  } catch (cause) {
+    throw new TFTError('ERR_TFT_MODEL_NOT_FOUND', `no model at ${shown}`, { cause, details: { path } });
+  }
+}
+
+async function readDescription(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new TFTError(
+      'ERR_TFT_MODEL_NOT_FOUND',
+      `${path} cannot be read; a bundle has its description there`,
+      {
+        cause,
+        details: { path },
+      },
+    );
+  }
+}
+
+function parseModel(text: string, path: string): z.infer<typeof modelSchema> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new TFTError('ERR_TFT_MODEL_INVALID', `${path} is not JSON: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  const result = modelSchema.safeParse(json);
+  if (!result.success) {
+    throw new TFTError('ERR_TFT_MODEL_INVALID', `${path}: ${describeIssues(result.error)}`, {
+      cause: result.error,
+      details: { path },
+    });
+  }
+  return result.data;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const item of Object.values(value)) deepFreeze(item);
+  }
+  return value;
+}

@@ -1,0 +1,116 @@
+// How near a bundle's sample windows, run here, come to the output that PyTorch gave for them.
+import type { ModelDescription } from './model.js';
+import type { BundleSamples } from './samples.js';
+
+/** At least this share of the outputs lies within this share of the spread: docs/precision.md. */
+export interface ShareGoal {
+  readonly within: number;
+  readonly goal: number;
+}
+
+export interface Share extends ShareGoal {
+  /** The spread that they are shares of: the accuracy table's, else the samples'. */
+  readonly spread: number;
+  readonly share: number;
+}
+
+/** Differences of one quantile, absolute, over the windows that are judged. */
+export interface QuantileDifference {
+  readonly quantile: number;
+  readonly maximum: number;
+  readonly mean: number;
+}
+
+export interface Verdict {
+  readonly model: string;
+  readonly engine: string;
+  readonly precision: string;
+  readonly windows: number;
+  readonly limit: number;
+  readonly spread: number;
+  readonly tolerance: number;
+  readonly quantiles: readonly QuantileDifference[];
+  readonly maximum: number;
+  /** What is asked of a precision below FP32, and what was found. */
+  readonly shares: readonly Share[];
+  /** Whether the precision's goals are reached: the limit in FP32, the shares in the others. */
+  readonly withinLimit: boolean;
+  /** Compared and told, not judged: the model cannot know the month before. */
+  readonly monthTurn: { readonly windows: number; readonly maximum: number };
+}
+
+const GOALS: Readonly<Record<string, readonly ShareGoal[]>> = {
+  fp16: [
+    { within: 0.01, goal: 0.9999 },
+    { within: 0.005, goal: 0.999 },
+  ],
+  int8: [{ within: 0.01, goal: 0.95 }],
+};
+
+/** What was computed against what PyTorch gave for the same windows. */
+export function judge(
+  model: ModelDescription,
+  engine: { readonly line: string; readonly precision: string },
+  { count, expected, spread, tolerance, monthTurn }: BundleSamples,
+  found: Float32Array,
+): Verdict {
+  const width = model.quantiles.length;
+  const size = model.horizon * width;
+  const maxima = new Float64Array(width);
+  const sums = new Float64Array(width);
+  const goals = GOALS[engine.precision] ?? [];
+  // Goals are of the target's spread where the model was judged; few sample windows may be calmer.
+  const judged = model.accuracy?.spread ?? spread;
+  const reached = goals.map(() => 0);
+  let monthTurnMaximum = 0;
+  for (let at = 0; at < expected.length; at++) {
+    const difference = differenceOf(found[at], expected[at]);
+    if (monthTurn.has(Math.floor(at / size))) {
+      monthTurnMaximum = Math.max(monthTurnMaximum, difference);
+    } else {
+      const column = at % width;
+      maxima[column] = Math.max(maxima[column] as number, difference);
+      sums[column] = (sums[column] as number) + difference;
+      goals.forEach(({ within }, goal) => {
+        if (difference <= within * judged) reached[goal] = (reached[goal] as number) + 1;
+      });
+    }
+  }
+  const windows = count - monthTurn.size;
+  const maximum = Math.max(...maxima);
+  const limit = tolerance * spread;
+  const shares = goals.map((goal, at) => ({
+    ...goal,
+    spread: judged,
+    share: (reached[at] as number) / Math.max(1, windows * size),
+  }));
+  return {
+    model: model.name,
+    engine: engine.line,
+    precision: engine.precision,
+    windows,
+    limit,
+    spread,
+    tolerance,
+    quantiles: model.quantiles.map((quantile, column) => ({
+      quantile,
+      maximum: maxima[column] as number,
+      mean: (sums[column] as number) / Math.max(1, windows * model.horizon),
+    })),
+    maximum,
+    shares,
+    // A bundle with nothing to judge has shown nothing.
+    withinLimit:
+      windows > 0 &&
+      (shares.length > 0
+        ? Number.isFinite(maximum) && shares.every(({ share, goal }) => share >= goal)
+        : maximum <= limit),
+    monthTurn: { windows: monthTurn.size, maximum: monthTurnMaximum },
+  };
+}
+
+/** NaN is as wrong as can be; compared as a number it would pass unseen. */
+function differenceOf(found: number | undefined, expected: number | undefined): number {
+  const difference = Math.abs((found ?? Number.NaN) - (expected ?? Number.NaN));
+  return Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
+}

@@ -1,0 +1,55 @@
+// Category values to the model's codes; what the model has never seen becomes 0, 'unknown', and is counted.
+import type { Category } from '../contract/model.js';
+
+/** A value that is none of a category's. */
+export interface UnknownCategory {
+  readonly category: string;
+  readonly value: string;
+  /** Rows that have it. */
+  count: number;
+}
+
+/** A channel of this name holds the server itself: a model that knows each server's own scale. */
+const SERVER_CATEGORY = 'server_id';
+const MOST_REMEMBERED = 50;
+
+export class CategoryCodes {
+  readonly #codes: readonly ReadonlyMap<string, number>[];
+  readonly #names: readonly string[];
+  readonly #unknown = new Map<string, UnknownCategory>();
+
+  constructor(categories: readonly Category[]) {
+    this.#names = categories.map((category) => category.name);
+    this.#codes = categories.map((category) => new Map(Object.entries(category.codes)));
+  }
+
+  /** The values met that the model does not know; beyond the first fifty different ones none are remembered. */
+  get unknown(): readonly UnknownCategory[] {
+    return [...this.#unknown.values()];
+  }
+
+  /** Writes one row's codes. A server category is looked up by the server's name, whatever `values` says. */
+  write(out: Int32Array, server: string, values: readonly (string | undefined)[]): void {
+    for (let index = 0; index < out.length; index++) {
+      const value = this.#names[index] === SERVER_CATEGORY ? server : values[index];
+      if (value === undefined || value === '') {
+        out[index] = 0;
+        continue;
+      }
+      const code = this.#codes[index]?.get(value);
+      if (code === undefined && value !== 'unknown') this.#count(this.#names[index] as string, value);
+      out[index] = code ?? 0;
+    }
+  }
+
+  #count(category: string, value: string): void {
+    const key = `${category}\0${value}`;
+    const known = this.#unknown.get(key);
+    if (known !== undefined) known.count++;
+    else if (this.#unknown.size < MOST_REMEMBERED) {
+      // Copied for the same reason as a server's name: see FleetHistory.
+      const copy = Buffer.from(value).toString();
+      this.#unknown.set(Buffer.from(key).toString(), { category, value: copy, count: 1 });
+    }
+  }
+}

@@ -1,0 +1,178 @@
+// Where in a file's rows the model's inputs stand: a header, with or without a column map, made into a plan once
+// and then applied to every row.
+import { TFTError } from '../contract/errors.js';
+import type { CategoryRule, ColumnMap, MetricRule } from './column-map.js';
+import type { HistoryModel } from './windows.js';
+
+/** A category of a row: undefined where the file does not have it. */
+type CategoryReader = (fields: readonly string[]) => string | undefined;
+/** A metric from the numeric columns, NaN where one that it needs is empty. */
+type MetricReader = (numbers: Float64Array) => number;
+
+/** How to read a row. */
+export interface ColumnPlan {
+  readonly timestamp: number;
+  readonly server: number;
+  /** The columns to read as numbers, by position in the file and name; the readers see them in this order. */
+  readonly numbers: readonly { readonly position: number; readonly name: string }[];
+  /** In the model's order. */
+  readonly metrics: readonly MetricReader[];
+  /** In the model's order. */
+  readonly categories: readonly CategoryReader[];
+}
+
+const CATEGORY_COLUMNS = ['profile', 'status'];
+
+/**
+ * Plans the reading of a file with these columns.
+ *
+ * Without a map every column must be one that the model reads; with one, others are ignored.
+ *
+ * @throws TFTError ERR_TFT_HISTORY_COLUMN naming what is missing, unknown or there twice.
+ */
+export function planColumns(
+  header: readonly string[],
+  model: HistoryModel,
+  map?: ColumnMap | undefined,
+): ColumnPlan {
+  const planner = new Planner(header);
+  const plan: ColumnPlan = {
+    timestamp: planner.position(map?.timestamp ?? 'timestamp', 'the time of a row'),
+    server: planner.position(map?.server_name ?? 'server_name', 'the server of a row'),
+    metrics: model.metrics.map(({ name }) => planner.metric(name, map?.metrics[name], map !== undefined)),
+    categories: model.categories.map(({ name }) =>
+      planner.category(name, name === 'profile' || name === 'status' ? map?.[name] : undefined),
+    ),
+    numbers: planner.numbers,
+  };
+  planner.refuseMissing();
+  if (map === undefined) {
+    planner.refuseUnknown([
+      'timestamp',
+      'server_name',
+      ...CATEGORY_COLUMNS,
+      ...model.categories.map((category) => category.name),
+      ...model.metrics.map((metric) => metric.name),
+    ]);
+  }
+  return plan;
+}
+
+class Planner {
+  readonly numbers: { position: number; name: string }[] = [];
+  readonly #header: readonly string[];
+  readonly #missing: string[] = [];
+
+  constructor(header: readonly string[]) {
+    this.#header = header;
+    const twice = header.find((name, index) => header.indexOf(name) !== index);
+    if (twice !== undefined) {
+      throw new TFTError('ERR_TFT_HISTORY_COLUMN', `two columns are called '${twice}'`, {
+        details: { column: twice },
+      });
+    }
+  }
+
+  position(name: string, purpose: string): number {
+    const position = this.#header.indexOf(name);
+    if (position < 0) this.#missing.push(`'${name}' (${purpose})`);
+    return position;
+  }
+
+  metric(name: string, rule: MetricRule | undefined, mapped: boolean): MetricReader {
+    if (rule === undefined) {
+      const index = this.#number(name, mapped ? 'the map does not say how to derive it' : 'a metric');
+      return (numbers) => numbers[index] as number;
+    }
+    return clipped(this.#rule(name, rule), rule.clip);
+  }
+
+  category(name: string, rule: CategoryRule | undefined): CategoryReader {
+    if (rule?.constant !== undefined) {
+      const { constant } = rule;
+      return () => constant;
+    }
+    const position =
+      rule?.column === undefined ? this.#header.indexOf(name) : this.position(rule.column, `for ${name}`);
+    if (position < 0) return () => undefined;
+    const values = new Map(Object.entries(rule?.values ?? {}));
+    if (values.size === 0) return (fields) => (fields[position] as string).trim();
+    return (fields) => {
+      const value = (fields[position] as string).trim();
+      return values.get(value) ?? value;
+    };
+  }
+
+  refuseMissing(): void {
+    if (this.#missing.length === 0) return;
+    const plural = this.#missing.length > 1;
+    throw new TFTError(
+      'ERR_TFT_HISTORY_COLUMN',
+      `${plural ? 'columns are' : 'a column is'} missing: ${this.#missing.join(', ')}; the file has ` +
+        `${quoted(this.#header)}${this.#separatorHint()}`,
+      { details: { missing: this.#missing, found: this.#header } },
+    );
+  }
+
+  refuseUnknown(known: readonly string[]): void {
+    const unknown = this.#header.filter((name) => !known.includes(name));
+    if (unknown.length === 0) return;
+    throw new TFTError(
+      'ERR_TFT_HISTORY_COLUMN',
+      `unknown column${unknown.length > 1 ? 's' : ''} ${quoted(unknown)}; ` +
+        'remove them, or say with a column map what they are: then what it does not name is ignored',
+      { details: { unknown, known } },
+    );
+  }
+
+  #rule(name: string, rule: MetricRule): MetricReader {
+    if (rule.constant !== undefined) {
+      const { constant } = rule;
+      return () => constant;
+    }
+    if (rule.column !== undefined) {
+      const index = this.#number(rule.column, `for ${name}`);
+      const scale = rule.scale ?? 1;
+      return (numbers) => (numbers[index] as number) * scale;
+    }
+    const terms = (rule.sum ?? []).map(([factor, ...columns]) => ({
+      factor,
+      indices: columns.map((source) => this.#number(source, `for ${name}`)),
+    }));
+    return (numbers) => {
+      let total = 0;
+      for (const { factor, indices } of terms) {
+        let product = factor;
+        for (const index of indices) product *= numbers[index] as number;
+        total += product;
+      }
+      return total;
+    };
+  }
+
+  /** Where the readers find a column's number. */
+  #number(name: string, purpose: string): number {
+    const known = this.numbers.findIndex((source) => source.name === name);
+    if (known >= 0) return known;
+    return this.numbers.push({ position: this.position(name, purpose), name }) - 1;
+  }
+
+  /** One long name with other separators in it is a file that is not separated by commas. */
+  #separatorHint(): string {
+    const only = this.#header.length === 1 ? (this.#header[0] as string) : '';
+    return /[;\t|]/.test(only) ? '; columns must be separated by commas' : '';
+  }
+}
+
+function clipped(read: MetricReader, clip: MetricRule['clip']): MetricReader {
+  if (clip === undefined) return read;
+  const low = clip[0] ?? Number.NEGATIVE_INFINITY;
+  const high = clip[1] ?? Number.POSITIVE_INFINITY;
+  // An empty column's NaN comes through both.
+  return (numbers) => Math.min(Math.max(read(numbers), low), high);
+}
+
+function quoted(names: readonly string[]): string {
+  const shown = names.slice(0, 30).map((name) => `'${name.length > 60 ? `${name.slice(0, 60)}…` : name}'`);
+  return shown.join(', ') + (names.length > shown.length ? `, and ${names.length - shown.length} more` : '');
+}

@@ -1,0 +1,134 @@
+// A history file's rows into a FleetHistory: columns found by the header or a column map, numbers and times read
+// strictly, errors with their line.
+import type { Readable } from 'node:stream';
+import { TFTError } from '../contract/errors.js';
+import type { ColumnMap } from './column-map.js';
+import { type ColumnPlan, planColumns } from './columns.js';
+import { readCsv } from './csv.js';
+import { FleetHistory, type FleetHistoryOptions } from './history.js';
+import { parseTimestamp } from './timestamp.js';
+import type { HistoryModel } from './windows.js';
+
+/** Options of {@link readHistory}. */
+export interface ReadHistoryOptions extends FleetHistoryOptions {
+  /** How the file's columns become the model's metrics; without it they have the metrics' own names. */
+  map?: ColumnMap | undefined;
+  /** Only rows of these servers; the others' values are not even looked at. */
+  servers?: readonly string[] | undefined;
+  /** Called now and then with the bytes read, and the file's size if it is a file. */
+  onProgress?: ((bytes: number, total: number | undefined) => void) | undefined;
+}
+
+const ZERO = 48;
+const NINE = 57;
+
+/**
+ * Reads a history file: CSV, gzipped or not, with the columns `timestamp, server_name`, the model's metrics by
+ * name, and optionally `profile` and `status`.
+ *
+ * Memory is bounded by the number of servers, not by the length of the file.
+ *
+ * @param source a path, or a stream such as `process.stdin`.
+ * @throws TFTError ERR_TFT_FILE, ERR_TFT_HISTORY_EMPTY, or ERR_TFT_HISTORY_COLUMN and ERR_TFT_HISTORY_VALUE with
+ * the line and column.
+ */
+export async function readHistory(
+  source: string | Readable,
+  model: HistoryModel,
+  options: ReadHistoryOptions = {},
+): Promise<FleetHistory> {
+  const history = new FleetHistory(model, options);
+  const shown = typeof source === 'string' ? source : 'standard input';
+  const wanted = options.servers === undefined ? undefined : new Set(options.servers);
+  let readRow: ((fields: readonly string[], line: number) => void) | undefined;
+  let rows = 0;
+  await readCsv(source, {
+    header(names) {
+      readRow = rowReader(planFor(names, shown, model, options.map), history, shown, wanted);
+    },
+    row(fields, line) {
+      rows++;
+      readRow?.(fields, line);
+    },
+    ...(options.onProgress === undefined ? {} : { progress: options.onProgress }),
+  });
+  if (rows === 0) {
+    throw new TFTError('ERR_TFT_HISTORY_EMPTY', `${shown} has a header but no rows`);
+  }
+  history.finish();
+  return history;
+}
+
+function planFor(
+  names: readonly string[],
+  shown: string,
+  model: HistoryModel,
+  map: ColumnMap | undefined,
+): ColumnPlan {
+  try {
+    return planColumns(names, model, map);
+  } catch (error) {
+    if (!(error instanceof TFTError)) throw error;
+    throw new TFTError(error.code, `${shown}: ${error.message}`, { cause: error, details: error.details });
+  }
+}
+
+function rowReader(
+  plan: ColumnPlan,
+  history: FleetHistory,
+  shown: string,
+  wanted: ReadonlySet<string> | undefined,
+): (fields: readonly string[], line: number) => void {
+  const numbers = new Float64Array(plan.numbers.length);
+  const metrics = new Float64Array(plan.metrics.length);
+  const categories: (string | undefined)[] = new Array(plan.categories.length).fill(undefined);
+
+  const refuse = (line: number, column: string, found: string, expected: string) =>
+    new TFTError(
+      'ERR_TFT_HISTORY_VALUE',
+      `${shown}, line ${line}, column ${column}: '${shortened(found)}' is not ${expected}`,
+      { details: { line, column, found } },
+    );
+
+  return (fields, line) => {
+    const server = (fields[plan.server] as string).trim();
+    if (wanted !== undefined && !wanted.has(server)) return;
+    if (server === '') throw refuse(line, 'server_name', '', 'the name of a server');
+    const stamp = fields[plan.timestamp] as string;
+    const time = parseTimestamp(stamp.trim());
+    if (Number.isNaN(time)) throw refuse(line, 'timestamp', stamp, 'a time such as 2026-01-31T22:05Z');
+    for (let index = 0; index < numbers.length; index++) {
+      const { position, name } = plan.numbers[index] as { position: number; name: string };
+      const value = readNumber(fields[position] as string);
+      if (value === undefined) throw refuse(line, name, fields[position] as string, 'a number');
+      numbers[index] = value;
+    }
+    for (let index = 0; index < metrics.length; index++) {
+      metrics[index] = (plan.metrics[index] as (numbers: Float64Array) => number)(numbers);
+    }
+    for (let index = 0; index < categories.length; index++) {
+      categories[index] = (plan.categories[index] as (fields: readonly string[]) => string | undefined)(
+        fields,
+      );
+    }
+    try {
+      history.record(server, time, metrics, categories);
+    } catch (error) {
+      if (!(error instanceof TFTError)) throw error;
+      throw new TFTError(error.code, `${shown}, line ${line}: ${error.message}`, { cause: error });
+    }
+  };
+}
+
+/** NaN for an empty field, undefined for what is no finite decimal number. */
+function readNumber(text: string): number | undefined {
+  const value = Number(text);
+  if (value === 0 && text.trim() === '') return Number.NaN;
+  // Number() also takes 0x10, 0b1 and 0o7, which in a history are damage.
+  const radix = text.charCodeAt(0) === ZERO && text.charCodeAt(1) > NINE && /^0[xbo]/i.test(text);
+  return Number.isFinite(value) && !radix ? value : undefined;
+}
+
+function shortened(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}

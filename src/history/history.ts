@@ -1,0 +1,301 @@
+// FleetHistory: rows of a fleet's metrics, added one at a time in any order, and from them the four arrays that
+// the model reads for every server, with a report of what had to be filled or left out.
+
+import { TFTError } from '../contract/errors.js';
+import { emptyInputs, type ForecastInputs, sliceInputs } from '../contract/inputs.js';
+import { writeCalendar } from './calendar.js';
+import { CategoryCodes } from './category-codes.js';
+import { HistoryReport } from './report.js';
+import { type Coverage, type SeriesShape, ServerSeries } from './server-series.js';
+import { describeShortfall } from './shortfall.js';
+import { parseTimestamp } from './timestamp.js';
+import type { FilledGap, FleetWindows, HistoryModel, RefusedServer, ServerWindow } from './windows.js';
+
+/** One server's metrics at one time. */
+export interface HistoryRow {
+  /** A Date, milliseconds since 1970, or text as {@link parseTimestamp} reads it. */
+  timestamp: Date | number | string;
+  server_name: string;
+  profile?: string | undefined;
+  status?: string | undefined;
+  /** Categories of a model that has others than profile and status, by name. */
+  categories?: Readonly<Record<string, string | undefined>> | undefined;
+  /** All of the model's metrics by name, raw units; null where nothing was measured. */
+  metrics: Readonly<Record<string, number | null>>;
+}
+
+/** Options of {@link FleetHistory}. */
+export interface FleetHistoryOptions {
+  /** Gaps of up to this many minutes are filled with the row before; 60 unless said otherwise. */
+  maxGapMinutes?: number | undefined;
+  /** Rows after this time are left out: a forecast as it would have been made then. */
+  until?: Date | number | string | undefined;
+  /**
+   * Called with each complete window once no later row can belong to its last step, and by `finish` with each
+   * server's last; `make` copies it. For rows in order of time within each server.
+   */
+  onWindow?: ((make: () => ForecastInputs) => void) | undefined;
+}
+
+/** Options of {@link FleetHistory.windows}. */
+export interface WindowsOptions {
+  /** The forecasts' common 'now'; without it each server's is its own newest row. */
+  at?: Date | number | string | undefined;
+  /** Only these servers. */
+  servers?: readonly string[] | undefined;
+}
+
+const MINUTE = 60_000;
+const LARGEST = 3.4028234663852886e38;
+const ROW_KEYS = new Set(['timestamp', 'server_name', 'profile', 'status', 'categories', 'metrics']);
+const byName = new Intl.Collator('en', { numeric: true });
+
+/**
+ * Collects the rows of a fleet and makes the model's inputs of them.
+ *
+ * Rows may come in any order and of any number of servers. Each is put on the model's grid (multiples of
+ * `stepMinutes` in UTC, the nearest one). Of rows that share a step the latest counts; of two with the very same
+ * time the one added last. Only the steps that a window can still use are held: about 21 kB a server for the
+ * default model, however long the history.
+ */
+export class FleetHistory {
+  readonly #model: HistoryModel;
+  readonly #stepMs: number;
+  readonly #shape: SeriesShape;
+  readonly #until: number;
+  readonly #servers = new Map<string, ServerSeries>();
+  readonly #metricIndex: ReadonlyMap<string, number>;
+  readonly #categories: CategoryCodes;
+  readonly #codes: Int32Array;
+  readonly #report: HistoryReport;
+  readonly #onWindow: FleetHistoryOptions['onWindow'];
+  #rows = 0;
+
+  /** @throws TFTError ERR_TFT_OPTION. */
+  constructor(model: HistoryModel, options: FleetHistoryOptions = {}) {
+    const { maxGapMinutes = 60, until, onWindow } = options;
+    if (!Number.isFinite(maxGapMinutes) || maxGapMinutes < 0) {
+      throw new TFTError('ERR_TFT_OPTION', `maxGapMinutes must be 0 or more, not ${String(maxGapMinutes)}`);
+    }
+    this.#model = model;
+    this.#stepMs = model.stepMinutes * MINUTE;
+    this.#shape = {
+      window: model.encoderLength,
+      maxGap: Math.floor(maxGapMinutes / model.stepMinutes),
+      metrics: model.metrics.length,
+      categories: model.categories.length,
+    };
+    this.#until = until === undefined ? Number.POSITIVE_INFINITY : timeOption('until', until);
+    this.#metricIndex = new Map(model.metrics.map((metric, index) => [metric.name, index]));
+    this.#categories = new CategoryCodes(model.categories);
+    this.#codes = new Int32Array(model.categories.length);
+    this.#report = new HistoryReport(model.stepMinutes);
+    this.#onWindow = onWindow;
+  }
+
+  /** How many rows were added. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** The servers seen, in no particular order. */
+  get servers(): readonly string[] {
+    return [...this.#servers.keys()];
+  }
+
+  /**
+   * Adds one row.
+   *
+   * @throws TFTError ERR_TFT_HISTORY_COLUMN or ERR_TFT_HISTORY_VALUE, naming the row (counted from 1) and column.
+   */
+  add(row: HistoryRow): void {
+    const where = `row ${this.#rows + 1}`;
+    for (const key of Object.keys(row)) if (!ROW_KEYS.has(key)) throw unknownColumn(where, key);
+    for (const key of Object.keys(row.metrics)) {
+      if (!this.#metricIndex.has(key)) throw unknownColumn(where, `metrics.${key}`);
+    }
+    const time = timeOf(row.timestamp);
+    if (Number.isNaN(time)) throw badValue(where, 'timestamp', row.timestamp, 'a time');
+    if (typeof row.server_name !== 'string' || row.server_name === '') {
+      throw badValue(where, 'server_name', row.server_name, 'a name');
+    }
+    const metrics = new Float64Array(this.#shape.metrics);
+    for (const [name, index] of this.#metricIndex) {
+      const value = row.metrics[name];
+      if (value === undefined) {
+        throw new TFTError('ERR_TFT_HISTORY_COLUMN', `${where}: metric ${name} is missing`, {
+          details: { column: name },
+        });
+      }
+      if (value !== null && !isFloat32(value)) throw badValue(where, name, value, 'a finite 32-bit number');
+      metrics[index] = value ?? Number.NaN;
+    }
+    const given: Record<string, string | undefined> = {
+      profile: row.profile,
+      status: row.status,
+      ...row.categories,
+    };
+    this.record(
+      row.server_name,
+      time,
+      metrics,
+      this.#model.categories.map((category) => given[category.name]),
+    );
+  }
+
+  /**
+   * Adds one row without an object for it: what a reader of long files calls.
+   *
+   * @param time milliseconds since 1970.
+   * @param metrics in the model's order; NaN where nothing was measured. Copied.
+   * @param categories in the model's order; undefined or '' where unknown.
+   * @throws TFTError ERR_TFT_HISTORY_VALUE for a time that is none or a value that no float32 holds.
+   */
+  record(
+    server: string,
+    time: number,
+    metrics: ArrayLike<number>,
+    categories: readonly (string | undefined)[],
+  ): void {
+    this.#rows++;
+    if (!Number.isFinite(time)) throw badValue(`row ${this.#rows}`, 'timestamp', time, 'a time');
+    // Before the check of time, so that a server with nothing but later rows is refused by name.
+    const series = this.#series(server);
+    if (time > this.#until) return;
+    for (let index = 0; index < this.#shape.metrics; index++) {
+      const value = metrics[index] as number;
+      if (isFloat32(value)) continue;
+      const { name } = this.#model.metrics[index] as { name: string };
+      if (!Number.isNaN(value)) throw badValue(`row ${this.#rows}`, name, value, 'a finite 32-bit number');
+      this.#report.incomplete(server, time, name);
+      return;
+    }
+    this.#categories.write(this.#codes, server, categories);
+    const step = Math.round(time / this.#stepMs);
+    if (this.#onWindow && step > series.newest) this.#tellWindow(series);
+    const fate = series.add(step, time, metrics, this.#codes);
+    if (fate !== 'kept') this.#report.count(fate, server, time);
+  }
+
+  /** Says that no more rows come: each server's last window is told to `onWindow`. */
+  finish(): void {
+    if (this.#onWindow) for (const series of this.#servers.values()) this.#tellWindow(series);
+  }
+
+  /**
+   * Makes every server's window: the model's encoder length up to 'now', and the calendar of the horizon.
+   *
+   * A server whose history is too short is refused in the result, the others are there all the same.
+   *
+   * @throws TFTError ERR_TFT_HISTORY_EMPTY when there are no rows at all, ERR_TFT_OPTION for a bad `at`.
+   */
+  windows(options: WindowsOptions = {}): FleetWindows {
+    if (this.#rows === 0 && options.servers === undefined) {
+      throw new TFTError('ERR_TFT_HISTORY_EMPTY', 'there are no rows to forecast from');
+    }
+    const at = options.at === undefined ? undefined : timeOption('at', options.at);
+    const refused: RefusedServer[] = [];
+    const complete: { server: string; series: ServerSeries; end: number; filled: FilledGap[] }[] = [];
+    for (const server of this.#selected(options.servers)) {
+      const series = this.#servers.get(server);
+      if (series === undefined) {
+        refused.push({ server, code: 'ERR_TFT_HISTORY_EMPTY', message: 'there are no rows of this server' });
+        continue;
+      }
+      const end = at === undefined ? series.newest : Math.round(at / this.#stepMs);
+      const coverage: Coverage = Number.isFinite(end) ? series.coverage(end) : { kind: 'none' };
+      if (coverage.kind === 'complete') {
+        const filled = coverage.gaps.map(({ first, steps }) => ({ from: this.#date(first), steps }));
+        complete.push({ server, series, end, filled });
+      } else {
+        refused.push({ server, ...describeShortfall(coverage, end, this.#shape, this.#stepMs, this.#until) });
+      }
+    }
+
+    const packed = emptyInputs(this.#model, complete.length);
+    const servers = complete.map(({ server, series, end, filled }, index): ServerWindow => {
+      const inputs = sliceInputs(packed, this.#model, index, index + 1);
+      this.#write(series, end, inputs);
+      return { server, start: this.#date(end + 1), inputs, filled };
+    });
+    const warnings = this.#report.warnings({
+      servers,
+      metrics: this.#model.metrics,
+      encoderLength: this.#model.encoderLength,
+      maxGap: this.#shape.maxGap,
+      unknownCategories: this.#categories.unknown,
+    });
+    return { servers, packed, refused, warnings };
+  }
+
+  /** Writes the window that ends at a step, which must be complete. */
+  #write(series: ServerSeries, end: number, inputs: ForecastInputs): void {
+    series.copy(end, inputs.encoderCont, inputs.encoderCat);
+    writeCalendar(inputs.decoderCont, this.#model.known, (end + 1) * this.#stepMs, this.#stepMs);
+    const width = this.#shape.categories;
+    const last = inputs.encoderCat.subarray(-width);
+    for (let row = 0; row < inputs.decoderCat.length; row += width) inputs.decoderCat.set(last, row);
+  }
+
+  #tellWindow(series: ServerSeries): void {
+    const end = series.newest;
+    if (!Number.isFinite(end) || series.coverage(end).kind !== 'complete') return;
+    this.#onWindow?.(() => {
+      const inputs = emptyInputs(this.#model, 1);
+      this.#write(series, end, inputs);
+      return inputs;
+    });
+  }
+
+  #series(server: string): ServerSeries {
+    let series = this.#servers.get(server);
+    if (series === undefined) {
+      series = new ServerSeries(this.#shape);
+      // Copied, because a name cut out of a file's text would keep that whole piece of text in memory.
+      this.#servers.set(Buffer.from(server).toString(), series);
+    }
+    return series;
+  }
+
+  #selected(names: readonly string[] | undefined): string[] {
+    const servers = names === undefined ? [...this.#servers.keys()] : [...new Set(names)];
+    return servers.sort((a, b) => byName.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0));
+  }
+
+  #date(step: number): Date {
+    return new Date(step * this.#stepMs);
+  }
+}
+
+function timeOf(time: Date | number | string): number {
+  if (typeof time === 'string') return parseTimestamp(time.trim());
+  const value = Number(time instanceof Date ? time.getTime() : time);
+  return Number.isFinite(value) && Math.abs(value) <= 8.64e15 ? value : Number.NaN;
+}
+
+function timeOption(name: string, time: Date | number | string): number {
+  const value = timeOf(time);
+  if (!Number.isNaN(value)) return value;
+  throw new TFTError(
+    'ERR_TFT_OPTION',
+    `${name} is not a time: '${String(time)}'; write it like 2026-01-31T22:05Z`,
+  );
+}
+
+function isFloat32(value: unknown): boolean {
+  return typeof value === 'number' && Math.abs(value) <= LARGEST;
+}
+
+function unknownColumn(where: string, column: string): TFTError {
+  return new TFTError('ERR_TFT_HISTORY_COLUMN', `${where}: unknown column '${column}'`, {
+    details: { column },
+  });
+}
+
+function badValue(where: string, column: string, found: unknown, expected: string): TFTError {
+  return new TFTError(
+    'ERR_TFT_HISTORY_VALUE',
+    `${where}, column ${column}: '${String(found)}' is not ${expected}`,
+    { details: { column, found } },
+  );
+}

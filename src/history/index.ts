@@ -1,0 +1,20 @@
+// The fleet's part of the public face: from rows of metrics to the arrays that the model reads.
+export { sliceInputs } from '../contract/inputs.js';
+export {
+  type CategoryRule,
+  type ColumnMap,
+  loadColumnMap,
+  type MetricRule,
+  parseColumnMap,
+} from './column-map.js';
+export { FleetHistory, type FleetHistoryOptions, type HistoryRow, type WindowsOptions } from './history.js';
+export { type ReadHistoryOptions, readHistory } from './history-file.js';
+export { formatTimestamp, parseTimestamp } from './timestamp.js';
+export type {
+  FilledGap,
+  FleetWindows,
+  HistoryModel,
+  HistoryWarning,
+  RefusedServer,
+  ServerWindow,
+} from './windows.js';

@@ -1,0 +1,59 @@
+// Whether a request has a chance to run in time: one that has not is refused at once, before its body is read.
+import { refusal } from '../http/http-error.js';
+import type { ServedModel } from '../model-host.js';
+
+/** Milliseconds for which what was seen is believed. */
+const FRESH_MS = 10;
+const LONGEST_RETRY = 30;
+
+interface Look {
+  readonly at: number;
+  readonly waiting: number;
+  /** Milliseconds until all that waits has run. */
+  readonly waitMs: number;
+}
+
+/** The state of the queues, looked at now and then. */
+export class Pressure {
+  readonly #maxWaitMs: number;
+  readonly #looks = new WeakMap<ServedModel, Look>();
+
+  constructor(maxWaitMs: number) {
+    this.#maxWaitMs = maxWaitMs;
+  }
+
+  /** Whether the queue of a model is full. */
+  isFull(model: ServedModel): boolean {
+    const { waiting, waitMs } = this.#look(model);
+    return waiting >= model.engine.info.queueLimit || waitMs > this.#maxWaitMs;
+  }
+
+  /**
+   * @param withinMs the time in which a request must begin.
+   * @throws HttpError ERR_TFT_HTTP_OVERLOADED with the time after which there should be room.
+   */
+  refuseWhenLate(model: ServedModel, withinMs: number): void {
+    const { waiting, waitMs } = this.#look(model);
+    const { queueLimit } = model.engine.info;
+    if (waiting < queueLimit && waitMs <= withinMs) return;
+    const retryAfter = Math.min(LONGEST_RETRY, Math.max(1, Math.ceil(waitMs / 1000)));
+    throw refusal(
+      'ERR_TFT_HTTP_OVERLOADED',
+      `${waiting} servers are waiting, about ${Math.ceil(waitMs)} ms of work; try again in ${retryAfter} s`,
+      { retryAfter },
+    );
+  }
+
+  #look(model: ServedModel): Look {
+    const now = performance.now();
+    const last = this.#looks.get(model);
+    if (last !== undefined && now - last.at < FRESH_MS) return last;
+    const { engine } = model;
+    const { waitingServers, busyMicroseconds, servers } = engine.counters();
+    // `threads` batches run side by side.
+    const each = servers === 0 ? 0 : busyMicroseconds / 1000 / servers / engine.info.threads;
+    const look = { at: now, waiting: waitingServers, waitMs: waitingServers * each };
+    this.#looks.set(model, look);
+    return look;
+  }
+}

@@ -1,0 +1,126 @@
+// Every setting of the service: its type, limits, default and meaning, in one place. Flags, environment variables,
+// the help, the documentation's table and the checks all come from here.
+import { z } from 'zod';
+import { BACKEND_CHOICES, PRECISIONS } from '../../contract/names.js';
+
+const milliseconds = z.int().nonnegative().max(86_400_000);
+const count = z.int().positive();
+const path = z.string().min(1);
+const keys = z
+  .array(z.string().regex(/^[\x21-\x7e]{16,256}$/, 'a key has 16 to 256 characters, without spaces'))
+  .default([]);
+
+/** The settings that must never be shown. */
+export const SECRET = ['apiKeys', 'adminKeys'] as const;
+
+export const configSchema = z.strictObject({
+  model: path.describe('what to serve: a bundle, a plan, or a folder of versions named 1, 2, 3 …'),
+  name: z
+    .string()
+    .regex(/^[\w.-]{1,128}$/, 'letters, digits, dots, dashes and underlines')
+    .optional()
+    .describe("the model's name in URLs and metrics; that of model.json without it"),
+  backend: z.enum(BACKEND_CHOICES).default('auto').describe('what runs the model'),
+  precision: z.enum(PRECISIONS).optional().describe('the arithmetic to run in'),
+  maxBatch: count.optional().describe('the most servers that run at once'),
+  threads: count.optional().describe('threads that compute, on a CPU, each with the model for itself'),
+  tensorrt: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe("TensorRT's options as TFTEngine.load takes them, as JSON"),
+  cache: path.optional().describe('the folder of built engines'),
+  build: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe('how engines are built, as TFTEngine.load takes it, as JSON'),
+  calibrationFolder: path
+    .optional()
+    .describe('write a sample of the requests there when the service stops, to calibrate INT8 on'),
+  calibrationWindows: count.max(65_536).default(512).describe('the most windows in that sample'),
+
+  host: z.string().min(1).default('127.0.0.1').describe('the address to listen on'),
+  port: z.int().min(0).max(65_535).default(8000).describe('the port; 0 takes any free one'),
+  socket: path.optional().describe('listen on this Unix socket instead'),
+  forcePublic: z.boolean().default(false).describe('listen beyond this machine even without API keys'),
+  tlsCert: path.optional().describe('certificate chain, PEM'),
+  tlsKey: path.optional().describe('private key, PEM'),
+  http2: z.boolean().default(false).describe('speak HTTP/2 too; needs TLS'),
+
+  apiKeys: keys.describe('keys of which each request must have one'),
+  apiKeysFile: path.optional().describe('a file with one key a line'),
+  adminKeys: keys.describe('keys that may also reload the model'),
+  adminKeysFile: path.optional().describe('a file with one key a line'),
+  openMetrics: z.boolean().default(false).describe('/metrics needs no key'),
+
+  queueLimit: count.default(4096).describe('the most servers that may wait'),
+  maxWaitMs: milliseconds
+    .min(1)
+    .default(5000)
+    .describe('no request waits longer for its turn; one that would is refused at once'),
+  maxServers: count.default(256).describe('the most servers in one request'),
+  maxBodyBytes: count.optional().describe('the largest body; what maxServers needs as JSON without it'),
+  maxBytesInFlight: count
+    .default(256 * 2 ** 20)
+    .describe('the most bytes of bodies and answers that are under way'),
+  maxConnections: count.default(4096).describe('the most connections'),
+  headersTimeoutMs: milliseconds.min(1).default(10_000).describe('the time for the headers to arrive'),
+  requestTimeoutMs: milliseconds.min(1).default(30_000).describe('the time for a request to arrive'),
+  keepAliveTimeoutMs: milliseconds.min(1).default(65_000).describe('how long an idle connection is kept'),
+  compress: z.boolean().default(true).describe('compress answers for clients that ask for it'),
+
+  drainDelayMs: milliseconds
+    .default(0)
+    .describe('between the stop signal and the last connection taken, for a load balancer to notice'),
+  stopTimeoutMs: milliseconds.default(30_000).describe('the time to finish what is under way at a stop'),
+  logLevel: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('the least level that is logged'),
+  accessLog: z.boolean().default(false).describe('log each request, not only those refused'),
+});
+
+/** The settings with their defaults. */
+export type ServiceConfig = Readonly<z.infer<typeof configSchema>>;
+export type ConfigKey = keyof typeof configSchema.shape;
+
+/** Each setting with what a person needs to know of it. */
+export interface Setting {
+  readonly key: ConfigKey;
+  /** TFT_SERVE_MAX_SERVERS */
+  readonly variable: string;
+  /** --max-servers; none for keys, which a list of processes would show. */
+  readonly flag: string | undefined;
+  readonly kind: 'boolean' | 'number' | 'text' | 'list' | 'json';
+  readonly choices: readonly string[] | undefined;
+  readonly meaning: string;
+  readonly fallback: unknown;
+}
+
+interface JsonSchema {
+  readonly type?: string;
+  readonly enum?: readonly string[];
+  readonly description?: string;
+  readonly default?: unknown;
+}
+
+const KINDS: Record<string, Setting['kind']> = {
+  boolean: 'boolean',
+  integer: 'number',
+  array: 'list',
+  object: 'json',
+};
+
+/** All settings in the order of the schema. */
+export const settings: readonly Setting[] = (Object.keys(configSchema.shape) as ConfigKey[]).map((key) => {
+  const described = z.toJSONSchema(configSchema.shape[key], { io: 'input' }) as JsonSchema;
+  const words = key.replace(/[A-Z](?![0-9])/g, (letter) => `-${letter.toLowerCase()}`);
+  return {
+    key,
+    variable: `TFT_SERVE_${words.replaceAll('-', '_').toUpperCase()}`,
+    flag: (SECRET as readonly string[]).includes(key) ? undefined : `--${words}`,
+    kind: KINDS[described.type ?? ''] ?? 'text',
+    choices: described.enum,
+    meaning: described.description ?? '',
+    fallback: described.default,
+  };
+});

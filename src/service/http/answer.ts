@@ -1,0 +1,60 @@
+// Sends bytes: compressed for clients that ask for it, and counted until the client has taken them.
+import { promisify } from 'node:util';
+import { brotliCompress, constants, deflate, gzip } from 'node:zlib';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ByteBudget } from '../admission/budget.js';
+
+/** Smaller answers gain nothing. */
+const LEAST = 1024;
+
+/** All at their fastest: the answer is in a hurry. */
+const COMPRESSORS = {
+  gzip: (bytes: Buffer) => promisify(gzip)(bytes, { level: 1 }),
+  br: (bytes: Buffer) =>
+    promisify(brotliCompress)(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }),
+  deflate: (bytes: Buffer) => promisify(deflate)(bytes, { level: 1 }),
+} as const;
+type Encoding = keyof typeof COMPRESSORS;
+
+/** Sends `bytes` as the answer. */
+export async function sendBytes(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  bytes: Buffer,
+  { budget, compress }: { budget: ByteBudget; compress: boolean },
+): Promise<FastifyReply> {
+  let body = bytes;
+  if (compress && bytes.length >= LEAST) {
+    reply.header('vary', 'accept-encoding');
+    const encoding = preferredEncoding(request.headers['accept-encoding']);
+    if (encoding !== undefined) {
+      body = await COMPRESSORS[encoding](bytes);
+      reply.header('content-encoding', encoding);
+    }
+  }
+  budget.take(body.length);
+  reply.raw.once('close', () => budget.give(body.length));
+  return reply.send(body);
+}
+
+/** The encoding that the client likes best; among equals the first of ours. */
+export function preferredEncoding(header: string | string[] | undefined): Encoding | undefined {
+  if (header === undefined) return undefined;
+  let best: Encoding | undefined;
+  let most = 0;
+  const wishes = new Map(
+    String(header)
+      .toLowerCase()
+      .split(',', 16)
+      .map((item) => {
+        const [name = '', ...parameters] = item.split(';').map((part) => part.trim());
+        const quality = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
+        return [name, quality === undefined ? 1 : Number(quality) || 0] as const;
+      }),
+  );
+  for (const name of Object.keys(COMPRESSORS) as Encoding[]) {
+    const quality = wishes.get(name) ?? wishes.get('*') ?? 0;
+    if (quality > most) [best, most] = [name, quality];
+  }
+  return best;
+}

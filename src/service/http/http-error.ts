@@ -1,0 +1,94 @@
+// What the service answers when it cannot: a status, a stable code and a message that says what to do.
+import { ERRORS, type HttpErrorCode, type TFTErrorCode } from '../../contract/error-codes.js';
+import { TFTError } from '../../contract/errors.js';
+import { messageFor } from '../../contract/input-error.js';
+import { INPUTS } from '../../contract/names.js';
+
+export type { HttpErrorCode } from '../../contract/error-codes.js';
+
+/** The body of every answer that is an error. */
+export interface ErrorBody {
+  readonly error: string;
+  readonly code: string;
+  readonly request_id?: string;
+}
+
+/** A refusal. */
+export class HttpError extends Error {
+  readonly status: number;
+  readonly code: HttpErrorCode | TFTErrorCode;
+  /** Seconds after which the request may be sent again. */
+  readonly retryAfter: number | undefined;
+
+  constructor(
+    status: number,
+    code: HttpErrorCode | TFTErrorCode,
+    message: string,
+    options: { retryAfter?: number; cause?: unknown } = {},
+  ) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.name = 'HttpError';
+    this.status = status;
+    this.code = code;
+    this.retryAfter = options.retryAfter;
+  }
+}
+
+/** A refusal with the status that its code has. */
+export function refusal(
+  code: HttpErrorCode | TFTErrorCode,
+  message: string,
+  { status = ERRORS[code].status ?? 500, ...options }: RefusalOptions = {},
+): HttpError {
+  return new HttpError(status, code, message, options);
+}
+
+/** What a refusal may carry. */
+export interface RefusalOptions {
+  /** One of the code's other statuses. */
+  status?: number;
+  retryAfter?: number;
+  cause?: unknown;
+}
+
+/** For a body that cannot be read. */
+export function badBody(message: string, cause?: unknown): HttpError {
+  return refusal('ERR_TFT_HTTP_BODY', message, { cause });
+}
+
+const RETRY_SECONDS = 1;
+
+/** Whatever was thrown, as a refusal. What is not meant for the client's eyes becomes a plain 500. */
+export function toHttpError(error: unknown): HttpError {
+  if (error instanceof HttpError) return error;
+  if (error instanceof TFTError) {
+    const { status = 500 } = ERRORS[error.code];
+    return new HttpError(status, error.code, messageFor(error, wireName), {
+      cause: error,
+      ...(status === 503 ? { retryAfter: RETRY_SECONDS } : {}),
+    });
+  }
+  return fromFramework(error) ?? internal(error);
+}
+
+/** Errors of Fastify's own: a URL that is none, a Content-Type that is none. */
+function fromFramework(error: unknown): HttpError | undefined {
+  if (!(error instanceof Error) || !('code' in error) || !('statusCode' in error)) return undefined;
+  const { code, statusCode, message } = error;
+  if (typeof code !== 'string' || !code.startsWith('FST_') || typeof statusCode !== 'number')
+    return undefined;
+  if (statusCode < 400 || statusCode >= 500) return undefined;
+  const named = statusCode === 413 ? 'ERR_TFT_HTTP_TOO_LARGE' : 'ERR_TFT_HTTP_HEADER';
+  return refusal(named, message, { status: statusCode, cause: error });
+}
+
+function internal(error: unknown): HttpError {
+  return refusal('ERR_TFT_HTTP_INTERNAL', 'a fault of the service; its log says more', {
+    cause: error,
+  });
+}
+
+/** HTTP clients know the tensors by their names in model.json. */
+function wireName(key: string): string {
+  return INPUTS.find((input) => input.key === key)?.name ?? key;
+}

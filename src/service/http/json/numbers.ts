@@ -1,0 +1,219 @@
+// Reads a JSON array of numbers, nested or flat, from bytes straight into a typed array: no string and no JavaScript
+// array is made of what may be a million numbers, and the work can be done in slices.
+import { badBody, type HttpError, refusal } from '../http-error.js';
+
+/** Deeper nesting than a tensor has is refused. */
+const MOST_DEPTH = 8;
+const FIRST_CAPACITY = 1024;
+
+const OPEN = 0x5b;
+const CLOSE = 0x5d;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const PLUS = 0x2b;
+const DOT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+
+/** 10^0 … 10^22: the powers of ten that a double holds exactly. */
+const POWERS = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
+
+/** What may come next. */
+const AFTER_OPEN = 0;
+const AFTER_COMMA = 1;
+const AFTER_VALUE = 2;
+
+/** One array while it is read, and afterwards its numbers and their shape. */
+export class Numbers {
+  /** What was read, row-major: as many as `length` says, each exact once it is rounded to float32 or is whole. */
+  values = new Float64Array(FIRST_CAPACITY);
+  length = 0;
+  /** Where the array ends in the bytes, once it has been read. */
+  end = 0;
+  readonly #bytes: Buffer;
+  readonly #name: string;
+  readonly #most: number;
+  #at: number;
+  #state = AFTER_OPEN;
+  #depth = 1;
+  /** Items so far at each depth that is open, and how many there must be, -1 while that is not known. */
+  readonly #counts = new Int32Array(MOST_DEPTH + 1);
+  readonly #sizes = new Int32Array(MOST_DEPTH + 1).fill(-1);
+  /** The depth that has the numbers; 0 while none was seen. */
+  #leaf = 0;
+
+  /**
+   * @param start where the array's bracket is.
+   * @param name what messages call it.
+   * @param most the most numbers that it may have.
+   */
+  constructor(bytes: Buffer, start: number, name: string, most: number) {
+    this.#bytes = bytes;
+    this.#at = start + 1;
+    this.#name = name;
+    this.#most = most;
+  }
+
+  /** `[2, 3]` for `[[1, 2, 3], [4, 5, 6]]`. */
+  get shape(): number[] {
+    return [...this.#sizes.subarray(1, Math.max(this.#leaf, 1) + 1)].map((size) => Math.max(size, 0));
+  }
+
+  /**
+   * Reads on, as far as the byte at `until`.
+   *
+   * @returns whether the array has ended.
+   * @throws HttpError ERR_TFT_HTTP_BODY, ERR_TFT_INPUT_VALUE for what is no number, ERR_TFT_HTTP_TOO_LARGE.
+   */
+  read(until: number): boolean {
+    const bytes = this.#bytes;
+    const stop = Math.min(until, bytes.length);
+    while (this.#at < stop) {
+      const byte = bytes[this.#at] as number;
+      if (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) {
+        this.#at++;
+      } else if (this.#state === AFTER_VALUE) {
+        this.#at++;
+        if (byte === COMMA) this.#state = AFTER_COMMA;
+        else if (byte !== CLOSE) throw this.#unexpected(this.#at - 1);
+        else if (this.#close()) return true;
+      } else if (byte === OPEN) {
+        this.#open();
+      } else if (byte === CLOSE && this.#state === AFTER_OPEN) {
+        this.#at++;
+        if (this.#close()) return true;
+      } else {
+        this.#number();
+      }
+    }
+    if (this.#at >= bytes.length) throw badBody(`the body ends inside ${this.#name}`);
+    return false;
+  }
+
+  #open(): void {
+    if (this.#depth === MOST_DEPTH) {
+      throw badBody(`${this.#name}: arrays are nested deeper than ${MOST_DEPTH}`);
+    }
+    if (this.#leaf !== 0 && this.#depth >= this.#leaf) throw this.#uneven();
+    this.#at++;
+    this.#counts[this.#depth] = (this.#counts[this.#depth] as number) + 1;
+    this.#counts[++this.#depth] = 0;
+    this.#state = AFTER_OPEN;
+  }
+
+  /** Returns whether that was the outermost bracket. */
+  #close(): boolean {
+    const count = this.#counts[this.#depth] as number;
+    const size = this.#sizes[this.#depth] as number;
+    if (size === -1) this.#sizes[this.#depth] = count;
+    else if (size !== count) throw this.#uneven();
+    this.#state = AFTER_VALUE;
+    if (--this.#depth > 0) return false;
+    this.end = this.#at;
+    return true;
+  }
+
+  #number(): void {
+    if (this.#leaf === 0) this.#leaf = this.#depth;
+    else if (this.#leaf !== this.#depth) throw this.#uneven();
+    const bytes = this.#bytes;
+    const start = this.#at;
+    let at = start;
+    let byte = bytes[at] as number;
+    const negative = byte === MINUS;
+    if (negative) byte = bytes[++at] as number;
+    let mantissa = 0;
+    let digits = 0;
+    let exponent = 0;
+    if (byte === ZERO) {
+      byte = bytes[++at] as number;
+    } else {
+      if (!(byte > ZERO && byte <= NINE)) throw this.#unexpected(start);
+      do {
+        mantissa = mantissa * 10 + (byte - ZERO);
+        digits++;
+        byte = bytes[++at] as number;
+      } while (byte >= ZERO && byte <= NINE);
+    }
+    if (byte === DOT) {
+      byte = bytes[++at] as number;
+      if (!(byte >= ZERO && byte <= NINE)) throw this.#unexpected(at);
+      do {
+        mantissa = mantissa * 10 + (byte - ZERO);
+        if (mantissa !== 0) digits++;
+        exponent--;
+        byte = bytes[++at] as number;
+      } while (byte >= ZERO && byte <= NINE);
+    }
+    if (byte === 0x65 || byte === 0x45) {
+      byte = bytes[++at] as number;
+      const down = byte === MINUS;
+      if (down || byte === PLUS) byte = bytes[++at] as number;
+      if (!(byte >= ZERO && byte <= NINE)) throw this.#unexpected(at);
+      let written = 0;
+      do {
+        if (written < 10_000) written = written * 10 + (byte - ZERO);
+        byte = bytes[++at] as number;
+      } while (byte >= ZERO && byte <= NINE);
+      exponent += down ? -written : written;
+    }
+    this.#at = at;
+    const value = quickly(mantissa, digits, exponent);
+    if (Number.isNaN(value)) this.#keep(Number(bytes.toString('latin1', start, at)));
+    else this.#keep(negative ? -value : value);
+  }
+
+  #keep(value: number): void {
+    if (this.length === this.values.length) {
+      if (this.length >= this.#most) {
+        throw refusal(
+          'ERR_TFT_HTTP_TOO_LARGE',
+          `${this.#name} has more than the ${this.#most} numbers that one request may have; send several requests`,
+        );
+      }
+      const grown = new Float64Array(Math.min(this.#most, this.values.length * 4));
+      grown.set(this.values);
+      this.values = grown;
+    }
+    this.values[this.length++] = value;
+    this.#counts[this.#depth] = (this.#counts[this.#depth] as number) + 1;
+    this.#state = AFTER_VALUE;
+  }
+
+  #unexpected(at: number): HttpError {
+    const found = this.#bytes.toString('latin1', at, at + 12).replace(/[^\x20-\x7e]/g, '?');
+    if (found === '') return badBody(`the body ends inside ${this.#name}`);
+    return refusal(
+      'ERR_TFT_INPUT_VALUE',
+      `${this.#name}: '${found}' stands where number ${this.length} is expected (byte ${at}); NaN, Infinity, ` +
+        'null and strings cannot be forecast from',
+    );
+  }
+
+  #uneven(): HttpError {
+    return badBody(`${this.#name}: its rows differ in length or depth near number ${this.length}`);
+  }
+}
+
+const double = new Float64Array(1);
+const halves = new Uint32Array(double.buffer);
+/** In the lower half of a double: the bits that float32 has no room for, and the middle between two float32. */
+const LOST_BITS = 0x1fffffff;
+const MIDDLE = 0x10000000;
+const DOUBT = 16;
+
+/**
+ * mantissa × 10^exponent where that is right for sure, else NaN. Up to 15 digits it is exact (Clinger 1990). Up to
+ * 19 it may be off by a few of a double's last places, which no float32 shows unless it lies at the middle between
+ * two; whole numbers are left to the exact way, since a category code must be one.
+ */
+function quickly(mantissa: number, digits: number, exponent: number): number {
+  if (digits > 19 || exponent < -22 || exponent > 22) return Number.NaN;
+  const value =
+    exponent < 0 ? mantissa / (POWERS[-exponent] as number) : mantissa * (POWERS[exponent] as number);
+  if (digits <= 15) return value;
+  double[0] = value;
+  const lost = (halves[0] as number) & LOST_BITS;
+  const close = Math.abs(lost - MIDDLE) <= DOUBT || Math.abs(value - Math.round(value)) <= value * 1e-14;
+  return close ? Number.NaN : value;
+}

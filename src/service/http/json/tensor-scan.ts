@@ -1,0 +1,118 @@
+// Takes a JSON body apart: the arrays of numbers, which may be megabytes, are read by `Numbers`; what remains, a few
+// hundred bytes, is left to JSON.parse, which judges it strictly.
+import { isUtf8 } from 'node:buffer';
+import { setImmediate } from 'node:timers/promises';
+import { badBody, type HttpError, refusal } from '../http-error.js';
+import { Numbers } from './numbers.js';
+
+/** All that is not numbers must fit here. */
+const MOST_TEXT = 64 * 1024;
+/** Bytes that are read before others get their turn: one or two milliseconds. */
+const SLICE = 256 * 1024;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const OPEN = 0x5b;
+
+/** A body taken apart. */
+export interface Scanned {
+  /** The JSON without its numbers: where a tensor's key stood, its place in `tensors` stands. */
+  readonly rest: unknown;
+  readonly tensors: readonly Numbers[];
+}
+
+/**
+ * Reads a body. The event loop gets its turn every few milliseconds.
+ *
+ * @param keys the keys whose values are arrays of numbers, wherever they stand.
+ * @param most the most numbers that one array may have.
+ * @throws HttpError ERR_TFT_HTTP_BODY, ERR_TFT_INPUT_VALUE, ERR_TFT_HTTP_TOO_LARGE.
+ */
+export async function scanTensors(bytes: Buffer, keys: ReadonlySet<string>, most: number): Promise<Scanned> {
+  const tensors: Numbers[] = [];
+  const pieces: string[] = [];
+  // A byte order mark is no part of the text.
+  let from = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+  let at = from;
+  let text = 0;
+  let until = SLICE;
+  const take = (end: number) => {
+    text += end - from;
+    pieces.push(textOf(bytes, from, end));
+  };
+  while (at < bytes.length) {
+    if (text + at - from > MOST_TEXT) throw tooMuchText();
+    if (bytes[at++] !== QUOTE) continue;
+    const start = at;
+    at = endOfString(bytes, at, MOST_TEXT);
+    const colon = skipSpace(bytes, at);
+    if (bytes[colon] !== COLON) continue;
+    const key = keyOf(bytes, start, at - 1);
+    at = colon + 1;
+    if (!keys.has(key)) continue;
+    at = skipSpace(bytes, at);
+    if (bytes[at] !== OPEN) throw badBody(`'${key}' must be an array of numbers`);
+    take(at);
+    // So many tensors no request has; their memory must not be an attacker's to ask for.
+    if (tensors.length === 16) throw badBody(`there are more than 16 arrays called '${key}' and the like`);
+    const numbers = new Numbers(bytes, at, `'${key}'`, most);
+    while (!numbers.read(until)) {
+      await setImmediate();
+      until += SLICE;
+    }
+    pieces.push(String(tensors.length));
+    tensors.push(numbers);
+    from = numbers.end;
+    at = from;
+  }
+  take(at);
+  return { rest: parse(pieces.join('')), tensors };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw badBody(text.trim() === '' ? 'the body is empty; JSON is expected' : 'the body is not JSON', cause);
+  }
+}
+
+function textOf(bytes: Buffer, start: number, end: number): string {
+  if (end - start > MOST_TEXT) throw tooMuchText();
+  const part = bytes.subarray(start, end);
+  if (!isUtf8(part)) throw badBody('the body is not UTF-8');
+  return part.toString();
+}
+
+/**
+ * Right for keys in ASCII, which those of tensors are; whether it is UTF-8 is seen when the text is taken. A key may be
+ * written with escapes, and must not pass unseen for that.
+ */
+function keyOf(bytes: Buffer, start: number, end: number): string {
+  const text = bytes.toString('latin1', start, end);
+  if (!text.includes('\\')) return text;
+  const key = parse(`"${text}"`);
+  return typeof key === 'string' ? key : '';
+}
+
+/** Behind the closing quote. */
+function endOfString(bytes: Buffer, start: number, most: number): number {
+  const end = Math.min(bytes.length, start + most);
+  for (let at = start; at < end; at++) {
+    if (bytes[at] === BACKSLASH) at++;
+    else if (bytes[at] === QUOTE) return at + 1;
+  }
+  if (end < bytes.length) throw tooMuchText();
+  throw badBody('the body ends inside a string');
+}
+
+function skipSpace(bytes: Buffer, start: number): number {
+  let at = start;
+  while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) at++;
+  return at;
+}
+
+function tooMuchText(): HttpError {
+  return refusal('ERR_TFT_HTTP_TOO_LARGE', `the body has more than ${MOST_TEXT} bytes besides its numbers`);
+}

@@ -1,0 +1,98 @@
+// The server underneath: HTTP/1.1, with TLS, with HTTP/2, on a port or a Unix socket; and its limits, which cut off
+// who is slow, too many, or sends headers without end.
+import { readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createSecureServer, type Http2SecureServer } from 'node:http2';
+import { createServer as createTlsServer } from 'node:https';
+import { connect, type Socket } from 'node:net';
+import { TFTError } from '../../contract/errors.js';
+import type { ServiceConfig } from '../config/schema.js';
+
+const MOST_HEADER_BYTES = 16 * 1024;
+const MOST_HEADERS = 100;
+/** How often slow connections are looked for. */
+const CHECK_MS = 1000;
+/** Streams of one HTTP/2 connection. */
+const MOST_STREAMS = 100;
+
+type Wishes = Pick<
+  ServiceConfig,
+  | 'tlsCert'
+  | 'tlsKey'
+  | 'http2'
+  | 'headersTimeoutMs'
+  | 'requestTimeoutMs'
+  | 'keepAliveTimeoutMs'
+  | 'maxConnections'
+  | 'maxWaitMs'
+>;
+
+/** @throws TFTError ERR_TFT_FILE for a certificate or key that cannot be used. */
+export function makeServer(wishes: Wishes, handler: RequestListener): Server {
+  const { requestTimeoutMs, keepAliveTimeoutMs, maxWaitMs, http2, tlsCert } = wishes;
+  const limits = {
+    requestTimeout: requestTimeoutMs,
+    headersTimeout: Math.min(wishes.headersTimeoutMs, requestTimeoutMs),
+    keepAliveTimeout: keepAliveTimeoutMs,
+    connectionsCheckingInterval: CHECK_MS,
+    maxHeaderSize: MOST_HEADER_BYTES,
+    // Two ways to read where a request ends are one too many.
+    insecureHTTPParser: false,
+    noDelay: true,
+  };
+  // A connection on which nothing moves, not even an answer that its client is slow to take.
+  const idleMs = requestTimeoutMs + maxWaitMs;
+  let server: Server;
+  if (tlsCert === undefined) {
+    server = createServer(limits, handler);
+  } else if (http2) {
+    const secure = createSecureServer(
+      {
+        ...certificates(wishes),
+        ...limits,
+        allowHTTP1: true,
+        settings: { maxConcurrentStreams: MOST_STREAMS, maxHeaderListSize: MOST_HEADER_BYTES },
+      },
+      handler as unknown as Parameters<typeof createSecureServer>[1],
+    );
+    secure.on('session', (session) => session.setTimeout(keepAliveTimeoutMs + idleMs, () => session.close()));
+    server = secure as unknown as Server;
+  } else {
+    server = createTlsServer({ ...limits, ...certificates(wishes) }, handler);
+  }
+  server.maxHeadersCount = MOST_HEADERS;
+  server.maxConnections = wishes.maxConnections;
+  server.setTimeout(idleMs, (socket?: Socket) => socket?.destroy());
+  return server;
+}
+
+/** Reads the certificate again; connections that are open keep the old one. @throws TFTError ERR_TFT_FILE. */
+export function renewCertificates(server: Server, wishes: Wishes): void {
+  if (wishes.tlsCert === undefined) return;
+  (server as unknown as Http2SecureServer).setSecureContext(certificates(wishes));
+}
+
+function certificates({ tlsCert = '', tlsKey = '' }: Wishes): { cert: Buffer; key: Buffer } {
+  const read = (setting: string, path: string) => {
+    try {
+      return readFileSync(path);
+    } catch (cause) {
+      throw new TFTError('ERR_TFT_FILE', `${setting}: ${(cause as Error).message}`, { cause });
+    }
+  };
+  return { cert: read('tlsCert', tlsCert), key: read('tlsKey', tlsKey) };
+}
+
+/** Takes away the socket's file that a process killed has left behind. @throws TFTError ERR_TFT_FILE if one listens. */
+export async function clearSocket(path: string): Promise<void> {
+  if (!statSync(path, { throwIfNoEntry: false })?.isSocket()) return;
+  const listens = await new Promise<boolean>((resolve) => {
+    const probe = connect(path, () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.on('error', () => resolve(false));
+  });
+  if (listens) throw new TFTError('ERR_TFT_FILE', `socket: another process listens on ${path}`);
+  rmSync(path);
+}

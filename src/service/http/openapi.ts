@@ -1,0 +1,139 @@
+// Makes the OpenAPI 3.1 document of what the routes say of themselves.
+import { z } from 'zod';
+import { ERRORS } from '../../contract/error-codes.js';
+import type { Content, Operation } from './operation.js';
+import * as schemas from './schemas.js';
+
+/** A route as it was registered. */
+export interface DescribedRoute {
+  readonly method: string;
+  /** Fastify's, with :parameters. */
+  readonly url: string;
+  readonly operation: Operation;
+}
+
+const TAGS = {
+  forecast: 'Forecasts.',
+  kserve: 'The KServe v2 protocol, with extensions of Triton.',
+  operations: 'For those who run the service.',
+} as const satisfies Record<Operation['tag'], string>;
+
+/** The document, as JSON. */
+export function openApiDocument(routes: readonly DescribedRoute[], version: string): Record<string, unknown> {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const { method, url, operation } of routes) {
+    const path = url.replace(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [method.toLowerCase()]: describe(url, method, operation) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'tft-tensorrt',
+      version,
+      description: 'Forecasts of server metrics with a Temporal Fusion Transformer.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+    paths,
+    components: {
+      schemas: components(),
+      securitySchemes: {
+        key: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+        bearer: { type: 'http', scheme: 'bearer' },
+      },
+    },
+  };
+}
+
+function describe(url: string, method: string, operation: Operation): Record<string, unknown> {
+  const { summary, description, tag, access, headers = {}, body, answers, errors = [] } = operation;
+  const parameters = [
+    ...[...url.matchAll(/:(\w+)/g)].map(([, name]) => ({
+      name,
+      in: 'path',
+      required: true,
+      schema: { type: 'string', pattern: '^[A-Za-z0-9_.-]{1,128}$' },
+    })),
+    ...Object.entries(headers).map(([name, header]) => ({
+      name,
+      in: 'header',
+      required: false,
+      description: header.description,
+      schema: inline(header.schema),
+    })),
+  ];
+  const statuses = [...new Set([...(access === 'anyone' ? [] : [401]), 431, ...errors])];
+  const refusals = statuses
+    .filter((status) => !(status in answers))
+    .map((status) => [
+      status,
+      {
+        description: meaningOf(status),
+        ...(status === 503
+          ? { headers: { 'Retry-After': { description: 'seconds', schema: { type: 'integer' } } } }
+          : {}),
+        ...content({ json: schemas.errorAnswer }),
+      },
+    ]);
+  return {
+    operationId: idOf(method, url),
+    summary,
+    ...(description === undefined ? {} : { description }),
+    tags: [tag],
+    security: access === 'anyone' ? [] : [{ key: [] }, { bearer: [] }],
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(body === undefined ? {} : { requestBody: { required: true, ...content(body) } }),
+    responses: {
+      ...Object.fromEntries(
+        Object.entries(answers).map(([status, answer]) => [
+          status,
+          { description: answer.description, ...content(answer) },
+        ]),
+      ),
+      ...Object.fromEntries(refusals),
+    },
+  };
+}
+
+/** Each code that comes with a status, and what it means. */
+function meaningOf(status: number): string {
+  return Object.entries(ERRORS)
+    .filter(([, facts]) => facts.status === status || facts.also?.includes(status))
+    .map(([code, { meaning }]) => `${code}: ${meaning}`)
+    .join(' ');
+}
+
+function content({ json, binary, text }: Content): Record<string, unknown> {
+  const media: Record<string, unknown> = {};
+  if (json !== undefined) media['application/json'] = { schema: referTo(json) };
+  if (binary !== undefined) {
+    media['application/octet-stream'] = { schema: { type: 'string', format: 'binary', description: binary } };
+  }
+  if (text !== undefined) media[text] = { schema: { type: 'string' } };
+  return Object.keys(media).length === 0 ? {} : { content: media };
+}
+
+function referTo(schema: z.ZodType): Record<string, unknown> {
+  const id = schema.meta()?.id;
+  return id === undefined ? inline(schema) : { $ref: `#/components/schemas/${id}` };
+}
+
+function components(): Record<string, unknown> {
+  const named = Object.values(schemas).map((schema) => [schema.meta()?.id ?? '', inline(schema)] as const);
+  return Object.fromEntries(named);
+}
+
+/** OpenAPI 3.1 takes JSON Schema as it is; only the marks of a document of its own are taken off. */
+function inline(schema: z.ZodType): Record<string, unknown> {
+  const made = z.toJSONSchema(schema, { io: 'input' }) as Record<string, unknown>;
+  const definitions = made.$defs as Record<string, Record<string, unknown>> | undefined;
+  // One with a name is made as a reference to itself.
+  const { $schema: _version, id: _id, ...rest } = definitions?.[schema.meta()?.id ?? ''] ?? made;
+  return rest;
+}
+
+function idOf(method: string, url: string): string {
+  const words = url.split('/').flatMap((part) => part.replace(':', 'by-').split(/[^a-zA-Z0-9]+/));
+  return [method.toLowerCase(), ...words.filter((word) => word !== '')].join('_');
+}

@@ -1,0 +1,173 @@
+// Understands an inference request of the KServe v2 protocol, with Triton's binary tensor extension (src/kserve).
+import { type ForecastInputs, inputsOf } from '../../contract/inputs.js';
+import { PREDICTIONS, TENSOR_TYPES } from '../../contract/names.js';
+import type { TensorSpec, Values } from '../../contract/tensors.js';
+import { valuesOfBytes } from '../../kserve/wire.js';
+import { badBody, type HttpError, refusal } from '../http/http-error.js';
+import { type Scanned, scanTensors } from '../http/json/tensor-scan.js';
+import { fromNumbers } from '../http/tensors.js';
+import type { ServedModel } from '../model-host.js';
+import { asObject, type ForecastQuestion } from '../routes/forecast-request.js';
+
+/** What a client asked for. */
+export interface InferQuestion extends ForecastQuestion {
+  readonly id: string | undefined;
+  readonly binaryOutput: boolean;
+}
+
+const DATA: ReadonlySet<string> = new Set(['data']);
+const LONGEST_ID = 512;
+
+/**
+ * @param header bytes of JSON before the binary tensors; undefined when all is JSON.
+ * @param maxServers of one request.
+ * @throws HttpError ERR_TFT_HTTP_BODY, ERR_TFT_INPUT_…, ERR_TFT_HTTP_UNSUPPORTED, ERR_TFT_HTTP_TOO_LARGE.
+ */
+export async function understandInfer(
+  body: Buffer,
+  model: ServedModel,
+  header: number | undefined,
+  maxServers: number,
+): Promise<InferQuestion> {
+  if (header !== undefined && header > body.length) {
+    throw badBody(
+      `Inference-Header-Content-Length says ${header} bytes of JSON, but the body has ${body.length} bytes`,
+    );
+  }
+  const json = header === undefined ? body : body.subarray(0, header);
+  const most = maxServers * Math.max(...model.tensors.inputs.map(({ size }) => size));
+  const scanned = await scanTensors(json, DATA, most);
+  const request = asObject(scanned.rest, 'the request');
+  const { id, parameters, inputs, outputs } = request;
+  if (id !== undefined && (typeof id !== 'string' || id.length > LONGEST_ID)) {
+    throw badBody(`id must be a string of at most ${LONGEST_ID} characters`);
+  }
+  const wishes = parameters === undefined ? {} : asObject(parameters, 'parameters');
+  return {
+    inputs: readInputs(inputs, model, scanned, body.subarray(json.length)),
+    id,
+    binaryOutput: wantsBinary(outputs, wishes),
+    timeoutMs: timeoutOf(wishes),
+  };
+}
+
+function readInputs(list: unknown, model: ServedModel, scanned: Scanned, bytes: Buffer): ForecastInputs {
+  if (!Array.isArray(list)) throw badBody('inputs must be an array of tensors');
+  const found = new Map<string, Values>();
+  let from = 0;
+  for (const item of list.slice(0, model.tensors.inputs.length + 1)) {
+    const tensor = asObject(item, 'an input');
+    const spec = model.tensors.inputs.find(({ name }) => name === tensor.name);
+    if (spec === undefined) {
+      throw badBody(`input ${quote(tensor.name)} is unknown; ${namesOf(model)} are expected`);
+    }
+    if (found.has(spec.name)) throw badBody(`input '${spec.name}' is there twice`);
+    const length = checkDeclaration(spec, tensor);
+    const parameters = tensor.parameters === undefined ? {} : asObject(tensor.parameters, 'parameters');
+    refuseSharedMemory(spec.name, parameters);
+    const size = parameters.binary_data_size;
+    if (size === undefined) {
+      found.set(spec.name, fromJson(spec, tensor.data, scanned, length));
+      continue;
+    }
+    if (size !== length * 4) {
+      throw badBody(
+        `input '${spec.name}': binary_data_size is ${quote(size)}, but its shape needs ${length * 4} bytes`,
+      );
+    }
+    if (tensor.data !== undefined) throw badBody(`input '${spec.name}' has both data and binary_data_size`);
+    if (from + length * 4 > bytes.length) {
+      throw badBody(
+        `input '${spec.name}' ends ${from + length * 4} bytes behind the JSON, but only ${bytes.length} are there`,
+      );
+    }
+    found.set(spec.name, valuesOfBytes(spec, bytes.subarray(from, from + length * 4)));
+    from += length * 4;
+  }
+  if (from !== bytes.length) {
+    throw badBody(`${bytes.length - from} bytes behind the JSON belong to no input`);
+  }
+  const get = (name: string): Values => {
+    const values = found.get(name);
+    if (values === undefined) throw badBody(`input '${name}' is missing; ${namesOf(model)} are expected`);
+    return values;
+  };
+  return inputsOf(model.tensors.inputs.map((spec) => [spec, get(spec.name)]));
+}
+
+/** Checks datatype and shape, and returns the number of elements. */
+function checkDeclaration(spec: TensorSpec, { datatype, shape }: Record<string, unknown>): number {
+  const { name, steps, channels } = spec;
+  const expected = TENSOR_TYPES[spec.type];
+  if (datatype !== expected) {
+    throw badBody(`input '${name}': datatype is ${quote(datatype)}, ${expected} is expected`);
+  }
+  const [servers, ...rest] = Array.isArray(shape) ? (shape as unknown[]) : [];
+  const fits = rest.length === 2 && rest[0] === steps && rest[1] === channels;
+  if (!fits || typeof servers !== 'number' || !Number.isSafeInteger(servers) || servers < 1) {
+    throw badBody(
+      `input '${name}': shape is ${quote(shape)}, [servers, ${steps}, ${channels}] with at least one server is expected`,
+    );
+  }
+  return servers * steps * channels;
+}
+
+function fromJson(spec: TensorSpec, place: unknown, { tensors }: Scanned, length: number): Values {
+  const numbers = typeof place === 'number' ? tensors[place] : undefined;
+  if (numbers === undefined) {
+    throw badBody(`input '${spec.name}' has neither data nor the parameter binary_data_size`);
+  }
+  if (numbers.length !== length) {
+    throw badBody(`input '${spec.name}' has ${numbers.length} numbers, but its shape needs ${length}`);
+  }
+  return fromNumbers(spec, numbers);
+}
+
+/** Whether the predictions are to be bytes; checks which outputs are asked for. */
+function wantsBinary(outputs: unknown, { binary_data_output: all }: Record<string, unknown>): boolean {
+  if (all !== undefined && typeof all !== 'boolean')
+    throw badBody('binary_data_output must be true or false');
+  if (outputs === undefined) return all ?? false;
+  if (!Array.isArray(outputs)) throw badBody('outputs must be an array');
+  if (outputs.length === 0) return all ?? false;
+  if (outputs.length > 1)
+    throw badBody(`'${PREDICTIONS.name}' is the only output; ${outputs.length} are asked for`);
+  const output = asObject(outputs[0], 'an output');
+  if (output.name !== PREDICTIONS.name) {
+    throw badBody(`output ${quote(output.name)} is unknown; '${PREDICTIONS.name}' is the only one`);
+  }
+  const parameters = output.parameters === undefined ? {} : asObject(output.parameters, 'parameters');
+  refuseSharedMemory(PREDICTIONS.name, parameters);
+  if (parameters.classification !== undefined) {
+    throw unsupported('classification is for outputs of classes; predictions are quantiles');
+  }
+  const { binary_data: binary } = parameters;
+  if (binary !== undefined && typeof binary !== 'boolean') throw badBody('binary_data must be true or false');
+  return binary ?? all ?? false;
+}
+
+/** Triton's parameter timeout, in microseconds; 0 is none. */
+function timeoutOf({ timeout }: Record<string, unknown>): number | undefined {
+  if (timeout === undefined || timeout === 0) return undefined;
+  if (typeof timeout === 'number' && Number.isSafeInteger(timeout) && timeout > 0) return timeout / 1000;
+  throw badBody(`the parameter timeout is ${quote(timeout)}; whole microseconds are expected`);
+}
+
+function refuseSharedMemory(name: string, parameters: Record<string, unknown>): void {
+  if ('shared_memory_region' in parameters) {
+    throw unsupported(`'${name}': shared memory is not offered; send the tensor in the body`);
+  }
+}
+
+function unsupported(message: string): HttpError {
+  return refusal('ERR_TFT_HTTP_UNSUPPORTED', message);
+}
+
+function namesOf({ tensors }: ServedModel): string {
+  return tensors.inputs.map(({ name }) => name).join(', ');
+}
+
+/** A client's own value, short enough for a message. */
+function quote(value: unknown): string {
+  return (JSON.stringify(value) ?? 'missing').slice(0, 80);
+}

@@ -1,0 +1,52 @@
+// The service's log: a line of JSON for each event, to standard output, and never a flood of them.
+import pino from 'pino';
+import type { HttpError } from '../http/http-error.js';
+
+export type ServiceLog = pino.Logger;
+
+/** Refusals of one code that are written each second; the rest is counted. */
+const LINES_A_SECOND = 5;
+
+export function makeLog(level: string, destination?: pino.DestinationStream): ServiceLog {
+  const options: pino.LoggerOptions = {
+    level,
+    base: { service: 'tft-tensorrt', pid: process.pid },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+  };
+  return destination === undefined ? pino(options) : pino(options, destination);
+}
+
+/** Writes refusals, a few a second of each code: an overload must not become one of the log too. */
+export class RefusalLog {
+  readonly #log: ServiceLog;
+  readonly #seconds = new Map<string, { second: number; lines: number; withheld: number }>();
+
+  constructor(log: ServiceLog) {
+    this.#log = log;
+  }
+
+  write(error: HttpError, facts: object): void {
+    const second = Math.floor(performance.now() / 1000);
+    const entry = this.#seconds.get(error.code) ?? { second, lines: 0, withheld: 0 };
+    this.#seconds.set(error.code, entry);
+    if (entry.second !== second) {
+      entry.second = second;
+      entry.lines = 0;
+    }
+    if (++entry.lines > LINES_A_SECOND) {
+      entry.withheld++;
+      return;
+    }
+    const withheld = entry.withheld === 0 ? {} : { alsoSince: entry.withheld };
+    entry.withheld = 0;
+    const record = { ...facts, status: error.status, code: error.code, ...withheld };
+    if (error.code === 'ERR_TFT_HTTP_INTERNAL') {
+      this.#log.error({ ...record, err: error.cause ?? error }, error.message);
+    } else if (error.status >= 500) {
+      this.#log.warn(record, error.message);
+    } else {
+      this.#log.info(record, error.message);
+    }
+  }
+}

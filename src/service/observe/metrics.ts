@@ -1,0 +1,126 @@
+// Everything at /metrics: the engine's under Triton's names, the service's own, the process's.
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { ByteBudget } from '../admission/budget.js';
+import type { ModelHost } from '../model-host.js';
+import { EngineTotals, registerEngineMetrics } from './engine-metrics.js';
+import { gpuStatusReader, registerGpuMetrics } from './gpu-metrics.js';
+
+/** Seconds between samples of the event loop's delay. */
+const SAMPLE_SECONDS = 0.02;
+
+/** Gauges of prom-client that Prometheus's naming rules take for counters. */
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
+
+/** The service's metrics, and the places where they are counted. */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly engine: EngineTotals;
+  readonly #requests: Counter<'route' | 'method' | 'status'>;
+  readonly #durations: Histogram<'route'>;
+  readonly #refusals: Counter<'code'>;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(host: () => ModelHost, budget: ByteBudget, connections: () => Promise<number>) {
+    const registers = [this.registry];
+    this.engine = new EngineTotals(host);
+    registerEngineMetrics(this.registry, this.engine);
+    collectDefaultMetrics({ register: this.registry });
+    const readGpus = gpuStatusReader();
+    if (readGpus) void registerGpuMetrics(this.registry, readGpus).catch(() => {});
+    for (const name of MISNAMED) this.registry.removeSingleMetric(name);
+
+    this.#requests = new Counter({
+      name: 'tft_http_requests_total',
+      help: 'HTTP requests answered.',
+      labelNames: ['route', 'method', 'status'],
+      registers,
+    });
+    this.#durations = new Histogram({
+      name: 'tft_http_request_duration_seconds',
+      help: 'Time from the headers of a request to the end of its answer.',
+      labelNames: ['route'],
+      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers,
+    });
+    this.#refusals = new Counter({
+      name: 'tft_http_refusals_total',
+      help: 'HTTP requests refused, by the code in the answer.',
+      labelNames: ['code'],
+      registers,
+    });
+    const delays = new Histogram({
+      name: 'tft_event_loop_delay_seconds',
+      help: 'How late a timer of the event loop came.',
+      buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1],
+      registers,
+    });
+    let due = performance.now() + SAMPLE_SECONDS * 1000;
+    this.#timer = setInterval(() => {
+      const now = performance.now();
+      delays.observe(Math.max(0, now - due) / 1000);
+      due = now + SAMPLE_SECONDS * 1000;
+    }, SAMPLE_SECONDS * 1000).unref();
+
+    const gauge = (name: string, help: string, value: () => number | Promise<number>) =>
+      new Gauge({
+        name,
+        help,
+        registers,
+        async collect() {
+          this.set(await value());
+        },
+      });
+    gauge('tft_http_connections', 'Open connections.', connections);
+    gauge('tft_http_in_flight_bytes', 'Bytes of bodies and answers under way.', () => budget.used);
+    gauge(
+      'tft_http_in_flight_limit_bytes',
+      'The most of them before requests are refused.',
+      () => budget.limit,
+    );
+    gauge('tft_ready', '1 when requests are served, else 0.', () => (host().state.phase === 'ready' ? 1 : 0));
+    const current = () => host().current?.engine;
+    gauge(
+      'tft_queue_servers',
+      'Servers that wait for their turn.',
+      () => current()?.counters().waitingServers ?? 0,
+    );
+    gauge(
+      'tft_queue_limit_servers',
+      'The most servers that may wait.',
+      () => current()?.info.queueLimit ?? 0,
+    );
+    gauge('tft_running_batches', 'Batches that run now.', () => current()?.counters().runningBatches ?? 0);
+    new Gauge({
+      name: 'tft_model_info',
+      help: 'What serves, always 1.',
+      labelNames: ['model', 'version', 'backend', 'device', 'precision'],
+      registers,
+      collect() {
+        this.reset();
+        const model = host().current;
+        if (model === undefined) return;
+        const { backend, device, precision } = model.engine.info;
+        this.set({ model: model.name, version: model.version, backend, device, precision }, 1);
+      },
+    });
+  }
+
+  /** A request was answered. */
+  answered(route: string, method: string, status: number, seconds: number): void {
+    this.#requests.inc({ route, method, status: String(status) });
+    this.#durations.observe({ route }, seconds);
+  }
+
+  /** A request was refused. */
+  refused(code: string): void {
+    this.#refusals.inc({ code });
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+}
