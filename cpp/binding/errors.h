@@ -1,11 +1,10 @@
 // The core's errors as JavaScript errors: the only place where one becomes the other.
 #pragma once
 
-#include <napi.h>
-
 #include <string>
 #include <string_view>
 
+#include "napi_setup.h"
 #include "tft/bad_value.h"
 #include "tft/error.h"
 

@@ -351,12 +351,25 @@ Napi::Value NativeEngine::predict(const Napi::CallbackInfo& info) {
 
 /// warmup(): a promise.
 Napi::Value NativeEngine::warmup(const Napi::CallbackInfo& info) {
-  return Work::start(info.Env(), std::make_unique<WarmupWork>(*this));
+  return start_work(
+      info.Env(), [this, hold = held()] { return engine_->warmup(); },
+      [](Napi::Env env) { return env.Undefined(); });
 }
 
 /// close(): a promise; by the time it resolves everything was delivered.
 Napi::Value NativeEngine::close(const Napi::CallbackInfo& info) {
-  return Work::start(info.Env(), std::make_unique<CloseWork>(*this));
+  return start_work(
+      info.Env(),
+      [this, hold = held()] {
+        engine_->close();
+        return Result<void>();
+      },
+      [this](Napi::Env env) {
+        // Results that came while closing are still in the outbox; who awaits both sees them first.
+        environment_.deliver_all();
+        forget_memory();
+        return env.Undefined();
+      });
 }
 
 Napi::Value NativeEngine::describe_info(const Napi::CallbackInfo& info) {

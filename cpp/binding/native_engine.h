@@ -9,8 +9,6 @@
 // owner of this object looks at its arrays again when the request has ended (src/backends/tensorrt).
 #pragma once
 
-#include <napi.h>
-
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -18,6 +16,7 @@
 #include <vector>
 
 #include "arguments.h"
+#include "napi_setup.h"
 #include "outbox.h"
 #include "tft/bad_value.h"
 #include "tft/engine.h"
@@ -87,9 +86,6 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   void call_off();
   /// Blocks until what runs is done.
   void close_now();
-  TFTEngine& core() { return *engine_; }
-  /// Its memory is gone: V8 need not count it any more.
-  void forget_memory();
 
  private:
   static constexpr std::uint32_t kMostAtOnce = 256;
@@ -105,6 +101,10 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   Napi::Value describe_info(const Napi::CallbackInfo& info);
   Napi::Value describe_counters(const Napi::CallbackInfo& info);
 
+  /// Keeps the object from being collected.
+  Napi::ObjectReference held() { return Napi::Persistent(Value()); }
+  /// Its memory is gone: V8 need not count it any more.
+  void forget_memory();
   /// Makes room for so many parts.
   void begin_parts(std::size_t count);
   /// Reads the inputs in `arrays_`, and looks at every value unless they are borrowed. False, with an exception

@@ -24,6 +24,7 @@
 #include <optional>
 #include <set>
 #include <thread>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -206,5 +207,7 @@ class BatchQueue {
   Counters counters_;
   std::thread clerk_;
 };
+
+static_assert(!std::is_copy_constructible_v<BatchQueue>);
 
 }  // namespace tft

@@ -11,6 +11,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "tft/counters.h"
@@ -111,5 +112,7 @@ class TFTEngine {
   explicit TFTEngine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+static_assert(!std::is_copy_constructible_v<TFTEngine>);
 
 }  // namespace tft
