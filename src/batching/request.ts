@@ -3,11 +3,11 @@
 import { TFTError } from '../contract/errors.js';
 import { emptyValues, type TensorSpec, type Values } from '../contract/tensors.js';
 import { viewLength } from '../contract/typed-array.js';
-import { unwatchSignal, watchSignal } from './abort.js';
+import { type AbortSignalLike, unwatchSignal, watchSignal } from './abort.js';
 
 /** How a request may be called off, and where its result goes. */
 export interface RequestOptions {
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignalLike | undefined;
   readonly out?: Float32Array | undefined;
   readonly deadlineMs?: number | undefined;
   /** Whether the inputs stay as they are until the promise settles. */
@@ -64,7 +64,7 @@ export class Request {
     if (signal) watchSignal(signal, this.#fail);
     if (deadlineMs !== undefined && this.#begun === undefined) {
       this.#deadline = performance.now() + deadlineMs;
-      this.#timer = setTimeout(() => this.fail(this.#late()), Math.min(deadlineMs, LONGEST_TIMER));
+      this.#timer = setTimeout(() => this.fail(this.#late()), Math.min(deadlineMs, MAX_TIMER_MS));
     }
   }
 
@@ -160,4 +160,4 @@ export class Request {
 }
 
 /** The longest delay that setTimeout takes, about 24 days. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
