@@ -25,7 +25,8 @@ export interface Backend {
   /** What runs: a file. */
   readonly origin: string;
   /**
-   * Takes inputs that run as one request. They are copied when this returns.
+   * Takes inputs that run as one request. They are copied when this returns, unless `options.borrow` lets the backend
+   * read them until the promise settles.
    *
    * @param numbered whether an error about one of the inputs names its place in `list`.
    * @returns every output of all series in order; the predictions in `options.out` where it is given.

@@ -303,8 +303,12 @@ export interface NativeEngine {
   log?: NativeLog;
   /** Copies and checks a request, whose inputs come in the model's order; a negative deadline is none. */
   submit(deadlineMs: number, ...inputs: readonly (Float32Array | Int32Array)[]): Handle;
-  /** The same for a request in several parts: the inputs of the first part, those of the second … */
-  submitAll(deadlineMs: number, inputs: readonly (Float32Array | Int32Array)[]): Handle;
+  /**
+   * The same for a request in several parts: the inputs of the first part, those of the second … With `borrow` nothing
+   * is copied or checked here, and the list and its arrays are held until `take`: who submits must not change the list,
+   * and must see for itself then whether an array has lost its memory meanwhile.
+   */
+  submitAll(deadlineMs: number, inputs: readonly (Float32Array | Int32Array)[], borrow?: boolean): Handle;
   /**
    * Copies a result that was delivered, each output to its target, or throws it away where the first target is
    * undefined. Returns the error that came instead, if any.
