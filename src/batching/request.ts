@@ -1,11 +1,11 @@
-// One caller's wait for a result: gathers the parts, and ends early on abort, deadline or failure.
+// A request from acceptance to its result: gathers the parts, and ends early on abort, deadline or failure.
 
 import { TFTError } from '../contract/errors.js';
 import { emptyValues, type TensorSpec, type Values } from '../contract/tensors.js';
 import { viewLength } from '../contract/typed-array.js';
 import { type AbortSignalLike, unwatchSignal, watchSignal } from './abort.js';
 
-/** How a request may be called off, and where its result goes. */
+/** What cancels a request, and where its result goes. */
 export interface RequestOptions {
   readonly signal?: AbortSignalLike | undefined;
   readonly out?: Float32Array | undefined;
@@ -15,7 +15,7 @@ export interface RequestOptions {
 /** An array for each of the model's outputs, in its order: the predictions first. */
 export type Results = readonly [predictions: Float32Array, ...further: Values[]];
 
-/** A request whose inputs are copied already. */
+/** A request whose inputs have been copied. */
 export class Request {
   /** Resolves with the outputs of all series; the predictions in the caller's `out` where one was given. */
   readonly promise: Promise<Results>;
@@ -38,7 +38,7 @@ export class Request {
   /**
    * @param servers the number of series.
    * @param outputs the model's.
-   * @param withdraw takes what is still waiting of a request that failed with this error out of the queue.
+   * @param withdraw called when the request fails: removes its waiting parts from the queue.
    */
   constructor(
     servers: number,
@@ -56,7 +56,7 @@ export class Request {
     });
   }
 
-  /** Listens for the signal and, unless the request has begun at once, for the deadline. */
+  /** Starts watching the signal and, unless the request runs already, the deadline. */
   watch(): void {
     const { signal, deadlineMs } = this.#options;
     if (signal) watchSignal(signal, this.#fail);
@@ -66,7 +66,7 @@ export class Request {
     }
   }
 
-  /** Called before a part runs: false when the request's time is over, and then it has failed. */
+  /** Called before a part runs. @returns false when the deadline has passed; the request has failed then. */
   begin(): boolean {
     if (this.#begun !== undefined) return true;
     if (this.#deadline !== Infinity && performance.now() > this.#deadline) {
@@ -84,9 +84,9 @@ export class Request {
   }
 
   /**
-   * Takes the outputs of `count` series, from the request's series `from` on, out of a slab's.
+   * Copies the outputs of `count` series from a slab; the first of them is the request's series `from`.
    *
-   * @returns whether the request is answered with that.
+   * @returns whether this completes the request.
    */
   answer(outputs: readonly Values[], slot: number, from: number, count: number): boolean {
     if (this.settled) return false;
@@ -104,7 +104,7 @@ export class Request {
     return true;
   }
 
-  /** Where the outputs of all series go, for who has them all at once and then calls `finish`. */
+  /** Arrays for the outputs of all series: a backend that has them all at once fills these and calls `finish`. */
   get targets(): Results {
     this.#results ??= this.#outputs.map((tensor, index) =>
       index === 0 && this.#options.out ? this.#options.out : emptyValues(tensor, this.servers),
@@ -119,7 +119,7 @@ export class Request {
     this.#resolve(this.targets);
   }
 
-  /** @returns whether they could be copied: the caller's `out` may have lost its memory, and then this has failed. */
+  /** @returns false when the caller's `out` has been detached or resized; the request has failed then. */
   #copy(outputs: readonly Values[], slot: number, from: number, count: number): boolean {
     for (const [index, { size }] of this.#outputs.entries()) {
       const target = this.targets[index] as Values;
