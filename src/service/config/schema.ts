@@ -19,7 +19,7 @@ export const configSchema = z.strictObject({
     .string()
     .regex(/^[\w.-]{1,128}$/, 'letters, digits, dots, dashes and underlines')
     .optional()
-    .describe("the model's name in URLs and metrics; that of model.json without it"),
+    .describe("the model's name in URLs and metrics; by default the one in model.json"),
   backend: z.enum(BACKEND_CHOICES).default('auto').describe('what runs the model'),
   precision: z.enum(PRECISIONS).optional().describe('the arithmetic to run in'),
   maxBatch: count.optional().describe('the largest number of series in one run'),
@@ -48,7 +48,7 @@ export const configSchema = z.strictObject({
   tlsKey: path.optional().describe('private key, PEM'),
   http2: z.boolean().default(false).describe('speak HTTP/2 too; needs TLS'),
 
-  apiKeys: keys.describe('keys of which each request must have one'),
+  apiKeys: keys.describe('keys; each request must have one of them'),
   apiKeysFile: path.optional().describe('a file with one key a line'),
   adminKeys: keys.describe('keys that may also reload the model'),
   adminKeysFile: path.optional().describe('a file with one key a line'),
@@ -72,12 +72,12 @@ export const configSchema = z.strictObject({
 
   drainDelayMs: milliseconds
     .default(0)
-    .describe('between the stop signal and the last connection taken, for a load balancer to notice'),
-  stopTimeoutMs: milliseconds.default(30_000).describe('the time to finish what is under way at a stop'),
+    .describe('the time between the stop signal and refusing new connections, for load balancers to notice'),
+  stopTimeoutMs: milliseconds.default(30_000).describe('the time to finish what is under way when the service stops'),
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
-    .describe('the least level that is logged'),
+    .describe('the lowest level that is logged'),
   accessLog: z.boolean().default(false).describe('log each request, not only those refused'),
 });
 
