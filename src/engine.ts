@@ -164,8 +164,8 @@ export class TFTEngine {
         throw inRequest(error, index);
       }
     });
-    const servers = list.reduce((sum, inputs) => sum + inputs.batch, 0);
-    const results = await this.#submit(list, servers, options, true);
+    const series = list.reduce((sum, inputs) => sum + inputs.batch, 0);
+    const results = await this.#submit(list, series, options, true);
     let from = 0;
     return list.map(({ batch }) => {
       const start = from;
@@ -235,11 +235,11 @@ export class TFTEngine {
 
   #submit(
     list: readonly AcceptedInputs[],
-    servers: number,
+    series: number,
     options: PredictOptions,
     numbered: boolean,
   ): Promise<Results> {
-    const checked = checkPredictOptions(options, servers * this.#contract.width);
+    const checked = checkPredictOptions(options, series * this.#contract.width);
     if (checked.signal?.aborted) throw aborted(checked.signal);
     return this.#backend.submit(list, checked, numbered);
   }

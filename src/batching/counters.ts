@@ -62,11 +62,11 @@ export class Tally {
     else this.failed++;
   }
 
-  /** A batch of `servers` series has run, for this many milliseconds. */
-  ran(servers: number, milliseconds: number): void {
+  /** A batch of this many series has run, for this many milliseconds. */
+  ran(series: number, milliseconds: number): void {
     this.batches++;
-    this.servers += servers;
+    this.servers += series;
     this.busyMicroseconds += milliseconds * 1000;
-    this.batchSizes[servers] = (this.batchSizes[servers] ?? 0) + 1;
+    this.batchSizes[series] = (this.batchSizes[series] ?? 0) + 1;
   }
 }

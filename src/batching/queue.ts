@@ -64,7 +64,7 @@ export class BatchQueue implements Backend {
   readonly #turns: Turn[] = [];
   /** Turns with a batch running and more waiting. When that batch ends, the turn goes to the back of #turns. */
   readonly #resting: Turn[] = [];
-  #waitingServers = 0;
+  #waitingSeries = 0;
   #waitingBatches = 0;
   #runningBatches = 0;
   #closed: { promise: Promise<void>; resolve: () => void } | undefined;
@@ -87,14 +87,14 @@ export class BatchQueue implements Backend {
 
   submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Results> {
     if (this.#closed) throw new TFTError('ERR_TFT_CLOSED', 'the engine is closed');
-    let servers = 0;
-    for (const inputs of list) servers += inputs.batch;
-    this.#refuseWhenFull(servers);
-    const places = this.#placesFor(servers);
+    let series = 0;
+    for (const inputs of list) series += inputs.batch;
+    this.#refuseWhenFull(series);
+    const places = this.#placesFor(series);
     const begin = performance.now();
     this.#pack(list, places, numbered);
     this.#tally.inputMicroseconds += (performance.now() - begin) * 1000;
-    const request = new Request(servers, this.#contract.tensors.outputs, options, ({ code }) => {
+    const request = new Request(series, this.#contract.tensors.outputs, options, ({ code }) => {
       this.#tally.ended(code);
       this.#withdraw(request, places);
     });
@@ -109,7 +109,7 @@ export class BatchQueue implements Backend {
     return {
       ...this.#tally,
       batchSizes: [...this.#tally.batchSizes],
-      waitingServers: this.#waitingServers,
+      waitingServers: this.#waitingSeries,
       runningBatches: this.#runningBatches,
     };
   }
@@ -127,40 +127,40 @@ export class BatchQueue implements Backend {
   }
 
   /** The limit is on waiting series: while nothing waits, a request of any size is accepted. */
-  #refuseWhenFull(servers: number): void {
-    if (this.#waitingServers === 0) return;
+  #refuseWhenFull(series: number): void {
+    if (this.#waitingSeries === 0) return;
     // A batch that lost a request to an abort is no longer full, so the number of batches has its own limit.
-    const batches = this.#waitingBatches + Math.ceil(servers / this.maxBatch);
+    const batches = this.#waitingBatches + Math.ceil(series / this.maxBatch);
     const maxBatches = 2 * Math.ceil(this.#limit / this.maxBatch) + 1;
-    if (this.#waitingServers + servers > this.#limit || batches > maxBatches) {
+    if (this.#waitingSeries + series > this.#limit || batches > maxBatches) {
       this.#tally.refused++;
       throw new TFTError(
         'ERR_TFT_QUEUE_FULL',
-        `${this.#waitingServers} series are waiting and ${servers} more would exceed the limit of ` +
+        `${this.#waitingSeries} series are waiting and ${series} more would exceed the limit of ` +
           `${this.#limit}; try again later or raise queueLimit`,
-        { details: { waiting: this.#waitingServers, servers, limit: this.#limit } },
+        { details: { waiting: this.#waitingSeries, servers: series, limit: this.#limit } },
       );
     }
   }
 
-  /** Where a request of `servers` series goes. A batch that is new here is not in the queue yet. */
-  #placesFor(servers: number): Place[] {
+  /** Where a request of this many series goes. A batch that is new here is not in the queue yet. */
+  #placesFor(series: number): Place[] {
     const idle = this.#waitingBatches > 0 ? 0 : this.#runner.lanes - this.#runningBatches;
-    const lanes = Math.max(1, Math.min(idle, servers));
+    const lanes = Math.max(1, Math.min(idle, series));
     // As few rounds as possible, each over all of those lanes.
-    const parts = Math.min(servers, lanes * Math.ceil(servers / this.maxBatch / lanes));
+    const parts = Math.min(series, lanes * Math.ceil(series / this.maxBatch / lanes));
     if (parts > 1) {
       const turn: Turn = { waiting: [], running: 0 };
       return Array.from({ length: parts }, (_, index) => {
-        const from = Math.floor((servers * index) / parts);
-        const count = Math.floor((servers * (index + 1)) / parts) - from;
+        const from = Math.floor((series * index) / parts);
+        const count = Math.floor((series * (index + 1)) / parts) - from;
         return { batch: this.#emptyBatch(turn), slot: 0, from, count };
       });
     }
     const last = this.#shared.waiting.at(-1);
-    const hasRoom = last !== undefined && last.filled + servers <= this.#maxGathered;
+    const hasRoom = last !== undefined && last.filled + series <= this.#maxGathered;
     const batch = hasRoom ? last : this.#emptyBatch(this.#shared);
-    return [{ batch, slot: batch.filled, from: 0, count: servers }];
+    return [{ batch, slot: batch.filled, from: 0, count: series }];
   }
 
   #emptyBatch(turn: Turn): Batch {
@@ -196,7 +196,7 @@ export class BatchQueue implements Backend {
       batch.pieces.push({ request, from, count, slot });
       batch.filled += count;
     }
-    this.#waitingServers += request.servers;
+    this.#waitingSeries += request.series;
   }
 
   /** Removes those parts of a request from their batches that have not begun to run. */
@@ -209,7 +209,7 @@ export class BatchQueue implements Backend {
       batch.pieces.splice(index, 1);
       for (const behind of batch.pieces.slice(index)) behind.slot -= piece.count;
       batch.filled -= piece.count;
-      this.#waitingServers -= piece.count;
+      this.#waitingSeries -= piece.count;
       if (batch.filled === 0) {
         this.#leave(batch);
         this.#slabs.give(batch.slab);
@@ -245,7 +245,7 @@ export class BatchQueue implements Backend {
     turn.running++;
     this.#leave(batch);
     if (turn.waiting.length > 0 && remove(this.#turns, turn)) this.#resting.push(turn);
-    this.#waitingServers -= batch.filled;
+    this.#waitingSeries -= batch.filled;
     batch.begun = true;
     const tally = this.#tally;
     const begin = performance.now();

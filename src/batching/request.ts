@@ -19,7 +19,7 @@ export type Results = readonly [predictions: Float32Array, ...further: Values[]]
 export class Request {
   /** Resolves with the outputs of all series; the predictions in the caller's `out` where one was given. */
   readonly promise: Promise<Results>;
-  readonly servers: number;
+  readonly series: number;
   /** Whether the promise has settled; nothing is written to `out` afterwards. */
   settled = false;
   readonly #outputs: readonly TensorSpec[];
@@ -36,17 +36,17 @@ export class Request {
   #timer: NodeJS.Timeout | undefined;
 
   /**
-   * @param servers the number of series.
+   * @param series the number of series.
    * @param outputs the model's.
    * @param withdraw called when the request fails: removes its waiting parts from the queue.
    */
   constructor(
-    servers: number,
+    series: number,
     outputs: readonly TensorSpec[],
     options: RequestOptions,
     withdraw: (error: TFTError) => void,
   ) {
-    this.servers = servers;
+    this.series = series;
     this.#outputs = outputs;
     this.#options = options;
     this.#withdraw = withdraw;
@@ -90,7 +90,7 @@ export class Request {
    */
   answer(outputs: readonly Values[], slot: number, from: number, count: number): boolean {
     if (this.settled) return false;
-    const whole = this.#results === undefined && count === this.servers && this.#options.out === undefined;
+    const whole = this.#results === undefined && count === this.series && this.#options.out === undefined;
     if (whole) {
       this.#results = this.#outputs.map(({ size }, index) =>
         (outputs[index] as Values).slice(slot * size, (slot + count) * size),
@@ -99,7 +99,7 @@ export class Request {
       return false;
     }
     this.#answered += count;
-    if (this.#answered < this.servers) return false;
+    if (this.#answered < this.series) return false;
     this.finish();
     return true;
   }
@@ -107,7 +107,7 @@ export class Request {
   /** Arrays for the outputs of all series: a backend that has them all at once fills these and calls `finish`. */
   get targets(): Results {
     this.#results ??= this.#outputs.map((tensor, index) =>
-      index === 0 && this.#options.out ? this.#options.out : emptyValues(tensor, this.servers),
+      index === 0 && this.#options.out ? this.#options.out : emptyValues(tensor, this.series),
     ) as unknown as Results;
     return this.#results;
   }
@@ -123,7 +123,7 @@ export class Request {
   #copy(outputs: readonly Values[], slot: number, from: number, count: number): boolean {
     for (const [index, { size }] of this.#outputs.entries()) {
       const target = this.targets[index] as Values;
-      if (viewLength(target) !== this.servers * size) {
+      if (viewLength(target) !== this.series * size) {
         this.fail(
           new TFTError('ERR_TFT_OUTPUT_BUFFER', '`out` was detached or resized while the request waited'),
         );

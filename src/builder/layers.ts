@@ -68,6 +68,6 @@ export function readLayers(inspector: string): Layer[] {
 export function countLayers(layers: readonly Layer[], by: 'type' | 'precision'): [string, number][] {
   const counts = new Map<string, number>();
   for (const layer of layers)
-    counts.set(layer[by] || 'not told', (counts.get(layer[by] || 'not told') ?? 0) + 1);
+    counts.set(layer[by] || 'unknown', (counts.get(layer[by] || 'unknown') ?? 0) + 1);
   return [...counts].sort((a, b) => b[1] - a[1]);
 }

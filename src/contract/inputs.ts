@@ -267,7 +267,7 @@ function differentBatches(tensors: readonly TensorSpec[], arrays: readonly Value
 
 function invalidValueError({ tensor, largestCodes, channels }: Rule, index: number, found: number): TFTError {
   const { key, size } = tensor;
-  const server = Math.floor(index / size);
+  const series = Math.floor(index / size);
   const step = Math.floor((index % size) / tensor.channels);
   const at = index % tensor.channels;
   const channel = channels[at];
@@ -282,8 +282,8 @@ function invalidValueError({ tensor, largestCodes, channels }: Rule, index: numb
   return inputError(
     largest === undefined ? 'ERR_TFT_INPUT_VALUE' : 'ERR_TFT_INPUT_CATEGORY',
     (spell) =>
-      `${spell(key)}[${index}] (series ${server}, step ${step}, ${of}) is ${found}; ${expected} is expected`,
-    { tensor: key, index, server, step, channel, found, expected },
+      `${spell(key)}[${index}] (series ${series}, step ${step}, ${of}) is ${found}; ${expected} is expected`,
+    { tensor: key, index, server: series, step, channel, found, expected },
   );
 }
 

@@ -89,10 +89,10 @@ export class TensorRtBackend implements Backend {
   submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Results> {
     this.#refuseWhenClosed();
     const { signal, out, deadlineMs = -1 } = options;
-    let servers = 0;
-    for (const { batch } of list) servers += batch;
+    let series = 0;
+    for (const { batch } of list) series += batch;
     const handle = this.#send(list, deadlineMs, numbered);
-    const request = new Request(servers, this.#contract.tensors.outputs, { signal, out }, () =>
+    const request = new Request(series, this.#contract.tensors.outputs, { signal, out }, () =>
       this.#native.cancel(handle),
     );
     this.#requests[handle] = request;

@@ -73,7 +73,9 @@ export const configSchema = z.strictObject({
   drainDelayMs: milliseconds
     .default(0)
     .describe('the time between the stop signal and refusing new connections, for load balancers to notice'),
-  stopTimeoutMs: milliseconds.default(30_000).describe('the time to finish what is under way when the service stops'),
+  stopTimeoutMs: milliseconds
+    .default(30_000)
+    .describe('the time to finish what is under way when the service stops'),
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
     .default('info')

@@ -29,12 +29,12 @@ export function fromNumbers(spec: TensorSpec, numbers: Numbers): Values {
 export function checkNesting(spec: TensorSpec, { shape, length }: Numbers): void {
   const { steps, channels } = spec;
   const found = shape.join(',');
-  const servers = length / (steps * channels);
+  const series = length / (steps * channels);
   const fits =
     shape.length === 1 ||
     found === `${steps},${channels}` ||
-    found === `${servers},${steps * channels}` ||
-    found === `${servers},${steps},${channels}`;
+    found === `${series},${steps * channels}` ||
+    found === `${series},${steps},${channels}`;
   if (!fits) {
     throw badBody(
       `${spec.name} has the shape [${shape.join(', ')}]; [series, ${steps}, ${channels}], or the same numbers in ` +

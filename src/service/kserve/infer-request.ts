@@ -102,14 +102,14 @@ function checkDeclaration(spec: TensorSpec, { datatype, shape }: Record<string, 
   if (datatype !== expected) {
     throw badBody(`input '${name}': datatype is ${quote(datatype)}, ${expected} is expected`);
   }
-  const [servers, ...rest] = Array.isArray(shape) ? (shape as unknown[]) : [];
+  const [series, ...rest] = Array.isArray(shape) ? (shape as unknown[]) : [];
   const fits = rest.length === 2 && rest[0] === steps && rest[1] === channels;
-  if (!fits || typeof servers !== 'number' || !Number.isSafeInteger(servers) || servers < 1) {
+  if (!fits || typeof series !== 'number' || !Number.isSafeInteger(series) || series < 1) {
     throw badBody(
       `input '${name}': shape is ${quote(shape)}, [series, ${steps}, ${channels}] with at least one series is expected`,
     );
   }
-  return servers * steps * channels;
+  return series * steps * channels;
 }
 
 function fromJson(spec: TensorSpec, place: unknown, { tensors }: Scanned, length: number): Values {

@@ -131,11 +131,11 @@ function timeoutOf({ headers }: FastifyRequest): number | undefined {
 
 function refuseLargeBatch(inputs: ForecastInputs, { tensors }: ServedModel, most: number): void {
   const [first] = tensors.inputs as [TensorSpec];
-  const servers = valuesOf(inputs, first).length / first.size;
-  if (servers <= most) return;
+  const series = valuesOf(inputs, first).length / first.size;
+  if (series <= most) return;
   throw refusal(
     'ERR_TFT_HTTP_TOO_LARGE',
-    `the request has ${Math.floor(servers)} series; at most ${most} are allowed in one request. Send several`,
+    `the request has ${Math.floor(series)} series; at most ${most} are allowed in one request. Send several`,
   );
 }
 
