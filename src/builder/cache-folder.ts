@@ -1,9 +1,9 @@
-// Where engines are kept, and what went wrong when they cannot be.
+// The folder that engines are kept in, and the errors if it cannot be used.
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { TFTError } from '../contract/errors.js';
 
-/** The folder of engines: the option's, else TFT_CACHE's, else XDG_CACHE_HOME's, else ~/.cache's. */
+/** The folder of engines: in `option`, else in TFT_CACHE, else `tft-tensorrt` in XDG_CACHE_HOME or ~/.cache. */
 export function engineFolder(option?: string): string {
   const { TFT_CACHE, XDG_CACHE_HOME } = process.env;
   const root = option || TFT_CACHE || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'tft-tensorrt');
@@ -17,10 +17,10 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'the permission is missing',
   EPERM: 'it is not permitted',
   ENOTDIR: 'a part of its path is no folder',
-  ENOENT: 'it is not there and cannot be made',
+  ENOENT: 'it does not exist and cannot be created',
 };
 
-/** An error of the file system as one of the cache; others as they are. */
+/** Turns an error of the file system into ERR_TFT_CACHE; returns other errors as they are. */
 export function cacheError(error: unknown, folder: string): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
   if (!(error instanceof Error) || error instanceof TFTError || code === undefined) return error;

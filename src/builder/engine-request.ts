@@ -1,5 +1,5 @@
-// What a TensorRT engine is asked for with. The options of TFTEngine.load and of buildEngine are such requests as they
-// are; what they leave open is settled here, when it is needed.
+// A request for a TensorRT engine. The options of TFTEngine.load and of buildEngine are such requests as they are; the
+// functions here resolve what a request leaves open.
 import type { Log } from '../contract/log.js';
 import type { Precision } from '../contract/names.js';
 import { type BuildOptions, type CompleteBuildOptions, completeBuildOptions } from './build-options.js';
@@ -8,7 +8,7 @@ import { engineFolder } from './cache-folder.js';
 import { precisionOfOnnx } from './onnx-source.js';
 import type { OnBuildProgress } from './progress.js';
 
-/** An engine that is wanted; see LoadOptions for what each field means. */
+/** A request for an engine; see LoadOptions for the fields. */
 export interface EngineRequest {
   readonly model: BuildableModel;
   readonly precision?: Precision | undefined;
@@ -29,12 +29,12 @@ export interface EngineRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The precision: the one asked for, else the ONNX file's own. */
+/** The precision that was asked for, else the ONNX file's own. */
 export function precisionOfRequest({ model, precision }: EngineRequest): Precision {
   return precision ?? precisionOfOnnx(model);
 }
 
-/** The folder that keeps the engine; undefined where none is kept. */
+/** The folder of the cache; undefined if the engine is not to be cached. */
 export function folderOfRequest({ cache }: EngineRequest): string | undefined {
   return cache === false ? undefined : engineFolder(cache);
 }

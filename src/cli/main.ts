@@ -1,11 +1,11 @@
 #!/usr/bin/env node
-// Entry of the command `tft`. The process is left to end by itself: output still in a pipe is not cut off.
+// Entry point of the command `tft`. It does not call process.exit(), which would cut off output that is still in a pipe.
 import { processConsole } from './console.js';
 import { FAILED } from './exit-codes.js';
 import { runProgram } from './program.js';
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // A reader that has seen enough, as in `tft predict … | head`, is no failure.
+  // A reader that stops reading, as in `tft predict … | head`, is not an error.
   if (error.code === 'EPIPE') return;
   process.stderr.write(`tft: the output cannot be written: ${error.message} (ERR_TFT_FILE)\n`);
   process.exitCode = FAILED;

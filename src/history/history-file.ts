@@ -1,5 +1,5 @@
-// A history file's rows into a FleetHistory: columns found by the header or a column map, numbers and times read
-// strictly, errors with their line.
+// Reads a history file into a FleetHistory. Columns are found by the header or a column map, numbers and times are parsed
+// strictly, and errors name their line.
 import type { Readable } from 'node:stream';
 import { TFTError } from '../contract/errors.js';
 import type { ColumnMap } from './column-map.js';
@@ -11,11 +11,11 @@ import type { HistoryModel } from './windows.js';
 
 /** Options of {@link readHistory}. */
 export interface ReadHistoryOptions extends FleetHistoryOptions {
-  /** How the file's columns become the model's metrics; without it they have the metrics' own names. */
+  /** How the file's columns become the model's metrics. Without it columns have the metrics' names. */
   map?: ColumnMap | undefined;
-  /** Only rows of these servers; the others' values are not even looked at. */
+  /** Read only rows of these servers. The values of other rows are not checked. */
   servers?: readonly string[] | undefined;
-  /** Called now and then with the bytes read, and the file's size if it is a file. */
+  /** Called repeatedly with the number of bytes read, and with the size if the source is a file. */
   onProgress?: ((bytes: number, total: number | undefined) => void) | undefined;
 }
 
@@ -120,11 +120,11 @@ function rowReader(
   };
 }
 
-/** NaN for an empty field, undefined for what is no finite decimal number. */
+/** @returns NaN for an empty field, undefined if the field is not a finite decimal number. */
 function readNumber(text: string): number | undefined {
   const value = Number(text);
   if (value === 0 && text.trim() === '') return Number.NaN;
-  // Number() also takes 0x10, 0b1 and 0o7, which in a history are damage.
+  // Number() also accepts 0x10, 0b1 and 0o7, which are errors in a history.
   const radix = text.charCodeAt(0) === ZERO && text.charCodeAt(1) > NINE && /^0[xbo]/i.test(text);
   return Number.isFinite(value) && !radix ? value : undefined;
 }

@@ -1,5 +1,5 @@
-// FleetHistory: rows of a fleet's metrics, added one at a time in any order, and from them the four arrays that
-// the model reads for every server, with a report of what had to be filled or left out.
+// FleetHistory: collects rows of a fleet's metrics, in any order, and makes the model's four input arrays of them for every
+// server, with a report of what was filled or left out.
 
 import { TFTError } from '../contract/errors.js';
 import { emptyInputs, type ForecastInputs, sliceInputs } from '../contract/inputs.js';
@@ -18,28 +18,28 @@ export interface HistoryRow {
   server_name: string;
   profile?: string | undefined;
   status?: string | undefined;
-  /** Categories of a model that has others than profile and status, by name. */
+  /** Values of further categories by name, for a model that has others than profile and status. */
   categories?: Readonly<Record<string, string | undefined>> | undefined;
-  /** All of the model's metrics by name, raw units; null where nothing was measured. */
+  /** All of the model's metrics by name, in raw units; null for a missing measurement. */
   metrics: Readonly<Record<string, number | null>>;
 }
 
 /** Options of {@link FleetHistory}. */
 export interface FleetHistoryOptions {
-  /** Gaps of up to this many minutes are filled with the row before; 60 unless said otherwise. */
+  /** Gaps of up to this many minutes are filled with the row before them; 60 by default. */
   maxGapMinutes?: number | undefined;
-  /** Rows after this time are left out: a forecast as it would have been made then. */
+  /** Rows after this time are ignored, so that forecasts are those that would have been made then. */
   until?: Date | number | string | undefined;
   /**
-   * Called with each complete window once no later row can belong to its last step, and by `finish` with each
-   * server's last; `make` copies it. For rows in order of time within each server.
+   * Called with each complete window as soon as no later row can belong to its last step, and by `finish` with the last
+   * window of each server; `make` copies the window. Rows must be in order of time within each server.
    */
   onWindow?: ((make: () => ForecastInputs) => void) | undefined;
 }
 
 /** Options of {@link FleetHistory.windows}. */
 export interface WindowsOptions {
-  /** The forecasts' common 'now'; without it each server's is its own newest row. */
+  /** The time from which all servers are forecast. Without it each server is forecast from its newest row. */
   at?: Date | number | string | undefined;
   /** Only these servers. */
   servers?: readonly string[] | undefined;
@@ -53,10 +53,10 @@ const byName = new Intl.Collator('en', { numeric: true });
 /**
  * Collects the rows of a fleet and makes the model's inputs of them.
  *
- * Rows may come in any order and of any number of servers. Each is put on the model's grid (multiples of
- * `stepMinutes` in UTC, the nearest one). Of rows that share a step the latest counts; of two with the very same
- * time the one added last. Only the steps that a window can still use are held: about 21 kB a server for the
- * default model, however long the history.
+ * Rows may be added in any order and for any number of servers. Each row is assigned to the nearest step of the model's
+ * grid (multiples of `stepMinutes` in UTC). Of rows that share a step the latest is used; of rows with the same time, the
+ * one added last. Only steps that a window can still use are kept: about 21 kB a server for the default model, however
+ * long the history.
  */
 export class FleetHistory {
   readonly #model: HistoryModel;
@@ -144,12 +144,12 @@ export class FleetHistory {
   }
 
   /**
-   * Adds one row without an object for it: what a reader of long files calls.
+   * Adds one row without making an object for it. Readers of long files use this.
    *
    * @param time milliseconds since 1970.
-   * @param metrics in the model's order; NaN where nothing was measured. Copied.
-   * @param categories in the model's order; undefined or '' where unknown.
-   * @throws TFTError ERR_TFT_HISTORY_VALUE for a time that is none or a value that no float32 holds.
+   * @param metrics in the model's order; NaN for a missing measurement. They are copied.
+   * @param categories in the model's order; undefined or '' if unknown.
+   * @throws TFTError ERR_TFT_HISTORY_VALUE for an invalid time or a value outside the range of float32.
    */
   record(
     server: string,
@@ -159,7 +159,7 @@ export class FleetHistory {
   ): void {
     this.#rows++;
     if (!Number.isFinite(time)) throw badValue(`row ${this.#rows}`, 'timestamp', time, 'a time');
-    // Before the check of time, so that a server with nothing but later rows is refused by name.
+    // Done before the time is checked, so that a server whose rows are all later is refused by name.
     const series = this.#series(server);
     if (time > this.#until) return;
     for (let index = 0; index < this.#shape.metrics; index++) {
@@ -177,7 +177,7 @@ export class FleetHistory {
     if (fate !== 'kept') this.#report.count(fate, server, time);
   }
 
-  /** Says that no more rows come: each server's last window is told to `onWindow`. */
+  /** Declares that there are no more rows: calls `onWindow` with each server's last window. */
   finish(): void {
     if (this.#onWindow) for (const series of this.#servers.values()) this.#emitWindow(series);
   }
@@ -185,9 +185,9 @@ export class FleetHistory {
   /**
    * Makes every server's window: the model's encoder length up to 'now', and the calendar of the horizon.
    *
-   * A server whose history is too short is refused in the result, the others are there all the same.
+   * A server whose history is too short is listed as refused and does not affect the others.
    *
-   * @throws TFTError ERR_TFT_HISTORY_EMPTY when there are no rows at all, ERR_TFT_OPTION for a bad `at`.
+   * @throws TFTError ERR_TFT_HISTORY_EMPTY if there are no rows at all; ERR_TFT_OPTION for an invalid `at`.
    */
   windows(options: WindowsOptions = {}): FleetWindows {
     if (this.#rows === 0 && options.servers === undefined) {
@@ -251,7 +251,7 @@ export class FleetHistory {
     let series = this.#servers.get(server);
     if (series === undefined) {
       series = new ServerSeries(this.#shape);
-      // Copied, because a name cut out of a file's text would keep that whole piece of text in memory.
+      // Copied, because a name that is a slice of a file's text would keep that whole chunk of text in memory.
       this.#servers.set(Buffer.from(server).toString(), series);
     }
     return series;

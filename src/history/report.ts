@@ -1,11 +1,11 @@
-// What was filled, merged, left out or doubtful in a history, counted while rows come in and told at the end.
+// Counts what is filled, merged, left out or doubtful in a history while rows are added, and reports it at the end.
 import type { Metric } from '../contract/model.js';
 import type { UnknownCategory } from './category-codes.js';
 import type { RowFate } from './server-series.js';
 import { formatTimestamp } from './timestamp.js';
 import type { HistoryWarning, ServerWindow } from './windows.js';
 
-/** What {@link HistoryReport.warnings} looks at. */
+/** The data that {@link HistoryReport.warnings} needs. */
 export interface ReportContext {
   readonly servers: readonly ServerWindow[];
   readonly metrics: readonly Metric[];
@@ -18,7 +18,7 @@ type CountedFate = Exclude<RowFate, 'kept' | 'old'>;
 
 interface Tally {
   count: number;
-  /** The first one met. */
+  /** The first case. */
   example: string;
 }
 
@@ -30,7 +30,7 @@ export class HistoryReport {
     this.#stepMinutes = stepMinutes;
   }
 
-  /** Counts a row that was not simply kept. Rows too old to matter are no news. */
+  /** Counts a row that was not simply kept. Rows that are too old to be used are not reported. */
   count(fate: RowFate, server: string, time: number): void {
     if (fate === 'kept' || fate === 'old') return;
     this.#add(fate, () => `${server} at ${formatTimestamp(time)}`);

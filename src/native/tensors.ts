@@ -4,7 +4,7 @@ import type { ModelDescription } from '../contract/model.js';
 import { INPUTS, PREDICTIONS } from '../contract/names.js';
 import type { NativeTensor } from './addon.js';
 
-/** @throws TFTError ERR_TFT_UNSUPPORTED for a model with further tensors: the native side has room for these. */
+/** @throws TFTError ERR_TFT_UNSUPPORTED for a model with further tensors, which the native side does not take yet. */
 export function nativeTensors(model: Pick<ModelDescription, 'name' | 'inputs' | 'outputs'>): {
   inputs: NativeTensor[];
   output: NativeTensor;

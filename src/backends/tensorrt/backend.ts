@@ -1,5 +1,5 @@
-// The backend for NVIDIA GPUs: hands requests to the native engine and its answers to who waits. What waits, what
-// runs together and what is late is decided there (cpp/engine).
+// The backend for NVIDIA GPUs: submits requests to the native engine and settles the callers' promises. Queueing,
+// batching and deadlines are the C++ core's.
 import { setImmediate } from 'node:timers/promises';
 import type { Backend, BackendInfo } from '../../batching/backend.js';
 import type { EngineCounters } from '../../batching/counters.js';
@@ -17,15 +17,15 @@ import type { LoadRequest } from '../load-request.js';
 
 /** A plan to run. */
 export interface PlanToRun {
-  /** Where TensorRT reads it. */
+  /** The file that TensorRT reads. */
   readonly path: string;
-  /** What to say of where it is from, if not the path. */
+  /** Shown instead of the path as the engine's origin. */
   readonly origin?: string | undefined;
   readonly engine: 'file' | 'cache' | 'built';
   readonly precision: Precision | 'unknown';
 }
 
-/** No bound for the codes of a category whose vocabulary is not known. */
+/** The number of codes of a category whose vocabulary is not known: no limit. */
 const ANY_CODE = 2 ** 31 - 1;
 
 /** A request under way. */
@@ -130,7 +130,7 @@ export class TensorRtBackend implements Backend {
   counters(): EngineCounters {
     const { copyInMicroseconds, runMicroseconds, copyOutMicroseconds, ...counters } = this.#native.counters();
     const { accepted, succeeded, failed, cancelled, expired, refused, servers, batches } = counters;
-    // The core times batches; a request's share of them is taken to be the average.
+    // The core times batches, not requests. Each request is taken to share its batch with the average number of others.
     const shared = batches === 0 ? 0 : Math.max(1, succeeded / batches);
     return {
       accepted,
@@ -155,11 +155,11 @@ export class TensorRtBackend implements Backend {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#native.close();
-    // Everything is answered; let those who wait for it go on before who waits for the end.
+    // All results are delivered. Yield once so that their awaiters run before whoever awaits close().
     await setImmediate();
   }
 
-  /** The native engine closes in another thread, a moment later. */
+  /** The native engine closes in another thread and may still accept requests for a moment. */
   #refuseWhenClosed(): void {
     if (this.#closed) throw new TFTError('ERR_TFT_CLOSED', 'the engine is closed');
   }

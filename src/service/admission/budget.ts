@@ -1,7 +1,7 @@
-// The bytes of requests and answers that are under way, with a limit: memory is refused before it grows.
+// Limits the bytes of requests and answers that are under way, so that memory cannot grow without bound.
 import { refusal } from '../http/http-error.js';
 
-/** Counts bytes in flight, of bodies that arrive and of answers that wait for their readers. */
+/** Counts the bytes of bodies that are arriving and of answers that clients have not read yet. */
 export class ByteBudget {
   readonly limit: number;
   #used = 0;
@@ -10,12 +10,12 @@ export class ByteBudget {
     this.limit = limit;
   }
 
-  /** Bytes in flight now. */
+  /** The bytes that are under way now. */
   get used(): number {
     return this.#used;
   }
 
-  /** @throws HttpError ERR_TFT_HTTP_OVERLOADED when nothing is left. */
+  /** @throws HttpError ERR_TFT_HTTP_OVERLOADED if the limit is reached. */
   refuseWhenSpent(): void {
     if (this.#used >= this.limit) {
       throw refusal(

@@ -1,5 +1,5 @@
-// Puts the service's settings together: flags over environment over file over defaults, each mistake named with the
-// key and the place that it came from.
+// Combines the service's settings: flags override the environment, which overrides the file, which overrides the defaults.
+// Each error names the key and where its value came from.
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { TFTError } from '../../contract/errors.js';
@@ -7,7 +7,7 @@ import { configSchema, SECRET, type ServiceConfig, type Setting, settings } from
 
 /** Where settings come from. */
 export interface ConfigSources {
-  /** As text, by key: what the command line says. */
+  /** The values of the command line, as text, by key. */
   readonly flags?: Readonly<Record<string, string | boolean | undefined>>;
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** A JSON file of settings by key. Paths in it are relative to its folder. */
@@ -15,7 +15,7 @@ export interface ConfigSources {
   readonly defaults?: Partial<ServiceConfig>;
 }
 
-/** The environment's variable that names the file. */
+/** The environment variable with the path of the file. */
 const FILE_VARIABLE = 'TFT_SERVE_CONFIG';
 const PREFIX = 'TFT_SERVE_';
 const PATHS = [
@@ -71,7 +71,7 @@ export function readConfig(sources: ConfigSources): ServiceConfig {
   return result.data;
 }
 
-/** The settings as JSON that may be shown: keys are counted, not written. */
+/** The settings as JSON for showing. API keys are replaced by their number. */
 export function printableConfig(config: ServiceConfig): string {
   const masked = Object.fromEntries(
     Object.entries(config).map(([key, value]) =>
@@ -102,7 +102,7 @@ function readFile(path: string): Record<string, unknown> {
   return content as Record<string, unknown>;
 }
 
-/** A text that is none of the kind goes on as it is, and the schema says what is wrong with it. */
+/** Parses a setting's text. Text that cannot be parsed is passed on, and the schema reports what is wrong with it. */
 function fromText({ kind }: Setting, text: string): unknown {
   if (kind === 'number') return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
   if (kind === 'list') return text.split(',').map((item) => item.trim());
@@ -120,7 +120,7 @@ function fromText({ kind }: Setting, text: string): unknown {
   return text;
 }
 
-/** A setting misspelt must not be a setting ignored. */
+/** Refuses unknown settings, so that a misspelt one is never silently ignored. */
 function refuseUnknownVariables(environment: Readonly<Record<string, string | undefined>>): void {
   const known = new Set<string>([FILE_VARIABLE, ...settings.map(({ variable }) => variable)]);
   const unknown = Object.keys(environment).find((name) => name.startsWith(PREFIX) && !known.has(name));

@@ -1,5 +1,5 @@
-// Reads a request's body: unpacked as Content-Encoding says, within limits of size and time, and laid out in memory
-// so that what follows a header of JSON can be used as typed arrays without a copy.
+// Reads a request's body: decompressed according to Content-Encoding, within limits of size and time, and aligned in memory
+// so that the bytes after a JSON header can be used as typed arrays without a copy.
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { ByteBudget } from '../admission/budget.js';
@@ -9,17 +9,17 @@ import { badBody, type HttpError, refusal } from './http-error.js';
 /** How a body is to be read. */
 export interface BodyRules {
   readonly encoding: string | undefined;
-  /** The header Content-Length, where there is one. */
+  /** The header Content-Length, if there is one. */
   readonly length: string | undefined;
-  /** The most bytes, both as sent and unpacked. */
+  /** The largest number of bytes, both as sent and decompressed. */
   readonly most: number;
-  /** Milliseconds that it may take to arrive. */
+  /** The milliseconds within which the body must arrive. */
   readonly timeoutMs: number;
-  /** Where the byte at this place must lie on a multiple of four in memory. */
+  /** The index of the byte that must be at a multiple of four in memory. */
   readonly aligned: number;
 }
 
-/** A body. Until `release` it holds its bytes of the budget and its memory; nothing may look at it afterwards. */
+/** A body. It occupies its budget and memory until `release`; its bytes must not be used afterwards. */
 export interface Body {
   readonly bytes: Buffer;
   release(): void;
@@ -38,7 +38,7 @@ export function readBody(
   return new Promise((resolve, reject) => {
     const { most, timeoutMs } = rules;
     budget.refuseWhenSpent();
-    // Refused before a byte of it is read.
+    // Refused before any of the body is read.
     if (Number(rules.length ?? 0) > most) throw tooLarge(most);
     const unpacker = unpackerFor(rules.encoding);
     const source = unpacker ?? request;
@@ -68,12 +68,12 @@ export function readBody(
       if (over) return;
       stop();
       budget.give(held);
-      // What still comes is thrown away, so that the answer can be read.
+      // The rest of the body is discarded, so that the client can read the answer.
       request.resume();
       reject(error);
     };
     const gone = () => {
-      // A body that has arrived in full closes too, while it is still being unpacked.
+      // The stream of a complete body also closes, even while it is still being decompressed.
       if (request.readableEnded) return;
       fail(refusal('ERR_TFT_HTTP_GONE', 'the client went away before its request was complete'));
     };
@@ -126,7 +126,7 @@ export function readBody(
   });
 }
 
-/** The end of a packed body that is cut off is an error in all three. */
+/** For all three encodings a truncated body is an error. */
 function unpackerFor(encoding: string | undefined) {
   switch (encoding?.trim().toLowerCase()) {
     case undefined:
@@ -149,7 +149,7 @@ function unpackerFor(encoding: string | undefined) {
   }
 }
 
-/** The body in one piece, and what it took. One that came in one piece and lies well is not copied. */
+/** Joins the chunks of a body. A single chunk that is aligned already is not copied. */
 function layOut(
   chunks: readonly Buffer[],
   size: number,
@@ -177,7 +177,7 @@ function tooLarge(most: number): HttpError {
   );
 }
 
-/** How many bytes of JSON a binary request begins with: the header Inference-Header-Content-Length. */
+/** The number of bytes of JSON before the binary tensors: the header Inference-Header-Content-Length. */
 export function headerLength(value: string | string[] | undefined, most: number): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== 'string' || !/^\d{1,15}$/.test(value)) {

@@ -1,10 +1,10 @@
-// The service's log: a line of JSON for each event, to standard output, and never a flood of them.
+// The service's log: one line of JSON for each event, on standard output, at a limited rate.
 import pino from 'pino';
 import type { HttpError } from '../http/http-error.js';
 
 export type ServiceLog = pino.Logger;
 
-/** Refusals of one code that are written each second; the rest is counted. */
+/** The number of refusals of one code that are logged each second. The others are only counted. */
 const LINES_A_SECOND = 5;
 
 export function makeLog(level: string, destination?: pino.DestinationStream): ServiceLog {
@@ -17,7 +17,7 @@ export function makeLog(level: string, destination?: pino.DestinationStream): Se
   return destination === undefined ? pino(options) : pino(options, destination);
 }
 
-/** Writes refusals, a few a second of each code: an overload must not become one of the log too. */
+/** Logs refusals, a few of each code a second, so that an overload does not overload the log too. */
 export class RefusalLog {
   readonly #log: ServiceLog;
   readonly #seconds = new Map<string, { second: number; lines: number; withheld: number }>();

@@ -1,5 +1,5 @@
-// What /predict and /infer have in common: a request is let in or refused, its body read, its forecast awaited with a
-// deadline, and called off when its client goes away.
+// What /predict and /infer share: a request is admitted or refused, its body is read, its forecast is awaited with a
+// deadline, and it is cancelled when its client disconnects.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Forecast } from '../../contract/forecast.js';
 import { type ForecastInputs, valuesOf } from '../../contract/inputs.js';
@@ -31,10 +31,10 @@ export interface Parts {
   readonly sample: TrafficSample;
 }
 
-/** What a body was understood to ask for. */
+/** A parsed body. */
 export interface ForecastQuestion {
   readonly inputs: ForecastInputs;
-  /** In milliseconds from the request's arrival, where the body has one. */
+  /** The deadline in milliseconds from the request's arrival, if the body has one. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -48,10 +48,10 @@ export function maxBodyBytes(config: ServiceConfig, model: ServedModel): number 
 }
 
 /**
- * Forecasts.
+ * Handles a forecast request from admission to the bytes of the answer.
  *
- * @param understand makes the question of the body.
- * @param answer makes the answer's bytes, while the model is still held.
+ * @param understand parses the body.
+ * @param answer writes the answer. The model stays open until it has finished.
  */
 export function forecastFor<Q extends ForecastQuestion>(
   { config, host, budget, memory, pressure, pace, metrics, tracing, sample }: Parts,
@@ -136,15 +136,15 @@ function timeoutOf({ headers }: FastifyRequest): number | undefined {
 
 function refuseLargeBatch(inputs: ForecastInputs, { tensors }: ServedModel, most: number): void {
   const [first] = tensors.inputs as [TensorSpec];
-  const servers = valuesOf(inputs, first).length / first.size;
-  if (servers <= most) return;
+  const series = valuesOf(inputs, first).length / first.size;
+  if (series <= most) return;
   throw refusal(
     'ERR_TFT_HTTP_TOO_LARGE',
-    `the request has ${Math.floor(servers)} servers; ${most} are the most in one request. Send several`,
+    `the request has ${Math.floor(series)} series; at most ${most} are allowed in one request. Send several`,
   );
 }
 
-/** An object that JSON gave. @throws HttpError ERR_TFT_HTTP_BODY. */
+/** Checks that a JSON value is an object. @throws HttpError ERR_TFT_HTTP_BODY. */
 export function asObject(value: unknown, what: string): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     return value as Record<string, unknown>;
