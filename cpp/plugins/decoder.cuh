@@ -172,6 +172,18 @@ TFT_DEVICE void attend(const AttentionParameters& p, float* memory) {
       const int query = first + q < end ? first + q : end - 1;
       from[q] = p.queries + (static_cast<long long>(series) * p.future_steps + query) * kWarp;
     }
+    // Bit j: whether the query attends to key 32 j + lane: the past, and the forecast steps before it.
+    unsigned attends[Q];
+#pragma unroll
+    for (int q = 0; q < Q; ++q) {
+      attends[q] = 0;
+      const int last = p.causal ? p.past_steps + first + q : steps;
+#pragma unroll
+      for (int j = 0; j < KEYS; ++j) {
+        const int step = j * kWarp + lane;
+        if (step < steps && step < last) attends[q] |= 1U << j;
+      }
+    }
     float mean[Q][KEYS];  // the heads' mean of the attention's weights, times the number of heads
 #pragma unroll
     for (int q = 0; q < Q; ++q)
@@ -195,8 +207,6 @@ TFT_DEVICE void attend(const AttentionParameters& p, float* memory) {
       for (int j = 0; j < KEYS; ++j) {
         const int step = j * kWarp + lane;
         const bool is_step = step < steps;
-        // Every query attends to all of the past, so that these keys need no mask.
-        const bool all_past = (j + 1) * kWarp <= p.past_steps;
         float score[Q];
 #pragma unroll
         for (int q = 0; q < Q; ++q) score[q] = 0.f;
@@ -214,9 +224,7 @@ TFT_DEVICE void attend(const AttentionParameters& p, float* memory) {
         }
 #pragma unroll
         for (int q = 0; q < Q; ++q) {
-          // A forecast step attends to the past and to the forecast steps before it.
-          const bool attends = is_step && (!p.causal || step < p.past_steps + first + q);
-          scores[q][j] = all_past || attends ? score[q] : -3e38f;
+          scores[q][j] = attends[q] & (1U << j) ? score[q] : -3e38f;
           most[q] = max_nan(most[q], scores[q][j]);
         }
       }

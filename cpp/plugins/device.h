@@ -22,6 +22,7 @@ TFT_DEVICE int block_threads() { return static_cast<int>(blockDim.x); }
 TFT_DEVICE int block_index() { return static_cast<int>(blockIdx.x); }
 TFT_DEVICE int block_row() { return static_cast<int>(blockIdx.y); }
 TFT_DEVICE int grid_blocks() { return static_cast<int>(gridDim.x); }
+TFT_DEVICE int grid_rows() { return static_cast<int>(gridDim.y); }
 TFT_DEVICE void sync_block() { __syncthreads(); }
 TFT_DEVICE void sync_warp() { __syncwarp(); }
 /// A barrier of `threads` threads; `arrive` does not wait for the others.

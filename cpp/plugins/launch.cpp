@@ -59,7 +59,8 @@ bool many_rows(const Launcher& launcher, int steps, int batch) {
 std::span<const char* const> kernel_names() { return kKernels; }
 
 bool launch_preprocess(Launcher& launcher, PreprocessParameters p, void* stream) {
-  const Grid grid{p.batch, 1, kPreprocessThreads, bytes(preprocess_floats(p))};
+  const int parts = std::clamp(launcher.multiprocessors() / p.batch, 1, 12);
+  const Grid grid{p.batch, parts, kPreprocessThreads, bytes(preprocess_floats(p))};
   return grid.shared_bytes <= launcher.shared_limit() && launcher.launch(kPreprocess, grid, &p, stream);
 }
 

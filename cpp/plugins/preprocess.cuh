@@ -1,4 +1,5 @@
-// From raw inputs to what the network reads, in one launch: a block a series.
+// From raw inputs to what the network reads, in one launch: a block a series, or several that share its steps and each
+// find the target's scale for themselves.
 //
 //   the target     transformed, then scaled by the mean and the standard deviation of its own window
 //   other metrics  (x - mean) * factor
@@ -39,7 +40,8 @@ TFT_DEVICE float wrapped(float value, float modulus) {
 }
 
 TFT_DEVICE void preprocess(const PreprocessParameters& p, float* memory) {
-  const int series = block_index();
+  const int series = block_index(), part = block_row(), parts = grid_rows();
+  const auto share = [&](int count, int which) { return count * which / parts; };
   float* const target = memory + block_threads() / kWarp;  // [past]
   const long long rows = static_cast<long long>(series) * p.past_steps;
   const float* const past = p.encoder_cont + rows * p.metrics;
@@ -60,7 +62,7 @@ TFT_DEVICE void preprocess(const PreprocessParameters& p, float* memory) {
   }
   const float scale =
       square_root(block_sum(squares, memory) / static_cast<float>(p.past_steps - 1)) + kEpsilon;
-  if (thread_index() == 0) {
+  if (part == 0 && thread_index() == 0) {
     p.center[series] = center;
     p.scale[series] = scale;
     if (p.static_pair != nullptr) p.static_pair[2 * series] = center, p.static_pair[2 * series + 1] = scale;
@@ -85,7 +87,8 @@ TFT_DEVICE void preprocess(const PreprocessParameters& p, float* memory) {
   }
   const float first_day = p.day >= 0 ? future[p.day] : 0.f, first_month = p.month >= 0 ? future[p.month] : 0.f;
   const int width = p.metrics + p.features;
-  for (int i = thread_index(); i < p.past_steps * width; i += block_threads()) {
+  const int first_step = share(p.past_steps, part), last_step = share(p.past_steps, part + 1);
+  for (int i = first_step * width + thread_index(); i < last_step * width; i += block_threads()) {
     const int step = i / width, column = i % width;
     float value = 0.f;
     if (column == 0) {
@@ -107,10 +110,11 @@ TFT_DEVICE void preprocess(const PreprocessParameters& p, float* memory) {
     }
     p.encoder[(static_cast<long long>(step) * p.batch + series) * width + column] = value;
   }
-  for (int i = thread_index(); i < p.future_steps * p.known; i += block_threads())
+  const int last_known = share(p.future_steps, part + 1) * p.known;
+  for (int i = share(p.future_steps, part) * p.known + thread_index(); i < last_known; i += block_threads())
     p.decoder[(static_cast<long long>(i / p.known) * p.batch + series) * p.known + i % p.known] = future[i];
   for (int code = 0; code < p.encoder_codes; ++code)
-    for (int step = thread_index(); step < p.past_steps; step += block_threads())
+    for (int step = first_step + thread_index(); step < last_step; step += block_threads())
       p.encoder_out[code][static_cast<long long>(step) * p.batch + series] =
           p.encoder_cat[(rows + step) * p.categories + p.encoder_code[code]];
 }

@@ -40,6 +40,7 @@ int block_threads();
 int block_index();
 int block_row();
 int grid_blocks();
+int grid_rows();
 /// Waits for `threads` threads at barrier `id`; with `wait` false only counts this one.
 void barrier(int id, int threads, bool wait);
 /// Notes a copy of 16 bytes for this thread, and does all that it has noted.
@@ -54,6 +55,7 @@ using emulator::block_index;
 using emulator::block_row;
 using emulator::block_threads;
 using emulator::grid_blocks;
+using emulator::grid_rows;
 using emulator::thread_index;
 
 inline void sync_block() { emulator::barrier(0, emulator::block_threads(), true); }
