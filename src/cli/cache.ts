@@ -1,7 +1,6 @@
 // `tft cache`: what the engine cache holds, whether it is whole, and making room in it.
 import { Command, Option } from 'commander';
-import { engineFolder } from '../builder/cache-folder.js';
-import { type CacheEntry, listCache, type PruneWishes, pruneCache } from '../builder/cache-upkeep.js';
+import { type CacheEntry, engineFolder, listCache, type PruneWishes, pruneCache } from '../entries/build.js';
 import type { Console, Paint } from './console.js';
 import { FAILED, OK } from './exit-codes.js';
 import { bytesArgument, formatBytes, spanArgument } from './present/bytes.js';

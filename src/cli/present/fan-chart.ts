@@ -1,7 +1,6 @@
 // A small picture of a forecast for a terminal: the history as a line, then the median inside its band of dots.
 import { scaleLinear } from 'd3-scale';
-import type { FleetForecast, ServerForecast } from '../../fleet/forecast.js';
-import type { ModelDescription } from '../../index.js';
+import type { FleetForecast, ModelDescription, ServerForecast } from '../../index.js';
 import { type Paint, printable } from '../console.js';
 import { BrailleCanvas } from './braille.js';
 import { bandOf, decimalsFor, formatSpan } from './summary.js';

@@ -2,9 +2,8 @@
 import { type ScaleLinear, type ScaleTime, scaleLinear, scaleUtc } from 'd3-scale';
 import { area, line } from 'd3-shape';
 import { utcFormat } from 'd3-time-format';
-import type { FleetForecast, ServerForecast } from '../../fleet/forecast.js';
-import { formatTimestamp } from '../../history/index.js';
-import type { ModelDescription } from '../../index.js';
+import { formatTimestamp } from '../../entries/history.js';
+import type { FleetForecast, ModelDescription, ServerForecast } from '../../index.js';
 import {
   bandOf,
   decimalsFor,

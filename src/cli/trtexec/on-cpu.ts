@@ -1,6 +1,5 @@
 // The measurement on a CPU: forecasts through the engine that a service would use there.
-import { emptyInputs } from '../../contract/inputs.js';
-import { TFTEngine } from '../../index.js';
+import { emptyInputs, TFTEngine } from '../../index.js';
 import { describeEngine } from '../present/engine-line.js';
 import type { Measurement, Sample } from './measurement.js';
 
