@@ -12,6 +12,7 @@
 #include "gpu_status.h"
 #include "measure_job.h"
 #include "native_engine.h"
+#include "tft/builder.h"
 #include "work.h"
 
 namespace tft::binding {
@@ -41,6 +42,16 @@ Napi::Value build(const Napi::CallbackInfo& info) {
   return Job::start(environment, info.Env(),
                     std::make_unique<BuildJob>(environment, read_build_arguments(info[0].As<Napi::Object>()),
                                                info[1].As<Napi::Function>(), info[2].As<Napi::Function>()));
+}
+
+/// kernels(): { version, hash } of the kernels in this build; undefined where it has none.
+Napi::Value kernels_of_build(const Napi::CallbackInfo& info) {
+  const auto kernels = tft::kernels();
+  if (!kernels) return info.Env().Undefined();
+  auto object = Napi::Object::New(info.Env());
+  object.Set("version", kernels->version);
+  object.Set("hash", kernels->hash);
+  return object;
 }
 
 /// measure(options, log): { result, cancel }.
@@ -74,6 +85,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("inspectPlan", Napi::Function::New<inspect_plan_async>(env));
   exports.Set("inspectEngine", Napi::Function::New<inspect_engine_async>(env));
   exports.Set("build", Napi::Function::New<build>(env));
+  exports.Set("kernels", Napi::Function::New<kernels_of_build>(env));
   exports.Set("measure", Napi::Function::New<measure_plan>(env));
   exports.Set("load", Napi::Function::New<load>(env));
   exports.Set("gpuStatus", Napi::Function::New<gpu_status_async>(env));
