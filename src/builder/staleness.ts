@@ -1,7 +1,7 @@
 // Whether a plan was built for what is here: its record held against this machine and model, both sides named.
 import type { ModelDescription } from '../contract/model.js';
 import type { BuildTarget } from './build-target.js';
-import type { EngineKey } from './engine-record.js';
+import type { EngineRecord } from './engine-record.js';
 
 /**
  * What a plan was built for that is not so here, each with both sides; empty when it fits. Without a model, what it
@@ -10,7 +10,7 @@ import type { EngineKey } from './engine-record.js';
  * The driver and CUDA are left out: plans outlive them. (The cache, which can build again, still tells them apart.)
  */
 export function staleness(
-  key: EngineKey,
+  { key, kernels }: EngineRecord,
   target: BuildTarget,
   model: ModelDescription | undefined,
 ): string[] {
@@ -33,6 +33,13 @@ export function staleness(
     }
   } else if (key.gpu !== target.gpu && hardwareCompatibility === 'none') {
     differ('for the GPU', key.gpu, target.gpu);
+  }
+  if (kernels && kernels.fused.length > 0 && kernels.version !== target.kernels?.version) {
+    differ(
+      'with kernels of version',
+      kernels.version,
+      target.kernels ? target.kernels.version : 'a build without',
+    );
   }
   const known = [model?.files.onnx, ...Object.values(model?.variants ?? {}).map((variant) => variant?.file)];
   const hashes = known.flatMap((file) => (file ? [file.sha256] : []));

@@ -23,6 +23,7 @@ export interface TrtexecOptions {
   builderOptimizationLevel?: number;
   versionCompatible?: boolean;
   hardwareCompatibilityLevel?: 'none' | 'ampere+' | 'sameComputeCapability';
+  noKernels?: boolean;
   iterations: number;
   duration: number;
   warmUp: number;
@@ -83,6 +84,7 @@ export function addTrtexecOptions(command: Command): Command {
       'ampere+',
       'sameComputeCapability',
     ]),
+    new Option('--noKernels', "TensorRT's own layers only"),
     new Option('--iterations <n>', 'at least so many runs').argParser(wholeNumber).default(10),
     new Option('--duration <s>', 'at least so many seconds').argParser(numberArgument).default(3),
     new Option('--warmUp <ms>', 'run before, not counted').argParser(numberArgument).default(200),
@@ -140,6 +142,7 @@ export function checkTogether(options: TrtexecOptions): void {
     'timingCacheFile',
     'builderOptimizationLevel',
     'hardwareCompatibilityLevel',
+    'noKernels',
   ] as const;
   const lost = ofBuilding.filter((name) => options[name] !== undefined).map((name) => `--${name}`);
   if (lost.length > 0) {
