@@ -1,5 +1,6 @@
 // What `import … from 'tft-tensorrt'` offers.
 
+export type { AbortSignalLike } from './batching/abort.js';
 export type { EngineCounters } from './batching/counters.js';
 export { type BuildEngineOptions, type BuiltEngine, buildEngine } from './builder/build-engine.js';
 export type { BuildOptions, Profile } from './builder/build-options.js';

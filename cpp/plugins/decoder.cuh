@@ -62,15 +62,6 @@ TFT_DEVICE void gated_sum(const GatedSum& gate, const float* weight, const float
   for (int r = 0; r < ROWS; ++r) out[r] = fmaf(out[r], scale, shift);
 }
 
-/// Copies into shared memory, the whole block together.
-TFT_DEVICE const float* keep(float*& next, const float* from, int count) {
-  float* const to = next;
-  for (int i = thread_index() * 4; i < count; i += block_threads() * 4)
-    *reinterpret_cast<float4*>(to + i) = *reinterpret_cast<const float4*>(from + i);
-  next += count;
-  return to;
-}
-
 template <int ROWS>
 TFT_DEVICE void enrich(const EnrichmentParameters& p, float* memory) {
   const int lane = thread_index() % kWarp, warp = thread_index() / kWarp, warps = block_threads() / kWarp;
@@ -83,6 +74,7 @@ TFT_DEVICE void enrich(const EnrichmentParameters& p, float* memory) {
   const float* const key = keep(next, p.key_weight, kSquare);
   const float* const value = keep(next, p.value_weight, kWarp * p.head_size);
   float* const columns = next + warp * kEnrichmentWarpFloats<ROWS>;
+  wait_for_copies();
   sync_block();
 
   const int steps = p.past_steps + p.future_steps;
@@ -148,12 +140,14 @@ TFT_DEVICE void enrich(const EnrichmentParameters& p, float* memory) {
   }
 }
 
-/// KEYS: of one head, in the registers of a lane; 32 KEYS is at least the number of steps. D: the head's size.
-template <int KEYS, int D>
+/// KEYS: of one head, in the registers of a lane; 32 KEYS is at least the number of steps. D: the head's size. PARTS:
+/// warps that share the heads of the same queries, where there are too few queries for every warp.
+template <int KEYS, int D, int PARTS>
 TFT_DEVICE void attend(const AttentionParameters& p, float* memory) {
-  static_assert(D % 4 == 0 && kWarp % D == 0);
+  static_assert(D % 4 == 0 && kWarp % D == 0 && kWarp / D % PARTS == 0);
   constexpr int HEADS = kWarp / D, Q = kQueries;
   const int lane = thread_index() % kWarp, warp = thread_index() / kWarp, warps = block_threads() / kWarp;
+  const int part = warp % PARTS, at_once = warps / PARTS * Q;
   const int series = block_index(), steps = p.past_steps + p.future_steps;
   float* next = memory;
   const float* const keys = keep(next, p.keys + static_cast<long long>(series) * steps * kWarp, steps * kWarp);
@@ -162,15 +156,16 @@ TFT_DEVICE void attend(const AttentionParameters& p, float* memory) {
   const float* const expand = keep(next, p.expand_weight, kSquare);
   const float* const position_wise = keep(next, p.position_wise.weight, 2 * kSquare);
   const float* const before_output = keep(next, p.before_output.weight, 2 * kSquare);
-  float* const output = next;
-  for (int i = thread_index(); i < kWarp * p.quantiles; i += block_threads()) output[i] = p.output_weight[i];
-  next += rounded_up(kWarp * p.quantiles);
+  const float* const output = keep(next, p.output_weight, kWarp * p.quantiles);
+  float* const sums_of_parts = next + warp / PARTS * PARTS * kAttentionWarpFloats;
   float* const columns = next + warp * kAttentionWarpFloats;
+  wait_for_copies();
   sync_block();
 
   const int begin = block_row() * p.query_tile;
   const int end = begin + p.query_tile < p.future_steps ? begin + p.query_tile : p.future_steps;
-  for (int first = begin + warp * Q; first < end; first += warps * Q) {
+  for (int pass = begin; pass < end; pass += at_once) {
+    const int first = pass + warp / PARTS * Q;
     const float* from[Q];  // the queries' rows; one behind the last repeats it
 #pragma unroll
     for (int q = 0; q < Q; ++q) {
@@ -183,7 +178,7 @@ TFT_DEVICE void attend(const AttentionParameters& p, float* memory) {
 #pragma unroll
       for (int j = 0; j < KEYS; ++j) mean[q][j] = 0.f;
 #pragma unroll 1
-    for (int head = 0; head < HEADS; ++head) {
+    for (int head = part * (HEADS / PARTS); head < (part + 1) * (HEADS / PARTS); ++head) {
       float query[Q][D], scores[Q][KEYS], most[Q];
 #pragma unroll
       for (int q = 0; q < Q; ++q) {
@@ -200,6 +195,8 @@ TFT_DEVICE void attend(const AttentionParameters& p, float* memory) {
       for (int j = 0; j < KEYS; ++j) {
         const int step = j * kWarp + lane;
         const bool is_step = step < steps;
+        // Every query attends to all of the past, so that these keys need no mask.
+        const bool all_past = (j + 1) * kWarp <= p.past_steps;
         float score[Q];
 #pragma unroll
         for (int q = 0; q < Q; ++q) score[q] = 0.f;
@@ -219,7 +216,7 @@ TFT_DEVICE void attend(const AttentionParameters& p, float* memory) {
         for (int q = 0; q < Q; ++q) {
           // A forecast step attends to the past and to the forecast steps before it.
           const bool attends = is_step && (!p.causal || step < p.past_steps + first + q);
-          scores[q][j] = attends ? score[q] : -3e38f;
+          scores[q][j] = all_past || attends ? score[q] : -3e38f;
           most[q] = max_nan(most[q], scores[q][j]);
         }
       }
@@ -267,16 +264,29 @@ TFT_DEVICE void attend(const AttentionParameters& p, float* memory) {
 #pragma unroll
     for (int q = 0; q < Q; ++q) warp_reduce<Sum>(attended[q], lane);
 
-    float local[Q], enriched[Q], rows[Q], hidden[Q], skip[Q];
+    // One value a lane: lane q D + d has unit d of query q.
+    float mine = 0.f;
+#pragma unroll
+    for (int q = 0; q < Q; ++q)
+#pragma unroll
+      for (int d = 0; d < D; ++d) mine = lane == q * D + d ? attended[q][d] * (1.f / HEADS) : mine;
+    if (PARTS > 1) {
+      sync_block();
+      if (lane < Q * D) sums_of_parts[part * kAttentionWarpFloats + lane] = mine;
+      sync_block();
+      if (part > 0) continue;
+      if (lane < Q * D)
+#pragma unroll
+        for (int i = 1; i < PARTS; ++i) mine += sums_of_parts[i * kAttentionWarpFloats + lane];
+    }
     sync_warp();
+    if (lane < Q * D) columns[lane % D * Q + lane / D] = mine;
+    float local[Q], enriched[Q], rows[Q], hidden[Q], skip[Q];
 #pragma unroll
     for (int q = 0; q < Q; ++q) {
       const int query = first + q < end ? first + q : end - 1;
       const long long place = (static_cast<long long>(series) * p.future_steps + query) * kWarp + lane;
       local[q] = p.local[place], enriched[q] = p.enriched[place];
-#pragma unroll
-      for (int d = 0; d < D; ++d)
-        if (lane == d) columns[d * Q + q] = attended[q][d] * (1.f / HEADS);
     }
     sync_warp();
     gated_sum<Q>(p.after_attention, after_attention, columns, D, lane, p.epsilon, enriched, rows);

@@ -44,6 +44,9 @@ TFT_DEVICE float reciprocal(float x) {
   return y;
 }
 TFT_DEVICE float root_reciprocal(float x) { return rsqrtf(x); }
+TFT_DEVICE float square_root(float x) { return sqrtf(x); }
+TFT_DEVICE float tanh_exact(float x) { return tanhf(x); }
+TFT_DEVICE float log_exact(float x) { return logf(x); }
 /// The smaller of both; NaN if one is.
 TFT_DEVICE float min_nan(float x, float y) {
   float z;
@@ -55,6 +58,12 @@ TFT_DEVICE float max_nan(float x, float y) {
   asm("max.NaN.f32 %0, %1, %2;" : "=f"(z) : "f"(x), "f"(y));
   return z;
 }
+/// Copies 16 bytes into shared memory without waiting for them; `wait_for_copies` waits for all of this thread's.
+TFT_DEVICE void copy_async(float* shared, const float* global) {
+  const auto address = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(address), "l"(global) : "memory");
+}
+TFT_DEVICE void wait_for_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 /// Keeps the compiler from reading a special register again in an inner loop.
 TFT_DEVICE int opaque(int value) {
   asm volatile("" : "+r"(value));
@@ -71,17 +80,11 @@ namespace tft::plugins {
 
 constexpr float kLog2E = 1.4426950408889634f;
 
-/// 1 / (1 + exp(-x)). The exponent is capped, which changes less than 1e-12 and keeps the result finite.
-TFT_DEVICE float sigmoid(float x) { return reciprocal(1.f + exp2_fast(min_nan(-kLog2E * x, 40.f))); }
+/// 1 / (1 + exp(-x)); where the exponential overflows its reciprocal is 0, as it should be.
+TFT_DEVICE float sigmoid(float x) { return reciprocal(1.f + exp2_fast(-kLog2E * x)); }
 
-/// x for x > 0, else exp(x) - 1. Near 0 the exponential loses digits, so a polynomial takes over there.
-TFT_DEVICE float elu(float x) {
-  const float e = exp2_fast(min_nan(kLog2E * x, 0.f)) - 1.f;
-  // Taylor's series up to x^5: 1e-8 of x for |x| < 0.15.
-  const float p = x * fmaf(x, fmaf(x, fmaf(x, fmaf(x, 1.f / 120.f, 1.f / 24.f), 1.f / 6.f), 0.5f), 1.f);
-  const float negative = x > -0.15f ? p : e;
-  return x > 0.f ? x : negative;
-}
+/// x for x > 0, else exp(x) - 1: right to 1e-7 in absolute terms, which is what the sums behind it keep.
+TFT_DEVICE float elu(float x) { return x > 0.f ? x : exp2_fast(min_nan(kLog2E * x, 0.f)) - 1.f; }
 
 struct Sum {
   TFT_DEVICE static float of(float x, float y) { return x + y; }
@@ -90,10 +93,15 @@ struct Maximum {
   TFT_DEVICE static float of(float x, float y) { return max_nan(x, y); }
 };
 
-/// Reduces N values a lane over a warp (N a power of two, 32 at most); every lane gets all N. Lanes first halve
-/// the number of values that they hold, so that this costs 2 N - 1 + log2(32 / N) shuffles, not 5 N.
-template <class Operation, int N>
-TFT_DEVICE void warp_reduce(float (&values)[N], int lane) {
+struct Same {
+  TFT_DEVICE float operator()(float x) const { return x; }
+};
+
+/// Reduces N values a lane over a warp (N a power of two, 32 at most); every lane gets all N, each put through
+/// `finish`. Lanes first halve the number of values that they hold, so that this costs 2 N - 1 + log2(32 / N) shuffles,
+/// not 5 N, and `finish` runs once for all N.
+template <class Operation, int N, class Finish = Same>
+TFT_DEVICE void warp_reduce(float (&values)[N], int lane, Finish finish = {}) {
   int mask = 16;
 #pragma unroll
   for (int held = N; held > 1; held /= 2, mask /= 2) {
@@ -108,6 +116,7 @@ TFT_DEVICE void warp_reduce(float (&values)[N], int lane) {
   float all = values[0];
 #pragma unroll
   for (; mask > 0; mask /= 2) all = Operation::of(all, shuffle_xor(all, mask));
+  all = finish(all);
   if (N == 1) values[0] = all;
   // Value i is in the lanes whose upper bits spell i, the highest bit first.
 #pragma unroll
@@ -132,9 +141,24 @@ TFT_DEVICE void layer_norm(float (&rows)[N], int lane, bool live, float inverse_
   for (int r = 0; r < N; ++r) rows[r] = live ? fmaf(-sums[r], inverse_count, rows[r]) : 0.f;
 #pragma unroll
   for (int r = 0; r < N; ++r) sums[r] = rows[r] * rows[r];
-  warp_reduce<Sum>(sums, lane);
+  warp_reduce<Sum>(sums, lane, [=](float sum) { return root_reciprocal(fmaf(sum, inverse_count, epsilon)); });
 #pragma unroll
-  for (int r = 0; r < N; ++r) rows[r] *= root_reciprocal(fmaf(sums[r], inverse_count, epsilon));
+  for (int r = 0; r < N; ++r) rows[r] *= sums[r];
+}
+
+/// Copies an array that starts at a multiple of 16 bytes into shared memory, the whole block together, and moves `next`
+/// behind it. The copies run on; wait_for_copies and a barrier make them readable.
+TFT_DEVICE const float* keep(float*& next, const float* from, int count) {
+  float* const to = next;
+  for (int i = thread_index() * 4; i < count; i += block_threads() * 4) {
+    if (i + 4 <= count) {
+      copy_async(to + i, from + i);
+    } else {
+      for (int k = i; k < count; ++k) to[k] = from[k];
+    }
+  }
+  next += rounded_up(count);
+  return to;
 }
 
 }  // namespace tft::plugins

@@ -21,30 +21,41 @@ constexpr int kColumn = ROWS == 8 ? 12 : ROWS;
 
 TFT_HOST_DEVICE constexpr int rounded_up(int floats) { return (floats + 3) / 4 * 4; }
 
+constexpr int kPreprocessThreads = 288;
+
+TFT_HOST_DEVICE constexpr int preprocess_floats(const PreprocessParameters& p) {
+  return kPreprocessThreads / kWarp + p.past_steps;
+}
+
 // ---- variable selection
 
 TFT_HOST_DEVICE constexpr int selection_scratch_columns(const VariableSelectionParameters& p) {
   return p.width > p.inner ? p.width : p.inner;
 }
 
+/// The weighing network's weights.
+TFT_HOST_DEVICE constexpr int weighing_floats(const VariableSelectionParameters& p) {
+  return rounded_up((p.reals + p.tabulated) * (p.inner + p.variables)) + rounded_up(p.inner * 2 * p.variables) +
+         kWarp * p.inner;
+}
+
 /// select_by_variable with so many warps.
 template <int ROWS>
 TFT_HOST_DEVICE constexpr int selection_block_floats(const VariableSelectionParameters& p, int warps) {
-  return rounded_up((p.reals + p.tabulated) * kColumn<ROWS>) + ROWS * kWarp + p.reals * ROWS * kWarp +
-         warps * selection_scratch_columns(p) * kColumn<ROWS>;
+  return rounded_up((p.reals + p.tabulated) * kColumn<ROWS>) + rounded_up(p.reals * kColumn<ROWS>) + ROWS * kWarp +
+         p.variables * ROWS * kWarp + rounded_up(warps * selection_scratch_columns(p) * kColumn<ROWS>) +
+         weighing_floats(p);
 }
 
 /// The weights of select_by_row.
 TFT_HOST_DEVICE constexpr int selection_weight_floats(const VariableSelectionParameters& p) {
-  const int odd = (p.reals + p.tabulated) * (p.inner + p.variables) + p.inner * 2 * p.variables + kWarp * p.inner +
-                  p.reals * 2 * p.width;
-  return rounded_up(odd) + p.reals * p.width * kWarp * 2 + p.reals * 5 * kWarp;
+  return weighing_floats(p) + rounded_up(p.reals * 2 * p.width) + p.reals * p.width * kWarp * 2 + p.reals * 5 * kWarp;
 }
 
 /// One warp of select_by_row.
 template <int ROWS>
 TFT_HOST_DEVICE constexpr int selection_warp_floats(const VariableSelectionParameters& p) {
-  return (p.reals + p.tabulated + selection_scratch_columns(p)) * kColumn<ROWS>;
+  return (p.reals + p.tabulated + p.reals + p.variables + selection_scratch_columns(p)) * kColumn<ROWS>;
 }
 
 // ---- recurrence

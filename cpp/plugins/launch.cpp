@@ -9,8 +9,10 @@
 namespace tft::plugins {
 namespace {
 
+constexpr const char* kPreprocess = "tft_preprocess";
 constexpr const char* kByVariable = "tft_select_by_variable";
-constexpr const char* kByRow = "tft_select_by_row";
+constexpr const char* kByRow4 = "tft_select_by_row_4";
+constexpr const char* kByRow8 = "tft_select_by_row_8";
 constexpr const char* kContexts = "tft_static_contexts";
 constexpr const char* kRecurrence3 = "tft_recurrence_3";
 constexpr const char* kRecurrence1 = "tft_recurrence_1";
@@ -20,25 +22,34 @@ constexpr const char* kEnrichMany = "tft_enrich_8";
 struct Attention {
   int keys;       // in a lane
   int head_size;
+  int parts;  // of the heads, with few queries
   const char* kernel;
+  const char* few;
 };
 
-#define TFT_ATTENTION(keys, size) Attention{keys, size, "tft_attend_" #keys "_" #size}
+#define TFT_ATTENTION(keys, size)                                                                    \
+  Attention{keys, size, size == 16 ? 2 : 4, "tft_attend_" #keys "_" #size, "tft_attend_few_" #keys "_" #size}
 constexpr std::array kAttention = {TFT_ATTENTION(4, 4),   TFT_ATTENTION(4, 8),   TFT_ATTENTION(4, 16),
                                    TFT_ATTENTION(12, 4),  TFT_ATTENTION(12, 8),  TFT_ATTENTION(12, 16),
                                    TFT_ATTENTION(24, 4),  TFT_ATTENTION(24, 8),  TFT_ATTENTION(24, 16)};
 #undef TFT_ATTENTION
 
-constexpr std::array kKernels = {
-    kByVariable,           kByRow,                kContexts,             kRecurrence3,          kRecurrence1,
-    kEnrichFew,            kEnrichMany,           kAttention[0].kernel,  kAttention[1].kernel,  kAttention[2].kernel,
-    kAttention[3].kernel,  kAttention[4].kernel,  kAttention[5].kernel,  kAttention[6].kernel,  kAttention[7].kernel,
-    kAttention[8].kernel};
+constexpr auto kKernels = [] {
+  constexpr std::array others = {kPreprocess,  kByVariable,  kByRow4,      kByRow8,    kContexts,
+                                 kRecurrence3, kRecurrence1, kEnrichFew, kEnrichMany};
+  std::array<const char*, others.size() + 2 * kAttention.size()> all{};
+  std::copy(others.begin(), others.end(), all.begin());
+  for (std::size_t i = 0; i < kAttention.size(); ++i) {
+    all[others.size() + 2 * i] = kAttention[i].kernel;
+    all[others.size() + 2 * i + 1] = kAttention[i].few;
+  }
+  return all;
+}();
 
 int divided(int count, int by) { return (count + by - 1) / by; }
 std::size_t bytes(int floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
 
-/// Whether there are so many rows (series times steps) that warps of eight each keep every multiprocessor busy.
+//// Whether there are so many rows (series times steps) that warps of eight each keep every multiprocessor busy.
 bool many_rows(const Launcher& launcher, int steps, int batch) {
   return static_cast<std::int64_t>(steps) * batch >= 64 * launcher.multiprocessors();
 }
@@ -47,15 +58,38 @@ bool many_rows(const Launcher& launcher, int steps, int batch) {
 
 std::span<const char* const> kernel_names() { return kKernels; }
 
+bool launch_preprocess(Launcher& launcher, PreprocessParameters p, void* stream) {
+  const Grid grid{p.batch, 1, kPreprocessThreads, bytes(preprocess_floats(p))};
+  return grid.shared_bytes <= launcher.shared_limit() && launcher.launch(kPreprocess, grid, &p, stream);
+}
+
+/// A warp for ROWS rows with the weights in shared memory, in as many blocks as there are multiprocessors. Returns
+/// whether the weights fit.
+template <int ROWS>
+bool select_by_row(Launcher& launcher, const char* kernel, VariableSelectionParameters& p, void* stream, bool& launched) {
+  const int groups = p.batch * divided(p.steps, ROWS);
+  const std::size_t weights = bytes(selection_weight_floats(p)), each = bytes(selection_warp_floats<ROWS>(p));
+  if (weights + 4 * each > launcher.shared_limit()) return false;
+  const int most = std::min(24, static_cast<int>((launcher.shared_limit() - weights) / each));
+  // At least eight, since all of a block's warps copy the weights.
+  const int warps = std::clamp(divided(groups, launcher.multiprocessors()), std::min(8, most), most);
+  const int blocks = std::min(groups, launcher.multiprocessors());
+  launched = launcher.launch(kernel, {blocks, 1, warps * kWarp, weights + static_cast<std::size_t>(warps) * each}, &p,
+                             stream);
+  return true;
+}
+
 bool launch_variable_selection(Launcher& launcher, VariableSelectionParameters p, void* stream) {
-  const int many_warps = 8;
-  const std::size_t many_bytes = bytes(selection_weight_floats(p) + many_warps * selection_warp_floats<8>(p));
-  if (many_rows(launcher, p.steps, p.batch) && many_bytes <= launcher.shared_limit()) {
-    const int groups = p.batch * divided(p.steps, 8);
-    const int blocks = std::min(divided(groups, many_warps), 2 * launcher.multiprocessors());
-    return launcher.launch(kByRow, {blocks, 1, many_warps * kWarp, many_bytes}, &p, stream);
+  bool launched = false;
+  const std::int64_t rows = static_cast<std::int64_t>(p.steps) * p.batch;
+  if (rows >= 4 * launcher.multiprocessors()) {
+    // Eight rows a warp once that leaves enough warps to hide one another's waits.
+    const bool eight = rows >= 8 * 20 * launcher.multiprocessors();
+    if (eight ? select_by_row<8>(launcher, kByRow8, p, stream, launched)
+              : select_by_row<4>(launcher, kByRow4, p, stream, launched))
+      return launched;
   }
-  const int warps = 1 + std::clamp(p.reals, 1, 16);
+  const int warps = 2 + std::clamp(p.reals, 1, 16);
   const Grid grid{p.batch * divided(p.steps, 2), 1, warps * kWarp, bytes(selection_block_floats<2>(p, warps))};
   return launcher.launch(kByVariable, grid, &p, stream);
 }
@@ -82,25 +116,30 @@ bool launch_enrichment(Launcher& launcher, EnrichmentParameters p, void* stream)
   return launcher.launch(many ? kEnrichMany : kEnrichFew, {blocks, 1, warps * kWarp, bytes(floats)}, &p, stream);
 }
 
-const char* attention_kernel(int steps, int head_size) {
+const Attention* attention_for(int steps, int head_size) {
   for (const Attention& one : kAttention)
-    if (one.head_size == head_size && steps <= one.keys * kWarp) return one.kernel;
+    if (one.head_size == head_size && steps <= one.keys * kWarp) return &one;
   return nullptr;
 }
 
+bool has_attention(int steps, int head_size) { return attention_for(steps, head_size) != nullptr; }
+
 bool launch_attention(Launcher& launcher, AttentionParameters p, int head_size, void* stream) {
-  const char* const kernel = attention_kernel(p.past_steps + p.future_steps, head_size);
-  if (kernel == nullptr) return false;
-  const int warps = 8, at_once = warps * kQueries;
-  // As many passes of a block over its queries as leave work for every multiprocessor.
+  const Attention* const attention = attention_for(p.past_steps + p.future_steps, head_size);
+  if (attention == nullptr) return false;
+  const int warps = 8;
+  // Blocks go through their queries in passes: as many as leave work for every multiprocessor. With few series even one
+  // pass a block leaves most of them idle, and warps share the heads.
+  const bool few = p.batch * divided(p.future_steps, warps * kQueries) <= launcher.multiprocessors();
+  const int at_once = warps / (few ? attention->parts : 1) * kQueries;
   const int passes = divided(p.future_steps, at_once);
-  const int parts = std::clamp(divided(2 * launcher.multiprocessors(), p.batch), 1, passes);
+  const int parts = std::clamp(divided((few ? 1 : 2) * launcher.multiprocessors(), p.batch), 1, passes);
   p.query_tile = divided(passes, parts) * at_once;
   const Grid grid{p.batch, divided(p.future_steps, p.query_tile), warps * kWarp,
                   bytes(attention_weight_floats(p, head_size) + attention_key_floats(p, head_size) +
                         warps * kAttentionWarpFloats)};
   if (grid.shared_bytes > launcher.shared_limit()) return false;
-  return launcher.launch(kernel, grid, &p, stream);
+  return launcher.launch(few ? attention->few : attention->kernel, grid, &p, stream);
 }
 
 }  // namespace tft::plugins

@@ -44,6 +44,80 @@ std::string hidden_size_misfit(const Shape& shape) {
          ", and the kernels are for 32";
 }
 
+// ----------------------------------------------------------------------------------------------- preprocess
+
+/// encoder_cont [B, Te, metrics], encoder_cat [B, Te, C], decoder_cont [B, Td, K], the other metrics' mean and factor;
+/// gives the encoder's reals [Te, B, metrics + features], the decoder's [Td, B, K], the static pair [1, B, 2] if there
+/// is one, centre and scale [1, B, 1], the static codes [1, B] and the encoder's [Te, B].
+class Preprocess final : public Operator {
+ public:
+  static constexpr std::string_view kName = "TftPreprocess";
+  static constexpr std::array<std::string_view, 21> kAttributes = {
+      "target",    "softplus",      "steps_per_hour", "hours_per_step", "hour_channel",  "day_channel",
+      "month_channel", "features",  "feature_0",      "feature_1",      "feature_2",     "feature_3",
+      "static",    "static_codes",  "static_code_0",  "static_code_1",  "encoder_codes", "encoder_code_0",
+      "encoder_code_1", "encoder_code_2", "encoder_code_3"};
+
+  explicit Preprocess(Attributes attributes)
+      : Operator(std::move(attributes)),
+        features_(whole("features")),
+        pair_(whole("static") != 0),
+        static_codes_(whole("static_codes")),
+        encoder_codes_(whole("encoder_codes")) {}
+
+  std::string_view name() const override { return kName; }
+  int inputs() const override { return 5; }
+  int outputs() const override { return first_code() + static_codes_ + encoder_codes_; }
+  bool is_int(int index) const override { return index == 1; }
+  bool is_int_output(int index) const override { return index >= first_code(); }
+  std::vector<Dimension> output_shape(int output) const override {
+    if (output == 0) return {{0, 0, 1}, {0, 0, 0}, {features_, 0, 2}};
+    if (output == 1) return {{0, 2, 1}, {0, 0, 0}, {0, 2, 2}};
+    if (pair_ && output == 2) return {{1}, {0, 0, 0}, {2}};
+    if (output < first_code()) return {{1}, {0, 0, 0}, {1}};
+    if (output < first_code() + static_codes_) return {{1}, {0, 0, 0}};
+    return {{0, 0, 1}, {0, 0, 0}};
+  }
+  std::string misfit(std::span<const Shape> in) const override {
+    if (static_codes_ > 2 || encoder_codes_ > kMaxCodes || features_ > 4)
+      return "more codes or time features than the kernel takes";
+    if (in[0].rank == 3 && in[3].rank > 0 && in[3][in[3].rank - 1] != in[0][2] - 1)
+      return "its metrics are not all channels but the target";
+    return "";
+  }
+  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out, void*,
+               void* stream) const override {
+    PreprocessParameters p{};
+    p.batch = size_of(shapes[0], 0), p.past_steps = size_of(shapes[0], 1), p.metrics = size_of(shapes[0], 2);
+    p.categories = size_of(shapes[1], 2);
+    p.future_steps = size_of(shapes[2], 1), p.known = size_of(shapes[2], 2);
+    p.target = whole("target"), p.softplus = whole("softplus");
+    p.steps_per_hour = whole("steps_per_hour"), p.hours_per_step = whole("hours_per_step");
+    p.hour = whole("hour_channel"), p.day = whole("day_channel"), p.month = whole("month_channel");
+    p.features = features_;
+    for (int i = 0; i < 4; ++i) p.feature[i] = whole("feature_" + std::to_string(i));
+    p.static_codes = static_codes_, p.encoder_codes = encoder_codes_;
+    for (int i = 0; i < 2; ++i) p.static_code[i] = whole("static_code_" + std::to_string(i));
+    for (int i = 0; i < kMaxCodes; ++i) p.encoder_code[i] = whole("encoder_code_" + std::to_string(i));
+    p.encoder_cont = floats(in, 0), p.encoder_cat = static_cast<const int*>(in[1]), p.decoder_cont = floats(in, 2);
+    p.mean = floats(in, 3), p.factor = floats(in, 4);
+    int next = 0;
+    p.encoder = result(out, next++), p.decoder = result(out, next++);
+    if (pair_) p.static_pair = result(out, next++);
+    p.center = result(out, next++), p.scale = result(out, next++);
+    for (int i = 0; i < static_codes_; ++i) p.static_out[i] = static_cast<int*>(out[next++]);
+    for (int i = 0; i < encoder_codes_; ++i) p.encoder_out[i] = static_cast<int*>(out[next++]);
+    return launch_preprocess(launcher, p, stream);
+  }
+
+ private:
+  int first_code() const { return 4 + (pair_ ? 1 : 0); }
+
+  const int features_;
+  const bool pair_;
+  const int static_codes_, encoder_codes_;
+};
+
 // ------------------------------------------------------------------------------------------------ selection
 
 /// x [T, B, reals + tabulated], a code [T or 1, B] for each table, the context [1, B, H], then the weights in the order
@@ -255,10 +329,10 @@ class Decoder final : public Operator {
   std::string misfit(std::span<const Shape> in) const override {
     if (const std::string why = hidden_size_misfit(in[kContextWeight]); !why.empty()) return why;
     const int heads = whole("heads");
-    if (heads < 1 || kHidden % heads != 0 || !attention_kernel(0, kHidden / heads))
+    if (heads < 1 || kHidden % heads != 0 || !has_attention(0, kHidden / heads))
       return std::to_string(heads) + " attention heads, and the kernels are for 2, 4 and 8";
     if (in[kOutputWeight][1] > kWarp) return "more than 32 quantiles";
-    if (in[0][0] > 0 && !attention_kernel(static_cast<int>(in[0][0]), kHidden / heads))
+    if (in[0][0] > 0 && !has_attention(static_cast<int>(in[0][0]), kHidden / heads))
       return std::to_string(in[0][0]) + " steps, and the kernels take up to 768";
     return "";
   }
@@ -333,7 +407,7 @@ constexpr Kind kind() {
           }};
 }
 
-constexpr std::array kKinds = {kind<VariableSelection>(), kind<StaticContexts>(), kind<Recurrence>(), kind<Lstm>(),
+constexpr std::array kKinds = {kind<Preprocess>(), kind<VariableSelection>(), kind<StaticContexts>(), kind<Recurrence>(), kind<Lstm>(),
                                kind<Decoder>()};
 
 const Kind* find(std::string_view name) {

@@ -62,8 +62,9 @@ class Operator {
   virtual std::string_view name() const = 0;
   virtual int inputs() const = 0;
   virtual int outputs() const = 0;
-  /// Input `index` holds int32; all others, and all outputs, float32.
+  /// Input `index` holds int32; all others float32.
   virtual bool is_int(int) const { return false; }
+  virtual bool is_int_output(int) const { return false; }
   virtual std::vector<Dimension> output_shape(int output) const = 0;
   /// Why no kernel takes these inputs, with -1 for dimensions that are not known; empty if one does.
   virtual std::string misfit(std::span<const Shape> inputs) const = 0;

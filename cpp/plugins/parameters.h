@@ -52,6 +52,35 @@ struct VariableSelectionParameters {
   float* out;                     // [T, B, H]
 };
 
+constexpr int kMaxCodes = 4;
+
+/// A time feature of the encoder, recovered by counting steps back from the horizon.
+enum TimeFeature { NO_FEATURE = 0, HOUR = 1, DAY_OF_WEEK = 2, MONTH = 3, IS_WEEKEND = 4 };
+
+struct PreprocessParameters {
+  int past_steps, future_steps, batch;
+  int metrics;   // channels of encoder_cont, the target among them
+  int target;    // its channel
+  int softplus;  // whether the target is transformed by the inverse of softplus
+  int known;     // channels of decoder_cont
+  int categories;  // channels of encoder_cat
+  int steps_per_hour, hours_per_step;
+  int hour, day, month;  // channels of decoder_cont, -1 for none
+  int features, feature[4];
+  int static_codes, static_code[2];      // channels
+  int encoder_codes, encoder_code[kMaxCodes];
+  const float* encoder_cont;  // [B, past, metrics]
+  const int* encoder_cat;     // [B, past, categories]
+  const float* decoder_cont;  // [B, future, known]
+  const float *mean, *factor;  // [metrics - 1]
+  float* encoder;             // [past, B, metrics + features]
+  float* decoder;             // [future, B, known]
+  float* static_pair;         // [B, 2] or null
+  float *center, *scale;      // [B]
+  int* static_out[2];         // [B] each
+  int* encoder_out[kMaxCodes];  // [past, B] each
+};
+
 struct StaticContextsParameters {
   int batch;
   float epsilon;

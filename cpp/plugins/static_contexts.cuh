@@ -16,13 +16,13 @@ TFT_DEVICE void static_contexts(const StaticContextsParameters& p, float* memory
   for (int series = block_index(); series < p.batch; series += grid_blocks()) {
     const float mine = p.static_input[series * kWarp + lane];
     float sum = p.expand_bias[row];
-#pragma unroll 8
+#pragma unroll
     for (int k = 0; k < kWarp; ++k) sum = fmaf(shuffle(mine, k), p.expand[square + k * kWarp + lane], sum);
     sync_warp();
     hidden[lane] = elu(sum);
     sync_warp();
     float value = p.value_bias[row], gate = p.gate_bias[row];
-#pragma unroll 8
+#pragma unroll
     for (int k = 0; k < kWarp; ++k) {
       value = fmaf(hidden[k], p.value[square + k * kWarp + lane], value);
       gate = fmaf(hidden[k], p.gate[square + k * kWarp + lane], gate);

@@ -245,15 +245,13 @@ std::string node_of(const Region& region) {
 
 // ---- what can be fused
 
-/// Why no kernel takes a region; empty if one does.
-std::string misfit(const Graph& graph, const Region& region) {
+/// Why no kernel takes a region; empty if one does. `made`: the names of what nodes make.
+std::string misfit(const Graph& graph, const Region& region, const std::set<std::string_view>& made) {
   const auto op = plugins::make_operator(region.op, region.attributes);
   if (op == nullptr) return "this build has no kernel for " + region.op;
   if (op->inputs() != static_cast<int>(region.inputs.size()) ||
       op->outputs() != static_cast<int>(region.outputs.size()))
     return "its tensors are those of another version of the exporter";
-  std::set<std::string_view> made;
-  for (const Node& node : graph.nodes) made.insert(node.outputs.begin(), node.outputs.end());
   std::vector<Shape> shapes;
   for (const std::string& input : region.inputs) {
     if (!graph.initializers.contains(input) && !graph.inputs.contains(input) && !made.contains(input))
@@ -320,6 +318,31 @@ void replace(std::vector<Node>& nodes, const Region& region, std::vector<std::st
     if (makes_output(nodes[i])) nodes.erase(nodes.begin() + static_cast<std::ptrdiff_t>(i));
 }
 
+/// Puts every node behind those that make its inputs, as ONNX wants it, and otherwise keeps their order: a region with
+/// several outputs comes later than the first of them did.
+void put_in_order(std::vector<Node>& nodes) {
+  std::set<std::string_view> to_come;
+  for (const Node& node : nodes) to_come.insert(node.outputs.begin(), node.outputs.end());
+  std::vector<Node> ordered;
+  for (bool moved = true; moved && !nodes.empty();) {
+    moved = false;
+    std::vector<Node> left;
+    for (Node& node : nodes) {
+      if (std::any_of(node.inputs.begin(), node.inputs.end(), [&](auto name) { return to_come.contains(name); })) {
+        left.push_back(std::move(node));
+        continue;
+      }
+      for (const std::string_view output : node.outputs) to_come.erase(output);
+      ordered.push_back(std::move(node));
+      moved = true;
+    }
+    nodes = std::move(left);
+  }
+  // A circle cannot come out of a sound file; what is left then is for the parser to refuse.
+  for (Node& node : nodes) ordered.push_back(std::move(node));
+  nodes = std::move(ordered);
+}
+
 /// Removes the nodes that nothing needs any more; returns the names of all tensors that are needed.
 std::set<std::string_view> drop_unused(std::vector<Node>& nodes, const Graph& graph) {
   std::set<std::string_view> needed(graph.outputs.begin(), graph.outputs.end());
@@ -369,8 +392,10 @@ FusedGraph fuse_graph(std::string_view model) {
   std::vector<Node> nodes = graph->nodes;
   std::vector<std::string> texts;  // of new nodes, which refer to them
   texts.reserve(graph->nodes.size() + fields->size());
+  std::set<std::string_view> made;
+  for (const Node& node : nodes) made.insert(node.outputs.begin(), node.outputs.end());
   const auto fuse = [&](const Region& region) {
-    if (const std::string why = misfit(*graph, region); !why.empty()) {
+    if (const std::string why = misfit(*graph, region, made); !why.empty()) {
       result.unfused.push_back({region.name, why});
       return;
     }
@@ -378,31 +403,19 @@ FusedGraph fuse_graph(std::string_view model) {
     result.fused.push_back(region.name);
   };
   for (const Region& region : regions_of(*fields)) fuse(region);
+  // The recurrences that no region has taken.
+  put_in_order(nodes);
   (void)drop_unused(nodes, *graph);
   std::vector<Region> lstms;
   for (const Node& node : nodes)
-    if (const auto region = lstm_region(*graph, node, static_cast<int>(lstms.size()))) lstms.push_back(*region);
+    if (auto region = lstm_region(*graph, node, static_cast<int>(lstms.size()))) lstms.push_back(std::move(*region));
   for (const Region& lstm : lstms) {
-    // Outputs that were given a name only here are made by nobody.
-    Region known = lstm;
-    const std::string why = [&] {
-      const auto op = plugins::make_operator(known.op, known.attributes);
-      if (op == nullptr) return std::string("its attributes are incomplete");
-      std::vector<Shape> shapes;
-      for (const std::string& input : known.inputs) {
-        const auto found = graph->values.find(input);
-        shapes.push_back(found == graph->values.end() ? Shape{} : found->second.shape);
-      }
-      return op->misfit(shapes);
-    }();
-    if (!why.empty()) {
-      result.unfused.push_back({lstm.name, why});
-      continue;
-    }
-    replace(nodes, lstm, texts);
-    result.fused.push_back(lstm.name);
+    // Also the outputs that get their names only here.
+    made.insert(lstm.outputs.begin(), lstm.outputs.end());
+    fuse(lstm);
   }
   if (result.fused.empty()) return result;
+  put_in_order(nodes);
   const std::set<std::string_view> needed = drop_unused(nodes, *graph);
 
   std::string graph_bytes;

@@ -58,7 +58,8 @@ class Plugin final : public nvinfer1::IPluginV3,
   }
   std::int32_t getOutputDataTypes(nvinfer1::DataType* types, std::int32_t count, nvinfer1::DataType const*,
                                   std::int32_t) const noexcept override {
-    std::fill_n(types, count, nvinfer1::DataType::kFLOAT);
+    for (std::int32_t i = 0; i < count; ++i)
+      types[i] = op_->is_int_output(i) ? nvinfer1::DataType::kINT32 : nvinfer1::DataType::kFLOAT;
     return 0;
   }
   std::int32_t getOutputShapes(nvinfer1::DimsExprs const* inputs, std::int32_t, nvinfer1::DimsExprs const*, std::int32_t,
@@ -74,6 +75,8 @@ class Plugin final : public nvinfer1::IPluginV3,
           continue;
         }
         const auto* one = inputs[dim.input].d[dim.axis];
+        if (dim.constant != 0)
+          one = expressions.operation(nvinfer1::DimensionOperation::kSUM, *one, *expressions.constant(dim.constant));
         if (dim.second_input >= 0)
           one = expressions.operation(nvinfer1::DimensionOperation::kSUM, *one,
                                       *inputs[dim.second_input].d[dim.second_axis]);
@@ -85,7 +88,7 @@ class Plugin final : public nvinfer1::IPluginV3,
   bool supportsFormatCombination(std::int32_t place, nvinfer1::DynamicPluginTensorDesc const* tensors,
                                  std::int32_t inputs, std::int32_t) noexcept override {
     const auto& tensor = tensors[place].desc;
-    const bool is_int = place < inputs && op_->is_int(place);
+    const bool is_int = place < inputs ? op_->is_int(place) : op_->is_int_output(place - inputs);
     return tensor.format == nvinfer1::TensorFormat::kLINEAR &&
            tensor.type == (is_int ? nvinfer1::DataType::kINT32 : nvinfer1::DataType::kFLOAT);
   }

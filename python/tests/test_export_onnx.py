@@ -8,15 +8,15 @@ import torch
 from onnx import helper
 from pytorch_forecasting.data import GroupNormalizer
 
-from tft_export import onnx_graph
+from tft_export.checkpoint.tensors import INPUT_NAMES
 from tft_export.errors import ExportError
-from tft_export.network import TemporalFusionNetwork
-from tft_export.onnx_graph import check_operators, operator_counts, write_onnx, write_torchscript
-from tft_export.tensors import INPUT_NAMES
+from tft_export.graph import onnx_graph
+from tft_export.graph.network import TemporalFusionNetwork
+from tft_export.graph.onnx_graph import check_operators, operator_counts, write_onnx, write_torchscript
 from tiny_models import DEFAULT_STRUCTURE
 
 START = "2026-05-13 11:35"
-MOST_NODES = 450
+MAX_NODES = 450
 
 
 def exported(model, path, exporter=None, **options):
@@ -64,7 +64,7 @@ def test_the_default_model_is_small_and_has_only_operators_that_engines_take(tin
     path = tmp_path / "model.onnx"
     structure, graph = exported(model, path)
     check_operators(graph)
-    assert len(graph.graph.node) <= MOST_NODES
+    assert len(graph.graph.node) <= MAX_NODES
     assert operator_counts(graph)["LSTM"] == 2
     assert path.stat().st_size < 1_000_000
     check_numbers(model, structure, path)

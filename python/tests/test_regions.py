@@ -11,9 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.utils import Extractor
 from pytorch_forecasting.data import GroupNormalizer
 
-from tft_export.network import TemporalFusionNetwork
-from tft_export.onnx_graph import write_onnx
-from tft_export.regions import PREFIX, take_regions
+from tft_export.graph.network import TemporalFusionNetwork
+from tft_export.graph.onnx_graph import write_onnx
+from tft_export.graph.regions import PREFIX, take_regions
 from tft_export.variants.half import with_half
 from tft_export.variants.quantize import raised
 

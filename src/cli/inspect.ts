@@ -14,7 +14,7 @@ interface InspectOptions {
   allowHostCode?: boolean;
 }
 
-const WIDEST_NAME = 60;
+const MAX_NAME_LENGTH = 60;
 
 const EXAMPLES = `
 An engine is opened with the TensorRT that is here, so it must be one for this GPU.
@@ -108,7 +108,7 @@ function tableOf(head: readonly string[], rows: readonly (readonly string[])[], 
 }
 
 function shortened(name: string): string {
-  return name.length > WIDEST_NAME ? `${name.slice(0, WIDEST_NAME - 1)}…` : name;
+  return name.length > MAX_NAME_LENGTH ? `${name.slice(0, MAX_NAME_LENGTH - 1)}…` : name;
 }
 
 function parsed(text: string): unknown {

@@ -141,7 +141,7 @@ export async function show(
     if (options.chart ?? out.isTerminal) await out.write(`\n${fanCharts(fleet, out.width, out.paint)}`);
   }
   if (options.plot !== undefined) {
-    await writePicture(options.plot, plotSvg(fleet, { mostPanels: options.panels }));
+    await writePicture(options.plot, plotSvg(fleet, { maxPanels: options.panels }));
     const left = fleet.forecasts.length - options.panels;
     const note =
       left > 0 ? ` with the first ${options.panels} servers; --panels takes more, --servers others` : '';

@@ -20,8 +20,8 @@ export { engineFolder } from '../builder/cache-folder.js';
 export {
   type CacheEntry,
   listCache,
+  type PruneOptions,
   type PruneResult,
-  type PruneWishes,
   pruneCache,
 } from '../builder/cache-upkeep.js';
 export type { EngineKey, EngineRecord } from '../builder/engine-record.js';

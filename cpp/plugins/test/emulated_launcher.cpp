@@ -22,22 +22,33 @@ std::function<void()> bind(void* parameters) {
 
 #define TFT_ENTRY(kernel, parameters) Entry{#kernel, &bind<parameters, kernel>}
 constexpr std::array kEntries = {
+    TFT_ENTRY(tft_preprocess, PreprocessParameters),
     TFT_ENTRY(tft_select_by_variable, VariableSelectionParameters),
-    TFT_ENTRY(tft_select_by_row, VariableSelectionParameters),
+    TFT_ENTRY(tft_select_by_row_4, VariableSelectionParameters),
+    TFT_ENTRY(tft_select_by_row_8, VariableSelectionParameters),
     TFT_ENTRY(tft_static_contexts, StaticContextsParameters),
     TFT_ENTRY(tft_recurrence_3, RecurrenceParameters),
     TFT_ENTRY(tft_recurrence_1, RecurrenceParameters),
     TFT_ENTRY(tft_enrich_2, EnrichmentParameters),
     TFT_ENTRY(tft_enrich_8, EnrichmentParameters),
     TFT_ENTRY(tft_attend_4_4, AttentionParameters),
+    TFT_ENTRY(tft_attend_few_4_4, AttentionParameters),
     TFT_ENTRY(tft_attend_4_8, AttentionParameters),
+    TFT_ENTRY(tft_attend_few_4_8, AttentionParameters),
     TFT_ENTRY(tft_attend_4_16, AttentionParameters),
+    TFT_ENTRY(tft_attend_few_4_16, AttentionParameters),
     TFT_ENTRY(tft_attend_12_4, AttentionParameters),
+    TFT_ENTRY(tft_attend_few_12_4, AttentionParameters),
     TFT_ENTRY(tft_attend_12_8, AttentionParameters),
+    TFT_ENTRY(tft_attend_few_12_8, AttentionParameters),
     TFT_ENTRY(tft_attend_12_16, AttentionParameters),
+    TFT_ENTRY(tft_attend_few_12_16, AttentionParameters),
     TFT_ENTRY(tft_attend_24_4, AttentionParameters),
+    TFT_ENTRY(tft_attend_few_24_4, AttentionParameters),
     TFT_ENTRY(tft_attend_24_8, AttentionParameters),
+    TFT_ENTRY(tft_attend_few_24_8, AttentionParameters),
     TFT_ENTRY(tft_attend_24_16, AttentionParameters),
+    TFT_ENTRY(tft_attend_few_24_16, AttentionParameters),
 };
 
 }  // namespace

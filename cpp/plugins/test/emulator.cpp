@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 #include <stdexcept>
+#include <utility>
 
 namespace tft::plugins::emulator {
 namespace {
@@ -28,6 +29,7 @@ struct Fiber {
   ucontext_t context{};
   int thread = 0;
   bool done = false;
+  std::vector<std::pair<float*, const float*>> copies;
   std::unique_ptr<char[]> stack = std::make_unique<char[]>(kStackBytes);
 };
 
@@ -122,6 +124,13 @@ void barrier(int id, int threads, bool wait) {
     return;
   }
   while (wait && one.generation == generation) yield();
+}
+
+void copy_later(float* to, const float* from) { current->copies.emplace_back(to, from); }
+
+void copy_now() {
+  for (const auto& [to, from] : current->copies) std::copy_n(from, 4, to);
+  current->copies.clear();
 }
 
 float exchange(float value, int lane) {

@@ -42,6 +42,9 @@ int block_row();
 int grid_blocks();
 /// Waits for `threads` threads at barrier `id`; with `wait` false only counts this one.
 void barrier(int id, int threads, bool wait);
+/// Notes a copy of 16 bytes for this thread, and does all that it has noted.
+void copy_later(float* to, const float* from);
+void copy_now();
 /// Gives each lane of the warp the value of the lane that it names.
 float exchange(float value, int lane);
 
@@ -64,8 +67,15 @@ inline float shuffle_xor(float value, int mask) {
 inline float exp2_fast(float x) { return std::exp2(x); }
 inline float reciprocal(float x) { return 1.f / x; }
 inline float root_reciprocal(float x) { return 1.f / std::sqrt(x); }
+inline float square_root(float x) { return std::sqrt(x); }
+inline float tanh_exact(float x) { return std::tanh(x); }
+inline float log_exact(float x) { return std::log(x); }
+inline float floorf(float x) { return std::floor(x); }
 inline float min_nan(float x, float y) { return x != x ? x : y != y ? y : x < y ? x : y; }
 inline float max_nan(float x, float y) { return x != x ? x : y != y ? y : x > y ? x : y; }
+// A copy is done only when it is waited for, as late as the device may do it.
+inline void copy_async(float* shared, const float* global) { emulator::copy_later(shared, global); }
+inline void wait_for_copies() { emulator::copy_now(); }
 inline int opaque(int value) { return value; }
 inline float fmaxf(float x, float y) { return std::fmax(x, y); }
 inline float fminf(float x, float y) { return std::fmin(x, y); }

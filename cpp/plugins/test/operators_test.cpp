@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -122,7 +123,7 @@ struct Case {
 };
 
 struct Outcome {
-  std::vector<std::vector<float>> outputs;
+  std::vector<std::vector<float>> outputs;  // integers as the floats of the same value
   std::vector<std::string> kernels;
 };
 
@@ -156,6 +157,10 @@ Outcome run(std::string_view name, const Case& test, int multiprocessors = 132, 
   EmulatedLauncher launcher(multiprocessors, seed);
   EXPECT_TRUE(op->enqueue(launcher, shapes, in.data(), out.data(), workspace.data(), nullptr));
   outcome.kernels = launcher.launched;
+  for (int i = 0; i < op->outputs(); ++i) {
+    if (!op->is_int_output(i)) continue;
+    for (float& value : outcome.outputs[static_cast<std::size_t>(i)]) value = static_cast<float>(std::bit_cast<int>(value));
+  }
   return outcome;
 }
 
@@ -167,6 +172,100 @@ double worst(const std::vector<float>& found, const Vector& expected) {
     if (!(difference <= most)) most = difference;
   }
   return most;
+}
+
+// ----------------------------------------------------------------------------------------------- preprocess
+
+/// Five-minute steps from `start` (minutes since a Monday's midnight) on; the horizon's hour, weekday, month, weekend.
+void set_calendar(Tensor& decoder, int steps, int batch, const std::vector<int>& starts) {
+  for (int b = 0; b < batch; ++b) {
+    for (int t = 0; t < steps; ++t) {
+      const int minutes = starts[static_cast<std::size_t>(b)] + 5 * t, day = minutes / 1440 % 7;
+      float* const row = &decoder.values[static_cast<std::size_t>((b * steps + t) * 4)];
+      row[0] = static_cast<float>(minutes / 60 % 24), row[1] = static_cast<float>(day);
+      row[2] = 3.F, row[3] = day >= 5 ? 1.F : 0.F;
+    }
+  }
+}
+
+TEST(PreprocessTest, ScalesTransposesAndCountsTheHoursBack) {
+  constexpr int past = 300, future = 24, batch = 3, metrics = 5, target = 2;
+  const std::vector<int> starts = {7 * 1440 + 8 * 60 + 35, 8 * 1440, 12 * 1440 + 23 * 60 + 55};
+  Case test(20);
+  test.attributes = {{"target", target},      {"softplus", 1},        {"steps_per_hour", 12}, {"hours_per_step", 1},
+                     {"hour_channel", 0},     {"day_channel", 1},     {"month_channel", 2},   {"features", 4},
+                     {"feature_0", 1},        {"feature_1", 2},       {"feature_2", 3},       {"feature_3", 4},
+                     {"static", 1},           {"static_codes", 1},    {"static_code_0", 0},   {"static_code_1", -1},
+                     {"encoder_codes", 1},    {"encoder_code_0", 1},  {"encoder_code_1", -1}, {"encoder_code_2", -1},
+                     {"encoder_code_3", -1}};
+  Tensor& raw = test.add({batch, past, metrics}, 10, 15);
+  for (float& value : raw.values) value = std::abs(value);
+  test.add_codes({batch, past, 2}, 5);
+  set_calendar(test.add({batch, future, 4}, 0), future, batch, starts);
+  test.add({metrics - 1}, 1);
+  test.add({metrics - 1}, 1);
+  const Outcome outcome = run("TftPreprocess", test);
+
+  Vector encoder(past * batch * (metrics + 4)), decoder(future * batch * 4), pair(batch * 2);
+  for (int b = 0; b < batch; ++b) {
+    Vector y(past);
+    double mean = 0, square = 0;
+    for (int t = 0; t < past; ++t) {
+      const double x = test[0].at(static_cast<std::size_t>((b * past + t) * metrics + target));
+      y[static_cast<std::size_t>(t)] = x > 20 ? x : x + std::log(-std::expm1(-(x + 1.1920928955078125e-07)));
+      mean += y[static_cast<std::size_t>(t)] / past;
+    }
+    for (const double value : y) square += (value - mean) * (value - mean) / (past - 1);
+    const double scale = std::sqrt(square) + 1.1920928955078125e-07;
+    pair[static_cast<std::size_t>(2 * b)] = mean, pair[static_cast<std::size_t>(2 * b + 1)] = scale;
+    for (int t = 0; t < past; ++t) {
+      double* const row = &encoder[static_cast<std::size_t>((t * batch + b) * (metrics + 4))];
+      row[0] = (y[static_cast<std::size_t>(t)] - mean) / scale;
+      for (int m = 0, out = 1; m < metrics; ++m) {
+        if (m == target) continue;
+        const auto other = static_cast<std::size_t>(out - 1);
+        row[out++] = (test[0].at(static_cast<std::size_t>((b * past + t) * metrics + m)) - test[3].at(other)) *
+                     test[4].at(other);
+      }
+      const int minutes = starts[static_cast<std::size_t>(b)] - 5 * (past - t), day = minutes / 1440 % 7;
+      row[metrics] = minutes / 60 % 24, row[metrics + 1] = day, row[metrics + 2] = 3, row[metrics + 3] = day >= 5;
+    }
+    for (int t = 0; t < future; ++t)
+      for (int k = 0; k < 4; ++k)
+        decoder[static_cast<std::size_t>((t * batch + b) * 4 + k)] =
+            test[2].at(static_cast<std::size_t>((b * future + t) * 4 + k));
+  }
+  EXPECT_LT(worst(outcome.outputs[0], encoder), 2e-5);
+  EXPECT_LT(worst(outcome.outputs[1], decoder), 1e-9);
+  EXPECT_LT(worst(outcome.outputs[2], pair), 2e-5);
+  for (int b = 0; b < batch; ++b) {
+    const auto at = static_cast<std::size_t>(b);
+    EXPECT_EQ(outcome.outputs[3][at], outcome.outputs[2][2 * at]);
+    EXPECT_EQ(outcome.outputs[4][at], outcome.outputs[2][2 * at + 1]);
+    EXPECT_EQ(outcome.outputs[5][at], static_cast<float>(test[1].codes[at * past * 2]));
+    for (std::size_t t = 0; t < past; ++t)
+      EXPECT_EQ(outcome.outputs[6][t * batch + at], static_cast<float>(test[1].codes[(at * past + t) * 2 + 1]));
+  }
+}
+
+TEST(PreprocessTest, AnHourAStepAndAWindowThatStandsStillAreTaken) {
+  Case test(21);
+  test.attributes = {{"target", 0},          {"softplus", 0},        {"steps_per_hour", 1},   {"hours_per_step", 2},
+                     {"hour_channel", 0},    {"day_channel", -1},    {"month_channel", -1},   {"features", 1},
+                     {"feature_0", 1},       {"feature_1", 0},       {"feature_2", 0},        {"feature_3", 0},
+                     {"static", 0},          {"static_codes", 0},    {"static_code_0", -1},   {"static_code_1", -1},
+                     {"encoder_codes", 0},   {"encoder_code_0", -1}, {"encoder_code_1", -1},  {"encoder_code_2", -1},
+                     {"encoder_code_3", -1}};
+  test.add({1, 30, 2}, 0, 7);
+  test.add_codes({1, 30, 1}, 2);
+  test.add({1, 4, 1}, 0, 3);
+  test.add({1}, 0, 7), test.add({1}, 0, 1);
+  const Outcome outcome = run("TftPreprocess", test);
+  for (std::size_t t = 0; t < 30; ++t) {
+    EXPECT_EQ(outcome.outputs[0][3 * t], 0);
+    EXPECT_EQ(outcome.outputs[0][3 * t + 2], static_cast<float>((3 + 24 * 10 - 2 * (30 - static_cast<int>(t))) % 24));
+  }
+  EXPECT_EQ(outcome.outputs[2][0], 7);
 }
 
 // ------------------------------------------------------------------------------------------------ recurrence
@@ -427,13 +526,15 @@ TEST(VariableSelectionTest, OneStepAndOneSeriesAreTaken) {
   expect_selection({.steps = 1, .batch = 1, .reals = 2, .fixed = 1, .tables = 1}, 7);
 }
 
-TEST(VariableSelectionTest, ManyRowsTakeTheOtherKernelAndAgreeToo) {
-  // 29 steps are no multiple of the eight rows that a warp takes at once.
-  const Selection s{.steps = 29, .batch = 5, .reals = 3, .tabulated = 2, .fixed = 1, .tables = 1, .context = true};
+TEST(VariableSelectionTest, ManyRowsTakeTheOtherKernelsAndAgreeToo) {
+  // 29 steps are no multiple of the four or eight rows that a warp takes at once.
+  const Selection s{.steps = 29, .batch = 6, .reals = 3, .tabulated = 2, .fixed = 1, .tables = 1, .context = true};
   const Case test = selection_case(s, 8);
-  const Outcome outcome = run("TftVariableSelection", test, 2);
-  EXPECT_EQ(outcome.kernels, std::vector<std::string>{"tft_select_by_row"});
-  EXPECT_LT(worst(outcome.outputs[0], selection_expected(s, test)), 1e-5);
+  for (const auto& [multiprocessors, kernel] : {std::pair{2, "tft_select_by_row_4"}, {1, "tft_select_by_row_8"}}) {
+    const Outcome outcome = run("TftVariableSelection", test, multiprocessors);
+    EXPECT_EQ(outcome.kernels, std::vector<std::string>{kernel});
+    EXPECT_LT(worst(outcome.outputs[0], selection_expected(s, test)), 1e-5);
+  }
 }
 
 TEST(VariableSelectionTest, ACodeOrAWholeValueOutsideOfItsTableReadsNothingElse) {

@@ -5,7 +5,7 @@ import { type Paint, printable } from '../console.js';
 import { BrailleCanvas } from './braille.js';
 import { bandOf, decimalsFor, formatSpan } from './summary.js';
 
-const MOST_PANELS = 6;
+const MAX_PANELS = 6;
 const ROWS = 6;
 const NARROWEST = 36;
 const GUTTER = 3;
@@ -131,7 +131,7 @@ function drawLine(
 }
 
 function highest(forecasts: readonly ServerForecast[], model: ModelDescription): ServerForecast[] {
-  if (forecasts.length <= MOST_PANELS) return [...forecasts];
+  if (forecasts.length <= MAX_PANELS) return [...forecasts];
   const count = model.quantiles.length;
   const { high } = bandOf(model.quantiles);
   const peak = ({ values }: ServerForecast) => {
@@ -143,6 +143,6 @@ function highest(forecasts: readonly ServerForecast[], model: ModelDescription):
   return forecasts
     .map((forecast) => ({ forecast, peak: peak(forecast) }))
     .sort((a, b) => b.peak - a.peak)
-    .slice(0, MOST_PANELS)
+    .slice(0, MAX_PANELS)
     .map(({ forecast }) => forecast);
 }

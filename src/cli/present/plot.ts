@@ -17,7 +17,7 @@ import {
 
 export interface PlotOptions {
   /** The most panels; further servers are left out, and the picture says so. */
-  mostPanels: number;
+  maxPanels: number;
 }
 
 const MINUTE = 60_000;
@@ -54,8 +54,8 @@ interface Interval {
 }
 
 /** The picture as the text of an SVG file, in the order of the forecasts. */
-export function plotSvg(fleet: FleetForecast, { mostPanels }: PlotOptions): string {
-  const shown = fleet.forecasts.slice(0, mostPanels);
+export function plotSvg(fleet: FleetForecast, { maxPanels }: PlotOptions): string {
+  const shown = fleet.forecasts.slice(0, maxPanels);
   const { columns, size } = layout(shown.length);
   const rows = Math.ceil(shown.length / columns);
   const width = 2 * MARGIN + columns * size.width + (columns - 1) * GAP;

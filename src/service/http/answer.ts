@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ByteBudget } from '../admission/budget.js';
 
 /** Smaller answers gain nothing. */
-const LEAST = 1024;
+const MIN_COMPRESSED_BYTES = 1024;
 
 /** All at their fastest: the answer is in a hurry. */
 const COMPRESSORS = {
@@ -24,7 +24,7 @@ export async function sendBytes(
   { budget, compress }: { budget: ByteBudget; compress: boolean },
 ): Promise<FastifyReply> {
   let body = bytes;
-  if (compress && bytes.length >= LEAST) {
+  if (compress && bytes.length >= MIN_COMPRESSED_BYTES) {
     reply.header('vary', 'accept-encoding');
     const encoding = preferredEncoding(request.headers['accept-encoding']);
     if (encoding !== undefined) {
@@ -42,7 +42,7 @@ export function preferredEncoding(header: string | string[] | undefined): Encodi
   if (header === undefined) return undefined;
   let best: Encoding | undefined;
   let most = 0;
-  const wishes = new Map(
+  const qualities = new Map(
     String(header)
       .toLowerCase()
       .split(',', 16)
@@ -53,7 +53,7 @@ export function preferredEncoding(header: string | string[] | undefined): Encodi
       }),
   );
   for (const name of Object.keys(COMPRESSORS) as Encoding[]) {
-    const quality = wishes.get(name) ?? wishes.get('*') ?? 0;
+    const quality = qualities.get(name) ?? qualities.get('*') ?? 0;
     if (quality > most) [best, most] = [name, quality];
   }
   return best;

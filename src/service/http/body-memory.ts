@@ -3,7 +3,7 @@
 // requests.
 
 /** Smaller ones are not worth keeping apart. */
-const LEAST = 32 * 1024;
+const MIN_BYTES = 32 * 1024;
 
 /** Hands out memory and keeps what comes back, up to a limit. */
 export class BodyMemory {
@@ -18,7 +18,7 @@ export class BodyMemory {
 
   /** At least so many bytes, of whatever content. */
   take(bytes: number): ArrayBuffer {
-    const size = Math.max(LEAST, 2 ** Math.ceil(Math.log2(bytes)));
+    const size = Math.max(MIN_BYTES, 2 ** Math.ceil(Math.log2(bytes)));
     const kept = this.#kept.get(size)?.pop();
     if (kept === undefined) return new ArrayBuffer(size);
     this.#keptBytes -= size;

@@ -10,7 +10,7 @@ import type { Pressure } from '../admission/pressure.js';
 import type { RefusalPace } from '../admission/refusal-pace.js';
 import type { ServiceConfig } from '../config/schema.js';
 import type { BodyMemory } from '../http/body-memory.js';
-import { Departure } from '../http/client-abort.js';
+import { ClientAbort } from '../http/client-abort.js';
 import { badBody, refusal, toHttpError } from '../http/http-error.js';
 import { type Body, headerLength, readBody } from '../http/read-body.js';
 import type { ModelHost, ServedModel } from '../model-host.js';
@@ -43,7 +43,7 @@ const BYTES_A_NUMBER = 24;
 const BYTES_BESIDES = 64 * 1024;
 
 /** The largest body that a request may have. */
-export function mostBytes(config: ServiceConfig, model: ServedModel): number {
+export function maxBodyBytes(config: ServiceConfig, model: ServedModel): number {
   return config.maxBodyBytes ?? config.maxServers * model.valuesPerSeries * BYTES_A_NUMBER + BYTES_BESIDES;
 }
 
@@ -62,10 +62,10 @@ export function forecastFor<Q extends ForecastQuestion>(
 ): Promise<Buffer> {
   return host.lend(async (model) => {
     const arrived = performance.now();
-    const wish = timeoutOf(request);
+    const timeoutMs = timeoutOf(request);
     try {
-      pressure.refuseWhenLate(model, Math.min(wish ?? config.maxWaitMs, config.maxWaitMs));
-      const most = mostBytes(config, model);
+      pressure.refuseWhenLate(model, Math.min(timeoutMs ?? config.maxWaitMs, config.maxWaitMs));
+      const most = maxBodyBytes(config, model);
       const header = headerLength(request.headers[HEADER_LENGTH], most);
       const body = await tracing.step('read', () =>
         readBody(
@@ -82,7 +82,7 @@ export function forecastFor<Q extends ForecastQuestion>(
         ),
       );
       const { forecast, question } = await tracing.step('forecast', () =>
-        ask(body, model, header, wish ?? Infinity),
+        ask(body, model, header, timeoutMs ?? Infinity),
       );
       return await tracing.step('answer', () => answer(forecast, question, model));
     } catch (error) {
@@ -93,8 +93,8 @@ export function forecastFor<Q extends ForecastQuestion>(
     }
 
     async function ask(body: Body, served: ServedModel, header: number | undefined, limitMs: number) {
-      const gone = new Departure();
-      const leave = () => gone.happen();
+      const client = new ClientAbort();
+      const leave = () => client.abort();
       reply.raw.once('close', leave);
       try {
         const question = await understand(body.bytes, served, header);
@@ -102,7 +102,7 @@ export function forecastFor<Q extends ForecastQuestion>(
         const within = Math.min(limitMs, question.timeoutMs ?? Infinity, config.maxWaitMs);
         const deadlineMs = Math.max(0, within - (performance.now() - arrived));
         const running = served.engine.predict(question.inputs, {
-          signal: gone as unknown as AbortSignal,
+          signal: client,
           deadlineMs,
         });
         // The engine has copied what it needs; a sample looks at the inputs, which may be a view of the body, later.

@@ -3,7 +3,7 @@
 import { badBody, type HttpError, refusal } from '../http-error.js';
 
 /** Deeper nesting than a tensor has is refused. */
-const MOST_DEPTH = 8;
+const MAX_DEPTH = 8;
 const FIRST_CAPACITY = 1024;
 
 const OPEN = 0x5b;
@@ -37,8 +37,8 @@ export class Numbers {
   #state = AFTER_OPEN;
   #depth = 1;
   /** Items so far at each depth that is open, and how many there must be, -1 while that is not known. */
-  readonly #counts = new Int32Array(MOST_DEPTH + 1);
-  readonly #sizes = new Int32Array(MOST_DEPTH + 1).fill(-1);
+  readonly #counts = new Int32Array(MAX_DEPTH + 1);
+  readonly #sizes = new Int32Array(MAX_DEPTH + 1).fill(-1);
   /** The depth that has the numbers; 0 while none was seen. */
   #leaf = 0;
 
@@ -91,8 +91,8 @@ export class Numbers {
   }
 
   #open(): void {
-    if (this.#depth === MOST_DEPTH) {
-      throw badBody(`${this.#name}: arrays are nested deeper than ${MOST_DEPTH}`);
+    if (this.#depth === MAX_DEPTH) {
+      throw badBody(`${this.#name}: arrays are nested deeper than ${MAX_DEPTH}`);
     }
     if (this.#leaf !== 0 && this.#depth >= this.#leaf) throw this.#uneven();
     this.#at++;

@@ -1,0 +1,72 @@
+// An engine inside a worker thread of the user's: there the model runs in a process of its own.
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { ForecastInputs } from '../../src/index.js';
+import { bundles, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
+
+const THREAD = fileURLToPath(new URL('../fixtures/engine-in-thread.mjs', import.meta.url));
+const hasProc = existsSync('/proc/self/task');
+
+let thread: Worker;
+beforeEach(async () => {
+  thread = new Worker(THREAD, { workerData: bundles.tiny });
+  const [info] = await once(thread, 'message');
+  expect(info).toMatchObject({ backend: 'onnxruntime', maxBatch: 4 });
+});
+afterEach(() => thread.terminate());
+
+async function predict(requests: ForecastInputs[]): Promise<unknown[]> {
+  thread.postMessage(requests);
+  const [results] = await once(thread, 'message');
+  return results;
+}
+
+/** The processes that this one has started to run models. */
+function modelProcesses(): number[] {
+  const children = readdirSync('/proc/self/task').flatMap((task) =>
+    readIfThere(`/proc/self/task/${task}/children`).split(' ').filter(Boolean),
+  );
+  return children
+    .filter((id) => readIfThere(`/proc/${id}/cmdline`).includes('onnxruntime/worker.js'))
+    .map(Number);
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+test('answers as it does anywhere, in parts and packed', async () => {
+  const requests = [1, 3, 9, 2, 1].map((batch, seed) => variedInputs(batch, seed));
+  expect(await predict(requests)).toEqual(requests.map(tinyAnswer));
+});
+
+test('close ends thread and process', async () => {
+  thread.postMessage('close');
+  const [code] = await once(thread, 'exit');
+  expect(code).toBe(0);
+});
+
+test.skipIf(!hasProc)('a process that is killed is replaced', async () => {
+  const inputs = variedInputs(2, 1);
+  const [process_] = modelProcesses();
+  expect(process_).toBeGreaterThan(0);
+  process.kill(process_ as number, 'SIGKILL');
+  const [first] = await predict([inputs]);
+  // The engine may hear of the death before or after it has sent the request.
+  if (first !== 'ERR_TFT_BACKEND_LOST') expect(first).toEqual(tinyAnswer(inputs));
+  expect(await predict([inputs])).toEqual([tinyAnswer(inputs)]);
+});
+
+test.skipIf(!hasProc)('no process is left when the thread is terminated', async () => {
+  expect(modelProcesses()).toHaveLength(2);
+  await thread.terminate();
+  // One that stays lets the test run into its timeout.
+  while (modelProcesses().length > 0) await new Promise((done) => setTimeout(done, 20));
+});
