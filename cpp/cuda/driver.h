@@ -17,6 +17,7 @@ struct CUevent_st;
 struct CUfunc_st;
 struct CUgraph_st;
 struct CUgraphExec_st;
+struct CUgraphNode_st;
 struct CUmod_st;
 struct CUstream_st;
 
@@ -30,6 +31,7 @@ using StreamHandle = ::CUstream_st*;
 using EventHandle = ::CUevent_st*;
 using GraphHandle = ::CUgraph_st*;
 using GraphExecHandle = ::CUgraphExec_st*;
+using GraphNodeHandle = ::CUgraphNode_st*;
 using ModuleHandle = ::CUmod_st*;
 using FunctionHandle = ::CUfunc_st*;
 
@@ -89,6 +91,7 @@ inline constexpr int kDynamicSharedMemory = 8;  // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC
   X(event_synchronize, cuEventSynchronize, (EventHandle event))                                   \
   X(event_elapsed, cuEventElapsedTime, (float* milliseconds, EventHandle from, EventHandle to))   \
   X(graph_destroy, cuGraphDestroy, (GraphHandle graph))                                           \
+  X(graph_nodes, cuGraphGetNodes, (GraphHandle graph, GraphNodeHandle * nodes, std::size_t * count)) \
   X(graph_instantiate, cuGraphInstantiateWithFlags,                                               \
     (GraphExecHandle * executable, GraphHandle graph, unsigned long long flags))                  \
   X(graph_exec_destroy, cuGraphExecDestroy, (GraphExecHandle executable))                         \

@@ -12,6 +12,7 @@
 #include "cuda/objects.h"
 #include "engine/no_exceptions.h"
 #include "engine/option_checks.h"
+#include "plugins/operators.h"
 #include "tensorrt/build_progress.h"
 #include "tensorrt/builder_api.h"
 #include "tensorrt/fused_graph.h"
@@ -275,6 +276,11 @@ Result<BuiltPlan> open_and_build(const std::string& onnx, const ModelShape& shap
 }
 
 }  // namespace
+
+std::optional<Kernels> kernels() {
+  if (cuda::kernel_image().empty()) return std::nullopt;
+  return Kernels{plugins::kOperatorsVersion, cuda::kernel_image_hash()};
+}
 
 Result<BuiltPlan> build_plan(const std::string& onnx, const ModelShape& shape, const BuildOptions& options) {
   return without_exceptions<BuiltPlan>("building", [&] { return open_and_build(onnx, shape, options); });

@@ -560,6 +560,15 @@ EXPORT CUresult cuGraphDestroy(CUgraph graph) {
   return code;
 }
 
+/// Only how many there are.
+EXPORT CUresult cuGraphGetNodes(CUgraph graph, CUgraphNode* nodes, std::size_t* count) {
+  if (const CUresult code = begin_call_in_context("cuGraphGetNodes")) return code;
+  const std::lock_guard lock(handles().mutex);
+  if (!handles().graphs.contains(graph) || nodes != nullptr) return CUDA_ERROR_INVALID_VALUE;
+  *count = graph->work.size();
+  return CUDA_SUCCESS;
+}
+
 EXPORT CUresult cuGraphInstantiateWithFlags(CUgraphExec* exec, CUgraph graph, unsigned long long) {
   if (const CUresult code = begin_call_in_context("cuGraphInstantiateWithFlags")) return code;
   const std::lock_guard lock(handles().mutex);
