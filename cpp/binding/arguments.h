@@ -27,7 +27,6 @@ bool read_view(napi_env env, napi_value value, ElementType type, View& view);
 struct LoadArguments {
   std::string plan;
   ModelShape shape;
-  std::vector<std::int32_t> codes;
   EngineOptions options;
 };
 LoadArguments read_load_arguments(const Napi::Object& object);

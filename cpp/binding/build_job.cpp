@@ -19,6 +19,12 @@ Napi::Value to_js(Napi::Env env, std::vector<std::byte> bytes) {
   return Napi::Uint8Array::New(env, owner->size(), memory, 0);
 }
 
+Napi::Value to_js(Napi::Env env, const std::vector<std::string>& texts) {
+  auto array = Napi::Array::New(env, texts.size());
+  for (std::uint32_t i = 0; i < texts.size(); ++i) array.Set(i, texts[i]);
+  return array;
+}
+
 }  // namespace
 
 /// A step of the progress on its way to JavaScript.
@@ -53,6 +59,7 @@ void BuildJob::settle(Napi::Env env, const Napi::Promise::Deferred& promise) {
   auto object = Napi::Object::New(env);
   object.Set("plan", to_js(env, std::move(built.plan)));
   object.Set("timingCache", to_js(env, std::move(built.timing_cache)));
+  object.Set("fused", to_js(env, built.fused));
   promise.Resolve(object);
 }
 

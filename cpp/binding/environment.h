@@ -58,7 +58,7 @@ class Environment {
   void shut_down();
 
   /// Frees an engine that nobody holds any more, in another thread: that can take a while.
-  void retire(std::unique_ptr<TFTTensorRTEngine> engine);
+  void retire(std::unique_ptr<TFTEngine> engine);
 
  private:
   explicit Environment(Napi::Env env);

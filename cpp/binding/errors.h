@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "tft/engine.h"
+#include "tft/bad_value.h"
 #include "tft/error.h"
 
 namespace tft::binding {

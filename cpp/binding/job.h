@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "outbox.h"
-#include "tft/engine.h"
+#include "tft/log.h"
 
 namespace tft::binding {
 

@@ -8,6 +8,7 @@
 #include "environment.h"
 #include "errors.h"
 #include "plan_file.h"
+#include "tft/tensorrt.h"
 
 namespace tft::binding {
 namespace {
@@ -76,7 +77,7 @@ LoadWork::LoadWork(Environment& environment, LoadArguments arguments, const Napi
 void LoadWork::execute() {
   Result<std::vector<std::byte>> plan = read_plan_file(arguments_.plan);
   if (plan.ok()) {
-    result_.emplace(TFTTensorRTEngine::load(*plan, arguments_.shape, arguments_.options));
+    result_.emplace(load_tensorrt(*plan, arguments_.shape, arguments_.options));
   } else {
     result_.emplace(plan.error());
   }
@@ -93,7 +94,7 @@ void LoadWork::settle(Napi::Env env, const Napi::Promise::Deferred& promise) {
     promise.Reject(to_js(env, result_->error()).Value());
     return;
   }
-  Loaded loaded{std::move(**result_), std::move(arguments_.shape), std::move(arguments_.codes), target_};
+  Loaded loaded{std::move(**result_), std::move(arguments_.shape), target_};
   promise.Resolve(environment_.engine_class.New({Napi::External<Loaded>::New(env, &loaded)}));
 }
 

@@ -98,7 +98,7 @@ class LoadWork : public Work {
   LoadArguments arguments_;
   Napi::FunctionReference log_;
   std::shared_ptr<LogTarget> target_ = std::make_shared<LogTarget>();
-  std::optional<Result<std::unique_ptr<TFTTensorRTEngine>>> result_;
+  std::optional<Result<std::unique_ptr<TFTEngine>>> result_;
 };
 
 /// Something with an engine that JavaScript holds meanwhile.

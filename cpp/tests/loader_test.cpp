@@ -11,6 +11,7 @@
 #include <span>
 
 #include "tft/engine.h"
+#include "tft/tensorrt.h"
 
 namespace tft::testing {
 namespace {
@@ -144,13 +145,13 @@ TEST_F(Loader, SaysThatThereIsNoDevice) {
     EngineOptions options;
     options.libraries.cuda_path = cuda;
     options.libraries.tensorrt_path = doubles + "/tensorrt10/lib/libnvinfer.so.10";
-    const auto engine = TFTTensorRTEngine::load({}, {}, options);
+    const auto engine = load_tensorrt({}, {}, options);
     EXPECT_FALSE(engine.ok());
   });
 }
 
-// NVIDIA's own library, as TFT_TEST_REAL_TENSORRT names it or scripts/fetch-tensorrt leaves it. Without a CUDA
-// driver it returns a pointer that is neither null nor usable, so it must not even be asked.
+// NVIDIA's own library, as TFT_TEST_REAL_TENSORRT names it or scripts/fetch-tensorrt leaves it. Without a
+// CUDA driver it returns a pointer that is neither null nor usable, so it must not even be asked.
 TEST_F(Loader, SurvivesTheRealTensorRTWithoutADriver) {
   const auto variable = [](const char* name) {
     const char* const value = std::getenv(name);
@@ -170,11 +171,12 @@ TEST_F(Loader, SurvivesTheRealTensorRTWithoutADriver) {
   const LibraryReport report = load_libraries(options);
   EXPECT_EQ(problem(report), "ERR_TFT_NO_CUDA_DRIVER");
   EXPECT_GE(report.tensorrt.major, 10);
-  std::printf("%s: TensorRT %s, %s\n", path.c_str(), report.tensorrt.text().c_str(), report.problem->message.c_str());
+  std::printf("%s: TensorRT %s, %s\n", path.c_str(), report.tensorrt.text().c_str(),
+              report.problem->message.c_str());
   EngineOptions engine_options;
   engine_options.libraries.tensorrt_path = path;
   const std::string plan(1000, 'x');
-  const auto engine = TFTTensorRTEngine::load(std::as_bytes(std::span<const char>(plan)), {}, engine_options);
+  const auto engine = load_tensorrt(std::as_bytes(std::span<const char>(plan)), {}, engine_options);
   ASSERT_FALSE(engine.ok());
   EXPECT_NE(engine.error().message, "");
 }

@@ -20,22 +20,36 @@ export interface NativeTensor {
   readonly type: 'float32' | 'int32';
   /** The shape without the batch. */
   readonly item: readonly number[];
+  /** The number of codes of each channel of categories. Without them any integer is valid. */
+  readonly codes?: readonly number[] | undefined;
+}
+
+/** A model's tensors. A build compares them with the parsed network, loading with the plan. */
+export interface NativeShape {
+  readonly inputs: readonly NativeTensor[];
+  readonly outputs?: readonly NativeTensor[] | undefined;
+  /** The only output, instead of `outputs`. */
+  readonly output?: NativeTensor | undefined;
+  /** The number of codes of each channel, for inputs of integers without codes of their own. */
+  readonly codes?: readonly number[] | undefined;
+}
+
+/** A plan, and what it may contain and need. */
+export interface NativePlanOptions extends NativeLibraryOptions {
+  readonly plan: string;
+  readonly allowHostCode?: boolean | undefined;
+  /** Libraries with plugins, loaded before the plan. */
+  readonly plugins?: readonly string[] | undefined;
 }
 
 /** The options of loading an engine. The core has the defaults. */
-export interface NativeLoadOptions extends NativeLibraryOptions {
-  readonly plan: string;
-  readonly inputs: readonly NativeTensor[];
-  readonly output: NativeTensor;
-  /** The number of codes of each category. */
-  readonly codes: readonly number[];
+export interface NativeLoadOptions extends NativePlanOptions, NativeShape {
   readonly devices?: readonly number[] | undefined;
   readonly lanes?: number | undefined;
   readonly maxBatch?: number | undefined;
   readonly queueLimit: number;
   readonly cudaGraphs?: boolean | undefined;
   readonly poll?: boolean | undefined;
-  readonly allowHostCode?: boolean | undefined;
 }
 
 /** A file, or a name for the dynamic loader, that was tried. */
@@ -91,14 +105,11 @@ export interface NativeProfile {
 }
 
 /** The options of building a plan. The core has the defaults, which are named here. */
-export interface NativeBuildOptions extends NativeLibraryOptions {
+export interface NativeBuildOptions extends NativeLibraryOptions, NativeShape {
   /** The path of an ONNX file. */
   readonly onnx: string;
   /** CUDA's number; 0. */
   readonly device?: number | undefined;
-  /** Compared with the parsed network before anything is built. */
-  readonly inputs: readonly NativeTensor[];
-  readonly output: NativeTensor;
   /** At least one. */
   readonly profiles: readonly NativeProfile[];
   /** Whether the ONNX graph alone determines the precision of each layer. TensorRT 11 requires true. */
@@ -118,6 +129,8 @@ export interface NativeBuildOptions extends NativeLibraryOptions {
   readonly excludeLeanRuntime?: boolean | undefined;
   readonly hardwareCompatibility?: 'none' | 'ampere+' | 'sameComputeCapability' | undefined;
   readonly refittable?: boolean | undefined;
+  /** Whether the parts that this library has CUDA kernels for run on those; true. */
+  readonly kernels?: boolean | undefined;
   /** Whether the plan keeps the layers' details for inspectEngine; true. */
   readonly detailedLayers?: boolean | undefined;
   /** From an earlier build. One of another version is ignored with a warning. */
@@ -185,6 +198,7 @@ export interface NativeMeasureOptions extends NativeLibraryOptions {
   /** Waits by polling: adds less to the measured times and occupies a core for each stream; false. */
   readonly spinWait?: boolean | undefined;
   readonly allowHostCode?: boolean | undefined;
+  readonly plugins?: readonly string[] | undefined;
   /** Adds a separate run in which each layer is timed; false. */
   readonly layerProfile?: boolean | undefined;
 }
@@ -279,9 +293,6 @@ export type NativeLog = (level: 'debug' | 'info' | 'warn' | 'error', message: st
 /** Identifies a request from `submit` until `take`. The number is reused afterwards. */
 export type Handle = number;
 
-/** The arrays of a request, in the order of `inputs` of {@link NativeLoadOptions}. */
-export type NativeInputs = readonly [Float32Array, Int32Array, Float32Array, Int32Array];
-
 /** One engine. Errors thrown have the core's `code`; errors.ts makes TFTErrors of them. */
 export interface NativeEngine {
   /** The handles that `deliver` is about. */
@@ -290,16 +301,19 @@ export interface NativeEngine {
   deliver?: (count: number) => void;
   /** Set by the owner: receives the engine's log. */
   log?: NativeLog;
-  /** Copies and checks a request; a negative deadline is none. */
-  submit(deadlineMs: number, ...inputs: NativeInputs): Handle;
-  /** The same for a request in several parts: four arrays of the first part, four of the second … */
-  submitAll(deadlineMs: number, arrays: readonly (Float32Array | Int32Array)[]): Handle;
-  /** Copies a delivered result, or discards it without a target. Returns the request's error if it failed. */
-  take(handle: Handle, target: Float32Array | undefined): Error | undefined;
+  /** Copies and checks a request, whose inputs are in the model's order; a negative deadline is none. */
+  submit(deadlineMs: number, ...inputs: readonly (Float32Array | Int32Array)[]): Handle;
+  /** The same for a request in several parts: the inputs of the first part, then those of the second … */
+  submitAll(deadlineMs: number, inputs: readonly (Float32Array | Int32Array)[]): Handle;
+  /**
+   * Copies a delivered result, each output to its target, or discards it if the first target is undefined. Returns the
+   * request's error if it failed.
+   */
+  take(handle: Handle, ...targets: readonly (Float32Array | undefined)[]): Error | undefined;
   /** Cancels a request. Returns whether it was still under way. It is delivered in either case. */
   cancel(handle: Handle): boolean;
-  /** Blocks until the result is in `out`. */
-  predict(...inputsAndOut: readonly [...NativeInputs, Float32Array]): void;
+  /** Blocks. The inputs in the model's order, then an array for each output. */
+  predict(...arrays: readonly (Float32Array | Int32Array)[]): void;
   /** Runs every bucket on every lane. */
   warmup(): Promise<void>;
   /** Finishes and delivers what was accepted, then frees everything. */
@@ -311,9 +325,9 @@ export interface NativeEngine {
 /** The addon. */
 export interface Addon {
   loadLibraries(options: NativeLibraryOptions): Promise<LibraryReport>;
-  inspectPlan(options: NativeInspectOptions & { readonly plan: string }): Promise<PlanReport>;
+  inspectPlan(options: NativePlanOptions): Promise<PlanReport>;
   /** The same and the details of all layers. */
-  inspectEngine(options: NativeInspectOptions & { readonly plan: string }): Promise<NativeEngineReport>;
+  inspectEngine(options: NativePlanOptions): Promise<NativeEngineReport>;
   /**
    * Builds a plan. It rejects with ERR_TFT_BUILD if the parser refuses (with node, operator and file line) or the builder
    * does (in TensorRT's own words), ERR_TFT_PLAN_MISMATCH if the network is not the model's, ERR_TFT_ABORTED,

@@ -1,9 +1,10 @@
 // The batch queue alone: which requests go into which batch, and how each of them ends. The tests play the
 // lanes.
-#include "batch_queue.h"
+#include "engine/batch_queue.h"
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <random>
@@ -15,7 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // One server: two floats, one code, one float, one code; one prediction.
-ItemBytes item_bytes() { return {{8, 4, 4, 4}, 4}; }
+BatchLayout layout(int max_batch = 4) { return {ItemBytes{{8, 4, 4, 4}, {4}}, max_batch}; }
 
 /// A request's arrays, and how it ended.
 struct Call {
@@ -31,9 +32,10 @@ struct Call {
   }
 
   Part part() {
-    return {{encoder_cont.data(), encoder_cat.data(), decoder_cont.data(), decoder_cat.data()},
-            static_cast<int>(out.size()),
-            out.data()};
+    inputs = DefaultInputs{encoder_cont.data(), encoder_cat.data(), decoder_cont.data(), decoder_cat.data()}
+                 .list();
+    output = out.data();
+    return {inputs, static_cast<int>(out.size()), {&output, 1}};
   }
   static void complete(RequestId, const Result<Timing>& result, void* user) noexcept {
     auto* const call = static_cast<Call*>(user);
@@ -73,6 +75,8 @@ struct Call {
 
   std::vector<float> encoder_cont, decoder_cont, out;
   std::vector<std::int32_t> encoder_cat, decoder_cat;
+  std::array<const void*, 4> inputs{};
+  float* output = nullptr;
   Request::Clock::time_point deadline = Request::Clock::time_point::max();
   std::mutex mutex;
   std::condition_variable ended;
@@ -80,21 +84,23 @@ struct Call {
   std::optional<Result<Timing>> result;
 };
 
-/// What a device would do: the sum of a server's inputs.
+/// What a device would do: the sum of a server's inputs. The queue's batches hold four.
 void run(const BatchQueue::Batch& batch) {
-  const Staging& staging = batch.staging();
-  const auto* const encoder_cont = reinterpret_cast<const float*>(staging.inputs[0]);
-  const auto* const encoder_cat = reinterpret_cast<const std::int32_t*>(staging.inputs[1]);
-  const auto* const decoder_cont = reinterpret_cast<const float*>(staging.inputs[2]);
-  const auto* const decoder_cat = reinterpret_cast<const std::int32_t*>(staging.inputs[3]);
+  const BatchLayout where = layout();
+  std::byte* const block = batch.staging();
+  const auto* const encoder_cont = reinterpret_cast<const float*>(block + where.inputs[0].offset);
+  const auto* const encoder_cat = reinterpret_cast<const std::int32_t*>(block + where.inputs[1].offset);
+  const auto* const decoder_cont = reinterpret_cast<const float*>(block + where.inputs[2].offset);
+  const auto* const decoder_cat = reinterpret_cast<const std::int32_t*>(block + where.inputs[3].offset);
+  auto* const output = reinterpret_cast<float*>(block + where.outputs[0].offset);
   for (int i = 0; i < batch.servers(); ++i)
-    reinterpret_cast<float*>(staging.output)[i] = encoder_cont[2 * i] + encoder_cont[2 * i + 1] +
-                                                  static_cast<float>(encoder_cat[i]) + decoder_cont[i] +
-                                                  static_cast<float>(decoder_cat[i]);
+    output[i] = encoder_cont[2 * i] + encoder_cont[2 * i + 1] + static_cast<float>(encoder_cat[i]) +
+                decoder_cont[i] + static_cast<float>(decoder_cat[i]);
 }
 
 std::vector<int> servers_in(const BatchQueue::Batch& batch) {
-  const auto* const codes = reinterpret_cast<const std::int32_t*>(batch.staging().inputs[1]);
+  const auto* const codes =
+      reinterpret_cast<const std::int32_t*>(batch.staging() + layout().inputs[1].offset);
   return {codes, codes + batch.servers()};
 }
 
@@ -105,14 +111,13 @@ class BatchQueueTest : public testing::Test {
   /// With so many lanes; `pinned` batches are there from the start, further ones wait in ordinary memory.
   void open(int lanes = 1, int max_batch = 4, int queue_limit = 1000, int pinned = 8) {
     BatchQueue::Options options;
-    options.bytes = item_bytes();
+    options.layout = layout(max_batch);
     options.max_batch = max_batch;
     options.queue_limit = queue_limit;
     options.lanes = lanes;
     for (int i = 0; i < pinned + 2 * lanes; ++i) {
-      memory_.emplace_back(staging_bytes(options.bytes, max_batch));
-      (i < pinned ? options.pinned : options.carriers)
-          .push_back(Staging::within(memory_.back().data(), options.bytes, max_batch));
+      memory_.emplace_back(options.layout.bytes);
+      (i < pinned ? options.pinned : options.carriers).push_back(memory_.back().data());
     }
     queue_ = std::make_unique<BatchQueue>(std::move(options));
   }
@@ -294,11 +299,8 @@ TEST_F(BatchQueueTest, BadRequestsAreRefusedAtOnce) {
   for (int what = 0; what < 6; ++what) {
     Part part = call.part();
     if (what == 0) part.batch = 0;
-    if (what == 1) part.out = nullptr;
-    if (what == 2) part.inputs.encoder_cont = nullptr;
-    if (what == 3) part.inputs.encoder_cat = nullptr;
-    if (what == 4) part.inputs.decoder_cont = nullptr;
-    if (what == 5) part.inputs.decoder_cat = nullptr;
+    if (what == 1) call.output = nullptr;
+    if (what >= 2) call.inputs[static_cast<std::size_t>(what - 2)] = nullptr;
     request.parts = {&part, 1};
     EXPECT_EQ(queue().submit(request).error().code, ErrorCode::OPTION);
   }
@@ -433,9 +435,9 @@ TEST_F(BatchQueueTest, ACallersOwnThreadRunsOnAnIdleLane) {
   EXPECT_FALSE(queue().try_lease(1)->has_value());
   Call call(5, 2);
   const Part part = call.part();
-  copy_in(item_bytes(), {&part, 1}, 0, 2, lease->batch->staging(), 0);
+  copy_in(layout(), {&part, 1}, 0, 2, lease->batch->staging(), 0);
   run(*lease->batch);
-  copy_out(item_bytes(), {&part, 1}, 0, 2, lease->batch->staging(), 0);
+  copy_out(layout(), {&part, 1}, 0, 2, lease->batch->staging(), 0);
   EXPECT_EQ(call.out, (std::vector<float>{23.25F, 27.25F}));
   const Result<RunReport> result = report();
   queue().end_lease(*lease, 2, &result);

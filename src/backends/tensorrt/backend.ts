@@ -1,5 +1,6 @@
 // The backend for NVIDIA GPUs: submits requests to the native engine and settles the callers' promises. Queueing,
 // batching and deadlines are the C++ core's.
+
 import { setImmediate } from 'node:timers/promises';
 import type { Backend, BackendInfo } from '../../batching/backend.js';
 import type { EngineCounters } from '../../batching/counters.js';
@@ -7,8 +8,8 @@ import { Request, type RequestOptions, type Results } from '../../batching/reque
 import { TFTError } from '../../contract/errors.js';
 import { inRequest } from '../../contract/input-error.js';
 import type { AcceptedInputs, Contract } from '../../contract/inputs.js';
-import type { Precision } from '../../contract/names.js';
-import type { Handle, NativeEngine, NativeInputs } from '../../native/addon.js';
+import { INPUTS, type Precision } from '../../contract/names.js';
+import type { Handle, NativeEngine } from '../../native/addon.js';
 import { badValueOf, fromNative } from '../../native/errors.js';
 import { loadAddon } from '../../native/load-addon.js';
 import { receiver } from '../../native/receiver.js';
@@ -67,12 +68,16 @@ export class TensorRtBackend implements Backend {
   static async load(plan: PlanToRun, request: LoadRequest): Promise<TensorRtBackend> {
     const { model, contract, maxBatch, queueLimit, tensorrt, log } = request;
     const receive = receiver(log);
+    const tensors = nativeTensors(model);
+    const codes = model.categories.map((category) => Object.keys(category.codes).length || ANY_CODE);
     try {
       const native = await loadAddon().load(
         {
           plan: plan.path,
-          ...nativeTensors(model),
-          codes: model.categories.map(({ codes }) => Object.keys(codes).length || ANY_CODE),
+          ...tensors,
+          inputs: tensors.inputs.map((tensor) =>
+            hasCategories(tensor.name) ? { ...tensor, codes } : tensor,
+          ),
           maxBatch,
           queueLimit,
           ...tensorrt,
@@ -100,10 +105,10 @@ export class TensorRtBackend implements Backend {
     return request.promise;
   }
 
-  runSync(inputs: AcceptedInputs, out: Float32Array): void {
+  runSync(inputs: AcceptedInputs, results: Results): void {
     this.#refuseWhenClosed();
     try {
-      this.#native.predict(...(inputs.arrays as NativeInputs), out);
+      this.#native.predict(...inputs.arrays, ...results);
     } catch (error) {
       throw this.#refusal(error, false);
     }
@@ -159,7 +164,7 @@ export class TensorRtBackend implements Backend {
     try {
       if (list.length === 1) {
         const { arrays } = list[0] as AcceptedInputs;
-        return this.#native.submit(deadlineMs, ...(arrays as NativeInputs));
+        return this.#native.submit(deadlineMs, ...arrays);
       }
       return this.#native.submitAll(
         deadlineMs,
@@ -183,9 +188,14 @@ export class TensorRtBackend implements Backend {
       const handle = this.#native.done[index] as Handle;
       const request = this.#requests[handle] as Request;
       this.#requests[handle] = undefined;
-      const error = this.#native.take(handle, request.settled ? undefined : request.targets[0]);
+      const targets = request.settled ? [undefined] : (request.targets as readonly Float32Array[]);
+      const error = this.#native.take(handle, ...targets);
       if (error) request.fail(fromNative(error) as TFTError);
       else request.finish();
     }
   }
+}
+
+function hasCategories(name: string): boolean {
+  return INPUTS.some((input) => input.name === name && input.channels === 'categories');
 }

@@ -1,0 +1,217 @@
+// The batch queue's face to callers: how requests come in and how they end. The rules stand in batch_queue.h.
+#include <utility>
+
+#include "engine/batch_queue_state.h"
+
+namespace tft {
+
+BatchQueue::Batch::Batch() = default;
+BatchQueue::Batch::~Batch() = default;
+
+BatchQueue::BatchQueue(Options options) : options_(std::move(options)), shared_(std::make_shared<Turn>()) {
+  for (std::byte* const staging : options_.pinned) {
+    auto batch = std::make_unique<Batch>();
+    batch->staging_ = staging;
+    free_pinned_.push_back(batch.get());
+    batches_.emplace(batch.get(), std::move(batch));
+  }
+  free_carriers_ = options_.carriers;
+  for (int lane = 0; lane < options_.lanes; ++lane) lanes_.push_back(std::make_unique<Lane>());
+  counters_.batch_sizes.resize(static_cast<std::size_t>(options_.max_batch) + 1);
+  clerk_ = std::thread([this] { work_as_clerk(); });
+}
+
+BatchQueue::~BatchQueue() {
+  close();
+  clerk_.join();
+}
+
+// ------------------------------------------------------------------------------------------------ begin
+
+std::optional<Error> BatchQueue::refusal(std::int64_t servers) const {
+  if (lost_) return *lost_;
+  if (closing_) return closed_error();
+  // One large request is always taken when nothing waits: the limit is on what piles up.
+  if (waiting_servers_ == 0) return std::nullopt;
+  // Batches that lost a request are not full, so their number has a limit of its own.
+  const std::int64_t batches = waiting_batches_ + (servers + options_.max_batch - 1) / options_.max_batch;
+  const std::int64_t most = 2 * ((options_.queue_limit + options_.max_batch - 1) / options_.max_batch) + 1;
+  if (waiting_servers_ + servers <= options_.queue_limit && batches <= most) return std::nullopt;
+  return Error{ErrorCode::QUEUE_FULL, std::to_string(waiting_servers_) + " servers are waiting and " +
+                                          std::to_string(servers) + " more would pass the limit of " +
+                                          std::to_string(options_.queue_limit) +
+                                          "; try again later or raise queueLimit"};
+}
+
+Result<RequestId> BatchQueue::submit(const Request& request) {
+  const Result<std::int64_t> servers = check_parts(options_.layout, request.parts);
+  if (!servers) return servers.error();
+  const auto state = std::make_shared<State>();
+  state->completion = request.completion;
+  state->user = request.user;
+  state->keep_outputs(request.parts);
+  state->servers = *servers;
+  state->deadline = request.deadline;
+  state->submitted = Clock::now();
+
+  std::unique_lock lock(mutex_);
+  if (const auto error = refusal(state->servers)) {
+    if (error->code == ErrorCode::QUEUE_FULL) ++counters_.refused;
+    return *error;
+  }
+  if (!place(state))
+    return Error{ErrorCode::OUT_OF_MEMORY,
+                 "no memory to keep " + std::to_string(state->servers) + " waiting servers"};
+  // Nobody else knows the request yet, and no batch with `copying_` above 0 is taken: its pieces stay where
+  // they are.
+  const std::vector<Batch*> batches = state->waiting_in;
+  std::vector<std::pair<int, int>> places;  // slot and count, in order
+  for (Batch* const batch : batches)
+    places.emplace_back(batch->pieces_.back().slot, batch->pieces_.back().count);
+  ++open_;
+  lock.unlock();
+
+  std::int64_t from = 0;
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    const auto [slot, count] = places[i];
+    copy_in(options_.layout, request.parts, from, count, batches[i]->staging_, slot);
+    from += count;
+  }
+
+  lock.lock();
+  for (Batch* const batch : batches) --batch->copying_;
+  if (lost_) {
+    // Lost while it copied: nothing can run it any more.
+    withdraw(state);
+    if (--open_ == 0) drained_.notify_all();
+    return *lost_;
+  }
+  const RequestId id = state->id = ++last_id_;
+  requests_.emplace(id, state);
+  if (state->deadline != Clock::time_point::max()) {
+    const auto place_in_time = deadlines_.emplace(state->deadline, id).first;
+    if (place_in_time == deadlines_.begin()) clerk_wake_.notify_one();
+  }
+  ++counters_.accepted;
+  const std::vector<Call> calls = pump();
+  lock.unlock();
+  tell(calls);
+  return id;
+}
+
+bool BatchQueue::cancel(RequestId id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = requests_.find(id);
+  if (found == requests_.end() || found->second->error) return false;
+  const StatePointer state = found->second;
+  std::vector<Done> done;
+  fail(state, {ErrorCode::ABORTED, "the request was cancelled"}, done);
+  hand_to_clerk(std::move(done));
+  tell(pump());
+  return true;
+}
+
+void BatchQueue::close() {
+  std::unique_lock lock(mutex_);
+  closing_ = true;
+  lane_idle_.notify_all();
+  drained_.wait(lock, [this] { return open_ == 0; });
+  stopped_ = true;
+  clerk_wake_.notify_all();
+  for (const auto& lane : lanes_) {
+    lane->called.store(true, std::memory_order_release);
+    lane->changed.notify_all();
+  }
+}
+
+Counters BatchQueue::counters() const {
+  const std::lock_guard lock(mutex_);
+  Counters now = counters_;
+  now.waiting_servers = static_cast<std::uint64_t>(waiting_servers_);
+  return now;
+}
+
+// ------------------------------------------------------------------------------------------------ end
+
+/// Ends a request with an error: now, or when the lanes that write to its `out` are done.
+void BatchQueue::fail(const StatePointer& state, const Error& error, std::vector<Done>& done) {
+  withdraw(state);
+  state->error = error;
+  if (state->handing_out == 0) settle(state, error, done);
+}
+
+void BatchQueue::settle(const StatePointer& state, Result<Timing> result, std::vector<Done>& done) {
+  state->settled = true;
+  deadlines_.erase({state->deadline, state->id});
+  requests_.erase(state->id);
+  if (result.ok()) {
+    ++counters_.succeeded;
+  } else if (result.error().code == ErrorCode::ABORTED) {
+    ++counters_.cancelled;
+  } else if (result.error().code == ErrorCode::DEADLINE) {
+    ++counters_.expired;
+  } else {
+    ++counters_.failed;
+  }
+  done.push_back({state, std::move(result)});
+}
+
+void BatchQueue::complete(std::vector<Done>& done) {
+  if (done.empty()) return;
+  for (const Done& one : done)
+    if (one.state->completion != nullptr) one.state->completion(one.state->id, one.result, one.state->user);
+  const std::lock_guard lock(mutex_);
+  open_ -= static_cast<std::int64_t>(done.size());
+  if (open_ == 0) drained_.notify_all();
+}
+
+void BatchQueue::hand_to_clerk(std::vector<Done> done) {
+  if (done.empty()) return;
+  std::move(done.begin(), done.end(), std::back_inserter(clerk_done_));
+  clerk_wake_.notify_one();
+}
+
+void BatchQueue::lose(const Error& error) {
+  const std::lock_guard lock(mutex_);
+  if (lost_) return;
+  lost_ = error;
+  lane_idle_.notify_all();
+  std::vector<StatePointer> waiting;
+  for (const auto& [id, state] : requests_)
+    if (!state->waiting_in.empty() && !state->error) waiting.push_back(state);
+  std::vector<Done> done;
+  for (const StatePointer& state : waiting) fail(state, error, done);
+  hand_to_clerk(std::move(done));
+}
+
+/// Ends requests whose time is over, and calls the completions of those that no lane ends.
+void BatchQueue::work_as_clerk() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    std::vector<Done> done = std::exchange(clerk_done_, {});
+    const auto now = Clock::now();
+    bool expired = false;
+    while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+      const StatePointer state = requests_.at(deadlines_.begin()->second);
+      deadlines_.erase(deadlines_.begin());
+      fail(state, {ErrorCode::DEADLINE, "the request had not begun when its time was over"}, done);
+      expired = true;
+    }
+    if (expired) tell(pump());
+    if (!done.empty()) {
+      lock.unlock();
+      complete(done);
+      done.clear();
+      lock.lock();
+      continue;
+    }
+    if (stopped_) return;
+    if (deadlines_.empty()) {
+      clerk_wake_.wait(lock);
+    } else {
+      clerk_wake_.wait_until(lock, Clock::time_point(deadlines_.begin()->first));
+    }
+  }
+}
+
+}  // namespace tft

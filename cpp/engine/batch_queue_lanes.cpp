@@ -1,0 +1,310 @@
+// The batch queue's face to lanes: which batch runs next, and what becomes of its results.
+#include <cstring>
+
+#include "engine/batch_queue_state.h"
+#include "engine/pause.h"
+
+namespace tft {
+namespace {
+
+double microseconds(std::chrono::steady_clock::duration time) {
+  return std::chrono::duration<double, std::micro>(time).count();
+}
+
+/// Waits for `called` without giving the processor away, at most so long.
+void look_out(const std::atomic<bool>& called, std::chrono::microseconds most) {
+  const auto end = std::chrono::steady_clock::now() + most;
+  do {
+    for (int i = 0; i < 64; ++i) {
+      if (called.load(std::memory_order_acquire)) return;
+      pause_processor();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+}
+
+}  // namespace
+
+/// The next batch that may run, begun. Null if none is ready.
+BatchQueue::Batch* BatchQueue::pick() {
+  if (Batch* const batch = pick_from(turns_)) return batch;
+  return pick_from(resting_);
+}
+
+BatchQueue::Batch* BatchQueue::pick_from(std::deque<Turn*>& turns) {
+  for (std::size_t i = 0; i < turns.size();) {
+    Batch* const batch = turns[i]->waiting.front();
+    if (batch->copying_ > 0) {
+      // Wanted as soon as its copies are done; who comes now goes into the next one.
+      batch->sealed_ = true;
+      ++i;
+    } else if (begin(batch)) {
+      return batch;
+    }
+    // A batch whose requests were all too late is gone, and maybe its turn: look at the same place again.
+  }
+  return nullptr;
+}
+
+/// Takes a batch out of its turn to run it. False if no request in it was still in time.
+bool BatchQueue::begin(Batch* batch) {
+  const auto now = Clock::now();
+  std::vector<StatePointer> late;
+  for (const Batch::Piece& piece : batch->pieces_)
+    if (!piece.state->begun && piece.state->deadline <= now) late.push_back(piece.state);
+  if (!late.empty()) {
+    const bool all = late.size() == batch->pieces_.size();
+    std::vector<Done> done;
+    for (const StatePointer& state : late)
+      fail(state, {ErrorCode::DEADLINE, "the request had not begun when its time was over"}, done);
+    hand_to_clerk(std::move(done));
+    if (all) return false;
+  }
+
+  const std::shared_ptr<Turn> turn = batch->turn_;
+  leave_turn(batch);
+  ++turn->running;
+  if (!turn->waiting.empty()) {
+    std::erase(turns_, turn.get());
+    std::erase(resting_, turn.get());
+    resting_.push_back(turn.get());
+  }
+  waiting_servers_ -= batch->servers_;
+  batch->sealed_ = true;
+  batch->begun_ = now;
+  for (const Batch::Piece& piece : batch->pieces_) {
+    State& state = *piece.state;
+    std::erase(state.waiting_in, batch);
+    if (state.begun) continue;
+    state.begun = true;
+    deadlines_.erase({state.deadline, state.id});
+    state.timing.queue_us = microseconds(now - state.submitted);
+    counters_.queue_us += state.timing.queue_us;
+  }
+  ++counters_.running_batches;
+  give_carrier(batch);
+  return true;
+}
+
+/// A turn queues up again when its batch has ended, behind those that came meanwhile.
+void BatchQueue::end_turn(Batch* batch) {
+  if (batch->turn_ == nullptr) return;
+  Turn& turn = *batch->turn_;
+  --turn.running;
+  if (std::erase(resting_, &turn) > 0) turns_.push_back(&turn);
+}
+
+std::vector<BatchQueue::Call> BatchQueue::pump() {
+  std::vector<Call> given;
+  while (!idle_.empty()) {
+    const auto number = std::find_if(idle_.begin(), idle_.end(), [&](int idle) {
+      return !lanes_[static_cast<std::size_t>(idle)]->wanted;
+    });
+    if (number == idle_.end()) break;
+    Batch* const batch = pick();
+    if (batch == nullptr) break;
+    Lane& lane = *lanes_[static_cast<std::size_t>(*number)];
+    idle_.erase(number);
+    lane.assigned = batch;
+    given.push_back({&lane, lane.asleep});
+  }
+  return given;
+}
+
+void BatchQueue::tell(const std::vector<Call>& calls) {
+  for (const auto& [lane, asleep] : calls) {
+    lane->called.store(true, std::memory_order_release);
+    if (asleep) lane->changed.notify_one();
+  }
+}
+
+bool BatchQueue::spins(int lane) const {
+  return options_.spin.count() > 0 && !idle_.empty() && *idle_.begin() == lane;
+}
+
+BatchQueue::Batch* BatchQueue::wait(int lane) {
+  Lane& own = *lanes_[static_cast<std::size_t>(lane)];
+  Batch* batch = nullptr;
+  {
+    std::unique_lock lock(mutex_);
+    idle_.insert(lane);
+    if (own.wanted) lane_idle_.notify_all();
+    tell(pump());
+    const auto called = [&] { return own.assigned != nullptr || stopped_; };
+    if (!called() && spins(lane)) {
+      lock.unlock();
+      look_out(own.called, options_.spin);
+      lock.lock();
+    }
+    own.asleep = true;
+    own.changed.wait(lock, called);
+    own.asleep = false;
+    own.called.store(false, std::memory_order_relaxed);
+    batch = std::exchange(own.assigned, nullptr);
+    if (batch == nullptr) {
+      idle_.erase(lane);
+      return nullptr;
+    }
+  }
+  make_ready(batch);
+  return batch;
+}
+
+BatchQueue::Batch* BatchQueue::next(int lane, Batch* ended) {
+  Batch* batch = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    end_turn(ended);
+    if (!lanes_[static_cast<std::size_t>(lane)]->wanted) batch = pick();
+  }
+  if (batch != nullptr) make_ready(batch);
+  return batch;
+}
+
+/// Closes the gaps that withdrawn requests left, and moves what is in ordinary memory to its carrier. The
+/// batch is the lane's by now.
+void BatchQueue::make_ready(Batch* batch) const {
+  std::byte* const to = batch->staging();
+  int slot = 0;
+  for (Batch::Piece& piece : batch->pieces_) {
+    if (batch->carrier_ != nullptr || piece.slot != slot) {
+      for (const auto [item, offset] : options_.layout.inputs)
+        std::memmove(to + offset + static_cast<std::size_t>(slot) * item,
+                     batch->staging_ + offset + static_cast<std::size_t>(piece.slot) * item,
+                     static_cast<std::size_t>(piece.count) * item);
+      piece.slot = slot;
+    }
+    slot += piece.count;
+  }
+}
+
+void BatchQueue::deliver(Batch* batch, const Result<RunReport>& result) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (Batch::Piece& piece : batch->pieces_) {
+      piece.handed_out = result.ok() && !piece.state->error;
+      if (piece.handed_out) ++piece.state->handing_out;
+    }
+  }
+  for (const Batch::Piece& piece : batch->pieces_)
+    if (piece.handed_out)
+      copy_out(options_.layout, piece.state->parts, piece.from, piece.count, batch->staging(), piece.slot);
+
+  std::vector<Done> done;
+  {
+    const std::lock_guard lock(mutex_);
+    --counters_.running_batches;
+    if (result.ok()) {
+      ++counters_.batches;
+      ++(result->graph ? counters_.graph_launches : counters_.plain_launches);
+      counters_.servers += static_cast<std::uint64_t>(batch->servers_);
+      ++counters_.batch_sizes[static_cast<std::size_t>(batch->servers_)];
+      counters_.copy_in_us += result->copy_in_us;
+      counters_.run_us += result->run_us;
+      counters_.copy_out_us += result->copy_out_us;
+    }
+    for (Batch::Piece& piece : batch->pieces_) {
+      const StatePointer& state = piece.state;
+      if (state->settled) continue;
+      if (!result.ok()) {
+        if (!state->error) fail(state, result.error(), done);
+        continue;
+      }
+      if (!piece.handed_out) continue;
+      --state->handing_out;
+      Timing& timing = state->timing;
+      if (result->run_us >= timing.run_us) {
+        timing.copy_in_us = result->copy_in_us;
+        timing.run_us = result->run_us;
+        timing.copy_out_us = result->copy_out_us;
+        timing.batch = batch->servers_;
+        timing.bucket = result->bucket;
+      }
+      if (--state->pieces_left == 0) {
+        settle(state, timing, done);
+      } else if (state->error && state->handing_out == 0) {
+        settle(state, *state->error, done);
+      }
+    }
+    recycle(batch);
+  }
+  complete(done);
+}
+
+void BatchQueue::count_capture(bool succeeded) {
+  const std::lock_guard lock(mutex_);
+  ++(succeeded ? counters_.captures : counters_.capture_failures);
+}
+
+// ---------------------------------------------------------------------------------------------------- leases
+
+Result<std::optional<BatchQueue::Lease>> BatchQueue::try_lease(int servers) {
+  const std::lock_guard lock(mutex_);
+  if (const auto error = refusal(servers)) {
+    // With a queue that is full there is no idle lane either; `submit` will say so.
+    if (error->code != ErrorCode::QUEUE_FULL) return *error;
+    return std::optional<Lease>();
+  }
+  const auto lane = std::find_if(idle_.begin(), idle_.end(), [&](int number) {
+    return !lanes_[static_cast<std::size_t>(number)]->wanted;
+  });
+  if (lane == idle_.end() || waiting_batches_ > 0 || servers > options_.max_batch)
+    return std::optional<Lease>();
+  Batch* const batch = take_staging();
+  if (batch == nullptr) return std::optional<Lease>();
+  give_carrier(batch);
+  batch->servers_ = servers;
+  const Lease lease{batch, *lane};
+  idle_.erase(lane);
+  ++open_;
+  ++counters_.accepted;
+  ++counters_.running_batches;
+  return std::optional<Lease>(lease);
+}
+
+Result<BatchQueue::Lease> BatchQueue::lease_lane(int lane) {
+  std::unique_lock lock(mutex_);
+  Lane& own = *lanes_[static_cast<std::size_t>(lane)];
+  // Of two that want the same lane the later one waits until the first has it.
+  lane_idle_.wait(lock, [&] { return closing_ || lost_ || !own.wanted; });
+  if (closing_ || lost_) return refusal(0).value_or(closed_error());
+  own.wanted = true;
+  lane_idle_.wait(lock, [&] { return closing_ || lost_ || idle_.count(lane) > 0; });
+  own.wanted = false;
+  lane_idle_.notify_all();
+  Batch* const batch = closing_ || lost_ ? nullptr : take_staging();
+  if (batch == nullptr) {
+    tell(pump());  // what passed the lane by meanwhile
+    return refusal(0).value_or(Error{ErrorCode::OUT_OF_MEMORY, "no memory for a batch"});
+  }
+  give_carrier(batch);
+  idle_.erase(lane);
+  ++open_;
+  return Lease{batch, lane};
+}
+
+void BatchQueue::end_lease(const Lease& lease, int servers, const Result<RunReport>* result) {
+  const std::lock_guard lock(mutex_);
+  if (result != nullptr) {
+    --counters_.running_batches;
+    if (result->ok()) {
+      const RunReport& report = **result;
+      ++counters_.succeeded;
+      ++counters_.batches;
+      ++(report.graph ? counters_.graph_launches : counters_.plain_launches);
+      counters_.servers += static_cast<std::uint64_t>(servers);
+      ++counters_.batch_sizes[static_cast<std::size_t>(servers)];
+      counters_.copy_in_us += report.copy_in_us;
+      counters_.run_us += report.run_us;
+      counters_.copy_out_us += report.copy_out_us;
+    } else {
+      ++counters_.failed;
+    }
+  }
+  recycle(lease.batch);
+  idle_.insert(lease.lane);
+  if (lanes_[static_cast<std::size_t>(lease.lane)]->wanted) lane_idle_.notify_all();
+  if (--open_ == 0) drained_.notify_all();
+  tell(pump());
+}
+
+}  // namespace tft

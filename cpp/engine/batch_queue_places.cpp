@@ -1,0 +1,123 @@
+// Which batch a request goes into, and whose turn that batch is in. All of it with the queue's mutex held.
+#include <new>
+
+#include "engine/batch_queue_state.h"
+
+namespace tft {
+
+BatchQueue::Batch* BatchQueue::take_staging() {
+  for (auto* const pool : {&free_pinned_, &free_ordinary_}) {
+    if (pool->empty()) continue;
+    Batch* const batch = pool->back();
+    pool->pop_back();
+    return batch;
+  }
+  auto batch = std::make_unique<Batch>();
+  const std::size_t bytes = options_.layout.bytes + kTensorAlignment;
+  batch->own_.reset(new (std::nothrow) std::byte[bytes]);
+  if (batch->own_ == nullptr) return nullptr;
+  void* start = batch->own_.get();
+  std::size_t space = bytes;
+  batch->staging_ =
+      static_cast<std::byte*>(std::align(kTensorAlignment, bytes - kTensorAlignment, start, space));
+  Batch* const made = batch.get();
+  batches_.emplace(made, std::move(batch));
+  return made;
+}
+
+/// For a batch in ordinary memory that a lane takes.
+void BatchQueue::give_carrier(Batch* batch) {
+  if (batch->own_ == nullptr || free_carriers_.empty()) return;
+  batch->carrier_ = free_carriers_.back();
+  free_carriers_.pop_back();
+}
+
+/// Back to the pool. A few of the ordinary ones are kept for the next burst.
+void BatchQueue::recycle(Batch* batch) {
+  batch->pieces_.clear();
+  batch->turn_.reset();
+  batch->used_ = batch->servers_ = 0;
+  batch->sealed_ = false;
+  if (batch->carrier_ != nullptr) free_carriers_.push_back(std::exchange(batch->carrier_, nullptr));
+  if (batch->own_ == nullptr) {
+    free_pinned_.push_back(batch);
+  } else if (free_ordinary_.size() < 2 * lanes_.size()) {
+    free_ordinary_.push_back(batch);
+  } else {
+    batches_.erase(batch);
+  }
+}
+
+/// Gives a request its places. False, and nothing changed, where memory lacks.
+bool BatchQueue::place(const StatePointer& state) {
+  const bool large = state->servers > options_.max_batch;
+  const auto turn = large ? std::make_shared<Turn>() : shared_;
+  std::vector<Batch*> batches;
+  if (!large && !shared_->waiting.empty()) {
+    Batch* const last = shared_->waiting.back();
+    if (!last->sealed_ && last->used_ + state->servers <= options_.max_batch) batches.push_back(last);
+  }
+  if (batches.empty()) {
+    const std::int64_t number = (state->servers + options_.max_batch - 1) / options_.max_batch;
+    for (std::int64_t i = 0; i < number; ++i) {
+      Batch* const batch = take_staging();
+      if (batch == nullptr) {
+        for (Batch* const taken : batches) recycle(taken);
+        return false;
+      }
+      batch->turn_ = turn;
+      batches.push_back(batch);
+    }
+  }
+
+  std::int64_t from = 0;
+  for (Batch* const batch : batches) {
+    const int count =
+        static_cast<int>(std::min<std::int64_t>(state->servers - from, options_.max_batch - batch->used_));
+    if (batch->used_ == 0) join_turn(batch);
+    batch->pieces_.push_back({state, from, count, batch->used_});
+    batch->used_ += count;
+    batch->servers_ += count;
+    ++batch->copying_;
+    from += count;
+  }
+  state->waiting_in = std::move(batches);
+  state->pieces_left = static_cast<int>(state->waiting_in.size());
+  waiting_servers_ += state->servers;
+  return true;
+}
+
+void BatchQueue::join_turn(Batch* batch) {
+  Turn& turn = *batch->turn_;
+  turn.waiting.push_back(batch);
+  ++waiting_batches_;
+  if (turn.waiting.size() == 1) (turn.running == 0 ? turns_ : resting_).push_back(&turn);
+}
+
+void BatchQueue::leave_turn(Batch* batch) {
+  Turn& turn = *batch->turn_;
+  turn.waiting.erase(std::find(turn.waiting.begin(), turn.waiting.end(), batch));
+  --waiting_batches_;
+  if (!turn.waiting.empty()) return;
+  std::erase(turns_, &turn);
+  std::erase(resting_, &turn);
+}
+
+/// Takes what has not begun of a request out of its batches. Its slots stay empty: others' places do not move
+/// while they may still be written to.
+void BatchQueue::withdraw(const StatePointer& state) {
+  for (Batch* const batch : state->waiting_in) {
+    const auto piece = std::find_if(batch->pieces_.begin(), batch->pieces_.end(),
+                                    [&](const Batch::Piece& one) { return one.state == state; });
+    batch->servers_ -= piece->count;
+    waiting_servers_ -= piece->count;
+    if (piece->slot + piece->count == batch->used_) batch->used_ = piece->slot;
+    batch->pieces_.erase(piece);
+    if (!batch->pieces_.empty()) continue;
+    leave_turn(batch);
+    recycle(batch);
+  }
+  state->waiting_in.clear();
+}
+
+}  // namespace tft

@@ -1,0 +1,251 @@
+// TFTEngine: gives every lane a thread, and lets the batch queue feed them.
+#include "tft/engine.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "engine/batch_queue.h"
+#include "engine/lane.h"
+#include "engine/option_checks.h"
+
+namespace tft {
+namespace {
+
+/// Long enough for a caller who sends the next request when it has got its answer, short beside a run.
+constexpr std::chrono::microseconds kSpin{50};
+constexpr std::size_t kMostPinned = std::size_t{256} << 20;  // carriers may take more
+
+/// Waits for a completion on the caller's thread.
+class Answer {
+ public:
+  static void receive(RequestId, const Result<Timing>& result, void* user) noexcept {
+    auto* const answer = static_cast<Answer*>(user);
+    // Notified with the mutex held: the waiter owns the answer and may be gone as soon as it is let go.
+    const std::lock_guard lock(answer->mutex_);
+    answer->result_ = result;
+    answer->arrived_.notify_one();
+  }
+  Result<Timing> wait() {
+    std::unique_lock lock(mutex_);
+    arrived_.wait(lock, [this] { return result_.has_value(); });
+    return *result_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::optional<Result<Timing>> result_;
+};
+
+}  // namespace
+
+class TFTEngine::Impl {
+ public:
+  Impl(std::unique_ptr<LaneFactory> factory, EngineOptions options)
+      : options_(std::move(options)), factory_(std::move(factory)), max_batch_(factory_->max_batch()) {}
+  ~Impl() { close(); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  Result<void> start(const ModelShape& shape);
+  Result<Timing> predict(std::span<const Part> parts);
+  Result<void> warm_up();
+  void close();
+
+  BatchQueue& queue() { return *queue_; }
+  const BatchQueue& queue() const { return *queue_; }
+  const EngineInfo& info() const { return info_; }
+
+ private:
+  Result<void> make_queue();
+  void work(int number);
+  void note_capture(const std::string& why);
+  void note_loss(const Error& error);
+  void log(LogLevel level, const std::string& message) const {
+    if (options_.log) options_.log(level, message);
+  }
+
+  // Members are destroyed in reverse: the queue, which copies, and the lanes before the factory, which holds
+  // the model and the staging memory.
+  const EngineOptions options_;
+  std::unique_ptr<LaneFactory> factory_;
+  const int max_batch_;
+  EngineInfo info_;
+  BatchLayout layout_;  // of the maximum batch
+  int lane_count_ = 0;  // also while another thread closes
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::unique_ptr<BatchQueue> queue_;
+  std::vector<std::thread> threads_;
+  std::atomic<bool> capture_failure_said_ = false;
+  std::atomic<bool> loss_said_ = false;
+  std::mutex closing_;
+  bool closed_ = false;
+};
+
+Result<void> TFTEngine::Impl::start(const ModelShape& shape) {
+  const Result<ItemBytes> bytes = item_bytes(shape);
+  if (!bytes) return bytes.error();
+  layout_ = BatchLayout(*bytes, max_batch_);
+  if (auto error = check_engine_options(options_)) return *error;
+  auto lanes = factory_->make_lanes([this](const std::string& why) { note_capture(why); });
+  if (!lanes) return lanes.error();
+  lanes_ = std::move(lanes).value();
+  lane_count_ = static_cast<int>(lanes_.size());
+  if (auto made = make_queue(); !made) return made;
+  factory_->describe(info_);
+  for (int number = 0; number < lane_count_; ++number)
+    threads_.emplace_back([this, number] { work(number); });
+  return {};
+}
+
+Result<void> TFTEngine::Impl::make_queue() {
+  // For each lane a batch that runs and one that fills, and two for bursts, unless batches are huge: what
+  // then waits in ordinary memory is copied twice, which is little beside its run.
+  const std::size_t each = layout_.bytes;
+  const std::size_t carriers = 2 * lanes_.size();
+  const std::size_t affordable = kMostPinned / each;
+  const std::size_t filling = affordable > carriers ? std::min(affordable - carriers, carriers + 2) : 0;
+  const std::size_t batches = carriers + filling;
+  const auto pinned = factory_->allocate_staging(batches * each);
+  if (!pinned) return pinned.error();
+  info_.pinned_bytes = batches * each;
+
+  BatchQueue::Options queue;
+  queue.layout = layout_;
+  queue.max_batch = max_batch_;
+  queue.queue_limit = options_.queue_limit;
+  queue.lanes = lane_count_;
+  if (std::thread::hardware_concurrency() > 1) queue.spin = kSpin;
+  for (std::size_t i = 0; i < batches; ++i)
+    (i < carriers ? queue.carriers : queue.pinned).push_back(*pinned + i * each);
+  queue_ = std::make_unique<BatchQueue>(std::move(queue));
+  return {};
+}
+
+void TFTEngine::Impl::close() {
+  const std::lock_guard lock(closing_);
+  if (closed_) return;
+  closed_ = true;
+  if (queue_ != nullptr) queue_->close();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  lanes_.clear();
+  factory_.reset();
+}
+
+/// A lane's thread. It issues the next batch before it hands out the results of the last one, so that the
+/// device has work.
+void TFTEngine::Impl::work(int number) {
+  Lane& lane = *lanes_[static_cast<std::size_t>(number)];
+  BatchQueue::Batch* batch = nullptr;
+  Result<void> issued;
+  while (true) {
+    if (batch == nullptr) {
+      batch = queue_->wait(number);
+      if (batch == nullptr) return;
+      issued = lane.issue(batch->staging(), batch->servers(), options_.poll);
+    }
+    const Result<RunReport> result = issued.ok() ? lane.finish() : issued.error();
+    if (!result && result.error().code == ErrorCode::DEVICE_LOST) note_loss(result.error());
+    BatchQueue::Batch* const next = queue_->next(number, batch);
+    if (next != nullptr) issued = lane.issue(next->staging(), next->servers(), options_.poll);
+    queue_->deliver(batch, result);
+    batch = next;
+  }
+}
+
+Result<Timing> TFTEngine::Impl::predict(std::span<const Part> parts) {
+  const Result<std::int64_t> counted = check_parts(layout_, parts);
+  if (!counted) return counted.error();
+  if (*counted <= max_batch_) {
+    const int servers = static_cast<int>(*counted);
+    const auto leased = queue_->try_lease(servers);
+    if (!leased) return leased.error();
+    if (leased->has_value()) {
+      const BatchQueue::Lease& lease = **leased;
+      Lane& lane = *lanes_[static_cast<std::size_t>(lease.lane)];
+      std::byte* const staging = lease.batch->staging();
+      copy_in(layout_, parts, 0, servers, staging, 0);
+      const Result<void> issued = lane.issue(staging, servers, true);
+      const Result<RunReport> result = issued.ok() ? lane.finish() : issued.error();
+      if (result.ok()) copy_out(layout_, parts, 0, servers, staging, 0);
+      if (!result && result.error().code == ErrorCode::DEVICE_LOST) note_loss(result.error());
+      queue_->end_lease(lease, servers, &result);
+      if (!result) return result.error();
+      return Timing{0, result->copy_in_us, result->run_us, result->copy_out_us, servers, result->bucket};
+    }
+  }
+  Answer answer;
+  Request request;
+  request.parts = parts;
+  request.completion = &Answer::receive;
+  request.user = &answer;
+  const Result<RequestId> id = queue_->submit(request);
+  if (!id) return id.error();
+  return answer.wait();
+}
+
+Result<void> TFTEngine::Impl::warm_up() {
+  // Not lanes_.size(): another thread may be closing. The lease is refused then.
+  for (int number = 0; number < lane_count_; ++number) {
+    const auto lease = queue_->lease_lane(number);
+    if (!lease) return lease.error();
+    std::byte* const staging = lease->batch->staging();
+    // Zeros are valid for every model: code 0 is 'unknown' in each category.
+    std::memset(staging, 0, layout_.outputs.front().offset);
+    const Result<void> warm = lanes_[static_cast<std::size_t>(number)]->warm_up(staging);
+    if (!warm && warm.error().code == ErrorCode::DEVICE_LOST) note_loss(warm.error());
+    queue_->end_lease(*lease, 0, nullptr);
+    if (!warm) return warm;
+  }
+  return {};
+}
+
+void TFTEngine::Impl::note_capture(const std::string& why) {
+  queue_->count_capture(why.empty());
+  if (!why.empty() && !capture_failure_said_.exchange(true))
+    log(LogLevel::WARN, "no CUDA graphs, runs are enqueued plainly: " + why);
+}
+
+void TFTEngine::Impl::note_loss(const Error& error) {
+  queue_->lose(error);
+  if (!loss_said_.exchange(true)) log(LogLevel::ERROR, error.message);
+}
+
+TFTEngine::TFTEngine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TFTEngine::~TFTEngine() = default;
+
+Result<std::unique_ptr<TFTEngine>> TFTEngine::over(std::unique_ptr<LaneFactory> factory,
+                                                   const ModelShape& shape, const EngineOptions& options) {
+  auto impl = std::make_unique<Impl>(std::move(factory), options);
+  if (auto started = impl->start(shape); !started) return started.error();
+  return std::unique_ptr<TFTEngine>(new TFTEngine(std::move(impl)));
+}
+
+Result<Timing> TFTEngine::predict(const Part& part) { return impl_->predict({&part, 1}); }
+
+Result<Timing> TFTEngine::predict(std::span<const void* const> inputs, int batch, float* out) {
+  return predict({inputs, batch, {&out, 1}});
+}
+
+Result<Timing> TFTEngine::predict_batch(std::span<const Part> parts) { return impl_->predict(parts); }
+
+Result<RequestId> TFTEngine::submit(const Request& request) { return impl_->queue().submit(request); }
+
+bool TFTEngine::cancel(RequestId id) { return impl_->queue().cancel(id); }
+
+Result<void> TFTEngine::warmup() { return impl_->warm_up(); }
+
+void TFTEngine::close() { impl_->close(); }
+
+const EngineInfo& TFTEngine::info() const { return impl_->info(); }
+
+Counters TFTEngine::counters() const { return impl_->queue().counters(); }
+
+}  // namespace tft

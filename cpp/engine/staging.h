@@ -1,0 +1,56 @@
+// Staging memory: where the inputs and predictions of one batch lie on the host, and the copies to and from
+// it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "tft/model_shape.h"
+#include "tft/request.h"
+#include "tft/result.h"
+
+namespace tft {
+
+/// The bytes of one series in each tensor.
+struct ItemBytes {
+  std::vector<std::size_t> inputs, outputs;
+};
+
+/// OPTION for a tensor of a wrong type or size, or a model without inputs or outputs.
+Result<ItemBytes> item_bytes(const ModelShape& shape);
+
+/// Where TensorRT wants tensors to begin.
+inline constexpr std::size_t kTensorAlignment = 256;
+inline std::size_t aligned(std::size_t bytes) {
+  return (bytes + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
+}
+
+/// Where the tensors of a batch lie in one block of memory, each aligned, inputs before outputs. Blocks on
+/// the host and on devices are laid out alike.
+struct BatchLayout {
+  struct Tensor {
+    std::size_t item = 0;    // bytes of one series
+    std::size_t offset = 0;  // in the block
+  };
+  std::vector<Tensor> inputs, outputs;
+  std::size_t bytes = 0;  // of the block
+
+  BatchLayout() = default;
+  /// For so many series.
+  BatchLayout(const ItemBytes& items, int series);
+};
+
+/// OPTION for no parts, a batch below 1, a wrong number of arrays or a null pointer; else the number of
+/// series.
+Result<std::int64_t> check_parts(const BatchLayout& layout, std::span<const Part> parts);
+
+/// Copies series `from` … `from + count` of a list of parts into the block's slots from `slot` on.
+void copy_in(const BatchLayout& layout, std::span<const Part> parts, std::int64_t from, int count,
+             std::byte* block, int slot);
+/// And predictions back.
+void copy_out(const BatchLayout& layout, std::span<const Part> parts, std::int64_t from, int count,
+              const std::byte* block, int slot);
+
+}  // namespace tft

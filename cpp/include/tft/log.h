@@ -1,0 +1,15 @@
+// Where messages for the log go.
+#pragma once
+
+#include <functional>
+#include <string>
+
+namespace tft {
+
+enum class LogLevel { DEBUG, INFO, WARN, ERROR };
+
+/// Called on any thread, at times on several at once, from `load` until the destructor has returned. Must not
+/// call the engine and must not throw.
+using Log = std::function<void(LogLevel level, const std::string& message)>;
+
+}  // namespace tft

@@ -1,0 +1,283 @@
+// The way from an ONNX file to a plan, step by step; each that fails says in TensorRT's own words why.
+#include "tft/builder.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "cuda/kernel_module.h"
+#include "cuda/objects.h"
+#include "engine/no_exceptions.h"
+#include "engine/option_checks.h"
+#include "tensorrt/build_progress.h"
+#include "tensorrt/builder_api.h"
+#include "tensorrt/fused_graph.h"
+#include "tensorrt/libraries.h"
+#include "tensorrt/log_scope.h"
+#include "tensorrt/plan_check.h"
+
+namespace tft {
+namespace {
+
+using tensorrt::LogScope;
+using tensorrt::ParserError;
+using tensorrt::TensorInfo;
+
+constexpr std::size_t kMostParserErrors = 5;
+constexpr const char* kParsing = "Parsing the ONNX file";
+
+std::optional<Error> check(const BuildOptions& options) {
+  if (options.profiles.empty()) return option_error("profiles: the list is empty; at least one is expected");
+  for (const BatchRange& batches : options.profiles) {
+    if (batches.min >= 1 && batches.min <= batches.opt && batches.opt <= batches.max) continue;
+    return option_error("profiles: found min " + std::to_string(batches.min) + ", opt " +
+                        std::to_string(batches.opt) + ", max " + std::to_string(batches.max) +
+                        "; expected 1 or more, and none above the next");
+  }
+  if (auto error = in_range("optimizationLevel", options.optimization_level, 0, 5)) return error;
+  if (options.workspace_bytes == 0) return option_error("workspaceBytes: found 0, expected at least 1");
+  return std::nullopt;
+}
+
+std::optional<Error> check_types(const BuildOptions& options, const LibraryReport& report) {
+  const bool flags = options.fp16 || options.int8;
+  if (report.tensorrt.major >= 11 && (flags || !options.strongly_typed))
+    return Error{
+        ErrorCode::UNSUPPORTED,
+        "TensorRT " + report.tensorrt.text() +
+            " builds strongly typed only: it has no builder flags for FP16 and INT8. Build an ONNX "
+            "file that has the precision in it (`python -m tft_export variants BUNDLE` makes them)."};
+  if (flags && options.strongly_typed)
+    return option_error(
+        "fp16 and int8 leave the choice of types to the builder, which a strongly typed build forbids: set "
+        "stronglyTyped to false, or build an ONNX file that has the types in it");
+  return std::nullopt;
+}
+
+std::string describe(const ParserError& error) {
+  std::string text;
+  if (error.node >= 0 || !error.name.empty()) {
+    text = "node " + (error.name.empty() ? "number " + std::to_string(error.node) : "'" + error.name + "'");
+    if (!error.op.empty()) text += " (" + error.op + ")";
+    text += ": ";
+  }
+  if (!error.code.empty()) text += error.code + ": ";
+  text += error.what;
+  if (!error.place.empty()) text += " [" + error.place + "]";
+  return text;
+}
+
+std::string describe(const std::vector<ParserError>& errors) {
+  std::string text;
+  for (std::size_t i = 0; i < errors.size() && i < kMostParserErrors; ++i)
+    text += (i == 0 ? "" : "; ") + describe(errors[i]);
+  if (errors.size() > kMostParserErrors)
+    text += "; and " + std::to_string(errors.size() - kMostParserErrors) + " more";
+  return text;
+}
+
+/// One build on a device whose context is current.
+class Build {
+ public:
+  Build(const std::string& onnx, const ModelShape& shape, const BuildOptions& options,
+        const cuda::PrimaryContext& context)
+      : onnx_(onnx), shape_(shape), options_(options), context_(context), progress_(options) {}
+
+  Result<BuiltPlan> run(const TensorRTLibrary& library, const tensorrt::ParserLibrary& parser) {
+    // One step after another; each looks first whether the build was called off meanwhile.
+    Result<void> done = step([&] { return open(library); });
+    if (done.ok()) done = step([&] { return fuse(library); });
+    if (done.ok()) done = step([&] { return parse(parser); });
+    if (done.ok()) done = step([&] { return check_network(); });
+    if (done.ok()) done = step([&] { return configure(); });
+    if (done.ok()) done = step([&] { return build(); });
+    if (done.ok() && options_.stop.stop_requested()) done = aborted();
+    if (!done.ok()) return done.error();
+    return std::move(built_);
+  }
+
+ private:
+  static Error aborted() { return {ErrorCode::ABORTED, "the build was called off"}; }
+
+  template <class Step>
+  Result<void> step(Step what) {
+    if (options_.stop.stop_requested()) return aborted();
+    return what();
+  }
+
+  /// TensorRT's refusal of something.
+  Error refusal(const std::string& what, const LogScope& scope) const {
+    if (options_.stop.stop_requested()) return aborted();
+    if (scope.says_memory_lacks())
+      return {ErrorCode::OUT_OF_MEMORY,
+              "TensorRT cannot " + what + "; it says: " + scope.errors() + " (" +
+                  cuda::free_memory(context_) +
+                  "). Free GPU memory, or give a smaller workspace or maximum batch."};
+    return {ErrorCode::BUILD, "TensorRT cannot " + what + "; it says: " + scope.errors()};
+  }
+
+  Result<void> open(const TensorRTLibrary& library) {
+    const LogScope scope(options_.log);
+    builder_ = library.make_builder(library.create_builder, library.version);
+    if (builder_ == nullptr) return refusal("make a builder", scope);
+    for (const std::string& plugin : options_.plugins)
+      if (!builder_->load_plugins(plugin)) return refusal("load the plugins of " + plugin, scope);
+    if (!builder_->make_network(options_.strongly_typed)) return refusal("make a network", scope);
+    return {};
+  }
+
+  /// Hands parts of the graph to our own kernels. Nothing here fails a build: TensorRT has layers for everything.
+  Result<void> fuse(const TensorRTLibrary& library) {
+    if (!options_.kernels) return {};
+    const std::string_view stay = "; TensorRT's own layers run the model, which is slower";
+    if (const auto obstacle = cuda::kernel_obstacle(context_.driver(), context_.device())) {
+      log(LogLevel::WARN, obstacle->message + std::string(stay));
+      return {};
+    }
+    if (!library.has_operators) {
+      log(LogLevel::WARN, "this TensorRT does not take the library's kernels as plugins" + std::string(stay));
+      return {};
+    }
+    std::ifstream file(onnx_, std::ios::binary);
+    const std::string content((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    FusedGraph fused = fuse_graph(content);
+    for (const UnfusedRegion& region : fused.unfused)
+      log(LogLevel::WARN, "no kernel for " + region.name + ": " + region.why + std::string(stay));
+    content_ = std::move(fused.model);
+    built_.fused = std::move(fused.fused);
+    return {};
+  }
+
+  Result<void> parse(const tensorrt::ParserLibrary& parser) {
+    const LogScope scope(options_.log, LogScope::Threads::STRAYS_TOO);
+    progress_.start(kParsing, nullptr, 1);
+    std::vector<ParserError> errors;
+    if (!builder_->parse(parser, onnx_, content_, errors)) {
+      if (errors.empty()) return refusal("parse " + onnx_, scope);
+      return Error{ErrorCode::BUILD, "TensorRT's parser does not take " + onnx_ + ": " + describe(errors)};
+    }
+    progress_.finish(kParsing);
+    return {};
+  }
+
+  Result<void> check_network() {
+    const std::vector<TensorInfo> tensors = builder_->network_tensors();
+    if (const std::string differences = tensor_differences(shape_, tensors, "the ONNX file");
+        !differences.empty())
+      return Error{ErrorCode::PLAN_MISMATCH, onnx_ + " is not this model's: " + differences};
+    for (const TensorInfo& tensor : tensors) {
+      if (!tensor.input || tensor.dims.empty() || tensor.dims.front() == -1) continue;
+      for (const BatchRange& batches : options_.profiles)
+        if (batches.min != tensor.dims.front() || batches.max != tensor.dims.front())
+          return option_error("profiles: " + onnx_ + " has a fixed batch of " +
+                              std::to_string(tensor.dims.front()) + " in '" + tensor.name +
+                              "', so min, opt and max must be that");
+    }
+    return {};
+  }
+
+  Result<void> configure() {
+    const LogScope scope(options_.log);
+    if (!builder_->configure(options_)) return refusal("make a configuration", scope);
+    if (!builder_->has_hardware_compatibility(options_.hardware_compatibility))
+      return Error{ErrorCode::UNSUPPORTED,
+                   "TensorRT does not take this level of hardware compatibility; it says: " + scope.errors()};
+    for (const BatchRange& batches : options_.profiles) {
+      std::vector<tensorrt::InputRange> inputs;
+      for (const TensorShape& input : shape_.inputs) {
+        const auto dims = [&input](int batch) {
+          std::vector<std::int64_t> all = {batch};
+          all.insert(all.end(), input.item.begin(), input.item.end());
+          return all;
+        };
+        inputs.push_back({input.name, {dims(batches.min), dims(batches.opt), dims(batches.max)}});
+      }
+      if (!builder_->add_profile(inputs))
+        return refusal(
+            "take a profile of batches " + std::to_string(batches.min) + " to " + std::to_string(batches.max),
+            scope);
+    }
+    return use_timing_cache();
+  }
+
+  Result<void> use_timing_cache() {
+    if (!options_.timing_cache.empty()) {
+      // Its errors are no errors of the build, and are not logged as such.
+      std::string why;
+      const Log quietly = [&why](LogLevel level, const std::string& message) {
+        if (level == LogLevel::ERROR || level == LogLevel::WARN) why = message;
+      };
+      const LogScope scope(quietly);
+      if (builder_->use_timing_cache(options_.timing_cache)) return {};
+      log(LogLevel::WARN, "the timing cache is left aside, since TensorRT does not take it: " +
+                              (why.empty() ? "it does not say why" : why));
+    }
+    const LogScope scope(options_.log);
+    if (!builder_->use_timing_cache({})) return refusal("make a timing cache", scope);
+    return {};
+  }
+
+  Result<void> build() {
+    const LogScope scope(options_.log, LogScope::Threads::STRAYS_TOO);
+    auto plan = builder_->build(progress_);
+    if (!plan || plan->empty()) return refusal("build a plan of " + onnx_, scope);
+    built_.plan = std::move(*plan);
+    built_.timing_cache = builder_->timing_cache();
+    return {};
+  }
+
+  void log(LogLevel level, const std::string& message) const {
+    if (options_.log) options_.log(level, message);
+  }
+
+  const std::string& onnx_;
+  const ModelShape& shape_;
+  const BuildOptions& options_;
+  const cuda::PrimaryContext& context_;
+  BuildProgressReporter progress_;
+  std::unique_ptr<tensorrt::Builder> builder_;
+  std::string content_;  // of the ONNX file with our operators in it; empty where the file is taken as it is
+  BuiltPlan built_;
+};
+
+Result<BuiltPlan> open_and_build(const std::string& onnx, const ModelShape& shape,
+                                 const BuildOptions& options) {
+  if (auto error = check(options)) return *error;
+  std::error_code unreadable;
+  if (!std::filesystem::is_regular_file(onnx, unreadable))
+    return Error{ErrorCode::BUILD, "there is no ONNX file " + onnx};
+  Libraries libraries = open_libraries(options.libraries);
+  LibraryReport& report = libraries.report;
+  if (report.problem) return *report.problem;
+  if (auto error = in_range("device", options.device, 0, static_cast<int>(report.devices.size()) - 1))
+    return *error;
+  if (report.lean || libraries.tensorrt->create_builder == nullptr)
+    return Error{ErrorCode::TENSORRT_NOT_FOUND,
+                 "TensorRT's builder is not found: " + report.tensorrt_path +
+                     " runs plans only. Install the full TensorRT, or build where it is."};
+  if (auto error = check_types(options, report)) return *error;
+  open_builder_resources(report);
+  const auto parser = open_parser(report);
+  if (!parser)
+    return Error{ErrorCode::TENSORRT_NOT_FOUND,
+                 "TensorRT's ONNX parser is not found: " + report.attempts.back().path + ": " +
+                     report.attempts.back().problem + ". It comes with the full TensorRT."};
+
+  auto context = cuda::PrimaryContext::retain(libraries.driver, options.device);
+  if (!context) return context.error();
+  const cuda::CurrentContext current(**context);
+  if (current.status() != cuda::kSuccess)
+    return failure((*context)->driver(), current.status(), "using GPU " + std::to_string(options.device));
+  return Build(onnx, shape, options, **context).run(*libraries.tensorrt, *parser);
+}
+
+}  // namespace
+
+Result<BuiltPlan> build_plan(const std::string& onnx, const ModelShape& shape, const BuildOptions& options) {
+  return without_exceptions<BuiltPlan>("building", [&] { return open_and_build(onnx, shape, options); });
+}
+
+}  // namespace tft

@@ -1,0 +1,45 @@
+// A plan on one device: the context, TensorRT's runtime and its engine, which the device's lanes share.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cuda/objects.h"
+#include "tensorrt/api.h"
+#include "tensorrt/libraries.h"
+
+namespace tft {
+
+/// What a plan may bring along and need; EngineOptions says more.
+struct PlanOptions {
+  bool allow_host_code = false;
+  std::vector<std::string> plugins;
+};
+
+class DeviceEngine {
+ public:
+  /// PLAN_INVALID with TensorRT's own words where it does not take the plan; OUT_OF_MEMORY with what was
+  /// needed and free; PLUGIN where a library of plugins does not load or a plugin is missing.
+  static Result<std::unique_ptr<DeviceEngine>> load(const Libraries& libraries, int ordinal,
+                                                    std::span<const std::byte> plan,
+                                                    const PlanOptions& options, const Log& log);
+  ~DeviceEngine();
+  DeviceEngine(const DeviceEngine&) = delete;
+  DeviceEngine& operator=(const DeviceEngine&) = delete;
+
+  const cuda::ContextPointer& context() const { return context_; }
+  tensorrt::Engine& engine() const { return *engine_; }
+  std::size_t weights_bytes() const { return weights_bytes_; }
+
+ private:
+  explicit DeviceEngine(cuda::ContextPointer context) : context_(std::move(context)) {}
+
+  const cuda::ContextPointer context_;
+  std::unique_ptr<tensorrt::Runtime> runtime_;
+  std::unique_ptr<tensorrt::Engine> engine_;
+  std::size_t weights_bytes_ = 0;
+};
+
+}  // namespace tft

@@ -1,0 +1,284 @@
+// Setting up a lane, and running a batch on it.
+#include "tensorrt/lane.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "engine/pause.h"
+#include "tensorrt/capture_run.h"
+#include "tensorrt/log_scope.h"
+
+namespace tft {
+namespace {
+
+using cuda::address;
+using cuda::CurrentContext;
+using cuda::DevicePointer;
+using cuda::kSuccess;
+using cuda::Status;
+
+/// How much before and after its usual end a run's end is polled for, at least.
+constexpr std::chrono::microseconds kNear{50};
+
+}  // namespace
+
+TensorRTLane::TensorRTLane(cuda::ContextPointer context, LaneOptions options)
+    : context_(std::move(context)),
+      options_(std::move(options)),
+      staging_layout_(options_.items, options_.max_batch),
+      device_layout_(options_.items, options_.buckets.back().size) {}
+
+TensorRTLane::~TensorRTLane() {
+  const CurrentContext current(*context_);
+  // Nothing may be under way when its memory goes; on a lost device this fails, and nothing is.
+  if (stream_) (void)context_->driver().stream_synchronize(stream_.get());
+  runs_.clear();
+}
+
+Result<std::unique_ptr<TensorRTLane>> TensorRTLane::create(cuda::ContextPointer context,
+                                                           tensorrt::Engine& engine, LaneOptions options) {
+  std::unique_ptr<TensorRTLane> lane(new TensorRTLane(std::move(context), std::move(options)));
+  if (auto made = lane->set_up(engine); !made) return made.error();
+  return lane;
+}
+
+Result<void> TensorRTLane::set_up(tensorrt::Engine& engine) {
+  const CurrentContext current(*context_);
+  const cuda::Driver& driver = context_->driver();
+  if (current.status() != kSuccess) return failure(driver, current.status(), "setting up " + options_.name);
+
+  auto stream = cuda::create_stream(context_);
+  if (!stream) return stream.error();
+  stream_ = std::move(stream).value();
+  for (cuda::Event* const event : {&begun_, &copied_in_, &ran_, &copied_out_}) {
+    auto made =
+        cuda::create_event(context_, event == &copied_out_ ? cuda::kEventBlockingSync : cuda::kEventDefault);
+    if (!made) return made.error();
+    *event = std::move(made).value();
+  }
+
+  const std::size_t bytes = buffer_bytes();
+  auto buffers = cuda::allocate_device(context_, bytes, "the inputs and outputs of " + options_.name);
+  if (!buffers) return buffers.error();
+  buffers_ = std::move(buffers).value();
+  // Padding is whatever the last larger batch left; at first it must be something too.
+  if (const Status status = driver.memset_async(buffers_.get(), 0, bytes, stream_.get()))
+    return failure(driver, status, "clearing the buffers of " + options_.name);
+
+  runs_.reserve(options_.buckets.size());
+  for (const Bucket& bucket : options_.buckets) {
+    runs_.push_back({});
+    runs_.back().bucket = bucket;
+    if (auto made = set_up(engine, runs_.back()); !made) return made;
+  }
+  if (auto shared = share_activations(engine); !shared) return shared;
+  if (const Status status = driver.stream_synchronize(stream_.get()))
+    return failure(driver, status, "setting up " + options_.name);
+  return {};
+}
+
+Result<void> TensorRTLane::set_up(tensorrt::Engine& engine, BucketRun& run) {
+  const tensorrt::LogScope log(*options_.log);
+  const std::string what = options_.name + ", batch " + std::to_string(run.bucket.size);
+  const auto refuse = [&](const std::string& step) {
+    return Error{ErrorCode::PLAN_INVALID,
+                 "TensorRT fails to " + step + " for " + what + "; it says: " + log.errors()};
+  };
+  run.context = engine.create_context();
+  if (run.context == nullptr) {
+    Error error = refuse("make an execution context");
+    if (log.says_memory_lacks()) {
+      error.code = ErrorCode::OUT_OF_MEMORY;
+      error.message += " (" + cuda::free_memory(*context_) + ")";
+    }
+    return error;
+  }
+  if (!run.context->set_profile(run.bucket.profile, stream_.get()))
+    return refuse("take an optimisation profile");
+  const auto set_address = [&](const std::string& name, const BatchLayout::Tensor& tensor) {
+    return run.context->set_address(name, address(buffers_.get() + tensor.offset));
+  };
+  for (std::size_t i = 0; i < device_layout_.inputs.size(); ++i) {
+    const TensorShape& input = options_.shape->inputs[i];
+    std::vector<std::int64_t> dims = {run.bucket.size};
+    dims.insert(dims.end(), input.item.begin(), input.item.end());
+    if (!run.context->set_input_shape(input.name, dims))
+      return refuse("take the shape of '" + input.name + "'");
+    if (!set_address(input.name, device_layout_.inputs[i]))
+      return refuse("take the address of '" + input.name + "'");
+  }
+  for (std::size_t i = 0; i < device_layout_.outputs.size(); ++i) {
+    const std::string& output = options_.shape->outputs[i].name;
+    if (!set_address(output, device_layout_.outputs[i]))
+      return refuse("take the address of '" + output + "'");
+  }
+  return {};
+}
+
+/// Gives the contexts the block of activation memory that they share. Where batches stay below a profile's
+/// maximum, less than that profile's will do.
+Result<void> TensorRTLane::share_activations(const tensorrt::Engine& engine) {
+  const tensorrt::LogScope log(*options_.log);
+  for (const BucketRun& run : runs_) {
+    std::int64_t bytes = 0;
+    if (run.bucket.size < run.bucket.profile_max) bytes = run.context->activation_bytes();
+    if (bytes <= 0) bytes = engine.activation_bytes(run.bucket.profile);
+    activation_bytes_ = std::max(activation_bytes_, bytes);
+  }
+  if (activation_bytes_ <= 0) return {};
+  auto memory = cuda::allocate_device(context_, static_cast<std::size_t>(activation_bytes_),
+                                      "the activations of " + options_.name);
+  if (!memory) return memory.error();
+  activation_ = std::move(memory).value();
+  for (const BucketRun& run : runs_)
+    run.context->set_activation_memory(address(activation_.get()), activation_bytes_);
+  return {};
+}
+
+TensorRTLane::BucketRun& TensorRTLane::bucket_for(int servers) {
+  const auto found = std::find_if(runs_.begin(), runs_.end(),
+                                  [&](const BucketRun& run) { return run.bucket.size >= servers; });
+  return found == runs_.end() ? runs_.back() : *found;
+}
+
+/// After a failure half-way: what is on the stream still reads and writes the batch's memory, so wait for it.
+/// Where even that fails nobody knows when the memory is free again, and the lane cannot be used any more.
+Error TensorRTLane::drained(Error error) {
+  const cuda::Driver& driver = context_->driver();
+  issued_ = nullptr;
+  const Status status = driver.stream_synchronize(stream_.get());
+  if (status == kSuccess || error.code == ErrorCode::DEVICE_LOST) return error;
+  Error second = failure(driver, status, options_.name + " cannot be waited for");
+  second.code = ErrorCode::DEVICE_LOST;
+  second.message = error.message + "; " + second.message;
+  return second;
+}
+
+Error TensorRTLane::run_failure(const std::string& errors) const {
+  return {ErrorCode::RUN, "TensorRT fails to run on " + options_.name + "; it says: " + errors};
+}
+
+Result<void> TensorRTLane::issue(std::byte* staging, int servers, bool poll) {
+  const CurrentContext current(*context_);
+  if (current.status() != kSuccess)
+    return failure(context_->driver(), current.status(), "using GPU " + std::to_string(context_->ordinal()));
+  BucketRun& run = bucket_for(servers);
+  if (options_.cuda_graphs && run.has_run && !run.capture_tried) capture(run);
+  if (auto put = put_on_stream(staging, servers, run); !put) return drained(put.error());
+  issued_ = &run;
+  issued_graph_ = static_cast<bool>(run.graph);
+  polls_ = poll;
+  issued_at_ = Clock::now();
+  return {};
+}
+
+Result<void> TensorRTLane::put_on_stream(std::byte* staging, int servers, BucketRun& run) {
+  const cuda::Driver& driver = context_->driver();
+  const auto stream = stream_.get();
+  const auto count = static_cast<std::size_t>(servers);
+  const auto record = [&](const cuda::Event& event) { return driver.event_record(event.get(), stream); };
+  const auto failed = [&](Status status, const char* doing) {
+    return failure(driver, status, std::string(doing) + " on " + options_.name);
+  };
+
+  if (const Status status = record(begun_)) return failed(status, "recording an event");
+  const DevicePointer buffers = buffers_.get();
+  for (std::size_t i = 0; i < device_layout_.inputs.size(); ++i) {
+    const auto [item, offset] = device_layout_.inputs[i];
+    const std::byte* const from = staging + staging_layout_.inputs[i].offset;
+    if (const Status status = driver.copy_in_async(buffers + offset, from, count * item, stream))
+      return failed(status, "copying inputs to the GPU");
+  }
+  if (const Status status = record(copied_in_)) return failed(status, "recording an event");
+  if (auto enqueued = enqueue(run); !enqueued) return enqueued;
+  if (const Status status = record(ran_)) return failed(status, "recording an event");
+  for (std::size_t i = 0; i < device_layout_.outputs.size(); ++i) {
+    const auto [item, offset] = device_layout_.outputs[i];
+    std::byte* const to = staging + staging_layout_.outputs[i].offset;
+    if (const Status status = driver.copy_out_async(to, buffers + offset, count * item, stream))
+      return failed(status, "copying predictions from the GPU");
+  }
+  if (const Status status = record(copied_out_)) return failed(status, "recording an event");
+  return {};
+}
+
+Result<void> TensorRTLane::enqueue(BucketRun& run) {
+  if (run.graph) {
+    const Status status = context_->driver().graph_launch(run.graph.get(), stream_.get());
+    if (status == kSuccess) return {};
+    return failure(
+        context_->driver(), status,
+        "launching the graph of batch " + std::to_string(run.bucket.size) + " on " + options_.name);
+  }
+  const tensorrt::LogScope log(*options_.log);
+  if (run.context->enqueue(stream_.get())) return {};
+  return run_failure(log.errors());
+}
+
+void TensorRTLane::capture(BucketRun& run) {
+  run.capture_tried = true;
+  auto graph = capture_run(context_, stream_.get(), *run.context, *options_.log);
+  if (options_.captured) options_.captured(graph.ok() ? "" : graph.error().message);
+  if (graph.ok()) run.graph = std::move(graph).value();
+}
+
+/// Sleeps while the end is far, polls when it is near, and sleeps again where a run takes unusually long. To
+/// be woken by the driver can cost more than a tenth of a run, and to poll all the time costs a core.
+Status TensorRTLane::wait_for_end(const BucketRun& run) {
+  const cuda::Driver& driver = context_->driver();
+  const auto margin = std::max<Clock::duration>(run.usual / 8, kNear);
+  if (run.usual > margin) std::this_thread::sleep_until(issued_at_ + run.usual - margin);
+  const auto patience = issued_at_ + run.usual + margin;
+  while (true) {
+    const Status status = driver.event_query(copied_out_.get());
+    if (status != cuda::kNotReady) return status;
+    if (Clock::now() >= patience) return driver.event_synchronize(copied_out_.get());
+    pause_processor();
+  }
+}
+
+Result<RunReport> TensorRTLane::finish() {
+  const CurrentContext current(*context_);
+  const cuda::Driver& driver = context_->driver();
+  const auto failed = [&](Status status, const char* doing) {
+    return drained(failure(driver, status, std::string(doing) + " " + options_.name));
+  };
+  if (current.status() != kSuccess) return failed(current.status(), "using");
+  BucketRun* const run = std::exchange(issued_, nullptr);
+  const Status waited = polls_ ? driver.stream_synchronize(stream_.get()) : wait_for_end(*run);
+  if (waited != kSuccess) return failed(waited, "running on");
+
+  RunReport report;
+  report.bucket = run->bucket.size;
+  report.graph = issued_graph_;
+  const auto elapsed = [&](const cuda::Event& from, const cuda::Event& to, double& microseconds) {
+    float milliseconds = 0;
+    const Status status = driver.event_elapsed(&milliseconds, from.get(), to.get());
+    microseconds = 1000.0 * static_cast<double>(milliseconds);
+    return status;
+  };
+  Status status = elapsed(begun_, copied_in_, report.copy_in_us);
+  if (status == kSuccess) status = elapsed(copied_in_, ran_, report.run_us);
+  if (status == kSuccess) status = elapsed(ran_, copied_out_, report.copy_out_us);
+  if (status != kSuccess) return failed(status, "timing a run on");
+  const auto took = std::chrono::duration_cast<Clock::duration>(
+      std::chrono::duration<double, std::micro>(report.copy_in_us + report.run_us + report.copy_out_us));
+  run->usual = run->has_run ? run->usual + (took - run->usual) / 4 : took;
+  run->has_run = true;
+  return report;
+}
+
+Result<void> TensorRTLane::warm_up(std::byte* staging) {
+  for (const BucketRun& run : runs_) {
+    const int runs = options_.cuda_graphs && !run.capture_tried ? 2 : 1;
+    for (int i = 0; i < runs; ++i) {
+      const int servers = std::min(run.bucket.size, options_.max_batch);
+      if (auto issued = issue(staging, servers, true); !issued) return issued;
+      if (auto finished = finish(); !finished) return finished.error();
+    }
+  }
+  return {};
+}
+
+}  // namespace tft

@@ -1,0 +1,96 @@
+// TensorRT's lane: a stream with device buffers and, for each batch bucket, an execution context and a CUDA
+// graph of its run.
+//
+// Its contexts take turns with one block of activation memory, which is sound because they run one after
+// another on one stream.
+//
+// A graph is valid only while its context's shapes and addresses stay, so each bucket has a context that is
+// set up once, on the lane's own device buffers. The copies to and from staging memory stand outside of the
+// graph: so any free staging memory can go with any lane, and one graph for each bucket suffices.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cuda/objects.h"
+#include "engine/lane.h"
+#include "engine/staging.h"
+#include "tensorrt/api.h"
+#include "tensorrt/plan_check.h"
+#include "tft/log.h"
+#include "tft/model_shape.h"
+
+namespace tft {
+
+struct LaneOptions {
+  std::string name;  // in messages: "lane 1 of GPU 0"
+  const ModelShape* shape = nullptr;
+  ItemBytes items;
+  std::vector<Bucket> buckets;
+  int max_batch = 1;  // what staging memory holds; the last bucket may be larger, and is then padded
+  bool cuda_graphs = true;
+  const Log* log = nullptr;
+  /// Called after each attempt to capture a graph; `why` is empty if it succeeded.
+  std::function<void(const std::string& why)> captured;
+};
+
+class TensorRTLane final : public Lane {
+ public:
+  /// `engine` must outlive the lane.
+  static Result<std::unique_ptr<TensorRTLane>> create(cuda::ContextPointer context, tensorrt::Engine& engine,
+                                                      LaneOptions options);
+  ~TensorRTLane() override;
+
+  Result<void> issue(std::byte* staging, int series, bool poll) override;
+  Result<RunReport> finish() override;
+  Result<void> warm_up(std::byte* staging) override;
+
+  /// Device memory: of inputs and outputs, and of activations.
+  std::size_t buffer_bytes() const { return device_layout_.bytes; }
+  std::int64_t activation_bytes() const { return activation_bytes_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  struct BucketRun {
+    Bucket bucket;
+    std::unique_ptr<tensorrt::Context> context;
+    cuda::GraphExec graph;
+    bool has_run = false;  // TensorRT sets things up in the first run, which must not be captured
+    bool capture_tried = false;
+    Clock::duration usual{0};  // that copies and run take, by CUDA's events
+  };
+
+  TensorRTLane(cuda::ContextPointer context, LaneOptions options);
+  Result<void> set_up(tensorrt::Engine& engine);
+  Result<void> set_up(tensorrt::Engine& engine, BucketRun& run);
+  Result<void> share_activations(const tensorrt::Engine& engine);
+  BucketRun& bucket_for(int servers);
+  Result<void> put_on_stream(std::byte* staging, int servers, BucketRun& run);
+  Result<void> enqueue(BucketRun& run);
+  void capture(BucketRun& run);
+  cuda::Status wait_for_end(const BucketRun& run);
+  Error run_failure(const std::string& errors) const;
+  Error drained(Error error);
+
+  // Members are destroyed in reverse: contexts and graphs before the memory that they use, all before the
+  // stream.
+  const cuda::ContextPointer context_;
+  const LaneOptions options_;
+  const BatchLayout staging_layout_, device_layout_;
+  cuda::Stream stream_;
+  cuda::Event begun_, copied_in_, ran_, copied_out_;  // waiting for the last one sleeps
+  cuda::DeviceMemory buffers_;
+  cuda::DeviceMemory activation_;
+  std::int64_t activation_bytes_ = 0;
+  std::vector<BucketRun> runs_;  // by size
+  BucketRun* issued_ = nullptr;
+  bool issued_graph_ = false;
+  Clock::time_point issued_at_;
+  bool polls_ = false;
+};
+
+}  // namespace tft

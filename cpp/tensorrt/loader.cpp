@@ -1,0 +1,414 @@
+// Finding and opening the CUDA driver and TensorRT. Handles are never closed: see loader.h.
+#include "tft/loader.h"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <sstream>
+#include <utility>
+
+#include "cuda/kernel_module.h"
+#include "tensorrt/libraries.h"
+#include "tensorrt/plugin_api.h"
+
+namespace tft {
+namespace {
+
+namespace fs = std::filesystem;
+using Attempt = LibraryAttempt;
+
+constexpr const char* kInstall =
+    "Install TensorRT 10.6 or newer, or 11: `pip install tensorrt-cu13` (drivers for CUDA 13) or `pip "
+    "install "
+    "tensorrt-cu12`, or NVIDIA's package; then name its folder in TENSORRT_ROOT if it is not found by "
+    "itself.";
+
+// Full runtimes before lean ones, newer before older. The last are known only to be refused by name.
+constexpr std::array kTensorRTNames = {"libnvinfer.so.11",      "libnvinfer.so.10", "libnvinfer_lean.so.11",
+                                       "libnvinfer_lean.so.10", "libnvinfer.so.9",  "libnvinfer.so.8"};
+
+struct Candidate {
+  std::string path;  // a file, or a name for the loader
+  std::string source;
+};
+
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+std::vector<fs::path> children(const fs::path& folder) {
+  std::vector<fs::path> all;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+    all.push_back(it->path());
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+/// The file that dlopen took, which a bare name does not tell.
+std::string path_of(void* symbol, const std::string& otherwise) {
+  Dl_info info{};
+  if (symbol == nullptr || dladdr(symbol, &info) == 0 || info.dli_fname == nullptr) return otherwise;
+  return info.dli_fname;
+}
+
+void* open_library(Attempt& attempt) {
+  void* const handle = dlopen(attempt.path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) {
+    const char* const why = dlerror();
+    attempt.problem = why == nullptr ? "does not load" : why;
+  }
+  return handle;
+}
+
+// ------------------------------------------------------------------------------------------------ CUDA
+
+/// One Driver for each library, however often it is asked for.
+std::shared_ptr<const cuda::Driver> driver_of(void* handle, const std::string& path,
+                                              std::optional<Error>& problem) {
+  static std::mutex mutex;
+  static std::map<void*, std::shared_ptr<const cuda::Driver>> drivers;
+  const std::lock_guard lock(mutex);
+  auto& driver = drivers[handle];
+  if (driver == nullptr) {
+    auto made = cuda::Driver::from_library(handle, path);
+    if (!made) {
+      problem = made.error();
+      return nullptr;
+    }
+    driver = std::move(made).value();
+  }
+  return driver;
+}
+
+void describe_devices(const cuda::Driver& driver, int count, LibraryReport& report) {
+  for (int ordinal = 0; ordinal < count; ++ordinal) {
+    DeviceReport device;
+    device.index = ordinal;
+    cuda::DeviceId id = 0;
+    if (driver.device_get(&id, ordinal) == cuda::kSuccess) {
+      std::array<char, 256> name{};
+      std::size_t bytes = 0;
+      if (driver.device_name(name.data(), name.size() - 1, id) == cuda::kSuccess) device.name = name.data();
+      if (driver.device_total_memory(&bytes, id) == cuda::kSuccess) device.memory_bytes = bytes;
+      (void)driver.device_attribute(&device.compute_major, cuda::kComputeCapabilityMajor, id);
+      (void)driver.device_attribute(&device.compute_minor, cuda::kComputeCapabilityMinor, id);
+    }
+    report.devices.push_back(std::move(device));
+  }
+}
+
+void open_cuda(const LoaderOptions& options, Libraries& libraries) {
+  LibraryReport& report = libraries.report;
+  Attempt attempt;
+  attempt.library = Attempt::Library::CUDA;
+  attempt.source = options.cuda_path.empty() ? "loader's path" : "option";
+  attempt.path = options.cuda_path.empty() ? "libcuda.so.1" : options.cuda_path;
+  if (is_folder(attempt.path)) attempt.path = (fs::path(attempt.path) / "libcuda.so.1").string();
+
+  void* const handle = open_library(attempt);
+  if (handle == nullptr) {
+    report.problem =
+        Error{ErrorCode::NO_CUDA_DRIVER, "the CUDA driver does not load: " + attempt.problem +
+                                             ". Install NVIDIA's driver; in a container, give it the GPU."};
+    report.attempts.push_back(std::move(attempt));
+    return;
+  }
+  const std::string path = path_of(dlsym(handle, "cuInit"), attempt.path);
+  auto driver = driver_of(handle, path, report.problem);
+  if (driver != nullptr) {
+    if (const auto status = driver->init(0)) {
+      constexpr cuda::Status kStubLibrary = 34;
+      report.problem =
+          Error{status == kStubLibrary ? ErrorCode::NO_CUDA_DRIVER : ErrorCode::NO_CUDA_DEVICE,
+                "no CUDA device: " + path + " says " + driver->describe(status) + " when it is initialized"};
+    }
+  }
+  int count = 0;
+  if (!report.problem) {
+    if (const auto status = driver->device_count(&count)) {
+      report.problem =
+          Error{ErrorCode::NO_CUDA_DEVICE, "no CUDA device: counting them gives " + driver->describe(status)};
+    } else if (count == 0) {
+      report.problem = Error{ErrorCode::NO_CUDA_DEVICE, "no CUDA device: the driver " + path +
+                                                            " finds none. Is CUDA_VISIBLE_DEVICES set?"};
+    }
+  }
+  attempt.taken = driver != nullptr;
+  if (report.problem) attempt.problem = report.problem->message;
+  report.attempts.push_back(std::move(attempt));
+  if (driver != nullptr) {
+    report.cuda_path = path;
+    (void)driver->driver_version(&report.cuda_version);
+  }
+  if (report.problem) return;
+  describe_devices(*driver, count, report);
+  libraries.driver = std::move(driver);
+}
+
+// ------------------------------------------------------------------------------------------------ TensorRT:
+// where
+
+/// Adds the known libraries of a folder; says so where there is none.
+void add_folder(const fs::path& folder, const std::string& source, std::vector<Candidate>& candidates,
+                LibraryReport& report) {
+  bool any = false;
+  for (const char* const name : kTensorRTNames) {
+    const fs::path file = folder / name;
+    if (!is_there(file)) continue;
+    candidates.push_back({file.string(), source});
+    any = true;
+  }
+  if (any) return;
+  Attempt attempt;
+  attempt.library = Attempt::Library::TENSORRT;
+  attempt.path = folder.string();
+  attempt.source = source;
+  attempt.problem =
+      is_folder(folder) ? "no libnvinfer.so.11, libnvinfer.so.10 or lean runtime in it" : "no such folder";
+  report.attempts.push_back(std::move(attempt));
+}
+
+/// A root as NVIDIA's archives have it, or the folder with the libraries itself.
+void add_root(const fs::path& root, const std::string& source, std::vector<Candidate>& candidates,
+              LibraryReport& report) {
+  const std::array places = {root, root / "lib", root / "lib64", root / "targets/x86_64-linux-gnu/lib",
+                             root / "tensorrt_libs"};
+  const auto before = candidates.size();
+  LibraryReport unsaid;
+  for (const fs::path& place : places)
+    if (is_folder(place)) add_folder(place, source, candidates, unsaid);
+  if (candidates.size() == before) add_folder(root, source, candidates, report);
+}
+
+/// A Python environment's site-packages hold `tensorrt_libs` (pip's tensorrt) and `tensorrt_lean_libs`.
+void add_python(const fs::path& prefix, std::vector<Candidate>& candidates) {
+  LibraryReport unsaid;
+  for (const char* const lib : {"lib", "lib64", "local/lib"}) {
+    for (const fs::path& python : children(prefix / lib)) {
+      if (python.filename().string().rfind("python", 0) != 0) continue;
+      for (const char* const packages : {"site-packages", "dist-packages"})
+        for (const char* const libs : {"tensorrt_libs", "tensorrt_lean_libs"})
+          if (is_folder(python / packages / libs))
+            add_folder(python / packages / libs, "Python environment " + prefix.string(), candidates, unsaid);
+    }
+  }
+}
+
+std::vector<fs::path> python_prefixes() {
+  std::vector<fs::path> prefixes;
+  const auto add = [&](const fs::path& prefix) {
+    if (!prefix.empty() && std::find(prefixes.begin(), prefixes.end(), prefix) == prefixes.end())
+      prefixes.push_back(prefix);
+  };
+  add(environment("VIRTUAL_ENV"));
+  add(environment("CONDA_PREFIX"));
+  std::istringstream path(environment("PATH"));
+  for (std::string folder; std::getline(path, folder, ':');) {
+    // Links are not followed: an environment's python3 is a link out of it.
+    if (!folder.empty() && is_there(fs::path(folder) / "python3")) add(fs::path(folder).parent_path());
+  }
+  if (const std::string home = environment("HOME"); !home.empty()) add(fs::path(home) / ".local");
+  return prefixes;
+}
+
+std::vector<Candidate> tensorrt_candidates(const LoaderOptions& options, LibraryReport& report) {
+  std::vector<Candidate> candidates;
+  if (!options.tensorrt_path.empty()) {
+    if (is_folder(options.tensorrt_path)) {
+      add_root(options.tensorrt_path, "option", candidates, report);
+    } else {
+      candidates.push_back({options.tensorrt_path, "option"});
+    }
+    return candidates;
+  }
+  if (const std::string root = environment("TENSORRT_ROOT"); !root.empty())
+    add_root(root, "TENSORRT_ROOT", candidates, report);
+  for (const char* const name : kTensorRTNames) candidates.push_back({name, "loader's path"});
+  for (const fs::path& prefix : python_prefixes()) add_python(prefix, candidates);
+  return candidates;
+}
+
+// ------------------------------------------------------------------------------------------------ TensorRT:
+// what
+
+LibraryVersion version_of(void* handle, std::int32_t number) {
+  const auto part = [&](const char* symbol, int otherwise) {
+    auto* const ask = reinterpret_cast<std::int32_t (*)() noexcept>(dlsym(handle, symbol));
+    return ask == nullptr ? otherwise : static_cast<int>(ask());
+  };
+  // Until 9 the major counted thousands, since 10 it counts ten thousands.
+  const int scale = number >= 100000 ? 10000 : 1000;
+  LibraryVersion version;
+  version.major = part("getInferLibMajorVersion", number / scale);
+  version.minor = part("getInferLibMinorVersion", number % scale / 100);
+  version.patch = part("getInferLibPatchVersion", number % 100);
+  version.build = part("getInferLibBuildVersion", 0);
+  return version;
+}
+
+constexpr int kOldestMinor = 6;  // of TensorRT 10
+
+std::string refusal(const LibraryVersion& version) {
+  if (version.major < 10 || (version.major == 10 && version.minor < kOldestMinor)) {
+    return "TensorRT " + version.text() +
+           " is too old: 10.6 or newer is needed. " + kInstall;
+  }
+  if (version.major > 11)
+    return "TensorRT " + version.text() + " is newer than this build knows (10.6 to 11). " + kInstall;
+  return "";
+}
+
+/// The driver whose context a plugin finds current; that of the last load, for which there is one in a process.
+std::shared_ptr<const cuda::Driver>& driver_of_plugins() {
+  static auto* const driver = new std::shared_ptr<const cuda::Driver>();
+  return *driver;
+}
+
+/// Makes the operators of cpp/plugins known to a library, once. Returns whether it knows them.
+bool register_operators(void* handle, int major, const std::shared_ptr<const cuda::Driver>& driver) {
+  static std::mutex mutex;
+  static auto* const known = new std::map<void*, bool>();
+  if (cuda::kernel_image().empty()) return false;
+  void* const get_registry = dlsym(handle, "getPluginRegistry");
+  if (get_registry == nullptr) return false;
+  const std::lock_guard lock(mutex);
+  if (driver != nullptr) driver_of_plugins() = driver;
+  const auto [entry, is_new] = known->try_emplace(handle, false);
+  if (!is_new) return entry->second;
+  const auto launcher = []() -> plugins::Launcher* {
+    const auto& of_plugins = driver_of_plugins();
+    return of_plugins == nullptr ? nullptr : cuda::current_launcher(*of_plugins);
+  };
+  entry->second = major == 10 ? tensorrt::register_operators_10(get_registry, launcher)
+                              : tensorrt::register_operators_11(get_registry, launcher);
+  return entry->second;
+}
+
+/// Opens one candidate. Returns whether it is the one; `too_old` gets the reason if its version is in the
+/// way.
+bool take_tensorrt(const Candidate& candidate, Libraries& libraries, std::string& refused) {
+  LibraryReport& report = libraries.report;
+  Attempt attempt;
+  attempt.library = Attempt::Library::TENSORRT;
+  attempt.path = candidate.path;
+  attempt.source = candidate.source;
+  TensorRTLibrary library;
+  LibraryVersion version;
+  void* const handle = open_library(attempt);
+  if (handle != nullptr) {
+    auto* const ask = reinterpret_cast<std::int32_t (*)() noexcept>(dlsym(handle, "getInferLibVersion"));
+    library.create = dlsym(handle, "createInferRuntime_INTERNAL");
+    library.create_builder = dlsym(handle, "createInferBuilder_INTERNAL");
+    if (ask == nullptr || library.create == nullptr) {
+      attempt.problem = "is no TensorRT runtime: it lacks getInferLibVersion or createInferRuntime_INTERNAL";
+    } else {
+      library.version = ask();
+      version = version_of(handle, library.version);
+      attempt.problem = refusal(version);
+      if (refused.empty()) refused = attempt.problem;
+    }
+  }
+  attempt.taken = attempt.problem.empty();
+  if (attempt.taken) {
+    report.tensorrt_path = path_of(library.create, candidate.path);
+    report.tensorrt = version;
+    report.lean = fs::path(report.tensorrt_path).filename().string().find("_lean") != std::string::npos;
+    library.create_runtime = version.major == 10 ? tensorrt::create_runtime_10 : tensorrt::create_runtime_11;
+    library.make_builder = version.major == 10 ? tensorrt::create_builder_10 : tensorrt::create_builder_11;
+    library.has_operators = register_operators(handle, version.major, libraries.driver);
+    libraries.tensorrt = library;
+  }
+  report.attempts.push_back(attempt);
+  return attempt.taken;
+}
+
+void open_tensorrt(const LoaderOptions& options, Libraries& libraries) {
+  LibraryReport& report = libraries.report;
+  std::string refused;
+  for (const Candidate& candidate : tensorrt_candidates(options, report)) {
+    if (take_tensorrt(candidate, libraries, refused)) return;
+  }
+  Error problem;
+  if (!refused.empty()) {
+    problem = {ErrorCode::TENSORRT_VERSION, refused};
+  } else {
+    problem = {ErrorCode::TENSORRT_NOT_FOUND, "TensorRT is not found"};
+    if (!options.tensorrt_path.empty()) problem.message += " in " + options.tensorrt_path;
+    if (!report.attempts.empty() && report.attempts.back().source == "option")
+      problem.message += " (" + report.attempts.back().problem + ")";
+    problem.message += std::string(". ") + kInstall;
+  }
+  if (!report.problem) report.problem = std::move(problem);
+}
+
+}  // namespace
+
+std::string LibraryVersion::text() const {
+  std::string all = std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch);
+  if (build != 0) all += "." + std::to_string(build);
+  return all;
+}
+
+Libraries open_libraries(const LoaderOptions& options) {
+  Libraries libraries;
+  open_cuda(options, libraries);
+  if (libraries.driver != nullptr || options.survey) open_tensorrt(options, libraries);
+  return libraries;
+}
+
+void open_builder_resources(const LibraryReport& report) {
+  const fs::path library = report.tensorrt_path;
+  for (const fs::path& file : children(library.parent_path()))
+    if (file.filename().string().starts_with("libnvinfer_builder_resource"))
+      (void)dlopen(file.c_str(), RTLD_LAZY | RTLD_GLOBAL);
+}
+
+std::optional<tensorrt::ParserLibrary> open_parser(LibraryReport& report) {
+  const std::string name = "libnvonnxparser.so." + std::to_string(report.tensorrt.major);
+  const fs::path beside = fs::path(report.tensorrt_path).parent_path() / name;
+  Attempt attempt;
+  attempt.library = Attempt::Library::PARSER;
+  attempt.path = is_there(beside) ? beside.string() : name;
+  attempt.source = is_there(beside) ? "beside TensorRT" : "loader's path";
+  std::optional<tensorrt::ParserLibrary> parser;
+  if (void* const handle = open_library(attempt)) {
+    void* const create = dlsym(handle, "createNvOnnxParser_INTERNAL");
+    auto* const version = reinterpret_cast<int (*)() noexcept>(dlsym(handle, "getNvOnnxParserVersion"));
+    attempt.taken = create != nullptr && version != nullptr;
+    if (attempt.taken) {
+      report.parser_path = path_of(create, attempt.path);
+      parser = {create, version()};
+    } else {
+      attempt.problem = "lacks createNvOnnxParser_INTERNAL or getNvOnnxParserVersion";
+    }
+  }
+  report.attempts.push_back(std::move(attempt));
+  return parser;
+}
+
+LibraryReport load_libraries(const LoaderOptions& options) {
+  LibraryReport report = open_libraries(options).report;
+  // The lean runtime cannot build, and a parser would bring the whole of TensorRT into the process.
+  if (!report.tensorrt_path.empty() && !report.lean) (void)open_parser(report);
+  return report;
+}
+
+}  // namespace tft
