@@ -123,8 +123,8 @@ export class TFTEngine {
   }
 
   /**
-   * Forecasts a batch of series. The inputs are copied before this returns, so the caller may reuse them at once. A batch
-   * larger than `info.maxBatch` runs in parts.
+   * Forecasts a batch of servers. The inputs are copied before this returns, so the caller may reuse them at
+   * once, unless `borrow` lends them until the promise settles; a batch over `info.maxBatch` runs in parts.
    *
    * @throws TFTError ERR_TFT_INPUT_…, ERR_TFT_OPTION, ERR_TFT_OUTPUT_BUFFER, ERR_TFT_ABORTED,
    *   ERR_TFT_DEADLINE, ERR_TFT_QUEUE_FULL, ERR_TFT_CLOSED, ERR_TFT_BACKEND_LOST, ERR_TFT_RUN; always by

@@ -83,7 +83,16 @@ export interface PredictOptions {
   signal?: AbortSignalLike | undefined;
   /** Receives the result: exactly batch × horizon × quantiles values. `forecast.data` is then this array. */
   out?: Float32Array | undefined;
-  /** A request that has not begun to run after this many milliseconds rejects with ERR_TFT_DEADLINE. */
+  /**
+   * Lends the inputs instead of having them copied: with TensorRT nothing is copied or checked on the event loop's
+   * thread, the engine's own threads do it when the request runs. Other backends copy as ever; false by default.
+   *
+   * Leave the arrays and their memory alone until the promise settles. Who writes to them earlier gets a forecast of
+   * what was read, old or new. Who detaches, transfers or resizes their memory gets ERR_TFT_INPUT_LENGTH. Neither
+   * harms other requests or the process.
+   */
+  borrow?: boolean | undefined;
+  /** A request that has not begun to run after so many milliseconds rejects with ERR_TFT_DEADLINE. */
   deadlineMs?: number | undefined;
 }
 
@@ -156,13 +165,16 @@ export function checkPredictOptions(options: PredictOptions, length: number): Pr
   if (typeof options !== 'object' || options === null) {
     throw new TFTError('ERR_TFT_OPTION', `predict options: found ${typeName(options)}, expected an object`);
   }
-  const { signal, out, deadlineMs, ...unknown } = options;
+  const { signal, out, borrow, deadlineMs, ...unknown } = options;
   const [surplus] = Object.keys(unknown);
   if (surplus !== undefined) {
     throw new TFTError(
       'ERR_TFT_OPTION',
-      `predict options: '${surplus}' is unknown; signal, out and deadlineMs are known`,
+      `predict options: '${surplus}' is unknown; signal, out, borrow and deadlineMs are known`,
     );
+  }
+  if (borrow !== undefined && typeof borrow !== 'boolean') {
+    throw new TFTError('ERR_TFT_OPTION', `borrow: found ${typeName(borrow)}, expected true or false`);
   }
   if (deadlineMs !== undefined && !(typeof deadlineMs === 'number' && deadlineMs >= 0)) {
     throw new TFTError(
@@ -184,7 +196,7 @@ export function checkPredictOptions(options: PredictOptions, length: number): Pr
       );
     }
   }
-  return { signal, out, deadlineMs };
+  return { signal, out, borrow, deadlineMs };
 }
 
 /** The options of a call without any. */

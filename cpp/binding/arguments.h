@@ -1,12 +1,11 @@
 // Reads what JavaScript passes: typed arrays as pointers, options as the core's structs.
 #pragma once
 
-#include <napi.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "napi_setup.h"
 #include "tft/builder.h"
 #include "tft/engine.h"
 #include "tft/measure.h"

@@ -117,6 +117,7 @@ void NativeEngine::forget_memory() {
 
 void NativeEngine::begin_parts(std::size_t count) {
   copies_.clear();
+  memory_ = InputMemory::COPIED;
   parts_.assign(count, {});
   inputs_.resize(count * input_sizes_.size());
   outputs_.resize(count * output_sizes_.size());
@@ -126,7 +127,7 @@ void NativeEngine::begin_parts(std::size_t count) {
   }
 }
 
-bool NativeEngine::read_part(Napi::Env env, std::size_t number) {
+bool NativeEngine::read_part(Napi::Env env, std::size_t number, bool borrow) {
   const void** const data = &inputs_[number * input_sizes_.size()];
   std::size_t batch = 0;
   for (std::size_t i = 0; i < input_sizes_.size(); i++) {
@@ -141,7 +142,10 @@ bool NativeEngine::read_part(Napi::Env env, std::size_t number) {
     }
     batch = view.length / input_sizes_[i];
     data[i] = view.data;
-    if (view.shared) {
+    if (borrow) {
+      if (memory_ != InputMemory::REVOCABLE)
+        memory_ = view.shared ? InputMemory::BORROWED : InputMemory::REVOCABLE;
+    } else if (view.shared) {
       // What is checked must be what runs.
       const auto* bytes = static_cast<const char*>(view.data);
       data[i] = copies_.emplace_back(bytes, bytes + view.length * sizeof(float)).data();
@@ -150,8 +154,9 @@ bool NativeEngine::read_part(Napi::Env env, std::size_t number) {
   Part& part = parts_[number];
   part.batch = static_cast<int>(batch);
   BadValue bad;
-  if (find_bad_value(shape_, part.inputs, part.batch, bad)) {
-    fail(env, to_js(env, bad, number));
+  if (!borrow && find_bad_value(shape_, part.inputs, part.batch, bad)) {
+    bad.part = static_cast<int>(number);
+    fail(env, to_js(env, bad));
     return false;
   }
   return true;
@@ -162,26 +167,28 @@ Napi::Value NativeEngine::submit(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   begin_parts(1);
   for (std::size_t i = 0; i < arrays_.size(); i++) arrays_[i] = info[1 + i];
-  if (!read_part(env, 0)) return env.Undefined();
-  return send(env, info[0].As<Napi::Number>().DoubleValue());
+  if (!read_part(env, 0, false)) return env.Undefined();
+  return send(env, info[0].As<Napi::Number>().DoubleValue(), {});
 }
 
-/// submitAll(deadlineMs, [inputs of the first part, inputs of the second …]): the request's handle.
+/// submitAll(deadlineMs, [inputs of the first part, inputs of the second …], borrow): the request's handle.
+/// With `borrow` the array and all in it are held until the request is taken, and must not be changed.
 Napi::Value NativeEngine::submit_all(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto list = info[1].As<Napi::Array>();
+  const bool borrow = info[2].ToBoolean() && can_read_revocable();
   const auto inputs = static_cast<std::uint32_t>(arrays_.size());
   begin_parts(list.Length() / inputs);
   for (std::uint32_t part = 0; part < parts_.size(); part++) {
     Napi::HandleScope scope(env);
     for (std::uint32_t i = 0; i < inputs; i++) arrays_[i] = list.Get(part * inputs + i);
-    if (!read_part(env, part)) return env.Undefined();
+    if (!read_part(env, part, borrow)) return env.Undefined();
   }
-  return send(env, info[0].As<Napi::Number>().DoubleValue());
+  return send(env, info[0].As<Napi::Number>().DoubleValue(), borrow ? list : Napi::Array());
 }
 
 /// Sends `parts_`. The request's memory has one output after the other, each with all parts in their order.
-Napi::Value NativeEngine::send(Napi::Env env, double deadline_ms) {
+Napi::Value NativeEngine::send(Napi::Env env, double deadline_ms, Napi::Array borrowed) {
   std::size_t series = 0;
   for (const Part& part : parts_) series += static_cast<std::size_t>(part.batch);
   std::size_t values = 0;
@@ -200,8 +207,12 @@ Napi::Value NativeEngine::send(Napi::Env env, double deadline_ms) {
       out += static_cast<std::size_t>(parts_[part].batch) * output_sizes_[i];
     }
   }
-  const Result<RequestId> sent = engine_->submit({parts_, deadline_in(deadline_ms), completed, &request});
+  // Before an engine thread can read it: nothing that JavaScript does, its end included, comes in between.
+  if (!borrowed.IsEmpty()) request.borrowed = Napi::Persistent(borrowed);
+  const Result<RequestId> sent =
+      engine_->submit({parts_, deadline_in(deadline_ms), completed, &request, memory_});
   if (!sent.ok()) {
+    request.borrowed.Reset();
     free_.push_back(&request);
     return fail(env, to_js(env, sent.error()));
   }
@@ -302,6 +313,7 @@ Napi::Value NativeEngine::take(const Napi::CallbackInfo& info) {
 
 void NativeEngine::release(PendingRequest& request) {
   request.id = 0;
+  request.borrowed.Reset();
   if (request.capacity > kKeptValues) {
     request.out.reset();
     request.capacity = 0;
@@ -323,7 +335,7 @@ Napi::Value NativeEngine::predict(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   begin_parts(1);
   for (std::size_t i = 0; i < arrays_.size(); i++) arrays_[i] = info[i];
-  if (!read_part(env, 0)) return env.Undefined();
+  if (!read_part(env, 0, false)) return env.Undefined();
   for (std::size_t i = 0; i < output_sizes_.size(); i++) {
     View out;
     if (!read_view(env, info[arrays_.size() + i], ElementType::FLOAT32, out) ||
@@ -339,12 +351,25 @@ Napi::Value NativeEngine::predict(const Napi::CallbackInfo& info) {
 
 /// warmup(): a promise.
 Napi::Value NativeEngine::warmup(const Napi::CallbackInfo& info) {
-  return Work::start(info.Env(), std::make_unique<WarmupWork>(*this));
+  return start_work(
+      info.Env(), [this, hold = held()] { return engine_->warmup(); },
+      [](Napi::Env env) { return env.Undefined(); });
 }
 
 /// close(): a promise; by the time it resolves everything was delivered.
 Napi::Value NativeEngine::close(const Napi::CallbackInfo& info) {
-  return Work::start(info.Env(), std::make_unique<CloseWork>(*this));
+  return start_work(
+      info.Env(),
+      [this, hold = held()] {
+        engine_->close();
+        return Result<void>();
+      },
+      [this](Napi::Env env) {
+        // Results that came while closing are still in the outbox; who awaits both sees them first.
+        environment_.deliver_all();
+        forget_memory();
+        return env.Undefined();
+      });
 }
 
 Napi::Value NativeEngine::describe_info(const Napi::CallbackInfo& info) {

@@ -2,9 +2,12 @@
 //
 // A request's result is written to memory of ours and copied out on JavaScript's thread: an ArrayBuffer of
 // the caller's could be detached, or freed with its worker, while an engine thread writes to it.
+//
+// Borrowed inputs are read by engine threads in place. Memory under a SharedArrayBuffer stays as long as an
+// object that refers to it, and a request holds such objects until it is taken. Memory under an ArrayBuffer
+// goes when JavaScript detaches the buffer, whoever holds it: it is read as InputMemory::REVOCABLE, and the
+// owner of this object looks at its arrays again when the request has ended (src/backends/tensorrt).
 #pragma once
-
-#include <napi.h>
 
 #include <cstdint>
 #include <memory>
@@ -13,6 +16,7 @@
 #include <vector>
 
 #include "arguments.h"
+#include "napi_setup.h"
 #include "outbox.h"
 #include "tft/bad_value.h"
 #include "tft/engine.h"
@@ -53,6 +57,7 @@ struct PendingRequest : Parcel {
   std::size_t capacity = 0;
   std::size_t series = 0;      // in all its parts
   std::optional<Error> error;  // engine threads write it before they post
+  Napi::Reference<Napi::Array> borrowed;  // the inputs that it borrows, until it is taken
 };
 
 /// What loading has made.
@@ -81,9 +86,6 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   void call_off();
   /// Blocks until what runs is done.
   void close_now();
-  TFTEngine& core() { return *engine_; }
-  /// Its memory is gone: V8 need not count it any more.
-  void forget_memory();
 
  private:
   static constexpr std::uint32_t kMostAtOnce = 256;
@@ -99,12 +101,17 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   Napi::Value describe_info(const Napi::CallbackInfo& info);
   Napi::Value describe_counters(const Napi::CallbackInfo& info);
 
+  /// Keeps the object from being collected.
+  Napi::ObjectReference held() { return Napi::Persistent(Value()); }
+  /// Its memory is gone: V8 need not count it any more.
+  void forget_memory();
   /// Makes room for so many parts.
   void begin_parts(std::size_t count);
-  /// Reads the inputs in `arrays_` and looks at every value. False, with an exception pending, when one is
-  /// bad.
-  bool read_part(Napi::Env env, std::size_t number);
-  Napi::Value send(Napi::Env env, double deadline_ms);
+  /// Reads the inputs in `arrays_`, and looks at every value unless they are borrowed. False, with an exception
+  /// pending, when one is bad.
+  bool read_part(Napi::Env env, std::size_t number, bool borrow);
+  /// Sends `parts_`; `borrowed` is an array of the inputs that are borrowed, or empty.
+  Napi::Value send(Napi::Env env, double deadline_ms, Napi::Array borrowed);
   PendingRequest* find_place(std::size_t values);
   bool copy_results(const Napi::CallbackInfo& info, const PendingRequest& request) const;
   void release(PendingRequest& request);
@@ -127,6 +134,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   std::vector<const void*> inputs_;
   std::vector<float*> outputs_;
   std::vector<std::vector<char>> copies_;  // of shared memory, for one submit
+  InputMemory memory_ = InputMemory::COPIED;
   std::int64_t counted_bytes_ = 0;
 };
 

@@ -1,8 +1,9 @@
 // Batch while busy: a request that finds a lane idle runs at once; while all lanes are busy, requests gather
 // in order of arrival into the next batch, up to the maximum. There are no timers for batching. Free of CUDA.
 //
-// A request is copied into its place in a batch's staging memory when it arrives, so a batch's make-up is
-// settled then. Requests up to the maximum share batches; a larger one has batches of its own. The shared
+// A request gets its place in a batch when it arrives, so a batch's make-up is settled then. It is copied into
+// the batch's staging memory at once, or, where its inputs are borrowed, by the lane that takes the batch.
+// Requests up to the maximum share batches; a larger one has batches of its own. The shared
 // batches and each large request take turns, so that a small request waits for one part of each large one and
 // never for all.
 //
@@ -23,10 +24,12 @@
 #include <optional>
 #include <set>
 #include <thread>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "engine/borrowed.h"
 #include "engine/run_report.h"
 #include "engine/staging.h"
 #include "tft/counters.h"
@@ -39,6 +42,7 @@ class BatchQueue {
  public:
   struct Options {
     BatchLayout layout;  // of `max_batch` series
+    ModelShape shape;    // what values borrowed inputs may have; empty: any
     int max_batch = 1;
     int queue_limit = 1;
     int lanes = 1;
@@ -139,6 +143,7 @@ class BatchQueue {
   void give_carrier(Batch* batch);
   void recycle(Batch* batch);
   bool place(const StatePointer& state);
+  void copy_inputs(std::span<const Part> parts, const State& state, std::unique_lock<std::mutex>& lock);
   void join_turn(Batch* batch);
   void leave_turn(Batch* batch);
   void withdraw(const StatePointer& state);
@@ -162,11 +167,16 @@ class BatchQueue {
   bool spins(int lane) const;
 
   // Without.
-  void make_ready(Batch* batch) const;
+  /// What `wait` gives, as it was placed.
+  Batch* await_batch(int lane);
+  bool make_ready(Batch* batch);
+  void move_series(Batch::Piece& piece, int slot, const std::byte* from, std::byte* to) const;
+  bool read_borrowed(Batch* batch, std::span<const BorrowedSeries> borrowed);
   void complete(std::vector<Done>& done);
   void work_as_clerk();
 
   const Options options_;
+  const BorrowedReader reader_;
   mutable std::mutex mutex_;
   std::condition_variable drained_;
   std::condition_variable lane_idle_;
@@ -197,5 +207,7 @@ class BatchQueue {
   Counters counters_;
   std::thread clerk_;
 };
+
+static_assert(!std::is_copy_constructible_v<BatchQueue>);
 
 }  // namespace tft

@@ -78,7 +78,6 @@ bool BatchQueue::place(const StatePointer& state) {
     batch->pieces_.push_back({state, from, count, batch->used_});
     batch->used_ += count;
     batch->servers_ += count;
-    ++batch->copying_;
     from += count;
   }
   state->waiting_in = std::move(batches);

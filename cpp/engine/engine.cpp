@@ -63,7 +63,7 @@ class TFTEngine::Impl {
   const EngineInfo& info() const { return info_; }
 
  private:
-  Result<void> make_queue();
+  Result<void> make_queue(const ModelShape& shape);
   void work(int number);
   void note_capture(const std::string& why);
   void note_loss(const Error& error);
@@ -97,14 +97,14 @@ Result<void> TFTEngine::Impl::start(const ModelShape& shape) {
   if (!lanes) return lanes.error();
   lanes_ = std::move(lanes).value();
   lane_count_ = static_cast<int>(lanes_.size());
-  if (auto made = make_queue(); !made) return made;
+  if (auto made = make_queue(shape); !made) return made;
   factory_->describe(info_);
   for (int number = 0; number < lane_count_; ++number)
     threads_.emplace_back([this, number] { work(number); });
   return {};
 }
 
-Result<void> TFTEngine::Impl::make_queue() {
+Result<void> TFTEngine::Impl::make_queue(const ModelShape& shape) {
   // For each lane a batch that runs and one that fills, and two for bursts, unless batches are huge: what
   // then waits in ordinary memory is copied twice, which is little beside its run.
   const std::size_t each = layout_.bytes;
@@ -118,6 +118,7 @@ Result<void> TFTEngine::Impl::make_queue() {
 
   BatchQueue::Options queue;
   queue.layout = layout_;
+  queue.shape = shape;
   queue.max_batch = max_batch_;
   queue.queue_limit = options_.queue_limit;
   queue.lanes = lane_count_;

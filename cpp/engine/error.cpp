@@ -27,6 +27,10 @@ std::string_view code_name(ErrorCode code) {
       return "ERR_TFT_RUN";
     case ErrorCode::DEVICE_LOST:
       return "ERR_TFT_DEVICE_LOST";
+    case ErrorCode::INPUT_VALUE:
+      return "ERR_TFT_INPUT_VALUE";
+    case ErrorCode::INPUT_LENGTH:
+      return "ERR_TFT_INPUT_LENGTH";
     case ErrorCode::QUEUE_FULL:
       return "ERR_TFT_QUEUE_FULL";
     case ErrorCode::DEADLINE:

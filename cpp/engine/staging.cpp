@@ -10,25 +10,6 @@
 namespace tft {
 namespace {
 
-/// Calls `use(part, first server within the part, count, servers before)` for each stretch of servers from …
-/// from+count.
-template <class Use>
-void for_each_stretch(std::span<const Part> parts, std::int64_t from, int count, Use use) {
-  std::int64_t done = 0;
-  for (const Part& part : parts) {
-    if (count == done) return;
-    if (from >= part.batch) {
-      from -= part.batch;
-      continue;
-    }
-    const std::int64_t stretch = std::min<std::int64_t>(part.batch - from, count - done);
-    use(part, static_cast<std::size_t>(from), static_cast<std::size_t>(stretch),
-        static_cast<std::size_t>(done));
-    done += stretch;
-    from = 0;
-  }
-}
-
 /// False for a size below 1.
 bool item_bytes_of(const TensorShape& tensor, std::size_t& bytes) {
   bytes = 4;  // of a float and of an int32

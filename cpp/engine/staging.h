@@ -2,6 +2,7 @@
 // it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -45,6 +46,25 @@ struct BatchLayout {
 /// OPTION for no parts, a batch below 1, a wrong number of arrays or a null pointer; else the number of
 /// series.
 Result<std::int64_t> check_parts(const BatchLayout& layout, std::span<const Part> parts);
+
+/// Calls `use(part, first series within the part, count, series before)` for each stretch of series from …
+/// from+count.
+template <class Use>
+void for_each_stretch(std::span<const Part> parts, std::int64_t from, int count, Use use) {
+  std::int64_t done = 0;
+  for (const Part& part : parts) {
+    if (count == done) return;
+    if (from >= part.batch) {
+      from -= part.batch;
+      continue;
+    }
+    const std::int64_t stretch = std::min<std::int64_t>(part.batch - from, count - done);
+    use(part, static_cast<std::size_t>(from), static_cast<std::size_t>(stretch),
+        static_cast<std::size_t>(done));
+    done += stretch;
+    from = 0;
+  }
+}
 
 /// Copies series `from` … `from + count` of a list of parts into the block's slots from `slot` on.
 void copy_in(const BatchLayout& layout, std::span<const Part> parts, std::int64_t from, int count,

@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "cuda/objects.h"
@@ -41,5 +42,7 @@ class DeviceEngine {
   std::unique_ptr<tensorrt::Engine> engine_;
   std::size_t weights_bytes_ = 0;
 };
+
+static_assert(!std::is_copy_constructible_v<DeviceEngine>);
 
 }  // namespace tft

@@ -2,6 +2,7 @@
 #include "tensorrt/lane.h"
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 #include <utility>
 
@@ -20,6 +21,32 @@ using cuda::Status;
 
 /// How much before and after its usual end a run's end is polled for, at least.
 constexpr std::chrono::microseconds kNear{50};
+
+/// A run that usually takes less is polled for from its beginning: a thread that sleeps is woken late, by the
+/// kernel's timer slack (50 us) and what waking takes, and that is a third of a run of 0.2 ms.
+constexpr std::chrono::microseconds kShort{400};
+
+/// Leave to poll for a whole run. Half of the processors give it, over all engines of the process: the event
+/// loop and whoever else computes have the others, whatever the number of lanes.
+class LeaveToPoll {
+ public:
+  explicit LeaveToPoll(bool wanted)
+      : asked_(wanted), given_(asked_ && polling_.fetch_add(1, std::memory_order_relaxed) < most()) {}
+  ~LeaveToPoll() {
+    if (asked_) polling_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  LeaveToPoll(const LeaveToPoll&) = delete;
+  LeaveToPoll& operator=(const LeaveToPoll&) = delete;
+  bool given() const { return given_; }
+
+ private:
+  static int most() {
+    static const int half = static_cast<int>(std::thread::hardware_concurrency() / 2);
+    return half;
+  }
+  static inline std::atomic<int> polling_ = 0;
+  const bool asked_, given_;
+};
 
 }  // namespace
 
@@ -224,11 +251,14 @@ void TensorRTLane::capture(BucketRun& run) {
 }
 
 /// Sleeps while the end is far, polls when it is near, and sleeps again where a run takes unusually long. To
-/// be woken by the driver can cost more than a tenth of a run, and to poll all the time costs a core.
+/// be woken by the driver can cost more than a tenth of a run, and to poll all the time costs a core: at most
+/// while a run is under way, for short ones.
 Status TensorRTLane::wait_for_end(const BucketRun& run) {
   const cuda::Driver& driver = context_->driver();
   const auto margin = std::max<Clock::duration>(run.usual / 8, kNear);
-  if (run.usual > margin) std::this_thread::sleep_until(issued_at_ + run.usual - margin);
+  const LeaveToPoll whole(run.usual <= kShort);
+  if (run.usual > margin && !whole.given())
+    std::this_thread::sleep_until(issued_at_ + run.usual - margin);
   const auto patience = issued_at_ + run.usual + margin;
   while (true) {
     const Status status = driver.event_query(copied_out_.get());

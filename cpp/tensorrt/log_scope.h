@@ -4,6 +4,7 @@
 
 #include <mutex>
 #include <string>
+#include <type_traits>
 
 #include "tft/log.h"
 
@@ -41,5 +42,7 @@ class LogScope {
   std::string errors_;
   LogScope* outer_;
 };
+
+static_assert(!std::is_copy_constructible_v<LogScope>);
 
 }  // namespace tft::tensorrt

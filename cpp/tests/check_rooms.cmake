@@ -4,9 +4,9 @@ get_filename_component(cpp "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
 
 set(include_knows tft)
 set(engine_knows tft engine)
-set(cuda_knows tft cuda)
+set(cuda_knows tft cuda plugins)
 set(tensorrt_knows tft engine cuda tensorrt plugins)
-set(plugins_knows tft plugins cuda)
+set(plugins_knows tft plugins)
 set(binding_knows tft)
 
 set(bad "")

@@ -25,7 +25,8 @@ export interface Backend {
   /** The file that runs. */
   readonly origin: string;
   /**
-   * Accepts inputs that run as one request. They have been copied when this returns.
+   * Takes inputs that run as one request. They are copied when this returns, unless `options.borrow` lets the backend
+   * read them until the promise settles.
    *
    * @param numbered whether an error about one of the inputs names its index in `list`.
    * @returns every output of all series in order; the predictions in `options.out` where it is given.

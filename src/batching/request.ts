@@ -10,6 +10,8 @@ export interface RequestOptions {
   readonly signal?: AbortSignalLike | undefined;
   readonly out?: Float32Array | undefined;
   readonly deadlineMs?: number | undefined;
+  /** Whether the inputs stay as they are until the promise settles. */
+  readonly borrow?: boolean | undefined;
 }
 
 /** An array for each of the model's outputs, in its order: the predictions first. */

@@ -23,7 +23,8 @@ import { typeName, viewBuffer, viewLength, viewOffset } from './typed-array.js';
  * The inputs of a prediction for B series, each array row-major, raw values. A model whose model.json lists further
  * inputs takes each of them as a property too, named in camel case.
  *
- * Subarrays and views of a SharedArrayBuffer are accepted. The arrays are copied before the call returns.
+ * Subarrays and views of a SharedArrayBuffer are accepted. The arrays are copied before the call returns, unless the
+ * option `borrow` lends them.
  */
 export interface ForecastInputs {
   /** `[B, encoderLength, metrics]`, oldest step first. */
@@ -198,6 +199,22 @@ export class Contract {
       this.#firstInvalid(copied, from) ??
       new Error('a fast scan failed where the slow one finds nothing: a bug of tft-tensorrt')
     );
+  }
+
+  /** The error for inputs that were lent and have not the memory any more that they had when they were accepted. */
+  changed({ batch, arrays }: AcceptedInputs): TFTError | undefined {
+    for (const [index, { key, size }] of this.tensors.inputs.entries()) {
+      // A view of memory that was detached, or resized below its end, has no length.
+      if (viewLength(arrays[index]) === batch * size) continue;
+      return refusal(
+        'ERR_TFT_INPUT_LENGTH',
+        (spell) => spell(key),
+        'an ArrayBuffer that was detached, transferred or resized while it was borrowed',
+        'an array that keeps its memory until the request has ended',
+        key,
+      );
+    }
+    return undefined;
   }
 
   /**

@@ -303,8 +303,12 @@ export interface NativeEngine {
   log?: NativeLog;
   /** Copies and checks a request, whose inputs are in the model's order; a negative deadline is none. */
   submit(deadlineMs: number, ...inputs: readonly (Float32Array | Int32Array)[]): Handle;
-  /** The same for a request in several parts: the inputs of the first part, then those of the second … */
-  submitAll(deadlineMs: number, inputs: readonly (Float32Array | Int32Array)[]): Handle;
+  /**
+   * The same for a request in several parts: the inputs of the first part, then those of the second … With `borrow`
+   * nothing is copied or checked here, and the list and its arrays are held until `take`. The caller must not change the
+   * list, and must check after `take` that no array has lost its memory meanwhile.
+   */
+  submitAll(deadlineMs: number, inputs: readonly (Float32Array | Int32Array)[], borrow?: boolean): Handle;
   /**
    * Copies a delivered result, each output to its target, or discards it if the first target is undefined. Returns the
    * request's error if it failed.

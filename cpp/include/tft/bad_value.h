@@ -10,6 +10,7 @@ namespace tft {
 
 /// A value that the model cannot take.
 struct BadValue {
+  int part = 0;           // place in Request::parts; 0 where one part alone was looked at
   int input = 0;          // place in ModelShape::inputs
   std::size_t index = 0;  // of the element in the array
   double value = 0;

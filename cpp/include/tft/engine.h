@@ -11,6 +11,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "tft/counters.h"
@@ -84,9 +85,10 @@ class TFTEngine {
   /// Several at once, packed into as few runs as possible; all or none.
   Result<Timing> predict_batch(std::span<const Part> parts);
 
-  /// Takes a request: copies its inputs and returns. Errors: CLOSED, DEVICE_LOST, QUEUE_FULL, OPTION (no
-  /// parts, a batch below 1, a wrong number of arrays, a null pointer); after one of these the completion is
-  /// not called. A request larger than the maximum batch runs in parts, and is taken whenever nothing waits,
+  /// Takes a request: copies its inputs, unless they are borrowed, and returns. Errors: CLOSED, DEVICE_LOST,
+  /// QUEUE_FULL, OPTION (no parts, a batch below 1, a wrong number of arrays, a null pointer), UNSUPPORTED
+  /// (revocable inputs, where the system does not let them be read); after one of these the completion is not
+  /// called. A request larger than the maximum batch runs in parts, and is taken whenever nothing waits,
   /// however large.
   Result<RequestId> submit(const Request& request);
 
@@ -110,5 +112,7 @@ class TFTEngine {
   explicit TFTEngine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+static_assert(!std::is_copy_constructible_v<TFTEngine>);
 
 }  // namespace tft

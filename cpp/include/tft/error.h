@@ -1,8 +1,11 @@
 // The core's errors: a code that callers may rely on, and a message that says what to do.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "tft/bad_value.h"
 
 namespace tft {
 
@@ -19,6 +22,8 @@ enum class ErrorCode {
   OUT_OF_MEMORY,  // on the device or pinned on the host; the message has what was needed and what was free
   RUN,            // a copy or a run failed; only its requests are lost
   DEVICE_LOST,    // the device fails every call from now on; the process must be restarted to use it
+  INPUT_VALUE,    // borrowed inputs hold a value that the model cannot take (Error::bad_value says where)
+  INPUT_LENGTH,   // borrowed inputs were unmapped before they were read
   QUEUE_FULL,     // too many servers wait
   DEADLINE,       // the request had not begun when its time was over
   ABORTED,        // the request was cancelled
@@ -34,6 +39,7 @@ std::string_view code_name(ErrorCode code);
 struct Error {
   ErrorCode code = ErrorCode::RUN;
   std::string message;
+  std::optional<BadValue> bad_value = {};  // with INPUT_VALUE
 };
 
 }  // namespace tft

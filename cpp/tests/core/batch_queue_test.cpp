@@ -6,6 +6,7 @@
 
 #include <array>
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <random>
 #include <thread>
@@ -17,6 +18,13 @@ using namespace std::chrono_literals;
 
 // One server: two floats, one code, one float, one code; one prediction.
 BatchLayout layout(int max_batch = 4) { return {ItemBytes{{8, 4, 4, 4}, {4}}, max_batch}; }
+ModelShape shape() {
+  return {{{"encoder_cont", ElementType::FLOAT32, {2}},
+           {"encoder_cat", ElementType::INT32, {1}, {1'000'000}},
+           {"decoder_cont", ElementType::FLOAT32, {1}},
+           {"decoder_cat", ElementType::INT32, {1}, {4}}},
+          {{"predictions", ElementType::FLOAT32, {1}}}};
+}
 
 /// A request's arrays, and how it ended.
 struct Call {
@@ -51,6 +59,7 @@ struct Call {
     request.deadline = deadline;
     request.completion = &Call::complete;
     request.user = this;
+    request.inputs = memory;
     return queue.submit(request);
   }
   void wait() {
@@ -78,6 +87,7 @@ struct Call {
   std::array<const void*, 4> inputs{};
   float* output = nullptr;
   Request::Clock::time_point deadline = Request::Clock::time_point::max();
+  InputMemory memory = InputMemory::COPIED;
   std::mutex mutex;
   std::condition_variable ended;
   int completions = 0;
@@ -112,6 +122,7 @@ class BatchQueueTest : public testing::Test {
   void open(int lanes = 1, int max_batch = 4, int queue_limit = 1000, int pinned = 8) {
     BatchQueue::Options options;
     options.layout = layout(max_batch);
+    options.shape = shape();
     options.max_batch = max_batch;
     options.queue_limit = queue_limit;
     options.lanes = lanes;
@@ -194,6 +205,76 @@ TEST_F(BatchQueueTest, SmallRequestsTakeTurnsWithThePartsOfALargeOne) {
   ASSERT_TRUE(b.submit_to(queue()));
   EXPECT_EQ(drain(), (Batches{{1, 2}, {104, 105, 106, 107}, {108, 109, 110}}));
   large.expect_right(100), a.expect_right(1), b.expect_right(2);
+}
+
+TEST_F(BatchQueueTest, BorrowedInputsAreReadWhenTheirBatchRuns) {
+  open(1, 4, 1000, 0);  // what waits is in ordinary memory
+  keep_busy();
+  Call copied(1), borrowed(2), revocable(3), later(4, 2);
+  borrowed.memory = later.memory = InputMemory::BORROWED;
+  revocable.memory = InputMemory::REVOCABLE;
+  for (Call* const call : {&copied, &borrowed, &revocable, &later}) ASSERT_TRUE(call->submit_to(queue()));
+  copied.encoder_cat[0] = borrowed.encoder_cat[0] = revocable.encoder_cat[0] = 9;
+  EXPECT_EQ(drain(), (Batches{{1, 9, 9}, {4, 5}}));
+  copied.expect_right(1), later.expect_right(4);
+}
+
+TEST_F(BatchQueueTest, ABadValueInBorrowedInputsFailsItsOwnRequestOnly) {
+  open();
+  keep_busy();
+  Call a(1), bad(2), worse(3, 2), b(5);
+  bad.memory = worse.memory = b.memory = InputMemory::REVOCABLE;
+  bad.encoder_cont[1] = std::numeric_limits<float>::quiet_NaN();
+  worse.decoder_cat[1] = 4;
+  for (Call* const call : {&a, &bad, &b, &worse}) ASSERT_TRUE(call->submit_to(queue()));
+  EXPECT_EQ(drain(), (Batches{{1, 5}}));
+  a.expect_right(1), b.expect_right(5);
+  EXPECT_EQ(bad.error(), ErrorCode::INPUT_VALUE);
+  EXPECT_EQ(bad.result->error().bad_value->input, 0);
+  EXPECT_EQ(bad.result->error().bad_value->index, 1U);
+  EXPECT_EQ(worse.error(), ErrorCode::INPUT_VALUE);
+  EXPECT_EQ(worse.result->error().bad_value->input, 3);
+  EXPECT_EQ(worse.result->error().bad_value->index, 1U);
+  EXPECT_EQ(worse.result->error().bad_value->value, 4);
+  const Counters counters = queue().counters();
+  EXPECT_EQ(counters.failed, 2U);
+  EXPECT_EQ(counters.servers, 3U);
+  EXPECT_EQ(counters.running_batches, 0U);
+}
+
+TEST_F(BatchQueueTest, ABatchOfWhichNothingIsLeftIsNotRun) {
+  open();
+  Call bad(1), large(10, 9), good(2);
+  bad.memory = large.memory = good.memory = InputMemory::BORROWED;
+  bad.decoder_cat[0] = -1;
+  ASSERT_TRUE(bad.submit_to(queue()));
+  std::thread lane([this] { running_ = queue().wait(0); });
+  EXPECT_EQ(bad.error(), ErrorCode::INPUT_VALUE);
+  large.decoder_cat[5] = -1;  // in the second of three batches
+  ASSERT_TRUE(large.submit_to(queue()));
+  lane.join();
+  EXPECT_EQ(servers_in(*running_), (std::vector<int>{10, 11, 12, 13}));
+  ASSERT_TRUE(good.submit_to(queue()));
+  EXPECT_EQ(drain(), (Batches{{2}}));
+  good.expect_right(2);
+  EXPECT_EQ(large.error(), ErrorCode::INPUT_VALUE);
+  EXPECT_EQ(large.completions, 1);
+}
+
+TEST_F(BatchQueueTest, ABorrowedRequestMayBeCancelledAndComesBackUnread) {
+  open();
+  keep_busy();
+  auto gone = std::make_unique<Call>(1);
+  gone->memory = InputMemory::BORROWED;
+  const auto id = gone->submit_to(queue());
+  ASSERT_TRUE(id);
+  EXPECT_TRUE(queue().cancel(*id));
+  EXPECT_EQ(gone->error(), ErrorCode::ABORTED);
+  gone.reset();
+  Call next(2);
+  ASSERT_TRUE(next.submit_to(queue()));
+  EXPECT_EQ(drain(), (Batches{{2}}));
+  next.expect_right(2);
 }
 
 TEST_F(BatchQueueTest, TwoLargeRequestsAndTheSmallOnesAreServedInTurn) {
@@ -502,6 +583,9 @@ TEST_F(BatchQueueTest, EveryRequestOfManyThreadsEndsOnceAndRight) {
         auto call = std::make_unique<Call>(first, batch);
         if (random() % 5 == 0)
           call->deadline = Request::Clock::now() + std::chrono::microseconds(random() % 500);
+        if (random() % 2 == 0) call->memory = random() % 2 ? InputMemory::BORROWED : InputMemory::REVOCABLE;
+        const bool bad = call->memory != InputMemory::COPIED && random() % 8 == 0;
+        if (bad) call->decoder_cat.back() = 4;
         const auto id = call->submit_to(queue());
         if (!id) {
           EXPECT_EQ(id.error().code, ErrorCode::QUEUE_FULL);
@@ -510,11 +594,11 @@ TEST_F(BatchQueueTest, EveryRequestOfManyThreadsEndsOnceAndRight) {
         }
         ++accepted;
         if (random() % 6 == 0) (void)queue().cancel(*id);
-        calls.emplace_back(first, std::move(call));
+        calls.emplace_back(bad ? -1 : first, std::move(call));
       }
       for (auto& [first, call] : calls) {
         call->wait();
-        if (call->result->ok()) call->expect_right(first);
+        if (call->result->ok()) call->expect_right(first);  // never one with a bad value
       }
       for (auto& [first, call] : calls) EXPECT_EQ(call->completions, 1);
     });

@@ -1,6 +1,5 @@
 // The backend for NVIDIA GPUs: submits requests to the native engine and settles the callers' promises. Queueing,
 // batching and deadlines are the C++ core's.
-
 import { setImmediate } from 'node:timers/promises';
 import type { Backend, BackendInfo } from '../../batching/backend.js';
 import type { EngineCounters } from '../../batching/counters.js';
@@ -29,6 +28,15 @@ export interface PlanToRun {
 /** The number of codes of a category whose vocabulary is not known: no limit. */
 const ANY_CODE = 2 ** 31 - 1;
 
+/** A request under way. */
+interface Sent {
+  readonly request: Request;
+  /** Inputs that the engine reads while the request is under way. */
+  readonly borrowed: readonly AcceptedInputs[];
+  /** Whether an error about one of the inputs names its place in the list. */
+  readonly numbered: boolean;
+}
+
 /** Runs a plan on GPUs. */
 export class TensorRtBackend implements Backend {
   readonly info: BackendInfo;
@@ -36,8 +44,8 @@ export class TensorRtBackend implements Backend {
   readonly origin: string;
   readonly #native: NativeEngine;
   readonly #contract: Contract;
-  /** Indexed by handle. */
-  readonly #requests: (Request | undefined)[] = [];
+  /** By handle. */
+  readonly #sent: (Sent | undefined)[] = [];
   #closed = false;
 
   private constructor(plan: PlanToRun, contract: Contract, native: NativeEngine) {
@@ -93,14 +101,14 @@ export class TensorRtBackend implements Backend {
 
   submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Results> {
     this.#refuseWhenClosed();
-    const { signal, out, deadlineMs = -1 } = options;
-    let series = 0;
-    for (const { batch } of list) series += batch;
-    const handle = this.#send(list, deadlineMs, numbered);
-    const request = new Request(series, this.#contract.tensors.outputs, { signal, out }, () =>
+    const { signal, out, deadlineMs = -1, borrow = false } = options;
+    let servers = 0;
+    for (const { batch } of list) servers += batch;
+    const handle = this.#send(list, deadlineMs, borrow, numbered);
+    const request = new Request(servers, this.#contract.tensors.outputs, { signal, out }, () =>
       this.#native.cancel(handle),
     );
-    this.#requests[handle] = request;
+    this.#sent[handle] = { request, borrowed: borrow ? list : [], numbered };
     request.watch();
     return request.promise;
   }
@@ -160,15 +168,16 @@ export class TensorRtBackend implements Backend {
     if (this.#closed) throw new TFTError('ERR_TFT_CLOSED', 'the engine is closed');
   }
 
-  #send(list: readonly AcceptedInputs[], deadlineMs: number, numbered: boolean): Handle {
+  #send(list: readonly AcceptedInputs[], deadlineMs: number, borrow: boolean, numbered: boolean): Handle {
     try {
-      if (list.length === 1) {
+      if (list.length === 1 && !borrow) {
         const { arrays } = list[0] as AcceptedInputs;
         return this.#native.submit(deadlineMs, ...arrays);
       }
       return this.#native.submitAll(
         deadlineMs,
         list.flatMap(({ arrays }) => arrays),
+        borrow,
       );
     } catch (error) {
       throw this.#refusal(error, numbered);
@@ -186,13 +195,23 @@ export class TensorRtBackend implements Backend {
   #deliver(count: number): void {
     for (let index = 0; index < count; index++) {
       const handle = this.#native.done[index] as Handle;
-      const request = this.#requests[handle] as Request;
-      this.#requests[handle] = undefined;
+      const { request, borrowed, numbered } = this.#sent[handle] as Sent;
+      this.#sent[handle] = undefined;
       const targets = request.settled ? [undefined] : (request.targets as readonly Float32Array[]);
       const error = this.#native.take(handle, ...targets);
-      if (error) request.fail(fromNative(error) as TFTError);
+      // If borrowed memory has changed hands meanwhile, the result is invalid, be it a forecast or an error.
+      const failure = this.#changed(borrowed, numbered) ?? (error && this.#refusal(error, numbered));
+      if (failure) request.fail(failure as TFTError);
       else request.finish();
     }
+  }
+
+  #changed(borrowed: readonly AcceptedInputs[], numbered: boolean): unknown {
+    for (const [index, inputs] of borrowed.entries()) {
+      const changed = this.#contract.changed(inputs);
+      if (changed) return numbered ? inRequest(changed, index) : changed;
+    }
+    return undefined;
   }
 }
 

@@ -101,12 +101,17 @@ export function forecastFor<Q extends ForecastQuestion>(
         refuseLargeBatch(question.inputs, served, config.maxServers);
         const within = Math.min(limitMs, question.timeoutMs ?? Infinity, config.maxWaitMs);
         const deadlineMs = Math.max(0, within - (performance.now() - arrived));
+        // The inputs are this request's own. After an abort a lane may still read them, and of what the memory holds
+        // by then nothing comes.
         const running = served.engine.predict(question.inputs, {
           signal: client,
           deadlineMs,
+          borrow: true,
         });
-        // The engine has copied its inputs. Only the sample reads them later, and they may be views of the body.
-        if (!sample.isTaken) body.release();
+        // Binary inputs are views of the body, which TensorRT reads in place until the forecast is there, and a sample
+        // afterwards.
+        const isRead = header !== undefined && served.engine.info.backend === 'tensorrt';
+        if (!isRead && !sample.isTaken) body.release();
         const forecast = await running;
         sample.offer(served, question.inputs);
         return { forecast, question };
