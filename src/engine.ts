@@ -14,7 +14,7 @@ import { type Located, locate } from './contract/locate.js';
 import { loadModel, type ModelDescription } from './contract/model.js';
 import type { BackendName, Precision } from './contract/names.js';
 import { ownVersion } from './contract/own-version.js';
-import type { Values } from './contract/tensors.js';
+import { emptyValues, type Values } from './contract/tensors.js';
 import { typeName } from './contract/typed-array.js';
 import { inspectPlan } from './native/inspect-plan.js';
 import {
@@ -199,9 +199,11 @@ export class TFTEngine {
     const length = accepted.batch * this.#contract.width;
     const { signal, out } = checkPredictOptions(options, length);
     if (signal?.aborted) throw aborted(signal);
-    const data = out ?? new Float32Array(length);
-    this.#backend.runSync(accepted, data);
-    return this.#forecast([data], accepted.batch);
+    const results = this.#contract.tensors.outputs.map((tensor, index) =>
+      index === 0 && out ? out : emptyValues(tensor, accepted.batch),
+    ) as unknown as Results;
+    this.#backend.runSync(accepted, results);
+    return this.#forecast(results, accepted.batch);
   }
 
   /** Runs inputs of zeros, so that the first real request does not pay for what first runs set up. */

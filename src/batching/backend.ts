@@ -34,8 +34,8 @@ export interface Backend {
    *   ERR_TFT_QUEUE_FULL, ERR_TFT_ABORTED, ERR_TFT_DEADLINE, and what the runtime fails with.
    */
   submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Results>;
-  /** Runs a request synchronously and writes to `out`. Backends that cannot do so leave it out. */
-  runSync?(inputs: AcceptedInputs, out: Float32Array): void;
+  /** Runs a request synchronously and writes to `results`. Backends that cannot do so leave it out. */
+  runSync?(inputs: AcceptedInputs, results: Results): void;
   /** Does in advance what the first runs would do. Without it the engine runs inputs of zeros instead. */
   warmup?(): Promise<void>;
   /** Totals so far. It may be called after `close`. */

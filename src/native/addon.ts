@@ -20,11 +20,21 @@ export interface NativeTensor {
   readonly type: 'float32' | 'int32';
   /** The shape without the batch. */
   readonly item: readonly number[];
-  /** Of categories: the number of codes of each channel. */
+  /** The number of codes of each channel of categories. Without them any integer is valid. */
   readonly codes?: readonly number[] | undefined;
 }
 
-/** A plan and what it may bring along and need. */
+/** A model's tensors. A build compares them with the parsed network, loading with the plan. */
+export interface NativeShape {
+  readonly inputs: readonly NativeTensor[];
+  readonly outputs?: readonly NativeTensor[] | undefined;
+  /** The only output, instead of `outputs`. */
+  readonly output?: NativeTensor | undefined;
+  /** The number of codes of each channel, for inputs of integers without codes of their own. */
+  readonly codes?: readonly number[] | undefined;
+}
+
+/** A plan, and what it may contain and need. */
 export interface NativePlanOptions extends NativeLibraryOptions {
   readonly plan: string;
   readonly allowHostCode?: boolean | undefined;
@@ -32,14 +42,8 @@ export interface NativePlanOptions extends NativeLibraryOptions {
   readonly plugins?: readonly string[] | undefined;
 }
 
-/** What an engine is loaded with. Numbers left out are the core's defaults. */
-export interface NativeLoadOptions extends NativePlanOptions {
-  readonly inputs: readonly NativeTensor[];
-  /** Either this or, for a model with several, `outputs`. */
-  readonly output?: NativeTensor | undefined;
-  readonly outputs?: readonly NativeTensor[] | undefined;
-  /** The number of codes of each category, for the inputs that have none of their own. */
-  readonly codes: readonly number[];
+/** The options of loading an engine. The core has the defaults. */
+export interface NativeLoadOptions extends NativePlanOptions, NativeShape {
   readonly devices?: readonly number[] | undefined;
   readonly lanes?: number | undefined;
   readonly maxBatch?: number | undefined;
@@ -101,14 +105,11 @@ export interface NativeProfile {
 }
 
 /** The options of building a plan. The core has the defaults, which are named here. */
-export interface NativeBuildOptions extends NativeLibraryOptions {
+export interface NativeBuildOptions extends NativeLibraryOptions, NativeShape {
   /** The path of an ONNX file. */
   readonly onnx: string;
   /** CUDA's number; 0. */
   readonly device?: number | undefined;
-  /** Compared with the parsed network before anything is built. */
-  readonly inputs: readonly NativeTensor[];
-  readonly output: NativeTensor;
   /** At least one. */
   readonly profiles: readonly NativeProfile[];
   /** Whether the ONNX graph alone determines the precision of each layer. TensorRT 11 requires true. */
@@ -128,6 +129,8 @@ export interface NativeBuildOptions extends NativeLibraryOptions {
   readonly excludeLeanRuntime?: boolean | undefined;
   readonly hardwareCompatibility?: 'none' | 'ampere+' | 'sameComputeCapability' | undefined;
   readonly refittable?: boolean | undefined;
+  /** Whether the parts that this library has CUDA kernels for run on those; true. */
+  readonly kernels?: boolean | undefined;
   /** Whether the plan keeps the layers' details for inspectEngine; true. */
   readonly detailedLayers?: boolean | undefined;
   /** From an earlier build. One of another version is ignored with a warning. */
@@ -207,7 +210,7 @@ export interface NativeMeasureOptions extends NativeLibraryOptions {
   readonly spinWait?: boolean | undefined;
   readonly allowHostCode?: boolean | undefined;
   readonly plugins?: readonly string[] | undefined;
-  /** Adds a run of its own, in which each layer is timed; false. */
+  /** Adds a separate run in which each layer is timed; false. */
   readonly layerProfile?: boolean | undefined;
 }
 
@@ -303,9 +306,6 @@ export type NativeLog = (level: 'debug' | 'info' | 'warn' | 'error', message: st
 /** Identifies a request from `submit` until `take`. The number is reused afterwards. */
 export type Handle = number;
 
-/** The arrays of a request, in the order of `inputs` of {@link NativeLoadOptions}. */
-export type NativeInputs = readonly [Float32Array, Int32Array, Float32Array, Int32Array];
-
 /** One engine. Errors thrown have the core's `code`; errors.ts makes TFTErrors of them. */
 export interface NativeEngine {
   /** The handles that `deliver` is about. */
@@ -314,20 +314,20 @@ export interface NativeEngine {
   deliver?: (count: number) => void;
   /** Set by the owner: receives the engine's log. */
   log?: NativeLog;
-  /** Copies and checks a request, whose inputs come in the model's order; a negative deadline is none. */
+  /** Copies and checks a request, whose inputs are in the model's order; a negative deadline is none. */
   submit(deadlineMs: number, ...inputs: readonly (Float32Array | Int32Array)[]): Handle;
   /**
-   * The same for a request in several parts: the inputs of the first part, those of the second … With `borrow` nothing
-   * is copied or checked here, and the list and its arrays are held until `take`: who submits must not change the list,
-   * and must see for itself then whether an array has lost its memory meanwhile.
+   * The same for a request in several parts: the inputs of the first part, then those of the second … With `borrow`
+   * nothing is copied or checked here, and the list and its arrays are held until `take`. The caller must not change the
+   * list, and must check after `take` that no array has lost its memory meanwhile.
    */
   submitAll(deadlineMs: number, inputs: readonly (Float32Array | Int32Array)[], borrow?: boolean): Handle;
   /**
-   * Copies a result that was delivered, each output to its target, or throws it away where the first target is
-   * undefined. Returns the error that came instead, if any.
+   * Copies a delivered result, each output to its target, or discards it if the first target is undefined. Returns the
+   * request's error if it failed.
    */
   take(handle: Handle, ...targets: readonly (Float32Array | undefined)[]): Error | undefined;
-  /** Whether the request was still under way; it is delivered all the same. */
+  /** Cancels a request. Returns whether it was still under way. It is delivered in either case. */
   cancel(handle: Handle): boolean;
   /** Blocks. The inputs in the model's order, then an array for each output. */
   predict(...arrays: readonly (Float32Array | Int32Array)[]): void;
@@ -343,7 +343,7 @@ export interface NativeEngine {
 export interface Addon {
   loadLibraries(options: NativeLibraryOptions): Promise<LibraryReport>;
   inspectPlan(options: NativePlanOptions): Promise<PlanReport>;
-  /** As above, and all that TensorRT tells of layers. */
+  /** The same and the details of all layers. */
   inspectEngine(options: NativePlanOptions): Promise<NativeEngineReport>;
   /**
    * Builds a plan. It rejects with ERR_TFT_BUILD if the parser refuses (with node, operator and file line) or the builder

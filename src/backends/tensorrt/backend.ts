@@ -7,8 +7,8 @@ import { Request, type RequestOptions, type Results } from '../../batching/reque
 import { TFTError } from '../../contract/errors.js';
 import { inRequest } from '../../contract/input-error.js';
 import type { AcceptedInputs, Contract } from '../../contract/inputs.js';
-import type { Precision } from '../../contract/names.js';
-import type { Handle, NativeEngine, NativeInputs } from '../../native/addon.js';
+import { INPUTS, type Precision } from '../../contract/names.js';
+import type { Handle, NativeEngine } from '../../native/addon.js';
 import { badValueOf, fromNative } from '../../native/errors.js';
 import { loadAddon } from '../../native/load-addon.js';
 import { receiver } from '../../native/receiver.js';
@@ -76,12 +76,16 @@ export class TensorRtBackend implements Backend {
   static async load(plan: PlanToRun, request: LoadRequest): Promise<TensorRtBackend> {
     const { model, contract, maxBatch, queueLimit, tensorrt, log } = request;
     const receive = receiver(log);
+    const tensors = nativeTensors(model);
+    const codes = model.categories.map((category) => Object.keys(category.codes).length || ANY_CODE);
     try {
       const native = await loadAddon().load(
         {
           plan: plan.path,
-          ...nativeTensors(model),
-          codes: model.categories.map(({ codes }) => Object.keys(codes).length || ANY_CODE),
+          ...tensors,
+          inputs: tensors.inputs.map((tensor) =>
+            hasCategories(tensor.name) ? { ...tensor, codes } : tensor,
+          ),
           maxBatch,
           queueLimit,
           ...tensorrt,
@@ -109,10 +113,10 @@ export class TensorRtBackend implements Backend {
     return request.promise;
   }
 
-  runSync(inputs: AcceptedInputs, out: Float32Array): void {
+  runSync(inputs: AcceptedInputs, results: Results): void {
     this.#refuseWhenClosed();
     try {
-      this.#native.predict(...(inputs.arrays as NativeInputs), out);
+      this.#native.predict(...inputs.arrays, ...results);
     } catch (error) {
       throw this.#refusal(error, false);
     }
@@ -168,7 +172,7 @@ export class TensorRtBackend implements Backend {
     try {
       if (list.length === 1 && !borrow) {
         const { arrays } = list[0] as AcceptedInputs;
-        return this.#native.submit(deadlineMs, ...(arrays as NativeInputs));
+        return this.#native.submit(deadlineMs, ...arrays);
       }
       return this.#native.submitAll(
         deadlineMs,
@@ -193,8 +197,9 @@ export class TensorRtBackend implements Backend {
       const handle = this.#native.done[index] as Handle;
       const { request, borrowed, numbered } = this.#sent[handle] as Sent;
       this.#sent[handle] = undefined;
-      const error = this.#native.take(handle, request.settled ? undefined : request.targets[0]);
-      // Whatever came of memory that is gone by now, a forecast or an error, came of rubbish.
+      const targets = request.settled ? [undefined] : (request.targets as readonly Float32Array[]);
+      const error = this.#native.take(handle, ...targets);
+      // If borrowed memory has changed hands meanwhile, the result is invalid, be it a forecast or an error.
       const failure = this.#changed(borrowed, numbered) ?? (error && this.#refusal(error, numbered));
       if (failure) request.fail(failure as TFTError);
       else request.finish();
@@ -208,4 +213,8 @@ export class TensorRtBackend implements Backend {
     }
     return undefined;
   }
+}
+
+function hasCategories(name: string): boolean {
+  return INPUTS.some((input) => input.name === name && input.channels === 'categories');
 }
