@@ -50,8 +50,7 @@ class OneThread {
   std::atomic<int>& users_;
 };
 
-// --- what outlives the objects: streams and graphs hold on to it
-// -----------------------------------------------------------
+// ---- what outlives the objects: streams and graphs hold on to it
 
 struct EngineState {
   const CudaLink& cuda;
@@ -228,8 +227,7 @@ class Run {
   void* scratch_ = nullptr;
 };
 
-// --- IExecutionContext
-// -----------------------------------------------------------------------------------------------------
+// ---- IExecutionContext
 
 class Context final : public nvinfer1::IExecutionContext, public UnmodelledContext {
  public:
@@ -489,8 +487,7 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
   std::set<std::map<std::string, std::vector<std::int64_t>>> warm_;  // shapes that have run at least once
 };
 
-// --- ICudaEngine
-// -----------------------------------------------------------------------------------------------------------
+// ---- ICudaEngine
 
 class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
  public:
@@ -583,8 +580,7 @@ class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
   const std::shared_ptr<std::atomic<int>> engines_of_runtime_;
 };
 
-// --- IRuntime
-// --------------------------------------------------------------------------------------------------------------
+// ---- IRuntime
 
 class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
  public:
@@ -671,8 +667,7 @@ class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
 }  // namespace
 }  // namespace doubles
 
-// --- the library's functions
-// ---------------------------------------------------------------------------------------------------
+// ---- the library's functions
 
 using namespace doubles;
 
