@@ -51,8 +51,7 @@ class OneThread {
   std::atomic<int>& users_;
 };
 
-// --- what outlives the objects: streams and graphs hold on to it
-// -----------------------------------------------------------
+// ---- what outlives the objects: streams and graphs hold on to it
 
 struct EngineState {
   const CudaLink& cuda;
@@ -256,8 +255,7 @@ class Run {
   void* scratch_ = nullptr;
 };
 
-// --- IExecutionContext
-// -----------------------------------------------------------------------------------------------------
+// ---- IExecutionContext
 
 class Context final : public nvinfer1::IExecutionContext, public UnmodelledContext {
  public:
@@ -517,8 +515,7 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
   std::set<std::map<std::string, std::vector<std::int64_t>>> warm_;  // shapes that have run at least once
 };
 
-// --- ICudaEngine
-// -----------------------------------------------------------------------------------------------------------
+// ---- ICudaEngine
 
 class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
  public:
@@ -611,8 +608,7 @@ class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
   const std::shared_ptr<std::atomic<int>> engines_of_runtime_;
 };
 
-// --- IRuntime
-// --------------------------------------------------------------------------------------------------------------
+// ---- IRuntime
 
 class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
  public:
@@ -700,8 +696,7 @@ class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
 }  // namespace
 }  // namespace doubles
 
-// --- the library's functions
-// ---------------------------------------------------------------------------------------------------
+// ---- the library's functions
 
 using namespace doubles;
 

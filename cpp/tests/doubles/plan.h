@@ -1,11 +1,11 @@
 // The double's plans: a short text that names tensors, shapes and profiles, with a checksum over all that
-// precedes it. The first line is `tft-double-plan 1`; what follows, of which most may lack:
+// precedes it. The first line is `tft-double-plan 1`; what follows, most of it optional:
 //
 //   version 10.16.0.72        the TensorRT that "built" it; * runs on every one
 //   compatible                runs on every version of that major one, and on the lean runtime
-//   gpu 90 Double 0           the compute capability and name of the GPU that it was built on; without this
-//   line
-//                             it runs on every one
+//   gpu 90 Double 0           the compute capability and name of the GPU that it was built on; without it the
+//   plan
+//                             runs on every one
 //   hardware ampere+          ampere+ or same: it also runs on compute capabilities from 80 on, or the same
 //   one onnx 1a2b3c4d             FNV-1a, 32 bits, of the file that it was built from flags strong,tf32 what
 //   the builder was asked for seed 7                    varies the model weights 1048576           bytes of
