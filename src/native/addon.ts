@@ -137,8 +137,6 @@ export interface NativeBuildOptions extends NativeLibraryOptions, NativeShape {
   readonly timingCache?: Uint8Array | undefined;
   /** Plugin libraries, which are loaded before the file is parsed. */
   readonly plugins?: readonly string[] | undefined;
-  /** Whether parts of the model are handed to the addon's own kernels; true. */
-  readonly kernels?: boolean | undefined;
 }
 
 /** The result of a build. */
