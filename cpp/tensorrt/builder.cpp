@@ -130,7 +130,8 @@ class Build {
     return {};
   }
 
-  /// Hands parts of the graph to our own kernels. Nothing here fails a build: TensorRT has layers for everything.
+  /// Hands parts of the graph to our own kernels. Nothing here fails a build: TensorRT has layers for
+  /// everything.
   Result<void> fuse(const TensorRTLibrary& library) {
     if (!options_.kernels) return {};
     const std::string_view stay = "; TensorRT's own layers run the model, which is slower";

@@ -234,7 +234,8 @@ TEST_F(Builds, PluginLibrariesAreLoadedFirst) {
 Result<BuiltPlan> demo_built(BuildOptions options = {}) {
   options.libraries = doubles_only();
   options.profiles = {{1, 2, 4}};
-  auto result = build_plan(std::string(TFT_PROJECT) + "/models/demo/model.onnx", shape_of(doubles::demo_plan()), options);
+  auto result = build_plan(std::string(TFT_PROJECT) + "/models/demo/model.onnx",
+                           shape_of(doubles::demo_plan()), options);
   EXPECT_EQ(code_of(result), "") << (result.ok() ? "" : result.error().message);
   return result;
 }

@@ -74,8 +74,8 @@ struct BuiltPlan {
   std::vector<std::string> fused;  // the parts that the library's own kernels run; the plan needs them
 };
 
-/// The kernels that a build of this library has. A plan that needs them runs with those of the same version; the hash
-/// tells any two images apart, so that no plan that was timed with one is kept for another.
+/// The kernels that a build of this library has. A plan that needs them runs with those of the same version;
+/// the hash tells any two images apart, so that no plan that was timed with one is kept for another.
 struct Kernels {
   std::string version;
   std::string hash;  // SHA-256, in hexadecimal

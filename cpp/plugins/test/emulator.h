@@ -1,5 +1,6 @@
-// Runs kernels on the CPU, for tests: every CUDA thread is a fiber, what a warp does together is done when all its
-// lanes have come to it, and the order in which fibers run is shuffled, so that a missing barrier shows.
+// Runs kernels on the CPU, for tests: every CUDA thread is a fiber, what a warp does together is done when
+// all its lanes have come to it, and the order in which fibers run is shuffled, so that a missing barrier
+// shows.
 #pragma once
 
 #include <ucontext.h>

@@ -48,8 +48,7 @@ class Tensor final : public nvinfer1::ITensor, public UnmodelledTensor {
 
 class Network final : public FillableNetwork, public UnmodelledNetwork {
  public:
-  Network(const CudaLink& cuda, std::atomic<int>& alive, PluginRegistry& registry,
-          bool strongly_typed)
+  Network(const CudaLink& cuda, std::atomic<int>& alive, PluginRegistry& registry, bool strongly_typed)
       : strong(strongly_typed), cuda_(cuda), alive_(alive), registry_(registry) {
     mImpl = this;
     ++alive_;

@@ -167,7 +167,8 @@ class Builder final : public nvinfer1::IBuilder, public UnmodelledBuilder {
     plan.onnx = network.onnx;
     plan.samples = network.samples;
     // Read at each build, unlike the settings of the double of libcuda.
-    if (const char* const profile = std::getenv("TFT_DOUBLE_WRONG_PROFILE"); profile != nullptr && *profile != '\0')
+    if (const char* const profile = std::getenv("TFT_DOUBLE_WRONG_PROFILE");
+        profile != nullptr && *profile != '\0')
       plan.wrong = std::atoi(profile);
     plan.flags = "level=" + std::to_string(config.level) + ",workspace=" + std::to_string(config.workspace);
     const auto add = [&plan](bool set, const char* name) {

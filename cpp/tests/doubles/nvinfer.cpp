@@ -200,7 +200,8 @@ class Run {
     // A profile of the real builder's that forecasts wrongly is off by a little, not by everything.
     const float offset = plan.wrong == binding_.profile ? 3 : 0;
     for (std::size_t row = 0; row < rows; ++row) {
-      if (const float* const known = samples.find(row_hash(row)); known != nullptr && &output == predictions()) {
+      if (const float* const known = samples.find(row_hash(row));
+          known != nullptr && &output == predictions()) {
         auto* const y = reinterpret_cast<float*>(hosts_.at(output.name)) + row * outputs;
         for (std::size_t k = 0; k < outputs; ++k) y[k] = known[k] + offset;
         continue;

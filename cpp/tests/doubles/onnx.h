@@ -13,7 +13,7 @@ namespace doubles {
 struct OnnxNode {
   std::string name;
   std::string op;
-  std::vector<PlanField> numbers;            // attributes that are a number, as the parser gives them to a plugin
+  std::vector<PlanField> numbers;  // attributes that are a number, as the parser gives them to a plugin
   std::map<std::string, std::string> texts;  // and those that are a text
 };
 

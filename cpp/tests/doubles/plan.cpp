@@ -38,9 +38,10 @@ bool read_field(std::istringstream& line, PlanPlugin& plugin) {
   std::istringstream stream(values);
   for (std::string item; std::getline(stream, item, ',');) {
     std::istringstream number(item);
-    const bool read = field.type == "int32"     ? !!(number >> field.integers.emplace_back())
-                      : field.type == "float32" ? !!(number >> field.reals.emplace_back())
-                                                : field.type == "float64" && number >> field.doubles.emplace_back();
+    const bool read = field.type == "int32" ? !!(number >> field.integers.emplace_back())
+                      : field.type == "float32"
+                          ? !!(number >> field.reals.emplace_back())
+                          : field.type == "float64" && number >> field.doubles.emplace_back();
     if (!read) return false;
   }
   plugin.fields.push_back(std::move(field));

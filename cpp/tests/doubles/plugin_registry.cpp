@@ -41,10 +41,14 @@ PlanField copy_of(const PluginField& field) {
     values.assign(first, first + field.length);
     copy.type = type;
   };
-  if (field.type == PluginFieldType::kINT32) fill(copy.integers, "int32");
-  else if (field.type == PluginFieldType::kFLOAT32) fill(copy.reals, "float32");
-  else if (field.type == PluginFieldType::kFLOAT64) fill(copy.doubles, "float64");
-  else unmodelled("a plugin's field of another type than int32, float32 and float64");
+  if (field.type == PluginFieldType::kINT32)
+    fill(copy.integers, "int32");
+  else if (field.type == PluginFieldType::kFLOAT32)
+    fill(copy.reals, "float32");
+  else if (field.type == PluginFieldType::kFLOAT64)
+    fill(copy.doubles, "float64");
+  else
+    unmodelled("a plugin's field of another type than int32, float32 and float64");
   return copy;
 }
 

@@ -37,8 +37,8 @@ class PluginRegistry final : public UnmodelledRegistry {
   nvinfer1::IPluginCreatorInterface* const* getAllCreators(std::int32_t* count) const noexcept override;
   nvinfer1::IPluginCreatorInterface* const* getAllCreatorsRecursive(std::int32_t* count) noexcept override;
 
-  /// A node as a plan keeps it: made by its creator as when TensorRT builds, and asked for its fields. Nothing
-  /// where there is no such creator, or where it takes no such attributes.
+  /// A node as a plan keeps it: made by its creator as when TensorRT builds, and asked for its fields.
+  /// Nothing where there is no such creator, or where it takes no such attributes.
   std::optional<PlanPlugin> plugin_of(const OnnxNode& node);
 
 #if NV_TENSORRT_MAJOR == 10

@@ -30,7 +30,9 @@ class Plugin final : public nvinfer1::IPluginV3,
                        void const* const*, void* const*, void*, cudaStream_t) noexcept override {
     return 0;
   }
-  nvinfer1::IPluginV3* attachToContext(nvinfer1::IPluginResourceContext*) noexcept override { return clone(); }
+  nvinfer1::IPluginV3* attachToContext(nvinfer1::IPluginResourceContext*) noexcept override {
+    return clone();
+  }
   nvinfer1::PluginFieldCollection const* getFieldsToSerialize() noexcept override { return &fields_; }
 
  private:

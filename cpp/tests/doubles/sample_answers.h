@@ -1,5 +1,5 @@
-// What PyTorch answered for a bundle's sample windows: a plan that was built beside them answers these alike, so that a
-// check of its forecasts finds nothing wrong.
+// What PyTorch answered for a bundle's sample windows: a plan that was built beside them answers these alike,
+// so that a check of its forecasts finds nothing wrong.
 #pragma once
 #include <cstdint>
 #include <fstream>
@@ -50,7 +50,8 @@ class SampleAnswers {
   }
   /// FNV-1a, 64 bits.
   static std::uint64_t hash_of(const char* bytes, std::size_t count, std::uint64_t hash) {
-    for (std::size_t i = 0; i < count; ++i) hash = (hash ^ static_cast<unsigned char>(bytes[i])) * 1099511628211u;
+    for (std::size_t i = 0; i < count; ++i)
+      hash = (hash ^ static_cast<unsigned char>(bytes[i])) * 1099511628211u;
     return hash;
   }
 
