@@ -22,6 +22,8 @@ constexpr std::chrono::microseconds kSpin{50};
 /// After loading, a first request has the device to itself for so long: a runtime sets up one thing at a time,
 /// and a forecast must not wait for what it does not need.
 constexpr std::chrono::milliseconds kHeadStart{250};
+/// More copy no faster: memory is the limit.
+constexpr unsigned kMostHelpers = 4;
 constexpr std::size_t kMostPinned = std::size_t{256} << 20;  // carriers may take more
 
 /// Waits for a completion on the caller's thread.
@@ -133,7 +135,9 @@ Result<void> TFTEngine::Impl::make_queue(const ModelShape& shape) {
   queue.max_batch = max_batch_;
   queue.queue_limit = options_.queue_limit;
   queue.lanes = lane_count_;
-  if (std::thread::hardware_concurrency() > 1) queue.spin = kSpin;
+  const unsigned processors = std::thread::hardware_concurrency();
+  if (processors > 1) queue.spin = kSpin;
+  queue.helpers = static_cast<int>(std::min(kMostHelpers, processors / 2));
   for (std::size_t i = 0; i < batches; ++i)
     (i < carriers ? queue.carriers : queue.pinned).push_back(*pinned + i * each);
   queue_ = std::make_unique<BatchQueue>(std::move(queue));
