@@ -4,13 +4,15 @@ import { existsSync } from 'node:fs';
 import { dirname, extname, join, resolve } from 'node:path';
 import { selectBackend } from './backends/select.js';
 import { aborted } from './batching/abort.js';
-import type { Backend, BackendName, Precision } from './batching/backend.js';
+import type { Backend } from './batching/backend.js';
 import type { EngineCounters } from './batching/counters.js';
-import { describePlan, isPlan } from './builder/plan-file.js';
+import { describePlan } from './builder/plan-file.js';
 import { inRequest, TFTError } from './contract/errors.js';
 import { Forecast } from './contract/forecast.js';
 import { type AcceptedInputs, Contract, type ForecastInputs } from './contract/inputs.js';
-import { loadModel, MODEL_FILE, type ModelDescription } from './contract/model.js';
+import { loadModel, type ModelDescription } from './contract/model.js';
+import type { BackendName, Precision } from './contract/names.js';
+import { isPlan, MODEL_FILE } from './contract/names.js';
 import { ownVersion } from './contract/own-version.js';
 import { typeName } from './contract/typed-array.js';
 import { inspectPlan } from './native/inspect-plan.js';
@@ -22,7 +24,8 @@ import {
   type PredictOptions,
 } from './options.js';
 
-export type { BackendName, Log, LogEntry, Precision } from './batching/backend.js';
+export type { Log, LogEntry } from './contract/log.js';
+export type { BackendName, Precision } from './contract/names.js';
 export type { LoadOptions, PredictOptions } from './options.js';
 
 /** What really runs. */

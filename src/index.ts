@@ -1,5 +1,5 @@
 // What `import … from 'tft-tensorrt'` offers.
-export type { BackendName, Log, LogEntry, Precision } from './batching/backend.js';
+
 export type { EngineCounters } from './batching/counters.js';
 export { type BuildEngineOptions, type BuiltEngine, buildEngine } from './builder/build-engine.js';
 export type { BuildOptions, Profile } from './builder/build-options.js';
@@ -7,6 +7,7 @@ export type { BuildProgress, OnBuildProgress } from './builder/progress.js';
 export { TFTError, type TFTErrorCode, type TFTErrorOptions } from './contract/errors.js';
 export { Forecast } from './contract/forecast.js';
 export type { ForecastInputs } from './contract/inputs.js';
+export type { Log, LogEntry } from './contract/log.js';
 export {
   type BundleFile,
   type Category,
@@ -17,6 +18,7 @@ export {
   type ModelDescription,
   readBundleFile,
 } from './contract/model.js';
+export type { BackendName, Precision } from './contract/names.js';
 export { type EngineInfo, TFTEngine, type WarmupOptions } from './engine.js';
 export * from './history/index.js';
 export type { LoadOptions, PredictOptions, TensorRtLoadOptions } from './options.js';

@@ -1,11 +1,13 @@
 // The options of loading and of predicting, and their checks. Unknown ones are refused by name: an option
 // misspelt must not be an option ignored.
+
 import { z } from 'zod';
 import type { TensorRtOptions } from './backends/tensorrt/backend.js';
-import type { BackendName, Log, Precision } from './batching/backend.js';
 import { type BuildOptions, completeBuildOptions } from './builder/build-options.js';
 import type { OnBuildProgress } from './builder/progress.js';
 import { describeIssues, TFTError } from './contract/errors.js';
+import type { Log } from './contract/log.js';
+import { BACKEND_CHOICES, type BackendName, PRECISIONS, type Precision } from './contract/names.js';
 import { typeName, viewLength } from './contract/typed-array.js';
 
 /** Options of {@link TFTEngine.load}. */
@@ -88,8 +90,8 @@ const DEFAULT_QUEUE_LIMIT = 4096;
 const count = z.int().positive();
 
 const loadSchema = z.strictObject({
-  backend: z.enum(['auto', 'onnxruntime', 'tensorrt', 'libtorch', 'kserve']).default('auto'),
-  precision: z.enum(['fp32', 'fp16', 'int8']).optional(),
+  backend: z.enum(BACKEND_CHOICES).default('auto'),
+  precision: z.enum(PRECISIONS).optional(),
   maxBatch: count.optional(),
   queueLimit: count.default(DEFAULT_QUEUE_LIMIT),
   threads: count.optional(),

@@ -1,13 +1,15 @@
 // Chooses what runs a model. One asked for by name never falls back; 'auto' takes TensorRT where a plan is at hand
 // or in the cache and can run, builds none, and says why it took what it took.
 
-import type { Backend, BackendName, Log } from '../batching/backend.js';
+import type { Backend } from '../batching/backend.js';
 import { BatchQueue } from '../batching/queue.js';
 import { precisionOfOnnx } from '../builder/onnx-source.js';
 import { findPlan } from '../builder/plan-file.js';
 import { TFTError } from '../contract/errors.js';
 import type { Contract } from '../contract/inputs.js';
+import type { Log } from '../contract/log.js';
 import type { ModelDescription } from '../contract/model.js';
+import type { BackendName } from '../contract/names.js';
 import { OnnxRuntimeRunner } from './onnxruntime/backend.js';
 import {
   type EngineWishes,
@@ -47,14 +49,6 @@ const BY_NAME = 'asked for by name';
  *   loading and building a TensorRT engine throws where it was asked for.
  */
 export async function selectBackend(files: ModelFiles, wishes: BackendWishes, log: Log): Promise<Selection> {
-  const { backend } = wishes;
-  if (backend === 'libtorch' || backend === 'kserve') {
-    throw new TFTError(
-      'ERR_TFT_BACKEND_UNAVAILABLE',
-      `${backend === 'libtorch' ? 'LibTorch' : 'the KServe client'} is not in this build of tft-tensorrt; use ` +
-        `backend 'onnxruntime' or 'auto'`,
-    );
-  }
   const selection = await select(files, wishes, log);
   log({ level: 'info', message: `backend ${selection.backend.info.name}: ${selection.why}` });
   return selection;

@@ -1,22 +1,10 @@
 // What every backend is to the engine: something that takes requests and answers them (Backend), made of
 // something that runs one slab at a time (SlabRunner, under the queue) or scheduling by itself.
 import type { AcceptedInputs } from '../contract/inputs.js';
+import type { BackendName, Precision } from '../contract/names.js';
 import type { EngineCounters } from './counters.js';
 import type { RequestOptions } from './request.js';
 import type { Slab } from './slab.js';
-
-/** What can run a model. */
-export type BackendName = 'onnxruntime' | 'tensorrt' | 'libtorch' | 'kserve';
-/** The arithmetic that a model runs in. */
-export type Precision = 'fp32' | 'fp16' | 'int8';
-
-/** A line of the engine's log. */
-export interface LogEntry {
-  readonly level: 'debug' | 'info' | 'warn' | 'error';
-  readonly message: string;
-}
-/** Receives the engine's log. */
-export type Log = (entry: LogEntry) => void;
 
 /** What a backend says of itself. */
 export interface BackendInfo {

@@ -1,10 +1,12 @@
 // buildEngine: a plan out of a bundle or an ONNX file, in the cache or at a path of the caller's.
+
 import { readFile, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import type { Log, Precision } from '../batching/backend.js';
 import { writeDurably } from '../contract/durable-file.js';
 import { describeIssues, TFTError } from '../contract/errors.js';
+import type { Log } from '../contract/log.js';
+import { PRECISIONS, type Precision } from '../contract/names.js';
 import { type BuildOptions, completeBuildOptions, type Profile } from './build-options.js';
 import { type BuildableModel, readBuildable } from './buildable-model.js';
 import { engineFolder } from './cache-folder.js';
@@ -54,7 +56,7 @@ export interface BuiltEngine {
 
 const string = z.string().min(1);
 const schema = z.strictObject({
-  precision: z.enum(['fp32', 'fp16', 'int8']).optional(),
+  precision: z.enum(PRECISIONS).optional(),
   output: string.optional(),
   cache: z.union([string, z.literal(false)], 'must be a folder or false').optional(),
   rebuild: z.boolean().default(false),

@@ -1,9 +1,11 @@
 // A model as far as a plan can be built from it: a bundle, or an ONNX file that nothing describes but itself.
+
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { TFTError } from '../contract/errors.js';
-import { bundleFiles, loadModel, MODEL_FILE, type ModelDescription } from '../contract/model.js';
+import { bundleFiles, loadModel, type ModelDescription } from '../contract/model.js';
+import { INPUTS, MODEL_FILE, PREDICTIONS, VARIANT_PRECISIONS } from '../contract/names.js';
 import { sha256OfFile } from './file-hash.js';
 import { readOnnx } from './onnx-file.js';
 
@@ -35,11 +37,16 @@ export async function readBuildable(path: string, verifyHash: boolean): Promise<
     directory: dirname(given),
     onnxPath: given,
     files: {},
-    variants: { fp16: await variantAt(`${stem}.fp16.onnx`), int8: await variantAt(`${stem}.int8.onnx`) },
-    inputs: ['encoder_cont', 'encoder_cat', 'decoder_cont', 'decoder_cat'].map((name) =>
-      find(given, inputs, name),
+    variants: Object.fromEntries(
+      await Promise.all(
+        VARIANT_PRECISIONS.map(async (precision) => [
+          precision,
+          await variantAt(`${stem}.${precision}.onnx`),
+        ]),
+      ),
     ),
-    outputs: [find(given, outputs, 'predictions')],
+    inputs: INPUTS.map(({ name }) => find(given, inputs, name)),
+    outputs: [find(given, outputs, PREDICTIONS.name)],
   };
 }
 

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { describeIssues } from '../contract/errors.js';
+import { PRECISIONS } from '../contract/names.js';
 import { type CompleteBuildOptions, profileSchema } from './build-options.js';
 import type { BuildTarget } from './build-target.js';
 import { sha256OfFile } from './file-hash.js';
@@ -22,7 +23,7 @@ const keySchema = z.strictObject({
   cuda: z.int(),
   driver: z.string(),
   onnx: z.string().regex(/^[0-9a-f]{64}(\+[0-9a-f]{64})*$/),
-  precision: z.enum(['fp32', 'fp16', 'int8']),
+  precision: z.enum(PRECISIONS),
   stronglyTyped: z.boolean(),
   profiles: z.array(profileSchema).min(1),
   workspaceBytes: z.int().positive(),
@@ -89,9 +90,11 @@ export function entryName(key: EngineKey): string {
   return `${namePrefix(key)}${digest.slice(0, 32)}`;
 }
 
+const ENTRY_NAME = new RegExp(`^[0-9a-f]{12}-(${PRECISIONS.join('|')})-[0-9a-f]{32}$`);
+
 /** Whether a file's name, without its extension, is one of ours: others in the folder are left alone. */
 export function isEntryName(name: string): boolean {
-  return /^[0-9a-f]{12}-(fp32|fp16|int8)-[0-9a-f]{32}$/.test(name);
+  return ENTRY_NAME.test(name);
 }
 
 /**

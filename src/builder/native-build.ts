@@ -1,6 +1,7 @@
 // One build by TensorRT, off the event loop: options in, plan out, called off by an AbortSignal.
-import type { Log } from '../batching/backend.js';
+
 import { TFTError } from '../contract/errors.js';
+import type { Log } from '../contract/log.js';
 import type { NativeBuild, NativeLibraryOptions } from '../native/addon.js';
 import { fromNative } from '../native/errors.js';
 import { loadAddon } from '../native/load-addon.js';

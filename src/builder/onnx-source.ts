@@ -1,12 +1,14 @@
 // Which ONNX file a plan of a precision is built from. Precision lives in the model: FP16 and INT8 have graphs of
 // their own, the bundle's variants. Without one TensorRT 10 can be told to pick FP16 or INT8 by itself, of which
 // nobody has checked the accuracy; TensorRT 11 cannot.
+
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { Log, Precision } from '../batching/backend.js';
 import { TFTError } from '../contract/errors.js';
+import type { Log } from '../contract/log.js';
 import { type BundleFile, verifyBundleFile } from '../contract/model.js';
+import { type Precision, VARIANT_PRECISIONS } from '../contract/names.js';
 import type { BuildableModel } from './buildable-model.js';
 import { sha256OfFile } from './file-hash.js';
 
@@ -30,7 +32,7 @@ export interface SourceWishes {
 
 /** The precision that an ONNX file of a bundle is in: its variant's, else FP32. */
 export function precisionOfOnnx(model: BuildableModel): Precision {
-  for (const precision of ['fp16', 'int8'] as const) {
+  for (const precision of VARIANT_PRECISIONS) {
     const file = model.variants?.[precision]?.file;
     if (file && join(model.directory, file.path) === model.onnxPath) return precision;
   }

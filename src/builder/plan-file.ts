@@ -2,18 +2,19 @@
 // nothing but a plan is there.
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
-import type { Precision } from '../batching/backend.js';
 import { TFTError } from '../contract/errors.js';
 import type { ModelDescription } from '../contract/model.js';
+import {
+  INPUTS,
+  isPlan,
+  KNOWN_FEATURES,
+  PRECISIONS,
+  PREDICTIONS,
+  type Precision,
+  type TensorType,
+} from '../contract/names.js';
 import type { PlanReport } from '../native/addon.js';
 import { readRecord, recordPathOf } from './engine-record.js';
-
-const EXTENSIONS = ['.engine', '.plan'];
-const PRECISIONS = ['fp32', 'fp16', 'int8'] as const;
-
-export function isPlan(path: string): boolean {
-  return EXTENSIONS.includes(extname(path));
-}
 
 /** The precision that a plan's name tells, as in tft_model_fp16.engine: for one that has no record beside it. */
 export function precisionOf(plan: string): Precision | undefined {
@@ -40,9 +41,10 @@ export async function findPlan(
   return precision === undefined && plans[0] !== undefined ? join(directory, plans[0]) : undefined;
 }
 
+type Item = [steps: number, channels: number];
+
 /** Steps between forecasts of a model that no description speaks of. */
 const USUAL_STEP_MINUTES = 5;
-const KNOWN = ['hour', 'day_of_week', 'month', 'is_weekend'] as const;
 
 /**
  * Describes a model by its plan's tensors. Channels get numbers for names, any category code is taken, and steps
@@ -56,7 +58,7 @@ export function describePlan(
   report: PlanReport,
   quantiles: readonly number[] | undefined,
 ): ModelDescription {
-  const sizes = (name: string, type: 'float32' | 'int32'): [steps: number, channels: number] => {
+  const sizes = (name: string, type: TensorType): Item => {
     const tensor = report.tensors.find((candidate) => candidate.name === name);
     const [, steps = -1, channels = -1] = tensor?.shape ?? [];
     if (tensor?.shape.length !== 3 || tensor.type !== type || steps < 1 || channels < 1) {
@@ -69,11 +71,13 @@ export function describePlan(
     }
     return [steps, channels];
   };
-  const [encoderLength, metrics] = sizes('encoder_cont', 'float32');
-  const [, categories] = sizes('encoder_cat', 'int32');
-  const [horizon, known] = sizes('decoder_cont', 'float32');
-  sizes('decoder_cat', 'int32');
-  const [, width] = sizes('predictions', 'float32');
+  const inputs = INPUTS.map(({ name, type }) => ({ name, type, item: sizes(name, type) }));
+  const [[encoderLength, metrics], [, categories], [horizon, known]] = inputs.map(({ item }) => item) as [
+    Item,
+    Item,
+    Item,
+  ];
+  const [, width] = sizes(PREDICTIONS.name, PREDICTIONS.type);
   if (quantiles?.length !== width) {
     throw new TFTError(
       'ERR_TFT_OPTION',
@@ -82,19 +86,14 @@ export function describePlan(
       { details: { found: quantiles?.length ?? 0, expected: width } },
     );
   }
-  if (known !== KNOWN.length) {
+  if (known !== KNOWN_FEATURES.length) {
     throw new TFTError(
       'ERR_TFT_PLAN_MISMATCH',
-      `${path}: decoder_cont has ${known} channels; without a model.json they are taken to be ${KNOWN.join(', ')}`,
+      `${path}: decoder_cont has ${known} channels; without a model.json they are taken to be ${KNOWN_FEATURES.join(', ')}`,
     );
   }
   const named = (stem: string, count: number) =>
     Array.from({ length: count }, (_, index) => `${stem}_${index}`);
-  const tensor = (name: string, type: 'float32' | 'int32', steps: number, channels: number) => ({
-    name,
-    type,
-    shape: ['batch', steps, channels] as const,
-  });
   return Object.freeze({
     schemaVersion: 1,
     name: basename(path, extname(path)),
@@ -105,14 +104,9 @@ export function describePlan(
     quantiles,
     metrics: named('metric', metrics).map((name) => ({ name, unit: '' })),
     categories: named('category', categories).map((name) => ({ name, codes: {}, role: 'varying' as const })),
-    known: KNOWN,
-    inputs: [
-      tensor('encoder_cont', 'float32', encoderLength, metrics),
-      tensor('encoder_cat', 'int32', encoderLength, categories),
-      tensor('decoder_cont', 'float32', horizon, known),
-      tensor('decoder_cat', 'int32', horizon, categories),
-    ],
-    outputs: [tensor('predictions', 'float32', horizon, width)],
+    known: KNOWN_FEATURES,
+    inputs: inputs.map(({ name, type, item }) => ({ name, type, shape: ['batch', ...item] as const })),
+    outputs: [{ name: PREDICTIONS.name, type: PREDICTIONS.type, shape: ['batch', horizon, width] as const }],
     files: {},
     directory: dirname(resolve(path)),
     onnxPath: '',

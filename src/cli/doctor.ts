@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { findOnnxRuntime } from '../backends/onnxruntime/library.js';
 import { engineFolder } from '../builder/cache-folder.js';
 import { listCache } from '../builder/cache-upkeep.js';
+import { BACKENDS } from '../contract/names.js';
 import { type BackendName, loadModel, type ModelDescription, TFTEngine, TFTError } from '../index.js';
 import type { LibraryReport } from '../native/addon.js';
 import { driverVersion } from '../native/driver-version.js';
@@ -29,7 +30,6 @@ interface Diagnosis {
   readonly works: boolean;
 }
 
-const BACKENDS: readonly BackendName[] = ['onnxruntime', 'tensorrt', 'libtorch', 'kserve'];
 const GIB = 2 ** 30;
 
 const EXAMPLES = `

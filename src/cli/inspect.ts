@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { Command } from 'commander';
 import { type EngineRecord, readRecord, recordPathOf } from '../builder/engine-record.js';
 import { sha256OfFile } from '../builder/file-hash.js';
-import { isPlan } from '../builder/plan-file.js';
+import { isPlan } from '../contract/names.js';
 import { loadModel, TFTError } from '../index.js';
 import type { NativeEngineReport } from '../native/addon.js';
 import { inspectEngine } from '../native/inspect-plan.js';

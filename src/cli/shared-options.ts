@@ -1,6 +1,7 @@
 // Options that several commands take, and the bundle that they use when none is named.
 import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, Option } from 'commander';
+import { BACKEND_CHOICES, PRECISIONS } from '../contract/names.js';
 import type { LoadOptions, Precision } from '../index.js';
 
 /** The bundle that ships with this package. */
@@ -18,9 +19,7 @@ export function modelOption(): Option {
 }
 
 export function backendOption(): Option {
-  return new Option('--backend <name>', 'what runs the model')
-    .choices(['auto', 'onnxruntime', 'tensorrt', 'libtorch', 'kserve'])
-    .default('auto');
+  return new Option('--backend <name>', 'what runs the model').choices(BACKEND_CHOICES).default('auto');
 }
 
 export function threadsOption(): Option {
@@ -30,7 +29,7 @@ export function threadsOption(): Option {
 }
 
 export function precisionOption(): Option {
-  return new Option('--precision <name>', 'what to compute in').choices(['fp32', 'fp16', 'int8']);
+  return new Option('--precision <name>', 'what to compute in').choices(PRECISIONS);
 }
 
 /** For `Option.argParser`: 1, 2, 3 … */

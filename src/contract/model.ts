@@ -3,14 +3,22 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
-import { isPlan } from '../builder/plan-file.js';
 import { describeIssues, TFTError } from './errors.js';
+import {
+  fileKind,
+  INPUTS,
+  type InputName,
+  isPlan,
+  KNOWN_FEATURES,
+  MODEL_FILE,
+  PREDICTIONS,
+  TENSOR_TYPES,
+  type TensorType,
+  VARIANT_PRECISIONS,
+} from './names.js';
 import { typeName } from './typed-array.js';
-
-/** The name of the description inside a bundle. */
-export const MODEL_FILE = 'model.json';
 
 const name = z.string().min(1);
 const positive = z.int().positive();
@@ -45,9 +53,15 @@ const categorySchema = z.object({
 
 const tensorSchema = z.object({
   name,
-  type: z.enum(['float32', 'int32']),
+  type: z.enum(Object.keys(TENSOR_TYPES) as TensorType[]),
   shape: z.tuple([z.string(), positive, positive]),
 });
+
+/** A file for each input. */
+const inputFiles = Object.fromEntries(INPUTS.map(({ name }) => [name, fileSchema])) as Record<
+  InputName,
+  typeof fileSchema
+>;
 
 const samplesSchema = z.object({
   count: positive,
@@ -56,10 +70,7 @@ const samplesSchema = z.object({
   source: z.string(),
   monthTurn: z.array(z.int().nonnegative()).optional(),
   files: z.object({
-    encoder_cont: fileSchema,
-    encoder_cat: fileSchema,
-    decoder_cont: fileSchema,
-    decoder_cat: fileSchema,
+    ...inputFiles,
     expected: fileSchema,
   }),
 });
@@ -112,7 +123,7 @@ const modelSchema = z
       }),
     metrics: z.array(metricSchema).min(1).refine(namesDiffer, { error: 'two have the same name' }),
     categories: z.array(categorySchema).min(1).refine(namesDiffer, { error: 'two have the same name' }),
-    known: z.array(z.enum(['hour', 'day_of_week', 'month', 'is_weekend'])).min(1),
+    known: z.array(z.enum(KNOWN_FEATURES)).min(1),
     inputs: z.array(tensorSchema),
     outputs: z.array(tensorSchema),
     files: z.object({
@@ -121,7 +132,7 @@ const modelSchema = z
       history: fileSchema.optional(),
       torchscript: fileSchema.optional(),
     }),
-    variants: z.object({ fp16: variantSchema.optional(), int8: variantSchema.optional() }).optional(),
+    variants: z.partialRecord(z.enum(VARIANT_PRECISIONS), variantSchema).optional(),
     accuracy: accuracySchema.optional(),
     samples: samplesSchema.optional(),
     versions: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
@@ -134,15 +145,12 @@ const modelSchema = z
     if (!model.metrics.some((metric) => metric.name === model.target)) {
       refuse(['target'], `'${model.target}' is none of the metrics`);
     }
-    const { encoderLength, horizon } = model;
     const expected = [
-      ['inputs', 'encoder_cont', 'float32', encoderLength, model.metrics.length],
-      ['inputs', 'encoder_cat', 'int32', encoderLength, model.categories.length],
-      ['inputs', 'decoder_cont', 'float32', horizon, model.known.length],
-      ['inputs', 'decoder_cat', 'int32', horizon, model.categories.length],
-      ['outputs', 'predictions', 'float32', horizon, model.quantiles.length],
-    ] as const;
-    for (const [side, tensorName, type, steps, channels] of expected) {
+      ...INPUTS.map((tensor) => ({ side: 'inputs', ...tensor }) as const),
+      { side: 'outputs', ...PREDICTIONS } as const,
+    ];
+    for (const { side, name: tensorName, type, ...sizes } of expected) {
+      const [steps, channels] = [model[sizes.steps], model[sizes.channels].length];
       const tensor = model[side].find((candidate) => candidate.name === tensorName);
       const shape = tensor?.shape.slice(1).join(', ');
       if (tensor === undefined) {
@@ -154,7 +162,9 @@ const modelSchema = z
         );
       }
     }
-    if (model.inputs.length !== 4) refuse(['inputs'], `4 tensors are expected, not ${model.inputs.length}`);
+    if (model.inputs.length !== INPUTS.length) {
+      refuse(['inputs'], `${INPUTS.length} tensors are expected, not ${model.inputs.length}`);
+    }
     if (model.outputs.length !== 1) refuse(['outputs'], `1 tensor is expected, not ${model.outputs.length}`);
   });
 
@@ -204,7 +214,7 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
   const given = resolve(path);
   const isFolder = (await statOrRefuse(given, path)).isDirectory();
   const isDescription = basename(given) === MODEL_FILE;
-  const isOnnx = extname(given) === '.onnx';
+  const isOnnx = fileKind(given) === 'onnx';
   if (!isFolder && !isDescription && !isOnnx && !isPlan(given)) {
     throw new TFTError(
       'ERR_TFT_MODEL_INVALID',

@@ -1,5 +1,5 @@
 // Calls from the native side into a caller's functions.
-import type { Log, LogEntry } from '../batching/backend.js';
+import type { Log, LogEntry } from '../contract/log.js';
 import type { NativeLog } from './addon.js';
 
 /** The native side's log into one of ours. */

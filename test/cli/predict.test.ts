@@ -303,7 +303,11 @@ describe("a user's mistake is one line with a code, exit status 1, and no stack 
       ['predict', '-', '--plot', '/nowhere/out.svg'],
       'cannot write /nowhere/out.svg',
     ],
-    ['a backend not in this build', ['predict', '-', '--backend', 'kserve'], 'ERR_TFT_BACKEND_UNAVAILABLE'],
+    [
+      'a backend not in this build',
+      ['predict', '-', '--backend', 'libtorch'],
+      'Allowed choices are auto, onnxruntime, tensorrt.',
+    ],
     ['no file', ['predict'], "missing required argument 'history'"],
     ['a bad time', ['predict', '-', '--at', 'noon'], 'It must be a time such as 2026-01-31T22:05Z'],
     ['a bad gap', ['predict', '-', '--max-gap', '-5'], 'It must be a number of minutes'],

@@ -230,16 +230,17 @@ describe('options', () => {
   });
 
   test('a backend asked for by name never falls back', async () => {
-    for (const backend of ['libtorch', 'kserve'] as const) {
-      const error = await refusal(folder, { backend });
-      expect(error.code).toBe('ERR_TFT_BACKEND_UNAVAILABLE');
-      expect(error.message).toMatch(/not in this build/);
-    }
     const none = await refusal(folder, { backend: 'tensorrt', build: false, cache: join(folder, 'cache') });
     expect(none.code).toBe('ERR_TFT_BACKEND_UNAVAILABLE');
     expect(none.message).toMatch(/there is none for .*'tft build/);
     const error = await refusal(folder, { backend: 'onnxruntime', precision: 'fp16' });
     expect(error.code).toBe('ERR_TFT_UNSUPPORTED');
+  });
+
+  test('a backend that is not in this build is refused, and the message lists those that are', async () => {
+    const error = await refusal(folder, { backend: 'libtorch' as 'auto' });
+    expect(error.code).toBe('ERR_TFT_OPTION');
+    expect(error.message).toMatch(/backend: .*"auto"\|"onnxruntime"\|"tensorrt"/);
   });
 
   test('a TensorRT plan is not run by something else', async () => {

@@ -6,8 +6,9 @@
 // A session that is lost is replaced when the next batch asks for it; one that is lost while starting fails that batch,
 // so nothing restarts in a loop.
 import { availableParallelism, cpus } from 'node:os';
-import type { BackendInfo, Log, SlabRunner } from '../../batching/backend.js';
+import type { BackendInfo, SlabRunner } from '../../batching/backend.js';
 import type { Slab } from '../../batching/slab.js';
+import type { Log } from '../../contract/log.js';
 import type { ModelDescription } from '../../contract/model.js';
 import { findOnnxRuntime, type OnnxRuntimeLibrary } from './library.js';
 import { OnnxRuntimeSession } from './session.js';

@@ -1,12 +1,14 @@
 // The backend for NVIDIA GPUs: hands requests to the native engine and its answers to who waits. What waits, what
 // runs together and what is late is decided there (cpp/engine).
 import { setImmediate } from 'node:timers/promises';
-import type { Backend, BackendInfo, Log, Precision } from '../../batching/backend.js';
+import type { Backend, BackendInfo } from '../../batching/backend.js';
 import type { EngineCounters } from '../../batching/counters.js';
 import { Request, type RequestOptions } from '../../batching/request.js';
 import { inRequest, TFTError } from '../../contract/errors.js';
 import type { AcceptedInputs, Contract } from '../../contract/inputs.js';
+import type { Log } from '../../contract/log.js';
 import type { ModelDescription } from '../../contract/model.js';
+import type { Precision } from '../../contract/names.js';
 import type { Handle, NativeEngine, NativeLoadOptions } from '../../native/addon.js';
 import { badValueOf, fromNative } from '../../native/errors.js';
 import { loadAddon } from '../../native/load-addon.js';

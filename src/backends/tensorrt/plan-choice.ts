@@ -2,7 +2,6 @@
 // one built now.
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Log, Precision } from '../../batching/backend.js';
 import { type BuildOptions, completeBuildOptions } from '../../builder/build-options.js';
 import { findTarget } from '../../builder/build-target.js';
 import { engineFolder } from '../../builder/cache-folder.js';
@@ -20,7 +19,9 @@ import type { OnBuildProgress } from '../../builder/progress.js';
 import { staleness } from '../../builder/staleness.js';
 import { TFTError } from '../../contract/errors.js';
 import type { Contract } from '../../contract/inputs.js';
+import type { Log } from '../../contract/log.js';
 import type { ModelDescription } from '../../contract/model.js';
+import type { Precision } from '../../contract/names.js';
 import { type PlanToRun, type PlanWishes, TensorRtBackend } from './backend.js';
 
 /** How engines are built and kept; see LoadOptions. */

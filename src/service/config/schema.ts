@@ -1,6 +1,7 @@
 // Every setting of the service: its type, limits, default and meaning, in one place. Flags, environment variables,
 // the help, the documentation's table and the checks all come from here.
 import { z } from 'zod';
+import { BACKEND_CHOICES, PRECISIONS } from '../../contract/names.js';
 
 const milliseconds = z.int().nonnegative().max(86_400_000);
 const count = z.int().positive();
@@ -19,11 +20,8 @@ export const configSchema = z.strictObject({
     .regex(/^[\w.-]{1,128}$/, 'letters, digits, dots, dashes and underlines')
     .optional()
     .describe("the model's name in URLs and metrics; that of model.json without it"),
-  backend: z
-    .enum(['auto', 'onnxruntime', 'tensorrt', 'libtorch', 'kserve'])
-    .default('auto')
-    .describe('what runs the model'),
-  precision: z.enum(['fp32', 'fp16', 'int8']).optional().describe('the arithmetic to run in'),
+  backend: z.enum(BACKEND_CHOICES).default('auto').describe('what runs the model'),
+  precision: z.enum(PRECISIONS).optional().describe('the arithmetic to run in'),
   maxBatch: count.optional().describe('the most servers that run at once'),
   threads: count.optional().describe('threads that compute, on a CPU, each with the model for itself'),
   tensorrt: z

@@ -1,0 +1,77 @@
+// The fixed words of the contract, each in this one place: tensors, precisions, backends, kinds of files. Schemas, types,
+// command-line choices and wire names are derived from these lists.
+import { extname } from 'node:path';
+
+/** The arithmetic that a model has graphs of its own for, beside the FP32 one. */
+export const VARIANT_PRECISIONS = ['fp16', 'int8'] as const;
+export const PRECISIONS = ['fp32', ...VARIANT_PRECISIONS] as const;
+/** The arithmetic that a model runs in. */
+export type Precision = (typeof PRECISIONS)[number];
+
+/** The backends of this build. */
+export const BACKENDS = ['onnxruntime', 'tensorrt'] as const;
+/** What can run a model. */
+export type BackendName = (typeof BACKENDS)[number];
+/** What a caller may ask for. */
+export const BACKEND_CHOICES = ['auto', ...BACKENDS] as const;
+
+/**
+ * The inputs that every model has, in the order of the contract: the key in JavaScript, the name in model.json, in ONNX
+ * and on the wire, and what the sizes follow from. What model.json lists beyond these comes after them.
+ */
+export const INPUTS = [
+  {
+    key: 'encoderCont',
+    name: 'encoder_cont',
+    type: 'float32',
+    steps: 'encoderLength',
+    channels: 'metrics',
+  },
+  {
+    key: 'encoderCat',
+    name: 'encoder_cat',
+    type: 'int32',
+    steps: 'encoderLength',
+    channels: 'categories',
+  },
+  { key: 'decoderCont', name: 'decoder_cont', type: 'float32', steps: 'horizon', channels: 'known' },
+  { key: 'decoderCat', name: 'decoder_cat', type: 'int32', steps: 'horizon', channels: 'categories' },
+] as const;
+
+export type InputKey = (typeof INPUTS)[number]['key'];
+export type InputName = (typeof INPUTS)[number]['name'];
+
+/** The output that every model has: quantiles of the target. */
+export const PREDICTIONS = {
+  key: 'predictions',
+  name: 'predictions',
+  type: 'float32',
+  steps: 'horizon',
+  channels: 'quantiles',
+} as const;
+
+/** The element types of tensors, with their names in the KServe protocol. */
+export const TENSOR_TYPES = { float32: 'FP32', int32: 'INT32' } as const;
+export type TensorType = keyof typeof TENSOR_TYPES;
+
+/** The features of the calendar that a model may know ahead, computed in UTC. */
+export const KNOWN_FEATURES = ['hour', 'day_of_week', 'month', 'is_weekend'] as const;
+
+/** The name of the description inside a bundle. */
+export const MODEL_FILE = 'model.json';
+
+/** The kinds of files that a model can be loaded from, with their extensions. */
+export const FILE_KINDS = { onnx: ['.onnx'], plan: ['.engine', '.plan'] } as const;
+export type FileKind = keyof typeof FILE_KINDS;
+
+/** The kind of a file, by its name. */
+export function fileKind(path: string): FileKind | undefined {
+  const extension = extname(path);
+  return (Object.keys(FILE_KINDS) as FileKind[]).find((kind) =>
+    (FILE_KINDS[kind] as readonly string[]).includes(extension),
+  );
+}
+
+export function isPlan(path: string): boolean {
+  return fileKind(path) === 'plan';
+}
