@@ -25,7 +25,7 @@ let tiny: Running;
 beforeAll(async () => {
   tiny = await running();
 });
-afterAll(() => tiny.service.stop());
+afterAll(() => tiny[Symbol.asyncDispose]());
 
 const inputs = variedInputs(3, 1);
 const expected = Array.from(tinyAnswer(inputs));

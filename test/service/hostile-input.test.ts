@@ -18,7 +18,7 @@ let tiny: Running;
 beforeAll(async () => {
   tiny = await running({ maxServers: 8, requestTimeoutMs: 1000, headersTimeoutMs: 1000 });
 });
-afterAll(() => tiny.service.stop());
+afterAll(() => tiny[Symbol.asyncDispose]());
 
 afterEach(async () => {
   const inputs = variedInputs(1, 5);

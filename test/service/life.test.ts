@@ -1,49 +1,11 @@
 // From the start to the stop, and new models in between: no request is lost.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, renameSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
-import { TFT } from '../cli/tft.js';
+import { expect, test } from 'vitest';
 import { bundles, constantInputs } from '../fixtures/bundles.js';
 import { ask, inferJson, running, until } from './running.js';
-
-const children: ChildProcess[] = [];
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill('SIGKILL');
-});
-
-interface Served {
-  readonly child: ChildProcess;
-  readonly log: Record<string, unknown>[];
-  readonly ended: Promise<number | null>;
-  says(message: string): Promise<Record<string, unknown>>;
-}
-
-/** The real command in a process of its own. */
-function serve(args: readonly string[], env: NodeJS.ProcessEnv = {}): Served {
-  const child = spawn(process.execPath, [TFT, 'serve', '--port', '0', ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...env },
-  });
-  children.push(child);
-  const log: Served['log'] = [];
-  let rest = '';
-  child.stdout?.on('data', (text: Buffer) => {
-    const lines = (rest + text.toString()).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) log.push(JSON.parse(line) as Served['log'][number]);
-  });
-  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
-  const says = async (message: string) => {
-    const find = () => log.find(({ msg }) => msg === message);
-    await Promise.race([until(() => find() !== undefined), ended]);
-    const line = find();
-    if (line === undefined) throw new Error(`it ended without saying '${message}': ${JSON.stringify(log)}`);
-    return line;
-  };
-  return { child, log, ended, says };
-}
+import { serve } from './serving.js';
 
 test('SIGTERM: what is under way is answered, then the process ends with status 0', async () => {
   const served = serve(['--model', bundles.slow, '--max-batch', '1', '--threads', '1']);

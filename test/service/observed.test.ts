@@ -17,7 +17,7 @@ let tiny: Running;
 beforeAll(async () => {
   tiny = await running({ accessLog: true, threads: 1 });
 });
-afterAll(() => tiny.service.stop());
+afterAll(() => tiny[Symbol.asyncDispose]());
 
 const promtool = spawnSync('promtool', ['--version']).error === undefined;
 if (!promtool) console.warn("skipped: promtool is not installed (Debian's package prometheus)");

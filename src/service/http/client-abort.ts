@@ -1,12 +1,13 @@
 // The signal of one request, for when its client goes away.
+import { CLIENT_GONE, HttpError } from './http-error.js';
 
 /** As much of an AbortSignal as an engine looks at; making a real one for each request takes many times as long. */
 export class Departure {
   aborted = false;
   #listener: (() => void) | undefined;
 
-  get reason(): Error {
-    return new Error('the client went away');
+  get reason(): HttpError {
+    return new HttpError(CLIENT_GONE, 'ERR_TFT_HTTP_GONE', 'the client went away before its answer');
   }
 
   addEventListener(_type: 'abort', listener: () => void): void {

@@ -2,6 +2,7 @@
 // See https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol and
 // https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
 import type { ForecastInputs } from '../../contract/inputs.js';
+import type { Holding } from '../admission/budget.js';
 import { badBody, HttpError } from '../http/http-error.js';
 import { type Scanned, scanTensors } from '../http/json/tensor-scan.js';
 import { fromBytes, fromNumbers, OUTPUT_NAME, type TensorSpec, type Values } from '../http/tensors.js';
@@ -27,6 +28,7 @@ export async function understandInfer(
   model: ServedModel,
   header: number | undefined,
   maxServers: number,
+  holding: Holding,
 ): Promise<InferQuestion> {
   if (header !== undefined && header > body.length) {
     throw badBody(
@@ -34,8 +36,14 @@ export async function understandInfer(
     );
   }
   const json = header === undefined ? body : body.subarray(0, header);
-  const most = maxServers * Math.max(...model.inputs.map(({ steps, channels }) => steps * channels));
-  const scanned = await scanTensors(json, DATA, most);
+  const mostNumbers = maxServers * Math.max(...model.inputs.map(({ steps, channels }) => steps * channels));
+  const rules = {
+    keys: DATA,
+    mostTensors: model.inputs.length,
+    mostNumbers,
+    expected: 'tensors with name, shape, datatype and data in inputs',
+  };
+  const scanned = await scanTensors(json, rules, holding);
   const request = asObject(scanned.rest, 'the request');
   const { id, parameters, inputs, outputs } = request;
   if (id !== undefined && (typeof id !== 'string' || id.length > LONGEST_ID)) {

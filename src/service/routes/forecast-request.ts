@@ -3,13 +3,14 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Forecast } from '../../contract/forecast.js';
 import type { ForecastInputs } from '../../contract/inputs.js';
-import type { ByteBudget } from '../admission/budget.js';
+import type { ByteBudget, Holding } from '../admission/budget.js';
 import type { Pressure } from '../admission/pressure.js';
 import type { RefusalPace } from '../admission/refusal-pace.js';
 import type { ServiceConfig } from '../config/schema.js';
+import { sendBytes } from '../http/answer.js';
 import type { BodyMemory } from '../http/body-memory.js';
-import { Departure } from '../http/client-abort.js';
-import { badBody, HttpError, toHttpError } from '../http/http-error.js';
+import { Exchange } from '../http/exchange.js';
+import { badBody, CLIENT_GONE, HttpError, toHttpError } from '../http/http-error.js';
 import { type Body, headerLength, readBody } from '../http/read-body.js';
 import type { ModelHost, ServedModel } from '../model-host.js';
 import type { Metrics } from '../observe/metrics.js';
@@ -45,24 +46,51 @@ export function mostBytes(config: ServiceConfig, model: ServedModel): number {
   return config.maxBodyBytes ?? config.maxServers * model.valuesPerServer * BYTES_A_NUMBER + BYTES_BESIDES;
 }
 
+/** The answer to a forecast. */
+export interface ForecastAnswer {
+  readonly bytes: Buffer;
+  readonly type: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /**
- * Forecasts.
+ * Forecasts, and sends the answer.
  *
- * @param understand makes the question of the body.
+ * @param understand makes the question of the body; what it takes of memory counts in `holding`.
  * @param answer makes the answer's bytes, while the model is still held.
  */
-export function forecastFor<Q extends ForecastQuestion>(
-  { config, host, budget, memory, pressure, pace, metrics, tracing, sample }: Parts,
+export async function forecastFor<Q extends ForecastQuestion>(
+  parts: Parts,
   request: FastifyRequest,
   reply: FastifyReply,
-  understand: (body: Buffer, model: ServedModel, header: number | undefined) => Promise<Q>,
-  answer: (forecast: Forecast, question: Q, model: ServedModel) => Promise<Buffer>,
-): Promise<Buffer> {
-  return host.lend(async (model) => {
+  understand: (
+    body: Buffer,
+    model: ServedModel,
+    header: number | undefined,
+    holding: Holding,
+  ) => Promise<Q>,
+  answer: (forecast: Forecast, question: Q, model: ServedModel) => Promise<ForecastAnswer>,
+): Promise<FastifyReply> {
+  const { config, host, budget, memory, pressure, pace, metrics, tracing, sample } = parts;
+  const exchange = new Exchange(request.raw, reply.raw, budget);
+  const { holding, departure } = exchange;
+  try {
+    const { bytes, type, headers = {} } = await host.lend(answerOf);
+    reply.type(type).headers(headers);
+    return await sendBytes(request, reply, bytes, exchange, config.compress);
+  } catch (error) {
+    holding.empty();
+    throw error;
+  } finally {
+    exchange.finish();
+  }
+
+  async function answerOf(model: ServedModel): Promise<ForecastAnswer> {
     const arrived = performance.now();
     const wish = timeoutOf(request);
     try {
       pressure.refuseWhenLate(model, Math.min(wish ?? config.maxWaitMs, config.maxWaitMs));
+      budget.refuseWhenSpent();
       const most = mostBytes(config, model);
       const header = headerLength(request.headers['inference-header-content-length'], most);
       const body = await tracing.step('read', () =>
@@ -75,45 +103,53 @@ export function forecastFor<Q extends ForecastQuestion>(
             timeoutMs: config.requestTimeoutMs,
             aligned: header ?? 0,
           },
-          budget,
+          exchange,
           memory,
         ),
       );
       const { forecast, question } = await tracing.step('forecast', () =>
-        ask(body, model, header, wish ?? Infinity),
+        ask(body, model, header, arrived, wish ?? Infinity),
       );
       return await tracing.step('answer', () => answer(forecast, question, model));
     } catch (error) {
+      // A body that nobody reads would wait in its socket's buffers.
+      request.raw.resume();
       const refusal = toHttpError(error);
-      if (refusal.status < 500 && refusal.code !== 'ERR_TFT_ABORTED') metrics.engine.countInvalid(model);
+      if (refusal.status < 500 && refusal.status !== CLIENT_GONE) metrics.engine.countInvalid(model);
       if (refusal.status === 503) await pace.next();
       throw refusal;
     }
+  }
 
-    async function ask(body: Body, served: ServedModel, header: number | undefined, limitMs: number) {
-      const gone = new Departure();
-      const leave = () => gone.happen();
-      reply.raw.once('close', leave);
-      try {
-        const question = await understand(body.bytes, served, header);
-        refuseLargeBatch(question.inputs, served, config.maxServers);
-        const within = Math.min(limitMs, question.timeoutMs ?? Infinity, config.maxWaitMs);
-        const deadlineMs = Math.max(0, within - (performance.now() - arrived));
-        const running = served.engine.predict(question.inputs, {
-          signal: gone as unknown as AbortSignal,
-          deadlineMs,
-        });
-        // The engine has copied what it needs; a sample looks at the inputs, which may be a view of the body, later.
-        if (!sample.isTaken) body.release();
-        const forecast = await running;
-        sample.offer(served, question.inputs);
-        return { forecast, question };
-      } finally {
+  async function ask(
+    body: Body,
+    model: ServedModel,
+    header: number | undefined,
+    arrived: number,
+    limitMs: number,
+  ) {
+    try {
+      const question = await understand(body.bytes, model, header, holding);
+      refuseLargeBatch(question.inputs, model, config.maxServers);
+      const within = Math.min(limitMs, question.timeoutMs ?? Infinity, config.maxWaitMs);
+      const deadlineMs = Math.max(0, within - (performance.now() - arrived));
+      const running = model.engine.predict(question.inputs, {
+        signal: departure as unknown as AbortSignal,
+        deadlineMs,
+      });
+      // The engine has copied what it needs; a sample looks at the inputs, which may be a view of the body, later.
+      if (!sample.isTaken) {
         body.release();
-        reply.raw.off('close', leave);
+        holding.empty();
       }
+      const forecast = await running;
+      sample.offer(model, question.inputs);
+      return { forecast, question };
+    } finally {
+      body.release();
+      holding.empty();
     }
-  });
+  }
 }
 
 /** The header X-Request-Timeout-Ms. */

@@ -2,6 +2,7 @@
 
 import type { Forecast } from '../../contract/forecast.js';
 import type { ForecastInputs } from '../../contract/inputs.js';
+import type { Holding } from '../admission/budget.js';
 import { badBody } from '../http/http-error.js';
 import { scanTensors } from '../http/json/tensor-scan.js';
 import { checkNesting, fromNumbers, INPUT_NAMES } from '../http/tensors.js';
@@ -16,9 +17,11 @@ export async function understandPredict(
   body: Buffer,
   model: ServedModel,
   maxServers: number,
+  holding: Holding,
 ): Promise<ForecastQuestion> {
-  const most = maxServers * Math.max(...model.inputs.map(({ steps, channels }) => steps * channels));
-  const { rest, tensors } = await scanTensors(body, KEYS, most);
+  const mostNumbers = maxServers * Math.max(...model.inputs.map(({ steps, channels }) => steps * channels));
+  const rules = { keys: KEYS, mostTensors: KEYS.size, mostNumbers, expected: INPUT_NAMES.join(', ') };
+  const { rest, tensors } = await scanTensors(body, rules, holding);
   const request = asObject(rest, 'the request');
   const surplus = Object.keys(request).find((key) => !KEYS.has(key));
   if (surplus !== undefined) {
