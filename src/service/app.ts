@@ -3,6 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Access } from './http/access.js';
+import type { Connections } from './http/connections.js';
 import { CLIENT_GONE, type ErrorBody, HttpError, toHttpError } from './http/http-error.js';
 import { makeServer } from './http/listener.js';
 import type { DescribedRoute } from './http/openapi.js';
@@ -26,17 +27,19 @@ declare module 'fastify' {
     span: RequestSpan | undefined;
     /** What it was refused with. */
     refusal: HttpError | undefined;
+    /** To be called when the answer is there. */
+    answered: () => void;
   }
 }
 
 /** Makes the app; it does not listen yet. */
 export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyInstance {
-  const { config, host, metrics, tracing } = parts;
+  const { config, connections, host, metrics, tracing } = parts;
   const refusals = new RefusalLog(log);
   let counted = 0;
   const prefix = `${process.pid.toString(36)}-${Date.now().toString(36)}-`;
   const app = Fastify({
-    serverFactory: (handler) => makeServer(config, handler as Parameters<typeof makeServer>[1]),
+    serverFactory: (handler) => makeServer(config, connections, handler as Parameters<typeof makeServer>[2]),
     genReqId: ({ headers }) => {
       const given = headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given)
@@ -47,13 +50,14 @@ export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyI
     // A request that comes while the service drains is one that a client may still send; it is served.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    clientErrorHandler: refuseConnection,
+    clientErrorHandler: (error, socket) => refuseConnection(error, socket, connections),
     frameworkErrors: (error, request, reply) =>
       refuse(error, request as FastifyRequest, reply as FastifyReply),
   });
   app.decorateRequest('arrived', 0);
   app.decorateRequest('span', undefined);
   app.decorateRequest('refusal', undefined);
+  app.decorateRequest('answered', () => {});
 
   // Bodies are read by those who know their limits (read-body.ts).
   app.removeAllContentTypeParsers();
@@ -61,6 +65,7 @@ export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyI
 
   app.addHook('onRequest', (request, reply, done) => {
     request.arrived = performance.now();
+    request.answered = connections.begin(request.raw, reply.raw);
     reply.header('x-request-id', request.id);
     if (host.state.phase === 'stopping' && request.raw.httpVersionMajor === 1)
       reply.header('connection', 'close');
@@ -83,6 +88,11 @@ export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyI
     };
     if (request.span) request.span.run(proceed);
     else proceed();
+  });
+
+  app.addHook('onSend', (request, _reply, _payload, done) => {
+    request.answered();
+    done();
   });
 
   app.addHook('onResponse', (request, reply, done) => {
@@ -174,21 +184,25 @@ function connectionError(error: Error & { code?: string; rawPacket?: unknown }):
   const begin =
     error.rawPacket instanceof Uint8Array ? Buffer.from(error.rawPacket).toString('latin1', 0, 400) : '';
   const [, method] = /^([A-Z]{1,20}) \S+ HTTP\/1/.exec(begin) ?? [];
-  if (error.code === 'HPE_INVALID_METHOD' && method !== undefined) return unknownMethod(method);
+  if (error.code === 'HPE_INVALID_METHOD' && method !== undefined && !METHODS.includes(method)) {
+    return unknownMethod(method);
+  }
   return new HttpError(400, 'ERR_TFT_HTTP_HEADER', 'the request is not HTTP');
 }
 
-/** What is no HTTP, or came too slowly, never becomes a request; it is answered by hand. */
-function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
+/** What is no HTTP, or came too slowly, never becomes a request; it is answered by hand, after the requests before it. */
+function refuseConnection(error: Error & { code?: string }, socket: Socket, connections: Connections): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
     socket.destroy();
     return;
   }
   const { status, code, message } = connectionError(error);
   const body = JSON.stringify({ error: message, code } satisfies ErrorBody);
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\n` +
-      `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  connections.afterAnswers(socket, () =>
+    socket.end(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\n` +
+        `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+    ),
   );
 }
 

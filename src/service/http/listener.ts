@@ -2,11 +2,12 @@
 // who is slow, too many, or sends headers without end.
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { createSecureServer, type Http2SecureServer } from 'node:http2';
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
 import { createServer as createTlsServer } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { TFTError } from '../../contract/errors.js';
 import type { ServiceConfig } from '../config/schema.js';
+import type { Connections } from './connections.js';
 
 const MOST_HEADER_BYTES = 16 * 1024;
 const MOST_HEADERS = 100;
@@ -28,7 +29,7 @@ type Wishes = Pick<
 >;
 
 /** @throws TFTError ERR_TFT_FILE for a certificate or key that cannot be used. */
-export function makeServer(wishes: Wishes, handler: RequestListener): Server {
+export function makeServer(wishes: Wishes, connections: Connections, handler: RequestListener): Server {
   const { requestTimeoutMs, keepAliveTimeoutMs, maxWaitMs, http2, tlsCert } = wishes;
   const limits = {
     requestTimeout: requestTimeoutMs,
@@ -40,14 +41,22 @@ export function makeServer(wishes: Wishes, handler: RequestListener): Server {
     insecureHTTPParser: false,
     noDelay: true,
   };
-  // A connection on which nothing moves, not even an answer that its client is slow to take.
+  // A connection on which nothing moves, not even an answer that its client is slow to take. While the client waits for
+  // the service, as it does for a model to be loaded, it may be as still as it likes.
   const idleMs = requestTimeoutMs + maxWaitMs;
+  const endIdle = (connection?: Socket | ServerHttp2Session) => {
+    if (connection === undefined) return;
+    // A timeout comes once; the next one has to be asked for.
+    if (connections.isWaiting(connection)) connection.setTimeout(idleMs);
+    else connection.destroy();
+  };
   let server: Server;
   if (tlsCert === undefined) {
     server = createServer(limits, handler);
   } else if (http2) {
     const secure = createSecureServer(
       {
+        ...security(wishes),
         ...certificates(wishes),
         ...limits,
         allowHTTP1: true,
@@ -55,15 +64,35 @@ export function makeServer(wishes: Wishes, handler: RequestListener): Server {
       },
       handler as unknown as Parameters<typeof createSecureServer>[1],
     );
-    secure.on('session', (session) => session.setTimeout(keepAliveTimeoutMs + idleMs, () => session.close()));
+    secure.on('session', (session) => session.setTimeout(keepAliveTimeoutMs + idleMs));
     server = secure as unknown as Server;
+    // This server does not take them from its options, and speaks HTTP/1 without them.
+    Object.assign(server, limits, { requireHostHeader: true });
   } else {
-    server = createTlsServer({ ...limits, ...certificates(wishes) }, handler);
+    server = createTlsServer({ ...limits, ...security(wishes), ...certificates(wishes) }, handler);
   }
   server.maxHeadersCount = MOST_HEADERS;
   server.maxConnections = wishes.maxConnections;
-  server.setTimeout(idleMs, (socket?: Socket) => socket?.destroy());
+  server.setTimeout(idleMs, endIdle);
+  connections.watch(server);
   return server;
+}
+
+/** Only what keeps its secrets when the key is lost one day, and has no known weakness. */
+const CIPHERS = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':');
+
+function security({ headersTimeoutMs }: Wishes) {
+  return { ciphers: CIPHERS, minVersion: 'TLSv1.2', handshakeTimeout: headersTimeoutMs } as const;
 }
 
 /** Reads the certificate again; connections that are open keep the old one. @throws TFTError ERR_TFT_FILE. */

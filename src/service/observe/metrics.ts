@@ -1,6 +1,7 @@
 // Everything at /metrics: the engine's under Triton's names, the service's own, the process's.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { ByteBudget } from '../admission/budget.js';
+import type { Connections } from '../http/connections.js';
 import type { ModelHost } from '../model-host.js';
 import { EngineTotals, registerEngineMetrics } from './engine-metrics.js';
 import { gpuStatusReader, registerGpuMetrics } from './gpu-metrics.js';
@@ -24,7 +25,12 @@ export class Metrics {
   readonly #refusals: Counter<'code'>;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(host: () => ModelHost, budget: ByteBudget, connections: () => Promise<number>) {
+  constructor(
+    host: () => ModelHost,
+    budget: ByteBudget,
+    connections: Connections,
+    droppedLines: () => number,
+  ) {
     const registers = [this.registry];
     this.engine = new EngineTotals(host);
     registerEngineMetrics(this.registry, this.engine);
@@ -74,7 +80,7 @@ export class Metrics {
           this.set(await value());
         },
       });
-    gauge('tft_http_connections', 'Open connections.', connections);
+    gauge('tft_http_connections', 'Open connections.', () => connections.count);
     gauge('tft_http_in_flight_bytes', 'Bytes of bodies and answers under way.', () => budget.used);
     gauge(
       'tft_http_in_flight_limit_bytes',
@@ -94,6 +100,17 @@ export class Metrics {
       () => current()?.info.queueLimit ?? 0,
     );
     gauge('tft_running_batches', 'Batches that run now.', () => current()?.counters().runningBatches ?? 0);
+    let told = 0;
+    new Counter({
+      name: 'tft_log_lines_dropped_total',
+      help: 'Lines of the log that could not be written.',
+      registers,
+      collect() {
+        const dropped = droppedLines();
+        this.inc(dropped - told);
+        told = dropped;
+      },
+    });
     new Gauge({
       name: 'tft_model_info',
       help: 'What serves, always 1.',

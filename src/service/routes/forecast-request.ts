@@ -9,6 +9,7 @@ import type { RefusalPace } from '../admission/refusal-pace.js';
 import type { ServiceConfig } from '../config/schema.js';
 import { sendBytes } from '../http/answer.js';
 import type { BodyMemory } from '../http/body-memory.js';
+import type { Connections } from '../http/connections.js';
 import { Exchange } from '../http/exchange.js';
 import { badBody, CLIENT_GONE, HttpError, toHttpError } from '../http/http-error.js';
 import { type Body, headerLength, readBody } from '../http/read-body.js';
@@ -20,6 +21,7 @@ import type { TrafficSample } from '../observe/traffic-sample.js';
 /** The parts that serve requests. */
 export interface Parts {
   readonly config: ServiceConfig;
+  readonly connections: Connections;
   readonly host: ModelHost;
   readonly budget: ByteBudget;
   readonly memory: BodyMemory;
@@ -63,12 +65,7 @@ export async function forecastFor<Q extends ForecastQuestion>(
   parts: Parts,
   request: FastifyRequest,
   reply: FastifyReply,
-  understand: (
-    body: Buffer,
-    model: ServedModel,
-    header: number | undefined,
-    holding: Holding,
-  ) => Promise<Q>,
+  understand: (body: Buffer, model: ServedModel, header: number | undefined, holding: Holding) => Promise<Q>,
   answer: (forecast: Forecast, question: Q, model: ServedModel) => Promise<ForecastAnswer>,
 ): Promise<FastifyReply> {
   const { config, host, budget, memory, pressure, pace, metrics, tracing, sample } = parts;

@@ -37,8 +37,7 @@ export function inferRoutes(app: FastifyInstance, parts: Parts): void {
           parts,
           request,
           reply,
-          (body, model, header, holding) =>
-            understandInfer(body, model, header, config.maxServers, holding),
+          (body, model, header, holding) => understandInfer(body, model, header, config.maxServers, holding),
           async (forecast, question, model) => {
             const { bytes, header } = await answerInfer(forecast, question, model);
             return header === undefined

@@ -61,7 +61,8 @@ export async function scanTensors(
     pieces.push(textOf(bytes, from, end));
   };
   while (at < bytes.length) {
-    if (text + at - from > MOST_TEXT) throw array === undefined ? tooMuchText() : unknownArray(array, expected);
+    if (text + at - from > MOST_TEXT)
+      throw array === undefined ? tooMuchText() : unknownArray(array, expected);
     if (bytes[at++] !== QUOTE) continue;
     const start = at;
     at = endOfString(bytes, at, MOST_TEXT);
