@@ -61,7 +61,9 @@ export class ModelHost {
   /** The current one last; those before it finish what they began. */
   #held: Held[] = [];
   #state: HostState = { phase: 'loading', reason: 'the model is being loaded' };
-  #loading: Promise<unknown> = Promise.resolve();
+  #loading: Promise<ServedModel> | undefined;
+  /** The load after the one that is under way. */
+  #next: Promise<ServedModel> | undefined;
   #fatal: Error | undefined;
 
   constructor(settings: Settings, log: ServiceLog, events: HostEvents = {}) {
@@ -92,14 +94,24 @@ export class ModelHost {
 
   /**
    * Loads what is at the model's path now and puts it in the place of the current one, which finishes what it has.
-   * One load at a time; the current one stays when it fails.
+   * One load at a time; the current one stays when it fails. Whoever asks meanwhile shares the one load that follows:
+   * that under way may have looked at the files already.
    *
    * @throws TFTError as TFTEngine.load.
    */
   load(): Promise<ServedModel> {
-    const next = this.#loading.then(() => this.#load());
-    this.#loading = next.catch(() => {});
-    return next;
+    if (this.#loading === undefined) {
+      this.#loading = this.#load().finally(() => {
+        this.#loading = undefined;
+      });
+      return this.#loading;
+    }
+    const begin = () => {
+      this.#next = undefined;
+      return this.load();
+    };
+    this.#next ??= this.#loading.then(begin, begin);
+    return this.#next;
   }
 
   /** Lends the current model; it is not closed before `use` has ended. */
@@ -128,7 +140,9 @@ export class ModelHost {
   /** Closes every model, after what they have begun. */
   async close(): Promise<void> {
     this.stopping();
-    await this.#loading;
+    // What follows a load is refused by now.
+    await this.#loading?.catch(() => {});
+    await this.#next?.catch(() => {});
     await Promise.all(this.#held.map((held) => this.#close(held)));
   }
 

@@ -1,5 +1,5 @@
 // Bad requests, of honest clients and of others: each gets a 4xx with a code, and the service goes on.
-import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { constantInputs, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
@@ -92,6 +92,27 @@ describe('POST /predict refuses', () => {
       400,
       'ERR_TFT_HTTP_BODY',
       /rows differ/,
+    ],
+    [
+      'an exponent behind an array',
+      JSON.stringify(good).replace(']', ']e0'),
+      400,
+      'ERR_TFT_HTTP_BODY',
+      /not JSON/,
+    ],
+    [
+      'a digit before an array',
+      JSON.stringify(good).replace('[', '1['),
+      400,
+      'ERR_TFT_HTTP_BODY',
+      /must be an array/,
+    ],
+    [
+      "the library's names, in a body larger than all that is not numbers may be",
+      JSON.stringify({ encoderCont: new Array(34_000).fill(1) }),
+      400,
+      'ERR_TFT_HTTP_BODY',
+      /'encoderCont' is unknown; encoder_cont/,
     ],
     [
       'numbers among rows',
@@ -204,6 +225,15 @@ describe('POST /predict refuses', () => {
 
   test.each([
     ['gzip that is none', 'gzip', Buffer.from('hello'), 400],
+    ...[gzipSync, brotliCompressSync, deflateSync].map(
+      (pack, index) =>
+        [
+          `something behind what is packed as ${['gzip', 'br', 'deflate'][index]}`,
+          ['gzip', 'br', 'deflate'][index] as string,
+          Buffer.concat([pack(JSON.stringify(good)), Buffer.from('more')]),
+          400,
+        ] as [string, string, Buffer, number],
+    ),
     ['gzip cut off', 'gzip', gzipSync(JSON.stringify(good)).subarray(0, 40), 400],
     ['an encoding that nobody reads', 'zip', Buffer.from('x'), 415],
     ['two encodings', 'gzip, gzip', gzipSync(gzipSync('x')), 415],
@@ -403,6 +433,15 @@ describe('what is hardly a request', () => {
       expect(text).toMatch(/^HTTP\/1.1 408 /);
       expect(text).toContain('ERR_TFT_HTTP_TIMEOUT');
     }
+  });
+
+  test('what is no HTTP behind a good request does not take the place of its answer', async () => {
+    const request = `POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${JSON.stringify(good).length}\r\n\r\n`;
+    const text = await askRaw(
+      tiny.url,
+      `${request}${JSON.stringify(good)}${request}${JSON.stringify(good)}GARBAGE\r\n\r\n`,
+    );
+    expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200', 'HTTP/1.1 400']);
   });
 
   test('a client that goes away in the middle of its body is no fault of the service', async () => {

@@ -1,5 +1,6 @@
 // From the start to the stop, and new models in between: no request is lost.
-import { cpSync, mkdirSync, mkdtempSync, renameSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -126,6 +127,58 @@ test('a version that cannot be loaded leaves the old one where it is', async () 
   expect((await ask(`${service.url}/v2/models/tiny`)).json?.versions).toEqual(['1']);
   add(8);
   expect((await reload()).json?.version).toBe('8');
+});
+
+test('a storm of reloads is a few loads, and each gets its answer, however long that takes', async () => {
+  const admin = 'admin-key-0123456789';
+  const headers = { 'x-api-key': admin };
+  const { folder, add } = folderOfVersions();
+  // Less than the loads take together, and soon less than one: no answer may hang on these.
+  await using service = await running({
+    model: folder,
+    adminKeys: [admin],
+    requestTimeoutMs: 40,
+    headersTimeoutMs: 40,
+    maxWaitMs: 1,
+  });
+  const reload = () => ask(`${service.url}/admin/reload`, { body: '', headers });
+  const first = Array.from({ length: 30 }, reload);
+  await until(() => service.log.some(({ msg }) => msg === 'the new model serves'));
+  add(2);
+  const last = await reload();
+  // Asked for after the new version was there, so it is that one.
+  expect([last.status, last.json?.version]).toEqual([200, '2']);
+  expect((await Promise.all(first)).map(({ status }) => status)).toEqual(new Array(30).fill(200));
+  const loads = service.log.filter(({ msg }) => msg === 'the new model serves').length;
+  expect(loads).toBeLessThanOrEqual(4);
+  await Promise.all(Array.from({ length: 100 }, () => service.service.reload()));
+  expect(service.log.filter(({ msg }) => msg === 'the new model serves').length).toBeLessThanOrEqual(
+    loads + 2,
+  );
+});
+
+test('a file of keys that is damaged keeps nothing else from being loaded again', async () => {
+  const { folder, add } = folderOfVersions();
+  const apiKeysFile = join(folder, 'keys');
+  writeFileSync(apiKeysFile, 'a-key-0123456789abc\n');
+  await using service = await running({ model: folder, apiKeysFile });
+  writeFileSync(apiKeysFile, 'short\n');
+  add(2);
+  await expect(service.service.reload()).rejects.toThrow(/apiKeysFile/);
+  const headers = { 'x-api-key': 'a-key-0123456789abc' };
+  expect((await ask(`${service.url}/v2/models/tiny`, { headers })).json?.versions).toEqual(['2']);
+});
+
+test('SIGTERM ends the process in the time it was given, also while a client is stuck', async () => {
+  const served = serve(['--model', bundles.tiny, '--stop-timeout-ms', '200']);
+  const { address } = await served.says('listening');
+  const { hostname, port } = new URL(String(address));
+  const stuck = connect(Number(port), hostname).on('error', () => {});
+  stuck.write('POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{');
+  await served.says('ready');
+  served.child.kill('SIGTERM');
+  expect(await served.ended).toBe(1);
+  stuck.destroy();
 });
 
 test('SIGHUP loads what a link points to by now', async () => {

@@ -49,11 +49,13 @@ test.each([
   const before = await rss(url);
   const leave = await sendOneByOne(url, make(MIB).subarray(0, MIB), head);
   // Until all of it has been read.
-  while ((await metric(url, 'tft_http_in_flight_bytes')) < MIB) await new Promise((next) => setTimeout(next, 20));
+  while ((await metric(url, 'tft_http_in_flight_bytes')) < MIB)
+    await new Promise((next) => setTimeout(next, 20));
   expect(await metric(url, 'tft_http_in_flight_bytes')).toBeLessThanOrEqual(4 * MIB);
   expect((await rss(url)) - before).toBeLessThan(BESIDES);
   leave();
-  while ((await metric(url, 'tft_http_in_flight_bytes')) > 0) await new Promise((next) => setTimeout(next, 20));
+  while ((await metric(url, 'tft_http_in_flight_bytes')) > 0)
+    await new Promise((next) => setTimeout(next, 20));
 });
 
 test('what a small body unpacks to counts, with the numbers that are made of it', async () => {

@@ -1,6 +1,6 @@
 // Starts the service inside the test, on a free port, and speaks to it.
 import { request as httpRequest } from 'node:http';
-import { request as httpsRequest, type RequestOptions as HttpsRequestOptions } from 'node:https';
+import { type RequestOptions as HttpsRequestOptions, request as httpsRequest } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { expect } from 'vitest';
 import type { ForecastInputs } from '../../src/index.js';
@@ -15,6 +15,7 @@ export type LogLines = Record<string, unknown>[];
 export interface Running {
   readonly service: Service;
   readonly url: string;
+  readonly config: ServiceConfig;
   readonly log: LogLines;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -35,6 +36,7 @@ export async function running(overrides: Overrides = {}, wait = true): Promise<R
   return {
     service,
     url,
+    config,
     log,
     async [Symbol.asyncDispose]() {
       await comeToRest(url, config);
@@ -86,7 +88,8 @@ function handles(): Map<string, number> {
 async function handlesGone(before: ReadonlyMap<string, number>): Promise<void> {
   const left = () =>
     [...handles()].filter(
-      ([kind, count]) => /Server|Socket|Process|Pipe|Message|Timeout/.test(kind) && count > (before.get(kind) ?? 0),
+      ([kind, count]) =>
+        /Server|Socket|Process|Pipe|Message|Timeout/.test(kind) && count > (before.get(kind) ?? 0),
     );
   const patience = performance.now() + 20_000;
   while (left().length > 0 && performance.now() < patience) {
