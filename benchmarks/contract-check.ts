@@ -16,7 +16,8 @@ const comparisons: Comparison[] = [];
 
 for (const batch of BATCHES) {
   const inputs = samples.batch(batch);
-  const slab = new Slab(contract.sizes, batch);
+  const { arrays } = contract.accept(inputs);
+  const slab = new Slab(contract.tensors, batch);
   const ours: number[] = [];
   const peer: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
@@ -25,10 +26,7 @@ for (const batch of BATCHES) {
       contract.pack(contract.accept(inputs), 0, batch, slab, 0);
     });
     bench.add('copy', () => {
-      slab.encoderCont.set(inputs.encoderCont);
-      slab.encoderCat.set(inputs.encoderCat);
-      slab.decoderCont.set(inputs.decoderCont);
-      slab.decoderCat.set(inputs.decoderCat);
+      for (const [index, array] of arrays.entries()) slab.inputs[index]?.set(array);
     });
     const [checked, copied] = await bench.run();
     if (checked?.result.state !== 'completed' || copied?.result.state !== 'completed')

@@ -4,7 +4,8 @@ import { createRequire } from 'node:module';
 import { cpus, release, type } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type ForecastInputs, loadModel, type ModelDescription, readBundleFile } from '../src/index.js';
+import { readSamples } from '../src/contract/samples.js';
+import { type ForecastInputs, loadModel, type ModelDescription } from '../src/index.js';
 
 /** The repository: benchmarks run from there. */
 const root = process.cwd();
@@ -24,29 +25,18 @@ export const seconds = Number(options.seconds);
 
 /** A bundle's sample windows, repeated where a batch wants more. */
 export class Samples {
-  readonly #arrays: Record<keyof ForecastInputs, Float32Array | Int32Array>;
+  readonly #inputs: ForecastInputs;
   readonly #count: number;
 
-  private constructor(arrays: Record<keyof ForecastInputs, Float32Array | Int32Array>, count: number) {
-    this.#arrays = arrays;
+  private constructor(inputs: ForecastInputs, count: number) {
+    this.#inputs = inputs;
     this.#count = count;
   }
 
   static async load(bundle: string): Promise<{ model: ModelDescription; samples: Samples }> {
     const model = await loadModel(bundle);
-    if (!model.samples) throw new Error(`${bundle} has no sample windows`);
-    const { files, count } = model.samples;
-    const memory = async (file: keyof typeof files) => {
-      const content = await readBundleFile(model, files[file]);
-      return content.buffer.slice(content.byteOffset, content.byteOffset + content.length);
-    };
-    const arrays = {
-      encoderCont: new Float32Array(await memory('encoder_cont')),
-      encoderCat: new Int32Array(await memory('encoder_cat')),
-      decoderCont: new Float32Array(await memory('decoder_cont')),
-      decoderCat: new Int32Array(await memory('decoder_cat')),
-    };
-    return { model, samples: new Samples(arrays, count) };
+    const { inputs, count } = await readSamples(model);
+    return { model, samples: new Samples(inputs, count) };
   }
 
   batch(size: number): ForecastInputs {
@@ -60,10 +50,10 @@ export class Samples {
       return batch;
     };
     return {
-      encoderCont: repeat(this.#arrays.encoderCont as Float32Array),
-      encoderCat: repeat(this.#arrays.encoderCat as Int32Array),
-      decoderCont: repeat(this.#arrays.decoderCont as Float32Array),
-      decoderCat: repeat(this.#arrays.decoderCat as Int32Array),
+      encoderCont: repeat(this.#inputs.encoderCont),
+      encoderCat: repeat(this.#inputs.encoderCat),
+      decoderCont: repeat(this.#inputs.decoderCont),
+      decoderCat: repeat(this.#inputs.decoderCat),
     };
   }
 }

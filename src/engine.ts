@@ -1,19 +1,20 @@
 // TFTEngine, the public face: loads a model onto a backend, checks requests and returns forecasts.
 
-import { existsSync } from 'node:fs';
-import { dirname, extname, join, resolve } from 'node:path';
 import { selectBackend } from './backends/select.js';
 import { aborted } from './batching/abort.js';
 import type { Backend } from './batching/backend.js';
 import type { EngineCounters } from './batching/counters.js';
+import type { Results } from './batching/request.js';
 import { describePlan } from './builder/plan-file.js';
-import { inRequest, TFTError } from './contract/errors.js';
+import { TFTError } from './contract/errors.js';
 import { Forecast } from './contract/forecast.js';
-import { type AcceptedInputs, Contract, type ForecastInputs } from './contract/inputs.js';
+import { inRequest } from './contract/input-error.js';
+import { type AcceptedInputs, Contract, emptyInputs, type ForecastInputs } from './contract/inputs.js';
+import { type Located, locate } from './contract/locate.js';
 import { loadModel, type ModelDescription } from './contract/model.js';
 import type { BackendName, Precision } from './contract/names.js';
-import { isPlan, MODEL_FILE } from './contract/names.js';
 import { ownVersion } from './contract/own-version.js';
+import type { Values } from './contract/tensors.js';
 import { typeName } from './contract/typed-array.js';
 import { inspectPlan } from './native/inspect-plan.js';
 import {
@@ -94,16 +95,12 @@ export class TFTEngine {
    *   built ERR_TFT_BUILD, ERR_TFT_ABORTED.
    */
   static async load(path: string, options: LoadOptions = {}): Promise<TFTEngine> {
-    const { log, verifyHash, quantiles, ...wishes } = checkLoadOptions(options);
-    const plan = typeof path === 'string' && isPlan(path) ? resolve(path) : undefined;
-    const model = await readModel(path, plan, { verifyHash, quantiles, tensorrt: wishes.tensorrt });
+    const { quantiles, ...wanted } = checkLoadOptions(options);
+    const { log, queueLimit } = wanted;
+    const located = locate(path);
+    const model = await readModel(path, located, { ...wanted, quantiles });
     const contract = new Contract(model);
-    const bundle = extname(path) === '.onnx' ? undefined : model.directory;
-    const { backend, why } = await selectBackend(
-      { model, contract, plan, bundle },
-      { ...wishes, verifyHash },
-      log,
-    );
+    const { backend, why } = await selectBackend({ ...wanted, located, model, contract });
     const { name, ...described } = backend.info;
     const info: EngineInfo = Object.freeze({
       ...described,
@@ -114,7 +111,7 @@ export class TFTEngine {
         ...described.versions,
       }),
       maxBatch: backend.maxBatch,
-      queueLimit: wishes.queueLimit,
+      queueLimit,
       why,
       origin: backend.origin,
     });
@@ -135,8 +132,8 @@ export class TFTEngine {
    */
   async predict(inputs: ForecastInputs, options: PredictOptions = NONE): Promise<Forecast> {
     const accepted = this.#contract.accept(inputs);
-    const data = await this.#submit([accepted], accepted.batch, options, false);
-    return this.#forecast(data, accepted.batch);
+    const results = await this.#submit([accepted], accepted.batch, options, false);
+    return this.#forecast(results, accepted.batch);
   }
 
   /**
@@ -168,15 +165,20 @@ export class TFTEngine {
       }
     });
     const servers = list.reduce((sum, inputs) => sum + inputs.batch, 0);
-    const data = await this.#submit(list, servers, options, true);
-    const width = this.#contract.sizes.predictions;
+    const results = await this.#submit(list, servers, options, true);
     let from = 0;
     return list.map(({ batch }) => {
-      const start = from * width;
+      const start = from;
       from += batch;
       // The caller's own memory is shared; ours is not, so that keeping one forecast keeps no other alive.
-      const part = options.out ? data.subarray(start, from * width) : data.slice(start, from * width);
-      return this.#forecast(part, batch);
+      const parts = this.#contract.tensors.outputs.map(({ size }, output) => {
+        const values = results[output] as Values;
+        const isShared = output === 0 && options.out !== undefined;
+        return isShared
+          ? values.subarray(start * size, from * size)
+          : values.slice(start * size, from * size);
+      });
+      return this.#forecast(parts as unknown as Results, batch);
     });
   }
 
@@ -194,17 +196,16 @@ export class TFTEngine {
       );
     }
     const accepted = this.#contract.accept(inputs);
-    const length = accepted.batch * this.#contract.sizes.predictions;
+    const length = accepted.batch * this.#contract.width;
     const { signal, out } = checkPredictOptions(options, length);
     if (signal?.aborted) throw aborted(signal);
     const data = out ?? new Float32Array(length);
     this.#backend.runSync(accepted, data);
-    return this.#forecast(data, accepted.batch);
+    return this.#forecast([data], accepted.batch);
   }
 
   /** Runs made-up inputs, so that the first real request does not pay for what the first runs set up. */
   async warmup(options: WarmupOptions = {}): Promise<void> {
-    const { sizes } = this.#contract;
     if (options.batches === undefined && this.#backend.warmup) return this.#backend.warmup();
     for (const batch of options.batches ?? [1, this.info.maxBatch]) {
       if (!Number.isInteger(batch) || batch < 1) {
@@ -213,12 +214,7 @@ export class TFTEngine {
           `batches: found ${String(batch)}, expected whole numbers from 1`,
         );
       }
-      await this.predict({
-        encoderCont: new Float32Array(batch * sizes.encoderCont),
-        encoderCat: new Int32Array(batch * sizes.encoderCat),
-        decoderCont: new Float32Array(batch * sizes.decoderCont),
-        decoderCat: new Int32Array(batch * sizes.decoderCat),
-      });
+      await this.predict(emptyInputs(this.model, batch));
     }
   }
 
@@ -242,27 +238,31 @@ export class TFTEngine {
     servers: number,
     options: PredictOptions,
     numbered: boolean,
-  ): Promise<Float32Array> {
-    const checked = checkPredictOptions(options, servers * this.#contract.sizes.predictions);
+  ): Promise<Results> {
+    const checked = checkPredictOptions(options, servers * this.#contract.width);
     if (checked.signal?.aborted) throw aborted(checked.signal);
     return this.#backend.submit(list, checked, numbered);
   }
 
-  #forecast(data: Float32Array, batch: number): Forecast {
+  #forecast([data, ...further]: Results, batch: number): Forecast {
     const { horizon, quantiles } = this.model;
-    return new Forecast(data, [batch, horizon, quantiles.length], quantiles);
+    const shape = [batch, horizon, quantiles.length] as const;
+    if (further.length === 0) return new Forecast(data, shape, quantiles);
+    const outputs = this.#contract.tensors.outputs.slice(1).map(({ name, steps, channels }, index) => {
+      return [name, { data: further[index] as Values, shape: [batch, steps, channels] as const }] as const;
+    });
+    return new Forecast(data, shape, quantiles, Object.fromEntries(outputs));
   }
 }
 
 /** A model's description: model.json, or what a plan says of itself where there is none. */
 async function readModel(
   path: string,
-  plan: string | undefined,
-  options: Pick<LoadOptions, 'quantiles' | 'verifyHash' | 'tensorrt'>,
+  { kind, path: plan, isDescribed }: Located,
+  { quantiles, verifyHash, tensorrt }: Pick<LoadOptions, 'quantiles' | 'verifyHash' | 'tensorrt'>,
 ): Promise<ModelDescription> {
-  const { quantiles, verifyHash, tensorrt } = options;
-  const described = plan === undefined || existsSync(join(dirname(plan), MODEL_FILE)) || !existsSync(plan);
-  if (!described) return describePlan(plan, await inspectPlan(plan, tensorrt), quantiles);
+  if (kind === 'plan' && !isDescribed)
+    return describePlan(plan, await inspectPlan(plan, tensorrt), quantiles);
   if (quantiles !== undefined) {
     throw new TFTError(
       'ERR_TFT_OPTION',

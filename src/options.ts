@@ -2,7 +2,7 @@
 // misspelt must not be an option ignored.
 
 import { z } from 'zod';
-import type { TensorRtOptions } from './backends/tensorrt/backend.js';
+import type { TensorRtOptions } from './backends/load-request.js';
 import { type BuildOptions, completeBuildOptions } from './builder/build-options.js';
 import type { OnBuildProgress } from './builder/progress.js';
 import { describeIssues, TFTError } from './contract/errors.js';

@@ -3,7 +3,7 @@
 import type { AcceptedInputs } from '../contract/inputs.js';
 import type { BackendName, Precision } from '../contract/names.js';
 import type { EngineCounters } from './counters.js';
-import type { RequestOptions } from './request.js';
+import type { RequestOptions, Results } from './request.js';
 import type { Slab } from './slab.js';
 
 /** What a backend says of itself. */
@@ -28,11 +28,11 @@ export interface Backend {
    * Takes inputs that run as one request. They are copied when this returns.
    *
    * @param numbered whether an error about one of the inputs names its place in `list`.
-   * @returns the predictions of all servers in order, in `options.out` where it is given.
+   * @returns every output of all series in order; the predictions in `options.out` where it is given.
    * @throws TFTError at once or by rejecting: ERR_TFT_INPUT_VALUE, ERR_TFT_INPUT_CATEGORY, ERR_TFT_CLOSED,
    *   ERR_TFT_QUEUE_FULL, ERR_TFT_ABORTED, ERR_TFT_DEADLINE, and what the runtime fails with.
    */
-  submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Float32Array>;
+  submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Results>;
   /** Runs a request while the caller waits, where the backend can; writes to `out`. */
   runSync?(inputs: AcceptedInputs, out: Float32Array): void;
   /** Sets up what the first runs would, where the backend knows better than running made-up inputs. */

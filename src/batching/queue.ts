@@ -6,11 +6,12 @@
 // lanes idle, which it then fills evenly. The shared batches and each such request take turns, so that a small request
 // waits for one part of each large one and never for all.
 
-import { inRequest, TFTError } from '../contract/errors.js';
+import { TFTError } from '../contract/errors.js';
+import { inRequest } from '../contract/input-error.js';
 import type { AcceptedInputs, Contract } from '../contract/inputs.js';
 import type { Backend, BackendInfo, SlabRunner } from './backend.js';
 import { type EngineCounters, Tally } from './counters.js';
-import { Request, type RequestOptions } from './request.js';
+import { Request, type RequestOptions, type Results } from './request.js';
 import { type Slab, SlabPool } from './slab.js';
 
 /** Servers of one request inside a batch: `count` from the request's server `from` on lie from `slot` on. */
@@ -80,11 +81,11 @@ export class BatchQueue implements Backend {
     this.#runner = runner;
     this.#contract = contract;
     this.#limit = options.queueLimit;
-    this.#slabs = new SlabPool(contract.sizes, this.maxBatch, runner.lanes + KEPT_SLABS);
+    this.#slabs = new SlabPool(contract.tensors, this.maxBatch, runner.lanes + KEPT_SLABS);
     this.#tally = new Tally(this.maxBatch);
   }
 
-  submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Float32Array> {
+  submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Results> {
     if (this.#closed) throw new TFTError('ERR_TFT_CLOSED', 'the engine is closed');
     let servers = 0;
     for (const inputs of list) servers += inputs.batch;
@@ -93,7 +94,7 @@ export class BatchQueue implements Backend {
     const begin = performance.now();
     this.#pack(list, places, numbered);
     this.#tally.inputMicroseconds += (performance.now() - begin) * 1000;
-    const request = new Request(servers, this.#contract.sizes.predictions, options, ({ code }) => {
+    const request = new Request(servers, this.#contract.tensors.outputs, options, ({ code }) => {
       this.#tally.ended(code);
       this.#withdraw(request, places);
     });
@@ -259,7 +260,7 @@ export class BatchQueue implements Backend {
         // The next batch first, so that the backend works while the results are handed out.
         this.#next(turn);
         for (const { request, slot, from, count } of batch.pieces) {
-          if (request.answer(slab.predictions, slot, from, count)) tally.succeeded++;
+          if (request.answer(slab.outputs, slot, from, count)) tally.succeeded++;
         }
         tally.outputMicroseconds += (performance.now() - end) * 1000 * batch.pieces.length;
         this.#slabs.give(slab);

@@ -1,6 +1,7 @@
 // One caller's wait for a result: gathers the parts, and ends early on abort, deadline or failure.
 
 import { TFTError } from '../contract/errors.js';
+import { emptyValues, type TensorSpec, type Values } from '../contract/tensors.js';
 import { viewLength } from '../contract/typed-array.js';
 import { unwatchSignal, watchSignal } from './abort.js';
 
@@ -11,20 +12,23 @@ export interface RequestOptions {
   readonly deadlineMs?: number | undefined;
 }
 
+/** An array for each of the model's outputs, in its order: the predictions first. */
+export type Results = readonly [predictions: Float32Array, ...further: Values[]];
+
 /** A request whose inputs are copied already. */
 export class Request {
-  /** Resolves with the predictions of all servers, in the caller's `out` where one was given. */
-  readonly promise: Promise<Float32Array>;
+  /** Resolves with the outputs of all series; the predictions in the caller's `out` where one was given. */
+  readonly promise: Promise<Results>;
   readonly servers: number;
   /** Whether the promise has settled; nothing is written to `out` afterwards. */
   settled = false;
-  readonly #width: number;
+  readonly #outputs: readonly TensorSpec[];
   readonly #options: RequestOptions;
   readonly #withdraw: (error: TFTError) => void;
   readonly #fail = (error: TFTError) => this.fail(error);
-  #resolve!: (predictions: Float32Array) => void;
+  #resolve!: (results: Results) => void;
   #reject!: (error: unknown) => void;
-  #result: Float32Array | undefined;
+  #results: Results | undefined;
   #answered = 0;
   readonly #arrived = performance.now();
   #begun: number | undefined;
@@ -32,16 +36,20 @@ export class Request {
   #timer: NodeJS.Timeout | undefined;
 
   /**
-   * @param servers the number of servers.
-   * @param width the number of predicted values for each server.
+   * @param servers the number of series.
+   * @param outputs the model's.
    * @param withdraw takes what is still waiting of a request that failed with this error out of the queue.
    */
-  constructor(servers: number, width: number, options: RequestOptions, withdraw: (error: TFTError) => void) {
+  constructor(
+    servers: number,
+    outputs: readonly TensorSpec[],
+    options: RequestOptions,
+    withdraw: (error: TFTError) => void,
+  ) {
     this.servers = servers;
-    this.#width = width;
+    this.#outputs = outputs;
     this.#options = options;
     this.#withdraw = withdraw;
-    this.#result = options.out;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -76,25 +84,19 @@ export class Request {
   }
 
   /**
-   * Takes the predictions of `count` servers, from the request's server `from` on, out of a slab's.
+   * Takes the outputs of `count` series, from the request's series `from` on, out of a slab's.
    *
    * @returns whether the request is answered with that.
    */
-  answer(predictions: Float32Array, slot: number, from: number, count: number): boolean {
+  answer(outputs: readonly Values[], slot: number, from: number, count: number): boolean {
     if (this.settled) return false;
-    const start = slot * this.#width;
-    const end = start + count * this.#width;
-    if (this.#result === undefined && count === this.servers) {
-      this.#result = predictions.slice(start, end);
-    } else {
-      this.#result ??= new Float32Array(this.servers * this.#width);
-      if (viewLength(this.#result) !== this.servers * this.#width) {
-        this.fail(
-          new TFTError('ERR_TFT_OUTPUT_BUFFER', '`out` was detached or resized while the request waited'),
-        );
-        return false;
-      }
-      this.#result.set(predictions.subarray(start, end), from * this.#width);
+    const whole = this.#results === undefined && count === this.servers && this.#options.out === undefined;
+    if (whole) {
+      this.#results = this.#outputs.map(({ size }, index) =>
+        (outputs[index] as Values).slice(slot * size, (slot + count) * size),
+      ) as unknown as Results;
+    } else if (!this.#copy(outputs, slot, from, count)) {
+      return false;
     }
     this.#answered += count;
     if (this.#answered < this.servers) return false;
@@ -102,17 +104,34 @@ export class Request {
     return true;
   }
 
-  /** Where the predictions of all servers go, for who has them all at once and then calls `finish`. */
-  get target(): Float32Array {
-    this.#result ??= new Float32Array(this.servers * this.#width);
-    return this.#result;
+  /** Where the outputs of all series go, for who has them all at once and then calls `finish`. */
+  get targets(): Results {
+    this.#results ??= this.#outputs.map((tensor, index) =>
+      index === 0 && this.#options.out ? this.#options.out : emptyValues(tensor, this.servers),
+    ) as unknown as Results;
+    return this.#results;
   }
 
-  /** The predictions of all servers are in `target`. */
+  /** The outputs of all series are in `targets`. */
   finish(): void {
     if (this.settled) return;
     this.#settle();
-    this.#resolve(this.target);
+    this.#resolve(this.targets);
+  }
+
+  /** @returns whether they could be copied: the caller's `out` may have lost its memory, and then this has failed. */
+  #copy(outputs: readonly Values[], slot: number, from: number, count: number): boolean {
+    for (const [index, { size }] of this.#outputs.entries()) {
+      const target = this.targets[index] as Values;
+      if (viewLength(target) !== this.servers * size) {
+        this.fail(
+          new TFTError('ERR_TFT_OUTPUT_BUFFER', '`out` was detached or resized while the request waited'),
+        );
+        return false;
+      }
+      target.set((outputs[index] as Values).subarray(slot * size, (slot + count) * size), from * size);
+    }
+    return true;
   }
 
   /** Ends the request with an error; its waiting parts leave the queue. */

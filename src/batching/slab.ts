@@ -1,100 +1,68 @@
-// A slab is the memory of one batch: the four inputs and the result of up to `capacity` servers, side by side
-// in one ArrayBuffer, so that a batch changes threads by one transfer and without a copy.
-import type { ModelDescription } from '../contract/model.js';
-
-/** How many values one server has in each tensor. */
-export interface ServerSizes {
-  readonly encoderCont: number;
-  readonly encoderCat: number;
-  readonly decoderCont: number;
-  readonly decoderCat: number;
-  readonly predictions: number;
-}
-
-/** The sizes that a model's description implies. */
-export function serverSizes(model: ModelDescription): ServerSizes {
-  return {
-    encoderCont: model.encoderLength * model.metrics.length,
-    encoderCat: model.encoderLength * model.categories.length,
-    decoderCont: model.horizon * model.known.length,
-    decoderCat: model.horizon * model.categories.length,
-    predictions: model.horizon * model.quantiles.length,
-  };
-}
-
-const INPUTS = ['encoderCont', 'encoderCat', 'decoderCont', 'decoderCat'] as const;
+// A slab is the memory of one batch: the inputs and outputs of up to `capacity` series, side by side in one ArrayBuffer,
+// so that a batch changes threads by one transfer and without a copy.
+import { type ModelTensors, type TensorSpec, type Values, viewValues } from '../contract/tensors.js';
 
 /** Typed views of one batch's memory; they are dead once the buffer has been transferred. */
 export class Slab {
   readonly buffer: ArrayBuffer;
   readonly capacity: number;
-  readonly sizes: ServerSizes;
-  readonly encoderCont: Float32Array<ArrayBuffer>;
-  readonly encoderCat: Int32Array<ArrayBuffer>;
-  readonly decoderCont: Float32Array<ArrayBuffer>;
-  readonly decoderCat: Int32Array<ArrayBuffer>;
-  readonly predictions: Float32Array<ArrayBuffer>;
+  readonly tensors: ModelTensors;
+  /** In the order of the model's inputs. */
+  readonly inputs: readonly Values[];
+  /** In the order of the model's outputs: the predictions first. */
+  readonly outputs: readonly Values[];
 
-  constructor(sizes: ServerSizes, capacity: number, buffer?: ArrayBuffer) {
-    const starts: number[] = [];
-    let bytes = 0;
-    for (const size of [
-      sizes.encoderCont,
-      sizes.encoderCat,
-      sizes.decoderCont,
-      sizes.decoderCat,
-      sizes.predictions,
-    ]) {
-      starts.push(bytes);
-      bytes += size * capacity * Float32Array.BYTES_PER_ELEMENT;
-    }
-    const [encoderCont, encoderCat, decoderCont, decoderCat, predictions] = starts;
+  constructor(tensors: ModelTensors, capacity: number, buffer?: ArrayBuffer) {
+    const all = [...tensors.inputs, ...tensors.outputs];
+    const bytes = all.reduce((sum, { size }) => sum + size * capacity * BYTES_PER_VALUE, 0);
     this.buffer = buffer ?? new ArrayBuffer(bytes);
     this.capacity = capacity;
-    this.sizes = sizes;
-    this.encoderCont = new Float32Array(this.buffer, encoderCont, sizes.encoderCont * capacity);
-    this.encoderCat = new Int32Array(this.buffer, encoderCat, sizes.encoderCat * capacity);
-    this.decoderCont = new Float32Array(this.buffer, decoderCont, sizes.decoderCont * capacity);
-    this.decoderCat = new Int32Array(this.buffer, decoderCat, sizes.decoderCat * capacity);
-    this.predictions = new Float32Array(this.buffer, predictions, sizes.predictions * capacity);
+    this.tensors = tensors;
+    let offset = 0;
+    const view = (tensor: TensorSpec) => {
+      const values = viewValues(tensor, this.buffer, offset, tensor.size * capacity);
+      offset += values.byteLength;
+      return values;
+    };
+    this.inputs = tensors.inputs.map(view);
+    this.outputs = tensors.outputs.map(view);
   }
 
-  /** Views of the first `count` servers. */
-  views(count: number) {
-    const { sizes } = this;
+  /** Views of the first `count` series. */
+  views(count: number): { inputs: Values[]; outputs: Values[] } {
+    const { inputs, outputs } = this.tensors;
     return {
-      encoderCont: this.encoderCont.subarray(0, count * sizes.encoderCont),
-      encoderCat: this.encoderCat.subarray(0, count * sizes.encoderCat),
-      decoderCont: this.decoderCont.subarray(0, count * sizes.decoderCont),
-      decoderCat: this.decoderCat.subarray(0, count * sizes.decoderCat),
-      predictions: this.predictions.subarray(0, count * sizes.predictions),
+      inputs: inputs.map(({ size }, index) => (this.inputs[index] as Values).subarray(0, count * size)),
+      outputs: outputs.map(({ size }, index) => (this.outputs[index] as Values).subarray(0, count * size)),
     };
   }
 
-  /** Takes the inputs of `count` servers from `slot` on out of the first `filled`: those behind move up. */
+  /** Takes the inputs of `count` series from `slot` on out of the first `filled`: those behind move up. */
   remove(slot: number, count: number, filled: number): void {
-    for (const name of INPUTS) {
-      const size = this.sizes[name];
-      this[name].copyWithin(slot * size, (slot + count) * size, filled * size);
+    for (const [index, { size }] of this.tensors.inputs.entries()) {
+      this.inputs[index]?.copyWithin(slot * size, (slot + count) * size, filled * size);
     }
   }
 }
 
+/** float32 and int32 alike. */
+const BYTES_PER_VALUE = 4;
+
 /** Hands out slabs of one size and keeps a few returned ones for reuse. */
 export class SlabPool {
-  readonly #sizes: ServerSizes;
+  readonly #tensors: ModelTensors;
   readonly #capacity: number;
   readonly #kept: Slab[] = [];
   readonly #keep: number;
 
-  constructor(sizes: ServerSizes, capacity: number, keep: number) {
-    this.#sizes = sizes;
+  constructor(tensors: ModelTensors, capacity: number, keep: number) {
+    this.#tensors = tensors;
     this.#capacity = capacity;
     this.#keep = keep;
   }
 
   take(): Slab {
-    return this.#kept.pop() ?? new Slab(this.#sizes, this.#capacity);
+    return this.#kept.pop() ?? new Slab(this.#tensors, this.#capacity);
   }
 
   /** Takes a slab back, whatever it holds. */

@@ -8,11 +8,9 @@ import { describeIssues, TFTError } from '../contract/errors.js';
 import type { Log } from '../contract/log.js';
 import { PRECISIONS, type Precision } from '../contract/names.js';
 import { type BuildOptions, completeBuildOptions, type Profile } from './build-options.js';
-import { type BuildableModel, readBuildable } from './buildable-model.js';
-import { engineFolder } from './cache-folder.js';
+import { readBuildable } from './buildable-model.js';
 import { recordPathOf } from './engine-record.js';
 import { type ObtainedEngine, obtainEngine } from './obtain-engine.js';
-import { precisionOfOnnx } from './onnx-source.js';
 import type { OnBuildProgress } from './progress.js';
 
 /** Options of {@link buildEngine}. */
@@ -87,22 +85,17 @@ export async function buildEngine(path: string, options: BuildEngineOptions = {}
       cause: result.error,
     });
   }
-  const { precision, output, cache, build, tensorrt, verifyHash, ...rest } = result.data;
-  if (output === undefined && cache === false) {
+  const { output, rebuild, device, tensorrt, ...wanted } = result.data;
+  if (output === undefined && wanted.cache === false) {
     throw new TFTError('ERR_TFT_OPTION', 'cache: false keeps no engine, so output must say where it goes');
   }
-  const complete = completeBuildOptions(build);
-  const model: BuildableModel = await readBuildable(path, verifyHash);
-  const engine = await obtainEngine({
-    ...rest,
-    model,
-    verifyHash,
-    precision: precision ?? precisionOfOnnx(model),
-    options: complete,
-    libraries: tensorrt,
-    folder: cache === false ? false : engineFolder(cache),
-    mustKeep: output === undefined,
-  });
+  // Before a model is read, for a mistake in them.
+  completeBuildOptions(wanted.build);
+  const model = await readBuildable(path, wanted.verifyHash);
+  const engine = await obtainEngine(
+    { ...wanted, model, tensorrt: { ...tensorrt, devices: [device] } },
+    { rebuild, mustKeep: output === undefined },
+  );
   try {
     if (output !== undefined) await writePlan(engine, resolve(output));
     return describe(engine, output === undefined ? engine.path : resolve(output));

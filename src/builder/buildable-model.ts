@@ -2,10 +2,11 @@
 
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { basename, dirname, extname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { TFTError } from '../contract/errors.js';
+import { locate } from '../contract/locate.js';
 import { bundleFiles, loadModel, type ModelDescription } from '../contract/model.js';
-import { INPUTS, MODEL_FILE, PREDICTIONS, VARIANT_PRECISIONS } from '../contract/names.js';
+import { INPUTS, PREDICTIONS, VARIANT_PRECISIONS } from '../contract/names.js';
 import { sha256OfFile } from './file-hash.js';
 import { readOnnx } from './onnx-file.js';
 
@@ -24,9 +25,9 @@ export type BuildableModel = Pick<
  * @throws TFTError as `loadModel`; ERR_TFT_MODEL_INVALID where the file's tensors are not this package's model's.
  */
 export async function readBuildable(path: string, verifyHash: boolean): Promise<BuildableModel> {
-  const given = resolve(path);
-  if (extname(given) !== '.onnx' || !existsSync(given)) return loadModel(path, { verifyHash });
-  if (existsSync(join(dirname(given), MODEL_FILE))) {
+  const { kind, path: given, isDescribed } = locate(path);
+  if (kind !== 'onnx') return loadModel(path, { verifyHash });
+  if (isDescribed) {
     const model = await loadModel(path, { verifyHash });
     if (verifyHash || (await describes(model, given))) return model;
   }
@@ -45,8 +46,8 @@ export async function readBuildable(path: string, verifyHash: boolean): Promise<
         ]),
       ),
     ),
-    inputs: INPUTS.map(({ name }) => find(given, inputs, name)),
-    outputs: [find(given, outputs, PREDICTIONS.name)],
+    inputs: named(INPUTS, inputs).map((name) => find(given, inputs, name)),
+    outputs: named([PREDICTIONS], outputs).map((name) => find(given, outputs, name)),
   };
 }
 
@@ -60,6 +61,11 @@ async function describes(model: ModelDescription, path: string): Promise<boolean
 async function variantAt(path: string) {
   if (!existsSync(path)) return undefined;
   return { file: { path: basename(path), bytes: (await stat(path)).size, sha256: await sha256OfFile(path) } };
+}
+
+/** The names of the contract's tensors, then of those that the file has beside them. */
+function named(contract: readonly { name: string }[], found: readonly { name: string }[]): string[] {
+  return [...new Set([...contract, ...found].map(({ name }) => name))];
 }
 
 function find(

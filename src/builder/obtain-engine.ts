@@ -6,44 +6,36 @@ import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { writeDurably } from '../contract/durable-file.js';
 import { TFTError } from '../contract/errors.js';
-import type { Log } from '../contract/log.js';
-import type { Precision } from '../contract/names.js';
 import { ownVersion } from '../contract/own-version.js';
-import type { NativeBuild, NativeLibraryOptions } from '../native/addon.js';
+import type { NativeBuild } from '../native/addon.js';
 import { unhindered } from '../native/receiver.js';
 import type { BuildLock } from './build-lock.js';
 import type { CompleteBuildOptions } from './build-options.js';
 import { type BuildTarget, findTarget, majorOf } from './build-target.js';
-import type { BuildableModel } from './buildable-model.js';
 import { EngineCache } from './engine-cache.js';
 import { type EngineKey, type EngineRecord, engineKey, entryName, namePrefix } from './engine-record.js';
+import {
+  buildOptionsOfRequest,
+  deviceOfRequest,
+  type EngineRequest,
+  folderOfRequest,
+  precisionOfRequest,
+} from './engine-request.js';
 import { buildPlan, calledOff } from './native-build.js';
 import { chooseOnnx, type OnnxSource } from './onnx-source.js';
-import type { OnBuildProgress } from './progress.js';
 import { temporaryPlan } from './temporary-plan.js';
 import { readTimingCache, writeTimingCache } from './timing-cache.js';
 
 const LOOK_AGAIN_MS = 100;
 
-/** What engine is wanted, and how to get it. */
-export interface EngineRequest {
-  readonly model: BuildableModel;
-  readonly precision: Precision;
-  readonly verifyHash: boolean;
-  readonly options: CompleteBuildOptions;
-  readonly libraries: NativeLibraryOptions;
-  readonly device: number;
-  /** The cache's folder of engines; false keeps nothing. */
-  readonly folder: string | false;
+/** How an engine is got; what is left out is false. */
+export interface ObtainOptions {
   /** A timing cache in TensorRT's own format, read and written, instead of the folder's. */
   readonly timingCacheFile?: string | undefined;
-  /** Whether an engine in the cache is built again all the same. */
+  /** Whether an engine that is in the cache is built again. */
   readonly rebuild?: boolean;
   /** Whether a cache that cannot be written is an error; without, the engine goes on from memory, with a warning. */
   readonly mustKeep?: boolean;
-  readonly log: Log;
-  readonly onProgress?: OnBuildProgress | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** A plan ready to be loaded. */
@@ -61,12 +53,13 @@ export interface ObtainedEngine {
  * @throws TFTError what building throws; ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_HASH, ERR_TFT_CACHE where
  *   `mustKeep` is set.
  */
-export async function obtainEngine(request: EngineRequest): Promise<ObtainedEngine> {
+export async function obtainEngine(request: EngineRequest, how: ObtainOptions = {}): Promise<ObtainedEngine> {
   const { signal } = request;
   if (signal?.aborted) throw calledOff(signal);
-  const order = await specify(request);
-  if (request.folder === false) return inMemory(await build(order));
-  return throughCache(order, new EngineCache(request.folder));
+  const resolved = await resolveRequest(request, how);
+  const folder = folderOfRequest(request);
+  if (folder === undefined) return inMemory(await build(resolved));
+  return throughCache(resolved, new EngineCache(folder));
 }
 
 /**
@@ -75,30 +68,34 @@ export async function obtainEngine(request: EngineRequest): Promise<ObtainedEngi
  * @throws TFTError as `obtainEngine`, but for what building throws.
  */
 export async function findCached(request: EngineRequest): Promise<ObtainedEngine | undefined> {
-  const { model, precision, folder } = request;
-  if (folder === false) return undefined;
+  const folder = folderOfRequest(request);
+  if (folder === undefined) return undefined;
   const names = await readdir(folder).catch(() => []);
   if (names.length === 0) return undefined;
   const silent = { ...request, log: () => {} };
-  const source = await chooseOnnx(model, { precision, verifyHash: false, major: 10 }, silent.log);
+  const precision = precisionOfRequest(request);
+  const source = await chooseOnnx(request.model, { precision, verifyHash: false, major: 10 }, silent.log);
   const prefix = namePrefix({ onnx: source.sha256, precision });
   if (!names.some((name) => name.startsWith(prefix))) return undefined;
-  const { key } = await specify(silent);
+  const { key } = await resolveRequest(silent, {});
   const found = await new EngineCache(folder).find(key);
   return found && 'path' in found ? kept(found.path, 'cache', found.record) : undefined;
 }
 
 /** A request with all that its key depends on. */
-interface Order extends EngineRequest {
+interface ResolvedRequest extends EngineRequest, ObtainOptions {
   readonly target: BuildTarget;
   readonly source: OnnxSource;
+  readonly options: CompleteBuildOptions;
   readonly key: EngineKey;
   readonly name: string;
 }
 
-async function specify(request: EngineRequest): Promise<Order> {
-  const { model, precision, verifyHash, options, libraries, device, log } = request;
-  const target = await findTarget(libraries, device);
+async function resolveRequest(request: EngineRequest, how: ObtainOptions): Promise<ResolvedRequest> {
+  const { model, verifyHash, tensorrt, log } = request;
+  const options = buildOptionsOfRequest(request);
+  const target = await findTarget(tensorrt ?? {}, deviceOfRequest(request));
+  const precision = precisionOfRequest(request);
   const source = await chooseOnnx(model, { precision, verifyHash, major: majorOf(target) }, log);
   let key: EngineKey;
   try {
@@ -106,25 +103,25 @@ async function specify(request: EngineRequest): Promise<Order> {
   } catch (cause) {
     throw new TFTError('ERR_TFT_OPTION', `a plugin cannot be read: ${(cause as Error).message}`, { cause });
   }
-  return { ...request, target, source, key, name: entryName(key) };
+  return { ...request, ...how, target, source, options, key, name: entryName(key) };
 }
 
-async function throughCache(order: Order, cache: EngineCache): Promise<ObtainedEngine> {
-  const { key, log } = order;
-  const cached = order.rebuild ? undefined : await readable(order, () => cache.find(key));
+async function throughCache(request: ResolvedRequest, cache: EngineCache): Promise<ObtainedEngine> {
+  const { key, log } = request;
+  const cached = request.rebuild ? undefined : await readable(request, () => cache.find(key));
   if (cached && 'path' in cached) return kept(cached.path, 'cache', cached.record);
   if (cached)
-    log({ level: 'warn', message: `the cached engine ${order.name} cannot be trusted: ${cached.damage}` });
+    log({ level: 'warn', message: `the cached engine ${request.name} cannot be trusted: ${cached.damage}` });
 
-  const lock = await waitForTurn(order, cache);
+  const lock = await waitForTurn(request, cache);
   if (lock && 'path' in lock) return kept(lock.path, 'cache', lock.record);
   try {
-    const built = await build(order, cache.folder);
+    const built = await build(request, cache.folder);
     try {
       if (lock === undefined) return await inMemory(built);
-      return await save(order, cache, built);
+      return await save(request, cache, built);
     } catch (error) {
-      if (order.mustKeep || !isOfCache(error)) throw error;
+      if (request.mustKeep || !isOfCache(error)) throw error;
       log({ level: 'warn', message: `${error.message}; the engine is built and runs, but is not kept` });
       return await inMemory(built);
     }
@@ -135,10 +132,10 @@ async function throughCache(order: Order, cache: EngineCache): Promise<ObtainedE
 
 /** The lock of the engine; the engine, when another has built it meanwhile; undefined when nothing can be kept. */
 async function waitForTurn(
-  order: Order,
+  request: ResolvedRequest,
   cache: EngineCache,
 ): Promise<BuildLock | { path: string; record: EngineRecord } | undefined> {
-  const { key, name, log, signal, onProgress } = order;
+  const { key, name, log, signal, onProgress } = request;
   let waiting: string | undefined;
   for (;;) {
     if (signal?.aborted) throw calledOff(signal);
@@ -146,14 +143,14 @@ async function waitForTurn(
     try {
       lock = await cache.tryLock(name);
     } catch (error) {
-      if (order.mustKeep || !isOfCache(error)) throw error;
+      if (request.mustKeep || !isOfCache(error)) throw error;
       log({ level: 'warn', message: `${error.message}; the engine is built all the same, but not kept` });
       return undefined;
     }
     if ('release' in lock) {
       // Whoever had the lock until now may have left the engine.
       const found =
-        order.rebuild && waiting === undefined ? undefined : await readable(order, () => cache.find(key));
+        request.rebuild && waiting === undefined ? undefined : await readable(request, () => cache.find(key));
       if (found && 'path' in found) {
         await lock.release();
         return found;
@@ -181,19 +178,24 @@ interface Built extends NativeBuild {
   readonly record: EngineRecord;
 }
 
-async function build(order: Order, folder?: string): Promise<Built> {
-  const { model, source, target, log, key } = order;
-  const timingCache = await timingCacheFor(order, folder);
+async function build(request: ResolvedRequest, folder?: string): Promise<Built> {
+  const { model, source, target, log, key } = request;
+  const timingCache = await timingCacheFor(request, folder);
   const how = source.stronglyTyped ? '' : ', where TensorRT sees fit';
   log({
     level: 'info',
     message: `building an engine in ${source.precision}${how} from ${source.path} by TensorRT ${target.tensorrt} for ${target.gpu}`,
   });
   const begin = performance.now();
-  const built = await buildPlan({ ...order, timingCache });
+  const built = await buildPlan({
+    ...request,
+    libraries: request.tensorrt ?? {},
+    device: deviceOfRequest(request),
+    timingCache,
+  });
   const buildSeconds = Math.round(performance.now() - begin) / 1000;
   log({ level: 'info', message: `built in ${buildSeconds.toFixed(1)} s, ${built.plan.length} bytes` });
-  if (order.timingCacheFile !== undefined) await writeTimings(order.timingCacheFile, built.timingCache);
+  if (request.timingCacheFile !== undefined) await writeTimings(request.timingCacheFile, built.timingCache);
   const sha256 = createHash('sha256').update(built.plan).digest('hex');
   const record: EngineRecord = {
     key,
@@ -208,8 +210,11 @@ async function build(order: Order, folder?: string): Promise<Built> {
   return { ...built, record };
 }
 
-async function timingCacheFor(order: Order, folder: string | undefined): Promise<Uint8Array | undefined> {
-  const { timingCacheFile, target } = order;
+async function timingCacheFor(
+  request: ResolvedRequest,
+  folder: string | undefined,
+): Promise<Uint8Array | undefined> {
+  const { timingCacheFile, target } = request;
   if (timingCacheFile === undefined)
     return folder === undefined ? undefined : readTimingCache(folder, target);
   try {
@@ -230,8 +235,8 @@ async function writeTimings(path: string, timings: Uint8Array): Promise<void> {
   }
 }
 
-async function save(order: Order, cache: EngineCache, built: Built): Promise<ObtainedEngine> {
-  const { onProgress, log, target } = order;
+async function save(request: ResolvedRequest, cache: EngineCache, built: Built): Promise<ObtainedEngine> {
+  const { onProgress, log, target } = request;
   if (onProgress) unhindered(() => onProgress({ stage: 'saving', phase: cache.folder, share: 1 }));
   const { path, record } = await cache.publish(built.record, built.plan);
   try {
@@ -252,12 +257,12 @@ async function inMemory({ plan, record }: Built): Promise<ObtainedEngine> {
 }
 
 /** A cache that cannot be read holds nothing, unless it must keep what is built. */
-async function readable<T>(order: Order, read: () => Promise<T>): Promise<T | undefined> {
+async function readable<T>(request: ResolvedRequest, read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();
   } catch (error) {
-    if (order.mustKeep || !isOfCache(error)) throw error;
-    order.log({ level: 'warn', message: error.message });
+    if (request.mustKeep || !isOfCache(error)) throw error;
+    request.log({ level: 'warn', message: error.message });
     return undefined;
   }
 }

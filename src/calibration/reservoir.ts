@@ -5,15 +5,8 @@
 // place (algorithm R in J. S. Vitter, Random sampling with a reservoir, 1985).
 
 import { TFTError } from '../contract/errors.js';
-import type { ForecastInputs } from '../contract/inputs.js';
-import type { ModelDescription } from '../contract/model.js';
-import { sliceInputs } from '../history/history.js';
-
-/** What a reservoir depends on of a model. */
-export type SampledModel = Pick<
-  ModelDescription,
-  'encoderLength' | 'horizon' | 'metrics' | 'categories' | 'known' | 'stepMinutes'
->;
+import { type ForecastInputs, inputsOf, sliceInputs, valuesOf } from '../contract/inputs.js';
+import { emptyValues, inputTensors, type SizedModel, type TensorSpec } from '../contract/tensors.js';
 
 export interface ReservoirOptions {
   /** The most windows that are kept; 512. */
@@ -24,20 +17,20 @@ export interface ReservoirOptions {
 
 const WINDOWS = 512;
 const MOST_WINDOWS = 65_536;
-const INPUTS = ['encoderCont', 'encoderCat', 'decoderCont', 'decoderCat'] as const;
 
 /** Takes windows as they come, and keeps a sample of them. Nothing in it says which server or time one is of. */
 export class CalibrationReservoir {
   readonly capacity: number;
   readonly seed: number;
-  readonly #model: SampledModel;
+  readonly #model: SizedModel;
+  readonly #tensors: readonly TensorSpec[];
   readonly #random: () => number;
   /** Grows until the reservoir is full. */
   readonly #kept: ForecastInputs[] = [];
   #seen = 0;
 
   /** @throws TFTError ERR_TFT_OPTION. */
-  constructor(model: SampledModel, { windows = WINDOWS, seed = 1 }: ReservoirOptions = {}) {
+  constructor(model: SizedModel, { windows = WINDOWS, seed = 1 }: ReservoirOptions = {}) {
     if (!Number.isInteger(windows) || windows < 1 || windows > MOST_WINDOWS) {
       throw new TFTError('ERR_TFT_OPTION', `windows must be 1 to ${MOST_WINDOWS}, not ${String(windows)}`);
     }
@@ -47,6 +40,7 @@ export class CalibrationReservoir {
     this.capacity = windows;
     this.seed = seed;
     this.#model = model;
+    this.#tensors = inputTensors(model);
     this.#random = randomFrom(seed);
   }
 
@@ -62,8 +56,8 @@ export class CalibrationReservoir {
 
   /** Takes each server of a batch as a window; what is kept is copied. Inputs are as `predict` accepts them. */
   offer(inputs: ForecastInputs): void {
-    const size = this.#model.encoderLength * this.#model.metrics.length;
-    const batch = inputs.encoderCont.length / size;
+    const [first] = this.#tensors as [TensorSpec];
+    const batch = valuesOf(inputs, first).length / first.size;
     for (let server = 0; server < batch; server++) {
       this.offerLazily(() => sliceInputs(inputs, this.#model, server, server + 1));
     }
@@ -74,38 +68,24 @@ export class CalibrationReservoir {
     this.#seen++;
     const place =
       this.#kept.length < this.capacity ? this.#kept.length : Math.floor(this.#random() * this.#seen);
-    if (place < this.capacity) this.#kept[place] = copyOf(make());
+    if (place < this.capacity) this.#kept[place] = this.#copy(make());
   }
 
   /** All windows kept, in one batch. */
   packed(): ForecastInputs {
-    const pack = <T extends Float32Array | Int32Array>(
-      name: (typeof INPUTS)[number],
-      empty: (length: number) => T,
-    ): T => {
-      const width = this.#kept[0]?.[name].length ?? 0;
-      const array = empty(width * this.#kept.length);
-      for (const [index, inputs] of this.#kept.entries()) array.set(inputs[name], index * width);
-      return array;
-    };
-    const floats = (length: number) => new Float32Array(length);
-    const integers = (length: number) => new Int32Array(length);
-    return {
-      encoderCont: pack('encoderCont', floats),
-      encoderCat: pack('encoderCat', integers),
-      decoderCont: pack('decoderCont', floats),
-      decoderCat: pack('decoderCat', integers),
-    };
+    return inputsOf(
+      this.#tensors.map((tensor) => {
+        const values = emptyValues(tensor, this.#kept.length);
+        for (const [at, inputs] of this.#kept.entries())
+          values.set(valuesOf(inputs, tensor), at * tensor.size);
+        return [tensor, values];
+      }),
+    );
   }
-}
 
-function copyOf({ encoderCont, encoderCat, decoderCont, decoderCat }: ForecastInputs): ForecastInputs {
-  return {
-    encoderCont: encoderCont.slice(),
-    encoderCat: encoderCat.slice(),
-    decoderCont: decoderCont.slice(),
-    decoderCat: decoderCat.slice(),
-  };
+  #copy(inputs: ForecastInputs): ForecastInputs {
+    return inputsOf(this.#tensors.map((tensor) => [tensor, valuesOf(inputs, tensor).slice()]));
+  }
 }
 
 /** Numbers from 0 up to 1, 53 bits each, from splitmix64 (S. Vigna's public-domain generator). */

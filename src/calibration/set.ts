@@ -6,17 +6,12 @@ import { endianness } from 'node:os';
 import { join } from 'node:path';
 import { writeDurably } from '../contract/durable-file.js';
 import { TFTError } from '../contract/errors.js';
+import { valuesOf } from '../contract/inputs.js';
 import type { ModelDescription } from '../contract/model.js';
+import { inputTensors, type SizedModel, type TensorSpec, type Values } from '../contract/tensors.js';
 import type { CalibrationReservoir } from './reservoir.js';
 
 const DESCRIPTION = 'calibration.json';
-const NAMES = {
-  encoder_cont: 'encoderCont',
-  encoder_cat: 'encoderCat',
-  decoder_cont: 'decoderCont',
-  decoder_cat: 'decoderCat',
-} as const;
-
 /**
  * Writes a reservoir's windows to a folder, which is made; a calibration set that is there is replaced.
  *
@@ -26,21 +21,22 @@ const NAMES = {
 export async function writeCalibrationSet(
   folder: string,
   reservoir: CalibrationReservoir,
-  model: Pick<ModelDescription, 'name' | 'inputs'>,
+  model: SizedModel & Pick<ModelDescription, 'name' | 'inputs'>,
 ): Promise<void> {
   if (reservoir.windows === 0) {
     throw new TFTError('ERR_TFT_HISTORY_EMPTY', 'there is no complete window to make a calibration set of');
   }
-  await makeRoom(folder);
+  const tensors = inputTensors(model);
+  await makeRoom(folder, tensors.map(fileOf));
   const packed = reservoir.packed();
   const files: Record<string, { path: string; bytes: number; sha256: string }> = {};
   try {
     await rm(join(folder, DESCRIPTION), { force: true });
-    for (const [tensor, name] of Object.entries(NAMES)) {
-      const content = littleEndian(packed[name]);
-      const path = `${tensor}.bin`;
+    for (const tensor of tensors) {
+      const content = littleEndian(valuesOf(packed, tensor));
+      const path = fileOf(tensor);
       await writeDurably(join(folder, path), content);
-      files[tensor] = {
+      files[tensor.name] = {
         path,
         bytes: content.length,
         sha256: createHash('sha256').update(content).digest('hex'),
@@ -62,7 +58,8 @@ export async function writeCalibrationSet(
   }
 }
 
-async function makeRoom(folder: string): Promise<void> {
+/** @param ours the files of a calibration set beside its description. */
+async function makeRoom(folder: string, ours: readonly string[]): Promise<void> {
   let names: string[];
   try {
     await mkdir(folder, { recursive: true });
@@ -71,7 +68,6 @@ async function makeRoom(folder: string): Promise<void> {
     throw cannotWrite(folder, cause);
   }
   if (names.length === 0 || names.includes(DESCRIPTION)) return;
-  const ours = Object.keys(NAMES).map((tensor) => `${tensor}.bin`);
   const foreign = names.find((name) => !ours.includes(name) && !name.startsWith('.tft-'));
   if (foreign === undefined) return;
   throw new TFTError(
@@ -80,7 +76,11 @@ async function makeRoom(folder: string): Promise<void> {
   );
 }
 
-function littleEndian(array: Float32Array | Int32Array): Buffer {
+function fileOf({ name }: TensorSpec): string {
+  return `${name}.bin`;
+}
+
+function littleEndian(array: Values): Buffer {
   const content = Buffer.from(array.buffer, array.byteOffset, array.byteLength);
   return endianness() === 'LE' ? content : Buffer.from(content).swap32();
 }

@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { findOnnxRuntime } from '../backends/onnxruntime/library.js';
 import { engineFolder } from '../builder/cache-folder.js';
 import { listCache } from '../builder/cache-upkeep.js';
+import { emptyInputs } from '../contract/inputs.js';
 import { BACKENDS } from '../contract/names.js';
 import { type BackendName, loadModel, type ModelDescription, TFTEngine, TFTError } from '../index.js';
 import type { LibraryReport } from '../native/addon.js';
@@ -100,13 +101,7 @@ async function tryBackend(
   try {
     // What takes minutes to build is not for looking whether it runs.
     await using engine = await TFTEngine.load(bundle, { backend, build: false });
-    const { encoderLength, horizon, metrics, categories, known } = model;
-    const inputs = {
-      encoderCont: new Float32Array(encoderLength * metrics.length),
-      encoderCat: new Int32Array(encoderLength * categories.length),
-      decoderCont: new Float32Array(horizon * known.length),
-      decoderCat: new Int32Array(horizon * categories.length),
-    };
+    const inputs = emptyInputs(model, 1);
     await engine.predict(inputs);
     const begin = performance.now();
     await engine.predict(inputs);

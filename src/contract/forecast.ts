@@ -1,6 +1,15 @@
 // The result of a prediction: quantiles for every server and step, in the target's raw units.
 import { TFTError } from './errors.js';
 
+const NONE = Object.freeze({});
+
+/** An output beside the predictions, row-major. */
+export interface FurtherOutput {
+  readonly data: Float32Array | Int32Array;
+  /** `[batch, steps, channels]`. */
+  readonly shape: readonly [number, number, number];
+}
+
 /**
  * The forecast of a batch of servers.
  *
@@ -13,11 +22,19 @@ export class Forecast {
   readonly shape: readonly [number, number, number];
   /** The quantiles of the last axis, increasing. */
   readonly quantiles: readonly number[];
+  /** What the model gives beside the predictions, by the names in its model.json; the default model has none. */
+  readonly outputs: Readonly<Record<string, FurtherOutput>>;
 
-  constructor(data: Float32Array, shape: readonly [number, number, number], quantiles: readonly number[]) {
+  constructor(
+    data: Float32Array,
+    shape: readonly [number, number, number],
+    quantiles: readonly number[],
+    outputs: Readonly<Record<string, FurtherOutput>> = NONE,
+  ) {
     this.data = data;
     this.shape = shape;
     this.quantiles = quantiles;
+    this.outputs = outputs;
   }
 
   /**

@@ -2,15 +2,26 @@
 //
 // The check runs on the copy: what a caller's SharedArrayBuffer holds may change at any moment, and what was
 // checked must be what runs. The scans below have no branch for each value; only when one fails does a second,
-// slow scan look for the first offender.
-
-import { type ServerSizes, type Slab, serverSizes } from '../batching/slab.js';
-import { TFTError, type TFTErrorCode } from './errors.js';
+// slow scan look for the first value that is wrong.
+import type { TFTError, TFTErrorCode } from './errors.js';
+import { asInJavaScript, inputError, type Spelling } from './input-error.js';
 import type { Category, ModelDescription } from './model.js';
+import { INPUTS, type InputKey } from './names.js';
+import {
+  emptyValues,
+  inputTensors,
+  type ModelTensors,
+  modelTensors,
+  type SizedModel,
+  type TensorSpec,
+  type Values,
+  viewValues,
+} from './tensors.js';
 import { typeName, viewBuffer, viewLength, viewOffset } from './typed-array.js';
 
 /**
- * The inputs of a prediction for B servers, each array row-major, raw values.
+ * The inputs of a prediction for B series, each array row-major, raw values. A model whose model.json lists further
+ * inputs takes each of them as a property too, named in camel case.
  *
  * Subarrays and views of a SharedArrayBuffer are accepted. The arrays are copied before the call returns.
  */
@@ -26,32 +37,86 @@ export interface ForecastInputs {
 }
 
 /** A request whose arrays have the right types and lengths, read once from what the caller gave. */
-export interface AcceptedInputs extends Readonly<ForecastInputs> {
-  /** The number of servers. */
+export interface AcceptedInputs {
+  /** The number of series. */
   readonly batch: number;
+  /** In the order of the model's inputs. */
+  readonly arrays: readonly Values[];
 }
 
-/** The four inputs in the order in which they are checked. */
-const INPUTS = ['encoderCont', 'encoderCat', 'decoderCont', 'decoderCat'] as const;
-type InputName = (typeof INPUTS)[number];
-const TYPES = {
-  encoderCont: 'Float32Array',
-  encoderCat: 'Int32Array',
-  decoderCont: 'Float32Array',
-  decoderCat: 'Int32Array',
-} as const;
+/** Where inputs are copied to. */
+export interface InputMemory {
+  /** In the order of the model's inputs. */
+  readonly inputs: readonly Values[];
+}
+
+/** What is asked of the values of one input. */
+interface Rule {
+  readonly tensor: TensorSpec;
+  /** The largest code of each channel; undefined where there is no vocabulary. */
+  readonly largestCodes: Int32Array | undefined;
+  /** The channels' names, for messages. */
+  readonly channels: readonly string[];
+}
+
+/** Inputs of zeros: a forecast of them shows that a model runs, and how fast. */
+export function emptyInputs(model: SizedModel, batch: number): ForecastInputs {
+  return inputsOf(inputTensors(model).map((tensor) => [tensor, emptyValues(tensor, batch)]));
+}
+
+/** The inputs of the series `from` up to but not including `to`, as views of the same memory. */
+export function sliceInputs(
+  inputs: ForecastInputs,
+  model: SizedModel,
+  from: number,
+  to: number,
+): ForecastInputs {
+  return inputsOf(
+    inputTensors(model).map((tensor) => [
+      tensor,
+      valuesOf(inputs, tensor).subarray(from * tensor.size, to * tensor.size),
+    ]),
+  );
+}
+
+/** The array of one input. */
+export function valuesOf(inputs: ForecastInputs, { key }: Pick<TensorSpec, 'key'>): Values {
+  return inputs[key as InputKey];
+}
+
+/** Inputs from an array for each tensor. */
+export function inputsOf(arrays: Iterable<readonly [TensorSpec, Values]>): ForecastInputs {
+  const inputs: Record<string, Values> = {};
+  for (const [{ key }, values] of arrays) inputs[key] = values;
+  return inputs as unknown as ForecastInputs;
+}
 
 /** Checks and copies requests as one model demands. */
 export class Contract {
-  readonly sizes: ServerSizes;
-  readonly #model: ModelDescription;
-  /** The largest code of each category channel. */
-  readonly #largestCodes: Int32Array;
+  readonly tensors: ModelTensors;
+  readonly #rules: readonly Rule[];
 
   constructor(model: ModelDescription) {
-    this.#model = model;
-    this.sizes = serverSizes(model);
-    this.#largestCodes = Int32Array.from(model.categories, largestCode);
+    this.tensors = modelTensors(model);
+    const codes = Int32Array.from(model.categories, largestCode);
+    const names: Partial<Record<(typeof INPUTS)[number]['channels'], readonly string[]>> = {
+      metrics: model.metrics.map(({ name }) => name),
+      categories: model.categories.map(({ name }) => name),
+      known: model.known,
+    };
+    this.#rules = this.tensors.inputs.map((tensor, index) => {
+      const common = INPUTS[index];
+      return {
+        tensor,
+        largestCodes: common?.channels === 'categories' ? codes : undefined,
+        channels: (common && names[common.channels]) ?? [],
+      };
+    });
+  }
+
+  /** The predicted values of one series. */
+  get width(): number {
+    return (this.tensors.outputs[0] as TensorSpec).size;
   }
 
   /**
@@ -60,188 +125,166 @@ export class Contract {
    * @throws TFTError ERR_TFT_INPUT_TYPE, ERR_TFT_INPUT_LENGTH, ERR_TFT_INPUT_BATCH or ERR_TFT_INPUT_EMPTY.
    */
   accept(inputs: ForecastInputs): AcceptedInputs {
+    const { inputs: tensors } = this.tensors;
     if (typeof inputs !== 'object' || inputs === null) {
+      const found = typeName(inputs);
       throw refusal(
         'ERR_TFT_INPUT_TYPE',
-        'the inputs',
-        typeName(inputs),
-        `an object of ${INPUTS.join(', ')}`,
-      );
-    }
-    const { encoderCont, encoderCat, decoderCont, decoderCat } = inputs;
-    const batch = this.#serversIn('encoderCont', encoderCont);
-    const others = [
-      this.#serversIn('encoderCat', encoderCat),
-      this.#serversIn('decoderCont', decoderCont),
-      this.#serversIn('decoderCat', decoderCat),
-    ] as const;
-    if (others[0] !== batch || others[1] !== batch || others[2] !== batch) {
-      throw new TFTError(
-        'ERR_TFT_INPUT_BATCH',
-        `the tensors hold different numbers of servers: encoderCont ${batch}, encoderCat ${others[0]}, ` +
-          `decoderCont ${others[1]}, decoderCat ${others[2]}; all four must hold the same`,
-        {
-          details: {
-            found: {
-              encoderCont: batch,
-              encoderCat: others[0],
-              decoderCont: others[1],
-              decoderCat: others[2],
-            },
-          },
+        () => 'the inputs',
+        found,
+        (spell) => {
+          return `an object of ${tensors.map(({ key }) => spell(key)).join(', ')}`;
         },
       );
     }
-    if (batch === 0) {
-      throw new TFTError('ERR_TFT_INPUT_EMPTY', 'the batch is empty; at least one server is expected');
+    const arrays: Values[] = [];
+    let batch = 0;
+    let differ = false;
+    for (let index = 0; index < tensors.length; index++) {
+      const tensor = tensors[index] as TensorSpec;
+      // Read once: a getter may give another array the next time.
+      const value: unknown = valuesOf(inputs, tensor);
+      const series = seriesIn(tensor, value);
+      if (index === 0) batch = series;
+      else if (series !== batch) differ = true;
+      arrays.push(value as Values);
     }
-    return { encoderCont, encoderCat, decoderCont, decoderCat, batch };
+    if (differ) throw differentBatches(tensors, arrays);
+    if (batch === 0) {
+      throw inputError('ERR_TFT_INPUT_EMPTY', () => 'the batch is empty; at least one series is expected');
+    }
+    return { batch, arrays };
   }
 
   /**
-   * Copies `count` servers of a request, from server `from` on, into a slab from `slot` on, and checks them.
+   * Copies `count` series of a request, from series `from` on, into a slab from `slot` on, and checks them.
    * The request must have been accepted in the same turn of the event loop.
    *
    * @throws TFTError ERR_TFT_INPUT_VALUE or ERR_TFT_INPUT_CATEGORY of the request's first value that is wrong, tensor by
    *   tensor; the slab's slots then hold rubbish.
    */
-  pack(inputs: AcceptedInputs, from: number, count: number, slab: Slab, slot: number): void {
-    const { encoderCont, encoderCat, decoderCont, decoderCat } = this.sizes;
-    const whole = count === inputs.batch;
-    slab.encoderCont.set(
-      whole ? inputs.encoderCont : floats(inputs.encoderCont, from * encoderCont, count * encoderCont),
-      slot * encoderCont,
-    );
-    slab.encoderCat.set(
-      whole ? inputs.encoderCat : integers(inputs.encoderCat, from * encoderCat, count * encoderCat),
-      slot * encoderCat,
-    );
-    slab.decoderCont.set(
-      whole ? inputs.decoderCont : floats(inputs.decoderCont, from * decoderCont, count * decoderCont),
-      slot * decoderCont,
-    );
-    slab.decoderCat.set(
-      whole ? inputs.decoderCat : integers(inputs.decoderCat, from * decoderCat, count * decoderCat),
-      slot * decoderCat,
-    );
-    const end = slot + count;
-    const valid =
-      allFinite(slab.encoderCont, slot * encoderCont, end * encoderCont) &&
-      allFinite(slab.decoderCont, slot * decoderCont, end * decoderCont) &&
-      allKnown(slab.encoderCat, slot * encoderCat, end * encoderCat, this.#largestCodes) &&
-      allKnown(slab.decoderCat, slot * decoderCat, end * decoderCat, this.#largestCodes);
+  pack(
+    { batch, arrays }: AcceptedInputs,
+    from: number,
+    count: number,
+    slab: InputMemory,
+    slot: number,
+  ): void {
+    const rules = this.#rules;
+    const whole = count === batch;
+    for (let index = 0; index < rules.length; index++) {
+      const { tensor } = rules[index] as Rule;
+      const array = arrays[index] as Values;
+      const copied = whole ? array : partOf(tensor, array, from * tensor.size, count * tensor.size);
+      (slab.inputs[index] as Values).set(copied, slot * tensor.size);
+    }
+    let valid = true;
+    for (let index = 0; valid && index < rules.length; index++) {
+      const { tensor, largestCodes } = rules[index] as Rule;
+      const start = slot * tensor.size;
+      const end = start + count * tensor.size;
+      const values = slab.inputs[index] as Values;
+      if (tensor.type === 'float32') valid = allFinite(values as Float32Array, start, end);
+      else if (largestCodes) valid = allKnown(values as Int32Array, start, end, largestCodes);
+    }
     if (valid) return;
     // The first of the whole request, whatever part of it this is.
-    const copied = Object.fromEntries(
-      INPUTS.map((name) => [
-        name,
-        slab[name].subarray(slot * this.sizes[name], (slot + count) * this.sizes[name]),
-      ]),
-    ) as unknown as ForecastInputs;
-    const offender =
-      this.#firstOffender(inputs, 0) ??
+    const copied = rules.map(({ tensor: { size } }, index) =>
+      (slab.inputs[index] as Values).subarray(slot * size, (slot + count) * size),
+    );
+    throw (
+      this.#firstInvalid(arrays, 0) ??
       // Shared memory that another thread has changed since it was copied.
-      this.#firstOffender(copied, from);
-    throw offender ?? new Error('a fast scan failed where the slow one finds nothing: a bug of tft-tensorrt');
+      this.#firstInvalid(copied, from) ??
+      new Error('a fast scan failed where the slow one finds nothing: a bug of tft-tensorrt')
+    );
   }
 
   /**
    * The error for a value that a backend's own check found.
    *
-   * @param input which of the four inputs.
+   * @param input which of the model's inputs.
    * @param index of the element in that array.
    */
-  offence(input: number, index: number, found: number): TFTError {
-    const name = INPUTS[input] as InputName;
-    const [, channels] = this.#shape(name);
-    const channel = index % channels;
-    const category = name.endsWith('Cat') ? this.#model.categories[channel] : undefined;
-    return this.#offence(name, index, channel, found, category);
+  invalidValue(input: number, index: number, found: number): TFTError {
+    return invalidValueError(this.#rules[input] as Rule, index, found);
   }
 
-  #serversIn(name: InputName, value: unknown): number {
-    const found = typeName(value);
-    if (found !== TYPES[name])
-      throw refusal('ERR_TFT_INPUT_TYPE', name, found, TYPES[name], { tensor: name });
-    const length = viewLength(value as Float32Array | Int32Array);
-    const servers = length / this.sizes[name];
-    if (!Number.isInteger(servers)) {
-      const [steps, channels] = this.#shape(name);
-      throw refusal(
-        'ERR_TFT_INPUT_LENGTH',
-        name,
-        `length ${length}`,
-        `a multiple of ${this.sizes[name]} (${steps} steps × ${channels} values for each server)`,
-        { tensor: name },
-      );
-    }
-    if (length === 0 && isDetached(viewBuffer(value as Float32Array | Int32Array))) {
-      throw refusal(
-        'ERR_TFT_INPUT_LENGTH',
-        name,
-        'a detached ArrayBuffer, transferred or resized away',
-        'an array that still has its memory',
-        { tensor: name },
-      );
-    }
-    return servers;
-  }
-
-  #shape(name: InputName): [steps: number, channels: number] {
-    const { encoderLength, horizon, metrics, categories, known } = this.#model;
-    const steps = name.startsWith('encoder') ? encoderLength : horizon;
-    if (name === 'encoderCont') return [steps, metrics.length];
-    return [steps, name === 'decoderCont' ? known.length : categories.length];
-  }
-
-  /** The slow scan: which value made the fast one fail. The arrays begin with the request's server `from`. */
-  #firstOffender(arrays: ForecastInputs, from: number): TFTError | undefined {
-    for (const name of INPUTS) {
-      const [, channels] = this.#shape(name);
-      const values = arrays[name];
+  /** The slow scan: which value made the fast one fail. The arrays begin with the request's series `from`. */
+  #firstInvalid(arrays: readonly Values[], from: number): TFTError | undefined {
+    for (const [input, rule] of this.#rules.entries()) {
+      const { tensor, largestCodes } = rule;
+      const values = arrays[input] as Values;
       for (let offset = 0; offset < values.length; offset++) {
         const value = values[offset] as number;
-        const channel = offset % channels;
-        const category = name.endsWith('Cat') ? this.#model.categories[channel] : undefined;
-        const good = category ? value >= 0 && value <= largestCode(category) : Number.isFinite(value);
-        if (!good) {
-          return this.#offence(name, from * this.sizes[name] + offset, channel, value, category);
-        }
+        const largest = largestCodes?.[offset % tensor.channels];
+        const valid = largest === undefined ? Number.isFinite(value) : value >= 0 && value <= largest;
+        if (!valid) return invalidValueError(rule, from * tensor.size + offset, value);
       }
     }
     return undefined;
   }
+}
 
-  #offence(
-    name: InputName,
-    index: number,
-    channel: number,
-    value: number,
-    category: Category | undefined,
-  ): TFTError {
-    const size = this.sizes[name];
-    const [, channels] = this.#shape(name);
-    const server = Math.floor(index / size);
-    const step = Math.floor((index % size) / channels);
-    const series = name === 'encoderCont' ? this.#model.metrics[channel]?.name : this.#model.known[channel];
-    const what = category ? `category '${category.name}'` : `'${series}'`;
-    const expected = category ? `a code from 0 to ${largestCode(category)}` : 'a finite number';
-    return new TFTError(
-      category ? 'ERR_TFT_INPUT_CATEGORY' : 'ERR_TFT_INPUT_VALUE',
-      `${name}[${index}] (server ${server}, step ${step}, ${what}) is ${value}; ${expected} is expected`,
-      {
-        details: {
-          tensor: name,
-          index,
-          server,
-          step,
-          channel: category?.name ?? series,
-          found: value,
-          expected,
-        },
-      },
+function seriesIn(tensor: TensorSpec, value: unknown): number {
+  const { key, type, size, steps, channels } = tensor;
+  const found = typeName(value);
+  const expected = type === 'float32' ? 'Float32Array' : 'Int32Array';
+  if (found !== expected) throw refusal('ERR_TFT_INPUT_TYPE', (spell) => spell(key), found, expected, key);
+  const length = viewLength(value);
+  const series = length / size;
+  if (!Number.isInteger(series)) {
+    throw refusal(
+      'ERR_TFT_INPUT_LENGTH',
+      (spell) => spell(key),
+      `length ${length}`,
+      `a multiple of ${size} (${steps} steps × ${channels} values for each series)`,
+      key,
     );
   }
+  if (length === 0 && isDetached(viewBuffer(value))) {
+    throw refusal(
+      'ERR_TFT_INPUT_LENGTH',
+      (spell) => spell(key),
+      'a detached ArrayBuffer, transferred or resized away',
+      'an array that still has its memory',
+      key,
+    );
+  }
+  return series;
+}
+
+function differentBatches(tensors: readonly TensorSpec[], arrays: readonly Values[]): TFTError {
+  const found = tensors.map(({ key, size }, index) => [key, viewLength(arrays[index]) / size] as const);
+  return inputError(
+    'ERR_TFT_INPUT_BATCH',
+    (spell) =>
+      `the tensors hold different numbers of series: ${found.map(([key, series]) => `${spell(key)} ${series}`).join(', ')}; ` +
+      'all must hold the same',
+    { found: Object.fromEntries(found) },
+  );
+}
+
+function invalidValueError({ tensor, largestCodes, channels }: Rule, index: number, found: number): TFTError {
+  const { key, size } = tensor;
+  const server = Math.floor(index / size);
+  const step = Math.floor((index % size) / tensor.channels);
+  const at = index % tensor.channels;
+  const channel = channels[at];
+  const largest = largestCodes?.[at];
+  const of =
+    channel === undefined
+      ? `channel ${at}`
+      : largest === undefined
+        ? `'${channel}'`
+        : `category '${channel}'`;
+  const expected = largest === undefined ? 'a finite number' : `a code from 0 to ${largest}`;
+  return inputError(
+    largest === undefined ? 'ERR_TFT_INPUT_VALUE' : 'ERR_TFT_INPUT_CATEGORY',
+    (spell) =>
+      `${spell(key)}[${index}] (series ${server}, step ${step}, ${of}) is ${found}; ${expected} is expected`,
+    { tensor: key, index, server, step, channel, found, expected },
+  );
 }
 
 /**
@@ -296,16 +339,13 @@ function largestCode(category: Category): number {
 
 const LARGEST_INT32 = 2 ** 31 - 1;
 
-function floats(array: Float32Array, start: number, length: number): Float32Array {
-  return new Float32Array(
+function partOf(tensor: TensorSpec, array: Values, start: number, length: number): Values {
+  return viewValues(
+    tensor,
     viewBuffer(array),
     viewOffset(array) + start * Float32Array.BYTES_PER_ELEMENT,
     length,
   );
-}
-
-function integers(array: Int32Array, start: number, length: number): Int32Array {
-  return new Int32Array(viewBuffer(array), viewOffset(array) + start * Int32Array.BYTES_PER_ELEMENT, length);
 }
 
 function isDetached(buffer: ArrayBufferLike): boolean {
@@ -319,12 +359,15 @@ function isDetached(buffer: ArrayBufferLike): boolean {
 
 function refusal(
   code: TFTErrorCode,
-  what: string,
+  what: (spell: Spelling) => string,
   found: string,
-  expected: string,
-  details: Record<string, unknown> = {},
+  expected: string | ((spell: Spelling) => string),
+  tensor?: string,
 ): TFTError {
-  return new TFTError(code, `${what}: found ${found}, expected ${expected}`, {
-    details: { ...details, found, expected },
+  const write = typeof expected === 'string' ? () => expected : expected;
+  return inputError(code, (spell) => `${what(spell)}: found ${found}, expected ${write(spell)}`, {
+    ...(tensor === undefined ? {} : { tensor }),
+    found,
+    expected: write(asInJavaScript),
   });
 }

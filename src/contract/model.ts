@@ -3,14 +3,13 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { basename, isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { describeIssues, TFTError } from './errors.js';
+import { locate } from './locate.js';
 import {
-  fileKind,
   INPUTS,
   type InputName,
-  isPlan,
   KNOWN_FEATURES,
   MODEL_FILE,
   PREDICTIONS,
@@ -18,7 +17,6 @@ import {
   type TensorType,
   VARIANT_PRECISIONS,
 } from './names.js';
-import { typeName } from './typed-array.js';
 
 const name = z.string().min(1);
 const positive = z.int().positive();
@@ -69,10 +67,7 @@ const samplesSchema = z.object({
   tolerance: z.number().positive(),
   source: z.string(),
   monthTurn: z.array(z.int().nonnegative()).optional(),
-  files: z.object({
-    ...inputFiles,
-    expected: fileSchema,
-  }),
+  files: z.object({ ...inputFiles, expected: fileSchema }).catchall(fileSchema),
 });
 
 /** A graph of the same model in another precision: strongly typed, with the same inputs and output. */
@@ -162,10 +157,9 @@ const modelSchema = z
         );
       }
     }
-    if (model.inputs.length !== INPUTS.length) {
-      refuse(['inputs'], `${INPUTS.length} tensors are expected, not ${model.inputs.length}`);
+    for (const side of ['inputs', 'outputs'] as const) {
+      if (!namesDiffer(model[side])) refuse([side], 'two have the same name');
     }
-    if (model.outputs.length !== 1) refuse(['outputs'], `1 tensor is expected, not ${model.outputs.length}`);
   });
 
 function namesDiffer(items: readonly { name: string }[]): boolean {
@@ -208,27 +202,13 @@ export interface LoadModelOptions {
  * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID or ERR_TFT_MODEL_HASH.
  */
 export async function loadModel(path: string, options: LoadModelOptions = {}): Promise<ModelDescription> {
-  if (typeof path !== 'string') {
-    throw new TFTError('ERR_TFT_OPTION', `path: found ${typeName(path)}, expected a string`);
-  }
-  const given = resolve(path);
-  const isFolder = (await statOrRefuse(given, path)).isDirectory();
-  const isDescription = basename(given) === MODEL_FILE;
-  const isOnnx = fileKind(given) === 'onnx';
-  if (!isFolder && !isDescription && !isOnnx && !isPlan(given)) {
-    throw new TFTError(
-      'ERR_TFT_MODEL_INVALID',
-      `${path} is neither a bundle's folder nor an ONNX file nor a TensorRT plan`,
-    );
-  }
-  const directory = isFolder ? given : dirname(given);
-  const described = parseModel(
-    await readDescription(join(directory, MODEL_FILE)),
-    join(directory, MODEL_FILE),
-  );
-  const onnxPath = isOnnx && !isFolder ? given : join(directory, described.files.onnx.path);
+  const located = locate(path);
+  const { directory } = located;
+  const description = join(directory, MODEL_FILE);
+  const described = parseModel(await readDescription(description), description);
+  const onnxPath = located.kind === 'onnx' ? located.path : join(directory, described.files.onnx.path);
   const model: ModelDescription = deepFreeze({ ...described, directory, onnxPath });
-  if (!isFolder && isPlan(given)) return model;
+  if (located.kind === 'plan') return model;
   const file = bundleFiles(model).find((entry) => join(directory, entry.path) === onnxPath);
   await statOrRefuse(onnxPath, onnxPath);
   if (options.verifyHash ?? true) {

@@ -26,6 +26,7 @@ export const INPUTS = [
     type: 'float32',
     steps: 'encoderLength',
     channels: 'metrics',
+    meaning: 'the metrics of the past, raw units, the oldest step first',
   },
   {
     key: 'encoderCat',
@@ -33,9 +34,24 @@ export const INPUTS = [
     type: 'int32',
     steps: 'encoderLength',
     channels: 'categories',
+    meaning: 'codes of the categories in the past',
   },
-  { key: 'decoderCont', name: 'decoder_cont', type: 'float32', steps: 'horizon', channels: 'known' },
-  { key: 'decoderCat', name: 'decoder_cat', type: 'int32', steps: 'horizon', channels: 'categories' },
+  {
+    key: 'decoderCont',
+    name: 'decoder_cont',
+    type: 'float32',
+    steps: 'horizon',
+    channels: 'known',
+    meaning: 'the calendar of the future, in UTC',
+  },
+  {
+    key: 'decoderCat',
+    name: 'decoder_cat',
+    type: 'int32',
+    steps: 'horizon',
+    channels: 'categories',
+    meaning: 'codes of the categories in the future',
+  },
 ] as const;
 
 export type InputKey = (typeof INPUTS)[number]['key'];

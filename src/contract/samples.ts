@@ -1,7 +1,8 @@
 // The sample windows of a bundle and the output that they must give, as arrays.
 import { TFTError } from './errors.js';
-import type { ForecastInputs } from './inputs.js';
+import { type ForecastInputs, inputsOf } from './inputs.js';
 import { type BundleFile, type ModelDescription, readBundleFile } from './model.js';
+import { modelTensors, type TensorSpec, type Values, viewValues } from './tensors.js';
 
 export interface BundleSamples {
   readonly count: number;
@@ -18,38 +19,40 @@ export interface BundleSamples {
 
 /** @throws TFTError ERR_TFT_MODEL_INVALID when there are none or their sizes are wrong, ERR_TFT_MODEL_HASH. */
 export async function readSamples(model: ModelDescription): Promise<BundleSamples> {
-  const { samples, encoderLength, horizon } = model;
+  const { samples } = model;
   if (samples === undefined) {
     throw new TFTError('ERR_TFT_MODEL_INVALID', `the bundle ${model.directory} has no sample windows`);
   }
   const { count, spread, tolerance, files } = samples;
-  const read = async <T>(
-    file: BundleFile,
-    length: number,
-    Values: new (buffer: ArrayBuffer) => T,
-  ): Promise<T> => {
-    const bytes = await readBundleFile(model, file);
-    if (bytes.length !== count * length * 4) {
+  const read = async (file: BundleFile | undefined, tensor: TensorSpec): Promise<Values> => {
+    if (file === undefined) {
       throw new TFTError(
         'ERR_TFT_MODEL_INVALID',
-        `${file.path} has ${bytes.length} bytes, but ${count} samples need ${count * length * 4}`,
+        `the bundle ${model.directory} has no samples of ${tensor.name}`,
+      );
+    }
+    const bytes = await readBundleFile(model, file);
+    const length = count * tensor.size;
+    if (bytes.length !== length * 4) {
+      throw new TFTError(
+        'ERR_TFT_MODEL_INVALID',
+        `${file.path} has ${bytes.length} bytes, but ${count} samples need ${length * 4}`,
       );
     }
     // A copy: a Buffer may begin anywhere in its memory, a typed array needs multiples of four.
-    return new Values(new Uint8Array(bytes).buffer);
+    return viewValues(tensor, new Uint8Array(bytes).buffer, 0, length);
   };
-  const categories = model.categories.length;
+  const { inputs, outputs } = modelTensors(model);
+  const arrays: [TensorSpec, Values][] = [];
+  for (const tensor of inputs) {
+    arrays.push([tensor, await read((files as Record<string, BundleFile>)[tensor.name], tensor)]);
+  }
   return {
     count,
     spread,
     tolerance,
     monthTurn: new Set(samples.monthTurn ?? []),
-    inputs: {
-      encoderCont: await read(files.encoder_cont, encoderLength * model.metrics.length, Float32Array),
-      encoderCat: await read(files.encoder_cat, encoderLength * categories, Int32Array),
-      decoderCont: await read(files.decoder_cont, horizon * model.known.length, Float32Array),
-      decoderCat: await read(files.decoder_cat, horizon * categories, Int32Array),
-    },
-    expected: await read(files.expected, horizon * model.quantiles.length, Float32Array),
+    inputs: inputsOf(arrays),
+    expected: (await read(files.expected, outputs[0] as TensorSpec)) as Float32Array,
   };
 }

@@ -2,7 +2,7 @@
 // and then applied to every row.
 import { TFTError } from '../contract/errors.js';
 import type { CategoryRule, ColumnMap, MetricRule } from './column-map.js';
-import type { HistoryModel } from './history.js';
+import type { HistoryModel } from './windows.js';
 
 /** A category of a row: undefined where the file does not have it. */
 type CategoryReader = (fields: readonly string[]) => string | undefined;

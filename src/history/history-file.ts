@@ -5,8 +5,9 @@ import { TFTError } from '../contract/errors.js';
 import type { ColumnMap } from './column-map.js';
 import { type ColumnPlan, planColumns } from './columns.js';
 import { readCsv } from './csv.js';
-import { FleetHistory, type FleetHistoryOptions, type HistoryModel } from './history.js';
+import { FleetHistory, type FleetHistoryOptions } from './history.js';
 import { parseTimestamp } from './timestamp.js';
+import type { HistoryModel } from './windows.js';
 
 /** Options of {@link readHistory}. */
 export interface ReadHistoryOptions extends FleetHistoryOptions {

@@ -1,21 +1,15 @@
 // FleetHistory: rows of a fleet's metrics, added one at a time in any order, and from them the four arrays that
 // the model reads for every server, with a report of what had to be filled or left out.
 
-import { TFTError, type TFTErrorCode } from '../contract/errors.js';
-import type { ForecastInputs } from '../contract/inputs.js';
-import type { ModelDescription } from '../contract/model.js';
+import { TFTError } from '../contract/errors.js';
+import { emptyInputs, type ForecastInputs, sliceInputs } from '../contract/inputs.js';
 import { writeCalendar } from './calendar.js';
 import { CategoryCodes } from './category-codes.js';
-import { HistoryReport, type HistoryWarning } from './report.js';
+import { HistoryReport } from './report.js';
 import { type Coverage, type SeriesShape, ServerSeries } from './server-series.js';
 import { describeShortfall } from './shortfall.js';
 import { parseTimestamp } from './timestamp.js';
-
-/** The part of a model's description that a history depends on. */
-export type HistoryModel = Pick<
-  ModelDescription,
-  'stepMinutes' | 'encoderLength' | 'horizon' | 'metrics' | 'categories' | 'known'
->;
+import type { FilledGap, FleetWindows, HistoryModel, RefusedServer, ServerWindow } from './windows.js';
 
 /** One server's metrics at one time. */
 export interface HistoryRow {
@@ -49,39 +43,6 @@ export interface WindowsOptions {
   at?: Date | number | string | undefined;
   /** Only these servers. */
   servers?: readonly string[] | undefined;
-}
-
-/** A run of missing steps that took the values of the row before it. */
-export interface FilledGap {
-  readonly from: Date;
-  readonly steps: number;
-}
-
-/** One server, ready to forecast. */
-export interface ServerWindow {
-  readonly server: string;
-  /** The time of the first step of the forecast. */
-  readonly start: Date;
-  /** The arrays of this server alone: views into {@link FleetWindows.packed}. */
-  readonly inputs: ForecastInputs;
-  readonly filled: readonly FilledGap[];
-}
-
-/** A server that cannot be forecast, and why. */
-export interface RefusedServer {
-  readonly server: string;
-  readonly code: TFTErrorCode;
-  readonly message: string;
-}
-
-/** What {@link FleetHistory.windows} returns. */
-export interface FleetWindows {
-  /** Servers that can be forecast, by name (digits as numbers: vm2 before vm10). */
-  readonly servers: readonly ServerWindow[];
-  /** The same servers in one batch, in the same order. */
-  readonly packed: ForecastInputs;
-  readonly refused: readonly RefusedServer[];
-  readonly warnings: readonly HistoryWarning[];
 }
 
 const MINUTE = 60_000;
@@ -251,7 +212,7 @@ export class FleetHistory {
       }
     }
 
-    const packed = this.#allocate(complete.length);
+    const packed = emptyInputs(this.#model, complete.length);
     const servers = complete.map(({ server, series, end, filled }, index): ServerWindow => {
       const inputs = sliceInputs(packed, this.#model, index, index + 1);
       this.#write(series, end, inputs);
@@ -280,7 +241,7 @@ export class FleetHistory {
     const end = series.newest;
     if (!Number.isFinite(end) || series.coverage(end).kind !== 'complete') return;
     this.#onWindow?.(() => {
-      const inputs = this.#allocate(1);
+      const inputs = emptyInputs(this.#model, 1);
       this.#write(series, end, inputs);
       return inputs;
     });
@@ -301,37 +262,9 @@ export class FleetHistory {
     return servers.sort((a, b) => byName.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0));
   }
 
-  #allocate(batch: number): ForecastInputs {
-    const { encoderLength, horizon, metrics, categories, known } = this.#model;
-    return {
-      encoderCont: new Float32Array(batch * encoderLength * metrics.length),
-      encoderCat: new Int32Array(batch * encoderLength * categories.length),
-      decoderCont: new Float32Array(batch * horizon * known.length),
-      decoderCat: new Int32Array(batch * horizon * categories.length),
-    };
-  }
-
   #date(step: number): Date {
     return new Date(step * this.#stepMs);
   }
-}
-
-/** The inputs of the servers `from` up to but not including `to`, as views of the same memory. */
-export function sliceInputs(
-  inputs: ForecastInputs,
-  model: HistoryModel,
-  from: number,
-  to: number,
-): ForecastInputs {
-  const { encoderLength, horizon, metrics, categories, known } = model;
-  const cut = <T extends Float32Array | Int32Array>(array: T, size: number) =>
-    array.subarray(from * size, to * size) as T;
-  return {
-    encoderCont: cut(inputs.encoderCont, encoderLength * metrics.length),
-    encoderCat: cut(inputs.encoderCat, encoderLength * categories.length),
-    decoderCont: cut(inputs.decoderCont, horizon * known.length),
-    decoderCat: cut(inputs.decoderCat, horizon * categories.length),
-  };
 }
 
 function timeOf(time: Date | number | string): number {

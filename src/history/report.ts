@@ -1,34 +1,9 @@
 // What was filled, merged, left out or doubtful in a history, counted while rows come in and told at the end.
 import type { Metric } from '../contract/model.js';
 import type { UnknownCategory } from './category-codes.js';
-import type { ServerWindow } from './history.js';
 import type { RowFate } from './server-series.js';
 import { formatTimestamp } from './timestamp.js';
-
-/** Something in a history that a reader of the forecasts should know. */
-export interface HistoryWarning {
-  readonly kind: /** Missing steps took the row before them. */
-    | 'filled'
-    /** A server's newest row is older than the rest of the fleet's. */
-    | 'stale'
-    /** Rows that are there twice; one was kept. */
-    | 'repeated'
-    /** Different rows for one server and time; the last one was kept. */
-    | 'conflicting'
-    /** Several rows for one step of the grid; the latest was kept. */
-    | 'merged'
-    /** Rows with an empty metric; they count as missing. */
-    | 'incomplete'
-    /** A category value that the model does not know. */
-    | 'category'
-    /** Values outside a metric's range; they are used all the same. */
-    | 'range';
-  readonly message: string;
-  /** How many rows, steps or values it is about. */
-  readonly count: number;
-  /** The server, where it is about one. */
-  readonly server?: string;
-}
+import type { HistoryWarning, ServerWindow } from './windows.js';
 
 /** What {@link HistoryReport.warnings} looks at. */
 export interface ReportContext {

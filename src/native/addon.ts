@@ -9,6 +9,11 @@ export interface NativeLibraryOptions {
   readonly survey?: boolean;
 }
 
+/** How a plan is opened to be looked at. */
+export interface NativeInspectOptions extends NativeLibraryOptions {
+  readonly allowHostCode?: boolean | undefined;
+}
+
 /** A tensor as the core's ModelShape has it. */
 export interface NativeTensor {
   readonly name: string;
@@ -274,6 +279,9 @@ export type NativeLog = (level: 'debug' | 'info' | 'warn' | 'error', message: st
 /** Stands for a request from `submit` until `take`; the number is used again afterwards. */
 export type Handle = number;
 
+/** The arrays of a request, in the order of `inputs` of {@link NativeLoadOptions}. */
+export type NativeInputs = readonly [Float32Array, Int32Array, Float32Array, Int32Array];
+
 /** One engine. Errors thrown have the core's `code`; errors.ts makes TFTErrors of them. */
 export interface NativeEngine {
   /** The handles that `deliver` is about. */
@@ -283,13 +291,7 @@ export interface NativeEngine {
   /** Set by the owner: receives the engine's log. */
   log?: NativeLog;
   /** Copies and checks a request; a negative deadline is none. */
-  submit(
-    deadlineMs: number,
-    encoderCont: Float32Array,
-    encoderCat: Int32Array,
-    decoderCont: Float32Array,
-    decoderCat: Int32Array,
-  ): Handle;
+  submit(deadlineMs: number, ...inputs: NativeInputs): Handle;
   /** The same for a request in several parts: four arrays of the first part, four of the second … */
   submitAll(deadlineMs: number, arrays: readonly (Float32Array | Int32Array)[]): Handle;
   /** Copies a result that was delivered, or throws it away. Returns the error that came instead, if any. */
@@ -297,13 +299,7 @@ export interface NativeEngine {
   /** Whether the request was still under way; it is delivered all the same. */
   cancel(handle: Handle): boolean;
   /** Blocks until the result is in `out`. */
-  predict(
-    encoderCont: Float32Array,
-    encoderCat: Int32Array,
-    decoderCont: Float32Array,
-    decoderCat: Int32Array,
-    out: Float32Array,
-  ): void;
+  predict(...inputsAndOut: readonly [...NativeInputs, Float32Array]): void;
   /** Runs every bucket on every lane. */
   warmup(): Promise<void>;
   /** Lets what was accepted finish, delivers it, and frees everything. */
@@ -315,13 +311,9 @@ export interface NativeEngine {
 /** The addon. */
 export interface Addon {
   loadLibraries(options: NativeLibraryOptions): Promise<LibraryReport>;
-  inspectPlan(
-    options: NativeLibraryOptions & { plan: string; allowHostCode?: boolean | undefined },
-  ): Promise<PlanReport>;
+  inspectPlan(options: NativeInspectOptions & { readonly plan: string }): Promise<PlanReport>;
   /** As above, and all that TensorRT tells of layers. */
-  inspectEngine(
-    options: NativeLibraryOptions & { plan: string; allowHostCode?: boolean | undefined },
-  ): Promise<NativeEngineReport>;
+  inspectEngine(options: NativeInspectOptions & { readonly plan: string }): Promise<NativeEngineReport>;
   /**
    * Builds a plan. It rejects with ERR_TFT_BUILD where parser (with node, operator and file line) or builder (in
    * TensorRT's own words) refuse, ERR_TFT_PLAN_MISMATCH where the network is not the model's, ERR_TFT_ABORTED,

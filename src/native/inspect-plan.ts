@@ -1,12 +1,11 @@
 // Asks TensorRT what a plan consists of.
 import { resolve } from 'node:path';
-import type { TensorRtLoadOptions } from '../options.js';
-import type { NativeEngineReport, PlanReport } from './addon.js';
+import type { NativeEngineReport, NativeInspectOptions, PlanReport } from './addon.js';
 import { fromNative } from './errors.js';
 import { loadAddon } from './load-addon.js';
 
 /** @throws TFTError as loading the plan does. */
-export async function inspectPlan(plan: string, options: TensorRtLoadOptions = {}): Promise<PlanReport> {
+export async function inspectPlan(plan: string, options: NativeInspectOptions = {}): Promise<PlanReport> {
   try {
     return await loadAddon().inspectPlan({ plan: resolve(plan), ...options });
   } catch (error) {
@@ -17,7 +16,7 @@ export async function inspectPlan(plan: string, options: TensorRtLoadOptions = {
 /** Everything that TensorRT tells of a plan. @throws TFTError as loading the plan does. */
 export async function inspectEngine(
   plan: string,
-  options: Pick<TensorRtLoadOptions, 'tensorrtPath' | 'cudaPath' | 'allowHostCode'> = {},
+  options: NativeInspectOptions = {},
 ): Promise<NativeEngineReport> {
   try {
     return await loadAddon().inspectEngine({ plan: resolve(plan), ...options });

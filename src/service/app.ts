@@ -1,10 +1,12 @@
 // Puts the routes together with what all requests have in common: keys, ids, errors, logs, metrics, spans.
+
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { CLIENT_GONE } from '../contract/error-codes.js';
 import type { Access } from './http/access.js';
 import type { Connections } from './http/connections.js';
-import { CLIENT_GONE, type ErrorBody, HttpError, toHttpError } from './http/http-error.js';
+import { type ErrorBody, type HttpError, refusal, toHttpError } from './http/http-error.js';
 import { makeServer } from './http/listener.js';
 import type { DescribedRoute } from './http/openapi.js';
 import { RefusalLog, type ServiceLog } from './observe/logging.js';
@@ -154,7 +156,7 @@ function refuseOtherMethods(app: FastifyInstance, routes: readonly DescribedRout
       onRequest: (request, reply, done) => {
         reply.header('allow', allowed.join(', '));
         const message = `${url} takes ${allowed.join(' and ')}, not ${request.method}`;
-        done(new HttpError(405, 'ERR_TFT_HTTP_METHOD', message));
+        done(refusal('ERR_TFT_HTTP_METHOD', message));
       },
       handler: () => {},
     });
@@ -162,24 +164,20 @@ function refuseOtherMethods(app: FastifyInstance, routes: readonly DescribedRout
 }
 
 function notFound(url: string): HttpError {
-  return new HttpError(
-    404,
-    'ERR_TFT_HTTP_NOT_FOUND',
-    `there is nothing at ${url.slice(0, 120)}; /docs lists all`,
-  );
+  return refusal('ERR_TFT_HTTP_NOT_FOUND', `there is nothing at ${url.slice(0, 120)}; /docs lists all`);
 }
 
 function unknownMethod(method: string): HttpError {
-  return new HttpError(405, 'ERR_TFT_HTTP_METHOD', `the method ${method.slice(0, 20)} is taken nowhere here`);
+  return refusal('ERR_TFT_HTTP_METHOD', `the method ${method.slice(0, 20)} is taken nowhere here`);
 }
 
 /** What a connection that never made a request is told, by Node's code. */
 function connectionError(error: Error & { code?: string; rawPacket?: unknown }): HttpError {
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    return new HttpError(408, 'ERR_TFT_HTTP_TIMEOUT', 'the request did not arrive in time');
+    return refusal('ERR_TFT_HTTP_TIMEOUT', 'the request did not arrive in time');
   }
   if (error.code === 'HPE_HEADER_OVERFLOW') {
-    return new HttpError(431, 'ERR_TFT_HTTP_HEADER', 'the headers are larger than 16 KiB');
+    return refusal('ERR_TFT_HTTP_HEADER', 'the headers are larger than 16 KiB', { status: 431 });
   }
   const begin =
     error.rawPacket instanceof Uint8Array ? Buffer.from(error.rawPacket).toString('latin1', 0, 400) : '';
@@ -187,7 +185,7 @@ function connectionError(error: Error & { code?: string; rawPacket?: unknown }):
   if (error.code === 'HPE_INVALID_METHOD' && method !== undefined && !METHODS.includes(method)) {
     return unknownMethod(method);
   }
-  return new HttpError(400, 'ERR_TFT_HTTP_HEADER', 'the request is not HTTP');
+  return refusal('ERR_TFT_HTTP_HEADER', 'the request is not HTTP');
 }
 
 /** What is no HTTP, or came too slowly, never becomes a request; it is answered by hand, after the requests before it. */

@@ -1,13 +1,12 @@
 // Keeps the model that is served: loads it while the service answers already, and puts a new version in its place
 // without losing a request.
 import type { EngineCounters } from '../batching/counters.js';
-import { type ServerSizes, serverSizes } from '../batching/slab.js';
 import { TFTError } from '../contract/errors.js';
+import { type ModelTensors, modelTensors } from '../contract/tensors.js';
 import { TFTEngine } from '../engine.js';
 import type { LoadOptions } from '../options.js';
 import type { ServiceConfig } from './config/schema.js';
-import { HttpError } from './http/http-error.js';
-import { inputSpecs, type TensorSpec } from './http/tensors.js';
+import { refusal } from './http/http-error.js';
 import { findModel, type ModelSource } from './model-source.js';
 import type { ServiceLog } from './observe/logging.js';
 
@@ -16,10 +15,9 @@ export interface ServedModel {
   readonly engine: TFTEngine;
   readonly name: string;
   readonly version: string;
-  readonly inputs: readonly TensorSpec[];
-  readonly sizes: ServerSizes;
-  /** Values of one server in all inputs. */
-  readonly valuesPerServer: number;
+  readonly tensors: ModelTensors;
+  /** Values of one series in all inputs. */
+  readonly valuesPerSeries: number;
 }
 
 /** What /v2/health/ready and the metrics say. */
@@ -118,7 +116,7 @@ export class ModelHost {
   async lend<T>(use: (model: ServedModel) => Promise<T>): Promise<T> {
     const held = this.#held.at(-1);
     if (held === undefined || held.retired) {
-      throw new HttpError(503, 'ERR_TFT_HTTP_NOT_READY', this.#state.reason, { retryAfter: 5 });
+      throw refusal('ERR_TFT_HTTP_NOT_READY', this.#state.reason, { retryAfter: 5 });
     }
     held.users++;
     try {
@@ -148,7 +146,7 @@ export class ModelHost {
 
   async #load(): Promise<ServedModel> {
     const stopping = this.#state.phase === 'stopping';
-    if (stopping) throw new HttpError(503, 'ERR_TFT_HTTP_NOT_READY', this.#state.reason);
+    if (stopping) throw refusal('ERR_TFT_HTTP_NOT_READY', this.#state.reason);
     const first = this.#held.length === 0;
     if (first) this.#state = { phase: 'loading', reason: 'the model is being loaded' };
     try {
@@ -200,14 +198,13 @@ export class ModelHost {
     });
     try {
       await engine.warmup();
-      const sizes = serverSizes(engine.model);
+      const tensors = modelTensors(engine.model);
       return {
         engine,
         name: name ?? engine.model.name,
         version,
-        inputs: inputSpecs(engine.model),
-        sizes,
-        valuesPerServer: sizes.encoderCont + sizes.encoderCat + sizes.decoderCont + sizes.decoderCat,
+        tensors,
+        valuesPerSeries: tensors.inputs.reduce((sum, { size }) => sum + size, 0),
       };
     } catch (error) {
       await engine.close();

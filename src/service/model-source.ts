@@ -1,7 +1,7 @@
 // Which model to load, and its version: a bundle or plan as it stands, or of a folder of versions the newest.
-import { readdirSync, realpathSync, statSync } from 'node:fs';
+import { readdirSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { TFTError } from '../contract/errors.js';
+import { locate } from '../contract/locate.js';
 
 const VERSION = /^[1-9]\d{0,9}$/;
 
@@ -21,21 +21,14 @@ export interface ModelSource {
  * @throws TFTError ERR_TFT_MODEL_NOT_FOUND.
  */
 export function findModel(path: string): ModelSource {
-  let isFolder: boolean;
-  let real: string;
-  try {
-    isFolder = statSync(path).isDirectory();
-    real = realpathSync(path);
-  } catch (cause) {
-    throw new TFTError('ERR_TFT_MODEL_NOT_FOUND', `no model at ${path}`, { cause, details: { path } });
-  }
-  if (!isFolder) return { path, version: '1' };
+  const located = locate(path);
+  if (located.kind !== 'bundle') return { path, version: '1' };
+  const real = realpathSync(located.directory);
   const entries = readdirSync(real, { withFileTypes: true });
   const versions = entries
     .filter((entry) => VERSION.test(entry.name) && (entry.isDirectory() || entry.isSymbolicLink()))
     .map(({ name }) => Number(name));
-  const isBundle = entries.some(({ name }) => name === 'model.json');
-  if (versions.length > 0 && !isBundle) {
+  if (versions.length > 0 && !located.isDescribed) {
     const version = String(Math.max(...versions));
     return { path: join(real, version), version };
   }

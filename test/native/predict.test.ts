@@ -136,8 +136,8 @@ describe.skipIf(missing).each(MAJORS)('on TensorRT %i', (major) => {
   });
 
   test.each([
-    ['encoderCont', 40, Number.NaN, 'ERR_TFT_INPUT_VALUE', /encoderCont\[40\] \(server 2, step 1/],
-    ['decoderCont', 7, -Infinity, 'ERR_TFT_INPUT_VALUE', /decoderCont\[7\] \(server 0, step 3/],
+    ['encoderCont', 40, Number.NaN, 'ERR_TFT_INPUT_VALUE', /encoderCont\[40\] \(series 2, step 1/],
+    ['decoderCont', 7, -Infinity, 'ERR_TFT_INPUT_VALUE', /decoderCont\[7\] \(series 0, step 3/],
     ['encoderCat', 13, 4, 'ERR_TFT_INPUT_CATEGORY', /encoderCat\[13\].* is 4; a code from 0 to 3/],
     ['decoderCat', 0, -1, 'ERR_TFT_INPUT_CATEGORY', /decoderCat\[0\].* is -1; a code from 0 to 2/],
   ] as const)('a bad value in %s[%i] is named', async (tensor, index, value, code, message) => {

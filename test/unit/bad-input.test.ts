@@ -61,7 +61,7 @@ describe('wrong lengths', () => {
     ['encoderCat', new Int32Array(13), '6 steps × 2 values'],
     ['decoderCont', new Float32Array(4), '4 steps × 2 values'],
     ['decoderCat', new Int32Array(1), '4 steps × 2 values'],
-  ])('%s of a length that is no multiple of one server', async (name, value, shape) => {
+  ])('%s of a length that is no multiple of one series', async (name, value, shape) => {
     const error = await refusal({ ...constantInputs(1), [name]: value });
     expect(error.code).toBe('ERR_TFT_INPUT_LENGTH');
     expect(error.message).toContain(`${name}: found length ${value.length}, expected a multiple of`);
@@ -121,7 +121,7 @@ describe('bad values', () => {
       const error = await refusal(set(7, 'encoderCont', index, value));
       expect(error.code).toBe('ERR_TFT_INPUT_VALUE');
       expect(error.message).toBe(
-        `encoderCont[${index}] (server 6, step 2, 'net_in_mb_s') is ${value}; a finite number is expected`,
+        `encoderCont[${index}] (series 6, step 2, 'net_in_mb_s') is ${value}; a finite number is expected`,
       );
       expect(error.details).toMatchObject({ tensor: 'encoderCont', index, server: 6, step: 2, found: value });
     },
@@ -129,7 +129,7 @@ describe('bad values', () => {
 
   test('NaN in the calendar', async () => {
     const error = await refusal(set(2, 'decoderCont', 8 + 5, Number.NaN));
-    expect(error.message).toContain("decoderCont[13] (server 1, step 2, 'is_weekend') is NaN");
+    expect(error.message).toContain("decoderCont[13] (series 1, step 2, 'is_weekend') is NaN");
   });
 
   test('every place is looked at, and the first offender is named', async () => {
@@ -150,7 +150,7 @@ describe('bad values', () => {
     const error = await refusal(set(2, 'encoderCat', 12 + 4, code));
     expect(error.code).toBe('ERR_TFT_INPUT_CATEGORY');
     expect(error.message).toBe(
-      `encoderCat[16] (server 1, step 2, category 'profile') is ${code}; a code from 0 to 2 is expected`,
+      `encoderCat[16] (series 1, step 2, category 'profile') is ${code}; a code from 0 to 2 is expected`,
     );
   });
 
@@ -184,7 +184,7 @@ describe('predictBatch', () => {
     const result = engine.predictBatch([variedInputs(6, 1), bad, variedInputs(1, 2)], { out });
     await expect(result).rejects.toMatchObject({
       code: 'ERR_TFT_INPUT_VALUE',
-      message: expect.stringMatching(/^request 1: encoderCont\[20\] \(server 1, step 0,/),
+      message: expect.stringMatching(/^request 1: encoderCont\[20\] \(series 1, step 0,/),
       details: { request: 1, index: 20 },
     });
     expect(out.every((value) => value === 0)).toBe(true);

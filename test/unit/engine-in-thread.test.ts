@@ -30,7 +30,7 @@ function modelProcesses(): number[] {
     readIfThere(`/proc/self/task/${task}/children`).split(' ').filter(Boolean),
   );
   return children
-    .filter((id) => readIfThere(`/proc/${id}/cmdline`).includes('onnxruntime-worker.js'))
+    .filter((id) => readIfThere(`/proc/${id}/cmdline`).includes('onnxruntime/worker.js'))
     .map(Number);
 }
 

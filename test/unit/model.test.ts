@@ -55,7 +55,7 @@ describe('model.json', () => {
     ],
     ['an input of another type', 'inputs.1.type', 'float32', /encoder_cat: is float32/],
     ['an input under another name', 'inputs.3.name', 'decoder_dog', /'decoder_cat' is missing/],
-    ['an output too many', 'outputs.1', predictions, /outputs: 1 tensor is expected, not 2/],
+    ['an output twice', 'outputs.1', predictions, /outputs: two have the same name/],
     ['a text for a number', 'horizon', '4', /horizon/],
     ['a horizon of 0', 'horizon', 0, /horizon/],
     [

@@ -10,6 +10,7 @@ import type { BackendInfo, SlabRunner } from '../../batching/backend.js';
 import type { Slab } from '../../batching/slab.js';
 import type { Log } from '../../contract/log.js';
 import type { ModelDescription } from '../../contract/model.js';
+import { type ModelTensors, modelTensors } from '../../contract/tensors.js';
 import { findOnnxRuntime, type OnnxRuntimeLibrary } from './library.js';
 import { OnnxRuntimeSession } from './session.js';
 
@@ -37,12 +38,14 @@ export class OnnxRuntimeRunner implements SlabRunner {
   readonly preferredBatch = PREFERRED_BATCH;
   readonly preferredGathered = PREFERRED_GATHERED;
   readonly #model: ModelDescription;
+  readonly #tensors: ModelTensors;
   readonly #library: OnnxRuntimeLibrary;
   readonly #log: Log;
   readonly #lanes: readonly Lane[];
 
   private constructor(model: ModelDescription, library: OnnxRuntimeLibrary, threads: number, log: Log) {
     this.#model = model;
+    this.#tensors = modelTensors(model);
     this.#library = library;
     this.#log = log;
     this.#lanes = Array.from({ length: threads }, () => ({ session: undefined, busy: false }));
@@ -109,6 +112,7 @@ export class OnnxRuntimeRunner implements SlabRunner {
     return OnnxRuntimeSession.start(this.#model, {
       library: this.#library.directory,
       onnxPath: this.#model.onnxPath,
+      tensors: this.#tensors,
     });
   }
 }

@@ -8,23 +8,26 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, Worker } from 'node:worker_threads';
 import type { Slab } from '../../batching/slab.js';
+import type { ModelTensors, Values } from '../../contract/tensors.js';
 import { dropGuard, type ExitGuard, raiseGuard } from './exit-guard.js';
 
-/** A batch on its way to the session; its views cover exactly the servers to run. */
+/** A batch on its way to the session; its views cover exactly the series to run. */
 export interface RunMessage {
   readonly kind: 'run';
   readonly batch: number;
-  readonly encoderCont: Float32Array;
-  readonly encoderCat: Int32Array;
-  readonly decoderCont: Float32Array;
-  readonly decoderCat: Int32Array;
-  /** Receives the result, where the memory is the session's to write to. */
-  readonly predictions?: Float32Array<ArrayBuffer>;
+  readonly inputs: readonly Values[];
+  /** Receive the results, where the memory is the session's to write to. */
+  readonly outputs?: readonly Values[];
 }
 
 /** What the session is told. */
 export type ToSession =
-  | { readonly kind: 'start'; readonly library: string; readonly onnxPath: string }
+  | {
+      readonly kind: 'start';
+      readonly library: string;
+      readonly onnxPath: string;
+      readonly tensors: ModelTensors;
+    }
   | RunMessage
   | { readonly kind: 'close' };
 
@@ -43,7 +46,7 @@ export type FromSession =
       readonly outputs: readonly TensorInfo[];
     }
   | { readonly kind: 'failed'; readonly at: 'library' | 'model'; readonly message: string }
-  | { readonly kind: 'done'; readonly predictions: Float32Array<ArrayBuffer> }
+  | { readonly kind: 'done'; readonly outputs: readonly Values[] }
   | { readonly kind: 'error'; readonly message: string };
 
 /** What a host reports. */
@@ -56,7 +59,7 @@ export interface HostEvents {
 /** A running thread or process. */
 export interface SessionHost {
   send(message: ToSession): void;
-  /** Sends the first `batch` servers of a slab. Whether the slab's memory has gone over with them. */
+  /** Sends the first `batch` series of a slab. Whether the slab's memory has gone over with them. */
   sendSlab(slab: Slab, batch: number): boolean;
   /** Whether it keeps the process alive; at first it does. */
   hold(alive: boolean): void;
@@ -97,8 +100,7 @@ function startThread(events: HostEvents): SessionHost {
   return {
     send: (message) => worker.postMessage(message),
     sendSlab(slab, batch) {
-      const { predictions, ...inputs } = slab.views(batch);
-      worker.postMessage({ kind: 'run', batch, ...inputs, predictions } satisfies RunMessage, [slab.buffer]);
+      worker.postMessage({ kind: 'run', batch, ...slab.views(batch) } satisfies RunMessage, [slab.buffer]);
       return true;
     },
     hold: (alive) => (alive ? worker.ref() : worker.unref()),
@@ -125,8 +127,8 @@ function startProcess(events: HostEvents): SessionHost {
   return {
     send: (message) => void child.send(message, ignore),
     sendSlab(slab, batch) {
-      const { predictions: _, ...inputs } = slab.views(batch);
-      child.send({ kind: 'run', batch, ...inputs } satisfies RunMessage, ignore);
+      const { inputs } = slab.views(batch);
+      child.send({ kind: 'run', batch, inputs } satisfies RunMessage, ignore);
       return false;
     },
     hold(alive) {

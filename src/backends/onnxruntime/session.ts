@@ -76,9 +76,9 @@ export class OnnxRuntimeSession {
     return session;
   }
 
-  /** Runs the first `batch` servers of a slab; resolves with the slab that has the predictions. */
+  /** Runs the first `batch` series of a slab; resolves with the slab that has the outputs. */
   async run(slab: Slab, batch: number): Promise<Slab> {
-    const { sizes, capacity } = slab;
+    const { tensors, capacity } = slab;
     let handedOver = false;
     const answer = await this.#ask(() => {
       handedOver = this.#host.sendSlab(slab, batch);
@@ -87,8 +87,8 @@ export class OnnxRuntimeSession {
       const message = 'message' in answer ? answer.message : `unexpected answer '${answer.kind}'`;
       throw new TFTError('ERR_TFT_RUN', `ONNX Runtime could not run the model: ${message}`);
     }
-    if (handedOver) return new Slab(sizes, capacity, answer.predictions.buffer);
-    slab.predictions.set(answer.predictions);
+    if (handedOver) return new Slab(tensors, capacity, answer.outputs[0]?.buffer as ArrayBuffer);
+    for (const [index, values] of answer.outputs.entries()) slab.outputs[index]?.set(values);
     return slab;
   }
 

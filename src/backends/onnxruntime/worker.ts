@@ -1,8 +1,9 @@
-// Runs an ONNX Runtime session for onnxruntime-host.ts, in a worker thread or in a process of its own: one
+// Runs an ONNX Runtime session for host.ts, in a worker thread or in a process of its own: one
 // batch at a time, each a native call that blocks this thread and no other.
 import { createRequire } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { InferenceSession } from 'onnxruntime-common';
+import type { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-common';
+import type { ModelTensors, TensorSpec, Values } from '../../contract/tensors.js';
 import { guarded } from './exit-guard.js';
 import type { FromSession, RunMessage, RunnerData, TensorInfo, ToSession } from './host.js';
 
@@ -11,9 +12,8 @@ type Start = Extract<ToSession, { kind: 'start' }>;
 
 const guard = parentPort ? (workerData as RunnerData).guard : undefined;
 let runtime: Runtime;
-let session: InferenceSession;
-/** Steps and channels of each tensor, once the session is there. */
-let sizes: Map<string, readonly number[]> | undefined;
+let session: InferenceSession | undefined;
+let tensors: ModelTensors;
 
 async function receive(message: ToSession): Promise<void> {
   if (message.kind === 'run') await run(message);
@@ -21,7 +21,8 @@ async function receive(message: ToSession): Promise<void> {
   else await close();
 }
 
-async function start({ library, onnxPath }: Start): Promise<void> {
+async function start({ library, onnxPath, ...start }: Start): Promise<void> {
+  tensors = start.tensors;
   try {
     runtime = await guarded(guard, async () => createRequire(import.meta.url)(library) as Runtime);
     // What ONNX Runtime warns of (a graph it could fold no further, a device it did not find) helps no user.
@@ -40,10 +41,8 @@ async function start({ library, onnxPath }: Start): Promise<void> {
   } catch (error) {
     return reply({ kind: 'failed', at: 'model', message: messageOf(error) });
   }
-  const inputs = session.inputMetadata.map(info);
-  const outputs = session.outputMetadata.map(info);
-  sizes = new Map([...inputs, ...outputs].map(({ name, shape }) => [name, shape.slice(1) as number[]]));
-  reply({ kind: 'ready', inputs, outputs });
+  const { inputMetadata, outputMetadata } = session;
+  reply({ kind: 'ready', inputs: inputMetadata.map(info), outputs: outputMetadata.map(info) });
 }
 
 function info(value: InferenceSession.ValueMetadata): TensorInfo {
@@ -52,43 +51,50 @@ function info(value: InferenceSession.ValueMetadata): TensorInfo {
     : { name: value.name, type: 'not a tensor', shape: [] };
 }
 
-async function run(message: RunMessage): Promise<void> {
-  const { batch, encoderCont, encoderCat, decoderCont, decoderCat, predictions } = message;
+async function run({ batch, inputs, outputs }: RunMessage): Promise<void> {
   try {
-    const feeds = {
-      encoder_cont: new runtime.Tensor('float32', encoderCont, shape('encoder_cont', batch)),
-      encoder_cat: new runtime.Tensor('int32', encoderCat, shape('encoder_cat', batch)),
-      decoder_cont: new runtime.Tensor('float32', decoderCont, shape('decoder_cont', batch)),
-      decoder_cat: new runtime.Tensor('int32', decoderCat, shape('decoder_cat', batch)),
-    };
-    if (predictions) {
-      const result = new runtime.Tensor('float32', predictions, shape('predictions', batch));
-      await guarded(guard, () => session.run(feeds, { predictions: result }));
-      reply({ kind: 'done', predictions });
+    const running = session as InferenceSession;
+    const feeds = tensorsOf(tensors.inputs, batch, inputs);
+    if (outputs) {
+      const fetches = tensorsOf(tensors.outputs, batch, outputs);
+      await guarded(guard, () => running.run(feeds, fetches));
+      reply({ kind: 'done', outputs });
     } else {
-      const { predictions: result } = await guarded(guard, () => session.run(feeds));
-      reply({ kind: 'done', predictions: result?.data as Float32Array<ArrayBuffer> });
+      const names = tensors.outputs.map(({ name }) => name);
+      const results = await guarded(guard, () => running.run(feeds, names));
+      reply({ kind: 'done', outputs: names.map((name) => results[name]?.data as Values) });
     }
   } catch (error) {
     reply({ kind: 'error', message: messageOf(error) });
   }
 }
 
-function shape(name: string, batch: number): number[] {
-  const [steps, channels] = sizes?.get(name) ?? [];
-  return [batch, steps as number, channels as number];
+function tensorsOf(
+  specs: readonly TensorSpec[],
+  batch: number,
+  values: readonly Values[],
+): Record<string, OnnxTensor> {
+  const named: Record<string, OnnxTensor> = {};
+  for (const [index, { name, type, steps, channels }] of specs.entries()) {
+    named[name] = new runtime.Tensor(type, values[index] as Values, [batch, steps, channels]);
+  }
+  return named;
 }
 
 async function close(): Promise<void> {
   // There is none where the model did not load.
-  if (sizes) await guarded(guard, () => session.release());
+  const loaded = session;
+  if (loaded) await guarded(guard, () => loaded.release());
   if (parentPort) parentPort.close();
   else process.disconnect();
 }
 
 function reply(message: FromSession): void {
   if (parentPort) {
-    parentPort.postMessage(message, message.kind === 'done' ? [message.predictions.buffer] : []);
+    parentPort.postMessage(
+      message,
+      message.kind === 'done' ? [message.outputs[0]?.buffer as ArrayBuffer] : [],
+    );
   } else {
     // Nobody is left to hear of a failure: the parent is gone.
     process.send?.(message, undefined, undefined, () => {});

@@ -3,25 +3,17 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Backend, BackendInfo } from '../../batching/backend.js';
 import type { EngineCounters } from '../../batching/counters.js';
-import { Request, type RequestOptions } from '../../batching/request.js';
-import { inRequest, TFTError } from '../../contract/errors.js';
+import { Request, type RequestOptions, type Results } from '../../batching/request.js';
+import { TFTError } from '../../contract/errors.js';
+import { inRequest } from '../../contract/input-error.js';
 import type { AcceptedInputs, Contract } from '../../contract/inputs.js';
-import type { Log } from '../../contract/log.js';
-import type { ModelDescription } from '../../contract/model.js';
 import type { Precision } from '../../contract/names.js';
-import type { Handle, NativeEngine, NativeLoadOptions } from '../../native/addon.js';
+import type { Handle, NativeEngine, NativeInputs } from '../../native/addon.js';
 import { badValueOf, fromNative } from '../../native/errors.js';
 import { loadAddon } from '../../native/load-addon.js';
 import { receiver } from '../../native/receiver.js';
 import { nativeTensors } from '../../native/tensors.js';
-
-/** How TensorRT is found and used; see LoadOptions.tensorrt. */
-export type TensorRtOptions = Partial<
-  Pick<
-    NativeLoadOptions,
-    'cudaPath' | 'tensorrtPath' | 'devices' | 'lanes' | 'cudaGraphs' | 'poll' | 'allowHostCode'
-  >
->;
+import type { LoadRequest } from '../load-request.js';
 
 /** A plan to run. */
 export interface PlanToRun {
@@ -31,13 +23,6 @@ export interface PlanToRun {
   readonly origin?: string | undefined;
   readonly engine: 'file' | 'cache' | 'built';
   readonly precision: Precision | 'unknown';
-}
-
-/** What a plan is loaded with. */
-export interface PlanWishes {
-  readonly maxBatch?: number | undefined;
-  readonly queueLimit: number;
-  readonly tensorrt?: TensorRtOptions | undefined;
 }
 
 /** No bound for the codes of a category whose vocabulary is not known. */
@@ -79,14 +64,8 @@ export class TensorRtBackend implements Backend {
    *   ERR_TFT_TENSORRT_NOT_FOUND, ERR_TFT_TENSORRT_VERSION, ERR_TFT_PLAN_INVALID, ERR_TFT_PLAN_MISMATCH,
    *   ERR_TFT_OUT_OF_MEMORY, ERR_TFT_DEVICE_LOST, ERR_TFT_OPTION, ERR_TFT_UNSUPPORTED.
    */
-  static async load(
-    plan: PlanToRun,
-    model: ModelDescription,
-    contract: Contract,
-    wishes: PlanWishes,
-    log: Log,
-  ): Promise<TensorRtBackend> {
-    const { maxBatch, queueLimit, tensorrt } = wishes;
+  static async load(plan: PlanToRun, request: LoadRequest): Promise<TensorRtBackend> {
+    const { model, contract, maxBatch, queueLimit, tensorrt, log } = request;
     const receive = receiver(log);
     try {
       const native = await loadAddon().load(
@@ -107,13 +86,13 @@ export class TensorRtBackend implements Backend {
     }
   }
 
-  submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Float32Array> {
+  submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Results> {
     this.#refuseWhenClosed();
     const { signal, out, deadlineMs = -1 } = options;
     let servers = 0;
     for (const { batch } of list) servers += batch;
     const handle = this.#send(list, deadlineMs, numbered);
-    const request = new Request(servers, this.#contract.sizes.predictions, { signal, out }, () =>
+    const request = new Request(servers, this.#contract.tensors.outputs, { signal, out }, () =>
       this.#native.cancel(handle),
     );
     this.#requests[handle] = request;
@@ -123,9 +102,8 @@ export class TensorRtBackend implements Backend {
 
   runSync(inputs: AcceptedInputs, out: Float32Array): void {
     this.#refuseWhenClosed();
-    const { encoderCont, encoderCat, decoderCont, decoderCat } = inputs;
     try {
-      this.#native.predict(encoderCont, encoderCat, decoderCont, decoderCat, out);
+      this.#native.predict(...(inputs.arrays as NativeInputs), out);
     } catch (error) {
       throw this.#refusal(error, false);
     }
@@ -180,17 +158,12 @@ export class TensorRtBackend implements Backend {
   #send(list: readonly AcceptedInputs[], deadlineMs: number, numbered: boolean): Handle {
     try {
       if (list.length === 1) {
-        const { encoderCont, encoderCat, decoderCont, decoderCat } = list[0] as AcceptedInputs;
-        return this.#native.submit(deadlineMs, encoderCont, encoderCat, decoderCont, decoderCat);
+        const { arrays } = list[0] as AcceptedInputs;
+        return this.#native.submit(deadlineMs, ...(arrays as NativeInputs));
       }
       return this.#native.submitAll(
         deadlineMs,
-        list.flatMap(({ encoderCont, encoderCat, decoderCont, decoderCat }) => [
-          encoderCont,
-          encoderCat,
-          decoderCont,
-          decoderCat,
-        ]),
+        list.flatMap(({ arrays }) => arrays),
       );
     } catch (error) {
       throw this.#refusal(error, numbered);
@@ -200,8 +173,8 @@ export class TensorRtBackend implements Backend {
   #refusal(error: unknown, numbered: boolean): unknown {
     const bad = badValueOf(error);
     if (bad === undefined) return fromNative(error);
-    const offence = this.#contract.offence(bad.input, bad.index, bad.found);
-    return numbered ? inRequest(offence, bad.part) : offence;
+    const invalid = this.#contract.invalidValue(bad.input, bad.index, bad.found);
+    return numbered ? inRequest(invalid, bad.part) : invalid;
   }
 
   /** The first `count` requests in the native engine's `done` have ended. */
@@ -210,7 +183,7 @@ export class TensorRtBackend implements Backend {
       const handle = this.#native.done[index] as Handle;
       const request = this.#requests[handle] as Request;
       this.#requests[handle] = undefined;
-      const error = this.#native.take(handle, request.settled ? undefined : request.target);
+      const error = this.#native.take(handle, request.settled ? undefined : request.targets[0]);
       if (error) request.fail(fromNative(error) as TFTError);
       else request.finish();
     }

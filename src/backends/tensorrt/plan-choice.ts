@@ -2,46 +2,17 @@
 // one built now.
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type BuildOptions, completeBuildOptions } from '../../builder/build-options.js';
 import { findTarget } from '../../builder/build-target.js';
-import { engineFolder } from '../../builder/cache-folder.js';
 import { type EngineRecord, readRecord, recordPathOf } from '../../builder/engine-record.js';
+import { deviceOfRequest } from '../../builder/engine-request.js';
 import { sha256OfFile } from '../../builder/file-hash.js';
-import {
-  type EngineRequest,
-  findCached,
-  type ObtainedEngine,
-  obtainEngine,
-} from '../../builder/obtain-engine.js';
-import { precisionOfOnnx } from '../../builder/onnx-source.js';
+import { findCached, type ObtainedEngine, obtainEngine } from '../../builder/obtain-engine.js';
 import { precisionOf } from '../../builder/plan-file.js';
-import type { OnBuildProgress } from '../../builder/progress.js';
 import { staleness } from '../../builder/staleness.js';
 import { TFTError } from '../../contract/errors.js';
-import type { Contract } from '../../contract/inputs.js';
 import type { Log } from '../../contract/log.js';
-import type { ModelDescription } from '../../contract/model.js';
-import type { Precision } from '../../contract/names.js';
-import { type PlanToRun, type PlanWishes, TensorRtBackend } from './backend.js';
-
-/** How engines are built and kept; see LoadOptions. */
-export interface EngineWishes extends PlanWishes {
-  readonly precision?: Precision | undefined;
-  readonly verifyHash: boolean;
-  readonly cache?: string | false | undefined;
-  /** false: none is built. */
-  readonly build?: BuildOptions | false | undefined;
-  readonly onProgress?: OnBuildProgress | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** A model to run, and what is said meanwhile. */
-export interface PlanContext {
-  readonly model: ModelDescription;
-  readonly contract: Contract;
-  readonly wishes: EngineWishes;
-  readonly log: Log;
-}
+import type { LoadRequest } from '../load-request.js';
+import { TensorRtBackend } from './backend.js';
 
 /**
  * Loads a plan file.
@@ -49,66 +20,66 @@ export interface PlanContext {
  * @throws TFTError ERR_TFT_ENGINE_STALE where its record says that it was built for something else, and what
  *   {@link TensorRtBackend.load} throws.
  */
-export async function loadPlanFile(plan: string, context: PlanContext): Promise<TensorRtBackend> {
-  const { precision: wanted } = context.wishes;
-  const record = existsSync(plan) ? await recordOf(plan, context.log) : undefined;
-  const told = record?.key.precision ?? precisionOf(plan);
-  if (wanted !== undefined && told !== undefined && wanted !== told) {
+export async function loadPlanFile(plan: string, request: LoadRequest): Promise<TensorRtBackend> {
+  const { precision } = request;
+  const record = existsSync(plan) ? await recordOf(plan, request.log) : undefined;
+  const declared = record?.key.precision ?? precisionOf(plan);
+  if (precision !== undefined && declared !== undefined && precision !== declared) {
     const by = record ? 'its record' : 'its name';
-    throw new TFTError('ERR_TFT_UNSUPPORTED', `${plan} computes in ${told} by ${by}, not in ${wanted}`);
+    throw new TFTError(
+      'ERR_TFT_UNSUPPORTED',
+      `${plan} computes in ${declared} by ${by}, not in ${precision}`,
+    );
   }
-  if (record) await refuseStale(plan, record, context);
-  return run({ path: plan, engine: 'file', precision: told ?? wanted ?? 'unknown' }, context);
+  if (record) await refuseStale(plan, record, request);
+  return TensorRtBackend.load(
+    { path: plan, engine: 'file', precision: declared ?? precision ?? 'unknown' },
+    request,
+  );
 }
 
 /** Loads a plan file, or builds another where TensorRT refuses it and there is a model to build it from. */
-export async function loadPlanOrRebuild(plan: string, context: PlanContext): Promise<TensorRtBackend> {
+export async function loadPlanOrRebuild(plan: string, request: LoadRequest): Promise<TensorRtBackend> {
   try {
-    return await loadPlanFile(plan, context);
+    return await loadPlanFile(plan, request);
   } catch (error) {
-    const { model, wishes, log } = context;
+    const { model, log } = request;
     if (!isOutdated(error)) throw error;
-    if (wishes.build === false || !existsSync(model.onnxPath)) throw error;
+    if (request.build === false || !existsSync(model.onnxPath)) throw error;
     const record = await recordOf(plan, () => {});
-    const precision = wishes.precision ?? record?.key.precision ?? precisionOf(plan);
+    const precision = request.precision ?? record?.key.precision ?? precisionOf(plan);
     log({
       level: 'warn',
       message: `${named(plan, error)}; another engine is taken or built from ${model.onnxPath}`,
     });
-    return loadBuilt({ ...context, wishes: { ...wishes, precision } });
+    return loadBuilt({ ...request, precision });
   }
 }
 
 /** Loads an engine out of the cache, or builds it. @throws TFTError as `obtainEngine` and loading. */
-export async function loadBuilt(context: PlanContext): Promise<TensorRtBackend> {
-  const request = requestFor(context);
+export async function loadBuilt(request: LoadRequest): Promise<TensorRtBackend> {
   const engine = await obtainEngine(request);
   try {
-    return await runObtained(engine, context);
+    return await runObtained(engine, request);
   } catch (error) {
     if (engine.from !== 'cache' || !(error instanceof TFTError) || error.code !== 'ERR_TFT_PLAN_INVALID')
       throw error;
     // It is whole, and TensorRT does not take it all the same; or it was removed a moment ago.
     const message = `${engine.path}: ${error.message}; the cached engine is built again`;
-    context.log({ level: 'warn', message });
-    return await runObtained(await obtainEngine({ ...request, rebuild: true }), context);
+    request.log({ level: 'warn', message });
+    return await runObtained(await obtainEngine(request, { rebuild: true }), request);
   }
 }
 
 /** Loads an engine out of the cache, if it is there. */
-export async function loadCached(context: PlanContext): Promise<TensorRtBackend | undefined> {
-  const engine = await findCached(requestFor(context));
-  return engine && runObtained(engine, context);
+export async function loadCached(request: LoadRequest): Promise<TensorRtBackend | undefined> {
+  const engine = await findCached(request);
+  return engine && runObtained(engine, request);
 }
 
 /** Whether an error says that a plan is not for this machine or model, so that another may help. */
-export function isOutdated(error: unknown): error is TFTError {
+function isOutdated(error: unknown): error is TFTError {
   return error instanceof TFTError && ['ERR_TFT_ENGINE_STALE', 'ERR_TFT_PLAN_INVALID'].includes(error.code);
-}
-
-/** The precision that is built where none is asked for: the ONNX file's own. */
-export function precisionToBuild(model: ModelDescription, wanted: Precision | undefined): Precision {
-  return wanted ?? precisionOfOnnx(model);
 }
 
 async function recordOf(plan: string, log: Log): Promise<EngineRecord | undefined> {
@@ -120,10 +91,10 @@ async function recordOf(plan: string, log: Log): Promise<EngineRecord | undefine
   return undefined;
 }
 
-async function refuseStale(plan: string, { key }: EngineRecord, context: PlanContext): Promise<void> {
-  const { model, wishes } = context;
-  const target = await findTarget(wishes.tensorrt ?? {}, wishes.tensorrt?.devices?.[0]);
-  const differences = staleness(key, target, wishes.verifyHash ? model : undefined);
+async function refuseStale(plan: string, { key }: EngineRecord, request: LoadRequest): Promise<void> {
+  const { model, tensorrt, verifyHash } = request;
+  const target = await findTarget(tensorrt ?? {}, deviceOfRequest(request));
+  const differences = staleness(key, target, verifyHash ? model : undefined);
   if (differences.length === 0) return;
   const cure = existsSync(model.onnxPath)
     ? "backend 'tensorrt' builds another, as does 'tft build'"
@@ -138,32 +109,15 @@ function named(plan: string, { message }: TFTError): string {
   return message.includes(plan) ? message : `${plan}: ${message}`;
 }
 
-function requestFor({ model, wishes, log }: PlanContext): EngineRequest {
-  const { precision, cache, build, maxBatch, tensorrt = {}, verifyHash, onProgress, signal } = wishes;
-  return {
-    model,
-    precision: precisionToBuild(model, precision),
-    verifyHash,
-    options: completeBuildOptions(build || undefined, maxBatch),
-    libraries: tensorrt,
-    device: tensorrt.devices?.[0] ?? 0,
-    folder: cache === false ? false : engineFolder(cache),
-    log,
-    onProgress,
-    signal,
-  };
-}
-
-async function runObtained(engine: ObtainedEngine, context: PlanContext): Promise<TensorRtBackend> {
+async function runObtained(engine: ObtainedEngine, request: LoadRequest): Promise<TensorRtBackend> {
   try {
     const { path, from, kept, record } = engine;
-    const origin = kept === 'nowhere' ? `${context.model.onnxPath} (built just now, not kept)` : path;
-    return await run({ path, origin, engine: from, precision: record.key.precision }, context);
+    const origin = kept === 'nowhere' ? `${request.model.onnxPath} (built just now, not kept)` : path;
+    return await TensorRtBackend.load(
+      { path, origin, engine: from, precision: record.key.precision },
+      request,
+    );
   } finally {
     await engine.release();
   }
-}
-
-function run(plan: PlanToRun, { model, contract, wishes, log }: PlanContext): Promise<TensorRtBackend> {
-  return TensorRtBackend.load(plan, model, contract, wishes, log);
 }

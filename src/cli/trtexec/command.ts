@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { findTarget } from '../../builder/build-target.js';
 import { readBuildable } from '../../builder/buildable-model.js';
 import { TFTError } from '../../index.js';
-import { type BuildBar, buildBar } from '../build-bar.js';
+import { buildBar } from '../build-bar.js';
 import { type Console, printable } from '../console.js';
 import { OK } from '../exit-codes.js';
 import { interruptible } from '../interrupt.js';
@@ -13,6 +13,7 @@ import { measureOnCpu } from './on-cpu.js';
 import { measureOnGpu } from './on-gpu.js';
 import { addTrtexecOptions, checkTogether, foreignToCpu, type TrtexecOptions } from './options.js';
 import { type PlanAtHand, planToMeasure } from './plan.js';
+import type { TrtexecRun } from './run.js';
 import { batchOf } from './shapes.js';
 
 const EXAMPLES = `
@@ -39,14 +40,6 @@ export function trtexecCommand(console: Console, exit: (status: number) => void)
       await interruptible((signal) => trtexec({ options, console, signal, bar }, command)).finally(bar.stop);
       exit(OK);
     });
-}
-
-/** What a run has to do with. */
-export interface TrtexecRun {
-  readonly options: TrtexecOptions;
-  readonly console: Console;
-  readonly signal: AbortSignal;
-  readonly bar: BuildBar;
 }
 
 async function trtexec(run: TrtexecRun, command: Command): Promise<void> {

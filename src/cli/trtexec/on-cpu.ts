@@ -1,4 +1,5 @@
 // The measurement on a CPU: forecasts through the engine that a service would use there.
+import { emptyInputs } from '../../contract/inputs.js';
 import { TFTEngine } from '../../index.js';
 import { describeEngine } from '../present/engine-line.js';
 import type { Measurement, Sample } from './measurement.js';
@@ -23,13 +24,8 @@ export async function measureOnCpu(wishes: CpuWishes): Promise<Measurement> {
     verifyHash: false,
   });
   await say(describeEngine(engine.info));
-  const { encoderLength, horizon, metrics, categories, known } = engine.model;
-  const inputs = {
-    encoderCont: new Float32Array(batch * encoderLength * metrics.length).fill(1),
-    encoderCat: new Int32Array(batch * encoderLength * categories.length),
-    decoderCont: new Float32Array(batch * horizon * known.length),
-    decoderCat: new Int32Array(batch * horizon * categories.length),
-  };
+  const inputs = emptyInputs(engine.model, batch);
+  inputs.encoderCont.fill(1);
   /** As many at once as there are streams, until both limits are reached. */
   const runFor = async (least: number, fewest: number): Promise<Sample[]> => {
     const samples: Sample[] = [];

@@ -10,8 +10,8 @@ import { type Precision, TFTError } from '../../index.js';
 import type { NativeEngineReport } from '../../native/addon.js';
 import { inspectEngine } from '../../native/inspect-plan.js';
 import { formatBytes } from '../present/bytes.js';
-import type { TrtexecRun } from './command.js';
 import type { TrtexecOptions } from './options.js';
+import type { TrtexecRun } from './run.js';
 import { batchOf, type ShapedModel } from './shapes.js';
 
 /** A plan that can be measured, until it is released. */
@@ -36,25 +36,26 @@ async function build({ options, console, signal, bar }: TrtexecRun): Promise<Pla
   const asked = options.shapes === undefined ? profile.opt : batchOf('shapes', options.shapes, model);
   checkBatch(asked, [profile]);
   const precision = precisionFor(options, model);
-  const engine = await obtainEngine({
-    model,
-    precision,
-    verifyHash: false,
-    options: completeBuildOptions({
-      profiles: [profile],
-      workspaceBytes: options.memPoolSize ?? options.workspace,
-      optimizationLevel: options.builderOptimizationLevel,
-      versionCompatible: options.versionCompatible,
-      hardwareCompatibility: options.hardwareCompatibilityLevel,
-    }),
-    libraries: {},
-    device: options.device ?? 0,
-    folder: false,
-    timingCacheFile: options.timingCacheFile,
-    log: bar.log,
-    signal,
-    onProgress: bar.onProgress,
-  }).finally(bar.stop);
+  const engine = await obtainEngine(
+    {
+      model,
+      precision,
+      verifyHash: false,
+      build: {
+        profiles: [profile],
+        workspaceBytes: options.memPoolSize ?? options.workspace,
+        optimizationLevel: options.builderOptimizationLevel,
+        versionCompatible: options.versionCompatible,
+        hardwareCompatibility: options.hardwareCompatibilityLevel,
+      },
+      tensorrt: { devices: [options.device ?? 0] },
+      cache: false,
+      log: bar.log,
+      signal,
+      onProgress: bar.onProgress,
+    },
+    { timingCacheFile: options.timingCacheFile },
+  ).finally(bar.stop);
   const { path, record, release } = engine;
   try {
     if (options.saveEngine !== undefined) await writePlan(engine, resolve(options.saveEngine));

@@ -1,5 +1,5 @@
 // The memory of requests and answers that are under way, with a limit: memory is refused before it grows.
-import { HttpError } from '../http/http-error.js';
+import { refusal } from '../http/http-error.js';
 
 /** Counts the bytes in flight of all requests: of bodies that arrive, what is made of them, answers not yet taken. */
 export class ByteBudget {
@@ -26,8 +26,7 @@ export class ByteBudget {
    */
   refuseWhenSpent(own = 0): void {
     if (this.#used - own >= this.limit) {
-      throw new HttpError(
-        503,
+      throw refusal(
         'ERR_TFT_HTTP_OVERLOADED',
         `requests of ${this.limit} bytes together are under way already; try again later or raise maxBytesInFlight`,
         { retryAfter: 1 },

@@ -1,5 +1,5 @@
 // Whether a request has a chance to run in time: one that has not is refused at once, before its body is read.
-import { HttpError } from '../http/http-error.js';
+import { refusal } from '../http/http-error.js';
 import type { ServedModel } from '../model-host.js';
 
 /** Milliseconds for which what was seen is believed. */
@@ -37,8 +37,7 @@ export class Pressure {
     const { queueLimit } = model.engine.info;
     if (waiting < queueLimit && waitMs <= withinMs) return;
     const retryAfter = Math.min(LONGEST_RETRY, Math.max(1, Math.ceil(waitMs / 1000)));
-    throw new HttpError(
-      503,
+    throw refusal(
       'ERR_TFT_HTTP_OVERLOADED',
       `${waiting} servers are waiting, about ${Math.ceil(waitMs)} ms of work; try again in ${retryAfter} s`,
       { retryAfter },

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import { TFTError } from '../../contract/errors.js';
 import type { ServiceConfig } from '../config/schema.js';
-import { HttpError } from './http-error.js';
+import { type HttpError, refusal } from './http-error.js';
 
 type Wishes = Pick<ServiceConfig, 'apiKeys' | 'apiKeysFile' | 'adminKeys' | 'adminKeysFile'>;
 
@@ -39,8 +39,7 @@ export class Access {
   /** @throws HttpError ERR_TFT_HTTP_KEY, ERR_TFT_HTTP_FORBIDDEN unless the request has an administrator's key. */
   checkAdmin(headers: IncomingHttpHeaders): void {
     if (this.#admins.length === 0) {
-      throw new HttpError(
-        403,
+      throw refusal(
         'ERR_TFT_HTTP_FORBIDDEN',
         'this needs an administrator key, and the service was started without any; set adminKeysFile',
       );
@@ -48,7 +47,7 @@ export class Access {
     const key = keyOf(headers);
     if (isAmong(this.#admins, key)) return;
     if (!isAmong(this.#users, key)) throw keyMissing(key);
-    throw new HttpError(403, 'ERR_TFT_HTTP_FORBIDDEN', 'this key may not do that; an administrator key may');
+    throw refusal('ERR_TFT_HTTP_FORBIDDEN', 'this key may not do that; an administrator key may');
   }
 }
 
@@ -71,8 +70,7 @@ function digest(key: string): Buffer {
 }
 
 function keyMissing(key: string | undefined): HttpError {
-  return new HttpError(
-    401,
+  return refusal(
     'ERR_TFT_HTTP_KEY',
     key === undefined ? 'an API key is needed, in the header X-API-Key' : 'the API key is not known here',
   );

@@ -16,7 +16,7 @@ const COMPRESSORS = {
 } as const;
 type Encoding = keyof typeof COMPRESSORS;
 
-/** Sends `bytes` as the answer. @throws HttpError ERR_TFT_HTTP_GONE when nobody is left to take it. */
+/** Sends `bytes` as the answer. @throws HttpError ERR_TFT_ABORTED when nobody is left to take it. */
 export async function sendBytes(
   request: FastifyRequest,
   reply: FastifyReply,

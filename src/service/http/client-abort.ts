@@ -1,5 +1,5 @@
 // The signal of one request, for when its client goes away.
-import { CLIENT_GONE, HttpError } from './http-error.js';
+import { type HttpError, refusal } from './http-error.js';
 
 /** As much of an AbortSignal as an engine looks at; making a real one for each request takes many times as long. */
 export class Departure {
@@ -7,7 +7,7 @@ export class Departure {
   #listener: (() => void) | undefined;
 
   get reason(): HttpError {
-    return new HttpError(CLIENT_GONE, 'ERR_TFT_HTTP_GONE', 'the client went away before its answer');
+    return refusal('ERR_TFT_ABORTED', 'the client went away before its answer');
   }
 
   addEventListener(_type: 'abort', listener: () => void): void {

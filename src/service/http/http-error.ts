@@ -1,38 +1,10 @@
 // What the service answers when it cannot: a status, a stable code and a message that says what to do.
-import { TFTError, type TFTErrorCode } from '../../contract/errors.js';
+import { ERRORS, type HttpErrorCode, type TFTErrorCode } from '../../contract/error-codes.js';
+import { TFTError } from '../../contract/errors.js';
+import { messageFor } from '../../contract/input-error.js';
+import { INPUTS } from '../../contract/names.js';
 
-/** Codes of refusals that are about HTTP, not about the model; the others are TFTErrorCode's. */
-export type HttpErrorCode =
-  /** No such path. */
-  | 'ERR_TFT_HTTP_NOT_FOUND'
-  /** The path does not take this method; the header Allow lists those that it takes. */
-  | 'ERR_TFT_HTTP_METHOD'
-  /** The model or the version asked for is not the one that is served. */
-  | 'ERR_TFT_HTTP_MODEL'
-  /** The API key is missing or wrong. */
-  | 'ERR_TFT_HTTP_KEY'
-  /** The API key does not permit this. */
-  | 'ERR_TFT_HTTP_FORBIDDEN'
-  /** The body cannot be read: its JSON, its lengths or its shapes are wrong. */
-  | 'ERR_TFT_HTTP_BODY'
-  /** A header has a value that cannot be used, or there are too many. */
-  | 'ERR_TFT_HTTP_HEADER'
-  /** What was asked for is known but not offered here, such as shared memory. */
-  | 'ERR_TFT_HTTP_UNSUPPORTED'
-  /** The body, as sent or unpacked, or the batch is over the limit. */
-  | 'ERR_TFT_HTTP_TOO_LARGE'
-  /** The Content-Encoding is none of gzip, deflate, br, identity; or the content is not in it. */
-  | 'ERR_TFT_HTTP_ENCODING'
-  /** The request did not arrive in time. */
-  | 'ERR_TFT_HTTP_TIMEOUT'
-  /** The client went away before its answer. Nobody reads this but the log. */
-  | 'ERR_TFT_HTTP_GONE'
-  /** Too much is waiting or under way; the header Retry-After says when to come again. */
-  | 'ERR_TFT_HTTP_OVERLOADED'
-  /** No model is loaded yet, or the service is stopping. */
-  | 'ERR_TFT_HTTP_NOT_READY'
-  /** A fault of the service. */
-  | 'ERR_TFT_HTTP_INTERNAL';
+export type { HttpErrorCode } from '../../contract/error-codes.js';
 
 /** The body of every answer that is an error. */
 export interface ErrorBody {
@@ -62,29 +34,27 @@ export class HttpError extends Error {
   }
 }
 
-/** For a body that cannot be read. */
-export function badBody(message: string, cause?: unknown): HttpError {
-  return new HttpError(400, 'ERR_TFT_HTTP_BODY', message, { cause });
+/** A refusal with the status that its code has. */
+export function refusal(
+  code: HttpErrorCode | TFTErrorCode,
+  message: string,
+  { status = ERRORS[code].status ?? 500, ...options }: RefusalOptions = {},
+): HttpError {
+  return new HttpError(status, code, message, options);
 }
 
-/** nginx's number for a client that closed its connection. */
-export const CLIENT_GONE = 499;
+/** What a refusal may carry. */
+export interface RefusalOptions {
+  /** One of the code's other statuses. */
+  status?: number;
+  retryAfter?: number;
+  cause?: unknown;
+}
 
-const STATUS: Partial<Record<TFTErrorCode, number>> = {
-  ERR_TFT_INPUT_TYPE: 400,
-  ERR_TFT_INPUT_LENGTH: 400,
-  ERR_TFT_INPUT_BATCH: 400,
-  ERR_TFT_INPUT_EMPTY: 400,
-  ERR_TFT_INPUT_VALUE: 400,
-  ERR_TFT_INPUT_CATEGORY: 400,
-  ERR_TFT_ABORTED: CLIENT_GONE,
-  ERR_TFT_QUEUE_FULL: 503,
-  ERR_TFT_CLOSED: 503,
-  ERR_TFT_BACKEND_LOST: 503,
-  ERR_TFT_OUT_OF_MEMORY: 503,
-  ERR_TFT_DEVICE_LOST: 503,
-  ERR_TFT_DEADLINE: 504,
-};
+/** For a body that cannot be read. */
+export function badBody(message: string, cause?: unknown): HttpError {
+  return refusal('ERR_TFT_HTTP_BODY', message, { cause });
+}
 
 const RETRY_SECONDS = 1;
 
@@ -92,8 +62,8 @@ const RETRY_SECONDS = 1;
 export function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
   if (error instanceof TFTError) {
-    const status = STATUS[error.code] ?? 500;
-    return new HttpError(status, error.code, inWireNames(error.message), {
+    const { status = 500 } = ERRORS[error.code];
+    return new HttpError(status, error.code, messageFor(error, wireName), {
       cause: error,
       ...(status === 503 ? { retryAfter: RETRY_SECONDS } : {}),
     });
@@ -109,26 +79,16 @@ function fromFramework(error: unknown): HttpError | undefined {
     return undefined;
   if (statusCode < 400 || statusCode >= 500) return undefined;
   const named = statusCode === 413 ? 'ERR_TFT_HTTP_TOO_LARGE' : 'ERR_TFT_HTTP_HEADER';
-  return new HttpError(statusCode, named, message, { cause: error });
+  return refusal(named, message, { status: statusCode, cause: error });
 }
 
 function internal(error: unknown): HttpError {
-  return new HttpError(500, 'ERR_TFT_HTTP_INTERNAL', 'a fault of the service; its log says more', {
+  return refusal('ERR_TFT_HTTP_INTERNAL', 'a fault of the service; its log says more', {
     cause: error,
   });
 }
 
-const WIRE_NAMES = {
-  encoderCont: 'encoder_cont',
-  encoderCat: 'encoder_cat',
-  decoderCont: 'decoder_cont',
-  decoderCat: 'decoder_cat',
-} as const;
-
-/** The engine names tensors as TypeScript does; HTTP clients know the other names. */
-function inWireNames(message: string): string {
-  return message.replace(
-    /\b(?:encoder|decoder)(?:Cont|Cat)\b/g,
-    (name) => WIRE_NAMES[name as keyof typeof WIRE_NAMES],
-  );
+/** HTTP clients know the tensors by their names in model.json. */
+function wireName(key: string): string {
+  return INPUTS.find((input) => input.key === key)?.name ?? key;
 }

@@ -1,5 +1,6 @@
 // Makes the OpenAPI 3.1 document of what the routes say of themselves.
 import { z } from 'zod';
+import { ERRORS } from '../../contract/error-codes.js';
 import type { Content, Operation } from './operation.js';
 import * as schemas from './schemas.js';
 
@@ -10,20 +11,6 @@ export interface DescribedRoute {
   readonly url: string;
   readonly operation: Operation;
 }
-
-const ERRORS: Readonly<Record<number, string>> = {
-  400: 'the request is wrong; the message says where',
-  401: 'the API key is missing or unknown',
-  403: 'the API key does not permit this',
-  404: 'there is no such model or version',
-  408: 'the body did not arrive in time',
-  413: 'the body or the batch is too large',
-  415: 'the Content-Encoding is not read here',
-  431: 'the headers are too large',
-  500: 'a fault of the service',
-  503: 'overloaded or not ready; Retry-After says when to come again',
-  504: 'the forecast had not begun to run within the deadline',
-};
 
 const TAGS = {
   forecast: 'Forecasts.',
@@ -82,7 +69,7 @@ function describe(url: string, method: string, operation: Operation): Record<str
     .map((status) => [
       status,
       {
-        description: ERRORS[status] ?? 'an error',
+        description: meaningOf(status),
         ...(status === 503
           ? { headers: { 'Retry-After': { description: 'seconds', schema: { type: 'integer' } } } }
           : {}),
@@ -107,6 +94,14 @@ function describe(url: string, method: string, operation: Operation): Record<str
       ...Object.fromEntries(refusals),
     },
   };
+}
+
+/** Each code that comes with a status, and what it means. */
+function meaningOf(status: number): string {
+  return Object.entries(ERRORS)
+    .filter(([, facts]) => facts.status === status || facts.also?.includes(status))
+    .map(([code, { meaning }]) => `${code}: ${meaning}`)
+    .join(' ');
 }
 
 function content({ json, binary, text }: Content): Record<string, unknown> {

@@ -14,7 +14,7 @@ import { Assembly } from './assembly.js';
 import type { BodyMemory } from './body-memory.js';
 import type { Departure } from './client-abort.js';
 import type { Exchange } from './exchange.js';
-import { badBody, HttpError } from './http-error.js';
+import { badBody, type HttpError, refusal } from './http-error.js';
 
 /** How a body is to be read. */
 export interface BodyRules {
@@ -94,7 +94,7 @@ function arrival(request: Readable, { most, timeoutMs }: BodyRules, body: Assemb
       reject(error);
     };
     const gone = () =>
-      fail(new HttpError(400, 'ERR_TFT_HTTP_GONE', 'the client went away before its request was complete'));
+      fail(refusal('ERR_TFT_HTTP_GONE', 'the client went away before its request was complete'));
     const take = (chunk: Buffer) => {
       if (over) return;
       if (body.length + chunk.length > most) {
@@ -113,8 +113,7 @@ function arrival(request: Readable, { most, timeoutMs }: BodyRules, body: Assemb
       resolve();
     };
     const timer = setTimeout(
-      () =>
-        fail(new HttpError(408, 'ERR_TFT_HTTP_TIMEOUT', `the body had not arrived within ${timeoutMs} ms`)),
+      () => fail(refusal('ERR_TFT_HTTP_TIMEOUT', `the body had not arrived within ${timeoutMs} ms`)),
       timeoutMs,
     );
     request.on('close', gone).on('error', gone).on('data', take).on('end', end);
@@ -132,7 +131,7 @@ function unpack(
 ): Promise<void> {
   return new Promise<void>((resolve, reject) => {
     const damaged = (cause?: unknown) =>
-      new HttpError(400, 'ERR_TFT_HTTP_ENCODING', `the body is not valid ${encoding}`, { cause });
+      refusal('ERR_TFT_HTTP_ENCODING', `the body is not valid ${encoding}`, { cause });
     const fail = (error: unknown) => {
       unpacker.destroy();
       reject(error);
@@ -178,17 +177,16 @@ function unpackerFor(encoding: string | undefined): (() => Unpacker) | undefined
     case 'br':
       return createBrotliDecompress;
     default:
-      throw new HttpError(
-        415,
+      throw refusal(
         'ERR_TFT_HTTP_ENCODING',
         `Content-Encoding '${encoding?.slice(0, 40)}' is not read here; gzip, deflate, br and identity are`,
+        { status: 415 },
       );
   }
 }
 
 function tooLarge(most: number): HttpError {
-  return new HttpError(
-    413,
+  return refusal(
     'ERR_TFT_HTTP_TOO_LARGE',
     `the body is larger than ${most} bytes; send several requests or raise maxBodyBytes`,
   );

@@ -1,6 +1,7 @@
 // The JSON that the service reads and writes, as zod schemas: for the OpenAPI document and for the tests that hold
 // real answers against it. Requests are checked by hand, since a check for each of a million numbers is too slow.
 import { z } from 'zod';
+import { INPUTS, TENSOR_TYPES } from '../../contract/names.js';
 
 /** Numbers in arrays, however nested. */
 const numbers = z
@@ -9,12 +10,7 @@ const numbers = z
   .meta({ description: '[servers, steps, channels], or the same numbers flat, row-major' });
 
 export const predictRequest = z
-  .strictObject({
-    encoder_cont: numbers.describe('the metrics of the past, raw units, the oldest step first'),
-    encoder_cat: numbers.describe('codes of the categories in the past'),
-    decoder_cont: numbers.describe('the calendar of the future, in UTC'),
-    decoder_cat: numbers.describe('codes of the categories in the future'),
-  })
+  .strictObject(Object.fromEntries(INPUTS.map(({ name, meaning }) => [name, numbers.describe(meaning)])))
   .meta({ id: 'PredictRequest' });
 
 export const predictAnswer = z
@@ -40,7 +36,7 @@ export const inferRequest = z
         z.object({
           name: z.string(),
           shape: z.array(z.int().nonnegative()),
-          datatype: z.enum(['FP32', 'INT32']),
+          datatype: z.enum(Object.values(TENSOR_TYPES)),
           parameters: parameters.optional().describe('binary_data_size'),
           data: numbers.optional(),
         }),

@@ -1,6 +1,7 @@
 // Writes the answer to an inference request of the KServe v2 protocol: JSON, or JSON and then bytes.
 import type { Forecast } from '../../contract/forecast.js';
-import { OUTPUT_NAME } from '../http/tensors.js';
+import type { TensorSpec } from '../../contract/tensors.js';
+import { wireTensor } from '../../kserve/wire.js';
 import { writePredictions } from '../http/write-predictions.js';
 import type { ServedModel } from '../model-host.js';
 import type { InferQuestion } from './infer-request.js';
@@ -14,10 +15,10 @@ export interface InferAnswer {
 export async function answerInfer(
   { data, shape }: Forecast,
   { id, binaryOutput }: InferQuestion,
-  { name, version }: ServedModel,
+  { name, version, tensors }: ServedModel,
 ): Promise<InferAnswer> {
   const about = { model_name: name, model_version: version, ...(id === undefined ? {} : { id }) };
-  const output = { name: OUTPUT_NAME, datatype: 'FP32', shape };
+  const output = wireTensor(tensors.outputs[0] as TensorSpec, shape[0]);
   if (binaryOutput) {
     const parameters = { binary_data_size: data.byteLength };
     const header = Buffer.from(JSON.stringify({ ...about, outputs: [{ ...output, parameters }] }));

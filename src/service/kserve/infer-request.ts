@@ -1,11 +1,12 @@
-// Understands an inference request of the KServe v2 protocol, with Triton's binary tensor extension.
-// See https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol and
-// https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
-import type { ForecastInputs } from '../../contract/inputs.js';
+// Understands an inference request of the KServe v2 protocol, with Triton's binary tensor extension (src/kserve).
+import { type ForecastInputs, inputsOf } from '../../contract/inputs.js';
+import { PREDICTIONS, TENSOR_TYPES } from '../../contract/names.js';
+import type { TensorSpec, Values } from '../../contract/tensors.js';
+import { valuesOfBytes } from '../../kserve/wire.js';
 import type { Holding } from '../admission/budget.js';
-import { badBody, HttpError } from '../http/http-error.js';
+import { badBody, type HttpError, refusal } from '../http/http-error.js';
 import { type Scanned, scanTensors } from '../http/json/tensor-scan.js';
-import { fromBytes, fromNumbers, OUTPUT_NAME, type TensorSpec, type Values } from '../http/tensors.js';
+import { fromNumbers } from '../http/tensors.js';
 import type { ServedModel } from '../model-host.js';
 import { asObject, type ForecastQuestion } from '../routes/forecast-request.js';
 
@@ -36,11 +37,10 @@ export async function understandInfer(
     );
   }
   const json = header === undefined ? body : body.subarray(0, header);
-  const mostNumbers = maxServers * Math.max(...model.inputs.map(({ steps, channels }) => steps * channels));
   const rules = {
     keys: DATA,
-    mostTensors: model.inputs.length,
-    mostNumbers,
+    mostTensors: model.tensors.inputs.length,
+    mostNumbers: maxServers * Math.max(...model.tensors.inputs.map(({ size }) => size)),
     expected: 'tensors with name, shape, datatype and data in inputs',
   };
   const scanned = await scanTensors(json, rules, holding);
@@ -62,9 +62,9 @@ function readInputs(list: unknown, model: ServedModel, scanned: Scanned, bytes: 
   if (!Array.isArray(list)) throw badBody('inputs must be an array of tensors');
   const found = new Map<string, Values>();
   let from = 0;
-  for (const item of list.slice(0, model.inputs.length + 1)) {
+  for (const item of list.slice(0, model.tensors.inputs.length + 1)) {
     const tensor = asObject(item, 'an input');
-    const spec = model.inputs.find(({ name }) => name === tensor.name);
+    const spec = model.tensors.inputs.find(({ name }) => name === tensor.name);
     if (spec === undefined) {
       throw badBody(`input ${quote(tensor.name)} is unknown; ${namesOf(model)} are expected`);
     }
@@ -88,7 +88,7 @@ function readInputs(list: unknown, model: ServedModel, scanned: Scanned, bytes: 
         `input '${spec.name}' ends ${from + length * 4} bytes behind the JSON, but only ${bytes.length} are there`,
       );
     }
-    found.set(spec.name, fromBytes(spec, bytes.subarray(from, from + length * 4)));
+    found.set(spec.name, valuesOfBytes(spec, bytes.subarray(from, from + length * 4)));
     from += length * 4;
   }
   if (from !== bytes.length) {
@@ -99,16 +99,15 @@ function readInputs(list: unknown, model: ServedModel, scanned: Scanned, bytes: 
     if (values === undefined) throw badBody(`input '${name}' is missing; ${namesOf(model)} are expected`);
     return values;
   };
-  return Object.fromEntries(
-    model.inputs.map(({ name, key }) => [key, get(name)]),
-  ) as unknown as ForecastInputs;
+  return inputsOf(model.tensors.inputs.map((spec) => [spec, get(spec.name)]));
 }
 
 /** Checks datatype and shape, and returns the number of elements. */
 function checkDeclaration(spec: TensorSpec, { datatype, shape }: Record<string, unknown>): number {
   const { name, steps, channels } = spec;
-  if (datatype !== spec.datatype) {
-    throw badBody(`input '${name}': datatype is ${quote(datatype)}, ${spec.datatype} is expected`);
+  const expected = TENSOR_TYPES[spec.type];
+  if (datatype !== expected) {
+    throw badBody(`input '${name}': datatype is ${quote(datatype)}, ${expected} is expected`);
   }
   const [servers, ...rest] = Array.isArray(shape) ? (shape as unknown[]) : [];
   const fits = rest.length === 2 && rest[0] === steps && rest[1] === channels;
@@ -139,13 +138,13 @@ function wantsBinary(outputs: unknown, { binary_data_output: all }: Record<strin
   if (!Array.isArray(outputs)) throw badBody('outputs must be an array');
   if (outputs.length === 0) return all ?? false;
   if (outputs.length > 1)
-    throw badBody(`'${OUTPUT_NAME}' is the only output; ${outputs.length} are asked for`);
+    throw badBody(`'${PREDICTIONS.name}' is the only output; ${outputs.length} are asked for`);
   const output = asObject(outputs[0], 'an output');
-  if (output.name !== OUTPUT_NAME) {
-    throw badBody(`output ${quote(output.name)} is unknown; '${OUTPUT_NAME}' is the only one`);
+  if (output.name !== PREDICTIONS.name) {
+    throw badBody(`output ${quote(output.name)} is unknown; '${PREDICTIONS.name}' is the only one`);
   }
   const parameters = output.parameters === undefined ? {} : asObject(output.parameters, 'parameters');
-  refuseSharedMemory(OUTPUT_NAME, parameters);
+  refuseSharedMemory(PREDICTIONS.name, parameters);
   if (parameters.classification !== undefined) {
     throw unsupported('classification is for outputs of classes; predictions are quantiles');
   }
@@ -168,11 +167,11 @@ function refuseSharedMemory(name: string, parameters: Record<string, unknown>): 
 }
 
 function unsupported(message: string): HttpError {
-  return new HttpError(400, 'ERR_TFT_HTTP_UNSUPPORTED', message);
+  return refusal('ERR_TFT_HTTP_UNSUPPORTED', message);
 }
 
-function namesOf({ inputs }: ServedModel): string {
-  return inputs.map(({ name }) => name).join(', ');
+function namesOf({ tensors }: ServedModel): string {
+  return tensors.inputs.map(({ name }) => name).join(', ');
 }
 
 /** A client's own value, short enough for a message. */

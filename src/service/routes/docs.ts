@@ -1,13 +1,13 @@
 // The OpenAPI document and its page.
-import { createRequire } from 'node:module';
 import type { FastifyInstance } from 'fastify';
+import { ownVersion } from '../../contract/own-version.js';
 import { type Described, docsPage } from '../http/docs-page.js';
 import { type DescribedRoute, openApiDocument } from '../http/openapi.js';
 import { openApi } from '../http/schemas.js';
 
 /** @param routes every route of the app, once all are registered. */
 export function docsRoutes(app: FastifyInstance, routes: readonly DescribedRoute[]): void {
-  const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string };
+  const version = ownVersion();
   app.get(
     '/openapi.json',
     {

@@ -2,7 +2,9 @@
 // deadline, and called off when its client goes away.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Forecast } from '../../contract/forecast.js';
-import type { ForecastInputs } from '../../contract/inputs.js';
+import { type ForecastInputs, valuesOf } from '../../contract/inputs.js';
+import type { TensorSpec } from '../../contract/tensors.js';
+import { HEADER_LENGTH } from '../../kserve/wire.js';
 import type { ByteBudget, Holding } from '../admission/budget.js';
 import type { Pressure } from '../admission/pressure.js';
 import type { RefusalPace } from '../admission/refusal-pace.js';
@@ -11,7 +13,7 @@ import { sendBytes } from '../http/answer.js';
 import type { BodyMemory } from '../http/body-memory.js';
 import type { Connections } from '../http/connections.js';
 import { Exchange } from '../http/exchange.js';
-import { badBody, CLIENT_GONE, HttpError, toHttpError } from '../http/http-error.js';
+import { badBody, refusal, toHttpError } from '../http/http-error.js';
 import { type Body, headerLength, readBody } from '../http/read-body.js';
 import type { ModelHost, ServedModel } from '../model-host.js';
 import type { Metrics } from '../observe/metrics.js';
@@ -45,7 +47,7 @@ const BYTES_BESIDES = 64 * 1024;
 
 /** The largest body that a request may have. */
 export function mostBytes(config: ServiceConfig, model: ServedModel): number {
-  return config.maxBodyBytes ?? config.maxServers * model.valuesPerServer * BYTES_A_NUMBER + BYTES_BESIDES;
+  return config.maxBodyBytes ?? config.maxServers * model.valuesPerSeries * BYTES_A_NUMBER + BYTES_BESIDES;
 }
 
 /** The answer to a forecast. */
@@ -89,7 +91,7 @@ export async function forecastFor<Q extends ForecastQuestion>(
       pressure.refuseWhenLate(model, Math.min(wish ?? config.maxWaitMs, config.maxWaitMs));
       budget.refuseWhenSpent();
       const most = mostBytes(config, model);
-      const header = headerLength(request.headers['inference-header-content-length'], most);
+      const header = headerLength(request.headers[HEADER_LENGTH], most);
       const body = await tracing.step('read', () =>
         readBody(
           request.raw,
@@ -112,7 +114,7 @@ export async function forecastFor<Q extends ForecastQuestion>(
       // A body that nobody reads would wait in its socket's buffers.
       request.raw.resume();
       const refusal = toHttpError(error);
-      if (refusal.status < 500 && refusal.status !== CLIENT_GONE) metrics.engine.countInvalid(model);
+      if (refusal.status < 500 && refusal.code !== 'ERR_TFT_ABORTED') metrics.engine.countInvalid(model);
       if (refusal.status === 503) await pace.next();
       throw refusal;
     }
@@ -154,18 +156,17 @@ function timeoutOf({ headers }: FastifyRequest): number | undefined {
   const text = headers['x-request-timeout-ms'];
   if (text === undefined) return undefined;
   if (typeof text === 'string' && /^\d{1,9}$/.test(text)) return Number(text);
-  throw new HttpError(
-    400,
+  throw refusal(
     'ERR_TFT_HTTP_HEADER',
     `X-Request-Timeout-Ms must be a whole number of milliseconds, found '${String(text).slice(0, 40)}'`,
   );
 }
 
-function refuseLargeBatch({ encoderCont }: ForecastInputs, model: ServedModel, most: number): void {
-  const servers = encoderCont.length / model.sizes.encoderCont;
+function refuseLargeBatch(inputs: ForecastInputs, { tensors }: ServedModel, most: number): void {
+  const [first] = tensors.inputs as [TensorSpec];
+  const servers = valuesOf(inputs, first).length / first.size;
   if (servers <= most) return;
-  throw new HttpError(
-    413,
+  throw refusal(
     'ERR_TFT_HTTP_TOO_LARGE',
     `the request has ${Math.floor(servers)} servers; ${most} are the most in one request. Send several`,
   );

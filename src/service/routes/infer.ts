@@ -1,5 +1,7 @@
 // POST /v2/models/{model}[/versions/{version}]/infer: KServe v2, JSON or binary.
+
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { HEADER_LENGTH } from '../../kserve/wire.js';
 import { FORECAST_ERRORS, REQUEST_HEADERS } from '../http/openapi-parts.js';
 import type { Operation } from '../http/operation.js';
 import { inferAnswer, inferRequest } from '../http/schemas.js';
@@ -7,8 +9,6 @@ import { answerInfer } from '../kserve/infer-answer.js';
 import { understandInfer } from '../kserve/infer-request.js';
 import { forecastFor, type Parts } from './forecast-request.js';
 import { type ModelPath, modelNamed } from './model-path.js';
-
-const HEADER = 'inference-header-content-length';
 
 const operation: Operation = {
   summary: 'Forecast by the KServe v2 protocol',
@@ -42,7 +42,7 @@ export function inferRoutes(app: FastifyInstance, parts: Parts): void {
             const { bytes, header } = await answerInfer(forecast, question, model);
             return header === undefined
               ? { bytes, type: 'application/json' }
-              : { bytes, type: 'application/octet-stream', headers: { [HEADER]: String(header) } };
+              : { bytes, type: 'application/octet-stream', headers: { [HEADER_LENGTH]: String(header) } };
           },
         );
       },

@@ -1,5 +1,5 @@
 // The model that a URL names.
-import { HttpError } from '../http/http-error.js';
+import { refusal } from '../http/http-error.js';
 import type { ModelHost, ServedModel } from '../model-host.js';
 
 /** The parameters of /v2/models/:model[/versions/:version]. */
@@ -12,18 +12,16 @@ export interface ModelPath {
 export function modelNamed(host: ModelHost, { model: name, version }: ModelPath): ServedModel {
   const model = host.current;
   if (model === undefined) {
-    throw new HttpError(503, 'ERR_TFT_HTTP_NOT_READY', host.state.reason, { retryAfter: 5 });
+    throw refusal('ERR_TFT_HTTP_NOT_READY', host.state.reason, { retryAfter: 5 });
   }
   if (name !== model.name) {
-    throw new HttpError(
-      404,
+    throw refusal(
       'ERR_TFT_HTTP_MODEL',
       `there is no model '${name.slice(0, 80)}'; '${model.name}' is served`,
     );
   }
   if (version !== undefined && version !== model.version) {
-    throw new HttpError(
-      404,
+    throw refusal(
       'ERR_TFT_HTTP_MODEL',
       `version '${version.slice(0, 20)}' of '${name}' is not served; version ${model.version} is`,
     );

@@ -1,7 +1,9 @@
 // What is served, by the KServe v2 protocol and Triton's extensions: metadata, configuration, statistics, repository.
-import { createRequire } from 'node:module';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { HttpError } from '../http/http-error.js';
+import { ownVersion } from '../../contract/own-version.js';
+import type { ModelTensors, TensorSpec } from '../../contract/tensors.js';
+import { wireTensor } from '../../kserve/wire.js';
+import { refusal } from '../http/http-error.js';
 import {
   modelConfig,
   modelMetadata,
@@ -11,7 +13,6 @@ import {
   repositoryIndex,
   serverMetadata,
 } from '../http/schemas.js';
-import { OUTPUT_NAME } from '../http/tensors.js';
 import type { ServedModel } from '../model-host.js';
 import type { Parts } from './forecast-request.js';
 import { type ModelPath, modelNamed } from './model-path.js';
@@ -23,7 +24,7 @@ type ModelRequest = FastifyRequest<{ Params: ModelPath }>;
 
 export function modelRoutes(app: FastifyInstance, parts: Parts): void {
   const { host, pressure } = parts;
-  const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string };
+  const version = ownVersion();
   const tag = 'kserve';
   const access = 'user';
 
@@ -74,10 +75,10 @@ export function modelRoutes(app: FastifyInstance, parts: Parts): void {
       async (request: ModelRequest) => {
         const model = modelNamed(host, request.params);
         if (host.state.phase !== 'ready') {
-          throw new HttpError(503, 'ERR_TFT_HTTP_NOT_READY', host.state.reason, { retryAfter: 5 });
+          throw refusal('ERR_TFT_HTTP_NOT_READY', host.state.reason, { retryAfter: 5 });
         }
         if (pressure.isFull(model)) {
-          throw new HttpError(503, 'ERR_TFT_HTTP_OVERLOADED', 'the queue is full', { retryAfter: 1 });
+          throw refusal('ERR_TFT_HTTP_OVERLOADED', 'the queue is full', { retryAfter: 1 });
         }
         return { name: model.name, ready: true };
       },
@@ -160,36 +161,35 @@ export function modelRoutes(app: FastifyInstance, parts: Parts): void {
   }
 }
 
-function metadata({ name, version, inputs, engine }: ServedModel) {
-  const { horizon, quantiles } = engine.model;
+function metadata({ name, version, tensors }: ServedModel) {
   return {
     name,
     versions: [version],
     platform: PLATFORM,
-    inputs: inputs.map(({ name, datatype, steps, channels }) => ({
-      name,
-      datatype,
-      shape: [-1, steps, channels],
-    })),
-    outputs: [{ name: OUTPUT_NAME, datatype: 'FP32', shape: [-1, horizon, quantiles.length] }],
+    inputs: tensors.inputs.map((tensor) => wireTensor(tensor)),
+    outputs: answered(tensors).map((tensor) => wireTensor(tensor)),
   };
 }
 
-function configuration({ name, inputs, engine }: ServedModel) {
-  const { horizon, quantiles } = engine.model;
+function configuration({ name, tensors, engine }: ServedModel) {
+  const configure = (tensor: TensorSpec) => {
+    const { datatype, shape } = wireTensor(tensor);
+    return { name: tensor.name, data_type: `TYPE_${datatype}`, dims: shape.slice(1) };
+  };
   return {
     name,
     platform: PLATFORM,
     backend: engine.info.backend,
     max_batch_size: engine.info.maxBatch,
-    input: inputs.map(({ name, datatype, steps, channels }) => ({
-      name,
-      data_type: `TYPE_${datatype}`,
-      dims: [steps, channels],
-    })),
-    output: [{ name: OUTPUT_NAME, data_type: 'TYPE_FP32', dims: [horizon, quantiles.length] }],
+    input: tensors.inputs.map(configure),
+    output: answered(tensors).map(configure),
     dynamic_batching: {},
   };
+}
+
+/** The outputs that /infer gives: the predictions. */
+function answered({ outputs }: ModelTensors): readonly TensorSpec[] {
+  return outputs.slice(0, 1);
 }
 
 /** Counts of requests and nanoseconds, as Triton's statistics have them. */

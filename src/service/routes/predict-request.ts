@@ -1,16 +1,14 @@
 // Understands and answers POST /predict: the four tensors by name, and the predictions as nested arrays.
 
 import type { Forecast } from '../../contract/forecast.js';
-import type { ForecastInputs } from '../../contract/inputs.js';
+import { inputsOf } from '../../contract/inputs.js';
 import type { Holding } from '../admission/budget.js';
 import { badBody } from '../http/http-error.js';
 import { scanTensors } from '../http/json/tensor-scan.js';
-import { checkNesting, fromNumbers, INPUT_NAMES } from '../http/tensors.js';
+import { checkNesting, fromNumbers } from '../http/tensors.js';
 import { writePredictions } from '../http/write-predictions.js';
 import type { ServedModel } from '../model-host.js';
 import { asObject, type ForecastQuestion } from './forecast-request.js';
-
-const KEYS: ReadonlySet<string> = new Set(INPUT_NAMES);
 
 /** @throws HttpError ERR_TFT_HTTP_BODY, ERR_TFT_INPUT_…, ERR_TFT_HTTP_TOO_LARGE. */
 export async function understandPredict(
@@ -19,24 +17,24 @@ export async function understandPredict(
   maxServers: number,
   holding: Holding,
 ): Promise<ForecastQuestion> {
-  const mostNumbers = maxServers * Math.max(...model.inputs.map(({ steps, channels }) => steps * channels));
-  const rules = { keys: KEYS, mostTensors: KEYS.size, mostNumbers, expected: INPUT_NAMES.join(', ') };
+  const { inputs } = model.tensors;
+  const names = new Set(inputs.map(({ name }) => name));
+  const mostNumbers = maxServers * Math.max(...inputs.map(({ size }) => size));
+  const rules = { keys: names, mostTensors: names.size, mostNumbers, expected: [...names].join(', ') };
   const { rest, tensors } = await scanTensors(body, rules, holding);
   const request = asObject(rest, 'the request');
-  const surplus = Object.keys(request).find((key) => !KEYS.has(key));
+  const surplus = Object.keys(request).find((key) => !names.has(key));
   if (surplus !== undefined) {
-    throw badBody(`'${surplus.slice(0, 40)}' is unknown; ${INPUT_NAMES.join(', ')} are expected`);
+    throw badBody(`'${surplus.slice(0, 40)}' is unknown; ${[...names].join(', ')} are expected`);
   }
-  const inputs = Object.fromEntries(
-    model.inputs.map((spec) => {
-      const place = request[spec.name];
-      const numbers = typeof place === 'number' ? tensors[place] : undefined;
-      if (numbers === undefined) throw badBody(`${spec.name} is missing; an array of numbers is expected`);
-      checkNesting(spec, numbers);
-      return [spec.key, fromNumbers(spec, numbers)];
-    }),
-  ) as unknown as ForecastInputs;
-  return { inputs };
+  const arrays = inputs.map((spec) => {
+    const place = request[spec.name];
+    const numbers = typeof place === 'number' ? tensors[place] : undefined;
+    if (numbers === undefined) throw badBody(`${spec.name} is missing; an array of numbers is expected`);
+    checkNesting(spec, numbers);
+    return [spec, fromNumbers(spec, numbers)] as const;
+  });
+  return { inputs: inputsOf(arrays) };
 }
 
 export function answerPredict(

@@ -1,7 +1,7 @@
 // Reads a JSON array of numbers, nested or flat, from bytes straight into a typed array: no string and no JavaScript
 // array is made of what may be a million numbers, and the work can be done in slices.
 import type { Holding } from '../../admission/budget.js';
-import { badBody, HttpError } from '../http-error.js';
+import { badBody, type HttpError, refusal } from '../http-error.js';
 
 /** Deeper nesting than a tensor has is refused. */
 const MOST_DEPTH = 8;
@@ -180,8 +180,7 @@ export class Numbers {
   #keep(value: number): void {
     if (this.length === this.values.length) {
       if (this.length >= this.#most) {
-        throw new HttpError(
-          413,
+        throw refusal(
           'ERR_TFT_HTTP_TOO_LARGE',
           `${this.#name} has more than the ${this.#most} numbers that one request may have; send several requests`,
         );
@@ -202,8 +201,7 @@ export class Numbers {
   #unexpected(at: number): HttpError {
     const found = this.#bytes.toString('latin1', at, at + 12).replace(/[^\x20-\x7e]/g, '?');
     if (found === '') return badBody(`the body ends inside ${this.#name}`);
-    return new HttpError(
-      400,
+    return refusal(
       'ERR_TFT_INPUT_VALUE',
       `${this.#name}: '${found}' stands where number ${this.length} is expected (byte ${at}); NaN, Infinity, ` +
         'null and strings cannot be forecast from',
@@ -211,8 +209,7 @@ export class Numbers {
   }
 
   #tooLong(): HttpError {
-    return new HttpError(
-      400,
+    return refusal(
       'ERR_TFT_INPUT_VALUE',
       `${this.#name}: number ${this.length} has more than ${LONGEST} characters; 17 digits are enough for any`,
     );

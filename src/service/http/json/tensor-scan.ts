@@ -3,7 +3,7 @@
 import { isUtf8 } from 'node:buffer';
 import { setImmediate } from 'node:timers/promises';
 import type { Holding } from '../../admission/budget.js';
-import { badBody, HttpError } from '../http-error.js';
+import { badBody, type HttpError, refusal } from '../http-error.js';
 import { Numbers } from './numbers.js';
 
 /** All that is not numbers must fit here. */
@@ -147,9 +147,5 @@ function unknownArray(key: string, expected: string): HttpError {
 }
 
 function tooMuchText(): HttpError {
-  return new HttpError(
-    413,
-    'ERR_TFT_HTTP_TOO_LARGE',
-    `the body has more than ${MOST_TEXT} bytes besides its numbers`,
-  );
+  return refusal('ERR_TFT_HTTP_TOO_LARGE', `the body has more than ${MOST_TEXT} bytes besides its numbers`);
 }

@@ -1,0 +1,26 @@
+// One load on its way to a backend: what is there to run, and what the caller asked for. It is passed on unchanged.
+import type { EngineRequest } from '../builder/engine-request.js';
+import type { Contract } from '../contract/inputs.js';
+import type { Located } from '../contract/locate.js';
+import type { ModelDescription } from '../contract/model.js';
+import type { BackendName } from '../contract/names.js';
+import type { NativeLoadOptions } from '../native/addon.js';
+
+/** How TensorRT is found and used; see LoadOptions.tensorrt. */
+export type TensorRtOptions = Partial<
+  Pick<
+    NativeLoadOptions,
+    'cudaPath' | 'tensorrtPath' | 'devices' | 'lanes' | 'cudaGraphs' | 'poll' | 'allowHostCode'
+  >
+>;
+
+/** See LoadOptions for what the caller asks for. */
+export interface LoadRequest extends EngineRequest {
+  readonly located: Located;
+  readonly model: ModelDescription;
+  readonly contract: Contract;
+  readonly backend: 'auto' | BackendName;
+  readonly queueLimit: number;
+  readonly threads?: number | undefined;
+  readonly tensorrt?: TensorRtOptions | undefined;
+}

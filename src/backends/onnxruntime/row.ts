@@ -1,0 +1,50 @@
+// ONNX Runtime among the backends: runs ONNX files in FP32 on any CPU.
+import type { Backend } from '../../batching/backend.js';
+import { BatchQueue } from '../../batching/queue.js';
+import { precisionOfOnnx } from '../../builder/onnx-source.js';
+import { TFTError } from '../../contract/errors.js';
+import type { LoadRequest } from '../load-request.js';
+import type { BackendRow } from '../row.js';
+import { OnnxRuntimeRunner } from './backend.js';
+
+export const onnxRuntimeRow: BackendRow = {
+  canRun({ located, model }) {
+    if (located.kind === 'plan') return `${located.path} is a TensorRT plan; ONNX Runtime cannot run it`;
+    const own = precisionOfOnnx(model);
+    if (own === 'fp32') return undefined;
+    return `${model.onnxPath} is the ${own} variant, for TensorRT; on a CPU load ${model.directory}, which is in fp32`;
+  },
+
+  async load(request) {
+    const { precision } = request;
+    if (precision === undefined || precision === 'fp32') return run(request);
+    throw new TFTError(
+      'ERR_TFT_UNSUPPORTED',
+      `backend 'onnxruntime' computes in fp32 on a CPU, not in ${precision}; leave precision out or ask for 'fp32'`,
+    );
+  },
+
+  async atHand(request) {
+    const { precision } = request;
+    const none = `there is no TensorRT plan${precision ? ` in ${precision}` : ''} here`;
+    const runs = 'ONNX Runtime runs the model on the CPU';
+    const other = `it computes in fp32, not in ${precision} as asked`;
+    return [
+      {
+        failure: 'ONNX Runtime cannot run the model',
+        why: (reasons) =>
+          [
+            ...(reasons.length > 0 ? reasons : [none]),
+            runs,
+            ...(precision === undefined || precision === 'fp32' ? [] : [other]),
+          ].join('; '),
+        load: () => run(request),
+      },
+    ];
+  },
+};
+
+async function run({ model, contract, threads, maxBatch, queueLimit, log }: LoadRequest): Promise<Backend> {
+  const runner = await OnnxRuntimeRunner.load(model, threads, log);
+  return new BatchQueue(runner, contract, { maxBatch, queueLimit, origin: model.onnxPath });
+}

@@ -1,0 +1,48 @@
+// What a TensorRT engine is asked for with. The options of TFTEngine.load and of buildEngine are such requests as they
+// are; what they leave open is settled here, when it is needed.
+import type { Log } from '../contract/log.js';
+import type { Precision } from '../contract/names.js';
+import { type BuildOptions, type CompleteBuildOptions, completeBuildOptions } from './build-options.js';
+import type { BuildableModel } from './buildable-model.js';
+import { engineFolder } from './cache-folder.js';
+import { precisionOfOnnx } from './onnx-source.js';
+import type { OnBuildProgress } from './progress.js';
+
+/** An engine that is wanted; see LoadOptions for what each field means. */
+export interface EngineRequest {
+  readonly model: BuildableModel;
+  readonly precision?: Precision | undefined;
+  readonly verifyHash: boolean;
+  readonly maxBatch?: number | undefined;
+  readonly build?: BuildOptions | false | undefined;
+  readonly cache?: string | false | undefined;
+  readonly tensorrt?:
+    | {
+        readonly tensorrtPath?: string | undefined;
+        readonly cudaPath?: string | undefined;
+        /** The engine is built on the first of them. */
+        readonly devices?: readonly number[] | undefined;
+      }
+    | undefined;
+  readonly log: Log;
+  readonly onProgress?: OnBuildProgress | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The precision: the one asked for, else the ONNX file's own. */
+export function precisionOfRequest({ model, precision }: EngineRequest): Precision {
+  return precision ?? precisionOfOnnx(model);
+}
+
+/** The folder that keeps the engine; undefined where none is kept. */
+export function folderOfRequest({ cache }: EngineRequest): string | undefined {
+  return cache === false ? undefined : engineFolder(cache);
+}
+
+export function deviceOfRequest({ tensorrt }: EngineRequest): number {
+  return tensorrt?.devices?.[0] ?? 0;
+}
+
+export function buildOptionsOfRequest({ build, maxBatch }: EngineRequest): CompleteBuildOptions {
+  return completeBuildOptions(build || undefined, maxBatch);
+}

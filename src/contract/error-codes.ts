@@ -1,0 +1,163 @@
+// Every error code: what it means, and the status that the HTTP service answers it with. The types, the service's statuses,
+// its OpenAPI document and docs/errors.md all come from here; codes of the C++ core are among them (cpp, `ErrorCode`).
+
+/** One code. */
+export interface ErrorCodeFacts {
+  readonly meaning: string;
+  /** The HTTP status; 500 where it is left out, which then says no more than that the service has a fault. */
+  readonly status?: number;
+  /** Other statuses that the code comes with. */
+  readonly also?: readonly number[];
+}
+
+/** What nginx logs for a client that closed its connection; no client sees it. */
+export const CLIENT_GONE = 499;
+
+/** The codes of {@link TFTError}. */
+export const TFT_ERRORS = {
+  ERR_TFT_INPUT_TYPE: {
+    status: 400,
+    meaning: 'An input is missing, or is not the typed array that the contract asks for.',
+  },
+  ERR_TFT_INPUT_LENGTH: {
+    status: 400,
+    meaning: "An input's length is no multiple of one series', or its memory is detached.",
+  },
+  ERR_TFT_INPUT_BATCH: { status: 400, meaning: 'The inputs hold different numbers of series.' },
+  ERR_TFT_INPUT_EMPTY: { status: 400, meaning: 'The batch, or the list of requests, is empty.' },
+  ERR_TFT_INPUT_VALUE: { status: 400, meaning: 'A value is NaN or infinite.' },
+  ERR_TFT_INPUT_CATEGORY: { status: 400, meaning: "A category code is outside the model's vocabulary." },
+  ERR_TFT_OUTPUT_BUFFER: { meaning: "`out` is not a Float32Array of exactly the result's length." },
+  ERR_TFT_OPTION: { meaning: 'An option is unknown or has a value that cannot be used.' },
+  ERR_TFT_MODEL_NOT_FOUND: { meaning: 'The bundle, or a file that it names, does not exist.' },
+  ERR_TFT_MODEL_INVALID: { meaning: 'model.json or the model itself is damaged or contradicts itself.' },
+  ERR_TFT_MODEL_HASH: { meaning: 'A file of the bundle is not the one that model.json describes.' },
+  ERR_TFT_NO_CUDA_DRIVER: { meaning: 'The CUDA driver (libcuda) does not load, or is too old.' },
+  ERR_TFT_NO_CUDA_DEVICE: { meaning: 'The CUDA driver is there, but no GPU that can be used.' },
+  ERR_TFT_TENSORRT_NOT_FOUND: { meaning: 'No TensorRT library was found.' },
+  ERR_TFT_TENSORRT_VERSION: { meaning: 'TensorRT was found in a version that cannot be used.' },
+  ERR_TFT_PLAN_INVALID: {
+    meaning: 'TensorRT rejects the plan: it is damaged, or was built by another version or for another GPU.',
+  },
+  ERR_TFT_PLAN_MISMATCH: { meaning: "The plan's inputs or outputs are not those of model.json." },
+  ERR_TFT_PLUGIN: {
+    meaning: 'A plugin library does not load, or a plan needs a plugin that no loaded library has.',
+  },
+  ERR_TFT_BUILD: {
+    meaning: "TensorRT's parser or builder refused the model or failed; the message has its own words.",
+  },
+  ERR_TFT_ENGINE_STALE: {
+    meaning:
+      'An engine was built for another version, GPU or model, and is not rebuilt; the message names both sides.',
+  },
+  ERR_TFT_CACHE: {
+    meaning: 'The engine cache cannot be read or written: a full disk, a missing permission.',
+  },
+  ERR_TFT_OUT_OF_MEMORY: {
+    status: 503,
+    meaning: 'There is not enough memory on the GPU, or not enough that can be pinned on the host.',
+  },
+  ERR_TFT_DEVICE_LOST: {
+    status: 503,
+    meaning: 'The GPU fails every call from now on; the process must be restarted to use it again.',
+  },
+  ERR_TFT_BACKEND_UNAVAILABLE: {
+    meaning: 'The backend asked for cannot run here: a library is missing or not in this build.',
+  },
+  ERR_TFT_UNSUPPORTED: { meaning: 'The backend in use does not offer this operation or setting.' },
+  ERR_TFT_CLOSED: { status: 503, meaning: 'The engine is closed.' },
+  ERR_TFT_QUEUE_FULL: {
+    status: 503,
+    meaning: 'Too many series are waiting already; see the option `queueLimit`.',
+  },
+  ERR_TFT_DEADLINE: { status: 504, meaning: 'The request had not begun to run within its `deadlineMs`.' },
+  ERR_TFT_ABORTED: {
+    status: CLIENT_GONE,
+    meaning:
+      "The request's AbortSignal fired; the error's name is 'AbortError', its cause the signal's reason.",
+  },
+  ERR_TFT_BACKEND_LOST: {
+    status: 503,
+    meaning:
+      'The thread that ran the model died; the engine starts another, and the request may be sent again.',
+  },
+  ERR_TFT_RUN: { status: 500, meaning: 'The runtime refused or failed to run the model.' },
+  ERR_TFT_HISTORY_COLUMN: { meaning: 'A column of a history file is missing, unknown or named twice.' },
+  ERR_TFT_HISTORY_VALUE: {
+    meaning: 'A value of a history is no number, time or name, or a line has too many or too few of them.',
+  },
+  ERR_TFT_HISTORY_ORDER: {
+    meaning: 'A window was asked for whose rows newer ones have displaced; see `until` of FleetHistory.',
+  },
+  ERR_TFT_HISTORY_SHORT: {
+    meaning:
+      "A server's history, since its last gap that is too long to fill, is shorter than the model's encoder.",
+  },
+  ERR_TFT_HISTORY_EMPTY: { meaning: 'A history holds no rows.' },
+  ERR_TFT_MAP_INVALID: { meaning: 'A column map is damaged or contradicts itself.' },
+  ERR_TFT_FILE: { meaning: 'A file cannot be read or written.' },
+} as const satisfies Readonly<Record<string, ErrorCodeFacts>>;
+
+/** The codes of refusals that are about HTTP, not about the model. */
+export const HTTP_ERRORS = {
+  ERR_TFT_HTTP_BODY: {
+    status: 400,
+    meaning: 'The body cannot be read: its JSON, its lengths or its shapes are wrong.',
+  },
+  ERR_TFT_HTTP_HEADER: {
+    status: 400,
+    also: [431],
+    meaning: 'A header has a value that cannot be used; headers are larger than 16 KiB or more than 100.',
+  },
+  ERR_TFT_HTTP_ENCODING: {
+    status: 400,
+    also: [415],
+    meaning:
+      'The body is not what Content-Encoding says, or the encoding is none of gzip, deflate, br, identity.',
+  },
+  ERR_TFT_HTTP_UNSUPPORTED: {
+    status: 400,
+    meaning: 'The protocol has it, and this service does not offer it, such as shared memory.',
+  },
+  ERR_TFT_HTTP_GONE: {
+    status: 400,
+    meaning: 'The client went away before its request was complete. Only the log has it.',
+  },
+  ERR_TFT_HTTP_KEY: { status: 401, meaning: 'The API key is missing or wrong.' },
+  ERR_TFT_HTTP_FORBIDDEN: { status: 403, meaning: 'The API key does not permit this.' },
+  ERR_TFT_HTTP_NOT_FOUND: { status: 404, meaning: 'There is no such path.' },
+  ERR_TFT_HTTP_MODEL: {
+    status: 404,
+    meaning: 'The model or version asked for is not the one that is served.',
+  },
+  ERR_TFT_HTTP_METHOD: {
+    status: 405,
+    meaning: 'The path does not take this method; the header Allow lists those that it takes.',
+  },
+  ERR_TFT_HTTP_TIMEOUT: { status: 408, meaning: 'The headers or the body did not arrive in time.' },
+  ERR_TFT_HTTP_TOO_LARGE: {
+    status: 413,
+    meaning: 'The body, as sent or unpacked, or the batch is over the limit.',
+  },
+  ERR_TFT_HTTP_OVERLOADED: {
+    status: 503,
+    meaning: 'Too much is waiting or under way; the header Retry-After says when to try again.',
+  },
+  ERR_TFT_HTTP_NOT_READY: { status: 503, meaning: 'No model is loaded yet, or the service is stopping.' },
+  ERR_TFT_HTTP_INTERNAL: { status: 500, meaning: 'A fault of the service; its log says more.' },
+} as const satisfies Readonly<Record<string, ErrorCodeFacts>>;
+
+/**
+ * What went wrong, as a stable string; docs/errors.md says what each means. The message may change between releases; a
+ * code never changes its meaning.
+ */
+export type TFTErrorCode = keyof typeof TFT_ERRORS;
+
+/** Codes of refusals that are about HTTP, not about the model; the others are TFTErrorCode's. */
+export type HttpErrorCode = keyof typeof HTTP_ERRORS;
+
+/** All codes with what is known of them. */
+export const ERRORS: Readonly<Record<TFTErrorCode | HttpErrorCode, ErrorCodeFacts>> = {
+  ...TFT_ERRORS,
+  ...HTTP_ERRORS,
+};

@@ -1,0 +1,68 @@
+// What a history gives: each server's window, ready to forecast, the servers that have none, and what is doubtful.
+import type { TFTErrorCode } from '../contract/errors.js';
+import type { ForecastInputs } from '../contract/inputs.js';
+import type { ModelDescription } from '../contract/model.js';
+
+/** The part of a model's description that a history depends on. */
+export type HistoryModel = Pick<
+  ModelDescription,
+  'stepMinutes' | 'encoderLength' | 'horizon' | 'metrics' | 'categories' | 'known'
+>;
+
+/** A run of missing steps that took the values of the row before it. */
+export interface FilledGap {
+  readonly from: Date;
+  readonly steps: number;
+}
+
+/** One server, ready to forecast. */
+export interface ServerWindow {
+  readonly server: string;
+  /** The time of the first step of the forecast. */
+  readonly start: Date;
+  /** The arrays of this server alone: views into {@link FleetWindows.packed}. */
+  readonly inputs: ForecastInputs;
+  readonly filled: readonly FilledGap[];
+}
+
+/** A server that cannot be forecast, and why. */
+export interface RefusedServer {
+  readonly server: string;
+  readonly code: TFTErrorCode;
+  readonly message: string;
+}
+
+/** Something in a history that a reader of the forecasts should know. */
+export interface HistoryWarning {
+  readonly kind: /** Missing steps took the row before them. */
+    | 'filled'
+    /** A server's newest row is older than the rest of the fleet's. */
+    | 'stale'
+    /** Rows that are there twice; one was kept. */
+    | 'repeated'
+    /** Different rows for one server and time; the last one was kept. */
+    | 'conflicting'
+    /** Several rows for one step of the grid; the latest was kept. */
+    | 'merged'
+    /** Rows with an empty metric; they count as missing. */
+    | 'incomplete'
+    /** A category value that the model does not know. */
+    | 'category'
+    /** Values outside a metric's range; they are used all the same. */
+    | 'range';
+  readonly message: string;
+  /** How many rows, steps or values it is about. */
+  readonly count: number;
+  /** The server, where it is about one. */
+  readonly server?: string;
+}
+
+/** What {@link FleetHistory.windows} returns. */
+export interface FleetWindows {
+  /** Servers that can be forecast, by name (digits as numbers: vm2 before vm10). */
+  readonly servers: readonly ServerWindow[];
+  /** The same servers in one batch, in the same order. */
+  readonly packed: ForecastInputs;
+  readonly refused: readonly RefusedServer[];
+  readonly warnings: readonly HistoryWarning[];
+}
