@@ -17,6 +17,7 @@ import {
   type TensorType,
   VARIANT_PRECISIONS,
 } from './names.js';
+import { readTextFile } from './text-file.js';
 
 const name = z.string().min(1);
 const positive = z.int().positive();
@@ -282,7 +283,7 @@ async function statOrRefuse(path: string, shown: string) {
 
 async function readDescription(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    return await readTextFile(path);
   } catch (cause) {
     throw new TFTError(
       'ERR_TFT_MODEL_NOT_FOUND',

@@ -2,6 +2,7 @@
 import { type ForecastInputs, inputsOf } from '../../contract/inputs.js';
 import { PREDICTIONS, TENSOR_TYPES } from '../../contract/names.js';
 import type { TensorSpec, Values } from '../../contract/tensors.js';
+import { bytesOf, integersOfBytes, isIntegerType } from '../../kserve/integers.js';
 import { valuesOfBytes } from '../../kserve/wire.js';
 import type { Holding } from '../admission/budget.js';
 import { badBody, type HttpError, refusal } from '../http/http-error.js';
@@ -77,19 +78,25 @@ function readInputs(list: unknown, model: ServedModel, scanned: Scanned, bytes: 
       found.set(spec.name, fromJson(spec, tensor.data, scanned, length));
       continue;
     }
-    if (size !== length * 4) {
+    const datatype = tensor.datatype;
+    const isConverted = isIntegerType(datatype) && datatype !== TENSOR_TYPES[spec.type];
+    const needed = length * (isConverted ? bytesOf(datatype) : 4);
+    if (size !== needed) {
       throw badBody(
-        `input '${spec.name}': binary_data_size is ${quote(size)}, but its shape needs ${length * 4} bytes`,
+        `input '${spec.name}': binary_data_size is ${quote(size)}, but its shape needs ${needed} bytes`,
       );
     }
     if (tensor.data !== undefined) throw badBody(`input '${spec.name}' has both data and binary_data_size`);
-    if (from + length * 4 > bytes.length) {
+    if (from + needed > bytes.length) {
       throw badBody(
-        `input '${spec.name}' ends ${from + length * 4} bytes behind the JSON, but only ${bytes.length} are there`,
+        `input '${spec.name}' ends ${from + needed} bytes behind the JSON, but only ${bytes.length} are there`,
       );
     }
-    found.set(spec.name, valuesOfBytes(spec, bytes.subarray(from, from + length * 4)));
-    from += length * 4;
+    const part = bytes.subarray(from, from + needed);
+    const refuse = (index: number, value: number | bigint) =>
+      refusal('ERR_TFT_INPUT_CATEGORY', `${spec.name}[${index}] is ${value}, which INT32 cannot hold`);
+    found.set(spec.name, isConverted ? integersOfBytes(datatype, part, refuse) : valuesOfBytes(spec, part));
+    from += needed;
   }
   if (from !== bytes.length) {
     throw badBody(`${bytes.length - from} bytes behind the JSON belong to no input`);
@@ -106,7 +113,8 @@ function readInputs(list: unknown, model: ServedModel, scanned: Scanned, bytes: 
 function checkDeclaration(spec: TensorSpec, { datatype, shape }: Record<string, unknown>): number {
   const { name, steps, channels } = spec;
   const expected = TENSOR_TYPES[spec.type];
-  if (datatype !== expected) {
+  // Whole numbers of another width are converted, as long as none is too large.
+  if (datatype !== expected && !(spec.type === 'int32' && isIntegerType(datatype))) {
     throw badBody(`input '${name}': datatype is ${quote(datatype)}, ${expected} is expected`);
   }
   const [servers, ...rest] = Array.isArray(shape) ? (shape as unknown[]) : [];

@@ -172,10 +172,14 @@ function refuseLargeBatch(inputs: ForecastInputs, { tensors }: ServedModel, most
   );
 }
 
-/** An object that JSON gave. @throws HttpError ERR_TFT_HTTP_BODY. */
+/**
+ * An object that JSON gave. What is null in it is left out: clients write null for what they have not got.
+ *
+ * @throws HttpError ERR_TFT_HTTP_BODY.
+ */
 export function asObject(value: unknown, what: string): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return value as Record<string, unknown>;
+    return Object.fromEntries(Object.entries(value).filter(([, content]) => content !== null));
   }
   throw badBody(`${what} must be an object`);
 }

@@ -15,6 +15,8 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const OPEN = 0x5b;
+/** The letter that null begins with. */
+const NULL = 0x6e;
 
 /** A body taken apart. */
 export interface Scanned {
@@ -74,6 +76,8 @@ export async function scanTensors(
       if (bytes[at] === OPEN) array = key;
       continue;
     }
+    // null is what many clients write for nothing.
+    if (bytes[at] === NULL) continue;
     if (bytes[at] !== OPEN) throw badBody(`'${key}' must be an array of numbers`);
     take(at);
     if (tensors.length === mostTensors) {
