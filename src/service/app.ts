@@ -9,6 +9,7 @@ import type { Connections } from './http/connections.js';
 import { type ErrorBody, type HttpError, refusal, toHttpError } from './http/http-error.js';
 import { makeServer } from './http/listener.js';
 import type { DescribedRoute } from './http/openapi.js';
+import { Origins } from './http/origin.js';
 import { RefusalLog, type ServiceLog } from './observe/logging.js';
 import type { RequestSpan } from './observe/tracing.js';
 import { docsRoutes } from './routes/docs.js';
@@ -38,6 +39,7 @@ declare module 'fastify' {
 export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyInstance {
   const { config, connections, host, metrics, tracing } = parts;
   const refusals = new RefusalLog(log);
+  const origins = new Origins(config);
   let counted = 0;
   const prefix = `${process.pid.toString(36)}-${Date.now().toString(36)}-`;
   const app = Fastify({
@@ -75,10 +77,20 @@ export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyI
       url: route = '',
       config: { operation },
     } = request.routeOptions;
+    if (origins.isCrossOrigin) {
+      reply.header('vary', 'origin');
+      const allowed = origins.allowed(request.headers.origin);
+      if (allowed !== undefined) reply.header('access-control-allow-origin', allowed);
+      if (allowed !== undefined && isPreflight(request)) {
+        // The question whether a page may ask has no key.
+        return reply.headers(PREFLIGHT_ANSWER).code(204).send();
+      }
+    }
     request.span = tracing.begin(request.method, route, request.headers);
     const proceed = () => {
       try {
         if (!METHODS.includes(request.method)) throw unknownMethod(request.method);
+        origins.check(request.headers);
         if (operation?.access === 'administrator') access.checkAdmin(request.headers);
         else if (operation?.access !== 'anyone' && !(operation?.access === 'metrics' && config.openMetrics)) {
           access.checkUser(request.headers);
@@ -142,6 +154,18 @@ export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyI
     return reply.code(error.status).type('application/json').send(JSON.stringify(body));
   }
 }
+
+function isPreflight({ method, headers }: FastifyRequest): boolean {
+  return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
+}
+
+const PREFLIGHT_ANSWER = {
+  'access-control-allow-methods': 'GET, HEAD, POST',
+  'access-control-allow-headers':
+    'authorization, content-type, content-encoding, inference-header-content-length, x-api-key, x-request-id, ' +
+    'x-request-timeout-ms',
+  'access-control-max-age': '600',
+};
 
 /** Every path answers other methods with 405 and the ones that it takes. */
 function refuseOtherMethods(app: FastifyInstance, routes: readonly DescribedRoute[]): void {

@@ -162,8 +162,10 @@ export class ModelHost {
       if (before) this.#retire(before);
       return model;
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      if (first) this.#state = { phase: 'failed', reason: `the model cannot be loaded: ${message}` };
+      // Anybody may ask whether it is ready; paths and the like are not for anybody.
+      const code = error instanceof TFTError ? error.code : 'a fault';
+      if (first)
+        this.#state = { phase: 'failed', reason: `the model cannot be loaded (${code}); the log says why` };
       this.#log.error(
         { err: error },
         first ? 'the model cannot be loaded' : 'reload failed; the old model stays',

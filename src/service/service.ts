@@ -1,6 +1,9 @@
 // The service's life: it listens, loads its model, renews it, and stops without losing a request.
+
+import { chmodSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isMainThread } from 'node:worker_threads';
 import type { FastifyInstance } from 'fastify';
 import { TFTError } from '../contract/errors.js';
 import { ByteBudget } from './admission/budget.js';
@@ -134,13 +137,26 @@ export class Service {
     try {
       // Under a rush the system drops what this queue cannot hold, and clients try again only after seconds.
       const backlog = maxConnections;
-      await this.#app.listen(socket === undefined ? { host, port, backlog } : { path: socket, backlog });
+      if (socket === undefined) await this.#app.listen({ host, port, backlog });
+      else await this.#listenPrivately(socket, backlog);
     } catch (cause) {
       const where = socket === undefined ? `host and port: ${host}:${port}` : `socket: ${socket}`;
       const { message } = cause as Error;
       throw new TFTError('ERR_TFT_OPTION', `${where} cannot be listened on: ${message}`, { cause });
     }
     this.#log.info({ address: this.address }, 'listening');
+  }
+
+  /** The socket must not be open to all even for the moment between its making and chmod. */
+  async #listenPrivately(path: string, backlog: number): Promise<void> {
+    const mode = Number.parseInt(this.#config.socketMode, 8);
+    const before = isMainThread ? process.umask(0o777 & ~mode) : undefined;
+    try {
+      await this.#app.listen({ path, backlog });
+    } finally {
+      if (before !== undefined) process.umask(before);
+    }
+    chmodSync(path, mode);
   }
 
   async #stop(): Promise<boolean> {

@@ -205,7 +205,7 @@ describe('POST /predict refuses', () => {
     const length = 10_000_000;
     const text = await askRaw(
       tiny.url,
-      `POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n{`,
+      `POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n\r\n{`,
     );
     expect(text).toMatch(/^HTTP\/1.1 413 /);
     expect(text).toMatch(/connection: close/i);
@@ -385,7 +385,10 @@ describe('what is hardly a request', () => {
     '/%zz',
     `/${'a/'.repeat(3000)}`,
   ])('the path %s is refused', async (path) => {
-    const text = await askRaw(tiny.url, `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    const text = await askRaw(
+      tiny.url,
+      `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
+    );
     expect(text).toMatch(/^HTTP\/1.1 (400|404|414) /);
     expect(text).toContain('ERR_TFT_HTTP_');
   });
@@ -397,7 +400,7 @@ describe('what is hardly a request', () => {
   });
 
   test('headers without end, and too many of them', async () => {
-    const head = 'GET /v2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n';
+    const head = 'GET /v2 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n';
     const flood = await askRaw(tiny.url, `${head}X: ${'x'.repeat(40_000)}\r\n\r\n`);
     expect(flood).toMatch(/^HTTP\/1.1 431 /);
     expect(flood).toContain('ERR_TFT_HTTP_HEADER');
@@ -406,19 +409,25 @@ describe('what is hardly a request', () => {
   });
 
   test('a method that nobody knows is a 405', async () => {
-    const text = await askRaw(tiny.url, 'BREW /predict HTTP/1.1\r\nHost: a\r\n\r\n');
+    const text = await askRaw(tiny.url, 'BREW /predict HTTP/1.1\r\nHost: localhost\r\n\r\n');
     expect(text).toMatch(/^HTTP\/1.1 405 /);
     expect(text).toContain('ERR_TFT_HTTP_METHOD');
   });
 
   test.each([
     ['what is no HTTP', '\x16\x03\x01 hello\r\n\r\n'],
-    ['two lengths', 'POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}'],
+    [
+      'two lengths',
+      'POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}',
+    ],
     [
       'a length and chunks',
-      'POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      'POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
     ],
-    ['chunks that are none', 'POST /predict HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
+    [
+      'chunks that are none',
+      'POST /predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
+    ],
   ])('%s ends the connection with a 400', async (_what, text) => {
     const answer = await askRaw(tiny.url, text);
     expect(answer).toMatch(/^HTTP\/1.1 400 /);
@@ -426,8 +435,8 @@ describe('what is hardly a request', () => {
 
   test('headers, or a body, that do not come to an end are cut off with a 408', async () => {
     const [headers, body] = await Promise.all([
-      askRaw(tiny.url, 'POST /predict HTTP/1.1\r\nHost: a\r\nX-'),
-      askRaw(tiny.url, 'POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n{'),
+      askRaw(tiny.url, 'POST /predict HTTP/1.1\r\nHost: localhost\r\nX-'),
+      askRaw(tiny.url, 'POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{'),
     ]);
     for (const text of [headers, body]) {
       expect(text).toMatch(/^HTTP\/1.1 408 /);
@@ -445,7 +454,7 @@ describe('what is hardly a request', () => {
   });
 
   test('a client that goes away in the middle of its body is no fault of the service', async () => {
-    await askRaw(tiny.url, 'POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n{', true);
+    await askRaw(tiny.url, 'POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{', true);
     expect(tiny.log.filter(({ level }) => level === 'error')).toEqual([]);
   });
 });

@@ -54,7 +54,9 @@ test('without a model it lives, is not ready and says why; the command ends with
   await expect(service.service.loaded).rejects.toThrow(/no model at/);
   const ready = await ask(`${service.url}/v2/health/ready`);
   expect(ready.status).toBe(503);
-  expect(ready.json?.reason).toMatch(/^failed: the model cannot be loaded: no model at/);
+  expect(ready.json?.reason).toBe(
+    'failed: the model cannot be loaded (ERR_TFT_MODEL_NOT_FOUND); the log says why',
+  );
   expect((await ask(`${service.url}/v2/health/live`)).json).toEqual({ live: true });
   const forecast = await ask(`${service.url}/predict`, { body: '{}' });
   expect([forecast.status, forecast.json?.code]).toEqual([503, 'ERR_TFT_HTTP_NOT_READY']);

@@ -88,6 +88,28 @@ test.skipIf(!promtool)("promtool finds no fault but in Triton's names", async ()
   expect(complaints).toEqual([]);
 });
 
+test('who prefers OpenMetrics gets it, all others the text format', async () => {
+  const get = (accept?: string) =>
+    ask(`${tiny.url}/metrics`, { headers: accept === undefined ? {} : { accept } });
+  const prometheus =
+    'application/openmetrics-text;version=1.0.0;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=0.0.4;q=0.3';
+  for (const accept of [undefined, '*/*', 'text/plain', 'text/plain, application/openmetrics-text;q=0.5']) {
+    expect((await get(accept)).headers['content-type']).toMatch(/^text\/plain; version=0\.0\.4/);
+  }
+  const { headers, bytes } = await get(prometheus);
+  expect(headers['content-type']).toMatch(/^application\/openmetrics-text; version=1\.0\.0/);
+  const lines = bytes.toString().trimEnd().split('\n');
+  expect(lines.at(-1)).toBe('# EOF');
+  expect(lines).toContain('# TYPE tft_http_requests counter');
+  const counters = lines.flatMap((line) => /^# TYPE (\S+) counter$/.exec(line)?.[1] ?? []);
+  for (const family of counters) {
+    const samples = lines.filter((line) => line.startsWith(family) && !line.startsWith('#'));
+    for (const sample of samples.filter((line) => /^[^{ ]+/.exec(line)?.[0] === family)) {
+      throw new Error(`a counter's sample without _total: ${sample}`);
+    }
+  }
+});
+
 test('the log has a line for each request with its id, and for a refusal its code', async () => {
   await ask(`${tiny.url}/v2`, { headers: { 'x-request-id': 'seen-1' } });
   await ask(`${tiny.url}/v2/models/none`, { headers: { 'x-request-id': 'seen-2' } });

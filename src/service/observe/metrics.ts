@@ -16,6 +16,35 @@ const MISNAMED = [
   'nodejs_active_resources_total',
 ];
 
+/** What Prometheus asks for has both, with weights. */
+function prefersOpenMetrics(accept = ''): boolean {
+  const weight = (type: string) =>
+    Math.max(
+      0,
+      ...accept.split(',').map((item) => {
+        const [name, ...parameters] = item.split(';').map((part) => part.trim());
+        const quality = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
+        return name === type ? Number(quality ?? 1) || 0 : 0;
+      }),
+    );
+  return weight('application/openmetrics-text') > weight('text/plain');
+}
+
+/** A counter's family is called without `_total` there, and the text has an end. */
+function toOpenMetrics(text: string): string {
+  const lines = text.split('\n').filter((line) => line !== '');
+  const counters = new Set(lines.flatMap((line) => /^# TYPE (\S+) counter$/.exec(line)?.[1] ?? []));
+  const renamed = lines.map((line) => {
+    const [, kind, family = ''] = /^# (HELP|TYPE) (\S+)/.exec(line) ?? [];
+    if (kind !== undefined) {
+      return counters.has(family) ? line.replace(family, family.replace(/_total$/, '')) : line;
+    }
+    const [name = ''] = /^[^{ ]+/.exec(line) ?? [];
+    return counters.has(name) && !name.endsWith('_total') ? line.replace(name, `${name}_total`) : line;
+  });
+  return `${renamed.join('\n')}\n# EOF\n`;
+}
+
 /** The service's metrics, and the places where they are counted. */
 export class Metrics {
   readonly registry = new Registry();
@@ -135,6 +164,17 @@ export class Metrics {
   /** A request was refused. */
   refused(code: string): void {
     this.#refusals.inc({ code });
+  }
+
+  /**
+   * All metrics as text: Prometheus's, or OpenMetrics' for who prefers it.
+   *
+   * @param accept the header.
+   */
+  async exposition(accept: string | undefined): Promise<{ type: string; text: string }> {
+    const text = await this.registry.metrics();
+    if (!prefersOpenMetrics(accept)) return { type: this.registry.contentType, text };
+    return { type: Registry.OPENMETRICS_CONTENT_TYPE, text: toOpenMetrics(text) };
   }
 
   close(): void {
