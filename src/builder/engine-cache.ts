@@ -17,6 +17,9 @@ export interface CachedEngine {
 /** What there is under a name: an engine, what is wrong with one, or nothing. */
 export type Found = CachedEngine | { readonly damage: string } | undefined;
 
+/** A plan is code; whoever may write here runs in this process. */
+const PRIVATE = 0o700;
+
 /** The engines of one folder. All of it may be used by several processes at once. */
 export class EngineCache {
   constructor(readonly folder: string) {}
@@ -57,7 +60,7 @@ export class EngineCache {
   /** Takes the lock of a key's engine, or says who holds it. @throws TFTError ERR_TFT_CACHE. */
   async tryLock(name: string): Promise<BuildLock | { heldBy: LockHolder | undefined }> {
     try {
-      await mkdir(this.folder, { recursive: true });
+      await mkdir(this.folder, { recursive: true, mode: PRIVATE });
       return await tryLock(join(this.folder, `${name}.lock`));
     } catch (error) {
       throw cacheError(error, this.folder);
@@ -73,7 +76,7 @@ export class EngineCache {
     const name = entryName(record.key);
     const path = this.planPath(name);
     try {
-      await mkdir(this.folder, { recursive: true });
+      await mkdir(this.folder, { recursive: true, mode: PRIVATE });
       for (const left of await leftOvers(this.folder)) await rm(left, { force: true });
       await rm(this.#recordPath(name), { force: true });
       await writeDurably(path, plan);
