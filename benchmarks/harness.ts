@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { cpus, release, type } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readSamples } from '../src/contract/samples.js';
+import { readSamples } from '../src/entries/build.js';
 import { type ForecastInputs, loadModel, type ModelDescription } from '../src/index.js';
 
 /** The repository: benchmarks run from there. */

@@ -1,12 +1,13 @@
 // What `import … from 'tft-tensorrt'` offers.
 
+export type { AbortSignalLike } from './batching/abort.js';
 export type { EngineCounters } from './batching/counters.js';
 export { type BuildEngineOptions, type BuiltEngine, buildEngine } from './builder/build-engine.js';
 export type { BuildOptions, Profile } from './builder/build-options.js';
 export type { BuildProgress, OnBuildProgress } from './builder/progress.js';
 export { TFTError, type TFTErrorCode, type TFTErrorOptions } from './contract/errors.js';
-export { Forecast } from './contract/forecast.js';
-export type { ForecastInputs } from './contract/inputs.js';
+export { Forecast, type FurtherOutput } from './contract/forecast.js';
+export { emptyInputs, type ForecastInputs } from './contract/inputs.js';
 export type { Log, LogEntry } from './contract/log.js';
 export {
   type BundleFile,
@@ -18,7 +19,15 @@ export {
   type ModelDescription,
   readBundleFile,
 } from './contract/model.js';
-export type { BackendName, Precision } from './contract/names.js';
+export { BACKENDS, type BackendName, PRECISIONS, type Precision } from './contract/names.js';
+export { ownVersion } from './contract/own-version.js';
+export type { SizedModel } from './contract/tensors.js';
 export { type EngineInfo, TFTEngine, type WarmupOptions } from './engine.js';
+export {
+  type FleetForecast,
+  type FleetForecastOptions,
+  forecastFleet,
+  type ServerForecast,
+} from './fleet/forecast.js';
 export * from './history/index.js';
 export type { LoadOptions, PredictOptions, TensorRtLoadOptions } from './options.js';

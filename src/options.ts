@@ -3,6 +3,7 @@
 
 import { z } from 'zod';
 import type { TensorRtOptions } from './backends/load-request.js';
+import type { AbortSignalLike } from './batching/abort.js';
 import { type BuildOptions, completeBuildOptions } from './builder/build-options.js';
 import type { OnBuildProgress } from './builder/progress.js';
 import { describeIssues, TFTError } from './contract/errors.js';
@@ -79,7 +80,7 @@ export interface TensorRtLoadOptions {
 /** Options of a prediction. */
 export interface PredictOptions {
   /** Calls the request off: it rejects at once with ERR_TFT_ABORTED, and what has not begun never runs. */
-  signal?: AbortSignal | undefined;
+  signal?: AbortSignalLike | undefined;
   /** Receives the result: exactly batch × horizon × quantiles values. `forecast.data` is then this array. */
   out?: Float32Array | undefined;
   /** A request that has not begun to run after so many milliseconds rejects with ERR_TFT_DEADLINE. */
@@ -190,7 +191,7 @@ export function checkPredictOptions(options: PredictOptions, length: number): Pr
 export const NONE: PredictOptions = Object.freeze({});
 
 /** By its shape: a signal may come from another realm. */
-function isSignal(value: unknown): value is AbortSignal {
+function isSignal(value: unknown): value is AbortSignalLike {
   return (
     typeof value === 'object' &&
     value !== null &&

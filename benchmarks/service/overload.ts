@@ -17,7 +17,7 @@ import { watchMemory } from './parts/watch-memory.js';
 
 const TIMES_CAPACITY = 10;
 const DURATION_MS = (options.full ? 60 : Math.max(seconds, 5)) * 1000;
-const MOST_CONNECTIONS = 2000;
+const MAX_CONNECTIONS = 2000;
 /** At first nearly every request brings a new connection, up to the most: that is told apart. */
 const RUSH_MS = 2000;
 const CALLERS = 16;
@@ -75,7 +75,7 @@ async function overload(perSecond: number, outcome: Outcome): Promise<number> {
   const ask = async () => {
     let connection = free.pop();
     if (connection === undefined) {
-      if (all.length >= MOST_CONNECTIONS) {
+      if (all.length >= MAX_CONNECTIONS) {
         outcome.dropped++;
         return;
       }

@@ -55,7 +55,7 @@ export class BatchQueue implements Backend {
   readonly origin: string;
   readonly #runner: SlabRunner;
   readonly #contract: Contract;
-  readonly #mostGathered: number;
+  readonly #maxGathered: number;
   readonly #limit: number;
   readonly #slabs: SlabPool;
   readonly #tally: Tally;
@@ -76,7 +76,7 @@ export class BatchQueue implements Backend {
   ) {
     this.info = runner.info;
     this.maxBatch = options.maxBatch ?? runner.preferredBatch;
-    this.#mostGathered = options.maxBatch ?? runner.preferredGathered;
+    this.#maxGathered = options.maxBatch ?? runner.preferredGathered;
     this.origin = options.origin;
     this.#runner = runner;
     this.#contract = contract;
@@ -131,8 +131,8 @@ export class BatchQueue implements Backend {
     if (this.#waitingServers === 0) return;
     // Batches that lost a request to an abort are not full, so their number has a limit of its own.
     const batches = this.#waitingBatches + Math.ceil(servers / this.maxBatch);
-    const mostBatches = 2 * Math.ceil(this.#limit / this.maxBatch) + 1;
-    if (this.#waitingServers + servers > this.#limit || batches > mostBatches) {
+    const maxBatches = 2 * Math.ceil(this.#limit / this.maxBatch) + 1;
+    if (this.#waitingServers + servers > this.#limit || batches > maxBatches) {
       this.#tally.refused++;
       throw new TFTError(
         'ERR_TFT_QUEUE_FULL',
@@ -158,7 +158,7 @@ export class BatchQueue implements Backend {
       });
     }
     const last = this.#shared.waiting.at(-1);
-    const hasRoom = last !== undefined && last.filled + servers <= this.#mostGathered;
+    const hasRoom = last !== undefined && last.filled + servers <= this.#maxGathered;
     const batch = hasRoom ? last : this.#emptyBatch(this.#shared);
     return [{ batch, slot: batch.filled, from: 0, count: servers }];
   }

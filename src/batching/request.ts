@@ -3,11 +3,11 @@
 import { TFTError } from '../contract/errors.js';
 import { emptyValues, type TensorSpec, type Values } from '../contract/tensors.js';
 import { viewLength } from '../contract/typed-array.js';
-import { unwatchSignal, watchSignal } from './abort.js';
+import { type AbortSignalLike, unwatchSignal, watchSignal } from './abort.js';
 
 /** How a request may be called off, and where its result goes. */
 export interface RequestOptions {
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignalLike | undefined;
   readonly out?: Float32Array | undefined;
   readonly deadlineMs?: number | undefined;
 }
@@ -62,7 +62,7 @@ export class Request {
     if (signal) watchSignal(signal, this.#fail);
     if (deadlineMs !== undefined && this.#begun === undefined) {
       this.#deadline = performance.now() + deadlineMs;
-      this.#timer = setTimeout(() => this.fail(this.#late()), Math.min(deadlineMs, LONGEST_TIMER));
+      this.#timer = setTimeout(() => this.fail(this.#late()), Math.min(deadlineMs, MAX_TIMER_MS));
     }
   }
 
@@ -158,4 +158,4 @@ export class Request {
 }
 
 /** The longest delay that setTimeout takes, about 24 days. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;

@@ -21,7 +21,7 @@ export interface CacheEntry {
 }
 
 /** What to remove besides what is left over from processes that died. */
-export interface PruneWishes {
+export interface PruneOptions {
   /** Engines not used for so many milliseconds. */
   readonly olderThanMs?: number | undefined;
   /** The least recently used, until the rest is no larger. */
@@ -75,8 +75,8 @@ export async function listCache(folder: string, verify = false): Promise<CacheEn
   );
 }
 
-/** Removes what is left over, damaged, and what the wishes name. @throws TFTError ERR_TFT_CACHE. */
-export async function pruneCache(folder: string, wishes: PruneWishes = {}): Promise<PruneResult> {
+/** Removes what is left over, damaged, and what the options name. @throws TFTError ERR_TFT_CACHE. */
+export async function pruneCache(folder: string, options: PruneOptions = {}): Promise<PruneResult> {
   const entries = await listCache(folder, true);
   const removed: CacheEntry[] = [];
   const busy: CacheEntry[] = [];
@@ -90,14 +90,14 @@ export async function pruneCache(folder: string, wishes: PruneWishes = {}): Prom
     removed.push(entry);
     bytes -= entry.bytes;
   };
-  const oldest = Date.now() - (wishes.olderThanMs ?? Number.POSITIVE_INFINITY);
+  const oldest = Date.now() - (options.olderThanMs ?? Number.POSITIVE_INFINITY);
   for (const entry of entries) {
-    const unwanted = wishes.all || entry.kind === 'left over' || entry.damage !== undefined;
+    const unwanted = options.all || entry.kind === 'left over' || entry.damage !== undefined;
     if (unwanted || entry.lastUsed.getTime() < oldest) await take(entry);
   }
   const byAge = entries.filter(({ kind }) => kind === 'engine').reverse();
-  for (const entry of byAge) if (bytes > (wishes.maxBytes ?? Number.POSITIVE_INFINITY)) await take(entry);
-  if (wishes.all && entries.length > 0) {
+  for (const entry of byAge) if (bytes > (options.maxBytes ?? Number.POSITIVE_INFINITY)) await take(entry);
+  if (options.all && entries.length > 0) {
     for (const path of await leftOvers(folder, true)) await rm(path, { force: true });
   }
   return { removed, busy, bytes };

@@ -5,7 +5,7 @@ import type { Log } from '../contract/log.js';
 import type { NativeBuild, NativeLibraryOptions } from '../native/addon.js';
 import { fromNative } from '../native/errors.js';
 import { loadAddon } from '../native/load-addon.js';
-import { receiver, unhindered } from '../native/receiver.js';
+import { callSafely, receiver } from '../native/receiver.js';
 import { nativeTensors } from '../native/tensors.js';
 import type { CompleteBuildOptions } from './build-options.js';
 import type { BuildableModel } from './buildable-model.js';
@@ -54,7 +54,7 @@ export async function buildPlan(job: BuildJob): Promise<NativeBuild> {
     receiver(job.log),
     (progress) => {
       const taken = phases.take(progress);
-      if (tell) unhindered(() => tell(taken));
+      if (tell) callSafely(() => tell(taken));
     },
   );
   const cancel = () => builder.cancel();

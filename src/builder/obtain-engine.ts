@@ -8,7 +8,7 @@ import { writeDurably } from '../contract/durable-file.js';
 import { TFTError } from '../contract/errors.js';
 import { ownVersion } from '../contract/own-version.js';
 import type { NativeBuild } from '../native/addon.js';
-import { unhindered } from '../native/receiver.js';
+import { callSafely } from '../native/receiver.js';
 import type { BuildLock } from './build-lock.js';
 import type { CompleteBuildOptions } from './build-options.js';
 import { type BuildTarget, findTarget, majorOf } from './build-target.js';
@@ -175,7 +175,7 @@ async function waitForTurn(
       waiting = who;
       log({ level: 'info', message: `${who} is building this engine; waiting for it` });
     }
-    if (onProgress) unhindered(() => onProgress({ stage: 'waiting', phase: who, share: 0 }));
+    if (onProgress) callSafely(() => onProgress({ stage: 'waiting', phase: who, share: 0 }));
     await pause(LOOK_AGAIN_MS, undefined, signal ? { signal } : {}).catch(() => {});
   }
 }
@@ -254,7 +254,7 @@ async function writeTimings(path: string, timings: Uint8Array): Promise<void> {
 
 async function save(request: ResolvedRequest, cache: EngineCache, built: Built): Promise<ObtainedEngine> {
   const { onProgress, log, target } = request;
-  if (onProgress) unhindered(() => onProgress({ stage: 'saving', phase: cache.folder, share: 1 }));
+  if (onProgress) callSafely(() => onProgress({ stage: 'saving', phase: cache.folder, share: 1 }));
   const { path, record } = await cache.publish(built.record, built.plan);
   try {
     if (built.timingCache.length > 0) await writeTimingCache(cache.folder, target, built.timingCache);

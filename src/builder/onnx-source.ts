@@ -23,7 +23,7 @@ export interface OnnxSource {
   readonly stronglyTyped: boolean;
 }
 
-export interface SourceWishes {
+export interface SourceOptions {
   readonly precision: Precision;
   /** TensorRT's major version. */
   readonly major: number;
@@ -47,7 +47,7 @@ export function precisionOfOnnx(model: BuildableModel): Precision {
  */
 export async function chooseOnnx(
   model: BuildableModel,
-  { precision, major, verifyHash }: SourceWishes,
+  { precision, major, verifyHash }: SourceOptions,
   log: Log,
 ): Promise<OnnxSource> {
   const given = precisionOfOnnx(model);

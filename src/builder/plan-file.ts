@@ -35,8 +35,8 @@ export async function findPlan(
   for (const name of plans) {
     const plan = join(directory, name);
     const record = await readRecord(recordPathOf(plan));
-    const told = typeof record === 'object' ? record.key.precision : precisionOf(plan);
-    if (told === (precision ?? 'fp32')) return plan;
+    const declared = typeof record === 'object' ? record.key.precision : precisionOf(plan);
+    if (declared === (precision ?? 'fp32')) return plan;
   }
   return precision === undefined && plans[0] !== undefined ? join(directory, plans[0]) : undefined;
 }

@@ -16,7 +16,7 @@ export interface ReservoirOptions {
 }
 
 const WINDOWS = 512;
-const MOST_WINDOWS = 65_536;
+const MAX_WINDOWS = 65_536;
 
 /** Takes windows as they come, and keeps a sample of them. Nothing in it says which server or time one is of. */
 export class CalibrationReservoir {
@@ -31,8 +31,8 @@ export class CalibrationReservoir {
 
   /** @throws TFTError ERR_TFT_OPTION. */
   constructor(model: SizedModel, { windows = WINDOWS, seed = 1 }: ReservoirOptions = {}) {
-    if (!Number.isInteger(windows) || windows < 1 || windows > MOST_WINDOWS) {
-      throw new TFTError('ERR_TFT_OPTION', `windows must be 1 to ${MOST_WINDOWS}, not ${String(windows)}`);
+    if (!Number.isInteger(windows) || windows < 1 || windows > MAX_WINDOWS) {
+      throw new TFTError('ERR_TFT_OPTION', `windows must be 1 to ${MAX_WINDOWS}, not ${String(windows)}`);
     }
     if (!Number.isSafeInteger(seed) || seed < 0) {
       throw new TFTError('ERR_TFT_OPTION', `seed must be a whole number from 0 on, not ${String(seed)}`);

@@ -4,7 +4,7 @@ import type { BuildProgress, LogEntry } from '../index.js';
 import { printable, type Screen } from './console.js';
 import { startProgress } from './progress.js';
 
-const WIDEST_PHASE = 40;
+const MAX_PHASE_LENGTH = 40;
 
 /** A build as a person sees it. */
 export interface BuildBar {
@@ -21,7 +21,7 @@ export function buildBar(screen: Screen, verbose = false): BuildBar {
   return {
     onProgress({ stage, phase, share }) {
       const note = stage === 'waiting' ? `waiting for ${phase}, which builds it` : phase;
-      bar.update(Math.round(share * 1000), 1000, printable(note).slice(0, WIDEST_PHASE));
+      bar.update(Math.round(share * 1000), 1000, printable(note).slice(0, MAX_PHASE_LENGTH));
     },
     log({ level, message }) {
       if (!verbose && level === 'debug') return;

@@ -1,7 +1,6 @@
 // `tft cache`: what the engine cache holds, whether it is whole, and making room in it.
 import { Command, Option } from 'commander';
-import { engineFolder } from '../builder/cache-folder.js';
-import { type CacheEntry, listCache, type PruneWishes, pruneCache } from '../builder/cache-upkeep.js';
+import { type CacheEntry, engineFolder, listCache, type PruneOptions, pruneCache } from '../entries/build.js';
 import type { Console, Paint } from './console.js';
 import { FAILED, OK } from './exit-codes.js';
 import { bytesArgument, formatBytes, spanArgument } from './present/bytes.js';
@@ -12,7 +11,7 @@ interface CacheOptions {
   json?: boolean;
 }
 
-interface PruneOptions extends CacheOptions {
+interface PruneCommandOptions extends CacheOptions {
   olderThan?: number;
   maxBytes?: number;
   all?: boolean;
@@ -84,21 +83,21 @@ export function cacheCommand(console: Console, exit: (status: number) => void): 
       ),
     )
     .option('--all', 'everything, also what is being written')
-    .action(async (options: PruneOptions) => {
+    .action(async (options: PruneCommandOptions) => {
       await prune(options, console);
       exit(OK);
     });
   return command;
 }
 
-async function prune({ cache, json, ...options }: PruneOptions, { out }: Console): Promise<void> {
+async function prune({ cache, json, ...options }: PruneCommandOptions, { out }: Console): Promise<void> {
   const folder = engineFolder(cache);
-  const wishes: PruneWishes = {
+  const limits: PruneOptions = {
     olderThanMs: options.olderThan,
     maxBytes: options.maxBytes,
     all: options.all,
   };
-  const { removed, busy, bytes } = await pruneCache(folder, wishes);
+  const { removed, busy, bytes } = await pruneCache(folder, limits);
   if (json) {
     await out.write(`${JSON.stringify({ folder, removed, busy, bytes }, null, 2)}\n`);
     return;

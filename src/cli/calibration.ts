@@ -1,8 +1,6 @@
 // `tft calibration collect`: a calibration set, sampled from histories, for the model's INT8 variant.
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { CalibrationReservoir } from '../calibration/reservoir.js';
-import { writeCalibrationSet } from '../calibration/set.js';
-import { loadColumnMap, readHistory } from '../history/index.js';
+import { CalibrationReservoir, loadColumnMap, readHistory, writeCalibrationSet } from '../entries/history.js';
 import { loadModel } from '../index.js';
 import type { Console } from './console.js';
 import { OK } from './exit-codes.js';

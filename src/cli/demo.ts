@@ -1,9 +1,8 @@
 // `tft demo`: forecasts of the sample history that ships with a bundle, and how fast they were made.
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { type FleetForecast, forecastFleet } from '../fleet/forecast.js';
-import { readHistory } from '../history/index.js';
-import { TFTError } from '../index.js';
+import { readHistory } from '../entries/history.js';
+import { type FleetForecast, forecastFleet, TFTError } from '../index.js';
 import type { Console } from './console.js';
 import { loadEngine } from './load-engine.js';
 import { addShowOptions, type ShowOptions, show } from './predict.js';

@@ -1,15 +1,16 @@
 // `tft doctor`: what this machine can run, and for everything else why not.
 import { cpus, freemem, totalmem } from 'node:os';
 import { Command } from 'commander';
-import { findOnnxRuntime } from '../backends/onnxruntime/library.js';
-import { engineFolder } from '../builder/cache-folder.js';
-import { listCache } from '../builder/cache-upkeep.js';
-import { emptyInputs } from '../contract/inputs.js';
-import { BACKENDS } from '../contract/names.js';
-import { type BackendName, loadModel, type ModelDescription, TFTEngine, TFTError } from '../index.js';
-import type { LibraryReport } from '../native/addon.js';
-import { driverVersion } from '../native/driver-version.js';
-import { findAddon, loadAddon } from '../native/load-addon.js';
+import { engineFolder, type LibrarySurvey, listCache, surveyLibraries } from '../entries/build.js';
+import {
+  BACKENDS,
+  type BackendName,
+  emptyInputs,
+  loadModel,
+  type ModelDescription,
+  TFTEngine,
+  TFTError,
+} from '../index.js';
 import type { Console, Paint } from './console.js';
 import { FAILED, OK } from './exit-codes.js';
 import { formatBytes } from './present/bytes.js';
@@ -58,31 +59,30 @@ export function doctorCommand(console: Console, exit: (status: number) => void):
 }
 
 async function examine(bundle: string): Promise<Diagnosis> {
+  const { onnxRuntime, addon, nvidia } = await surveyLibraries();
   const machine: Finding[] = [
     node(),
     processor(),
     memory(),
-    onnxRuntime(),
-    nativeAddon(),
+    found('ONNX Runtime', onnxRuntime, ({ version, directory }) => `${version}, ${directory}`),
+    found('native addon', addon, (file) => file),
     await engineCache(),
   ];
   let libraries: Finding[] = [];
-  try {
-    const report = await loadAddon().loadLibraries({ survey: true });
-    machine.push(...gpuSoftware(report));
-    libraries = report.attempts.map(({ path, source, taken, problem }) => ({
+  if (nvidia) {
+    machine.push(...gpuSoftware(nvidia));
+    libraries = nvidia.attempts.map(({ path, source, taken, problem }) => ({
       name: path,
       ok: taken,
       found: taken ? `taken (${source})` : `${problem} (${source})`,
     }));
-  } catch {
+  } else {
     machine.push({ name: 'CUDA driver', found: 'not looked for: that takes the native addon' });
   }
   let model: ModelDescription;
   try {
     model = await loadModel(bundle);
-    const found = `${model.name}, ${model.directory}`;
-    machine.push({ name: 'model', ok: true, found });
+    machine.push({ name: 'model', ok: true, found: `${model.name}, ${model.directory}` });
   } catch (error) {
     machine.push({ name: 'model', ok: false, found: reasonOf(error) });
     return { machine, libraries, backends: [], works: false };
@@ -129,20 +129,15 @@ function memory(): Finding {
   return { name: 'memory', found: `${write(totalmem())} GiB, ${write(freemem())} free` };
 }
 
-function nativeAddon(): Finding {
-  const name = 'native addon';
-  try {
-    loadAddon();
-    return { name, ok: true, found: findAddon() };
-  } catch (error) {
-    return { name, ok: false, found: reasonOf(error) };
-  }
+function found<T>(name: string, result: T | TFTError, describe: (result: T) => string): Finding {
+  return result instanceof TFTError
+    ? { name, ok: false, found: reasonOf(result) }
+    : { name, ok: true, found: describe(result) };
 }
 
 /** What there is of NVIDIA's. To lack it is no fault of the machine's. */
-function gpuSoftware(report: LibraryReport): Finding[] {
+function gpuSoftware(report: NonNullable<LibrarySurvey['nvidia']>): Finding[] {
   const { cudaPath, cudaVersion, devices, tensorrtPath, tensorrtVersion, lean, parserPath } = report;
-  const driver = driverVersion();
   const cuda = `CUDA ${Math.floor(cudaVersion / 1000)}.${Math.floor((cudaVersion % 1000) / 10)}`;
   const absent = (what: string) => `not found (${what}): no NVIDIA GPU can be used here`;
   return [
@@ -151,7 +146,7 @@ function gpuSoftware(report: LibraryReport): Finding[] {
       : {
           name: 'CUDA driver',
           ok: true,
-          found: `${cudaPath}, ${cuda}${driver === undefined ? '' : `, driver ${driver}`}`,
+          found: `${cudaPath}, ${cuda}${report.driverVersion === undefined ? '' : `, driver ${report.driverVersion}`}`,
         },
     ...devices.map(({ index, name, computeCapability, memoryBytes }) => ({
       name: `GPU ${index}`,
@@ -170,7 +165,7 @@ function gpuSoftware(report: LibraryReport): Finding[] {
         },
     ...(parserPath === '' ? [] : [{ name: 'ONNX parser', ok: true, found: parserPath }]),
     ...(report.problem
-      ? [{ name: 'in the way', found: `${report.problem.message} (${report.problem.code})` }]
+      ? [{ name: 'problem', found: `${report.problem.message} (${report.problem.code})` }]
       : []),
   ];
 }
@@ -187,16 +182,6 @@ async function engineCache(): Promise<Finding> {
   const engines = entries.filter(({ kind }) => kind === 'engine').length;
   const size = formatBytes(entries.reduce((sum, { bytes }) => sum + bytes, 0));
   return { name, found: `${folder}, ${engines} engine${engines === 1 ? '' : 's'}, ${size}` };
-}
-
-function onnxRuntime(): Finding {
-  const name = 'ONNX Runtime';
-  try {
-    const { version, directory } = findOnnxRuntime();
-    return { name, ok: true, found: `${version}, ${directory}` };
-  } catch (error) {
-    return { name, ok: false, found: reasonOf(error) };
-  }
 }
 
 function reasonOf(error: unknown): string {

@@ -1,38 +1,10 @@
 // What `tft inspect` tells of a bundle: its tensors, files, operators, variants and their accuracy.
 
-import { readOnnx } from '../builder/onnx-file.js';
+import type { BundleReport } from '../entries/build.js';
 import type { BundleFile, ModelDescription } from '../index.js';
 import type { Paint } from './console.js';
 import { formatBytes } from './present/bytes.js';
 import { plainTable } from './present/plain-table.js';
-
-/** What a bundle consists of. */
-export interface BundleReport {
-  readonly model: ModelDescription;
-  readonly onnx: {
-    readonly opset: number;
-    readonly producer: string;
-    readonly nodes: number;
-    readonly operators: Readonly<Record<string, number>>;
-    readonly weights: Readonly<Record<string, number>>;
-  };
-}
-
-/** @throws TFTError ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID. */
-export async function reportBundle(model: ModelDescription): Promise<BundleReport> {
-  const { opset, producer, operators, weights } = await readOnnx(model.onnxPath);
-  const byCount = [...operators].sort((a, b) => b[1] - a[1]);
-  return {
-    model,
-    onnx: {
-      opset,
-      producer,
-      nodes: byCount.reduce((sum, [, count]) => sum + count, 0),
-      operators: Object.fromEntries(byCount),
-      weights: Object.fromEntries(weights),
-    },
-  };
-}
 
 export function describeBundle({ model, onnx }: BundleReport, paint: Paint): string {
   const table = (head: readonly string[], rows: readonly (readonly string[])[], right = 1) =>

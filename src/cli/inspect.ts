@@ -1,17 +1,12 @@
 // `tft inspect`: what an engine or a bundle consists of.
 import { basename } from 'node:path';
 import { Command } from 'commander';
-import { type EngineRecord, readRecord, recordPathOf } from '../builder/engine-record.js';
-import { sha256OfFile } from '../builder/file-hash.js';
-import { isPlan } from '../contract/names.js';
-import { loadModel, TFTError } from '../index.js';
-import type { NativeEngineReport } from '../native/addon.js';
-import { inspectEngine } from '../native/inspect-plan.js';
+import { countLayers, type EngineReport, inspectBundle, inspectEngine, locate } from '../entries/build.js';
+import { TFTError } from '../index.js';
 import { type Console, type Paint, printable } from './console.js';
 import { OK } from './exit-codes.js';
-import { describeBundle, reportBundle } from './inspect-bundle.js';
+import { describeBundle } from './inspect-bundle.js';
 import { formatBytes } from './present/bytes.js';
-import { countLayers, type Layer, readLayers } from './present/layers.js';
 import { plainTable } from './present/plain-table.js';
 
 interface InspectOptions {
@@ -19,7 +14,7 @@ interface InspectOptions {
   allowHostCode?: boolean;
 }
 
-const WIDEST_NAME = 60;
+const MAX_NAME_LENGTH = 60;
 
 const EXAMPLES = `
 An engine is opened with the TensorRT that is here, so it must be one for this GPU.
@@ -38,47 +33,29 @@ export function inspectCommand(console: Console, exit: (status: number) => void)
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
     .action(async (path: string, options: InspectOptions) => {
-      await (isPlan(path) ? inspectPlanFile(path, options, console) : inspectModel(path, options, console));
+      const show = locate(path).kind === 'plan' ? inspectPlanFile : inspectModel;
+      await show(path, options, console);
       exit(OK);
     });
 }
 
 async function inspectModel(path: string, { json }: InspectOptions, { out }: Console): Promise<void> {
-  const report = await reportBundle(await loadModel(path));
+  const report = await inspectBundle(path);
   await out.write(json ? `${JSON.stringify(report, null, 2)}\n` : describeBundle(report, out.paint));
 }
 
 async function inspectPlanFile(path: string, options: InspectOptions, { out }: Console): Promise<void> {
-  const engine = await inspectEngine(path, { allowHostCode: options.allowHostCode });
-  const record = await recordOf(path);
-  const layers = readLayers(engine.layers);
+  const { inspector, ...report } = await inspectEngine(path, { allowHostCode: options.allowHostCode });
   if (options.json) {
-    const { layers: inspector, ...report } = engine;
-    await out.write(
-      `${JSON.stringify({ path, ...report, record, layers, inspector: parsed(inspector) }, null, 2)}\n`,
-    );
+    await out.write(`${JSON.stringify({ path, ...report, inspector: parsed(inspector) }, null, 2)}\n`);
     return;
   }
-  await out.write(describeEngine(path, engine, record, layers, out.paint));
+  await out.write(describeEngine(path, report, out.paint));
 }
 
-/** The record beside a plan, or the cache's, if it is of this plan. */
-async function recordOf(plan: string): Promise<EngineRecord | undefined> {
-  for (const path of [recordPathOf(plan), plan.replace(/\.engine$/, '.json')]) {
-    const record = await readRecord(path);
-    if (typeof record === 'object' && record.plan.sha256 === (await sha256OfFile(plan))) return record;
-  }
-  return undefined;
-}
-
-function describeEngine(
-  path: string,
-  engine: NativeEngineReport,
-  record: EngineRecord | undefined,
-  layers: readonly Layer[],
-  paint: Paint,
-): string {
-  const { tensorrtVersion, tensors, profiles, planBytes, weightsBytes, activationBytes } = engine;
+function describeEngine(path: string, report: Omit<EngineReport, 'inspector'>, paint: Paint): string {
+  const { tensorrtVersion, tensors, profiles, planBytes, weightsBytes, activationBytes, record, layers } =
+    report;
   const facts: [string, string][] = [
     ['TensorRT', tensorrtVersion],
     ['plan', formatBytes(planBytes)],
@@ -131,7 +108,7 @@ function tableOf(head: readonly string[], rows: readonly (readonly string[])[], 
 }
 
 function shortened(name: string): string {
-  return name.length > WIDEST_NAME ? `${name.slice(0, WIDEST_NAME - 1)}…` : name;
+  return name.length > MAX_NAME_LENGTH ? `${name.slice(0, MAX_NAME_LENGTH - 1)}…` : name;
 }
 
 function parsed(text: string): unknown {

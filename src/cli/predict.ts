@@ -2,9 +2,8 @@
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { type FleetForecast, forecastFleet } from '../fleet/forecast.js';
-import { formatTimestamp, loadColumnMap, parseTimestamp, readHistory } from '../history/index.js';
-import { type ModelDescription, TFTError } from '../index.js';
+import { formatTimestamp, loadColumnMap, parseTimestamp, readHistory } from '../entries/history.js';
+import { type FleetForecast, forecastFleet, type ModelDescription, TFTError } from '../index.js';
 import type { Console } from './console.js';
 import { OK, PARTLY } from './exit-codes.js';
 import { loadEngine } from './load-engine.js';
@@ -142,7 +141,7 @@ export async function show(
     if (options.chart ?? out.isTerminal) await out.write(`\n${fanCharts(fleet, out.width, out.paint)}`);
   }
   if (options.plot !== undefined) {
-    await writePicture(options.plot, plotSvg(fleet, { mostPanels: options.panels }));
+    await writePicture(options.plot, plotSvg(fleet, { maxPanels: options.panels }));
     const left = fleet.forecasts.length - options.panels;
     const note =
       left > 0 ? ` with the first ${options.panels} servers; --panels takes more, --servers others` : '';

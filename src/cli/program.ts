@@ -1,6 +1,6 @@
 // The program `tft`: its commands put together, and an exit status for whatever happens in them.
 import { Command } from 'commander';
-import { ownVersion } from '../contract/own-version.js';
+import { ownVersion } from '../index.js';
 import { buildCommand } from './build.js';
 import { cacheCommand } from './cache.js';
 import { calibrationCommand } from './calibration.js';

@@ -1,8 +1,7 @@
 // Options that several commands take, and the bundle that they use when none is named.
 import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, Option } from 'commander';
-import { BACKEND_CHOICES, PRECISIONS } from '../contract/names.js';
-import type { LoadOptions, Precision } from '../index.js';
+import { BACKENDS, type LoadOptions, PRECISIONS, type Precision } from '../index.js';
 
 /** The bundle that ships with this package. */
 export const DEMO_BUNDLE = fileURLToPath(new URL('../../models/demo', import.meta.url));
@@ -19,7 +18,7 @@ export function modelOption(): Option {
 }
 
 export function backendOption(): Option {
-  return new Option('--backend <name>', 'what runs the model').choices(BACKEND_CHOICES).default('auto');
+  return new Option('--backend <name>', 'what runs the model').choices(['auto', ...BACKENDS]).default('auto');
 }
 
 export function threadsOption(): Option {

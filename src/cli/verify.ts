@@ -1,9 +1,7 @@
 // `tft verify`: a bundle's files against their hashes, and its sample windows, run here, against the output that
 // PyTorch gave for them.
 import { Argument, Command } from 'commander';
-import { bundleFiles, verifyBundleFile } from '../contract/model.js';
-import { readSamples } from '../contract/samples.js';
-import { judge, type Verdict } from '../contract/verdict.js';
+import { type Verdict, verifyBundle } from '../entries/build.js';
 import type { Console, Paint } from './console.js';
 import { FAILED, OK } from './exit-codes.js';
 import { loadEngine } from './load-engine.js';
@@ -51,12 +49,7 @@ export function verifyCommand(console: Console, exit: (status: number) => void):
 async function verify(bundle: string, options: VerifyOptions, console: Console): Promise<number> {
   const { out } = console;
   await using engine = await loadEngine(bundle, options, console);
-  const { model } = engine;
-  for (const file of bundleFiles(model)) await verifyBundleFile(model, file);
-  const samples = await readSamples(model);
-  const { data } = await engine.predict(samples.inputs);
-  const { info } = engine;
-  const verdict = judge(model, { line: describeEngine(info), precision: info.precision }, samples, data);
+  const verdict = await verifyBundle(engine, describeEngine(engine.info));
   await out.write(options.json ? `${JSON.stringify(verdict, null, 2)}\n` : describe(verdict, out.paint));
   return verdict.withinLimit ? OK : FAILED;
 }

@@ -1,5 +1,6 @@
 // A model bundle's description: reads model.json, checks it against itself and against the files it names.
 // Every size used elsewhere in this package comes from here.
+
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
@@ -12,6 +13,7 @@ import {
   type InputName,
   KNOWN_FEATURES,
   MODEL_FILE,
+  PRECISIONS,
   PREDICTIONS,
   TENSOR_TYPES,
   type TensorType,
@@ -84,10 +86,17 @@ const variantSchema = z.object({
   calibration: z.record(z.string(), z.unknown()).optional(),
 });
 
+/** What is asked of a precision: `share` of the outputs differ from PyTorch's by at most `within` of the spread. */
+const goalSchema = z.looseObject({
+  shares: z.array(z.looseObject({ share: z.number().gt(0).lt(1), within: z.number().positive() })).min(1),
+});
+
 /** How near each precision comes to PyTorch; shares are fractions, `largest` is in the target's unit. */
 const accuracySchema = z.looseObject({
   /** The target's standard deviation over the windows judged. */
   spread: z.number().positive().optional(),
+  /** What `tft verify` and the exporter's judges ask; a bundle of an older exporter has none. */
+  goals: z.partialRecord(z.enum(PRECISIONS), goalSchema).optional(),
   rows: z.array(
     z.looseObject({
       precision: name,

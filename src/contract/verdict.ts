@@ -1,5 +1,7 @@
 // How near a bundle's sample windows, run here, come to the output that PyTorch gave for them.
+
 import type { ModelDescription } from './model.js';
+import { type Precision, VARIANT_PRECISIONS } from './names.js';
 import type { BundleSamples } from './samples.js';
 
 /** At least this share of the outputs lies within this share of the spread: docs/precision.md. */
@@ -39,13 +41,25 @@ export interface Verdict {
   readonly monthTurn: { readonly windows: number; readonly maximum: number };
 }
 
-const GOALS: Readonly<Record<string, readonly ShareGoal[]>> = {
+/** The goals of bundles whose model.json has none, as exporters before it had them wrote them. */
+const GOALS_OF_OLDER_BUNDLES: Readonly<Record<string, readonly ShareGoal[]>> = {
   fp16: [
     { within: 0.01, goal: 0.9999 },
     { within: 0.005, goal: 0.999 },
   ],
   int8: [{ within: 0.01, goal: 0.95 }],
 };
+
+/** What is asked of a precision below FP32, which is judged by its largest difference instead. */
+function goalsOf({ accuracy }: ModelDescription, precision: string): readonly ShareGoal[] {
+  if (!VARIANT_PRECISIONS.some((variant) => variant === precision)) return [];
+  const own = accuracy?.goals?.[precision as Precision];
+  return (
+    own?.shares.map(({ share, within }) => ({ within, goal: share })) ??
+    GOALS_OF_OLDER_BUNDLES[precision] ??
+    []
+  );
+}
 
 /** What was computed against what PyTorch gave for the same windows. */
 export function judge(
@@ -58,7 +72,7 @@ export function judge(
   const size = model.horizon * width;
   const maxima = new Float64Array(width);
   const sums = new Float64Array(width);
-  const goals = GOALS[engine.precision] ?? [];
+  const goals = goalsOf(model, engine.precision);
   // Goals are of the target's spread where the model was judged; few sample windows may be calmer.
   const judged = model.accuracy?.spread ?? spread;
   const reached = goals.map(() => 0);

@@ -11,7 +11,7 @@ export interface UnknownCategory {
 
 /** A channel of this name holds the server itself: a model that knows each server's own scale. */
 const SERVER_CATEGORY = 'server_id';
-const MOST_REMEMBERED = 50;
+const MAX_REMEMBERED = 50;
 
 export class CategoryCodes {
   readonly #codes: readonly ReadonlyMap<string, number>[];
@@ -46,7 +46,7 @@ export class CategoryCodes {
     const key = `${category}\0${value}`;
     const known = this.#unknown.get(key);
     if (known !== undefined) known.count++;
-    else if (this.#unknown.size < MOST_REMEMBERED) {
+    else if (this.#unknown.size < MAX_REMEMBERED) {
       // Copied for the same reason as a server's name: see FleetHistory.
       const copy = Buffer.from(value).toString();
       this.#unknown.set(Buffer.from(key).toString(), { category, value: copy, count: 1 });

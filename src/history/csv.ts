@@ -20,7 +20,7 @@ export interface CsvHandler {
 }
 
 const PIECE = 1 << 18;
-const LONGEST_RECORD = 1 << 20;
+const MAX_RECORD_LENGTH = 1 << 20;
 const NEWLINE = 10;
 
 /**
@@ -109,7 +109,7 @@ class RecordReader {
     if (bytes.length === 0) return;
     this.#rest.push(bytes);
     this.#restBytes += bytes.length;
-    if (this.#restBytes > LONGEST_RECORD) {
+    if (this.#restBytes > MAX_RECORD_LENGTH) {
       throw new TFTError(
         'ERR_TFT_FILE',
         `${this.#shown}: line ${this.#line + 1} has no end within 1 MiB; is this a CSV file?`,
@@ -152,7 +152,7 @@ class RecordReader {
     record.text = this.#open === undefined ? line : `${record.text}\n${line}`;
     this.#open = undefined;
     if (countQuotes(record.text) % 2 === 1) {
-      if (record.text.length > LONGEST_RECORD) throw this.#unclosed(record.line);
+      if (record.text.length > MAX_RECORD_LENGTH) throw this.#unclosed(record.line);
       this.#open = record;
       return;
     }

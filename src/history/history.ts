@@ -172,14 +172,14 @@ export class FleetHistory {
     }
     this.#categories.write(this.#codes, server, categories);
     const step = Math.round(time / this.#stepMs);
-    if (this.#onWindow && step > series.newest) this.#tellWindow(series);
+    if (this.#onWindow && step > series.newest) this.#emitWindow(series);
     const fate = series.add(step, time, metrics, this.#codes);
     if (fate !== 'kept') this.#report.count(fate, server, time);
   }
 
   /** Says that no more rows come: each server's last window is told to `onWindow`. */
   finish(): void {
-    if (this.#onWindow) for (const series of this.#servers.values()) this.#tellWindow(series);
+    if (this.#onWindow) for (const series of this.#servers.values()) this.#emitWindow(series);
   }
 
   /**
@@ -237,7 +237,7 @@ export class FleetHistory {
     for (let row = 0; row < inputs.decoderCat.length; row += width) inputs.decoderCat.set(last, row);
   }
 
-  #tellWindow(series: ServerSeries): void {
+  #emitWindow(series: ServerSeries): void {
     const end = series.newest;
     if (!Number.isFinite(end) || series.coverage(end).kind !== 'complete') return;
     this.#onWindow?.(() => {

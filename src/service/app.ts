@@ -21,7 +21,7 @@ import { predictRoute } from './routes/predict.js';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY'];
 const REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
-const LONGEST_PARAMETER = 200;
+const MAX_PARAMETER_LENGTH = 200;
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -50,7 +50,7 @@ export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyI
         ? given
         : `${prefix}${(++counted).toString(36)}`;
     },
-    routerOptions: { maxParamLength: LONGEST_PARAMETER, ignoreTrailingSlash: true },
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH, ignoreTrailingSlash: true },
     // A request that comes while the service drains is one that a client may still send; it is served.
     return503OnClosing: false,
     forceCloseConnections: 'idle',

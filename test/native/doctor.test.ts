@@ -46,9 +46,9 @@ describe.skipIf(whatIsMissing())('tft doctor', () => {
     for (const { ok, found: text } of found.libraries) if (!ok) expect(text).toMatch(/\w.* \(.+\)$/);
   });
 
-  test('without driver and TensorRT it says what is in the way', async () => {
+  test('without driver and TensorRT it says what the problem is', async () => {
     const text = await doctor({ LD_LIBRARY_PATH: '', TENSORRT_ROOT: '/nowhere' });
-    expect(text).toMatch(/in the way .*ERR_TFT_NO_CUDA_DRIVER|✓ CUDA driver/);
+    expect(text).toMatch(/problem .*ERR_TFT_NO_CUDA_DRIVER|✓ CUDA driver/);
     expect(text).toContain('Forecasts can be made here.');
   });
 });

@@ -63,5 +63,5 @@ test.skipIf(missing)('tft doctor says which version it is without asking it for 
     env: { ...process.env, TENSORRT_ROOT: dirname(library) },
   });
   expect(stdout).toMatch(/TensorRT +1\d\.\d+\.\d+.*libnvinfer/);
-  expect(stdout).toMatch(/in the way .*ERR_TFT_NO_CUDA_/);
+  expect(stdout).toMatch(/problem .*ERR_TFT_NO_CUDA_/);
 });

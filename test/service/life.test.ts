@@ -1,43 +1,55 @@
 // From the start to the stop, and new models in between: no request is lost.
+import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { bundles, constantInputs } from '../fixtures/bundles.js';
+import { holdDelay } from '../fixtures/held-delay.js';
+import { holdRuns } from '../fixtures/held-runs.js';
 import { ask, inferJson, running, until } from './running.js';
 import { serve } from './serving.js';
 
 test('SIGTERM: what is under way is answered, then the process ends with status 0', async () => {
-  const served = serve(['--model', bundles.slow, '--max-batch', '1', '--threads', '1']);
+  const served = serve(['--model', bundles.tiny, '--max-batch', '1', '--threads', '1']);
   const { address } = await served.says('listening');
   await served.says('ready');
-  const url = `${String(address)}/v2/models/slow/infer`;
+  served.child.send('hold');
+  await once(served.child, 'message');
+  const url = `${String(address)}/v2/models/tiny/infer`;
   const answers = Array.from({ length: 5 }, () => ask(url, { body: inferJson(constantInputs(3)) }));
+  // One of the fifteen runs, and the others wait.
   await until(async () => {
     const text = (await ask(`${String(address)}/metrics`)).bytes.toString();
-    return Number(/^tft_queue_servers (\d+)/m.exec(text)?.[1]) >= 10;
+    return Number(/^tft_queue_servers (\d+)/m.exec(text)?.[1]) === 14;
   });
   served.child.kill('SIGTERM');
+  await served.says('stopping: what is under way is finished');
+  served.child.send('release');
   expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
   expect(await served.ended).toBe(0);
   await expect(ask(url, { body: '' })).rejects.toThrow(/ECONNREFUSED/);
 });
 
 test('while it drains it is not ready, but serves who comes all the same, and asks them to leave', async () => {
-  await using service = await running({ drainDelayMs: 300 });
+  const drainDelayMs = 86_000_000;
+  await using service = await running({ drainDelayMs });
+  using drain = holdDelay(drainDelayMs);
   const stopped = service.service.stop();
   const { status, json } = await ask(`${service.url}/v2/health/ready`);
   expect([status, json?.reason]).toEqual([503, 'stopping: the service is stopping']);
   expect((await ask(`${service.url}/v2/health/live`)).status).toBe(200);
   const forecast = await ask(`${service.url}/v2/models/tiny/infer`, { body: inferJson(constantInputs(1)) });
   expect([forecast.status, forecast.headers.connection]).toEqual([200, 'close']);
+  drain.end();
   expect(await stopped).toBe(true);
 });
 
 test('what is not finished in time is cut off', async () => {
-  await using service = await running({ model: bundles.slow, maxBatch: 1, threads: 1, stopTimeoutMs: 20 });
-  const long = ask(`${service.url}/v2/models/slow/infer`, { body: inferJson(constantInputs(60)) });
+  await using service = await running({ maxBatch: 1, threads: 1, stopTimeoutMs: 20 });
+  using _held = holdRuns();
+  const long = ask(`${service.url}/v2/models/tiny/infer`, { body: inferJson(constantInputs(60)) });
   const outcome = long.then(
     ({ status }) => status,
     () => 'cut off',

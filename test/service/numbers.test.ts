@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ByteBudget } from '../../src/service/admission/budget.js';
 import { type Scanned, scanTensors } from '../../src/service/http/json/tensor-scan.js';
-import { LONGEST, writeNumber } from '../../src/service/http/json/write-numbers.js';
+import { MAX_NUMBER_BYTES, writeNumber } from '../../src/service/http/json/write-numbers.js';
 import { writePredictions } from '../../src/service/http/write-predictions.js';
 
 const KEYS = new Set(['data']);
@@ -20,7 +20,7 @@ async function read(text: string): Promise<number[]> {
 }
 
 function write(value: number): string {
-  const out = Buffer.alloc(LONGEST);
+  const out = Buffer.alloc(MAX_NUMBER_BYTES);
   return out.toString('latin1', 0, writeNumber(out, 0, value));
 }
 

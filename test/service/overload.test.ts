@@ -4,7 +4,8 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { bundles, constantInputs, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
+import { constantInputs, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
+import { holdRuns } from '../fixtures/held-runs.js';
 import {
   ask,
   askRaw,
@@ -16,9 +17,9 @@ import {
   until,
 } from './running.js';
 
-const INFER = '/v2/models/slow/infer';
-/** One server at a time, tens of milliseconds each. */
-const SLOW = { model: bundles.slow, maxBatch: 1, threads: 1 };
+const INFER = '/v2/models/tiny/infer';
+/** One series at a time. */
+const ONE_BY_ONE = { maxBatch: 1, threads: 1 };
 
 async function metric(url: string, line: RegExp): Promise<number> {
   return Number(line.exec((await ask(`${url}/metrics`)).bytes.toString())?.[1] ?? Number.NaN);
@@ -27,19 +28,23 @@ async function metric(url: string, line: RegExp): Promise<number> {
 const waiting = ({ url }: Running) => metric(url, /^tft_queue_servers (\d+)/m);
 
 test('beyond the queue requests are refused with a time to come again, and those taken are right', async () => {
-  await using slow = await running({ ...SLOW, queueLimit: 3 });
+  await using slow = await running({ ...ONE_BY_ONE, queueLimit: 3 });
+  using held = holdRuns();
   const asked = Array.from({ length: 20 }, (_, seed) => variedInputs(1, seed));
-  const answers = await Promise.all(
-    asked.map((inputs) => {
-      const { body, headers } = inferBinary(inputs, { parameters: { binary_data_output: true } });
-      return ask(slow.url + INFER, { body, headers });
-    }),
-  );
+  let answered = 0;
+  const all = asked.map(async (inputs) => {
+    const { body, headers } = inferBinary(inputs, { parameters: { binary_data_output: true } });
+    const answer = await ask(slow.url + INFER, { body, headers });
+    answered++;
+    return answer;
+  });
+  // One runs, three wait, the others are refused.
+  await until(() => answered === 16);
+  held.release();
+  const answers = await Promise.all(all);
   const taken = answers.filter(({ status }) => status === 200);
   const refused = answers.filter(({ status }) => status === 503);
-  expect(taken.length).toBeGreaterThanOrEqual(1);
-  expect(refused.length).toBeGreaterThanOrEqual(1);
-  expect(taken.length + refused.length).toBe(20);
+  expect([taken.length, refused.length]).toEqual([4, 16]);
   for (const { headers, json } of refused) {
     expect(Number(headers['retry-after'])).toBeGreaterThanOrEqual(1);
     expect(['ERR_TFT_QUEUE_FULL', 'ERR_TFT_HTTP_OVERLOADED']).toContain(json?.code);
@@ -55,42 +60,47 @@ test('beyond the queue requests are refused with a time to come again, and those
 });
 
 test("a deadline by Triton's parameter timeout is a 504", async () => {
-  await using slow = await running({ ...SLOW, maxWaitMs: 600_000 });
-  const first = ask(slow.url + INFER, { body: inferJson(constantInputs(20)) });
+  await using slow = await running({ ...ONE_BY_ONE, maxWaitMs: 600_000 });
+  using held = holdRuns();
+  const first = ask(slow.url + INFER, { body: inferJson(constantInputs(1)) });
   await until(async () => (await metric(slow.url, /^tft_running_batches (\d+)/m)) === 1);
   const late = await ask(slow.url + INFER, {
     body: inferJson(constantInputs(1), { parameters: { timeout: 1000 } }),
   });
   expect([late.status, late.json?.code]).toEqual([504, 'ERR_TFT_DEADLINE']);
+  held.release();
   expect((await first).status).toBe(200);
 });
 
 test('a deadline by header that the queue leaves no hope for is refused at once', async () => {
-  await using slow = await running(SLOW);
+  await using slow = await running(ONE_BY_ONE);
   // What one server takes is known from what has run.
   await ask(slow.url + INFER, { body: inferJson(constantInputs(1)) });
-  const first = ask(slow.url + INFER, { body: inferJson(constantInputs(20)) });
-  await until(async () => (await waiting(slow)) > 2);
-  // A look at the queue is believed for some milliseconds.
+  using held = holdRuns();
+  const first = ask(slow.url + INFER, { body: inferJson(constantInputs(200)) });
+  await until(async () => (await waiting(slow)) === 199);
+  // A look at the queue is believed for some milliseconds; more of them do no harm.
   await sleep(20);
   const headers = { 'x-request-timeout-ms': '1' };
   const late = await ask(slow.url + INFER, { headers, body: inferJson(constantInputs(1)) });
   expect([late.status, late.json?.code]).toEqual([503, 'ERR_TFT_HTTP_OVERLOADED']);
+  held.release();
   expect((await first).status).toBe(200);
 });
 
 test('a client that goes away takes its waiting request with it', async () => {
-  await using slow = await running(SLOW);
+  await using slow = await running(ONE_BY_ONE);
+  using held = holdRuns();
   const long = ask(slow.url + INFER, { body: inferJson(constantInputs(20)) });
-  await until(async () => (await metric(slow.url, /^tft_running_batches (\d+)/m)) === 1);
-  const before = await waiting(slow);
+  await until(async () => (await waiting(slow)) === 19);
   const leaving = request(slow.url + INFER, { method: 'POST', agent: false });
   leaving.on('error', () => {});
   leaving.end(inferJson(constantInputs(100)));
-  await until(async () => (await waiting(slow)) > before);
+  await until(async () => (await waiting(slow)) === 119);
   leaving.destroy();
   await until(async () => (await metric(slow.url, /failure\{.*reason="CANCELED"\} (\d+)/)) === 1);
-  expect(await waiting(slow)).toBeLessThan(before + 100);
+  expect(await waiting(slow)).toBe(19);
+  held.release();
   expect((await long).status).toBe(200);
 });
 
@@ -116,12 +126,14 @@ test('bodies that are under way are bounded in bytes, and refused beyond', async
 });
 
 test('readiness ends while the queue is full, and comes back', async () => {
-  await using slow = await running({ ...SLOW, queueLimit: 1 });
+  await using slow = await running({ ...ONE_BY_ONE, queueLimit: 1 });
   const ready = async () => (await ask(`${slow.url}/v2/health/ready`)).status;
   expect(await ready()).toBe(200);
+  using held = holdRuns();
   const long = ask(slow.url + INFER, { body: inferJson(constantInputs(20)) });
   await until(async () => (await ready()) === 503);
   expect((await ask(`${slow.url}/v2/health/live`)).status).toBe(200);
+  held.release();
   await long;
   await until(async () => (await ready()) === 200);
 });

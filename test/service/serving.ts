@@ -1,5 +1,6 @@
 // The real command, `tft serve`, in a process of its own.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { afterEach } from 'vitest';
 import { TFT } from '../cli/tft.js';
 import { ask, until } from './running.js';
@@ -16,10 +17,13 @@ export interface Served {
   says(message: string): Promise<Record<string, unknown>>;
 }
 
+/** Lets the parent hold what the process runs. */
+const HOLD = fileURLToPath(new URL('../fixtures/hold-runs-on-message.mjs', import.meta.url));
+
 /** Starts it on a free port; it is killed after the test. */
 export function serve(args: readonly string[], env: NodeJS.ProcessEnv = {}): Served {
-  const child = spawn(process.execPath, [TFT, 'serve', '--port', '0', ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+  const child = spawn(process.execPath, ['--import', HOLD, TFT, 'serve', '--port', '0', ...args], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     env: { ...process.env, ...env },
   });
   children.push(child);

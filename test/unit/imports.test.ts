@@ -27,9 +27,9 @@ function floors(): string[][] {
   return (chain as string).split(' → ').map((floor) => floor.split(', '));
 }
 
-/** The room of a file. index.ts is the public face of everything under the command line. */
+/** The room of a file. index.ts and entries/ are the public face of what is under the command line. */
 function roomOf(file: string): string {
-  if (file === 'index.ts') return 'index';
+  if (file === 'index.ts') return 'entries';
   if (!file.includes('/')) return 'engine';
   return file.slice(0, file.indexOf('/'));
 }
@@ -44,7 +44,7 @@ test('every import is of a file that is there', () => {
 
 test('imports point down the chain that CONTRIBUTING states, never up or across', () => {
   const [top = [], ...rest] = floors();
-  const level = new Map([top, ['index'], ...rest].flatMap((floor, at) => floor.map((room) => [room, at])));
+  const level = new Map([top, ['entries'], ...rest].flatMap((floor, at) => floor.map((room) => [room, at])));
   const unknown = new Set([...imports.keys()].map(roomOf).filter((room) => !level.has(room)));
   expect([...unknown], 'rooms that CONTRIBUTING does not name').toEqual([]);
   const wrong = [...imports].flatMap(([file, imported]) =>
@@ -65,6 +65,24 @@ test('no backend imports another', () => {
       .filter((other) => folderOf(file) && folderOf(other) && folderOf(file) !== folderOf(other))
       .map((other) => `${file} → ${other}`),
   );
+  expect(wrong).toEqual([]);
+});
+
+test('the command line uses the public entry points only', () => {
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    exports: Record<string, { default?: string }>;
+  };
+  const entries = Object.values(exports).flatMap(({ default: file }) =>
+    file === undefined ? [] : [file.replace(/^\.\/lib\/(.*)\.js$/, '$1.ts')],
+  );
+  expect(entries).toContain('service/index.ts');
+  const wrong = [...imports]
+    .filter(([file]) => roomOf(file) === 'cli')
+    .flatMap(([file, imported]) =>
+      imported
+        .filter((other) => roomOf(other) !== 'cli' && !entries.includes(other))
+        .map((other) => `${file} → ${other}`),
+    );
   expect(wrong).toEqual([]);
 });
 

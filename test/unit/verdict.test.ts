@@ -72,6 +72,31 @@ test('shares are of the spread that the accuracy table was judged with', () => {
   expect(verdict('fp32', [[1, 0.011]], judged).withinLimit).toBe(false);
 });
 
+test('the goals are those of model.json where it has them', () => {
+  const goals = {
+    fp32: { shares: [{ share: 0.5, within: 0.5 }] },
+    int8: {
+      shares: [
+        { share: 0.9, within: 0.02 },
+        { share: 0.8, within: 0.005 },
+      ],
+    },
+  };
+  const judged = { ...model, accuracy: { rows: [], goals } };
+  expect(verdict('int8', [[2000, 3]], judged)).toMatchObject({
+    withinLimit: true,
+    shares: [
+      { within: 0.02, goal: 0.9, share: 0.9 },
+      { within: 0.005, goal: 0.8, share: 0.9 },
+    ],
+  });
+  expect(verdict('int8', [[2001, 3]], judged).withinLimit).toBe(false);
+  // What the file leaves out has the goals of before.
+  expect(verdict('fp16', [[3, 50]], judged).withinLimit).toBe(false);
+  // FP32 has a stricter judge than any share.
+  expect(verdict('fp32', [[1, 0.011]], judged)).toMatchObject({ withinLimit: false, shares: [] });
+});
+
 test.each(['fp32', 'fp16', 'int8'])('one value that is no number fails in %s', (precision) => {
   expect(verdict(precision, [[1, Number.NaN]]).withinLimit).toBe(false);
 });

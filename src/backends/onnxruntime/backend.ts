@@ -24,7 +24,7 @@ const PREFERRED_BATCH = 8;
 const PREFERRED_GATHERED = 4;
 
 /** Each lane has the model and its intermediate results for itself: memory is what bounds them by default. */
-const MOST_LANES = 8;
+const MAX_LANES = 8;
 
 /** One thread computes and one model is loaded. */
 interface Lane {
@@ -118,5 +118,5 @@ export class OnnxRuntimeRunner implements SlabRunner {
 }
 
 function defaultThreads(): number {
-  return Math.min(availableParallelism(), MOST_LANES);
+  return Math.min(availableParallelism(), MAX_LANES);
 }

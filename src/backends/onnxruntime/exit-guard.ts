@@ -14,7 +14,7 @@ const INSIDE = 0;
 const EXITING = 1;
 
 /** A call that takes longer than this is not waited for, and the process may abort. */
-const LONGEST_WAIT_MS = 30_000;
+const MAX_WAIT_MS = 30_000;
 
 /** Shared flags between the main thread and one worker. */
 export type ExitGuard = Int32Array<SharedArrayBuffer>;
@@ -51,6 +51,6 @@ export async function guarded<T>(guard: ExitGuard | undefined, native: () => Pro
 
 function waitForNativeCalls(): void {
   for (const guard of guards) Atomics.store(guard, EXITING, 1);
-  const deadline = performance.now() + LONGEST_WAIT_MS;
+  const deadline = performance.now() + MAX_WAIT_MS;
   for (const guard of guards) Atomics.wait(guard, INSIDE, 1, Math.max(0, deadline - performance.now()));
 }

@@ -1,12 +1,11 @@
 // A small picture of a forecast for a terminal: the history as a line, then the median inside its band of dots.
 import { scaleLinear } from 'd3-scale';
-import type { FleetForecast, ServerForecast } from '../../fleet/forecast.js';
-import type { ModelDescription } from '../../index.js';
+import type { FleetForecast, ModelDescription, ServerForecast } from '../../index.js';
 import { type Paint, printable } from '../console.js';
 import { BrailleCanvas } from './braille.js';
 import { bandOf, decimalsFor, formatSpan } from './summary.js';
 
-const MOST_PANELS = 6;
+const MAX_PANELS = 6;
 const ROWS = 6;
 const NARROWEST = 36;
 const GUTTER = 3;
@@ -132,7 +131,7 @@ function drawLine(
 }
 
 function highest(forecasts: readonly ServerForecast[], model: ModelDescription): ServerForecast[] {
-  if (forecasts.length <= MOST_PANELS) return [...forecasts];
+  if (forecasts.length <= MAX_PANELS) return [...forecasts];
   const count = model.quantiles.length;
   const { high } = bandOf(model.quantiles);
   const peak = ({ values }: ServerForecast) => {
@@ -144,6 +143,6 @@ function highest(forecasts: readonly ServerForecast[], model: ModelDescription):
   return forecasts
     .map((forecast) => ({ forecast, peak: peak(forecast) }))
     .sort((a, b) => b.peak - a.peak)
-    .slice(0, MOST_PANELS)
+    .slice(0, MAX_PANELS)
     .map(({ forecast }) => forecast);
 }

@@ -2,9 +2,8 @@
 import { type ScaleLinear, type ScaleTime, scaleLinear, scaleUtc } from 'd3-scale';
 import { area, line } from 'd3-shape';
 import { utcFormat } from 'd3-time-format';
-import type { FleetForecast, ServerForecast } from '../../fleet/forecast.js';
-import { formatTimestamp } from '../../history/index.js';
-import type { ModelDescription } from '../../index.js';
+import { formatTimestamp } from '../../entries/history.js';
+import type { FleetForecast, ModelDescription, ServerForecast } from '../../index.js';
 import {
   bandOf,
   decimalsFor,
@@ -18,7 +17,7 @@ import {
 
 export interface PlotOptions {
   /** The most panels; further servers are left out, and the picture says so. */
-  mostPanels: number;
+  maxPanels: number;
 }
 
 const MINUTE = 60_000;
@@ -55,8 +54,8 @@ interface Interval {
 }
 
 /** The picture as the text of an SVG file, in the order of the forecasts. */
-export function plotSvg(fleet: FleetForecast, { mostPanels }: PlotOptions): string {
-  const shown = fleet.forecasts.slice(0, mostPanels);
+export function plotSvg(fleet: FleetForecast, { maxPanels }: PlotOptions): string {
+  const shown = fleet.forecasts.slice(0, maxPanels);
   const { columns, size } = layout(shown.length);
   const rows = Math.ceil(shown.length / columns);
   const width = 2 * MARGIN + columns * size.width + (columns - 1) * GAP;

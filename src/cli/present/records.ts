@@ -1,7 +1,7 @@
 // The forecasts for other programs: JSON and CSV, written in pieces so that a large fleet is no large string.
 
-import type { FleetForecast, ServerForecast } from '../../fleet/forecast.js';
-import { formatTimestamp } from '../../history/index.js';
+import { formatTimestamp } from '../../entries/history.js';
+import type { FleetForecast, ServerForecast } from '../../index.js';
 import { percent } from './summary.js';
 
 /**

@@ -1,7 +1,7 @@
 // The forecasts as a table: each server's newest value, and the median and band at a few steps ahead.
 
-import type { FleetForecast } from '../../fleet/forecast.js';
-import { formatTimestamp } from '../../history/index.js';
+import { formatTimestamp } from '../../entries/history.js';
+import type { FleetForecast } from '../../index.js';
 import { type Paint, printable } from '../console.js';
 import { plainTable } from './plain-table.js';
 import { bandOf, decimalsFor, describeBand, formatSpan, shownSteps, targetTitle } from './summary.js';

@@ -1,5 +1,5 @@
 // What a reader of forecasts should know about the history, on standard error: a few lines of each kind.
-import type { HistoryWarning, RefusedServer } from '../../history/index.js';
+import type { HistoryWarning, RefusedServer } from '../../entries/history.js';
 import { printable, type Screen } from '../console.js';
 
 const SHOWN_OF_A_KIND = 5;

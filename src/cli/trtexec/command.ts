@@ -1,8 +1,7 @@
 // `tft trtexec`: TensorRT's own tool as far as this model needs it, by the same options: builds a plan, or loads one,
 // and measures it. One input's shapes stand for all four, and FP16 and INT8 come from the model's variants.
 import { Command } from 'commander';
-import { findTarget } from '../../builder/build-target.js';
-import { readBuildable } from '../../builder/buildable-model.js';
+import { findTarget, measureEngine, readBuildable } from '../../entries/build.js';
 import { TFTError } from '../../index.js';
 import { buildBar } from '../build-bar.js';
 import { type Console, printable } from '../console.js';
@@ -10,7 +9,6 @@ import { OK } from '../exit-codes.js';
 import { interruptible } from '../interrupt.js';
 import { exportProfile, exportTimes, type Measurement, profileTable, summary } from './measurement.js';
 import { measureOnCpu } from './on-cpu.js';
-import { measureOnGpu } from './on-gpu.js';
 import { addTrtexecOptions, checkTogether, foreignToCpu, type TrtexecOptions } from './options.js';
 import { type PlanAtHand, planToMeasure } from './plan.js';
 import type { TrtexecRun } from './run.js';
@@ -56,7 +54,7 @@ async function trtexec(run: TrtexecRun, command: Command): Promise<void> {
   const plan = await planToMeasure(run);
   try {
     if (options.dumpLayerInfo)
-      await console.out.write(`=== Layers ===\n${pretty((await plan.inspect()).layers)}\n`);
+      await console.out.write(`=== Layers ===\n${pretty((await plan.inspect()).inspector)}\n`);
     await report(await onGpu(plan, run), options, console);
   } finally {
     await plan.release();
@@ -104,7 +102,7 @@ async function onGpu(plan: PlanAtHand, { options, console, signal, bar }: Trtexe
     useSpinWait,
     versionCompatible,
   } = options;
-  const measured = await measureOnGpu(
+  const measured = await measureEngine(
     {
       plan: plan.path,
       batch,

@@ -1,27 +1,12 @@
-// What a measurement gives, on a GPU or a CPU, and how it is written: trtexec's summary and its JSON files.
+// How a measurement is written: trtexec's summary and its JSON files.
 import { writeFile } from 'node:fs/promises';
-import { TFTError } from '../../contract/errors.js';
+import type { EngineMeasurement, MeasuredRun } from '../../entries/build.js';
+import { TFTError } from '../../index.js';
 import { statisticsOf } from './statistics.js';
 
-/** One run; milliseconds. What only a GPU has is missing on a CPU. */
-export interface Sample {
-  /** Since the first run's start. */
-  readonly start: number;
-  readonly end: number;
-  readonly latency: number;
-  readonly enqueue?: number;
-  readonly h2d?: number;
-  readonly compute?: number;
-  readonly d2h?: number;
-}
-
-/** Runs of one batch, again and again. */
-export interface Measurement {
-  readonly batch: number;
-  readonly wallMs: number;
-  readonly samples: readonly Sample[];
-  readonly layers?: readonly { readonly name: string; readonly averageMs: number; readonly calls: number }[];
-}
+/** What a measurement gives, on a GPU or a CPU. */
+export type Measurement = EngineMeasurement;
+export type Sample = MeasuredRun;
 
 const ROWS = [
   ['Latency', 'latency'],

@@ -1,10 +1,9 @@
 // The measurement on a CPU: forecasts through the engine that a service would use there.
-import { emptyInputs } from '../../contract/inputs.js';
-import { TFTEngine } from '../../index.js';
+import { emptyInputs, TFTEngine } from '../../index.js';
 import { describeEngine } from '../present/engine-line.js';
 import type { Measurement, Sample } from './measurement.js';
 
-export interface CpuWishes {
+export interface CpuMeasureOptions {
   readonly onnx: string;
   readonly batch: number;
   readonly streams: number;
@@ -16,8 +15,8 @@ export interface CpuWishes {
 }
 
 /** @throws TFTError as `TFTEngine.load` and `predict`. */
-export async function measureOnCpu(wishes: CpuWishes): Promise<Measurement> {
-  const { onnx, batch, streams, warmUpMs, durationMs, iterations, signal, say } = wishes;
+export async function measureOnCpu(options: CpuMeasureOptions): Promise<Measurement> {
+  const { onnx, batch, streams, warmUpMs, durationMs, iterations, signal, say } = options;
   await using engine = await TFTEngine.load(onnx, {
     backend: 'onnxruntime',
     maxBatch: batch,

@@ -1,6 +1,6 @@
 // trtexec's options that have a meaning for this model, by their own names; and which of them a CPU has.
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { TFTError } from '../../contract/errors.js';
+import { TFTError } from '../../index.js';
 import { deviceArgument } from '../build.js';
 import { bytesArgument } from '../present/bytes.js';
 import { wholeNumber } from '../shared-options.js';

@@ -1,14 +1,18 @@
 // The plan that `tft trtexec` measures: built from --onnx by the options, kept where --saveEngine says, or the one
 // of --loadEngine. It is built every time, as by TensorRT's trtexec: the engine cache has no part in it.
 import { resolve } from 'node:path';
-import { writePlan } from '../../builder/build-engine.js';
-import { completeBuildOptions, type Profile } from '../../builder/build-options.js';
-import { type BuildableModel, readBuildable } from '../../builder/buildable-model.js';
-import { obtainEngine } from '../../builder/obtain-engine.js';
-import { precisionOfOnnx } from '../../builder/onnx-source.js';
+import {
+  type BuildableModel,
+  completeBuildOptions,
+  type EngineReport,
+  inspectEngine,
+  obtainEngine,
+  type Profile,
+  precisionOfOnnx,
+  readBuildable,
+  writePlan,
+} from '../../entries/build.js';
 import { type Precision, TFTError } from '../../index.js';
-import type { NativeEngineReport } from '../../native/addon.js';
-import { inspectEngine } from '../../native/inspect-plan.js';
 import { formatBytes } from '../present/bytes.js';
 import type { TrtexecOptions } from './options.js';
 import type { TrtexecRun } from './run.js';
@@ -19,7 +23,7 @@ export interface PlanAtHand {
   readonly path: string;
   /** The batch to run. @throws TFTError ERR_TFT_OPTION for one that the plan was not built for. */
   batch(): Promise<number>;
-  inspect(): Promise<NativeEngineReport>;
+  inspect(): Promise<EngineReport>;
   release(): Promise<void>;
 }
 
@@ -76,7 +80,7 @@ async function build({ options, console, signal, bar }: TrtexecRun): Promise<Pla
 }
 
 function load(path: string, { shapes, versionCompatible }: TrtexecOptions): PlanAtHand {
-  let report: Promise<NativeEngineReport> | undefined;
+  let report: Promise<EngineReport> | undefined;
   const inspect = () => {
     report ??= inspectEngine(path, { allowHostCode: versionCompatible });
     return report;

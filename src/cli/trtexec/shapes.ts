@@ -1,6 +1,5 @@
 // trtexec's shapes, 'encoder_cont:8x288x14,decoder_cont:8x96x4', as the one thing that varies here: the batch.
-import { TFTError } from '../../contract/errors.js';
-import type { ModelDescription } from '../../contract/model.js';
+import { type ModelDescription, TFTError } from '../../index.js';
 
 /** A model's inputs, as far as shapes go. */
 export type ShapedModel = Pick<ModelDescription, 'inputs' | 'name'>;

@@ -4,7 +4,7 @@ import type { ServedModel } from '../model-host.js';
 
 /** Milliseconds for which what was seen is believed. */
 const FRESH_MS = 10;
-const LONGEST_RETRY = 30;
+const MAX_RETRY_SECONDS = 30;
 
 interface Look {
   readonly at: number;
@@ -36,7 +36,7 @@ export class Pressure {
     const { waiting, waitMs } = this.#look(model);
     const { queueLimit } = model.engine.info;
     if (waiting < queueLimit && waitMs <= withinMs) return;
-    const retryAfter = Math.min(LONGEST_RETRY, Math.max(1, Math.ceil(waitMs / 1000)));
+    const retryAfter = Math.min(MAX_RETRY_SECONDS, Math.max(1, Math.ceil(waitMs / 1000)));
     throw refusal(
       'ERR_TFT_HTTP_OVERLOADED',
       `${waiting} servers are waiting, about ${Math.ceil(waitMs)} ms of work; try again in ${retryAfter} s`,

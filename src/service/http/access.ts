@@ -6,23 +6,23 @@ import { readTextFileSync } from '../../contract/text-file.js';
 import type { ServiceConfig } from '../config/schema.js';
 import { type HttpError, refusal } from './http-error.js';
 
-type Wishes = Pick<ServiceConfig, 'apiKeys' | 'apiKeysFile' | 'adminKeys' | 'adminKeysFile'>;
+type KeySettings = Pick<ServiceConfig, 'apiKeys' | 'apiKeysFile' | 'adminKeys' | 'adminKeysFile'>;
 
 /** The keys in force. */
 export class Access {
-  readonly #wishes: Wishes;
+  readonly #settings: KeySettings;
   #users: readonly Buffer[] = [];
   #admins: readonly Buffer[] = [];
 
   /** @throws TFTError ERR_TFT_FILE, ERR_TFT_OPTION for a file without keys. */
-  constructor(wishes: Wishes) {
-    this.#wishes = wishes;
+  constructor(settings: KeySettings) {
+    this.#settings = settings;
     this.reload();
   }
 
   /** Reads the files of keys again, so that keys change without a stop. @throws as the constructor. */
   reload(): void {
-    const { apiKeys, apiKeysFile, adminKeys, adminKeysFile } = this.#wishes;
+    const { apiKeys, apiKeysFile, adminKeys, adminKeysFile } = this.#settings;
     const users = [...apiKeys, ...keysIn(apiKeysFile, 'apiKeysFile')].map(digest);
     const admins = [...adminKeys, ...keysIn(adminKeysFile, 'adminKeysFile')].map(digest);
     this.#users = users;

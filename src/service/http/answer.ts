@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Exchange } from './exchange.js';
 
 /** Smaller answers gain nothing. */
-const LEAST = 1024;
+const MIN_COMPRESSED_BYTES = 1024;
 
 /** All at their fastest: the answer is in a hurry. */
 const COMPRESSORS = {
@@ -21,12 +21,12 @@ export async function sendBytes(
   request: FastifyRequest,
   reply: FastifyReply,
   bytes: Buffer,
-  { holding, departure }: Exchange,
+  { holding, client }: Exchange,
   compress: boolean,
 ): Promise<FastifyReply> {
   holding.add(bytes.length);
   let body = bytes;
-  if (compress && bytes.length >= LEAST) {
+  if (compress && bytes.length >= MIN_COMPRESSED_BYTES) {
     reply.header('vary', 'accept-encoding');
     const encoding = preferredEncoding(request.headers['accept-encoding']);
     if (encoding !== undefined) {
@@ -35,7 +35,7 @@ export async function sendBytes(
       reply.header('content-encoding', encoding);
     }
   }
-  if (departure.aborted) throw departure.reason;
+  if (client.aborted) throw client.reason;
   return reply.send(body);
 }
 
@@ -44,7 +44,7 @@ export function preferredEncoding(header: string | string[] | undefined): Encodi
   if (header === undefined) return undefined;
   let best: Encoding | undefined;
   let most = 0;
-  const wishes = new Map(
+  const qualities = new Map(
     String(header)
       .toLowerCase()
       .split(',', 16)
@@ -55,7 +55,7 @@ export function preferredEncoding(header: string | string[] | undefined): Encodi
       }),
   );
   for (const name of Object.keys(COMPRESSORS) as Encoding[]) {
-    const quality = wishes.get(name) ?? wishes.get('*') ?? 0;
+    const quality = qualities.get(name) ?? qualities.get('*') ?? 0;
     if (quality > most) [best, most] = [name, quality];
   }
   return best;

@@ -3,7 +3,7 @@
 // requests.
 
 /** Smaller ones are not worth keeping apart. */
-const LEAST = 32 * 1024;
+const MIN_BYTES = 32 * 1024;
 
 /** Hands out memory and keeps what comes back, up to a limit. */
 export class BodyMemory {
@@ -18,7 +18,7 @@ export class BodyMemory {
 
   /** How many bytes `take` gives to whoever asks for so many. */
   sizeFor(bytes: number): number {
-    return Math.max(LEAST, 2 ** Math.ceil(Math.log2(bytes)));
+    return Math.max(MIN_BYTES, 2 ** Math.ceil(Math.log2(bytes)));
   }
 
   /** At least so many bytes, of whatever content. */

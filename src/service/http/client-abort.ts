@@ -1,8 +1,9 @@
-// The signal of one request, for when its client goes away.
+// The signal of one request, for when its client closes the connection.
+import type { AbortSignalLike } from '../../batching/abort.js';
 import { type HttpError, refusal } from './http-error.js';
 
-/** As much of an AbortSignal as an engine looks at; making a real one for each request takes many times as long. */
-export class Departure {
+/** Made for each request, since making a real AbortSignal takes many times as long. */
+export class ClientAbort implements AbortSignalLike {
   aborted = false;
   #listener: (() => void) | undefined;
 
@@ -18,7 +19,7 @@ export class Departure {
     this.#listener = undefined;
   }
 
-  happen(): void {
+  abort(): void {
     if (this.aborted) return;
     this.aborted = true;
     this.#listener?.();

@@ -3,12 +3,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2Stream } from 'node:http2';
 import type { ByteBudget, Holding } from '../admission/budget.js';
-import { Departure } from './client-abort.js';
+import { ClientAbort } from './client-abort.js';
 
 /** The holding is released when the answer has been taken or the client has gone, and the handler has ended. */
 export class Exchange {
   readonly holding: Holding;
-  readonly departure = new Departure();
+  readonly client = new ClientAbort();
   #closed = false;
   #finished = false;
 
@@ -19,7 +19,7 @@ export class Exchange {
       this.#closed = true;
       stopWatching();
       if (this.#finished) this.holding.release();
-      else this.departure.happen();
+      else this.client.abort();
     };
     const stopWatching = onClose(request, response, close);
   }

@@ -9,14 +9,14 @@ import { TFTError } from '../../contract/errors.js';
 import type { ServiceConfig } from '../config/schema.js';
 import type { Connections } from './connections.js';
 
-const MOST_HEADER_BYTES = 16 * 1024;
-const MOST_HEADERS = 100;
+const MAX_HEADER_BYTES = 16 * 1024;
+const MAX_HEADERS = 100;
 /** How often slow connections are looked for. */
 const CHECK_MS = 1000;
 /** Streams of one HTTP/2 connection. */
-const MOST_STREAMS = 100;
+const MAX_STREAMS = 100;
 
-type Wishes = Pick<
+type ListenerSettings = Pick<
   ServiceConfig,
   | 'tlsCert'
   | 'tlsKey'
@@ -29,14 +29,18 @@ type Wishes = Pick<
 >;
 
 /** @throws TFTError ERR_TFT_FILE for a certificate or key that cannot be used. */
-export function makeServer(wishes: Wishes, connections: Connections, handler: RequestListener): Server {
-  const { requestTimeoutMs, keepAliveTimeoutMs, maxWaitMs, http2, tlsCert } = wishes;
+export function makeServer(
+  settings: ListenerSettings,
+  connections: Connections,
+  handler: RequestListener,
+): Server {
+  const { requestTimeoutMs, keepAliveTimeoutMs, maxWaitMs, http2, tlsCert } = settings;
   const limits = {
     requestTimeout: requestTimeoutMs,
-    headersTimeout: Math.min(wishes.headersTimeoutMs, requestTimeoutMs),
+    headersTimeout: Math.min(settings.headersTimeoutMs, requestTimeoutMs),
     keepAliveTimeout: keepAliveTimeoutMs,
     connectionsCheckingInterval: CHECK_MS,
-    maxHeaderSize: MOST_HEADER_BYTES,
+    maxHeaderSize: MAX_HEADER_BYTES,
     // Two ways to read where a request ends are one too many.
     insecureHTTPParser: false,
     noDelay: true,
@@ -56,11 +60,11 @@ export function makeServer(wishes: Wishes, connections: Connections, handler: Re
   } else if (http2) {
     const secure = createSecureServer(
       {
-        ...security(wishes),
-        ...certificates(wishes),
+        ...security(settings),
+        ...certificates(settings),
         ...limits,
         allowHTTP1: true,
-        settings: { maxConcurrentStreams: MOST_STREAMS, maxHeaderListSize: MOST_HEADER_BYTES },
+        settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: MAX_HEADER_BYTES },
       },
       handler as unknown as Parameters<typeof createSecureServer>[1],
     );
@@ -69,10 +73,10 @@ export function makeServer(wishes: Wishes, connections: Connections, handler: Re
     // This server does not take them from its options, and speaks HTTP/1 without them.
     Object.assign(server, limits, { requireHostHeader: true });
   } else {
-    server = createTlsServer({ ...limits, ...security(wishes), ...certificates(wishes) }, handler);
+    server = createTlsServer({ ...limits, ...security(settings), ...certificates(settings) }, handler);
   }
-  server.maxHeadersCount = MOST_HEADERS;
-  server.maxConnections = wishes.maxConnections;
+  server.maxHeadersCount = MAX_HEADERS;
+  server.maxConnections = settings.maxConnections;
   server.setTimeout(idleMs, endIdle);
   connections.watch(server);
   return server;
@@ -91,17 +95,17 @@ const CIPHERS = [
   'ECDHE-RSA-CHACHA20-POLY1305',
 ].join(':');
 
-function security({ headersTimeoutMs }: Wishes) {
+function security({ headersTimeoutMs }: ListenerSettings) {
   return { ciphers: CIPHERS, minVersion: 'TLSv1.2', handshakeTimeout: headersTimeoutMs } as const;
 }
 
 /** Reads the certificate again; connections that are open keep the old one. @throws TFTError ERR_TFT_FILE. */
-export function renewCertificates(server: Server, wishes: Wishes): void {
-  if (wishes.tlsCert === undefined) return;
-  (server as unknown as Http2SecureServer).setSecureContext(certificates(wishes));
+export function renewCertificates(server: Server, settings: ListenerSettings): void {
+  if (settings.tlsCert === undefined) return;
+  (server as unknown as Http2SecureServer).setSecureContext(certificates(settings));
 }
 
-function certificates({ tlsCert = '', tlsKey = '' }: Wishes): { cert: Buffer; key: Buffer } {
+function certificates({ tlsCert = '', tlsKey = '' }: ListenerSettings): { cert: Buffer; key: Buffer } {
   const read = (setting: string, path: string) => {
     try {
       return readFileSync(path);

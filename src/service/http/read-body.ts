@@ -12,7 +12,7 @@ import {
 import { Turns } from '../admission/turns.js';
 import { Assembly } from './assembly.js';
 import type { BodyMemory } from './body-memory.js';
-import type { Departure } from './client-abort.js';
+import type { ClientAbort } from './client-abort.js';
 import type { Exchange } from './exchange.js';
 import { badBody, type HttpError, refusal } from './http-error.js';
 
@@ -48,7 +48,7 @@ export interface Body {
 export async function readBody(
   request: Readable,
   rules: BodyRules,
-  { holding, departure }: Exchange,
+  { holding, client }: Exchange,
   memory: BodyMemory,
 ): Promise<Body> {
   const makeUnpacker = unpackerFor(rules.encoding);
@@ -65,7 +65,7 @@ export async function readBody(
   const unpacked = new Assembly(holding, memory, rules.aligned);
   try {
     // Only once it is complete: a slow client must not keep an unpacker busy, and what waits inside one is not counted.
-    await unpacking.take(() => unpack(sent.bytes, makeUnpacker(), rules, unpacked, departure));
+    await unpacking.take(() => unpack(sent.bytes, makeUnpacker(), rules, unpacked, client));
     return unpacked;
   } catch (error) {
     unpacked.release();
@@ -127,7 +127,7 @@ function unpack(
   unpacker: Unpacker,
   { most, encoding }: BodyRules,
   body: Assembly,
-  departure: Departure,
+  client: ClientAbort,
 ): Promise<void> {
   return new Promise<void>((resolve, reject) => {
     const damaged = (cause?: unknown) =>
@@ -136,7 +136,7 @@ function unpack(
       unpacker.destroy();
       reject(error);
     };
-    departure.addEventListener('abort', () => fail(departure.reason));
+    client.addEventListener('abort', () => fail(client.reason));
     unpacker.on('data', (chunk: Buffer) => {
       if (unpacker.destroyed) return;
       if (body.length + chunk.length > most) {
@@ -155,9 +155,9 @@ function unpack(
       if (unpacker.bytesWritten < packed.length) fail(damaged());
       else resolve();
     });
-    if (departure.aborted) fail(departure.reason);
+    if (client.aborted) fail(client.reason);
     else unpacker.end(packed);
-  }).finally(() => departure.removeEventListener());
+  }).finally(() => client.removeEventListener());
 }
 
 type Unpacker = Gunzip | Inflate | BrotliDecompress;

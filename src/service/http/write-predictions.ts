@@ -1,6 +1,6 @@
 // Writes predictions as JSON, flat or nested, into one buffer.
 import { setImmediate } from 'node:timers/promises';
-import { LONGEST, writeNumber } from './json/write-numbers.js';
+import { MAX_NUMBER_BYTES, writeNumber } from './json/write-numbers.js';
 
 /** Numbers that are written before others get their turn: one or two milliseconds. */
 const SLICE = 16_384;
@@ -26,7 +26,7 @@ export async function writePredictions(
   for (let from = 0; from < values.length; from += SLICE) {
     if (from > 0) await setImmediate();
     const to = Math.min(values.length, from + SLICE);
-    const out = Buffer.allocUnsafe((to - from) * (LONGEST + 1 + brackets));
+    const out = Buffer.allocUnsafe((to - from) * (MAX_NUMBER_BYTES + 1 + brackets));
     let at = 0;
     for (let index = from; index < to; index++) {
       if (index > 0) out[at++] = COMMA;

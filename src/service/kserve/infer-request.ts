@@ -18,7 +18,7 @@ export interface InferQuestion extends ForecastQuestion {
 }
 
 const DATA: ReadonlySet<string> = new Set(['data']);
-const LONGEST_ID = 512;
+const MAX_ID_LENGTH = 512;
 
 /**
  * @param header bytes of JSON before the binary tensors; undefined when all is JSON.
@@ -47,15 +47,15 @@ export async function understandInfer(
   const scanned = await scanTensors(json, rules, holding);
   const request = asObject(scanned.rest, 'the request');
   const { id, parameters, inputs, outputs } = request;
-  if (id !== undefined && (typeof id !== 'string' || id.length > LONGEST_ID)) {
-    throw badBody(`id must be a string of at most ${LONGEST_ID} characters`);
+  if (id !== undefined && (typeof id !== 'string' || id.length > MAX_ID_LENGTH)) {
+    throw badBody(`id must be a string of at most ${MAX_ID_LENGTH} characters`);
   }
-  const wishes = parameters === undefined ? {} : asObject(parameters, 'parameters');
+  const asked = parameters === undefined ? {} : asObject(parameters, 'parameters');
   return {
     inputs: readInputs(inputs, model, scanned, body.subarray(json.length)),
     id,
-    binaryOutput: wantsBinary(outputs, wishes),
-    timeoutMs: timeoutOf(wishes),
+    binaryOutput: wantsBinary(outputs, asked),
+    timeoutMs: timeoutOf(asked),
   };
 }
 

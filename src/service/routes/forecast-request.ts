@@ -46,7 +46,7 @@ const BYTES_A_NUMBER = 24;
 const BYTES_BESIDES = 64 * 1024;
 
 /** The largest body that a request may have. */
-export function mostBytes(config: ServiceConfig, model: ServedModel): number {
+export function maxBodyBytes(config: ServiceConfig, model: ServedModel): number {
   return config.maxBodyBytes ?? config.maxServers * model.valuesPerSeries * BYTES_A_NUMBER + BYTES_BESIDES;
 }
 
@@ -72,7 +72,7 @@ export async function forecastFor<Q extends ForecastQuestion>(
 ): Promise<FastifyReply> {
   const { config, host, budget, memory, pressure, pace, metrics, tracing, sample } = parts;
   const exchange = new Exchange(request.raw, reply.raw, budget);
-  const { holding, departure } = exchange;
+  const { holding, client } = exchange;
   try {
     const { bytes, type, headers = {} } = await host.lend(answerOf);
     reply.type(type).headers(headers);
@@ -86,11 +86,11 @@ export async function forecastFor<Q extends ForecastQuestion>(
 
   async function answerOf(model: ServedModel): Promise<ForecastAnswer> {
     const arrived = performance.now();
-    const wish = timeoutOf(request);
+    const timeoutMs = timeoutOf(request);
     try {
-      pressure.refuseWhenLate(model, Math.min(wish ?? config.maxWaitMs, config.maxWaitMs));
+      pressure.refuseWhenLate(model, Math.min(timeoutMs ?? config.maxWaitMs, config.maxWaitMs));
       budget.refuseWhenSpent();
-      const most = mostBytes(config, model);
+      const most = maxBodyBytes(config, model);
       const header = headerLength(request.headers[HEADER_LENGTH], most);
       const body = await tracing.step('read', () =>
         readBody(
@@ -107,7 +107,7 @@ export async function forecastFor<Q extends ForecastQuestion>(
         ),
       );
       const { forecast, question } = await tracing.step('forecast', () =>
-        ask(body, model, header, arrived, wish ?? Infinity),
+        ask(body, model, header, arrived, timeoutMs ?? Infinity),
       );
       return await tracing.step('answer', () => answer(forecast, question, model));
     } catch (error) {
@@ -133,7 +133,7 @@ export async function forecastFor<Q extends ForecastQuestion>(
       const within = Math.min(limitMs, question.timeoutMs ?? Infinity, config.maxWaitMs);
       const deadlineMs = Math.max(0, within - (performance.now() - arrived));
       const running = model.engine.predict(question.inputs, {
-        signal: departure as unknown as AbortSignal,
+        signal: client,
         deadlineMs,
       });
       // The engine has copied what it needs; a sample looks at the inputs, which may be a view of the body, later.

@@ -4,7 +4,7 @@ import type { Holding } from '../../admission/budget.js';
 import { badBody, type HttpError, refusal } from '../http-error.js';
 
 /** Deeper nesting than a tensor has is refused. */
-const MOST_DEPTH = 8;
+const MAX_DEPTH = 8;
 const FIRST_CAPACITY = 1024;
 /** Of a number while it is read, and of the float32 or int32 that it becomes. */
 const BYTES_EACH = 8 + 4;
@@ -46,8 +46,8 @@ export class Numbers {
   #state = AFTER_OPEN;
   #depth = 1;
   /** Items so far at each depth that is open, and how many there must be, -1 while that is not known. */
-  readonly #counts = new Int32Array(MOST_DEPTH + 1);
-  readonly #sizes = new Int32Array(MOST_DEPTH + 1).fill(-1);
+  readonly #counts = new Int32Array(MAX_DEPTH + 1);
+  readonly #sizes = new Int32Array(MAX_DEPTH + 1).fill(-1);
   /** The depth that has the numbers; 0 while none was seen. */
   #leaf = 0;
 
@@ -103,8 +103,8 @@ export class Numbers {
   }
 
   #open(): void {
-    if (this.#depth === MOST_DEPTH) {
-      throw badBody(`${this.#name}: arrays are nested deeper than ${MOST_DEPTH}`);
+    if (this.#depth === MAX_DEPTH) {
+      throw badBody(`${this.#name}: arrays are nested deeper than ${MAX_DEPTH}`);
     }
     if (this.#leaf !== 0 && this.#depth >= this.#leaf) throw this.#uneven();
     this.#at++;

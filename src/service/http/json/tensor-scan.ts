@@ -7,7 +7,7 @@ import { badBody, type HttpError, refusal } from '../http-error.js';
 import { Numbers } from './numbers.js';
 
 /** All that is not numbers must fit here. */
-const MOST_TEXT = 64 * 1024;
+const MAX_TEXT_BYTES = 64 * 1024;
 /** Bytes that are read before others get their turn: one or two milliseconds. */
 const SLICE = 256 * 1024;
 
@@ -63,11 +63,12 @@ export async function scanTensors(
     pieces.push(textOf(bytes, from, end));
   };
   while (at < bytes.length) {
-    if (text + at - from > MOST_TEXT)
+    if (text + at - from > MAX_TEXT_BYTES) {
       throw array === undefined ? tooMuchText() : unknownArray(array, expected);
+    }
     if (bytes[at++] !== QUOTE) continue;
     const start = at;
-    at = endOfString(bytes, at, MOST_TEXT);
+    at = endOfString(bytes, at, MAX_TEXT_BYTES);
     const colon = skipSpace(bytes, at);
     if (bytes[colon] !== COLON) continue;
     const key = keyOf(bytes, start, at - 1);
@@ -107,7 +108,7 @@ function parse(text: string): unknown {
 }
 
 function textOf(bytes: Buffer, start: number, end: number): string {
-  if (end - start > MOST_TEXT) throw tooMuchText();
+  if (end - start > MAX_TEXT_BYTES) throw tooMuchText();
   const part = bytes.subarray(start, end);
   if (!isUtf8(part)) throw badBody('the body is not UTF-8');
   return part.toString();
@@ -137,7 +138,7 @@ function endOfString(bytes: Buffer, start: number, most: number): number {
 
 /** Blanks without end would keep all others waiting, and count as text anyway. */
 function skipSpace(bytes: Buffer, start: number): number {
-  const end = start + MOST_TEXT;
+  const end = start + MAX_TEXT_BYTES;
   let at = start;
   while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) {
     if (++at > end) throw tooMuchText();
@@ -151,5 +152,8 @@ function unknownArray(key: string, expected: string): HttpError {
 }
 
 function tooMuchText(): HttpError {
-  return refusal('ERR_TFT_HTTP_TOO_LARGE', `the body has more than ${MOST_TEXT} bytes besides its numbers`);
+  return refusal(
+    'ERR_TFT_HTTP_TOO_LARGE',
+    `the body has more than ${MAX_TEXT_BYTES} bytes besides its numbers`,
+  );
 }

@@ -2,7 +2,7 @@
 // time that JSON.stringify takes for the longer decimals of the doubles.
 
 /** The longest that one number becomes. */
-export const LONGEST = 26;
+export const MAX_NUMBER_BYTES = 26;
 
 const POWERS = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
 const MINUS = 0x2d;
@@ -12,7 +12,7 @@ const ZERO = 0x30;
 /**
  * Writes one float32 value; NaN and the infinities, which JSON has not, as null.
  *
- * @param out has room for LONGEST bytes from `start` on.
+ * @param out has room for MAX_NUMBER_BYTES bytes from `start` on.
  * @returns where the next byte goes.
  */
 export function writeNumber(out: Buffer, start: number, value: number): number {

@@ -67,7 +67,6 @@ test.skipIf(!hasProc)('a process that is killed is replaced', async () => {
 test.skipIf(!hasProc)('no process is left when the thread is terminated', async () => {
   expect(modelProcesses()).toHaveLength(2);
   await thread.terminate();
-  const end = Date.now() + 10_000;
-  while (modelProcesses().length > 0 && Date.now() < end) await new Promise((done) => setTimeout(done, 20));
-  expect(modelProcesses()).toEqual([]);
+  // One that stays lets the test run into its timeout.
+  while (modelProcesses().length > 0) await new Promise((done) => setTimeout(done, 20));
 });

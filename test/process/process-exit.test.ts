@@ -11,17 +11,17 @@ const run = (bundle: string, ending: string, milliseconds: number) =>
   runNode([PROGRAM, bundle, ending, String(milliseconds)]);
 
 /** Some while the model loads, most while it runs. */
-const LONGEST = 400;
+const MAX_MOMENT_MS = 400;
 
 test('process.exit() with work in flight', async () => {
-  await twoAtATime(moments(14, 1, LONGEST), async (moment) => {
+  await twoAtATime(moments(14, 1, MAX_MOMENT_MS), async (moment) => {
     const ended = await run(bundles.slow, 'exit', moment);
     expect({ moment, ...ended }).toEqual({ moment, code: 3, stdout: '', stderr: '' });
   });
 });
 
 test('process.exit() between many short runs', async () => {
-  await twoAtATime(moments(10, 2, LONGEST), async (moment) => {
+  await twoAtATime(moments(10, 2, MAX_MOMENT_MS), async (moment) => {
     const ended = await run(bundles.tiny, 'exit', moment);
     expect({ moment, ...ended }).toEqual({ moment, code: 3, stdout: '', stderr: '' });
   });
@@ -33,7 +33,7 @@ test('process.exit() again, inside a listener for the exit', async () => {
 });
 
 test.each(['throw', 'reject'])('an uncaught error: %s', async (ending) => {
-  await twoAtATime(moments(5, 3, LONGEST), async (moment) => {
+  await twoAtATime(moments(5, 3, MAX_MOMENT_MS), async (moment) => {
     const { code, stderr } = await run(bundles.slow, ending, moment);
     expect({ moment, code }).toEqual({ moment, code: 1 });
     expect(stderr).toContain('Error: a mistake of the user');
@@ -42,7 +42,7 @@ test.each(['throw', 'reject'])('an uncaught error: %s', async (ending) => {
 });
 
 test('a signal', async () => {
-  await twoAtATime(moments(3, 4, LONGEST), async (moment) => {
+  await twoAtATime(moments(3, 4, MAX_MOMENT_MS), async (moment) => {
     expect(await run(bundles.slow, 'signal', moment)).toEqual({ code: 'SIGTERM', stdout: '', stderr: '' });
   });
 });
@@ -63,14 +63,14 @@ test('a program that ends without waiting for close', async () => {
 });
 
 test("an engine in a thread of the user's that is terminated", async () => {
-  await twoAtATime(moments(8, 5, LONGEST), async (moment) => {
+  await twoAtATime(moments(8, 5, MAX_MOMENT_MS), async (moment) => {
     const ended = await run(bundles.slow, 'end a thread', moment);
     expect({ moment, ...ended }).toEqual({ moment, code: 0, stdout: 'terminated\n', stderr: '' });
   });
 });
 
 test("process.exit() while a thread of the user's has an engine at work", async () => {
-  await twoAtATime(moments(5, 6, LONGEST), async (moment) => {
+  await twoAtATime(moments(5, 6, MAX_MOMENT_MS), async (moment) => {
     const ended = await run(bundles.slow, 'exit beside a thread', moment);
     expect({ moment, ...ended }).toEqual({ moment, code: 3, stdout: '', stderr: '' });
   });

@@ -1,21 +1,40 @@
-// The measurement on a GPU: TensorRT runs made-up inputs, and its times are read back.
-import { TFTError } from '../../contract/errors.js';
-import type { Log } from '../../index.js';
-import type { NativeMeasured, NativeMeasureOptions } from '../../native/addon.js';
-import { fromNative } from '../../native/errors.js';
-import { loadAddon } from '../../native/load-addon.js';
-import { receiver } from '../../native/receiver.js';
-import type { Measurement, Sample } from './measurement.js';
+// Measures an engine on a GPU: TensorRT runs made-up inputs, and its times are read back.
+import { TFTError } from '../contract/errors.js';
+import type { Log } from '../contract/log.js';
+import type { NativeMeasured, NativeMeasureOptions } from '../native/addon.js';
+import { fromNative } from '../native/errors.js';
+import { loadAddon } from '../native/load-addon.js';
+import { receiver } from '../native/receiver.js';
+
+/** One run; milliseconds. What only a GPU has is missing on a CPU. */
+export interface MeasuredRun {
+  /** Since the first run's start. */
+  readonly start: number;
+  readonly end: number;
+  readonly latency: number;
+  readonly enqueue?: number;
+  readonly h2d?: number;
+  readonly compute?: number;
+  readonly d2h?: number;
+}
+
+/** Runs of one batch, again and again. */
+export interface EngineMeasurement {
+  readonly batch: number;
+  readonly wallMs: number;
+  readonly samples: readonly MeasuredRun[];
+  readonly layers?: readonly { readonly name: string; readonly averageMs: number; readonly calls: number }[];
+}
 
 /** The numbers of each run; see NativeMeasured.samples. */
 const COLUMNS = 7;
 
 /** @throws TFTError as loading and running a plan do; ERR_TFT_ABORTED. */
-export async function measureOnGpu(
+export async function measureEngine(
   options: NativeMeasureOptions,
   log: Log,
   signal: AbortSignal,
-): Promise<Measurement & { graph: boolean }> {
+): Promise<EngineMeasurement & { readonly graph: boolean }> {
   if (signal.aborted) throw stopped(signal);
   const measurement = loadAddon().measure(options, receiver(log));
   const cancel = () => measurement.cancel();
@@ -32,8 +51,8 @@ export async function measureOnGpu(
   }
 }
 
-function samplesOf({ samples }: NativeMeasured, transfers: boolean): Sample[] {
-  const list: Sample[] = [];
+function samplesOf({ samples }: NativeMeasured, transfers: boolean): MeasuredRun[] {
+  const list: MeasuredRun[] = [];
   for (let at = 0; at + COLUMNS <= samples.length; at += COLUMNS) {
     const [start, enqueue, h2d, compute, d2h, latency, end] = samples.subarray(
       at,

@@ -71,6 +71,16 @@ test('a CommonJS module imports it with import()', async () => {
   expect(await run('main.cjs', code)).toMatch(/^-1 1\./);
 });
 
+test('each entry point has its part', async () => {
+  const code = `
+    const { FleetHistory, readHistory, CalibrationReservoir } = await import('tft-tensorrt/history');
+    const { buildEngine, listCache, inspectBundle, verifyBundle } = await import('tft-tensorrt/build');
+    const { Service } = await import('tft-tensorrt/service');
+    const all = { FleetHistory, readHistory, CalibrationReservoir, buildEngine, listCache, inspectBundle, verifyBundle, Service };
+    console.log(Object.entries(all).filter(([, part]) => typeof part !== 'function').map(([name]) => name).join());`;
+  expect(await run('entries.mjs', code)).toBe('');
+});
+
 test('the packed ONNX Runtime comes before the installed one', async () => {
   link('onnxruntime-node', join(project, 'node_modules'));
   packOnnxRuntime();

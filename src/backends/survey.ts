@@ -1,0 +1,43 @@
+// What the backends find on this machine: the libraries that they need, and where those are missing why.
+import type { TFTError } from '../contract/errors.js';
+import type { LibraryReport } from '../native/addon.js';
+import { driverVersion } from '../native/driver-version.js';
+import { fromNative } from '../native/errors.js';
+import { findAddon, loadAddon } from '../native/load-addon.js';
+import { findOnnxRuntime, type OnnxRuntimeLibrary } from './onnxruntime/library.js';
+
+/** What was found; an error in the place of what is missing. */
+export interface LibrarySurvey {
+  readonly onnxRuntime: OnnxRuntimeLibrary | TFTError;
+  /** The file of the native addon. */
+  readonly addon: string | TFTError;
+  /** NVIDIA's libraries and GPUs; undefined where the native addon, which looks for them, does not load. */
+  readonly nvidia: (LibraryReport & { readonly driverVersion: string | undefined }) | undefined;
+}
+
+/** Looks for everything; throws nothing that is about the machine. */
+export async function surveyLibraries(): Promise<LibrarySurvey> {
+  const onnxRuntime = foundOrWhyNot(findOnnxRuntime);
+  const addon = foundOrWhyNot(() => {
+    loadAddon();
+    return findAddon();
+  });
+  const report =
+    typeof addon === 'string'
+      ? await loadAddon()
+          .loadLibraries({ survey: true })
+          .catch((error: unknown) => {
+            throw fromNative(error);
+          })
+      : undefined;
+  return { onnxRuntime, addon, nvidia: report && { ...report, driverVersion: driverVersion() } };
+}
+
+function foundOrWhyNot<T>(find: () => T): T | TFTError {
+  try {
+    return find();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return error as TFTError;
+    throw error;
+  }
+}

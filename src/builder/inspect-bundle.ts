@@ -1,0 +1,34 @@
+// What a bundle consists of: its description, and what its ONNX file says of itself.
+import { loadModel, type ModelDescription } from '../contract/model.js';
+import { readOnnx } from './onnx-file.js';
+
+/** What is known of a bundle. */
+export interface BundleReport {
+  readonly model: ModelDescription;
+  readonly onnx: {
+    readonly opset: number;
+    readonly producer: string;
+    readonly nodes: number;
+    /** How often each operator occurs, the most frequent first. */
+    readonly operators: Readonly<Record<string, number>>;
+    /** Weights: how many values of each type. */
+    readonly weights: Readonly<Record<string, number>>;
+  };
+}
+
+/** @throws TFTError as `loadModel`; ERR_TFT_MODEL_INVALID where the ONNX file is none. */
+export async function inspectBundle(path: string): Promise<BundleReport> {
+  const model = await loadModel(path);
+  const { opset, producer, operators, weights } = await readOnnx(model.onnxPath);
+  const byCount = [...operators].sort((a, b) => b[1] - a[1]);
+  return {
+    model,
+    onnx: {
+      opset,
+      producer,
+      nodes: byCount.reduce((sum, [, count]) => sum + count, 0),
+      operators: Object.fromEntries(byCount),
+      weights: Object.fromEntries(weights),
+    },
+  };
+}

@@ -1,0 +1,36 @@
+// What an engine consists of: TensorRT's own report of a plan, its layers as far as they are understood, and its record.
+import { resolve } from 'node:path';
+import type { NativeEngineReport, NativeInspectOptions } from '../native/addon.js';
+import { inspectEngine as inspectNatively } from '../native/inspect-plan.js';
+import { type EngineRecord, readRecord, recordPathOf } from './engine-record.js';
+import { sha256OfFile } from './file-hash.js';
+import { type Layer, readLayers } from './layers.js';
+
+/** What is known of an engine. */
+export interface EngineReport extends Omit<NativeEngineReport, 'layers'> {
+  /** What it was built from and for; undefined where no record is there, or the record is of another plan. */
+  readonly record: EngineRecord | undefined;
+  readonly layers: readonly Layer[];
+  /** The JSON text of TensorRT's inspector. */
+  readonly inspector: string;
+}
+
+/**
+ * Opens a plan with the TensorRT that is here, and reports on it.
+ *
+ * @throws TFTError as loading the plan does.
+ */
+export async function inspectEngine(plan: string, options: NativeInspectOptions = {}): Promise<EngineReport> {
+  const path = resolve(plan);
+  const { layers: inspector, ...report } = await inspectNatively(path, options);
+  return { ...report, record: await recordOf(path), layers: readLayers(inspector), inspector };
+}
+
+/** The record beside a plan, or the cache's, if it is of this plan. */
+async function recordOf(plan: string): Promise<EngineRecord | undefined> {
+  for (const path of [recordPathOf(plan), plan.replace(/\.engine$/, '.json')]) {
+    const record = await readRecord(path);
+    if (typeof record === 'object' && record.plan.sha256 === (await sha256OfFile(plan))) return record;
+  }
+  return undefined;
+}

@@ -1,0 +1,52 @@
+// What `import … from 'tft-tensorrt/build'` offers: building TensorRT engines, looking after their cache, inspecting
+// engines and bundles, measuring and verifying them.
+export type { OnnxRuntimeLibrary } from '../backends/onnxruntime/library.js';
+export { type LibrarySurvey, surveyLibraries } from '../backends/survey.js';
+export {
+  type BuildEngineOptions,
+  type BuiltEngine,
+  buildEngine,
+  writePlan,
+} from '../builder/build-engine.js';
+export {
+  type BuildOptions,
+  type CompleteBuildOptions,
+  completeBuildOptions,
+  type Profile,
+} from '../builder/build-options.js';
+export { type BuildTarget, findTarget } from '../builder/build-target.js';
+export { type BuildableModel, readBuildable } from '../builder/buildable-model.js';
+export { engineFolder } from '../builder/cache-folder.js';
+export {
+  type CacheEntry,
+  listCache,
+  type PruneOptions,
+  type PruneResult,
+  pruneCache,
+} from '../builder/cache-upkeep.js';
+export type { EngineKey, EngineRecord } from '../builder/engine-record.js';
+export type { EngineRequest } from '../builder/engine-request.js';
+export { type BundleReport, inspectBundle } from '../builder/inspect-bundle.js';
+export { type EngineReport, inspectEngine } from '../builder/inspect-engine.js';
+export { countLayers, type Layer } from '../builder/layers.js';
+export {
+  type EngineMeasurement,
+  type MeasuredRun,
+  measureEngine,
+} from '../builder/measure-engine.js';
+export { type ObtainedEngine, type ObtainOptions, obtainEngine } from '../builder/obtain-engine.js';
+export { precisionOfOnnx } from '../builder/onnx-source.js';
+export type { BuildProgress, OnBuildProgress } from '../builder/progress.js';
+export { type Located, locate } from '../contract/locate.js';
+export { type BundleSamples, readSamples } from '../contract/samples.js';
+export type { QuantileDifference, Share, ShareGoal, Verdict } from '../contract/verdict.js';
+export type {
+  LibraryAttempt,
+  LibraryReport,
+  NativeDevice,
+  NativeInspectOptions,
+  NativeLibraryOptions,
+  NativeMeasureOptions,
+  NativeProfile,
+} from '../native/addon.js';
+export { verifyBundle } from '../verify.js';
