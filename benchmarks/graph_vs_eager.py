@@ -20,10 +20,11 @@ import numpy as np
 import onnxruntime
 import torch
 
-from tft_export.bundle import check_file, read_description
-from tft_export.checkpoint import load_checkpoint
-from tft_export.sample_windows import forecasting_dataset, made_up_windows
-from tft_export.structure import read_structure
+from tft_export.bundle import check_file
+from tft_export.checkpoint.checkpoint_file import load_checkpoint
+from tft_export.checkpoint.structure import read_structure
+from tft_export.description import read_description
+from tft_export.windows.sample_windows import forecasting_dataset, made_up_windows
 
 ROOT = Path(__file__).resolve().parent.parent
 GOALS = {1: 5.0, 8: None, 32: 3.0}

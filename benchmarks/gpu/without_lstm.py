@@ -13,7 +13,7 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, helper
 
-from tft_export.bundle import read_description
+from tft_export.description import read_description
 
 
 def main() -> None:

@@ -9,10 +9,12 @@ import onnxruntime
 import pandas as pd
 import pytest
 
-from tft_export.bundle import Variant, Variants, file_entry, read_description, write_description
+from tft_export.bundle import file_entry
 from tft_export.cli import main
-from tft_export.precision_table import missed_by, row_of
-from tft_export.score import Score, score_of
+from tft_export.description import Variant, Variants, read_description, write_description
+from tft_export.goals import GOALS
+from tft_export.judging.precision_table import missed_by, row_of
+from tft_export.judging.score import Score, score_of
 
 COLUMNS = ("cpu_user_pct", "mem_used_pct", "net_in_mb_s")
 
@@ -96,6 +98,29 @@ def test_forecasts_made_elsewhere_are_judged_by_the_same_table(bundle, history, 
     assert [row["precision"] for row in accuracy_of(bundle)["rows"]] == ["fp16", "int8"]
 
 
+def test_a_precision_is_judged_by_the_bundles_own_goals(bundle, history, capsys):
+    description = read_description(bundle)
+    goal = description.accuracy.goals["fp16"]
+    assert [(asked.share, asked.within) for asked in goal.shares] == [(0.9999, 0.01), (0.999, 0.005)]
+    # FP16 is a copy of FP32 here: its pinball loss does not change, and that is not under nothing.
+    goal.pinball_change = 0.0
+    write_description(bundle, description)
+    assert judge(bundle, history, "--limit", 12) == 1
+    assert "pinball changes by +0.000%, goal under 0.00%" in capsys.readouterr().out
+    assert accuracy_of(bundle)["goals"]["fp16"]["pinballChange"] == 0
+
+
+def test_a_bundle_older_than_goals_is_judged_by_the_usual_ones(bundle, history):
+    content = json.loads((bundle / "model.json").read_text())
+    del content["accuracy"]
+    (bundle / "model.json").write_text(json.dumps(content))
+    assert judge(bundle, history, "--limit", 12) == 0
+    assert accuracy_of(bundle)["goals"]["int8"] == {
+        "shares": [{"share": 0.95, "within": 0.01}],
+        "pinballChange": 0.003,
+    }
+
+
 @pytest.mark.parametrize(("content", "code"), [(None, "outputs_invalid"), (b"1234", "outputs_invalid")])
 def test_outputs_of_another_size_are_refused(bundle, history, tmp_path, content, code, capsys):
     path = tmp_path / "outputs.bin"
@@ -130,14 +155,15 @@ def test_a_forecast_that_is_not_finite_is_the_largest_difference():
     row = row_of("fp16", np.array([0.0, np.nan, np.inf, 0.001]), 1.0, base, base, True)
     assert row.within1 == 0.5
     assert row.largest > 1e38
-    assert missed_by(row)
+    assert missed_by(row, GOALS["fp16"])
 
 
 def test_a_change_of_pinball_loss_misses_the_goal_though_all_outputs_are_close():
     base, worse = Score(1.0, 0.8, 0.0), Score(1.0002, 0.8, 0.0)
     row = row_of("fp16", np.zeros(8), 1.0, worse, base, True)
-    assert "pinball" in missed_by(row)[0]
-    assert not missed_by(row_of("int8", np.zeros(8), 1.0, worse, base, True))
+    assert "pinball" in missed_by(row, GOALS["fp16"])[0]
+    row = row_of("int8", np.zeros(8), 1.0, worse, base, True)
+    assert not missed_by(row, GOALS["int8"])
 
 
 def test_pinball_loss_weighs_by_the_quantile():

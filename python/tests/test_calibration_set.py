@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from tft_export.bundle import read_description, read_samples
+from tft_export.bundle import read_samples
 from tft_export.cli import main
+from tft_export.description import read_description
 from tft_export.errors import ExportError
 from tft_export.variants.calibration_set import CalibrationSet, read_calibration_set, write_calibration_set
 

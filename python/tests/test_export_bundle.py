@@ -12,8 +12,8 @@ from lightning.pytorch import LightningModule
 from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer
 from pytorch_forecasting.metrics import MAE, QuantileLoss
 
+from tft_export.checkpoint.structure import read_structure
 from tft_export.cli import main
-from tft_export.structure import read_structure
 from tiny_models import KNOWN, Recipe, build
 
 METRICS = ("cpu_user_pct", "mem_used_pct", "net_in_mb_s")
@@ -198,10 +198,10 @@ def test_an_export_that_fails_leaves_the_old_bundle_and_nothing_else(checkpoint,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["demo", "short.csv"]
 
 
-def test_a_history_that_lacks_a_metric_is_refused(checkpoint, history, tmp_path, capsys):
-    lacking = tmp_path / "lacking.csv"
-    pd.read_csv(history).drop(columns="mem_used_pct").to_csv(lacking, index=False)
-    assert export(checkpoint, tmp_path / "demo", "--history", lacking) == 2
+def test_a_history_without_one_of_the_metrics_is_refused(checkpoint, history, tmp_path, capsys):
+    incomplete = tmp_path / "incomplete.csv"
+    pd.read_csv(history).drop(columns="mem_used_pct").to_csv(incomplete, index=False)
+    assert export(checkpoint, tmp_path / "demo", "--history", incomplete) == 2
     assert "mem_used_pct" in capsys.readouterr().err
 
 

@@ -6,8 +6,8 @@ import torch
 from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer, TorchNormalizer
 from sklearn.preprocessing import RobustScaler, StandardScaler
 
-from tft_export.network import TemporalFusionNetwork
-from tft_export.tensors import INPUT_NAMES
+from tft_export.checkpoint.tensors import INPUT_NAMES
+from tft_export.graph.network import TemporalFusionNetwork
 from tiny_models import DEFAULT_STRUCTURE, PROFILES
 
 NO_MONTH_TURN = "2026-05-13 21:35"

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from tft_export.errors import ExportError
-from tft_export.history import time_features
-from tft_export.past_time_features import PastTimeFeatures, check_recoverable
+from tft_export.graph.past_time_features import PastTimeFeatures, check_recoverable
+from tft_export.windows.history import time_features
 
 KNOWN = ("hour", "day_of_week", "month", "is_weekend")
 MINUTES_PER_DAY = 24 * 60

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from onnx import numpy_helper
 
-from tft_export.bundle import file_entry, read_description, write_description
+from tft_export.bundle import file_entry
 from tft_export.cli import main
+from tft_export.description import read_description, write_description
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def copy(bundle, tmp_path):
 
 
 def reseal(folder):
-    """Writes the hashes of what now lies in the folder into model.json."""
+    """Writes the hashes of the folder's files into model.json."""
     description = read_description(folder)
     description.files.onnx = file_entry(folder, "model.onnx")
     description.samples.files["expected"] = file_entry(folder, "samples/expected.bin")

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from tft_export.errors import ExportError
-from tft_export.history import on_grid, read_history, time_features
-from tft_export.mapping import ColumnMap
-from tft_export.metrics import METRIC_NAMES
-from tft_export.simulation import simulate
+from tft_export.training.simulated_fleet import simulate
+from tft_export.windows.column_map import ColumnMap
+from tft_export.windows.history import on_grid, read_history, time_features
+from tft_export.windows.metrics import METRIC_NAMES
 
 BITBRAINS = Path(__file__).parents[2] / "maps" / "bitbrains.json"
 

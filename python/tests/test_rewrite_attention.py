@@ -4,7 +4,7 @@ import pytest
 import torch
 from pytorch_forecasting.models.temporal_fusion_transformer.sub_modules import InterpretableMultiHeadAttention
 
-from tft_export.rewrite.attention import MergedAttention, causal_bias
+from tft_export.graph.rewrite.attention import MergedAttention, causal_bias
 from tiny_models import perturb
 
 PAST, FUTURE, BATCH = 9, 5, 3

@@ -10,9 +10,9 @@ from pytorch_forecasting.models.temporal_fusion_transformer.sub_modules import (
 )
 from torch import nn
 
-from tft_export.rewrite.grn import GatedResidual
-from tft_export.rewrite.skip import GatedSkip
-from tft_export.rewrite.static_contexts import StaticContexts
+from tft_export.graph.rewrite.grn import GatedResidual
+from tft_export.graph.rewrite.skip import GatedSkip
+from tft_export.graph.rewrite.static_contexts import StaticContexts
 from tiny_models import perturb
 
 SIZE = 12

@@ -7,7 +7,7 @@ from pytorch_forecasting.models.temporal_fusion_transformer.sub_modules import (
     TimeDistributedInterpolation,
 )
 
-from tft_export.rewrite.interpolation import interpolation_matrix, resample_matrix
+from tft_export.graph.rewrite.interpolation import interpolation_matrix, resample_matrix
 from tiny_models import perturb
 
 SIZES = [(16, 32), (32, 16), (1, 8), (2, 8), (7, 7), (300, 19), (3, 1)]

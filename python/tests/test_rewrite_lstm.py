@@ -6,7 +6,7 @@ import pytest
 import torch
 from pytorch_forecasting.models.nn import LSTM
 
-from tft_export.rewrite.lstm import RecurrentPair
+from tft_export.graph.rewrite.lstm import RecurrentPair
 
 SIZE, PAST, FUTURE, BATCH = 6, 11, 4, 3
 

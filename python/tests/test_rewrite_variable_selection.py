@@ -7,7 +7,7 @@ from pytorch_forecasting.models.temporal_fusion_transformer.sub_modules import (
     VariableSelectionNetwork,
 )
 
-from tft_export.rewrite.variable_selection import SelectionInputs, Standardised, VariableSelection
+from tft_export.graph.rewrite.variable_selection import SelectionInputs, Standardised, VariableSelection
 from tiny_models import perturb
 
 STEPS, BATCH, HIDDEN = 6, 4, 8

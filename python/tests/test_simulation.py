@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tft_export.history import read_history, write_history
-from tft_export.metrics import HISTORY_COLUMNS, METRIC_NAMES, METRICS, PROFILES, STATUSES
-from tft_export.simulation import simulate
+from tft_export.training.simulated_fleet import simulate
+from tft_export.windows.history import read_history, write_history
+from tft_export.windows.metrics import HISTORY_COLUMNS, METRIC_NAMES, METRICS, PROFILES, STATUSES
 
 
 @pytest.fixture(scope="module")

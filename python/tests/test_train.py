@@ -10,24 +10,24 @@ import torch
 from pytorch_forecasting import TemporalFusionTransformer
 
 from tft_export.cli import main
-from tft_export.finish import widen_quantiles, widened
-from tft_export.history import write_history
-from tft_export.naive import (
+from tft_export.judging.naive import (
     NAIVE_FORECASTS,
     last_value,
     same_time_yesterday,
     window_changes,
     window_quantiles,
 )
-from tft_export.simulation import simulate
-from tft_export.trainer import pinball
+from tft_export.training.finish import widen_quantiles, widened
+from tft_export.training.simulated_fleet import simulate
+from tft_export.training.trainer import pinball
+from tft_export.windows.history import write_history
 
 QUANTILES = np.array([0.1, 0.5, 0.9])
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run of six steps in two sittings."""
+    """A run of six steps, interrupted once."""
     folder = tmp_path_factory.mktemp("run")
     write_history(simulate(servers=15, days=2, seed=4, incidents_per_month=0), folder / "history.csv")
     command = ["train", str(folder / "history.csv"), "--state", str(folder / "state"), "--device", "cpu"]
@@ -110,7 +110,7 @@ def test_naive_forecasts_are_what_they_are_called():
     np.testing.assert_allclose(same_time_yesterday(past, 288, 96, QUANTILES), np.tile(day[:96, None], 3))
     np.testing.assert_allclose(window_quantiles(past, 288, 96, QUANTILES)[0], np.quantile(day, QUANTILES))
     ramp = np.arange(3000.0)
-    # On a straight line the last value was always wrong by h: both forecasts go on along the line.
+    # On a straight line the last value was always wrong by h: both forecasts continue the line.
     line = np.tile((2999.0 + np.arange(1, 97))[:, None], 3)
     np.testing.assert_allclose(last_value(ramp, 288, 96, QUANTILES), line)
     np.testing.assert_allclose(window_changes(ramp, 288, 96, QUANTILES), line)

@@ -8,8 +8,8 @@ import pytest
 from onnx import TensorProto, numpy_helper
 from pytorch_forecasting.data import GroupNormalizer
 
-from tft_export.network import TemporalFusionNetwork
-from tft_export.onnx_graph import write_onnx
+from tft_export.graph.network import TemporalFusionNetwork
+from tft_export.graph.onnx_graph import write_onnx
 from tft_export.variants.half import with_half
 from tft_export.variants.parts import PREPROCESS, RECURRENT, RESTORE, STATISTICS, parts_of
 from tft_export.variants.quantize import activations_of, products, raised, with_quantized

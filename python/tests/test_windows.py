@@ -5,13 +5,13 @@ import pytest
 import torch
 from pytorch_forecasting import TimeSeriesDataSet
 
-from tft_export.dataset import forecasting_frame, training_dataset
-from tft_export.history import on_grid
-from tft_export.settings import Settings
-from tft_export.simulation import simulate
-from tft_export.trainer import make_model
-from tft_export.training_network import prepare_for_training
-from tft_export.windows import Windows
+from tft_export.training.dataset import forecasting_frame, training_dataset
+from tft_export.training.settings import Settings
+from tft_export.training.simulated_fleet import simulate
+from tft_export.training.trainer import make_model
+from tft_export.training.training_network import prepare_for_training
+from tft_export.training.training_windows import Windows
+from tft_export.windows.history import on_grid
 
 
 @pytest.fixture(scope="module")

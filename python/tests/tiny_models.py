@@ -15,9 +15,9 @@ from pytorch_forecasting import TemporalFusionTransformer, TimeSeriesDataSet
 from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer, NaNLabelEncoder
 from pytorch_forecasting.metrics import QuantileLoss
 
-from tft_export.checkpoint import Checkpoint
-from tft_export.structure import Structure, read_structure
-from tft_export.tensors import INPUT_NAMES
+from tft_export.checkpoint.checkpoint_file import Checkpoint
+from tft_export.checkpoint.structure import Structure, read_structure
+from tft_export.checkpoint.tensors import INPUT_NAMES
 
 PROFILES = ("web", "database", "batch")
 STATUSES = ("healthy", "idle", "busy", "down")

@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tft_export.bundle import check_file, read_description
-from tft_export.checkpoint import Checkpoint, load_checkpoint
-from tft_export.sample_windows import forecasting_dataset, made_up_windows
-from tft_export.structure import Structure, read_structure
-from tft_export.training_network import FixedLength, prepare_for_training
+from tft_export.bundle import check_file
+from tft_export.checkpoint.checkpoint_file import Checkpoint, load_checkpoint
+from tft_export.checkpoint.structure import Structure, read_structure
+from tft_export.description import read_description
+from tft_export.training.training_network import FixedLength, prepare_for_training
+from tft_export.windows.sample_windows import forecasting_dataset, made_up_windows
 
 WARMUP = 3
 # Autocast to FP16 fails: the attention's mask of -1e9 does not fit. TF32 is the next best that it can do.

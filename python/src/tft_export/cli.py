@@ -1,15 +1,15 @@
 """The command line. Each command lives in its own module and registers itself with `add_parser`.
 
-Those modules import torch only when their command runs, so that `--help` answers at once.
+Commands import torch only when they run, so that `--help` is quick.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from . import __version__, accuracy, evaluate, export, simulate, train, verify
+from . import __version__
+from .commands import accuracy, evaluate, export, simulate, train, variants, verify
 from .errors import ExportError
-from .variants import command as variants
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -27,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command. 0: done; 1: done, and the answer is no; 2: a mistake the user can mend."""
+    """Runs one command. 0: done; 1: done, and the answer is no; 2: an error that the user can correct."""
     options = build_parser().parse_args(arguments)
     try:
         return options.run(options)

@@ -1,4 +1,4 @@
-"""Calibration sets: raw input windows that stand for what the model will be asked.
+"""Calibration sets: raw input windows that are typical of future requests.
 
 A set is a folder with `calibration.json` and four raw little-endian, row-major files, one for each input,
 as a bundle's samples are. `tft calibration collect` writes one; `accuracy --write-windows` as well.
@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from ..bundle import Description, FileEntry, TensorEntry
+from ..description import Description, FileEntry, TensorEntry
 from ..errors import ExportError
 
 SET_FILE = "calibration.json"
@@ -31,7 +31,7 @@ class CalibrationSet:
         return len(next(iter(self.inputs.values())))
 
     def target_spread(self, description: Description) -> float:
-        """The standard deviation of the target over the encoder's steps; 1 for one that never moves."""
+        """The standard deviation of the target over the encoder's steps; 1 if it is constant."""
         channel = next(
             (i for i, metric in enumerate(description.metrics) if metric.name == description.target), None
         )
@@ -87,7 +87,7 @@ def read_calibration_set(folder: Path, description: Description) -> CalibrationS
     inputs = {}
     for entry in description.inputs:
         if entry.name not in found.files:
-            raise ExportError("calibration_invalid", f"{path}: files lacks {entry.name}")
+            raise ExportError("calibration_invalid", f"{path}: {entry.name} is missing from files")
         inputs[entry.name] = _read(folder, found.files[entry.name], entry, found.windows)
     _check_values(folder, inputs, description)
     return CalibrationSet(inputs, f"calibration set {folder.resolve().name}")
@@ -112,11 +112,11 @@ def _words(tensor: tuple[str, tuple] | None) -> str:
 def _read(folder: Path, file: FileEntry, entry: TensorEntry, windows: int) -> np.ndarray:
     path = folder / file.path
     if path.resolve().parent != folder.resolve():
-        raise ExportError("calibration_invalid", f"{folder}: {file.path} lies outside the set")
+        raise ExportError("calibration_invalid", f"{folder}: {file.path} is outside the set")
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ExportError("calibration_invalid", f"{folder} lacks {file.path}: {error}") from error
+        raise ExportError("calibration_invalid", f"{file.path} is missing from {folder}: {error}") from error
     shape = (windows, *entry.shape[1:])
     expected = int(np.prod(shape)) * np.dtype(entry.type).itemsize
     if len(content) != expected:

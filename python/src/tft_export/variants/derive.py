@@ -6,18 +6,11 @@ from pathlib import Path
 
 import onnx
 
-from ..bundle import (
-    Description,
-    Variant,
-    Variants,
-    changed_bundle,
-    check_file,
-    file_entry,
-    read_description,
-    write_description,
-)
+from ..bundle import changed_bundle, check_file, file_entry
+from ..description import Accuracy, Description, Variant, Variants, read_description, write_description
 from ..errors import ExportError
-from ..recording import Recording
+from ..goals import goals_of
+from ..windows.recording import Recording
 from .calibration_set import CalibrationSet, joined, read_calibration_set
 from .derive_half import plan_half
 from .derive_int8 import plan_int8
@@ -31,7 +24,7 @@ PRECISIONS = tuple(FILES)
 
 @dataclass(frozen=True)
 class VariantOptions:
-    """What the command takes."""
+    """The command's options."""
 
     bundle: Path
     precision: Collection[str] = PRECISIONS
@@ -54,16 +47,17 @@ def derive_variants(options: VariantOptions, log: Log) -> tuple[Description, boo
     log(f"{len(windows)} windows of {windows.source}, spread {spread:.4g}")
     judge = Judge(model, windows, spread)
     rules = Rules.of(model, judge, options.lstm == "fp16")
+    goals = goals_of(description)
     made: dict[str, tuple[onnx.ModelProto, Variant]] = {}
     reached = True
     if "fp16" in options.precision:
         log("fp16: which parts can be lowered, as shares of the goal")
-        half = plan_half(model, rules, judge, log)
+        half = plan_half(model, rules, judge, goals["fp16"], log)
         made["fp16"] = half.model, Variant(lstm=options.lstm, kept=half.kept)
         reached = half.reached
     if "int8" in options.precision:
         log("int8: which products can be lowered, as shares of the goal")
-        int8 = plan_int8(model, rules, judge, windows, log)
+        int8 = plan_int8(model, rules, judge, goals["int8"], windows, log)
         quantized = f"{len(int8.finding.lowered)} of {int8.products} products in INT8"
         log(f"int8: {quantized}, {int8.calibration.method}")
         made["int8"] = (
@@ -109,6 +103,6 @@ def _write(folder: Path, description: Description, made: dict[str, tuple[onnx.Mo
             variant.file = file_entry(scratch, FILES[precision])
             setattr(variants, precision, variant)
         description.variants = variants
-        # It described the variants that were here before.
-        description.accuracy = None
+        # The rows describe the variants that are now replaced.
+        description.accuracy = Accuracy(goals=goals_of(description))
         write_description(scratch, description)

@@ -1,4 +1,4 @@
-"""Derives the FP16 graph: decides by measurement which parts stay in FP32, beside those that rules keep."""
+"""Derives the FP16 graph: measures which parts have to stay in FP32, in addition to those that rules keep."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from ..bundle import KeptPart
+from ..description import Goal, KeptPart
+from ..goals import in_words
 from .activations import Activations
-from .goals import FP16_GOAL
 from .half import with_half
 from .judge import Judge
 from .rules import Rules, computed
@@ -30,25 +30,21 @@ class HalfPlan:
         return self.finding.distance <= 1
 
 
-def plan_half(model: onnx.ModelProto, rules: Rules, judge: Judge, log: Log) -> HalfPlan:
+def plan_half(model: onnx.ModelProto, rules: Rules, judge: Judge, goal: Goal, log: Log) -> HalfPlan:
     """`model` is the float32 graph."""
 
     def lowered(parts: Collection[str]) -> onnx.ModelProto:
         return with_half(model, rules.full(parts))
 
     def distance(parts: Collection[str]) -> float:
-        return judge.distance(lowered(parts), FP16_GOAL)
+        return judge.distance(lowered(parts), goal)
 
     def harm(part: str) -> float:
-        return judge.harm(lowered([part]), exact, FP16_GOAL)
+        return judge.harm(lowered([part]), exact, goal)
 
     exact = judge.forecasts_of_few(model)
     finding = search(_work(model, rules, judge), harm, distance, MARGIN, log)
-    searched = {
-        part: f"alone in FP16 it moves one output in 1,000 by {finding.alone[part]:.2%} of the spread; "
-        "0.5 % is what all together may"
-        for part in finding.kept
-    }
+    searched = {part: in_words(goal, "FP16", finding.alone[part]) for part in finding.kept}
     return HalfPlan(lowered(finding.lowered), rules.kept(rules.reasons | searched), finding)
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from ..bundle import Calibration, KeptPart
+from ..description import Calibration, Goal, KeptPart
+from ..goals import in_words
 from .activations import Activations
 from .calibration_set import CalibrationSet
-from .goals import INT8_GOAL
 from .half import with_half
 from .judge import Judge
 from .parts import PRODUCTS
@@ -36,7 +36,7 @@ class Int8Plan:
 
 
 def plan_int8(
-    model: onnx.ModelProto, rules: Rules, judge: Judge, windows: CalibrationSet, log: Log
+    model: onnx.ModelProto, rules: Rules, judge: Judge, goal: Goal, windows: CalibrationSet, log: Log
 ) -> Int8Plan:
     """`model` is the float32 graph.
 
@@ -45,20 +45,20 @@ def plan_int8(
     """
     base = with_half(raised(model), rules.full(rules.free))
     weights = initializers_of(base)
-    names = {}  # by the product's own name, which people know it by
+    names = {}  # by the name that model.json gives it
     for node in products(base):
         names[_name_of(node, weights, rules.part_of, names)] = node
     thresholds = _thresholds(model, base, names.values(), judge)
-    method = _best_method(base, [key_of(node) for node in names.values()], thresholds, judge, log)
+    method = _best_method(base, [key_of(node) for node in names.values()], thresholds, judge, goal, log)
 
     def lowered(chosen: Collection[str]) -> onnx.ModelProto:
         return with_quantized(base, {key_of(names[name]) for name in chosen}, thresholds[method])
 
     def distance(chosen: Collection[str]) -> float:
-        return judge.distance(lowered(chosen), INT8_GOAL)
+        return judge.distance(lowered(chosen), goal)
 
     def harm(name: str) -> float:
-        return judge.harm(lowered([name]), unquantized, INT8_GOAL)
+        return judge.harm(lowered([name]), unquantized, goal)
 
     unquantized = judge.forecasts_of_few(base)
     finding = search(_work(model, names, weights, judge), harm, distance, MARGIN, log)
@@ -67,8 +67,7 @@ def plan_int8(
             part=name,
             precision="fp16",
             nodes=1,
-            why=f"alone in INT8 it moves one output in 20 by {finding.alone[name]:.2%} of the spread; "
-            "1 % is what all together may",
+            why=in_words(goal, "INT8", finding.alone[name]),
         )
         for name in finding.kept
     ]
@@ -137,11 +136,12 @@ def _best_method(
     keys: list[str],
     thresholds: dict[Method, dict[str, float]],
     judge: Judge,
+    goal: Goal,
     log: Log,
 ) -> Method:
     """The method with which all products together do the least damage."""
     distances = {}
     for method in METHODS:
-        distances[method] = judge.distance(with_quantized(base, keys, thresholds[method]), INT8_GOAL)
+        distances[method] = judge.distance(with_quantized(base, keys, thresholds[method]), goal)
         log(f"  {distances[method]:8.3f}  every product, {method}")
     return min(METHODS, key=lambda method: distances[method])

@@ -1,10 +1,10 @@
 """Computes a graph with FP16 inside on a CPU, with the rounding that a GPU would do.
 
-ONNX Runtime's CPU provider has few FP16 kernels: it computes in FP32 and drops the casts in between, so that
-x * 60000 / 60000 gives x where FP16 overflows. Here the graph becomes a float32 one in which the result of
-every FP16 operator is rounded to FP16 and back, overflow to infinity included; casts that stand in a float32
-graph themselves are never dropped. Inside one operator sums are FP32, as in a GPU's kernels at their best.
-Q/DQ pairs stay what they are. Call what comes out 'emulated'.
+ONNX Runtime's CPU provider has few FP16 kernels: it computes in FP32 and drops the casts in between, so
+that x * 60000 / 60000 gives x where FP16 overflows. Here the graph becomes a float32 one in which the
+result of every FP16 operator is rounded to FP16 and back, overflow to infinity included; ONNX Runtime never
+drops the casts of a float32 graph. Inside one operator sums are FP32, as in a GPU's kernels at their best.
+Q/DQ pairs stay as they are. Call the results 'emulated'.
 """
 
 from collections.abc import Mapping

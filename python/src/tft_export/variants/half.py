@@ -1,8 +1,8 @@
-"""A graph with FP16 inside: chosen nodes compute in FP16, casts stand at every border.
+"""A graph with FP16 inside: chosen nodes compute in FP16, with casts at every border.
 
-The graph is strongly typed, as TensorRT 10.12 and newer want it: what a node computes in is the type of its
-inputs, nothing is left to a builder's choice. Inputs and outputs of the graph keep their types. Weights of
-FP16 nodes are stored in FP16. LayerNormalization computes its statistics in FP32 (`stash_type`) either way.
+The graph is strongly typed, as TensorRT 10.12 and newer expect: a node computes in the type of its inputs,
+and a builder chooses nothing. Inputs and outputs of the graph keep their types. Weights of FP16 nodes are
+stored in FP16. LayerNormalization computes its statistics in FP32 (`stash_type`) either way.
 """
 
 from collections.abc import Collection
@@ -22,6 +22,8 @@ def with_half(model: onnx.ModelProto, full: Collection[str]) -> onnx.ModelProto:
     result.CopyFrom(model)
     del result.graph.node[:]
     del result.graph.value_info[:]
+    # The regions of the float32 graph: their tensors differ here.
+    del result.metadata_props[:]
     types = _Types(result, element_types(model))
     for original in model.graph.node:
         node = onnx.NodeProto()

@@ -3,9 +3,10 @@
 import numpy as np
 import onnx
 
+from ..description import Goal
+from ..goals import distance, harm
 from .calibration_set import CalibrationSet
 from .emulate import Runner
-from .goals import Goal
 
 # Windows that are enough to rank parts by what each does alone.
 _QUICK = 64
@@ -20,12 +21,12 @@ class Judge:
         self.reference = Runner(model).forecasts(self.inputs)
 
     def distance(self, model: onnx.ModelProto, goal: Goal) -> float:
-        """From the goal, in its own measure: at most 1 reaches it."""
-        return goal.distance(self._shares(Runner(model).forecasts(self.inputs) - self.reference))
+        """How far from the goal, as `goals.distance` has it: at most 1 if it is reached."""
+        return distance(goal, self._shares(Runner(model).forecasts(self.inputs) - self.reference))
 
     def harm(self, model: onnx.ModelProto, base: np.ndarray, goal: Goal) -> float:
         """What a graph does to `base`, forecasts of the `few` windows, as a share of the spread."""
-        return goal.harm(self._shares(self.forecasts_of_few(model) - base))
+        return harm(goal, self._shares(self.forecasts_of_few(model) - base))
 
     def forecasts_of_few(self, model: onnx.ModelProto) -> np.ndarray:
         return Runner(model).forecasts(self.few)

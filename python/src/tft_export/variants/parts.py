@@ -1,4 +1,4 @@
-"""Names the parts of a graph after the network's modules, so that people can be told which one needs what.
+"""Names the parts of a graph after the network's modules, for model.json to say which needs what.
 
 A node belongs to the module whose weights it reads, by the names of the initializers; a node without
 weights belongs to the part that it takes its last input from. A module's products are a part of
@@ -13,9 +13,9 @@ import onnx
 from .typed_graph import MOVES, initializers_of, key_of
 
 PREPROCESS, RESTORE, RECURRENT, OUTPUT = "preprocess", "restore", "recurrent", "output"
-# What is added to a module's name: its products, and the roots and squares by which it norms values.
+# Added to a module's name: for its products, and for the roots and squares with which it norms values.
 PRODUCTS, STATISTICS = " products", " statistics"
-# What LSTMs read straight from.
+# The nodes that an LSTM reads directly.
 RECURRENT_INPUTS = "recurrent inputs"
 
 _ELEMENTWISE = {"Add", "Mul", "Sub"}
@@ -100,7 +100,7 @@ def _split_off_feeding(model: onnx.ModelProto, parts: dict[str, str]) -> None:
 
 
 def _split_off_restore(model: onnx.ModelProto, parts: dict[str, str], weights: dict) -> None:
-    """What follows the last layer's own product and bias."""
+    """Splits off what follows the last layer's product and bias."""
     named = [
         position
         for position, node in enumerate(model.graph.node)

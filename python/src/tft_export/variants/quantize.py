@@ -2,8 +2,8 @@
 
 A quantized product reads its activation through QuantizeLinear and DequantizeLinear, one scale for the
 tensor, and its weight as an INT8 initializer through DequantizeLinear, one scale for each output channel;
-TensorRT fuses these into an INT8 product. Scales are FP16, as the values on both sides of a pair are: in a
-strongly typed network nothing is then cast in between. ONNX allows FP16 scales from opset 19 on.
+TensorRT fuses these into an INT8 product. Scales are FP16, as the values on both sides of a pair are: a
+strongly typed network then has no cast in between. ONNX allows FP16 scales from opset 19 on.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,7 +15,7 @@ from onnx import helper, numpy_helper, version_converter
 from .typed_graph import HALF, drop_unused_initializers, element_types, initializers_of, key_of
 
 OPSET, IR_VERSION = 19, 9
-LARGEST = 127
+MAX_INT8 = 127
 # FP16's smallest normal number: a finer scale would lose its own digits.
 _SMALLEST_SCALE = float(np.finfo(np.float16).smallest_normal)
 _ZERO = "int8.zero"
@@ -39,7 +39,7 @@ def products(model: onnx.ModelProto) -> list[onnx.NodeProto]:
 
 
 def activations_of(node: onnx.NodeProto, weights: Collection[str]) -> list[str]:
-    """The inputs of a product that are no weights."""
+    """The inputs of a product that are not weights."""
     return [name for name in node.input[:2] if name not in weights]
 
 
@@ -48,7 +48,7 @@ def with_quantized(
 ) -> onnx.ModelProto:
     """A copy of a graph from `half.with_half`, opset 19, in which the `chosen` products are quantized.
 
-    `chosen` by `key_of`; `thresholds` has the value that 127 stands for, for each activation by name.
+    `chosen` by `key_of`; `thresholds` has the value that 127 represents, for each activation by name.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
@@ -101,7 +101,7 @@ class _Pairs:
         shape = [-1 if i == axis else 1 for i in range(values.ndim)]
         integers = np.rint(values / scale.astype(np.float64).reshape(shape))
         base = f"{name}.axis{axis}"
-        self._add(f"{base}.int8", np.clip(integers, -LARGEST, LARGEST).astype(np.int8))
+        self._add(f"{base}.int8", np.clip(integers, -MAX_INT8, MAX_INT8).astype(np.int8))
         self._add(f"{base}.scale", scale)
         inputs = [f"{base}.int8", f"{base}.scale", self._zero(scale.shape)]
         self._node("DequantizeLinear", inputs, f"{base}.dequantized", axis=axis)
@@ -120,8 +120,8 @@ class _Pairs:
 
 
 def scales(largest: np.ndarray) -> np.ndarray:
-    """FP16 scales with which 127 stands for `largest`."""
-    return np.maximum(largest / LARGEST, _SMALLEST_SCALE).astype(np.float16)
+    """FP16 scales with which 127 represents `largest`."""
+    return np.maximum(largest / MAX_INT8, _SMALLEST_SCALE).astype(np.float16)
 
 
 def _channel_axis(node: onnx.NodeProto, index: int, rank: int) -> int:

@@ -1,7 +1,7 @@
 """An LSTM whose state is rounded to FP16 at every step, as TensorRT's loop over the steps does.
 
-ONNX's LSTM keeps its state inside one operator; rounding only what comes out would hide the error that
-builds up over hundreds of steps. Written as a Scan over the steps, each operator of a step rounded.
+ONNX's LSTM keeps its state inside one operator; rounding only its results would hide the error that builds
+up over hundreds of steps. Here it is a Scan over the steps, and each operator of a step is rounded.
 """
 
 import numpy as np

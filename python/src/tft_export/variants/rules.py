@@ -1,4 +1,4 @@
-"""What stays in FP32 without a search: what is known to overflow or lose digits, or comes near to it."""
+"""Parts that stay in FP32 without a search: they overflow or lose digits, or come near to it."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from ..bundle import KeptPart
+from ..description import KeptPart
 from .activations import Activations
 from .judge import Judge
 from .parts import PREPROCESS, RECURRENT, RECURRENT_INPUTS, RESTORE, STATISTICS, parts_of
@@ -16,7 +16,7 @@ from .typed_graph import FLOAT, element_types, initializers_of, key_of
 # A value this close to FP16's largest on the calibration set may pass it on other data. The attention's
 # mask, -1e4, is farther from it.
 _HEADROOM = 4
-_LARGEST = float(np.finfo(np.float16).max)
+_FP16_MAX = float(np.finfo(np.float16).max)
 
 _BY_RULE = {
     PREPROCESS: "raw units, counts and squares; the target's scale and the inverse of softplus",
@@ -103,6 +103,6 @@ def _near_overflow(
     for node in model.graph.node:
         part = parts[key_of(node)]
         top = max((largest.get(name, 0.0) for name in (*node.input, *node.output)), default=0.0)
-        if part not in decided and top > _LARGEST / _HEADROOM:
+        if part not in decided and top > _FP16_MAX / _HEADROOM:
             found[part] = max(top, found.get(part, 0.0))
     return {part: f"holds values up to {top:.3g}; FP16 ends at 65504" for part, top in found.items()}

@@ -1,9 +1,9 @@
 """Finds which parts of a graph can be lowered to a smaller precision with a goal still reached.
 
-Each part is lowered alone first and the harm measured. Errors of different parts are nearly independent, so
-their squares add up: lowering first what does the least squared harm for the work it saves fits most of the
-work under the goal. How far that order can be followed is found by bisection, and after it what was left out
-is tried again, one part after the other.
+First each part is lowered alone, and its harm is measured. The errors of different parts are nearly
+independent, so their squares add up: lowering the parts in the order of squared harm for the work that they
+save gets most of the work under the goal. Bisection finds how far that order reaches the goal; then the
+parts that were left out are tried again, one after the other.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -17,7 +17,7 @@ _TRIES = 12
 
 @dataclass(frozen=True)
 class Finding:
-    """`distance` of all `lowered` parts together, as `Goal.distance` has it; `alone`: each part's harm."""
+    """`distance` of all `lowered` parts together, as `goals.distance` has it; `alone`: each part's harm."""
 
     lowered: tuple[str, ...]
     kept: tuple[str, ...]

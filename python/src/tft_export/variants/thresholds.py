@@ -1,7 +1,7 @@
 """Where to clip a tensor before it is quantized: min-max, percentile and entropy.
 
 Each method takes a histogram of absolute values (see `activations`) and gives the value that the largest
-integer, 127, stands for.
+integer, 127, represents.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,1 @@
+"""What the command line offers, a file each: arguments in, text out. The work is done elsewhere."""

@@ -1,0 +1,222 @@
+"""model.json: the description of a bundle's model, checked when it is read."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from .errors import ExportError
+
+SCHEMA_VERSION = 1
+DESCRIPTION_FILE = "model.json"
+TOLERANCE = 1e-4
+
+
+class _Model(BaseModel):
+    """camelCase in the file; keys of later versions are ignored."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+
+class MetricEntry(_Model):
+    name: str
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+class CategoryEntry(_Model):
+    name: str
+    codes: dict[str, int]
+    role: Literal["static", "varying"]
+
+
+class TensorEntry(_Model):
+    """`shape` begins with the dynamic batch, by name."""
+
+    name: str
+    type: Literal["float32", "int32"]
+    shape: tuple[str | int, ...]
+
+
+class FileEntry(_Model):
+    path: str
+    bytes: int
+    sha256: str
+
+
+class HistoryEntry(FileEntry):
+    simulated: bool = False
+
+
+class Files(_Model):
+    onnx: FileEntry
+    checkpoint: FileEntry | None = None
+    history: HistoryEntry | None = None
+    torchscript: FileEntry | None = None
+
+
+class Samples(_Model):
+    """Windows with the forecast that PyTorch makes of them.
+
+    `spread` is the standard deviation of the target over their horizons; a forecast may differ from the
+    expected by `tolerance * spread`, except in the windows listed in `month_turn`.
+    """
+
+    count: int
+    spread: float
+    tolerance: float = TOLERANCE
+    source: str
+    month_turn: list[int]
+    servers: list[str] = Field(default_factory=list)
+    forecast_starts: list[str] = Field(default_factory=list)
+    files: dict[str, FileEntry]
+
+
+class Versions(_Model):
+    tft_export: str
+    torch: str
+    pytorch_forecasting: str
+    onnx: str
+    opset: int
+
+
+class Network(_Model):
+    hidden_size: int
+    attention_heads: int
+    lstm_layers: int
+    nodes: int
+    exporter: str = "dynamo"
+
+
+class KeptPart(_Model):
+    """A part of the graph, named after the network's module, that stays in a higher precision."""
+
+    part: str
+    precision: Literal["fp32", "fp16"]
+    nodes: int
+    why: str
+
+
+class Calibration(_Model):
+    """How INT8's scales were chosen; `percentile` in per cent, for that method."""
+
+    method: Literal["minmax", "percentile", "entropy"]
+    percentile: float | None = None
+    windows: int
+    source: str
+
+
+class Variant(_Model):
+    """The graph in another precision; `lstm` is the precision of its LSTMs."""
+
+    file: FileEntry | None = None
+    lstm: Literal["fp32", "fp16"] = "fp32"
+    kept: list[KeptPart] = Field(default_factory=list)
+    calibration: Calibration | None = None
+
+
+class Variants(_Model):
+    fp16: Variant | None = None
+    int8: Variant | None = None
+
+
+class AccuracyRow(_Model):
+    """One precision against PyTorch.
+
+    `within1` and `within05`: the share of outputs within 1 % and 0.5 % of the spread; `largest` difference
+    and `pinball` loss in the target's unit; `pinball_change` as a fraction of FP32's.
+    """
+
+    precision: Literal["fp32", "fp16", "int8"]
+    within1: float
+    within05: float
+    largest: float
+    pinball: float
+    pinball_change: float
+    coverage80: float
+    crossed: float
+    emulated: bool
+
+
+class ShareGoal(_Model):
+    """At least this `share` of the outputs differs from PyTorch by at most `within` of the spread.
+
+    `within` is one of the two that an accuracy row has: 0.01 or 0.005.
+    """
+
+    share: float = Field(gt=0, lt=1)
+    within: Literal[0.01, 0.005]
+
+
+class Goal(_Model):
+    """What a precision has to reach. Its pinball loss changes by less than `pinball_change`, a fraction."""
+
+    shares: list[ShareGoal]
+    pinball_change: float
+
+
+class Accuracy(_Model):
+    """The goal of each precision and, if the bundle was judged, what was found.
+
+    `spread`: the target's standard deviation over the horizons; `emulated`: not every row ran on a GPU.
+    """
+
+    goals: dict[str, Goal] | None = None
+    source: str | None = None
+    windows: int | None = None
+    emulated: bool | None = None
+    spread: float | None = None
+    rows: list[AccuracyRow] = Field(default_factory=list)
+
+
+class Description(_Model):
+    """model.json."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: str
+    description: str = ""
+    step_minutes: int
+    encoder_length: int
+    horizon: int
+    target: str
+    quantiles: list[float]
+    metrics: list[MetricEntry]
+    categories: list[CategoryEntry]
+    known: list[str]
+    inputs: list[TensorEntry]
+    outputs: list[TensorEntry]
+    files: Files
+    samples: Samples
+    versions: Versions
+    network: Network
+    variants: Variants | None = None
+    accuracy: Accuracy | None = None
+    training: dict[str, Any] = Field(default_factory=dict)
+    # Static categories by server, for a model normalised by server: the checkpoint does not hold them.
+    servers: dict[str, dict[str, str]] = Field(default_factory=dict)
+
+
+def read_description(folder: Path) -> Description:
+    """Reads and checks a bundle's model.json. Raises ExportError bundle_not_found, bundle_invalid."""
+    path = folder / DESCRIPTION_FILE
+    try:
+        return Description.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ExportError(
+            "bundle_not_found", f"{folder} is not a bundle: cannot read {DESCRIPTION_FILE}"
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ExportError("bundle_invalid", f"{path}: {where}: {first['msg']}") from error
+
+
+def write_description(folder: Path, description: Description) -> None:
+    content = description.model_dump(by_alias=True, exclude_none=True, mode="json")
+    if not description.servers:
+        del content["servers"]
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    (folder / DESCRIPTION_FILE).write_text(text + "\n", encoding="utf-8")

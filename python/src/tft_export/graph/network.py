@@ -1,0 +1,197 @@
+"""The whole Temporal Fusion Transformer, assembled from the rewrites: four raw inputs in, forecasts out.
+
+Follows TemporalFusionTransformer.forward of pytorch-forecasting 1.8.0 for windows of full length, and
+brings the forecast back to raw units as `model.predict(mode="quantiles")` does.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ..checkpoint.structure import Structure
+from .network_regions import add_contexts, add_decoder, add_recurrence, add_selection
+from .past_time_features import CALENDAR_VALUES
+from .preprocess import Preprocess, fixed_values
+from .regions import Regions
+from .rewrite.attention import MergedAttention, causal_bias
+from .rewrite.grn import GatedResidual
+from .rewrite.linear import Affine, AffineMap
+from .rewrite.lstm import RecurrentPair
+from .rewrite.skip import GatedSkip
+from .rewrite.static_contexts import StaticContexts
+from .rewrite.variable_selection import SelectionInputs, VariableSelection
+
+
+class TemporalFusionNetwork(nn.Module):
+    """Raw inputs, batch first as the bundle's contract has them, to [batch, horizon, quantiles]."""
+
+    def __init__(self, model: nn.Module, structure: Structure):
+        super().__init__()
+        self.structure = structure
+        self.hidden_size = model.hparams.hidden_size
+        self.preprocess = Preprocess(structure)
+        self._build_selections(model)
+        self.contexts = StaticContexts(
+            [
+                model.static_context_variable_selection,
+                model.static_context_initial_hidden_lstm,
+                model.static_context_initial_cell_lstm,
+                model.static_context_enrichment,
+            ]
+        )
+        self.recurrent = RecurrentPair(model.lstm_encoder, model.lstm_decoder)
+        self.after_recurrent = GatedSkip(model.post_lstm_gate_encoder, model.post_lstm_add_norm_encoder)
+        self.enrichment_context = Affine(AffineMap.of(model.static_enrichment.context), biased=False)
+        self.enrichment = GatedResidual(model.static_enrichment)
+        causal = model.hparams.causal_attention
+        self.attention = MergedAttention(
+            model.multihead_attn,
+            causal_bias(structure.encoder_length, structure.horizon) if causal else None,
+        )
+        after_attention = model.post_attn_gate_norm
+        self.after_attention = GatedSkip(
+            after_attention.glu, after_attention.add_norm, before=model.multihead_attn.w_h
+        )
+        self.position_wise = GatedResidual(model.pos_wise_ff)
+        last = model.pre_output_gate_norm
+        self.before_output = GatedSkip(last.glu, last.add_norm)
+        self.output = Affine(AffineMap.of(model.output_layer))
+
+    def _build_selections(self, model: nn.Module) -> None:
+        structure, preprocess = self.structure, self.preprocess
+        embeddings = model.input_embeddings
+        past, future = structure.encoder_length, structure.horizon
+
+        def selection(
+            network, order, reals, categoricals, first_step, steps, tabulated=()
+        ) -> VariableSelection:
+            tables = {name: self._table(name, embeddings[name].weight) for name in categoricals}
+            # Metrics arrive scaled; time features and target scales do not.
+            raw = {name: structure.scalers[name] for name in order if name not in structure.metrics}
+            fixed = fixed_values(structure, reals, first_step, steps)
+            varying = [name for name in order if name not in tabulated]
+            counts = {name: CALENDAR_VALUES[name] for name in tabulated}
+            return VariableSelection(network, SelectionInputs(varying, fixed, tables, raw, counts))
+
+        self.static_selection = (
+            selection(
+                model.static_variable_selection,
+                preprocess.static_order,
+                structure.static_reals,
+                structure.static_categoricals,
+                0,
+                1,
+            )
+            if structure.static_reals or structure.static_categoricals
+            else None
+        )
+        self.encoder_selection = selection(
+            model.encoder_variable_selection,
+            preprocess.encoder_order,
+            structure.encoder_reals,
+            structure.encoder_categoricals,
+            -past,
+            past,
+            # The graph finds the encoder's time features by counting, so they are whole numbers.
+            tabulated=preprocess.past_features.needed,
+        )
+        self.decoder_selection = (
+            selection(
+                model.decoder_variable_selection,
+                preprocess.decoder_order,
+                structure.decoder_reals,
+                structure.decoder_categoricals,
+                0,
+                future,
+            )
+            if structure.decoder_reals or structure.decoder_categoricals
+            else None
+        )
+
+    def _table(self, column: str, weight: Tensor) -> Tensor:
+        """The embedding by the codes of the channel that a category is read from."""
+        table = self.structure.category(column).embedding(weight)
+        if column in self.structure.looked_up:
+            return table[list(self.structure.looked_up[column])]
+        return table
+
+    def forward(
+        self, encoder_cont: Tensor, encoder_cat: Tensor, decoder_cont: Tensor, decoder_cat: Tensor
+    ) -> Tensor | tuple[Tensor, ...]:
+        """Under torch.export the regions' markers follow the forecasts."""
+        inputs = self.preprocess(encoder_cont, encoder_cat, decoder_cont, decoder_cat)
+        batch = encoder_cont.shape[0]
+        past_steps = self.structure.encoder_length
+
+        regions = Regions()
+        static = self._selected(regions, "static", inputs.static, inputs.static_codes, None, 1, batch)
+        contexts = self.contexts(static)
+        if _varies(self.static_selection):
+            add_contexts(regions, "contexts", self.contexts, static, contexts)
+        select, hidden, cell, enrich = contexts
+        past = self._selected(
+            regions, "encoder", inputs.encoder, inputs.encoder_codes, select, past_steps, batch
+        )
+        future = self._selected(
+            regions,
+            "decoder",
+            inputs.decoder,
+            inputs.decoder_codes,
+            select,
+            self.structure.horizon,
+            batch,
+        )
+        recurrent = self.recurrent(past, future, hidden, cell)
+        if _varies(self.encoder_selection) and _varies(self.decoder_selection):
+            read = {"past": past, "future": future, "hidden": hidden, "cell": cell}
+            add_recurrence(regions, "recurrent", self.recurrent, read, recurrent)
+        local = self.after_recurrent(recurrent, torch.cat([past, future]))
+        enriched = self.enrichment(local, self.enrichment_context(enrich))
+        queries = enriched[past_steps:]
+        attended = self.after_attention(self.attention(queries, enriched), queries)
+        output = self.output(self.before_output(self.position_wise(attended), local[past_steps:]))
+        read = {"recurrent": recurrent, "past": past, "future": future, "enrich": enrich}
+        add_decoder(regions, "decoder", self, read, output)
+        prediction = output * inputs.scale + inputs.center
+        return regions.outputs(self.structure.normalizer.restore(prediction).transpose(0, 1))
+
+    def _selected(
+        self,
+        regions: Regions,
+        kind: str,
+        x: Tensor | None,
+        codes: list[Tensor],
+        context: Tensor | None,
+        steps: int,
+        batch: int,
+    ) -> Tensor:
+        """A selection's output for every window; zeros where there is nothing to select from."""
+        name = f"{kind}_selection"
+        selection = getattr(self, name)
+        if selection is None:
+            return torch.zeros(steps, 1, self.hidden_size).expand(-1, batch, -1)
+        selected = selection(x, codes, context)
+        add_selection(regions, name, selection, x, codes, context, selected)
+        return selected if selection.varies_over_batch else selected.expand(-1, batch, -1)
+
+
+def _varies(selection: VariableSelection | None) -> bool:
+    """Whether a selection's output differs between windows; otherwise it is a constant, expanded."""
+    return selection is not None and selection.varies_over_batch
+
+
+def example_inputs(structure: Structure, batch: int) -> Mapping[str, Tensor]:
+    """Plausible inputs, for tracing: ordinary values, Monday morning, code 0."""
+    known = {"hour": 8.0, "day_of_week": 0.0, "month": 6.0, "is_weekend": 0.0}
+    future = torch.tensor([known[name] for name in structure.known])
+    channels = len(structure.categories)
+    past_steps, future_steps = structure.encoder_length, structure.horizon
+    generator = torch.Generator().manual_seed(0)
+    metrics = torch.rand(batch, past_steps, len(structure.metrics), generator=generator)
+    return {
+        "encoder_cont": 0.1 + 0.8 * metrics,
+        "encoder_cat": torch.zeros(batch, past_steps, channels, dtype=torch.int32),
+        "decoder_cont": future.expand(batch, future_steps, -1).contiguous(),
+        "decoder_cat": torch.zeros(batch, future_steps, channels, dtype=torch.int32),
+    }

@@ -1,0 +1,170 @@
+"""What the regions of a Temporal Fusion Transformer are: their operators, attributes, and tensors by role.
+
+B is the batch, T the steps, H the hidden size. Data comes first, then the weights as the modules hold them,
+float32 and under the modules' own names for them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from torch import Tensor, nn
+
+from .regions import Regions
+from .rewrite.lstm import RecurrentPair
+from .rewrite.static_contexts import StaticContexts
+from .rewrite.variable_selection import VariableSelection
+
+_GATED = ("map.weight", "map.bias", "norm.weight", "norm.bias")
+_GATED_SUM = tuple(f"gated_sum.{name}" for name in _GATED)
+_EXPAND = ("expand.weight", "expand.bias")
+_NETWORKS = ("inner", "vertex", "curvature", "floor", "residual", "value", "gate", "norm_weight", "norm_bias")
+_CONTEXTS = (
+    "expand", "expand_bias", "value", "value_bias", "gate", "gate_bias", "norm_weight", "norm_bias",
+)  # fmt: skip
+_LSTM = ("weight_0", "recurrence_0", "bias_0")
+
+
+def add_selection(
+    regions: Regions,
+    name: str,
+    selection: VariableSelection,
+    x: Tensor | None,
+    codes: Sequence[Tensor],
+    context: Tensor | None,
+    selected: Tensor,
+) -> None:
+    """TftVariableSelection: x [T, B, reals + tabulated], codes int32 [T, B], to selected [T, B, H].
+
+    There is no region if the only variable is not weighed, or if no variable varies.
+    """
+    if not selection.weigh or (x is None and not codes):
+        return
+    reals, tabulated = selection.networks, selection.tabulated
+    epsilon = _one_epsilon(
+        [
+            selection.gated_sum.norm.eps,
+            *([] if selection.residual_norm is None else [selection.residual_norm.eps]),
+            *([] if reals is None else [reals.eps]),
+        ]
+    )
+    if epsilon is None:
+        return
+    data = {} if x is None else {"x": x}
+    data |= {f"code{index}": code for index, code in enumerate(codes)}
+    names = []
+    if x is not None:
+        names.append("inner_weight")
+    names.append("inner_bias")
+    if selection.context is not None:
+        data["context"] = context
+        names.append("context.weight")
+    if selection.residual_norm is not None:
+        names += ["residual_norm.weight", "residual_norm.bias"]
+    names += _GATED_SUM
+    if reals is not None:
+        names += [f"networks.{name}" for name in _NETWORKS]
+    if tabulated is not None:
+        names += ["tabulated.largest", "tabulated.table"]
+    names += [f"fixed_{index}" for index in range(selection.fixed_count)]
+    names += [f"table_{index}" for index in range(selection.table_count)]
+    regions.add(
+        "TftVariableSelection",
+        name,
+        {
+            "reals": 0 if reals is None else reals.count,
+            "tabulated": 0 if tabulated is None else len(tabulated.largest),
+            "fixed": selection.fixed_count,
+            "tables": selection.table_count,
+            "context": int(selection.context is not None),
+            "resampled": int(selection.residual_norm is not None),
+            "epsilon": epsilon,
+        },
+        data | _tensors(selection, names),
+        {"selected": selected},
+    )
+
+
+def add_contexts(
+    regions: Regions, name: str, contexts: StaticContexts, static: Tensor, made: Sequence[Tensor]
+) -> None:
+    """TftStaticContexts: static [1, B, H] to four contexts [1, B, H]."""
+    regions.add(
+        "TftStaticContexts",
+        name,
+        {"epsilon": contexts.eps},
+        {"static": static} | _tensors(contexts, _CONTEXTS),
+        dict(zip(("select", "hidden", "cell", "enrich"), made, strict=True)),
+    )
+
+
+def add_recurrence(
+    regions: Regions, name: str, pair: RecurrentPair, inputs: Mapping[str, Tensor], recurrent: Tensor
+) -> None:
+    """TftRecurrence: past, future [T, B, H], hidden, cell [1, B, H] to recurrent [both T, B, H].
+
+    Weights have the layout of ONNX's LSTM. There is no region if the LSTMs have several layers.
+    """
+    if len(pair.encoder.layers) != 1:
+        return
+    names = [f"{half}.{weight}" for half in ("encoder", "decoder") for weight in _LSTM]
+    regions.add(
+        "TftRecurrence",
+        name,
+        {"hidden_size": pair.encoder.layers[0].hidden_size},
+        {**inputs, **_tensors(pair, names)},
+        {"recurrent": recurrent},
+    )
+
+
+def add_decoder(
+    regions: Regions, name: str, network: nn.Module, inputs: Mapping[str, Tensor], output: Tensor
+) -> None:
+    """TftDecoder, the paper's temporal fusion decoder: recurrent, past, future, enrich to output [T, B, Q].
+
+    The output is not yet in the target's unit.
+    """
+    gated = ("after_recurrent", "enrichment", "after_attention", "position_wise", "before_output")
+    epsilon = _one_epsilon(getattr(network, part).gated_sum.norm.eps for part in gated)
+    if epsilon is None:
+        return
+    projections = ("query", "key", "value")
+    names = [
+        *_within("after_recurrent", _GATED_SUM),
+        "enrichment_context.weight",
+        *_within("enrichment", (*_EXPAND, *_GATED_SUM)),
+        *_within("attention", (f"{part}.{kind}" for part in projections for kind in ("weight", "bias"))),
+        *_within("after_attention", _GATED_SUM),
+        *_within("position_wise", (*_EXPAND, *_GATED_SUM)),
+        *_within("before_output", _GATED_SUM),
+        *_within("output", ("weight", "bias")),
+    ]
+    regions.add(
+        "TftDecoder",
+        name,
+        # A mask is always `causal_bias`.
+        {
+            "heads": network.attention.heads,
+            "causal": int(network.attention.bias is not None),
+            "epsilon": epsilon,
+        },
+        {**inputs, **_tensors(network, names)},
+        {"output": output},
+    )
+
+
+def _within(module: str, names: Iterable[str]) -> list[str]:
+    return [f"{module}.{name}" for name in names]
+
+
+def _tensors(module: nn.Module, names: Iterable[str]) -> dict[str, Tensor]:
+    """A module's weights by their names within it."""
+    found = {}
+    for name in names:
+        *path, last = name.split(".")
+        found[name] = getattr(module.get_submodule(".".join(path)), last)
+    return found
+
+
+def _one_epsilon(values: Iterable[float]) -> float | None:
+    """The LayerNorms' common epsilon, or None if they differ."""
+    different = set(values)
+    return float(different.pop()) if len(different) == 1 else None

@@ -1,0 +1,226 @@
+"""A network to model.onnx: opset 17, dynamic batch, only operators that TensorRT's parser takes.
+
+The dynamo exporter writes opset 18 even if another is requested, and no automatic converter can lower this
+graph. `_to_opset_17` makes the three changes by hand. If the dynamo exporter fails, the network is traced and
+the legacy exporter writes the same file.
+"""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import onnx
+import torch
+from onnx import helper, numpy_helper
+from torch import nn
+
+from ..checkpoint.structure import Structure
+from ..checkpoint.tensors import BATCH, INPUT_NAMES, OUTPUT_NAME, TensorSpec, input_tensors, output_tensor
+from ..errors import ExportError
+from .network import example_inputs
+from .regions import record_regions, take_regions
+
+OPSET = 17
+IR_VERSION = 8
+DYNAMO, LEGACY = "dynamo", "legacy"
+EXPORTERS = (DYNAMO, LEGACY)
+
+# Every operator that a rewritten network may contain; TensorRT 10.0 and newer parse all of them.
+ALLOWED_OPERATORS = {
+    "Add", "And", "Cast", "Clip", "Concat", "Constant", "ConstantOfShape", "Div", "Elu", "Equal", "Exp",
+    "Expand", "Floor", "Gather", "Greater", "Identity", "LSTM", "LayerNormalization", "Less", "Log",
+    "MatMul", "Max", "Min", "Mul", "Neg", "Pow", "Range", "Reciprocal", "ReduceMean", "ReduceSum",
+    "Relu", "Reshape", "Shape", "Sigmoid", "Slice", "Softmax", "Softplus", "Split", "Sqrt", "Squeeze",
+    "Sub", "Tanh", "Transpose", "Unsqueeze", "Where",
+}  # fmt: skip
+
+_ONNX_TYPES = {"float32": onnx.TensorProto.FLOAT, "int32": onnx.TensorProto.INT32}
+
+# Until opset 17 these take their axes as an attribute.
+_REDUCTIONS = {
+    "ReduceMean",
+    "ReduceMax",
+    "ReduceMin",
+    "ReduceProd",
+    "ReduceL1",
+    "ReduceL2",
+    "ReduceSumSquare",
+}
+
+
+def write_onnx(network: nn.Module, structure: Structure, path: Path, exporter: str | None = None) -> str:
+    """Writes model.onnx and returns the exporter that wrote it.
+
+    `exporter` forces one; by default dynamo is tried first. Raises ExportError export_failed,
+    operator_not_allowed.
+    """
+    attempts = (exporter,) if exporter else EXPORTERS
+    failures = []
+    for attempt in attempts:
+        try:
+            model = _EXPORTERS[attempt](network, structure)
+            check_operators(model)
+            onnx.checker.check_model(model, full_check=True)
+        except Exception as error:
+            # The exporters and the checker may raise any exception; the next exporter may succeed.
+            failures.append(
+                f"{attempt}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            )
+            continue
+        onnx.save(model, path)
+        return attempt
+    raise ExportError("export_failed", "no exporter could write the graph; " + "; ".join(failures))
+
+
+def write_torchscript(network: nn.Module, structure: Structure, path: Path) -> None:
+    """Traces the network for LibTorch: the same four inputs in order, any batch."""
+    _traced(network, structure).save(str(path))
+
+
+def operator_counts(model: onnx.ModelProto) -> Counter:
+    return Counter(node.op_type for node in model.graph.node)
+
+
+def check_operators(model: onnx.ModelProto) -> None:
+    """Raises ExportError operator_not_allowed."""
+    foreign = sorted(set(operator_counts(model)) - ALLOWED_OPERATORS)
+    if foreign:
+        raise ExportError(
+            "operator_not_allowed", f"the graph contains {', '.join(foreign)}, which the engines may not take"
+        )
+
+
+def _export_dynamo(network: nn.Module, structure: Structure) -> onnx.ModelProto:
+    inputs = example_inputs(structure, 3)
+    arguments = tuple(inputs[name] for name in INPUT_NAMES)
+    batch = torch.export.Dim(BATCH, min=1)
+    with _quiet(), torch.no_grad():
+        # Captured here because torch.onnx would first write the LSTM as a loop.
+        captured = torch.export.export(
+            network, arguments, dynamic_shapes=[{0: batch}] * len(INPUT_NAMES), strict=False
+        )
+        program = torch.onnx.export(
+            captured,
+            arguments,
+            dynamo=True,
+            opset_version=18,
+            input_names=list(INPUT_NAMES),
+            output_names=[OUTPUT_NAME],
+            external_data=False,
+            verbose=False,
+        )
+    written = program.model_proto
+    regions = take_regions(written)
+    model = _finished(_to_opset_17(written), structure)
+    record_regions(model, regions)
+    return model
+
+
+def _export_legacy(network: nn.Module, structure: Structure) -> onnx.ModelProto:
+    inputs = example_inputs(structure, 3)
+    written = io.BytesIO()
+    with _quiet(), torch.no_grad():
+        torch.onnx.export(
+            network,
+            tuple(inputs[name] for name in INPUT_NAMES),
+            written,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=list(INPUT_NAMES),
+            output_names=[OUTPUT_NAME],
+            dynamic_axes={name: {0: BATCH} for name in (*INPUT_NAMES, OUTPUT_NAME)},
+        )
+    return _finished(_constants_as_initializers(onnx.load_from_string(written.getvalue())), structure)
+
+
+_EXPORTERS = {DYNAMO: _export_dynamo, LEGACY: _export_legacy}
+
+
+def _traced(network: nn.Module, structure: Structure) -> torch.jit.ScriptModule:
+    inputs = example_inputs(structure, 3)
+    with _quiet(), torch.no_grad():
+        return torch.jit.trace(network, tuple(inputs[name] for name in INPUT_NAMES), check_trace=False)
+
+
+def _to_opset_17(model: onnx.ModelProto) -> onnx.ModelProto:
+    initializers = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Split":
+            _drop_attribute(node, "num_outputs")
+        elif node.op_type in _REDUCTIONS:
+            _drop_attribute(node, "noop_with_empty_axes")
+            if len(node.input) > 1:
+                axes = numpy_helper.to_array(initializers[node.input[1]]).tolist()
+                del node.input[1]
+                node.attribute.append(helper.make_attribute("axes", axes))
+    del model.opset_import[:]
+    model.opset_import.append(helper.make_opsetid("", OPSET))
+    return model
+
+
+def _constants_as_initializers(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The legacy exporter writes a Constant node for each number; a runtime would fold them anyway."""
+    kept = []
+    for node in model.graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            tensor = model.graph.initializer.add()
+            tensor.CopyFrom(node.attribute[0].t)
+            tensor.name = node.output[0]
+        else:
+            kept.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+    return model
+
+
+def _finished(model: onnx.ModelProto, structure: Structure) -> onnx.ModelProto:
+    """Removes what no runtime reads (stack traces are most of the file) and names the dynamic axis."""
+    model.ir_version = IR_VERSION
+    del model.functions[:]
+    del model.graph.value_info[:]
+    del model.graph.metadata_props[:]
+    del model.metadata_props[:]
+    model.doc_string = ""
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    used = {name for node in model.graph.node for name in node.input}
+    unused = [tensor for tensor in model.graph.initializer if tensor.name not in used]
+    for tensor in unused:
+        model.graph.initializer.remove(tensor)
+    for tensor in model.graph.initializer:
+        del tensor.metadata_props[:]
+        tensor.doc_string = ""
+    # Callers send all four inputs, also those that this model does not read and an exporter dropped.
+    del model.graph.input[:]
+    del model.graph.output[:]
+    for tensor in input_tensors(structure):
+        model.graph.input.append(_value_info(tensor))
+    model.graph.output.append(_value_info(output_tensor(structure)))
+    return onnx.shape_inference.infer_shapes(model, strict_mode=True)
+
+
+def _value_info(tensor: TensorSpec) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(tensor.name, _ONNX_TYPES[tensor.type], [BATCH, *tensor.shape])
+
+
+def _drop_attribute(node: onnx.NodeProto, name: str) -> None:
+    kept = [attribute for attribute in node.attribute if attribute.name != name]
+    del node.attribute[:]
+    node.attribute.extend(kept)
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Silences the exporters: their warnings are about torch, not about the user's model."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(previous)

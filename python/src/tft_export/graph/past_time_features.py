@@ -1,0 +1,109 @@
+"""The encoder's time features, recovered by counting steps back from the horizon.
+
+Callers give the time features of the horizon only. The number of its first steps that have the same hour
+tells at which step of an hour the horizon starts; earlier steps follow by counting. The month is an
+exception: the horizon does not show whether a month turned within the encoder, so the whole encoder gets
+the month in which the horizon starts.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import unsupported
+
+HOUR, DAY, MONTH, WEEKEND = "hour", "day_of_week", "month", "is_weekend"
+# How many whole values each has, counted from 0 (no month is 0).
+CALENDAR_VALUES = {HOUR: 24, DAY: 7, MONTH: 13, WEEKEND: 2}
+_HOURS_PER_DAY = 24
+_SHORTEST_MONTH_MINUTES = 28 * 24 * 60
+
+
+def check_recoverable(
+    needed: set[str], known: tuple[str, ...], step_minutes: int, encoder_length: int, horizon: int
+) -> None:
+    """Raises unsupported_option if the encoder's features cannot be recovered from the horizon."""
+    if MONTH in needed and encoder_length * step_minutes >= _SHORTEST_MONTH_MINUTES:
+        raise unsupported(
+            "month in an encoder of 28 days or more",
+            "a month turns in every window, and the encoder's month cannot be recovered; train without it",
+        )
+    if needed <= {MONTH}:
+        return
+    if 60 % step_minutes and step_minutes % 60:
+        raise unsupported(
+            f"--step-minutes {step_minutes}",
+            "hours can be counted only in steps that divide or make whole hours",
+        )
+    for feature, requirements in ((DAY, {HOUR}), (WEEKEND, {HOUR, DAY})):
+        missing = requirements - set(known)
+        if feature in needed and missing:
+            raise unsupported(
+                f"{feature} without {' and '.join(sorted(missing))}",
+                "the encoder's values cannot be recovered from the horizon; add the missing ones to "
+                "time_varying_known_reals",
+            )
+    if horizon * step_minutes < 60:
+        raise unsupported(
+            f"a horizon of {horizon} steps of {step_minutes} minutes",
+            "the encoder's hour can be recovered only from a horizon of an hour or more",
+        )
+
+
+class PastTimeFeatures(nn.Module):
+    """known [horizon, batch, features] to the encoder's `needed` features, [encoder, batch, needed]."""
+
+    def __init__(
+        self, needed: tuple[str, ...], known: tuple[str, ...], step_minutes: int, encoder_length: int
+    ):
+        super().__init__()
+        self.needed = needed
+        self.known = known
+        self.steps_per_hour = max(60 // step_minutes, 1)
+        self.hours_per_step = max(step_minutes // 60, 1)
+        back = torch.arange(encoder_length, 0, -1, dtype=torch.float32)[:, None, None]
+        self.register_buffer("back", back * self.hours_per_step)
+        self.register_buffer("zeros", torch.zeros_like(back))
+
+    def forward(self, known: Tensor) -> list[Tensor]:
+        """One [encoder, batch, 1] for each needed feature, in their order."""
+        features = {}
+        if HOUR in self.needed or DAY in self.needed or WEEKEND in self.needed:
+            hour, day_offset = self._hours(self._channel(known, HOUR))
+            features[HOUR] = hour
+            if DAY in self.needed or WEEKEND in self.needed:
+                features[DAY] = _wrapped(self._channel(known, DAY)[:1] + day_offset, 7)
+            if WEEKEND in self.needed:
+                features[WEEKEND] = _at_least_one(features[DAY] - 4)
+        if MONTH in self.needed:
+            features[MONTH] = self._channel(known, MONTH)[:1] + self.zeros
+        return [features[name] for name in self.needed]
+
+    def _channel(self, known: Tensor, name: str) -> Tensor:
+        index = self.known.index(name)
+        return known[..., index : index + 1]
+
+    def _hours(self, hours: Tensor) -> tuple[Tensor, Tensor]:
+        """The hour of each encoder step, and its day as an offset (0, -1, …) from the horizon's first."""
+        first = hours[:1]
+        if self.steps_per_hour > 1:
+            distance = hours[: self.steps_per_hour] - first
+            # How many steps of the horizon's first hour precede the horizon.
+            gone = _at_least_one(distance * distance).sum(0, keepdim=True)
+            slot = first * self.steps_per_hour + gone
+            count = torch.floor((slot - self.back + 0.5) / self.steps_per_hour)
+        else:
+            count = first - self.back
+        day = torch.floor((count + 0.5) / _HOURS_PER_DAY)
+        return count - day * _HOURS_PER_DAY, day
+
+
+def _at_least_one(value: Tensor) -> Tensor:
+    """1 where a whole number is 1 or more, else 0.
+
+    Computed without a comparison: with a batch fixed at 1, TensorRT 10.6 sums comparisons wrongly.
+    """
+    return value.clamp(0.0, 1.0)
+
+
+def _wrapped(value: Tensor, modulus: int) -> Tensor:
+    return value - torch.floor((value + 0.5) / modulus) * modulus

@@ -1,0 +1,1 @@
+"""Compares a bundle's forecasts with PyTorch's, with naive ones, and between precisions."""

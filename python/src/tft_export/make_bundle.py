@@ -1,0 +1,216 @@
+"""From a checkpoint to a bundle: reads, rewrites, exports, draws sample windows and writes it all."""
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytorch_forecasting
+import torch
+
+from . import __version__
+from .bundle import (
+    CHECKPOINT_FILE,
+    EXPECTED,
+    HISTORY_FILE,
+    ONNX_FILE,
+    TORCHSCRIPT_FILE,
+    copy_history,
+    file_entry,
+    new_bundle,
+    write_samples,
+)
+from .checkpoint.checkpoint_file import Checkpoint, load_checkpoint, write_slim_checkpoint
+from .checkpoint.structure import Structure, read_structure
+from .checkpoint.tensors import BATCH, TensorSpec, input_tensors, output_tensor
+from .description import (
+    Accuracy,
+    CategoryEntry,
+    Description,
+    Files,
+    HistoryEntry,
+    MetricEntry,
+    Network,
+    Samples,
+    TensorEntry,
+    Versions,
+    write_description,
+)
+from .errors import ExportError
+from .goals import GOALS
+from .graph.network import TemporalFusionNetwork
+from .graph.onnx_graph import OPSET, write_onnx, write_torchscript
+from .windows.column_map import ColumnMap
+from .windows.sample_windows import WindowSet, expected_predictions, made_up_windows, windows_of_history
+from .windows.units import unit_of
+
+MAX_HISTORY_BYTES = 20 * 2**20
+MADE_UP = "random walks around the training data's means"
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """The options of `export`; its --help explains them."""
+
+    checkpoint: Path
+    bundle: Path
+    history: Path | None = None
+    column_map: Path | None = None
+    samples: int = 32
+    name: str | None = None
+    description: str = ""
+    step_minutes: int = 5
+    servers: Path | None = None
+    training_report: Path | None = None
+    exporter: str | None = None
+    torchscript: bool = False
+    force: bool = False
+    ship_history: bool = False
+    simulated: bool = False
+
+
+def export_checkpoint(options: ExportOptions) -> Description:
+    """Writes the bundle and returns its description. Raises ExportError."""
+    checkpoint = load_checkpoint(options.checkpoint)
+    servers = None if options.servers is None else read_servers(options.servers)
+    structure = read_structure(checkpoint, options.step_minutes, servers)
+    _check_history(options)
+    report = {} if options.training_report is None else _read_json(options.training_report)
+    with new_bundle(options.bundle, options.force) as folder:
+        windows, source = _windows(options, structure, checkpoint)
+        network = TemporalFusionNetwork(checkpoint.model, structure).eval()
+        exporter = write_onnx(network, structure, folder / ONNX_FILE, options.exporter)
+        if options.torchscript:
+            write_torchscript(network, structure, folder / TORCHSCRIPT_FILE)
+        write_slim_checkpoint(options.checkpoint, folder / CHECKPOINT_FILE)
+        if options.ship_history and options.history:
+            copy_history(options.history, folder)
+        expected = expected_predictions(checkpoint, windows)
+        samples = Samples(
+            count=len(windows),
+            # A constant target has no spread; differences are then judged as they are.
+            spread=float(np.std(windows.truth, dtype=np.float64)) or 1.0,
+            source=source,
+            month_turn=windows.month_turns(),
+            servers=list(windows.servers),
+            forecast_starts=windows.forecast_starts,
+            files=write_samples(folder, {**windows.inputs(), EXPECTED: expected}),
+        )
+        description = _describe(options, folder, structure, checkpoint, samples, exporter, report)
+        if servers is not None and structure.looked_up:
+            description.servers = servers
+        write_description(folder, description)
+    return description
+
+
+def read_servers(path: Path) -> dict[str, dict[str, str]]:
+    """{server_name: {column: value}} of a CSV file with a column server_name. Raises servers_invalid."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ExportError("servers_invalid", f"cannot read {path}: {error}") from error
+    if not rows or "server_name" not in rows[0]:
+        raise ExportError("servers_invalid", f"{path} needs a header with server_name, and a row per server")
+    return {
+        row["server_name"]: {key: value for key, value in row.items() if key and key != "server_name"}
+        for row in rows
+    }
+
+
+def _check_history(options: ExportOptions) -> None:
+    if not options.ship_history:
+        return
+    if options.history is None or options.column_map is not None:
+        raise ExportError(
+            "option_conflict",
+            "--ship-history goes with a --history in the model's own columns, without --map: readers of the "
+            "bundle have no map",
+        )
+    if options.history.is_file() and options.history.stat().st_size > MAX_HISTORY_BYTES:
+        raise ExportError(
+            "history_large", f"{options.history} is over {MAX_HISTORY_BYTES // 2**20} MiB; ship a shorter one"
+        )
+
+
+def _windows(options: ExportOptions, structure: Structure, checkpoint: Checkpoint) -> tuple[WindowSet, str]:
+    if options.history is None:
+        return made_up_windows(structure, checkpoint.dataset_parameters, options.samples), MADE_UP
+    column_map = None if options.column_map is None else ColumnMap.read(options.column_map)
+    windows = windows_of_history(options.history, structure, options.samples, column_map)
+    return windows, f"{'simulated ' if options.simulated else ''}history {options.history.name}"
+
+
+def _describe(
+    options: ExportOptions,
+    folder: Path,
+    structure: Structure,
+    checkpoint: Checkpoint,
+    samples: Samples,
+    exporter: str,
+    report: Mapping[str, Any],
+) -> Description:
+    hyper = checkpoint.model.hparams
+
+    def entry(name: str):
+        return file_entry(folder, name) if (folder / name).exists() else None
+
+    history = entry(HISTORY_FILE)
+    return Description(
+        name=options.name or options.bundle.resolve().name,
+        description=options.description,
+        step_minutes=structure.step_minutes,
+        encoder_length=structure.encoder_length,
+        horizon=structure.horizon,
+        target=structure.target,
+        quantiles=list(structure.quantiles),
+        metrics=[MetricEntry(name=name, **vars(unit_of(name))) for name in structure.metrics],
+        categories=[
+            CategoryEntry(name=category.name, codes=dict(category.codes), role=category.role)
+            for category in structure.categories
+        ],
+        known=list(structure.known),
+        inputs=[_tensor_entry(tensor) for tensor in input_tensors(structure)],
+        outputs=[_tensor_entry(output_tensor(structure))],
+        files=Files(
+            onnx=entry(ONNX_FILE),
+            checkpoint=entry(CHECKPOINT_FILE),
+            history=history and HistoryEntry(**history.model_dump(), simulated=options.simulated),
+            torchscript=entry(TORCHSCRIPT_FILE),
+        ),
+        samples=samples,
+        versions=Versions(
+            tft_export=__version__,
+            torch=torch.__version__.split("+")[0],
+            pytorch_forecasting=pytorch_forecasting.__version__,
+            onnx=onnx.__version__,
+            opset=OPSET,
+        ),
+        network=Network(
+            hidden_size=hyper.hidden_size,
+            attention_heads=hyper.attention_head_size,
+            lstm_layers=hyper.lstm_layers,
+            nodes=len(onnx.load(folder / ONNX_FILE).graph.node),
+            exporter=exporter,
+        ),
+        accuracy=Accuracy(goals=GOALS),
+        training=dict(report),
+    )
+
+
+def _tensor_entry(tensor: TensorSpec) -> TensorEntry:
+    return TensorEntry(name=tensor.name, type=tensor.type, shape=(BATCH, *tensor.shape))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ExportError("report_invalid", f"cannot read the training report {path}: {error}") from error
+    if not isinstance(content, dict):
+        raise ExportError("report_invalid", f"{path} must hold a JSON object")
+    return content

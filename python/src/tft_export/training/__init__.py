@@ -1,0 +1,1 @@
+"""Trains the default model on recorded and simulated machines."""

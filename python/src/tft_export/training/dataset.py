@@ -1,0 +1,82 @@
+"""The training data of the default model: recorded and simulated machines, and the data set made of both."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from pytorch_forecasting import TimeSeriesDataSet
+from pytorch_forecasting.data import EncoderNormalizer, NaNLabelEncoder
+
+from ..windows.history import time_features
+from ..windows.metrics import (
+    ENCODER_LENGTH,
+    HORIZON,
+    KNOWN,
+    METRIC_NAMES,
+    PROFILES,
+    STATUSES,
+    STEPS_PER_DAY,
+    TARGET,
+    UNKNOWN,
+)
+
+_WEEKS = 52
+
+
+def label_encoder(names: Sequence[str]) -> NaNLabelEncoder:
+    """Codes 1, 2, … in the given order; code 0 for anything else."""
+    encoder = NaNLabelEncoder(add_nan=True)
+    # Fitting sorts the names; the contract's order is fixed here instead.
+    encoder.classes_ = {"nan": 0, **{name: code for code, name in enumerate(names, start=1)}}
+    encoder.classes_vector_ = np.array(list(encoder.classes_.keys()))
+    return encoder
+
+
+def forecasting_frame(gridded: pd.DataFrame, week_shift: pd.Series | int = 0) -> pd.DataFrame:
+    """A gridded history as TimeSeriesDataSet takes it, moved by whole weeks; one group for each segment."""
+    slots = gridded["slot"] + week_shift * 7 * STEPS_PER_DAY
+    frame = gridded[[*METRIC_NAMES, "profile", "status"]].copy()
+    frame[list(KNOWN)] = time_features(slots.to_numpy())
+    frame["server_id"] = gridded["server_name"].astype(str) + "/" + gridded["segment"].astype(str)
+    frame["time_idx"] = gridded["slot"] - gridded.groupby("segment")["slot"].transform("min")
+    for category in ("profile", "status"):
+        frame[category] = frame[category].astype(str).replace(UNKNOWN, "nan")
+    return frame
+
+
+def spread_over_the_year(gridded: pd.DataFrame, seed: int) -> pd.Series:
+    """A shift in whole weeks for each segment, so that month is not the one month of the recording."""
+    segments = gridded["segment"].unique()
+    shifts = np.random.default_rng(seed).integers(0, _WEEKS, len(segments))
+    return gridded["segment"].map(dict(zip(segments, shifts, strict=True)))
+
+
+def training_dataset(gridded: pd.DataFrame, seed: int = 0) -> TimeSeriesDataSet:
+    """The data set whose scalers, encoders and structure the default model takes over.
+
+    All of the rows fit the scalers; the windows that training draws come from `Windows`.
+    """
+    return TimeSeriesDataSet(
+        forecasting_frame(gridded, spread_over_the_year(gridded, seed)),
+        time_idx="time_idx",
+        target=TARGET,
+        group_ids=["server_id"],
+        min_encoder_length=ENCODER_LENGTH,
+        max_encoder_length=ENCODER_LENGTH,
+        min_prediction_length=HORIZON,
+        max_prediction_length=HORIZON,
+        static_categoricals=["profile"],
+        time_varying_known_reals=list(KNOWN),
+        time_varying_unknown_reals=list(METRIC_NAMES),
+        time_varying_unknown_categoricals=["status"],
+        categorical_encoders={
+            "server_id": NaNLabelEncoder(add_nan=True),
+            "profile": label_encoder(PROFILES),
+            "status": label_encoder(STATUSES),
+        },
+        target_normalizer=EncoderNormalizer(transformation="softplus"),
+        add_relative_time_idx=True,
+        add_target_scales=True,
+        add_encoder_length=True,
+        allow_missing_timesteps=False,
+    )

@@ -1,0 +1,1 @@
+"""Turns histories of measurements into windows of a model's raw inputs."""

@@ -1,0 +1,110 @@
+"""A recorded history as windows of a bundle's raw inputs, with the measurements that followed.
+
+Windows are drawn from every n-th step that leaves a whole window around it. Of the horizon, only the
+calendar enters the inputs; the last known status is used for the whole horizon.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..description import Description
+from ..errors import ExportError
+from .column_map import ColumnMap
+from .history import on_grid, read_history, time_features
+from .metrics import KNOWN
+
+_MINUTES_PER_WEEK = 7 * 24 * 60
+# The first category of a model normalised by server (structure.SERVER_ID, without importing torch).
+_SERVER_ID = "server_id"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """`rows` on the model's grid; forecasts begin at the rows `origins`."""
+
+    description: Description
+    rows: pd.DataFrame
+    origins: np.ndarray
+
+    @staticmethod
+    def read(path: Path, column_map: Path | None, description: Description, every: int = 1) -> "Recording":
+        """Raises ExportError: what histories and maps raise, and history_short if there is no window."""
+        metrics = [metric.name for metric in description.metrics]
+        categories = [category.name for category in description.categories]
+        mapping = ColumnMap.read(column_map) if column_map else None
+        history = read_history(path, mapping, metrics, categories)
+        finite = np.isfinite(history[metrics].to_numpy(np.float32)).all(axis=1)
+        rows = on_grid(history[finite], description.step_minutes)
+        return Recording(description, rows, _origins(rows, description, every))
+
+    def __len__(self) -> int:
+        return len(self.origins)
+
+    @property
+    def servers(self) -> np.ndarray:
+        """The server of each window."""
+        return self.rows["server_name"].to_numpy()[self.origins]
+
+    @property
+    def truth(self) -> np.ndarray:
+        """The target over each horizon: [windows, horizon], float64."""
+        return self.rows[self.description.target].to_numpy(np.float64)[self._horizon]
+
+    @property
+    def recorded(self) -> np.ndarray:
+        """Which of `truth` was measured; the rest fills gaps."""
+        return ~self.rows["filled"].to_numpy(bool)[self._horizon]
+
+    @property
+    def _horizon(self) -> np.ndarray:
+        return self.origins[:, None] + np.arange(self.description.horizon)
+
+    def spread_over(self, count: int) -> "Recording":
+        """At most `count` of the windows, evenly spread over servers and times."""
+        count = min(count, len(self))
+        chosen = np.linspace(0, len(self) - 1, count).round().astype(int)
+        return Recording(self.description, self.rows, self.origins[chosen])
+
+    def inputs(self, weeks: int = 0) -> dict[str, np.ndarray]:
+        """The four raw inputs; `weeks` moves the calendar."""
+        description = self.description
+        metrics = self.rows[[metric.name for metric in description.metrics]].to_numpy(np.float32)
+        codes = self._codes()
+        slots = self.rows["slot"].to_numpy() + weeks * _MINUTES_PER_WEEK // description.step_minutes
+        known = time_features(slots, description.step_minutes)[
+            :, [KNOWN.index(name) for name in description.known]
+        ]
+        at = self.origins[:, None]
+        past, future = np.arange(-description.encoder_length, 0), np.arange(description.horizon)
+        last_status = np.repeat(codes[at - 1], description.horizon, axis=1)
+        arrays = (metrics[at + past], codes[at + past], known[at + future], last_status)
+        names = [tensor.name for tensor in description.inputs]
+        return dict(zip(names, arrays, strict=True))
+
+    def _codes(self) -> np.ndarray:
+        columns = []
+        for category in self.description.categories:
+            name = "server_name" if category.name == _SERVER_ID else category.name
+            if name in self.rows:
+                columns.append(self.rows[name].map(category.codes).fillna(0).to_numpy(np.int32))
+            else:
+                columns.append(np.zeros(len(self.rows), np.int32))
+        return np.stack(columns, axis=-1)
+
+    def first_slots(self) -> np.ndarray:
+        """The time of each window's first encoder step, in steps since 1970 (UTC)."""
+        return self.rows["slot"].to_numpy()[self.origins] - self.description.encoder_length
+
+
+def _origins(rows: pd.DataFrame, description: Description, every: int) -> np.ndarray:
+    """The rows that forecasts begin at."""
+    segment = rows["segment"].to_numpy()
+    candidates = np.arange(description.encoder_length, len(rows) - description.horizon + 1)
+    first = segment[candidates - description.encoder_length]
+    whole = candidates[first == segment[candidates + description.horizon - 1]][::every]
+    if not len(whole):
+        raise ExportError("history_short", "no server of the history has a whole window without a long gap")
+    return whole
