@@ -10,7 +10,7 @@ export interface UnknownCategory {
 }
 
 /** A channel of this name holds the server itself: a model that knows each server's own scale. */
-const SERVER_CATEGORY = 'server_id';
+export const SERVER_CATEGORY = 'server_id';
 const MAX_REMEMBERED = 50;
 
 export class CategoryCodes {

@@ -8,8 +8,15 @@ import { CategoryCodes } from './category-codes.js';
 import { HistoryReport } from './report.js';
 import { type Coverage, type SeriesShape, ServerSeries } from './server-series.js';
 import { describeShortfall } from './shortfall.js';
-import { parseTimestamp } from './timestamp.js';
-import type { FilledGap, FleetWindows, HistoryModel, RefusedServer, ServerWindow } from './windows.js';
+import { formatTimestamp, parseTimestamp } from './timestamp.js';
+import type {
+  FilledGap,
+  FleetWindows,
+  HistoryModel,
+  HistoryWarning,
+  RefusedServer,
+  ServerWindow,
+} from './windows.js';
 
 /** One server's metrics at one time. */
 export interface HistoryRow {
@@ -28,6 +35,11 @@ export interface HistoryRow {
 export interface FleetHistoryOptions {
   /** Gaps of up to this many minutes are filled with the row before; 60 unless said otherwise. */
   maxGapMinutes?: number | undefined;
+  /**
+   * Servers are forecast also when most of their window is filled: rows that come less often than every third step. What
+   * such a forecast is worth is for the caller to know.
+   */
+  allowSparse?: boolean | undefined;
   /** Rows after this time are left out: a forecast as it would have been made then. */
   until?: Date | number | string | undefined;
   /**
@@ -46,6 +58,9 @@ export interface WindowsOptions {
 }
 
 const MINUTE = 60_000;
+const DAY = 86_400_000;
+/** Rows may be so many steps apart, on average, before their forecast is refused. */
+const MOST_STEPS_APART = 3;
 const LARGEST = 3.4028234663852886e38;
 const ROW_KEYS = new Set(['timestamp', 'server_name', 'profile', 'status', 'categories', 'metrics']);
 const byName = new Intl.Collator('en', { numeric: true });
@@ -54,8 +69,8 @@ const byName = new Intl.Collator('en', { numeric: true });
  * Collects the rows of a fleet and makes the model's inputs of them.
  *
  * Rows may come in any order and of any number of servers. Each is put on the model's grid (multiples of
- * `stepMinutes` in UTC, the nearest one). Of rows that share a step the latest counts; of two with the very same
- * time the one added last. Only the steps that a window can still use are held: about 21 kB a server for the
+ * `stepMinutes` in UTC, the nearest one). Of rows that share a step the metrics are averaged and the latest's categories
+ * count; of two with the very same time the one added last. Only the steps that a window can still use are held: about 21 kB a server for the
  * default model, however long the history.
  */
 export class FleetHistory {
@@ -69,11 +84,16 @@ export class FleetHistory {
   readonly #codes: Int32Array;
   readonly #report: HistoryReport;
   readonly #onWindow: FleetHistoryOptions['onWindow'];
+  readonly #allowSparse: boolean;
+  readonly #notes: HistoryWarning[] = [];
+  /** By server, the newest row that lies ahead of this machine's clock. */
+  readonly #ahead = new Map<string, { time: number; line: number | undefined }>();
+  readonly #clock = Date.now() + DAY;
   #rows = 0;
 
   /** @throws TFTError ERR_TFT_OPTION. */
   constructor(model: HistoryModel, options: FleetHistoryOptions = {}) {
-    const { maxGapMinutes = 60, until, onWindow } = options;
+    const { maxGapMinutes = 60, until, onWindow, allowSparse = false } = options;
     if (!Number.isFinite(maxGapMinutes) || maxGapMinutes < 0) {
       throw new TFTError('ERR_TFT_OPTION', `maxGapMinutes must be 0 or more, not ${String(maxGapMinutes)}`);
     }
@@ -91,6 +111,7 @@ export class FleetHistory {
     this.#codes = new Int32Array(model.categories.length);
     this.#report = new HistoryReport(model.stepMinutes);
     this.#onWindow = onWindow;
+    this.#allowSparse = allowSparse;
   }
 
   /** How many rows were added. */
@@ -149,6 +170,7 @@ export class FleetHistory {
    * @param time milliseconds since 1970.
    * @param metrics in the model's order; NaN where nothing was measured. Copied.
    * @param categories in the model's order; undefined or '' where unknown.
+   * @param line where it stands in its file, for messages.
    * @throws TFTError ERR_TFT_HISTORY_VALUE for a time that is none or a value that no float32 holds.
    */
   record(
@@ -156,12 +178,15 @@ export class FleetHistory {
     time: number,
     metrics: ArrayLike<number>,
     categories: readonly (string | undefined)[],
+    line?: number,
   ): void {
     this.#rows++;
     if (!Number.isFinite(time)) throw badValue(`row ${this.#rows}`, 'timestamp', time, 'a time');
     // Before the check of time, so that a server with nothing but later rows is refused by name.
     const series = this.#series(server);
     if (time > this.#until) return;
+    if (time > this.#clock && !(time < (this.#ahead.get(server)?.time ?? 0)))
+      this.#ahead.set(server, { time, line });
     for (let index = 0; index < this.#shape.metrics; index++) {
       const value = metrics[index] as number;
       if (isFloat32(value)) continue;
@@ -175,6 +200,11 @@ export class FleetHistory {
     if (this.#onWindow && step > series.newest) this.#emitWindow(series);
     const fate = series.add(step, time, metrics, this.#codes);
     if (fate !== 'kept') this.#report.count(fate, server, time);
+  }
+
+  /** Something that a reader of rows has to tell, beside what is seen here. */
+  note(warning: HistoryWarning): void {
+    this.#notes.push(warning);
   }
 
   /** Says that no more rows come: each server's last window is told to `onWindow`. */
@@ -204,11 +234,15 @@ export class FleetHistory {
       }
       const end = at === undefined ? series.newest : Math.round(at / this.#stepMs);
       const coverage: Coverage = Number.isFinite(end) ? series.coverage(end) : { kind: 'none' };
-      if (coverage.kind === 'complete') {
+      const sparse = coverage.kind === 'complete' ? this.#sparseness(coverage.gaps) : undefined;
+      if (coverage.kind === 'complete' && sparse === undefined) {
         const filled = coverage.gaps.map(({ first, steps }) => ({ from: this.#date(first), steps }));
         complete.push({ server, series, end, filled });
+      } else if (coverage.kind === 'complete') {
+        refused.push({ server, code: 'ERR_TFT_HISTORY_SHORT', message: sparse as string });
       } else {
-        refused.push({ server, ...describeShortfall(coverage, end, this.#shape, this.#stepMs, this.#until) });
+        const shortfall = describeShortfall(coverage, end, this.#shape, this.#stepMs, this.#until);
+        refused.push({ server, ...shortfall, message: `${shortfall.message}${this.#aheadHint(server)}` });
       }
     }
 
@@ -221,11 +255,36 @@ export class FleetHistory {
     const warnings = this.#report.warnings({
       servers,
       metrics: this.#model.metrics,
+      target: this.#model.target,
       encoderLength: this.#model.encoderLength,
       maxGap: this.#shape.maxGap,
       unknownCategories: this.#categories.unknown,
     });
-    return { servers, packed, refused, warnings };
+    return { servers, packed, refused, warnings: [...this.#notes, ...warnings] };
+  }
+
+  /** Why a window is more filled than measured; undefined where it is not. */
+  #sparseness(gaps: readonly { readonly steps: number }[]): string | undefined {
+    const { window } = this.#shape;
+    const measured = window - gaps.reduce((sum, { steps }) => sum + steps, 0);
+    if (this.#allowSparse || measured * MOST_STEPS_APART >= window) return undefined;
+    return (
+      `has a row for ${measured} of ${window} steps of ${this.#model.stepMinutes} minutes; rows that come less often than ` +
+      `every ${MOST_STEPS_APART} steps are not what the model was trained on. allowSparse forecasts all the same`
+    );
+  }
+
+  /** A clock gone wrong puts a row decades ahead, and what lies between looks like a gap. */
+  #aheadHint(server: string): string {
+    const ahead = this.#ahead.get(server);
+    if (ahead === undefined) return '';
+    const days = (ahead.time - Date.now()) / DAY;
+    const lead = days > 730 ? `${Math.round(days / 365.25)} years` : `${Math.round(days)} days`;
+    const where = ahead.line === undefined ? '' : ` (line ${ahead.line.toLocaleString('en')})`;
+    return (
+      `; its newest row${where} has the time ${formatTimestamp(ahead.time)}, ${lead} ahead of this machine's clock: ` +
+      'leave it out, or say with at what now is'
+    );
   }
 
   /** Writes the window that ends at a step, which must be complete. */

@@ -9,6 +9,7 @@ import type { HistoryWarning, ServerWindow } from './windows.js';
 export interface ReportContext {
   readonly servers: readonly ServerWindow[];
   readonly metrics: readonly Metric[];
+  readonly target: string | undefined;
   readonly encoderLength: number;
   readonly maxGap: number;
   readonly unknownCategories: readonly UnknownCategory[];
@@ -60,6 +61,8 @@ export class HistoryReport {
         }),
       ),
       ...outOfRange(context, this.#stepMinutes),
+      ...shares(context),
+      ...standingStill(context),
     ];
   }
 
@@ -100,7 +103,7 @@ export class HistoryReport {
     const texts: Record<CountedFate | 'incomplete', [what: string, then: string]> = {
       repeated: ['repeated rows', 'one of each is kept'],
       conflicting: ['different rows for the same server and time', 'the last one is kept'],
-      merged: [`rows that share a ${this.#stepMinutes}-minute step`, 'the latest is kept'],
+      merged: [`rows that share a ${this.#stepMinutes}-minute step`, 'they are averaged'],
       incomplete: ['rows with an empty metric', 'they count as missing'],
     };
     return [...this.#tallies].map(([kind, { count, example }]) => {
@@ -136,6 +139,43 @@ function outOfRange({ servers, metrics }: ReportContext, stepMinutes: number): H
     }
   }
   return warnings;
+}
+
+/** A percentage that is at most 1 on every server all the time was most likely written as a share. */
+function shares({ servers, metrics }: ReportContext): HistoryWarning[] {
+  return [...metrics.entries()].flatMap(([channel, { name, unit, maximum }]): HistoryWarning[] => {
+    if (unit !== '%' || maximum !== 100 || servers.length === 0) return [];
+    let largest = Number.NEGATIVE_INFINITY;
+    let smallest = Number.POSITIVE_INFINITY;
+    for (const { inputs } of servers) {
+      for (let at = channel; at < inputs.encoderCont.length; at += metrics.length) {
+        largest = Math.max(largest, inputs.encoderCont[at] as number);
+        smallest = Math.min(smallest, inputs.encoderCont[at] as number);
+      }
+    }
+    if (smallest < 0 || largest > 1 || largest === smallest) return [];
+    const message = `${name} is a percentage, but lies between 0 and 1 everywhere; if it is a share, multiply it by 100 (a column map's scale)`;
+    return [{ kind: 'scale', count: servers.length, message }];
+  });
+}
+
+/** What stood still for a whole window was most likely not measured. */
+function standingStill({ servers, metrics, target }: ReportContext): HistoryWarning[] {
+  const channel = metrics.findIndex(({ name }) => name === target);
+  if (channel < 0) return [];
+  return servers
+    .filter(({ inputs: { encoderCont } }) => {
+      for (let at = channel; at < encoderCont.length; at += metrics.length) {
+        if (encoderCont[at] !== encoderCont[channel]) return false;
+      }
+      return true;
+    })
+    .map(({ server, inputs }) => ({
+      kind: 'constant',
+      server,
+      count: 1,
+      message: `${server}: ${target} is ${Number((inputs.encoderCont[channel] as number).toPrecision(6))} in the whole window; was it measured?`,
+    }));
 }
 
 function plural(count: number, noun: string): string {
