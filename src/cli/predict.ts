@@ -50,6 +50,7 @@ interface PredictOptions extends EngineOptions, ShowOptions {
   missing?: string[];
   missingRows?: HistoryFormat['missingRows'];
   sparse?: boolean;
+  repeatKnown?: boolean;
 }
 
 const EXAMPLES = `
@@ -108,6 +109,10 @@ export function predictCommand(console: Console, exit: (status: number) => void)
       '--sparse',
       "forecast also servers whose rows come less often than every third of the model's steps",
     )
+    .option(
+      '--repeat-known',
+      'take the last value of categories that are known ahead where the history has no rows for the steps ahead',
+    )
     .addOption(new Option('--servers <names>', 'only these, separated by commas').argParser(listArgument))
     .addOption(modelOption())
     .addOption(backendOption())
@@ -143,6 +148,7 @@ async function predict(source: string, options: PredictOptions, console: Console
       servers,
       maxGapMinutes: options.maxGap,
       allowSparse: options.sparse,
+      repeatKnown: options.repeatKnown,
       separator: options.separator,
       decimal: options.decimal,
       missing: options.missing,

@@ -49,7 +49,7 @@ const categorySchema = z.object({
         .every((code, index) => code === index),
     { error: 'codes must be 0, 1, 2 … with none missing or twice' },
   ),
-  role: z.enum(['static', 'varying']),
+  role: z.enum(['static', 'varying', 'known']),
 });
 
 const tensorSchema = z.object({

@@ -40,6 +40,11 @@ export interface FleetHistoryOptions {
    * such a forecast is worth is for the caller to know.
    */
   allowSparse?: boolean | undefined;
+  /**
+   * Categories that are known ahead take their last value for the steps ahead where the history has no rows for those.
+   * Without it such servers are refused.
+   */
+  repeatKnown?: boolean | undefined;
   /** Rows after this time are left out: a forecast as it would have been made then. */
   until?: Date | number | string | undefined;
   /**
@@ -85,6 +90,11 @@ export class FleetHistory {
   readonly #report: HistoryReport;
   readonly #onWindow: FleetHistoryOptions['onWindow'];
   readonly #allowSparse: boolean;
+  readonly #repeatKnown: boolean;
+  /** The channels of categories that are known ahead. */
+  readonly #knownAhead: readonly number[];
+  /** By server and step, the codes of rows for models that have such categories. */
+  readonly #codesAhead = new Map<string, Map<number, Int32Array>>();
   readonly #notes: HistoryWarning[] = [];
   /** By server, the newest row that lies ahead of this machine's clock. */
   readonly #ahead = new Map<string, { time: number; line: number | undefined }>();
@@ -93,7 +103,7 @@ export class FleetHistory {
 
   /** @throws TFTError ERR_TFT_OPTION. */
   constructor(model: HistoryModel, options: FleetHistoryOptions = {}) {
-    const { maxGapMinutes = 60, until, onWindow, allowSparse = false } = options;
+    const { maxGapMinutes = 60, until, onWindow, allowSparse = false, repeatKnown = false } = options;
     if (!Number.isFinite(maxGapMinutes) || maxGapMinutes < 0) {
       throw new TFTError('ERR_TFT_OPTION', `maxGapMinutes must be 0 or more, not ${String(maxGapMinutes)}`);
     }
@@ -112,6 +122,10 @@ export class FleetHistory {
     this.#report = new HistoryReport(model.stepMinutes);
     this.#onWindow = onWindow;
     this.#allowSparse = allowSparse;
+    this.#repeatKnown = repeatKnown;
+    this.#knownAhead = [...model.categories.keys()].filter(
+      (channel) => model.categories[channel]?.role === 'known',
+    );
   }
 
   /** How many rows were added. */
@@ -184,6 +198,11 @@ export class FleetHistory {
     if (!Number.isFinite(time)) throw badValue(`row ${this.#rows}`, 'timestamp', time, 'a time');
     // Before the check of time, so that a server with nothing but later rows is refused by name.
     const series = this.#series(server);
+    if (this.#knownAhead.length > 0) {
+      this.#keepAhead(server, Math.round(time / this.#stepMs), categories);
+      // A row of the future has nothing measured, and is not what now is found by.
+      if (isEmpty(metrics, this.#shape.metrics)) return;
+    }
     if (time > this.#until) return;
     if (time > this.#clock && !(time < (this.#ahead.get(server)?.time ?? 0)))
       this.#ahead.set(server, { time, line });
@@ -234,8 +253,11 @@ export class FleetHistory {
       }
       const end = at === undefined ? series.newest : Math.round(at / this.#stepMs);
       const coverage: Coverage = Number.isFinite(end) ? series.coverage(end) : { kind: 'none' };
+      const unknownAhead = coverage.kind === 'complete' ? this.#unknownAhead(server, end) : undefined;
       const sparse = coverage.kind === 'complete' ? this.#sparseness(coverage.gaps) : undefined;
-      if (coverage.kind === 'complete' && sparse === undefined) {
+      if (coverage.kind === 'complete' && sparse === undefined && unknownAhead !== undefined) {
+        refused.push({ server, code: 'ERR_TFT_HISTORY_SHORT', message: unknownAhead });
+      } else if (coverage.kind === 'complete' && sparse === undefined) {
         const filled = coverage.gaps.map(({ first, steps }) => ({ from: this.#date(first), steps }));
         complete.push({ server, series, end, filled });
       } else if (coverage.kind === 'complete') {
@@ -249,13 +271,15 @@ export class FleetHistory {
     const packed = emptyInputs(this.#model, complete.length);
     const servers = complete.map(({ server, series, end, filled }, index): ServerWindow => {
       const inputs = sliceInputs(packed, this.#model, index, index + 1);
-      this.#write(series, end, inputs);
+      this.#write(series, end, inputs, server);
       return { server, start: this.#date(end + 1), inputs, filled };
     });
     const warnings = this.#report.warnings({
       servers,
       metrics: this.#model.metrics,
       target: this.#model.target,
+      categories: this.#model.categories,
+      repeatsKnown: this.#repeatKnown,
       encoderLength: this.#model.encoderLength,
       maxGap: this.#shape.maxGap,
       unknownCategories: this.#categories.unknown,
@@ -288,12 +312,51 @@ export class FleetHistory {
   }
 
   /** Writes the window that ends at a step, which must be complete. */
-  #write(series: ServerSeries, end: number, inputs: ForecastInputs): void {
+  #write(series: ServerSeries, end: number, inputs: ForecastInputs, server?: string): void {
     series.copy(end, inputs.encoderCont, inputs.encoderCat);
     writeCalendar(inputs.decoderCont, this.#model.known, (end + 1) * this.#stepMs, this.#stepMs);
     const width = this.#shape.categories;
     const last = inputs.encoderCat.subarray(-width);
     for (let row = 0; row < inputs.decoderCat.length; row += width) inputs.decoderCat.set(last, row);
+    const ahead = server === undefined ? undefined : this.#codesAhead.get(server);
+    for (let step = 0; ahead !== undefined && step < this.#model.horizon; step++) {
+      const codes = ahead.get(end + 1 + step);
+      for (const channel of codes === undefined ? [] : this.#knownAhead) {
+        inputs.decoderCat[step * width + channel] = codes?.[channel] as number;
+      }
+    }
+  }
+
+  #keepAhead(server: string, step: number, categories: readonly (string | undefined)[]): void {
+    const { window, maxGap } = this.#shape;
+    this.#series(server);
+    let steps = this.#codesAhead.get(server);
+    if (steps === undefined) {
+      steps = new Map();
+      this.#codesAhead.set(Buffer.from(server).toString(), steps);
+    }
+    this.#categories.write(this.#codes, server, categories);
+    steps.set(step, this.#codes.slice());
+    // As far back as a window can reach.
+    const most = 2 * (window + maxGap + this.#model.horizon);
+    if (steps.size <= most) return;
+    const oldest = [...steps.keys()].sort((a, b) => a - b).slice(0, steps.size - most / 2);
+    for (const old of oldest) steps.delete(old);
+  }
+
+  /** Why the categories that are known ahead are not known far enough; undefined where they are. */
+  #unknownAhead(server: string, end: number): string | undefined {
+    if (this.#knownAhead.length === 0 || this.#repeatKnown) return undefined;
+    const { horizon, categories } = this.#model;
+    const steps = this.#codesAhead.get(server);
+    let missing = 0;
+    for (let step = end + 1; step <= end + horizon; step++) if (!steps?.has(step)) missing++;
+    if (missing === 0) return undefined;
+    const names = this.#knownAhead.map((channel) => categories[channel]?.name).join(', ');
+    return (
+      `${names} must be known for the ${horizon} steps ahead, and ${missing} of them have no row: add rows with the time and ` +
+      `${names} and empty metrics, or let repeatKnown take the last value`
+    );
   }
 
   #emitWindow(series: ServerSeries): void {
@@ -324,6 +387,11 @@ export class FleetHistory {
   #date(step: number): Date {
     return new Date(step * this.#stepMs);
   }
+}
+
+function isEmpty(metrics: ArrayLike<number>, count: number): boolean {
+  for (let index = 0; index < count; index++) if (!Number.isNaN(metrics[index])) return false;
+  return true;
 }
 
 function timeOf(time: Date | number | string): number {

@@ -1,5 +1,5 @@
 // What was filled, merged, left out or doubtful in a history, counted while rows come in and told at the end.
-import type { Metric } from '../contract/model.js';
+import type { Category, Metric } from '../contract/model.js';
 import type { UnknownCategory } from './category-codes.js';
 import type { RowFate } from './server-series.js';
 import { formatTimestamp } from './timestamp.js';
@@ -10,6 +10,8 @@ export interface ReportContext {
   readonly servers: readonly ServerWindow[];
   readonly metrics: readonly Metric[];
   readonly target: string | undefined;
+  readonly categories: readonly Category[];
+  readonly repeatsKnown: boolean;
   readonly encoderLength: number;
   readonly maxGap: number;
   readonly unknownCategories: readonly UnknownCategory[];
@@ -63,6 +65,7 @@ export class HistoryReport {
       ...outOfRange(context, this.#stepMinutes),
       ...shares(context),
       ...standingStill(context),
+      ...repeatedCategories(context),
     ];
   }
 
@@ -176,6 +179,28 @@ function standingStill({ servers, metrics, target }: ReportContext): HistoryWarn
       count: 1,
       message: `${server}: ${target} is ${Number((inputs.encoderCont[channel] as number).toPrecision(6))} in the whole window; was it measured?`,
     }));
+}
+
+/** A category's last value stands for all steps ahead: of one that is another at every step that is hardly right. */
+function repeatedCategories({
+  servers,
+  categories,
+  encoderLength,
+  repeatsKnown,
+}: ReportContext): HistoryWarning[] {
+  return [...categories.entries()].flatMap(([channel, { name, role }]): HistoryWarning[] => {
+    if (role === 'static' || (role === 'known' && !repeatsKnown)) return [];
+    let changes = 0;
+    for (const { inputs } of servers) {
+      const codes = inputs.encoderCat;
+      for (let at = channel + categories.length; at < codes.length; at += categories.length) {
+        if (codes[at] !== codes[at - categories.length]) changes++;
+      }
+    }
+    if (changes * 2 <= servers.length * (encoderLength - 1)) return [];
+    const message = `${name} changes from step to step, and its last value is taken for all steps ahead; right only if the model reads it of the past alone`;
+    return [{ kind: 'category', count: servers.length, message }];
+  });
 }
 
 function plural(count: number, noun: string): string {
