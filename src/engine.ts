@@ -14,7 +14,7 @@ import { type Located, locate } from './contract/locate.js';
 import { loadModel, type ModelDescription } from './contract/model.js';
 import type { BackendName, Precision } from './contract/names.js';
 import { ownVersion } from './contract/own-version.js';
-import type { Values } from './contract/tensors.js';
+import { emptyValues, type Values } from './contract/tensors.js';
 import { typeName } from './contract/typed-array.js';
 import { inspectPlan } from './native/inspect-plan.js';
 import {
@@ -36,25 +36,25 @@ export interface EngineInfo {
   readonly device: string;
   /** Versions of this package, of Node and of the backend's libraries. */
   readonly versions: Readonly<Record<string, string>>;
-  /** 'unknown' for a plan that neither its record nor its name tells of, loaded without the option. */
+  /** 'unknown' for a plan if neither its record, nor its name, nor the option says. */
   readonly precision: Precision | 'unknown';
-  /** The most servers that run at once. */
+  /** The largest number of series in one run. */
   readonly maxBatch: number;
-  /** The most servers that may wait. */
+  /** The largest number of series that may wait. */
   readonly queueLimit: number;
   /** Threads that compute; with TensorRT its lanes. */
   readonly threads: number;
-  /** Why this backend. */
+  /** Why this backend was chosen. */
   readonly why: string;
   /** The file that runs. */
   readonly origin: string;
-  /** With TensorRT where the engine is from: a plan file, the cache, or built while loading. */
+  /** With TensorRT, where the engine comes from: a plan file, the cache, or built while loading. */
   readonly engine?: 'file' | 'cache' | 'built';
 }
 
 /** Options of {@link TFTEngine.warmup}. */
 export interface WarmupOptions {
-  /** The batch sizes to run; one server and the maximum by default. */
+  /** The batch sizes to run; 1 and the maximum by default. */
   batches?: readonly number[] | undefined;
 }
 
@@ -124,7 +124,7 @@ export class TFTEngine {
 
   /**
    * Forecasts a batch of servers. The inputs are copied before this returns, so the caller may reuse them at
-   * once; a batch over `info.maxBatch` runs in parts.
+   * once, unless `borrow` lends them until the promise settles; a batch over `info.maxBatch` runs in parts.
    *
    * @throws TFTError ERR_TFT_INPUT_…, ERR_TFT_OPTION, ERR_TFT_OUTPUT_BUFFER, ERR_TFT_ABORTED,
    *   ERR_TFT_DEADLINE, ERR_TFT_QUEUE_FULL, ERR_TFT_CLOSED, ERR_TFT_BACKEND_LOST, ERR_TFT_RUN; always by
@@ -137,12 +137,12 @@ export class TFTEngine {
   }
 
   /**
-   * Forecasts separate requests together, each of any batch, packed into as few runs as possible. With one
-   * bad among them none runs, and the error names its place.
+   * Forecasts separate requests together, each of any batch, packed into as few runs as possible. If one is invalid none
+   * runs, and the error names its index.
    *
-   * @param requests at least one. With `out`, the forecasts are parts of it, one after another.
+   * @param requests at least one. With `out`, the forecasts are consecutive parts of it.
    * @returns a forecast for each request, in order.
-   * @throws TFTError as `predict`; `details.request` is the place of the request at fault.
+   * @throws TFTError as `predict`; `details.request` is the index of the invalid request.
    */
   async predictBatch(
     requests: readonly ForecastInputs[],
@@ -164,13 +164,13 @@ export class TFTEngine {
         throw inRequest(error, index);
       }
     });
-    const servers = list.reduce((sum, inputs) => sum + inputs.batch, 0);
-    const results = await this.#submit(list, servers, options, true);
+    const series = list.reduce((sum, inputs) => sum + inputs.batch, 0);
+    const results = await this.#submit(list, series, options, true);
     let from = 0;
     return list.map(({ batch }) => {
       const start = from;
       from += batch;
-      // The caller's own memory is shared; ours is not, so that keeping one forecast keeps no other alive.
+      // Parts of the caller's `out` are views. Ours are copies, so that keeping one forecast keeps no other alive.
       const parts = this.#contract.tensors.outputs.map(({ size }, output) => {
         const values = results[output] as Values;
         const isShared = output === 0 && options.out !== undefined;
@@ -183,10 +183,10 @@ export class TFTEngine {
   }
 
   /**
-   * Forecasts while the caller blocks, on backends that can: the lowest latency, for scripts and worker threads.
+   * Forecasts and blocks until the result is there: the lowest latency, for scripts and worker threads.
    *
-   * @throws TFTError as `predict`, by throwing; ERR_TFT_UNSUPPORTED on the backend 'onnxruntime', whose runs
-   *   are in another thread.
+   * @throws TFTError as `predict`, by throwing; ERR_TFT_UNSUPPORTED on the backend 'onnxruntime', which runs in another
+   *   thread.
    */
   predictSync(inputs: ForecastInputs, options: PredictOptions = NONE): Forecast {
     if (this.#backend.runSync === undefined) {
@@ -199,12 +199,14 @@ export class TFTEngine {
     const length = accepted.batch * this.#contract.width;
     const { signal, out } = checkPredictOptions(options, length);
     if (signal?.aborted) throw aborted(signal);
-    const data = out ?? new Float32Array(length);
-    this.#backend.runSync(accepted, data);
-    return this.#forecast([data], accepted.batch);
+    const results = this.#contract.tensors.outputs.map((tensor, index) =>
+      index === 0 && out ? out : emptyValues(tensor, accepted.batch),
+    ) as unknown as Results;
+    this.#backend.runSync(accepted, results);
+    return this.#forecast(results, accepted.batch);
   }
 
-  /** Runs made-up inputs, so that the first real request does not pay for what the first runs set up. */
+  /** Runs inputs of zeros, so that the first real request does not pay for what first runs set up. */
   async warmup(options: WarmupOptions = {}): Promise<void> {
     if (options.batches === undefined && this.#backend.warmup) return this.#backend.warmup();
     for (const batch of options.batches ?? [1, this.info.maxBatch]) {
@@ -218,12 +220,12 @@ export class TFTEngine {
     }
   }
 
-  /** Totals since the engine was loaded, and what waits now: for metrics. */
+  /** Totals since the engine was loaded, and what waits now. For metrics. */
   counters(): EngineCounters {
     return this.#backend.counters();
   }
 
-  /** Lets what runs and waits finish, refuses what comes later, and frees the model. May be called again. */
+  /** Finishes running and waiting requests, refuses new ones, then frees the model. It may be called more than once. */
   close(): Promise<void> {
     this.#closed ??= this.#backend.close();
     return this.#closed;
@@ -235,11 +237,11 @@ export class TFTEngine {
 
   #submit(
     list: readonly AcceptedInputs[],
-    servers: number,
+    series: number,
     options: PredictOptions,
     numbered: boolean,
   ): Promise<Results> {
-    const checked = checkPredictOptions(options, servers * this.#contract.width);
+    const checked = checkPredictOptions(options, series * this.#contract.width);
     if (checked.signal?.aborted) throw aborted(checked.signal);
     return this.#backend.submit(list, checked, numbered);
   }
@@ -255,7 +257,7 @@ export class TFTEngine {
   }
 }
 
-/** A model's description: model.json, or what a plan says of itself where there is none. */
+/** A model's description: from model.json, or from the plan's own tensors if there is none. */
 async function readModel(
   path: string,
   { kind, path: plan, isDescribed }: Located,

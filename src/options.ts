@@ -1,5 +1,5 @@
-// The options of loading and of predicting, and their checks. Unknown ones are refused by name: an option
-// misspelt must not be an option ignored.
+// The options of loading and of predicting, and their checks. An unknown option is refused by name, so that a misspelt
+// one is never silently ignored.
 
 import { z } from 'zod';
 import type { TensorRtOptions } from './backends/load-request.js';
@@ -14,19 +14,19 @@ import { typeName, viewLength } from './contract/typed-array.js';
 /** Options of {@link TFTEngine.load}. */
 export interface LoadOptions {
   /**
-   * What runs the model. 'auto', the default, takes the best that is there and says in `engine.info.why` and
-   * the log why; one asked for by name never falls back.
+   * What runs the model. 'auto', the default, takes the best that is available and says why in `engine.info.why` and in
+   * the log. A backend that is asked for by name never falls back to another.
    */
   backend?: 'auto' | BackendName | undefined;
   /** The arithmetic to run in; what really runs is in `engine.info.precision`. */
   precision?: Precision | undefined;
-  /** The most servers that run at once; a larger request runs in parts. The backend's best by default. */
+  /** The largest number of series in one run; a larger request runs in parts. Each backend has its own default. */
   maxBatch?: number | undefined;
-  /** The most servers that may wait, 4096 by default; a request beyond is refused with ERR_TFT_QUEUE_FULL. */
+  /** The largest number of series that may wait; 4096 by default. Beyond it requests fail with ERR_TFT_QUEUE_FULL. */
   queueLimit?: number | undefined;
   /**
-   * Threads that compute, on a CPU; by default as many as the process may use, up to 8. Each runs batches of its own with
-   * the model loaded for itself (about 40 MB for the demo model).
+   * The number of computing threads on a CPU; by default as many as the process may use, up to 8. Each runs its own
+   * batches with its own copy of the model (about 40 MB for the demo model).
    */
   threads?: number | undefined;
   /** The quantiles that a plan without a model.json predicts, increasing. */
@@ -34,20 +34,20 @@ export interface LoadOptions {
   /** How TensorRT is found and used. */
   tensorrt?: TensorRtLoadOptions | undefined;
   /**
-   * The folder that keeps built TensorRT engines; without it TFT_CACHE, else XDG_CACHE_HOME's or ~/.cache's
-   * tft-tensorrt. false keeps none.
+   * The folder that keeps built TensorRT engines. The default is the variable TFT_CACHE, else `tft-tensorrt` in
+   * XDG_CACHE_HOME or ~/.cache. With false none is kept.
    */
   cache?: string | false | undefined;
   /**
-   * How a TensorRT engine is built where there is none yet: with backend 'tensorrt' only, as it takes seconds to
-   * minutes. false builds none.
+   * How a TensorRT engine is built if there is none yet. Only backend 'tensorrt' builds, as it takes seconds to minutes.
+   * With false none is built.
    */
   build?: BuildOptions | false | undefined;
-  /** Receives how far a build is. */
+  /** Receives the progress of a build. */
   onProgress?: OnBuildProgress | undefined;
-  /** Calls a build off: loading then rejects with ERR_TFT_ABORTED. */
+  /** Cancels a build: loading then rejects with ERR_TFT_ABORTED. */
   signal?: AbortSignal | undefined;
-  /** Receives what the engine has to say; without it the engine is silent. */
+  /** Receives the engine's log; without it the engine is silent. */
   log?: Log | undefined;
   /** Whether the model file's hash is compared with model.json; true by default. */
   verifyHash?: boolean | undefined;
@@ -69,20 +69,29 @@ export interface TensorRtLoadOptions {
   /** Whether runs are captured as CUDA graphs; true by default. */
   cudaGraphs?: boolean | undefined;
   /**
-   * Whether threads wait for the GPU by polling all the time, for a core each. Otherwise they sleep until a run is
-   * nearly over, and poll then.
+   * Whether threads wait for the GPU by polling all the time, which occupies a core each. Otherwise they sleep until a run
+   * is nearly over, and poll only then.
    */
   poll?: boolean | undefined;
-  /** Whether a plan may bring code for the host. It is as powerful as any program: only for plans you trust. */
+  /** Whether a plan may contain code that runs on the host. Only allow it for plans that you trust. */
   allowHostCode?: boolean | undefined;
 }
 
 /** Options of a prediction. */
 export interface PredictOptions {
-  /** Calls the request off: it rejects at once with ERR_TFT_ABORTED, and what has not begun never runs. */
+  /** Cancels the request: it rejects at once with ERR_TFT_ABORTED, and parts that have not begun never run. */
   signal?: AbortSignalLike | undefined;
   /** Receives the result: exactly batch × horizon × quantiles values. `forecast.data` is then this array. */
   out?: Float32Array | undefined;
+  /**
+   * Lends the inputs instead of having them copied: with TensorRT nothing is copied or checked on the event loop's
+   * thread, the engine's own threads do it when the request runs. Other backends copy as ever; false by default.
+   *
+   * Leave the arrays and their memory alone until the promise settles. Who writes to them earlier gets a forecast of
+   * what was read, old or new. Who detaches, transfers or resizes their memory gets ERR_TFT_INPUT_LENGTH. Neither
+   * harms other requests or the process.
+   */
+  borrow?: boolean | undefined;
   /** A request that has not begun to run after so many milliseconds rejects with ERR_TFT_DEADLINE. */
   deadlineMs?: number | undefined;
 }
@@ -134,7 +143,7 @@ export function checkLoadOptions(options: LoadOptions): z.infer<typeof loadSchem
     if (versionCompatible && !tensorrt?.allowHostCode) {
       throw new TFTError(
         'ERR_TFT_OPTION',
-        'build.versionCompatible: such an engine brings code for the host, the lean runtime; it is only loaded with ' +
+        'build.versionCompatible: such an engine contains code for the host, the lean runtime; it is only loaded with ' +
           'tensorrt: { allowHostCode: true }',
       );
     }
@@ -156,13 +165,16 @@ export function checkPredictOptions(options: PredictOptions, length: number): Pr
   if (typeof options !== 'object' || options === null) {
     throw new TFTError('ERR_TFT_OPTION', `predict options: found ${typeName(options)}, expected an object`);
   }
-  const { signal, out, deadlineMs, ...unknown } = options;
+  const { signal, out, borrow, deadlineMs, ...unknown } = options;
   const [surplus] = Object.keys(unknown);
   if (surplus !== undefined) {
     throw new TFTError(
       'ERR_TFT_OPTION',
-      `predict options: '${surplus}' is unknown; signal, out and deadlineMs are known`,
+      `predict options: '${surplus}' is unknown; signal, out, borrow and deadlineMs are known`,
     );
+  }
+  if (borrow !== undefined && typeof borrow !== 'boolean') {
+    throw new TFTError('ERR_TFT_OPTION', `borrow: found ${typeName(borrow)}, expected true or false`);
   }
   if (deadlineMs !== undefined && !(typeof deadlineMs === 'number' && deadlineMs >= 0)) {
     throw new TFTError(
@@ -184,13 +196,13 @@ export function checkPredictOptions(options: PredictOptions, length: number): Pr
       );
     }
   }
-  return { signal, out, deadlineMs };
+  return { signal, out, borrow, deadlineMs };
 }
 
-/** Stands for options that were not given. */
+/** The options of a call without any. */
 export const NONE: PredictOptions = Object.freeze({});
 
-/** By its shape: a signal may come from another realm. */
+/** Checked by its properties, since a signal may come from another realm. */
 function isSignal(value: unknown): value is AbortSignalLike {
   return (
     typeof value === 'object' &&

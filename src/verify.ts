@@ -1,4 +1,4 @@
-// Whether a bundle gives here what it gave where it was exported.
+// Checks that a bundle gives the same output here as where it was exported.
 import { bundleFiles, verifyBundleFile } from './contract/model.js';
 import { readSamples } from './contract/samples.js';
 import { judge, type Verdict } from './contract/verdict.js';

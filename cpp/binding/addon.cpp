@@ -1,17 +1,21 @@
 // tft_tensorrt.node: what JavaScript finds in it. src/native/addon.ts declares the same for TypeScript.
 //
 // Nothing here is static: every environment that loads the addon has a state of its own (environment.h).
-#include <napi.h>
-
 #include <memory>
 #include <utility>
 
 #include "arguments.h"
 #include "build_job.h"
+#include "describe.h"
 #include "environment.h"
-#include "gpu_status.h"
+#include "load_work.h"
 #include "measure_job.h"
+#include "napi_setup.h"
 #include "native_engine.h"
+#include "plan_file.h"
+#include "tft/gpu_status.h"
+#include "tft/inspect.h"
+#include "tft/loader.h"
 #include "work.h"
 
 namespace tft::binding {
@@ -19,20 +23,46 @@ namespace {
 
 /// loadLibraries(options): a promise of a report.
 Napi::Value load_libraries_async(const Napi::CallbackInfo& info) {
-  return Work::start(info.Env(),
-                     std::make_unique<LibrariesWork>(read_loader_options(info[0].As<Napi::Object>())));
+  return start_work(
+      info.Env(),
+      [options = read_loader_options(info[0].As<Napi::Object>())] {
+        return Result<LibraryReport>(load_libraries(options));
+      },
+      described);
 }
 
 /// inspectPlan(options): a promise of the plan's tensors.
 Napi::Value inspect_plan_async(const Napi::CallbackInfo& info) {
-  return Work::start(info.Env(),
-                     std::make_unique<InspectWork>(read_load_arguments(info[0].As<Napi::Object>())));
+  return start_work(
+      info.Env(),
+      [arguments = read_load_arguments(info[0].As<Napi::Object>())] {
+        return with_plan_file(arguments.plan, [&](std::span<const std::byte> plan) {
+          return inspect_plan(plan, arguments.options);
+        });
+      },
+      described);
 }
 
 /// inspectEngine(options): a promise of all that TensorRT tells of the plan.
 Napi::Value inspect_engine_async(const Napi::CallbackInfo& info) {
-  return Work::start(info.Env(),
-                     std::make_unique<InspectEngineWork>(read_load_arguments(info[0].As<Napi::Object>())));
+  return start_work(
+      info.Env(),
+      [arguments = read_load_arguments(info[0].As<Napi::Object>())] {
+        return with_plan_file(arguments.plan, [&](std::span<const std::byte> plan) {
+          return inspect_engine(plan, arguments.options);
+        });
+      },
+      described);
+}
+
+/// gpuStatus(library): a promise of what each GPU is doing.
+Napi::Value gpu_status_async(const Napi::CallbackInfo& info) {
+  return start_work(
+      info.Env(),
+      [library = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : std::string()] {
+        return Result<std::vector<GpuStatus>>(gpu_status(library));
+      },
+      described);
 }
 
 /// build(options, log, progress): { result, cancel }.

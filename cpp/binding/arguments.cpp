@@ -34,6 +34,11 @@ std::vector<T> list(const Napi::Value& value, Read read) {
   return items;
 }
 
+std::vector<std::string> texts(const Napi::Value& value) {
+  return list<std::string>(value,
+                           [](const Napi::Value& item) { return item.As<Napi::String>().Utf8Value(); });
+}
+
 std::int32_t integer(const Napi::Value& value) { return value.As<Napi::Number>().Int32Value(); }
 
 TensorShape tensor(const Napi::Value& value) {
@@ -42,15 +47,21 @@ TensorShape tensor(const Napi::Value& value) {
   shape.name = text(object, "name");
   shape.type = text(object, "type") == "int32" ? ElementType::INT32 : ElementType::FLOAT32;
   shape.item = list<std::int64_t>(object.Get("item"), integer);
+  shape.codes = list<std::int32_t>(object.Get("codes"), integer);
   return shape;
 }
 
+/// `inputs`, and `outputs` or one `output`. `codes` are those of each category input that has none of its
+/// own.
 ModelShape model_shape(const Napi::Object& object) {
   ModelShape shape;
-  const auto inputs = list<TensorShape>(object.Get("inputs"), tensor);
-  for (std::size_t i = 0; i < inputs.size() && i < shape.inputs.size(); i++) shape.inputs[i] = inputs[i];
+  shape.inputs = list<TensorShape>(object.Get("inputs"), tensor);
+  shape.outputs = list<TensorShape>(object.Get("outputs"), tensor);
   const Napi::Value output = object.Get("output");
-  if (output.IsObject()) shape.output = tensor(output);
+  if (shape.outputs.empty() && output.IsObject()) shape.outputs.push_back(tensor(output));
+  const auto codes = list<std::int32_t>(object.Get("codes"), integer);
+  for (TensorShape& input : shape.inputs)
+    if (input.type == ElementType::INT32 && input.codes.empty()) input.codes = codes;
   return shape;
 }
 
@@ -104,7 +115,6 @@ LoadArguments read_load_arguments(const Napi::Object& object) {
   LoadArguments arguments;
   arguments.plan = text(object, "plan");
   arguments.shape = model_shape(object);
-  arguments.codes = list<std::int32_t>(object.Get("codes"), integer);
 
   EngineOptions& options = arguments.options;
   options.libraries = read_loader_options(object);
@@ -116,6 +126,7 @@ LoadArguments read_load_arguments(const Napi::Object& object) {
   options.cuda_graphs = flag(object, "cudaGraphs", options.cuda_graphs);
   options.poll = flag(object, "poll");
   options.allow_host_code = flag(object, "allowHostCode");
+  options.plugins = texts(object.Get("plugins"));
   return arguments;
 }
 
@@ -138,10 +149,10 @@ BuildArguments read_build_arguments(const Napi::Object& object) {
   options.exclude_lean_runtime = flag(object, "excludeLeanRuntime");
   options.hardware_compatibility = hardware_compatibility(text(object, "hardwareCompatibility"));
   options.refittable = flag(object, "refittable");
+  options.kernels = flag(object, "kernels", options.kernels);
   options.detailed_layers = flag(object, "detailedLayers", options.detailed_layers);
   options.timing_cache = bytes(object.Get("timingCache"));
-  options.plugins = list<std::string>(
-      object.Get("plugins"), [](const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); });
+  options.plugins = texts(object.Get("plugins"));
   return arguments;
 }
 
@@ -160,6 +171,7 @@ MeasureArguments read_measure_arguments(const Napi::Object& object) {
   options.data_transfers = flag(object, "dataTransfers", options.data_transfers);
   options.spin_wait = flag(object, "spinWait");
   options.allow_host_code = flag(object, "allowHostCode");
+  options.plugins = texts(object.Get("plugins"));
   options.layer_profile = flag(object, "layerProfile");
   return arguments;
 }

@@ -1,12 +1,11 @@
 // Reads what JavaScript passes: typed arrays as pointers, options as the core's structs.
 #pragma once
 
-#include <napi.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "napi_setup.h"
 #include "tft/builder.h"
 #include "tft/engine.h"
 #include "tft/measure.h"
@@ -27,7 +26,6 @@ bool read_view(napi_env env, napi_value value, ElementType type, View& view);
 struct LoadArguments {
   std::string plan;
   ModelShape shape;
-  std::vector<std::int32_t> codes;
   EngineOptions options;
 };
 LoadArguments read_load_arguments(const Napi::Object& object);

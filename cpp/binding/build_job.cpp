@@ -5,7 +5,7 @@
 
 #include "describe.h"
 #include "environment.h"
-#include "errors.h"
+#include "settle.h"
 
 namespace tft::binding {
 namespace {
@@ -17,6 +17,12 @@ Napi::Value to_js(Napi::Env env, std::vector<std::byte> bytes) {
   const auto memory =
       Napi::ArrayBuffer::New(env, owner->data(), owner->size(), [owner](Napi::Env, void*) { delete owner; });
   return Napi::Uint8Array::New(env, owner->size(), memory, 0);
+}
+
+Napi::Value to_js(Napi::Env env, const std::vector<std::string>& texts) {
+  auto array = Napi::Array::New(env, texts.size());
+  for (std::uint32_t i = 0; i < texts.size(); ++i) array.Set(i, texts[i]);
+  return array;
 }
 
 }  // namespace
@@ -48,12 +54,13 @@ void BuildJob::execute() {
 }
 
 void BuildJob::settle(Napi::Env env, const Napi::Promise::Deferred& promise) {
-  if (!result_->ok()) return promise.Reject(binding::to_js(env, result_->error()).Value());
-  BuiltPlan built = std::move(*result_).value();
-  auto object = Napi::Object::New(env);
-  object.Set("plan", to_js(env, std::move(built.plan)));
-  object.Set("timingCache", to_js(env, std::move(built.timing_cache)));
-  promise.Resolve(object);
+  settle_promise(env, promise, *result_, [](Napi::Env in, BuiltPlan& built) {
+    auto object = Napi::Object::New(in);
+    object.Set("plan", to_js(in, std::move(built.plan)));
+    object.Set("timingCache", to_js(in, std::move(built.timing_cache)));
+    object.Set("fused", to_js(in, built.fused));
+    return object;
+  });
 }
 
 }  // namespace tft::binding

@@ -210,4 +210,25 @@ Napi::Object describe(Napi::Env env, const Counters& counters) {
       .done();
 }
 
+Napi::Value describe(Napi::Env env, const std::vector<GpuStatus>& gpus) {
+  auto list = Napi::Array::New(env, gpus.size());
+  for (std::uint32_t index = 0; index < gpus.size(); ++index) {
+    const GpuStatus& status = gpus[index];
+    auto object = Napi::Object::New(env);
+    object.Set("uuid", status.uuid);
+    object.Set("name", status.name);
+    const auto set = [&](const char* key, const auto& value) {
+      if (value) object.Set(key, Napi::Number::New(env, static_cast<double>(*value)));
+    };
+    set("utilization", status.utilization);
+    set("powerWatts", status.power_watts);
+    set("powerLimitWatts", status.power_limit_watts);
+    set("energyJoules", status.energy_joules);
+    set("memoryTotalBytes", status.memory_total_bytes);
+    set("memoryUsedBytes", status.memory_used_bytes);
+    list.Set(index, object);
+  }
+  return list;
+}
+
 }  // namespace tft::binding

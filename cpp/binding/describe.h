@@ -1,10 +1,10 @@
 // The core's reports as plain JavaScript objects; src/native/addon.ts declares their shapes.
 #pragma once
 
-#include <napi.h>
-
+#include "napi_setup.h"
 #include "tft/builder.h"
 #include "tft/engine.h"
+#include "tft/gpu_status.h"
 #include "tft/inspect.h"
 #include "tft/loader.h"
 #include "tft/measure.h"
@@ -18,5 +18,6 @@ Napi::Object describe(Napi::Env env, const Measured& measured);
 Napi::Object describe(Napi::Env env, const BuildProgress& progress);
 Napi::Object describe(Napi::Env env, const EngineInfo& info);
 Napi::Object describe(Napi::Env env, const Counters& counters);
+Napi::Value describe(Napi::Env env, const std::vector<GpuStatus>& gpus);
 
 }  // namespace tft::binding

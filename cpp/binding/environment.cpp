@@ -137,7 +137,7 @@ void Environment::clean_up(void* self) {
   environment->jobs_.clear();
 }
 
-void Environment::retire(std::unique_ptr<TFTTensorRTEngine> engine) {
+void Environment::retire(std::unique_ptr<TFTEngine> engine) {
   join_retired(false);
   auto done = std::make_shared<std::atomic<bool>>(false);
   try {

@@ -2,13 +2,13 @@
 // the order in which all of it ends.
 #pragma once
 
-#include <napi.h>
-
 #include <memory>
 #include <thread>
+#include <type_traits>
 #include <unordered_set>
 #include <vector>
 
+#include "napi_setup.h"
 #include "outbox.h"
 #include "tft/engine.h"
 
@@ -58,7 +58,7 @@ class Environment {
   void shut_down();
 
   /// Frees an engine that nobody holds any more, in another thread: that can take a while.
-  void retire(std::unique_ptr<TFTTensorRTEngine> engine);
+  void retire(std::unique_ptr<TFTEngine> engine);
 
  private:
   explicit Environment(Napi::Env env);
@@ -88,5 +88,7 @@ class Environment {
   Napi::FunctionReference set_immediate_;
   Napi::FunctionReference turn_;
 };
+
+static_assert(!std::is_copy_constructible_v<Environment>);
 
 }  // namespace tft::binding

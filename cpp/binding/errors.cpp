@@ -9,12 +9,13 @@ Napi::Error to_js(Napi::Env env, std::string_view code, const std::string& messa
 }
 
 Napi::Error to_js(Napi::Env env, const Error& error) {
+  if (error.bad_value) return to_js(env, *error.bad_value);
   return to_js(env, code_name(error.code), error.message);
 }
 
-Napi::Error to_js(Napi::Env env, const BadValue& bad, std::size_t part) {
+Napi::Error to_js(Napi::Env env, const BadValue& bad) {
   Napi::Error error = to_js(env, "ERR_TFT_INPUT_VALUE", "a value that the model cannot take");
-  error.Set("part", Napi::Number::New(env, static_cast<double>(part)));
+  error.Set("part", Napi::Number::New(env, bad.part));
   error.Set("input", Napi::Number::New(env, bad.input));
   error.Set("index", Napi::Number::New(env, static_cast<double>(bad.index)));
   error.Set("found", Napi::Number::New(env, bad.value));

@@ -1,11 +1,10 @@
 // The core's errors as JavaScript errors: the only place where one becomes the other.
 #pragma once
 
-#include <napi.h>
-
 #include <string>
 #include <string_view>
 
+#include "napi_setup.h"
 #include "tft/bad_value.h"
 #include "tft/error.h"
 
@@ -19,6 +18,6 @@ Napi::Error to_js(Napi::Env env, std::string_view code, const std::string& messa
 
 /// A value that the model cannot take: code ERR_TFT_INPUT_VALUE, and where it stands in the properties
 /// `part`, `input`, `index` and `found`.
-Napi::Error to_js(Napi::Env env, const BadValue& bad, std::size_t part);
+Napi::Error to_js(Napi::Env env, const BadValue& bad);
 
 }  // namespace tft::binding

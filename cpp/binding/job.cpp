@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "environment.h"
-#include "errors.h"
 #include "native_engine.h"
+#include "settle.h"
 
 namespace tft::binding {
 
@@ -59,9 +59,9 @@ Napi::Value Job::start(Environment& environment, Napi::Env env, std::unique_ptr<
   } catch (const std::system_error& error) {
     const std::unique_ptr<Job> failed = environment.remove(&started);
     environment.settled();
-    failed->promise_->Reject(
-        to_js(env, {ErrorCode::OUT_OF_MEMORY, std::string("no thread can be started: ") + error.what()})
-            .Value());
+    Result<void> none =
+        Error{ErrorCode::OUT_OF_MEMORY, std::string("no thread can be started: ") + error.what()};
+    settle_promise(env, *failed->promise_, none, [](Napi::Env in) { return in.Undefined(); });
   }
   return result;
 }

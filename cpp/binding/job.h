@@ -2,14 +2,14 @@
 // The threads of libuv's pool are few and others' too.
 #pragma once
 
-#include <napi.h>
-
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <type_traits>
 
+#include "napi_setup.h"
 #include "outbox.h"
 #include "tft/log.h"
 
@@ -59,5 +59,7 @@ class Job {
   std::optional<Napi::Promise::Deferred> promise_;
   std::thread thread_;
 };
+
+static_assert(!std::is_copy_constructible_v<Job>);
 
 }  // namespace tft::binding

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "describe.h"
-#include "errors.h"
 #include "plan_file.h"
+#include "settle.h"
 
 namespace tft::binding {
 
@@ -15,13 +15,13 @@ MeasureJob::MeasureJob(Environment& environment, MeasureArguments arguments, con
 }
 
 void MeasureJob::execute() {
-  const Result<std::vector<std::byte>> plan = read_plan_file(arguments_.plan);
-  result_.emplace(plan.ok() ? measure(*plan, arguments_.options) : Result<Measured>(plan.error()));
+  result_.emplace(with_plan_file(arguments_.plan, [this](std::span<const std::byte> plan) {
+    return measure(plan, arguments_.options);
+  }));
 }
 
 void MeasureJob::settle(Napi::Env env, const Napi::Promise::Deferred& promise) {
-  if (!result_->ok()) return promise.Reject(to_js(env, result_->error()).Value());
-  promise.Resolve(describe(env, **result_));
+  settle_promise(env, promise, *result_, described);
 }
 
 }  // namespace tft::binding

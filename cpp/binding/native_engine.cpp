@@ -85,10 +85,10 @@ NativeEngine::NativeEngine(const Napi::CallbackInfo& info)
   Loaded& loaded = *info[0].As<Napi::External<Loaded>>().Data();
   engine_ = std::move(loaded.engine);
   shape_ = std::move(loaded.shape);
-  codes_ = std::move(loaded.codes);
   log_ = std::move(loaded.log);
-  for (std::size_t i = 0; i < input_sizes_.size(); i++) input_sizes_[i] = values_of(shape_.inputs[i]);
-  output_size_ = values_of(shape_.output);
+  for (const TensorShape& input : shape_.inputs) input_sizes_.push_back(values_of(input));
+  for (const TensorShape& output : shape_.outputs) output_sizes_.push_back(values_of(output));
+  arrays_.resize(input_sizes_.size());
 
   auto done = Napi::Uint32Array::New(env, kMostAtOnce);
   done_ = done.Data();
@@ -115,15 +115,25 @@ void NativeEngine::forget_memory() {
   counted_bytes_ = 0;
 }
 
-bool NativeEngine::read_part(Napi::Env env, const napi_value* arrays, std::size_t number, Part& part) {
-  static constexpr ElementType kTypes[] = {ElementType::FLOAT32, ElementType::INT32, ElementType::FLOAT32,
-                                           ElementType::INT32};
-  const void* data[4];
+void NativeEngine::begin_parts(std::size_t count) {
+  copies_.clear();
+  memory_ = InputMemory::COPIED;
+  parts_.assign(count, {});
+  inputs_.resize(count * input_sizes_.size());
+  outputs_.resize(count * output_sizes_.size());
+  for (std::size_t i = 0; i < count; i++) {
+    parts_[i].inputs = {&inputs_[i * input_sizes_.size()], input_sizes_.size()};
+    parts_[i].outputs = {&outputs_[i * output_sizes_.size()], output_sizes_.size()};
+  }
+}
+
+bool NativeEngine::read_part(Napi::Env env, std::size_t number, bool borrow) {
+  const void** const data = &inputs_[number * input_sizes_.size()];
   std::size_t batch = 0;
-  for (std::size_t i = 0; i < 4; i++) {
+  for (std::size_t i = 0; i < input_sizes_.size(); i++) {
     View view;
-    // src/contract.ts has looked at this already, with better messages: this guards the memory.
-    const bool fits = read_view(env, arrays[i], kTypes[i], view) && view.length > 0 &&
+    // The contract of src/ has looked at this already, with better messages: this guards the memory.
+    const bool fits = read_view(env, arrays_[i], shape_.inputs[i].type, view) && view.length > 0 &&
                       view.length % input_sizes_[i] == 0 &&
                       (i == 0 || view.length / input_sizes_[i] == batch);
     if (!fits) {
@@ -132,64 +142,77 @@ bool NativeEngine::read_part(Napi::Env env, const napi_value* arrays, std::size_
     }
     batch = view.length / input_sizes_[i];
     data[i] = view.data;
-    if (view.shared) {
+    if (borrow) {
+      if (memory_ != InputMemory::REVOCABLE)
+        memory_ = view.shared ? InputMemory::BORROWED : InputMemory::REVOCABLE;
+    } else if (view.shared) {
       // What is checked must be what runs.
       const auto* bytes = static_cast<const char*>(view.data);
       data[i] = copies_.emplace_back(bytes, bytes + view.length * sizeof(float)).data();
     }
   }
-  part.inputs = {static_cast<const float*>(data[0]), static_cast<const std::int32_t*>(data[1]),
-                 static_cast<const float*>(data[2]), static_cast<const std::int32_t*>(data[3])};
+  Part& part = parts_[number];
   part.batch = static_cast<int>(batch);
   BadValue bad;
-  if (find_bad_value(shape_, codes_, part.inputs, part.batch, bad)) {
-    fail(env, to_js(env, bad, number));
+  if (!borrow && find_bad_value(shape_, part.inputs, part.batch, bad)) {
+    bad.part = static_cast<int>(number);
+    fail(env, to_js(env, bad));
     return false;
   }
   return true;
 }
 
-/// submit(deadlineMs, encoderCont, encoderCat, decoderCont, decoderCat): the request's handle.
+/// submit(deadlineMs, the inputs in the model's order): the request's handle.
 Napi::Value NativeEngine::submit(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  parts_.resize(1);
-  copies_.clear();
-  const napi_value arrays[] = {info[1], info[2], info[3], info[4]};
-  if (!read_part(env, arrays, 0, parts_[0])) return env.Undefined();
-  return send(env, parts_, info[0].As<Napi::Number>().DoubleValue());
+  begin_parts(1);
+  for (std::size_t i = 0; i < arrays_.size(); i++) arrays_[i] = info[1 + i];
+  if (!read_part(env, 0, false)) return env.Undefined();
+  return send(env, info[0].As<Napi::Number>().DoubleValue(), {});
 }
 
-/// submitAll(deadlineMs, [four arrays of the first part, four of the second …]): the request's handle.
+/// submitAll(deadlineMs, [inputs of the first part, inputs of the second …], borrow): the request's handle.
+/// With `borrow` the array and all in it are held until the request is taken, and must not be changed.
 Napi::Value NativeEngine::submit_all(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto list = info[1].As<Napi::Array>();
-  parts_.resize(list.Length() / 4);
-  copies_.clear();
-  for (std::uint32_t i = 0; i < parts_.size(); i++) {
+  const bool borrow = info[2].ToBoolean() && can_read_revocable();
+  const auto inputs = static_cast<std::uint32_t>(arrays_.size());
+  begin_parts(list.Length() / inputs);
+  for (std::uint32_t part = 0; part < parts_.size(); part++) {
     Napi::HandleScope scope(env);
-    const napi_value arrays[] = {list.Get(4 * i), list.Get(4 * i + 1), list.Get(4 * i + 2),
-                                 list.Get(4 * i + 3)};
-    if (!read_part(env, arrays, i, parts_[i])) return env.Undefined();
+    for (std::uint32_t i = 0; i < inputs; i++) arrays_[i] = list.Get(part * inputs + i);
+    if (!read_part(env, part, borrow)) return env.Undefined();
   }
-  return send(env, parts_, info[0].As<Napi::Number>().DoubleValue());
+  return send(env, info[0].As<Napi::Number>().DoubleValue(), borrow ? list : Napi::Array());
 }
 
-Napi::Value NativeEngine::send(Napi::Env env, std::vector<Part>& parts, double deadline_ms) {
+/// Sends `parts_`. The request's memory has one output after the other, each with all parts in their order.
+Napi::Value NativeEngine::send(Napi::Env env, double deadline_ms, Napi::Array borrowed) {
+  std::size_t series = 0;
+  for (const Part& part : parts_) series += static_cast<std::size_t>(part.batch);
   std::size_t values = 0;
-  for (const Part& part : parts) values += static_cast<std::size_t>(part.batch) * output_size_;
+  for (const std::size_t size : output_sizes_) values += series * size;
   PendingRequest* place = find_place(values);
   if (place == nullptr) {
     const std::string bytes = std::to_string(values * sizeof(float));
     return fail(env, to_js(env, {ErrorCode::OUT_OF_MEMORY, "no memory for a result of " + bytes + " bytes"}));
   }
   PendingRequest& request = *place;
+  request.series = series;
   float* out = request.out.get();
-  for (Part& part : parts) {
-    part.out = out;
-    out += static_cast<std::size_t>(part.batch) * output_size_;
+  for (std::size_t i = 0; i < output_sizes_.size(); i++) {
+    for (std::size_t part = 0; part < parts_.size(); part++) {
+      outputs_[part * output_sizes_.size() + i] = out;
+      out += static_cast<std::size_t>(parts_[part].batch) * output_sizes_[i];
+    }
   }
-  const Result<RequestId> sent = engine_->submit({parts, deadline_in(deadline_ms), completed, &request});
+  // Before an engine thread can read it: nothing that JavaScript does, its end included, comes in between.
+  if (!borrowed.IsEmpty()) request.borrowed = Napi::Persistent(borrowed);
+  const Result<RequestId> sent =
+      engine_->submit({parts_, deadline_in(deadline_ms), completed, &request, memory_});
   if (!sent.ok()) {
+    request.borrowed.Reset();
     free_.push_back(&request);
     return fail(env, to_js(env, sent.error()));
   }
@@ -216,7 +239,6 @@ PendingRequest* NativeEngine::find_place(std::size_t values) {
       return nullptr;
     }
   }
-  request.length = values;
   request.error.reset();
   return &request;
 }
@@ -251,7 +273,23 @@ void NativeEngine::log(LogLevel level, const std::string& message) {
   }
 }
 
-/// take(handle, target): copies a result that was delivered. With undefined as target it is thrown away.
+/// Copies each output to its array, info[1] and following. False, with some of them written, if one does not
+/// fit.
+bool NativeEngine::copy_results(const Napi::CallbackInfo& info, const PendingRequest& request) const {
+  const float* from = request.out.get();
+  for (std::size_t i = 0; i < output_sizes_.size(); i++) {
+    const std::size_t values = request.series * output_sizes_[i];
+    View target;
+    if (!read_view(info.Env(), info[1 + i], ElementType::FLOAT32, target) || target.length != values)
+      return false;
+    std::memcpy(const_cast<void*>(target.data), from, values * sizeof(float));
+    from += values;
+  }
+  return true;
+}
+
+/// take(handle, a target for each output): copies a result that was delivered. With undefined as the first
+/// target it is thrown away.
 /// Returns the error that came instead of a result, or undefined.
 Napi::Value NativeEngine::take(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -262,12 +300,9 @@ Napi::Value NativeEngine::take(const Napi::CallbackInfo& info) {
   PendingRequest& request = *places_[handle];
   Napi::Value outcome = env.Undefined();
   if (!info[1].IsUndefined()) {
-    View target;
     if (request.error) {
       outcome = to_js(env, *request.error).Value();
-    } else if (read_view(env, info[1], ElementType::FLOAT32, target) && target.length == request.length) {
-      std::memcpy(const_cast<void*>(target.data), request.out.get(), request.length * sizeof(float));
-    } else {
+    } else if (!copy_results(info, request)) {
       outcome = to_js(env, "ERR_TFT_OUTPUT_BUFFER", "`out` was detached or resized while the request waited")
                     .Value();
     }
@@ -278,6 +313,7 @@ Napi::Value NativeEngine::take(const Napi::CallbackInfo& info) {
 
 void NativeEngine::release(PendingRequest& request) {
   request.id = 0;
+  request.borrowed.Reset();
   if (request.capacity > kKeptValues) {
     request.out.reset();
     request.capacity = 0;
@@ -294,32 +330,46 @@ Napi::Value NativeEngine::cancel(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), known && engine_->cancel(places_[handle]->id));
 }
 
-/// predict(encoderCont, encoderCat, decoderCont, decoderCat, out): blocks.
+/// predict(the inputs in the model's order, an array for each output): blocks.
 Napi::Value NativeEngine::predict(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  copies_.clear();
-  Part part;
-  const napi_value arrays[] = {info[0], info[1], info[2], info[3]};
-  if (!read_part(env, arrays, 0, part)) return env.Undefined();
-  View out;
-  if (!read_view(env, info[4], ElementType::FLOAT32, out) ||
-      out.length != static_cast<std::size_t>(part.batch) * output_size_) {
-    return fail(env, to_js(env, "ERR_TFT_OUTPUT_BUFFER", "`out` has another type or length than it had"));
+  begin_parts(1);
+  for (std::size_t i = 0; i < arrays_.size(); i++) arrays_[i] = info[i];
+  if (!read_part(env, 0, false)) return env.Undefined();
+  for (std::size_t i = 0; i < output_sizes_.size(); i++) {
+    View out;
+    if (!read_view(env, info[arrays_.size() + i], ElementType::FLOAT32, out) ||
+        out.length != static_cast<std::size_t>(parts_[0].batch) * output_sizes_[i]) {
+      return fail(env, to_js(env, "ERR_TFT_OUTPUT_BUFFER", "`out` has another type or length than it had"));
+    }
+    outputs_[i] = static_cast<float*>(const_cast<void*>(out.data));
   }
-  auto* target = static_cast<float*>(const_cast<void*>(out.data));
-  const Result<Timing> result = engine_->predict(part.inputs, part.batch, target);
+  const Result<Timing> result = engine_->predict(parts_[0]);
   if (!result.ok()) return fail(env, to_js(env, result.error()));
   return env.Undefined();
 }
 
 /// warmup(): a promise.
 Napi::Value NativeEngine::warmup(const Napi::CallbackInfo& info) {
-  return Work::start(info.Env(), std::make_unique<WarmupWork>(*this));
+  return start_work(
+      info.Env(), [this, hold = held()] { return engine_->warmup(); },
+      [](Napi::Env env) { return env.Undefined(); });
 }
 
 /// close(): a promise; by the time it resolves everything was delivered.
 Napi::Value NativeEngine::close(const Napi::CallbackInfo& info) {
-  return Work::start(info.Env(), std::make_unique<CloseWork>(*this));
+  return start_work(
+      info.Env(),
+      [this, hold = held()] {
+        engine_->close();
+        return Result<void>();
+      },
+      [this](Napi::Env env) {
+        // Results that came while closing are still in the outbox; who awaits both sees them first.
+        environment_.deliver_all();
+        forget_memory();
+        return env.Undefined();
+      });
 }
 
 Napi::Value NativeEngine::describe_info(const Napi::CallbackInfo& info) {

@@ -1,10 +1,13 @@
-// The JavaScript object around one TFTTensorRTEngine.
+// The JavaScript object around one TFTEngine.
 //
 // A request's result is written to memory of ours and copied out on JavaScript's thread: an ArrayBuffer of
 // the caller's could be detached, or freed with its worker, while an engine thread writes to it.
+//
+// Borrowed inputs are read by engine threads in place. Memory under a SharedArrayBuffer stays as long as an
+// object that refers to it, and a request holds such objects until it is taken. Memory under an ArrayBuffer
+// goes when JavaScript detaches the buffer, whoever holds it: it is read as InputMemory::REVOCABLE, and the
+// owner of this object looks at its arrays again when the request has ended (src/backends/tensorrt).
 #pragma once
-
-#include <napi.h>
 
 #include <cstdint>
 #include <memory>
@@ -13,6 +16,7 @@
 #include <vector>
 
 #include "arguments.h"
+#include "napi_setup.h"
 #include "outbox.h"
 #include "tft/bad_value.h"
 #include "tft/engine.h"
@@ -51,15 +55,15 @@ struct PendingRequest : Parcel {
   RequestId id = 0;            // 0: none is under way here
   std::unique_ptr<float[]> out;
   std::size_t capacity = 0;
-  std::size_t length = 0;      // values expected
+  std::size_t series = 0;      // in all its parts
   std::optional<Error> error;  // engine threads write it before they post
+  Napi::Reference<Napi::Array> borrowed;  // the inputs that it borrows, until it is taken
 };
 
 /// What loading has made.
 struct Loaded {
-  std::unique_ptr<TFTTensorRTEngine> engine;
+  std::unique_ptr<TFTEngine> engine;
   ModelShape shape;
-  std::vector<std::int32_t> codes;
   std::shared_ptr<LogTarget> log;
 };
 
@@ -82,9 +86,6 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   void call_off();
   /// Blocks until what runs is done.
   void close_now();
-  TFTTensorRTEngine& core() { return *engine_; }
-  /// Its memory is gone: V8 need not count it any more.
-  void forget_memory();
 
  private:
   static constexpr std::uint32_t kMostAtOnce = 256;
@@ -100,19 +101,26 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   Napi::Value describe_info(const Napi::CallbackInfo& info);
   Napi::Value describe_counters(const Napi::CallbackInfo& info);
 
-  /// Reads four arrays and looks at every value. False, with an exception pending, when one is bad.
-  bool read_part(Napi::Env env, const napi_value* arrays, std::size_t number, Part& part);
-  Napi::Value send(Napi::Env env, std::vector<Part>& parts, double deadline_ms);
+  /// Keeps the object from being collected.
+  Napi::ObjectReference held() { return Napi::Persistent(Value()); }
+  /// Its memory is gone: V8 need not count it any more.
+  void forget_memory();
+  /// Makes room for so many parts.
+  void begin_parts(std::size_t count);
+  /// Reads the inputs in `arrays_`, and looks at every value unless they are borrowed. False, with an exception
+  /// pending, when one is bad.
+  bool read_part(Napi::Env env, std::size_t number, bool borrow);
+  /// Sends `parts_`; `borrowed` is an array of the inputs that are borrowed, or empty.
+  Napi::Value send(Napi::Env env, double deadline_ms, Napi::Array borrowed);
   PendingRequest* find_place(std::size_t values);
+  bool copy_results(const Napi::CallbackInfo& info, const PendingRequest& request) const;
   void release(PendingRequest& request);
   static void completed(RequestId id, const Result<Timing>& result, void* user) noexcept;
 
   Environment& environment_;
-  std::unique_ptr<TFTTensorRTEngine> engine_;
+  std::unique_ptr<TFTEngine> engine_;
   ModelShape shape_;
-  std::vector<std::int32_t> codes_;
-  std::array<std::size_t, 4> input_sizes_{};  // values of one server
-  std::size_t output_size_ = 0;
+  std::vector<std::size_t> input_sizes_, output_sizes_;  // values of one series
   std::shared_ptr<LogTarget> log_;
 
   std::vector<std::unique_ptr<PendingRequest>> places_;
@@ -120,8 +128,13 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   std::size_t under_way_ = 0;
   std::uint32_t* done_ = nullptr;  // the memory of JavaScript's `done`
   std::uint32_t done_count_ = 0;
-  std::vector<Part> parts_;                // reused by each submit
+  // Reused by each submit: the parts, and the arrays that they point to.
+  std::vector<Part> parts_;
+  std::vector<napi_value> arrays_;
+  std::vector<const void*> inputs_;
+  std::vector<float*> outputs_;
   std::vector<std::vector<char>> copies_;  // of shared memory, for one submit
+  InputMemory memory_ = InputMemory::COPIED;
   std::int64_t counted_bytes_ = 0;
 };
 

@@ -5,10 +5,11 @@
 // While the thread is awake it looks again by itself at each turn of its event loop, and nobody need wake it.
 #pragma once
 
-#include <node_api.h>
-
 #include <atomic>
 #include <memory>
+#include <type_traits>
+
+#include "napi_setup.h"
 
 namespace tft::binding {
 
@@ -55,5 +56,7 @@ class Outbox {
   std::atomic<bool> awake_ = false;
   std::atomic<bool> closed_ = false;
 };
+
+static_assert(!std::is_copy_constructible_v<Outbox>);
 
 }  // namespace tft::binding

@@ -2,21 +2,15 @@
 // as a promise.
 #pragma once
 
-#include <napi.h>
-
 #include <memory>
 #include <optional>
-#include <string>
+#include <type_traits>
+#include <utility>
 
-#include "arguments.h"
-#include "native_engine.h"
-#include "tft/engine.h"
-#include "tft/inspect.h"
-#include "tft/loader.h"
+#include "napi_setup.h"
+#include "settle.h"
 
 namespace tft::binding {
-
-class Environment;
 
 class Work {
  public:
@@ -41,97 +35,30 @@ class Work {
   std::optional<Napi::Promise::Deferred> promise_;
 };
 
-/// Opens the libraries and reports.
-class LibrariesWork : public Work {
+static_assert(!std::is_copy_constructible_v<Work>);
+
+/// Calls `execute` on a pool thread, and settles the promise with its Result, of which `to_js(env, value)`
+/// makes the JavaScript value. Both are destroyed on JavaScript's thread, so they may hold references.
+template <class Execute, class ToJs>
+class ResultWork final : public Work {
  public:
-  explicit LibrariesWork(LoaderOptions options) : options_(std::move(options)) {}
+  ResultWork(Execute execute, ToJs to_js) : execute_(std::move(execute)), to_js_(std::move(to_js)) {}
 
  protected:
-  void execute() override;
-  void settle(Napi::Env env, const Napi::Promise::Deferred& promise) override;
+  void execute() override { result_.emplace(execute_()); }
+  void settle(Napi::Env env, const Napi::Promise::Deferred& promise) override {
+    settle_promise(env, promise, *result_, to_js_);
+  }
 
  private:
-  LoaderOptions options_;
-  LibraryReport report_;
+  Execute execute_;
+  ToJs to_js_;
+  std::optional<std::invoke_result_t<Execute&>> result_;
 };
 
-/// Reads a plan's tensors.
-class InspectWork : public Work {
- public:
-  explicit InspectWork(LoadArguments arguments) : arguments_(std::move(arguments)) {}
-
- protected:
-  void execute() override;
-  void settle(Napi::Env env, const Napi::Promise::Deferred& promise) override;
-
- private:
-  LoadArguments arguments_;
-  std::optional<Result<PlanReport>> result_;
-};
-
-/// Reads all that TensorRT tells of a plan.
-class InspectEngineWork : public Work {
- public:
-  explicit InspectEngineWork(LoadArguments arguments) : arguments_(std::move(arguments)) {}
-
- protected:
-  void execute() override;
-  void settle(Napi::Env env, const Napi::Promise::Deferred& promise) override;
-
- private:
-  LoadArguments arguments_;
-  std::optional<Result<EngineReport>> result_;
-};
-
-/// Loads an engine.
-class LoadWork : public Work {
- public:
-  /// `log` receives what is said until the promise settles.
-  LoadWork(Environment& environment, LoadArguments arguments, const Napi::Function& log);
-
- protected:
-  void execute() override;
-  void settle(Napi::Env env, const Napi::Promise::Deferred& promise) override;
-
- private:
-  Environment& environment_;
-  LoadArguments arguments_;
-  Napi::FunctionReference log_;
-  std::shared_ptr<LogTarget> target_ = std::make_shared<LogTarget>();
-  std::optional<Result<std::unique_ptr<TFTTensorRTEngine>>> result_;
-};
-
-/// Something with an engine that JavaScript holds meanwhile.
-class EngineWork : public Work {
- public:
-  explicit EngineWork(NativeEngine& engine) : engine_(engine), hold_(Napi::Persistent(engine.Value())) {}
-
- protected:
-  NativeEngine& engine_;
-
- private:
-  Napi::ObjectReference hold_;
-};
-
-class WarmupWork : public EngineWork {
- public:
-  using EngineWork::EngineWork;
-
- protected:
-  void execute() override;
-  void settle(Napi::Env env, const Napi::Promise::Deferred& promise) override;
-
- private:
-  Result<void> result_;
-};
-
-class CloseWork : public EngineWork {
- public:
-  using EngineWork::EngineWork;
-
- protected:
-  void execute() override;
-  void settle(Napi::Env env, const Napi::Promise::Deferred& promise) override;
-};
+template <class Execute, class ToJs>
+Napi::Value start_work(Napi::Env env, Execute execute, ToJs to_js) {
+  return Work::start(env, std::make_unique<ResultWork<Execute, ToJs>>(std::move(execute), std::move(to_js)));
+}
 
 }  // namespace tft::binding

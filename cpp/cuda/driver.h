@@ -14,8 +14,10 @@
 // The same incomplete types as in cuda.h; TensorRT's cudaStream_t is CUstream_st* too.
 struct CUctx_st;
 struct CUevent_st;
+struct CUfunc_st;
 struct CUgraph_st;
 struct CUgraphExec_st;
+struct CUmod_st;
 struct CUstream_st;
 
 namespace tft::cuda {
@@ -28,6 +30,8 @@ using StreamHandle = ::CUstream_st*;
 using EventHandle = ::CUevent_st*;
 using GraphHandle = ::CUgraph_st*;
 using GraphExecHandle = ::CUgraphExec_st*;
+using ModuleHandle = ::CUmod_st*;
+using FunctionHandle = ::CUfunc_st*;
 
 inline constexpr Status kSuccess = 0;
 inline constexpr Status kOutOfMemory = 2;
@@ -41,6 +45,9 @@ inline constexpr unsigned kEventBlockingSync = 1;   // CU_EVENT_BLOCKING_SYNC: w
 inline constexpr unsigned kCaptureThreadLocal = 1;  // CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
 inline constexpr int kComputeCapabilityMajor = 75;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
 inline constexpr int kComputeCapabilityMinor = 76;
+inline constexpr int kMultiprocessors = 16;     // CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
+inline constexpr int kSharedMemoryLimit = 97;   // CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
+inline constexpr int kDynamicSharedMemory = 8;  // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 
 // X(member, symbol, arguments)
 #define TFT_CUDA_FUNCTIONS(X)                                                                     \
@@ -57,6 +64,8 @@ inline constexpr int kComputeCapabilityMinor = 76;
   X(primary_context_release, cuDevicePrimaryCtxRelease_v2, (DeviceId device))                     \
   X(context_push, cuCtxPushCurrent_v2, (ContextHandle context))                                   \
   X(context_pop, cuCtxPopCurrent_v2, (ContextHandle * context))                                   \
+  X(context_current, cuCtxGetCurrent, (ContextHandle * context))                                  \
+  X(context_device, cuCtxGetDevice, (DeviceId * device))                                          \
   X(memory_info, cuMemGetInfo_v2, (std::size_t* free, std::size_t* total))                        \
   X(memory_allocate, cuMemAlloc_v2, (DevicePointer * memory, std::size_t bytes))                  \
   X(memory_free, cuMemFree_v2, (DevicePointer memory))                                            \
@@ -83,7 +92,15 @@ inline constexpr int kComputeCapabilityMinor = 76;
   X(graph_instantiate, cuGraphInstantiateWithFlags,                                               \
     (GraphExecHandle * executable, GraphHandle graph, unsigned long long flags))                  \
   X(graph_exec_destroy, cuGraphExecDestroy, (GraphExecHandle executable))                         \
-  X(graph_launch, cuGraphLaunch, (GraphExecHandle executable, StreamHandle stream))
+  X(graph_launch, cuGraphLaunch, (GraphExecHandle executable, StreamHandle stream))               \
+  X(module_load, cuModuleLoadData, (ModuleHandle * module, const void* image))                    \
+  X(module_function, cuModuleGetFunction,                                                         \
+    (FunctionHandle * function, ModuleHandle module, const char* name))                           \
+  X(function_set_attribute, cuFuncSetAttribute, (FunctionHandle function, int attribute, int value)) \
+  X(launch_kernel, cuLaunchKernel,                                                                \
+    (FunctionHandle function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, \
+     unsigned block_y, unsigned block_z, unsigned shared_bytes, StreamHandle stream, void** parameters, \
+     void** extra))
 
 /// The functions of an opened driver. Lives until the process ends.
 struct Driver {

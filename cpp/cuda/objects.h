@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "cuda/driver.h"
@@ -23,6 +24,7 @@ class PrimaryContext {
   const Driver& driver() const { return *driver_; }
   ContextHandle handle() const { return handle_; }
   int ordinal() const { return ordinal_; }
+  DeviceId device() const { return device_; }
 
  private:
   PrimaryContext(std::shared_ptr<const Driver> driver, DeviceId device, int ordinal)
@@ -33,6 +35,8 @@ class PrimaryContext {
   int ordinal_;
   ContextHandle handle_ = nullptr;
 };
+
+static_assert(!std::is_copy_constructible_v<PrimaryContext>);
 
 using ContextPointer = std::shared_ptr<PrimaryContext>;
 
@@ -51,6 +55,8 @@ class CurrentContext {
   const PrimaryContext& context_;
   Status status_;
 };
+
+static_assert(!std::is_copy_constructible_v<CurrentContext>);
 
 /// Holds one handle; `Free` is the Driver's function that takes it back.
 template <class Handle, auto Free>
@@ -91,6 +97,9 @@ using Stream = Owned<StreamHandle, &Driver::stream_destroy>;
 using Event = Owned<EventHandle, &Driver::event_destroy>;
 using Graph = Owned<GraphHandle, &Driver::graph_destroy>;
 using GraphExec = Owned<GraphExecHandle, &Driver::graph_exec_destroy>;
+
+static_assert(!std::is_copy_constructible_v<DeviceMemory> &&
+              std::is_nothrow_move_constructible_v<DeviceMemory>);
 
 /// A device pointer as TensorRT takes it.
 inline void* address(DevicePointer pointer) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <span>
 
 namespace tft {
 namespace {
@@ -66,26 +67,23 @@ bool find_unknown(const std::int32_t* values, std::size_t count, std::span<const
 
 }  // namespace
 
-bool find_bad_value(const ModelShape& shape, std::span<const std::int32_t> codes, const Inputs& inputs,
-                    int batch, BadValue& bad) {
-  const auto servers = static_cast<std::size_t>(batch);
-  const auto numbers = [&](int input, const float* values) {
-    if (!find_infinite(values, servers * item_length(shape.inputs[static_cast<std::size_t>(input)]),
-                       bad.index))
-      return false;
-    bad.input = input;
-    bad.value = static_cast<double>(values[bad.index]);
+bool find_bad_value(const ModelShape& shape, std::span<const void* const> inputs, int batch, BadValue& bad) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const TensorShape& tensor = shape.inputs[i];
+    const std::size_t count = static_cast<std::size_t>(batch) * item_length(tensor);
+    if (tensor.type == ElementType::FLOAT32) {
+      const auto* const values = static_cast<const float*>(inputs[i]);
+      if (!find_infinite(values, count, bad.index)) continue;
+      bad.value = static_cast<double>(values[bad.index]);
+    } else {
+      const auto* const values = static_cast<const std::int32_t*>(inputs[i]);
+      if (tensor.codes.empty() || !find_unknown(values, count, tensor.codes, bad.index)) continue;
+      bad.value = static_cast<double>(values[bad.index]);
+    }
+    bad.input = static_cast<int>(i);
     return true;
-  };
-  const auto categories = [&](int input, const std::int32_t* values) {
-    const std::size_t count = servers * item_length(shape.inputs[static_cast<std::size_t>(input)]);
-    if (codes.empty() || !find_unknown(values, count, codes, bad.index)) return false;
-    bad.input = input;
-    bad.value = static_cast<double>(values[bad.index]);
-    return true;
-  };
-  return numbers(0, inputs.encoder_cont) || categories(1, inputs.encoder_cat) ||
-         numbers(2, inputs.decoder_cont) || categories(3, inputs.decoder_cat);
+  }
+  return false;
 }
 
 }  // namespace tft

@@ -8,8 +8,11 @@ namespace tft {
 BatchQueue::Batch::Batch() = default;
 BatchQueue::Batch::~Batch() = default;
 
-BatchQueue::BatchQueue(Options options) : options_(std::move(options)), shared_(std::make_shared<Turn>()) {
-  for (const Staging& staging : options_.pinned) {
+BatchQueue::BatchQueue(Options options)
+    : options_(std::move(options)),
+      reader_(options_.layout, options_.shape),
+      shared_(std::make_shared<Turn>()) {
+  for (std::byte* const staging : options_.pinned) {
     auto batch = std::make_unique<Batch>();
     batch->staging_ = staging;
     free_pinned_.push_back(batch.get());
@@ -44,12 +47,15 @@ std::optional<Error> BatchQueue::refusal(std::int64_t servers) const {
 }
 
 Result<RequestId> BatchQueue::submit(const Request& request) {
-  const Result<std::int64_t> servers = check_parts(request.parts);
+  const Result<std::int64_t> servers = check_parts(options_.layout, request.parts);
   if (!servers) return servers.error();
+  if (request.inputs == InputMemory::REVOCABLE && !can_read_revocable())
+    return Error{ErrorCode::UNSUPPORTED, "this system does not let memory be read that may be unmapped"};
   const auto state = std::make_shared<State>();
   state->completion = request.completion;
   state->user = request.user;
-  state->parts.assign(request.parts.begin(), request.parts.end());
+  state->memory = request.inputs;
+  state->keep(request.parts);
   state->servers = *servers;
   state->deadline = request.deadline;
   state->submitted = Clock::now();
@@ -62,29 +68,15 @@ Result<RequestId> BatchQueue::submit(const Request& request) {
   if (!place(state))
     return Error{ErrorCode::OUT_OF_MEMORY,
                  "no memory to keep " + std::to_string(state->servers) + " waiting servers"};
-  // Nobody else knows the request yet, and no batch with `copying_` above 0 is taken: its pieces stay where
-  // they are.
-  const std::vector<Batch*> batches = state->waiting_in;
-  std::vector<std::pair<int, int>> places;  // slot and count, in order
-  for (Batch* const batch : batches)
-    places.emplace_back(batch->pieces_.back().slot, batch->pieces_.back().count);
   ++open_;
-  lock.unlock();
-
-  std::int64_t from = 0;
-  for (std::size_t i = 0; i < batches.size(); ++i) {
-    const auto [slot, count] = places[i];
-    copy_in(options_.bytes, state->parts, from, count, batches[i]->staging_, slot);
-    from += count;
-  }
-
-  lock.lock();
-  for (Batch* const batch : batches) --batch->copying_;
-  if (lost_) {
-    // Lost while it copied: nothing can run it any more.
-    withdraw(state);
-    if (--open_ == 0) drained_.notify_all();
-    return *lost_;
+  if (!state->borrows()) {
+    copy_inputs(request.parts, *state, lock);
+    if (lost_) {
+      // Lost while it copied: nothing can run it any more.
+      withdraw(state);
+      if (--open_ == 0) drained_.notify_all();
+      return *lost_;
+    }
   }
   const RequestId id = state->id = ++last_id_;
   requests_.emplace(id, state);
@@ -97,6 +89,29 @@ Result<RequestId> BatchQueue::submit(const Request& request) {
   lock.unlock();
   tell(calls);
   return id;
+}
+
+/// Copies a request to its places, without the lock meanwhile. Nobody else knows the request yet, and no batch
+/// that is being copied to is taken: its pieces stay where they are.
+void BatchQueue::copy_inputs(std::span<const Part> parts, const State& state,
+                             std::unique_lock<std::mutex>& lock) {
+  struct Place {
+    Batch* batch;
+    int slot, count;
+  };
+  std::vector<Place> places;  // in order
+  for (Batch* const batch : state.waiting_in) {
+    ++batch->copying_;
+    places.push_back({batch, batch->pieces_.back().slot, batch->pieces_.back().count});
+  }
+  lock.unlock();
+  std::int64_t from = 0;
+  for (const auto [batch, slot, count] : places) {
+    copy_in(options_.layout, parts, from, count, batch->staging_, slot);
+    from += count;
+  }
+  lock.lock();
+  for (const Place& place : places) --place.batch->copying_;
 }
 
 bool BatchQueue::cancel(RequestId id) {
@@ -133,11 +148,11 @@ Counters BatchQueue::counters() const {
 
 // ------------------------------------------------------------------------------------------------ end
 
-/// Ends a request with an error: now, or when the lanes that write to its `out` are done.
+/// Ends a request with an error: now, or when the lanes that use its arrays are done.
 void BatchQueue::fail(const StatePointer& state, const Error& error, std::vector<Done>& done) {
   withdraw(state);
   state->error = error;
-  if (state->handing_out == 0) settle(state, error, done);
+  if (state->in_use == 0) settle(state, error, done);
 }
 
 void BatchQueue::settle(const StatePointer& state, Result<Timing> result, std::vector<Done>& done) {

@@ -1,8 +1,9 @@
 // Batch while busy: a request that finds a lane idle runs at once; while all lanes are busy, requests gather
 // in order of arrival into the next batch, up to the maximum. There are no timers for batching. Free of CUDA.
 //
-// A request is copied into its place in a batch's staging memory when it arrives, so a batch's make-up is
-// settled then. Requests up to the maximum share batches; a larger one has batches of its own. The shared
+// A request gets its place in a batch when it arrives, so a batch's make-up is settled then. It is copied into
+// the batch's staging memory at once, or, where its inputs are borrowed, by the lane that takes the batch.
+// Requests up to the maximum share batches; a larger one has batches of its own. The shared
 // batches and each large request take turns, so that a small request waits for one part of each large one and
 // never for all.
 //
@@ -23,10 +24,13 @@
 #include <optional>
 #include <set>
 #include <thread>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "engine/borrowed.h"
+#include "engine/run_report.h"
 #include "engine/staging.h"
 #include "tft/counters.h"
 #include "tft/request.h"
@@ -34,26 +38,20 @@
 
 namespace tft {
 
-/// What one run took.
-struct RunReport {
-  double copy_in_us = 0, run_us = 0, copy_out_us = 0;
-  int bucket = 0;
-  bool graph = false;  // launched as a graph
-};
-
 class BatchQueue {
  public:
   struct Options {
-    ItemBytes bytes;
+    BatchLayout layout;  // of `max_batch` series
+    ModelShape shape;    // what values borrowed inputs may have; empty: any
     int max_batch = 1;
     int queue_limit = 1;
     int lanes = 1;
-    /// Pinned memory, owned by the caller and there as long as the queue is. Batches beyond `pinned` wait in
-    /// ordinary memory, which a device cannot copy from by itself, and are moved to a carrier when a lane
-    /// takes them. A lane has at most two batches, one that runs and one whose results it hands out, so two
-    /// carriers for each lane never lack.
-    std::vector<Staging> pinned;
-    std::vector<Staging> carriers;
+    /// Blocks of pinned memory, owned by the caller and there as long as the queue is. Batches beyond
+    /// `pinned` wait in ordinary memory, which a device cannot copy from by itself, and are moved to a
+    /// carrier when a lane takes them. A lane has at most two batches, one that runs and one whose results it
+    /// hands out, so two carriers for each lane never lack.
+    std::vector<std::byte*> pinned;
+    std::vector<std::byte*> carriers;
     /// For how long an idle lane looks for work before it sleeps. A sleeping lane has to be woken, which
     /// costs who submits some microseconds and its request some more.
     std::chrono::microseconds spin{0};
@@ -62,14 +60,14 @@ class BatchQueue {
   /// What a lane runs.
   class Batch {
    public:
-    const Staging& staging() const { return carrier_ ? *carrier_ : staging_; }
+    std::byte* staging() const { return carrier_ != nullptr ? carrier_ : staging_; }
     int servers() const { return servers_; }
 
    private:
     friend class BatchQueue;
-    Staging staging_;
+    std::byte* staging_ = nullptr;
     std::unique_ptr<std::byte[]> own_;  // the memory behind `staging_` unless it is pinned
-    std::optional<Staging> carrier_;
+    std::byte* carrier_ = nullptr;
     struct Piece;
     std::vector<Piece> pieces_;
     std::shared_ptr<struct Turn> turn_;
@@ -145,6 +143,7 @@ class BatchQueue {
   void give_carrier(Batch* batch);
   void recycle(Batch* batch);
   bool place(const StatePointer& state);
+  void copy_inputs(std::span<const Part> parts, const State& state, std::unique_lock<std::mutex>& lock);
   void join_turn(Batch* batch);
   void leave_turn(Batch* batch);
   void withdraw(const StatePointer& state);
@@ -168,11 +167,16 @@ class BatchQueue {
   bool spins(int lane) const;
 
   // Without.
-  void make_ready(Batch* batch) const;
+  /// What `wait` gives, as it was placed.
+  Batch* await_batch(int lane);
+  bool make_ready(Batch* batch);
+  void move_series(Batch::Piece& piece, int slot, const std::byte* from, std::byte* to) const;
+  bool read_borrowed(Batch* batch, std::span<const BorrowedSeries> borrowed);
   void complete(std::vector<Done>& done);
   void work_as_clerk();
 
   const Options options_;
+  const BorrowedReader reader_;
   mutable std::mutex mutex_;
   std::condition_variable drained_;
   std::condition_variable lane_idle_;
@@ -181,7 +185,7 @@ class BatchQueue {
   std::unordered_map<Batch*, std::unique_ptr<Batch>> batches_;
   std::vector<Batch*> free_pinned_;
   std::vector<Batch*> free_ordinary_;
-  std::vector<Staging> free_carriers_;
+  std::vector<std::byte*> free_carriers_;
 
   std::shared_ptr<struct Turn> shared_;
   std::deque<struct Turn*> turns_;    // whose next batch may run, the first one first
@@ -203,5 +207,7 @@ class BatchQueue {
   Counters counters_;
   std::thread clerk_;
 };
+
+static_assert(!std::is_copy_constructible_v<BatchQueue>);
 
 }  // namespace tft

@@ -74,6 +74,7 @@ bool BatchQueue::begin(Batch* batch) {
   for (const Batch::Piece& piece : batch->pieces_) {
     State& state = *piece.state;
     std::erase(state.waiting_in, batch);
+    if (state.borrows()) ++state.in_use;
     if (state.begun) continue;
     state.begun = true;
     deadlines_.erase({state.deadline, state.id});
@@ -87,7 +88,7 @@ bool BatchQueue::begin(Batch* batch) {
 
 /// A turn queues up again when its batch has ended, behind those that came meanwhile.
 void BatchQueue::end_turn(Batch* batch) {
-  if (batch->turn_ == nullptr) return;
+  if (batch == nullptr || batch->turn_ == nullptr) return;
   Turn& turn = *batch->turn_;
   --turn.running;
   if (std::erase(resting_, &turn) > 0) turns_.push_back(&turn);
@@ -122,61 +123,107 @@ bool BatchQueue::spins(int lane) const {
 }
 
 BatchQueue::Batch* BatchQueue::wait(int lane) {
-  Lane& own = *lanes_[static_cast<std::size_t>(lane)];
   Batch* batch = nullptr;
-  {
-    std::unique_lock lock(mutex_);
-    idle_.insert(lane);
-    if (own.wanted) lane_idle_.notify_all();
-    tell(pump());
-    const auto called = [&] { return own.assigned != nullptr || stopped_; };
-    if (!called() && spins(lane)) {
-      lock.unlock();
-      look_out(own.called, options_.spin);
-      lock.lock();
-    }
-    own.asleep = true;
-    own.changed.wait(lock, called);
-    own.asleep = false;
-    own.called.store(false, std::memory_order_relaxed);
-    batch = std::exchange(own.assigned, nullptr);
-    if (batch == nullptr) {
-      idle_.erase(lane);
-      return nullptr;
-    }
+  do {
+    batch = await_batch(lane);
+  } while (batch != nullptr && !make_ready(batch));
+  return batch;
+}
+
+BatchQueue::Batch* BatchQueue::await_batch(int lane) {
+  Lane& own = *lanes_[static_cast<std::size_t>(lane)];
+  std::unique_lock lock(mutex_);
+  idle_.insert(lane);
+  if (own.wanted) lane_idle_.notify_all();
+  tell(pump());
+  const auto called = [&] { return own.assigned != nullptr || stopped_; };
+  if (!called() && spins(lane)) {
+    lock.unlock();
+    look_out(own.called, options_.spin);
+    lock.lock();
   }
-  make_ready(batch);
+  own.asleep = true;
+  own.changed.wait(lock, called);
+  own.asleep = false;
+  own.called.store(false, std::memory_order_relaxed);
+  Batch* const batch = std::exchange(own.assigned, nullptr);
+  if (batch == nullptr) idle_.erase(lane);
   return batch;
 }
 
 BatchQueue::Batch* BatchQueue::next(int lane, Batch* ended) {
   Batch* batch = nullptr;
-  {
+  do {
     const std::lock_guard lock(mutex_);
-    end_turn(ended);
-    if (!lanes_[static_cast<std::size_t>(lane)]->wanted) batch = pick();
-  }
-  if (batch != nullptr) make_ready(batch);
+    end_turn(std::exchange(ended, nullptr));
+    batch = lanes_[static_cast<std::size_t>(lane)]->wanted ? nullptr : pick();
+  } while (batch != nullptr && !make_ready(batch));
   return batch;
 }
 
-/// Closes the gaps that withdrawn requests left, and moves what is in ordinary memory to its carrier. The
-/// batch is the lane's by now.
-void BatchQueue::make_ready(Batch* batch) const {
-  const Staging& to = batch->staging();
+/// Reads what is borrowed, closes the gaps that withdrawn requests left, and moves what is in ordinary memory
+/// to its carrier. The batch is the lane's by now. False, and the batch is gone, where nothing of it is left.
+bool BatchQueue::make_ready(Batch* batch) {
+  std::byte* const to = batch->staging();
+  std::vector<BorrowedSeries> borrowed;
   int slot = 0;
   for (Batch::Piece& piece : batch->pieces_) {
-    if (batch->carrier_ || piece.slot != slot) {
-      for (std::size_t i = 0; i < to.inputs.size(); ++i) {
-        const std::size_t bytes = options_.bytes.inputs[i];
-        std::memmove(to.inputs[i] + static_cast<std::size_t>(slot) * bytes,
-                     batch->staging_.inputs[i] + static_cast<std::size_t>(piece.slot) * bytes,
-                     static_cast<std::size_t>(piece.count) * bytes);
-      }
+    if (const State& state = *piece.state; state.borrows()) {
       piece.slot = slot;
+      borrowed.push_back({state.parts, piece.from, piece.count, slot, state.memory});
+    } else if (batch->carrier_ != nullptr || piece.slot != slot) {
+      move_series(piece, slot, batch->staging_, to);
     }
     slot += piece.count;
   }
+  return borrowed.empty() || read_borrowed(batch, borrowed);
+}
+
+void BatchQueue::move_series(Batch::Piece& piece, int slot, const std::byte* from, std::byte* to) const {
+  for (const auto [item, offset] : options_.layout.inputs)
+    std::memmove(to + offset + static_cast<std::size_t>(slot) * item,
+                 from + offset + static_cast<std::size_t>(piece.slot) * item,
+                 static_cast<std::size_t>(piece.count) * item);
+  piece.slot = slot;
+}
+
+/// Copies and checks borrowed inputs; requests with an error leave the batch. False as `make_ready`.
+bool BatchQueue::read_borrowed(Batch* batch, std::span<const BorrowedSeries> borrowed) {
+  const std::vector<std::optional<Error>> errors = reader_.read(borrowed, batch->staging());
+  const bool whole = std::none_of(errors.begin(), errors.end(), [](const auto& error) { return error; });
+  {
+    const std::lock_guard lock(mutex_);
+    std::vector<Done> done;
+    auto error = errors.begin();
+    for (Batch::Piece& piece : batch->pieces_) {
+      State& state = *piece.state;
+      if (!state.borrows()) continue;
+      const std::optional<Error>& found = *error++;
+      --state.in_use;
+      if (found && !state.error) {
+        fail(piece.state, *found, done);
+      } else if (state.error && state.in_use == 0) {
+        settle(piece.state, *state.error, done);  // called off while it was read
+      }
+      piece.bad = found.has_value();
+      if (piece.bad) batch->servers_ -= piece.count;
+    }
+    hand_to_clerk(std::move(done));  // the lane has a batch to run
+    if (whole) return true;
+    std::erase_if(batch->pieces_, [](const Batch::Piece& piece) { return piece.bad; });
+    if (batch->servers_ == 0) {
+      --counters_.running_batches;
+      end_turn(batch);
+      recycle(batch);
+      return false;
+    }
+  }
+  int slot = 0;
+  for (Batch::Piece& piece : batch->pieces_) {
+    move_series(piece, slot, batch->staging(), batch->staging());
+    slot += piece.count;
+  }
+  return true;
 }
 
 void BatchQueue::deliver(Batch* batch, const Result<RunReport>& result) {
@@ -184,12 +231,12 @@ void BatchQueue::deliver(Batch* batch, const Result<RunReport>& result) {
     const std::lock_guard lock(mutex_);
     for (Batch::Piece& piece : batch->pieces_) {
       piece.handed_out = result.ok() && !piece.state->error;
-      if (piece.handed_out) ++piece.state->handing_out;
+      if (piece.handed_out) ++piece.state->in_use;
     }
   }
   for (const Batch::Piece& piece : batch->pieces_)
     if (piece.handed_out)
-      copy_out(options_.bytes, piece.state->parts, piece.from, piece.count, batch->staging(), piece.slot);
+      copy_out(options_.layout, piece.state->parts, piece.from, piece.count, batch->staging(), piece.slot);
 
   std::vector<Done> done;
   {
@@ -212,7 +259,7 @@ void BatchQueue::deliver(Batch* batch, const Result<RunReport>& result) {
         continue;
       }
       if (!piece.handed_out) continue;
-      --state->handing_out;
+      --state->in_use;
       Timing& timing = state->timing;
       if (result->run_us >= timing.run_us) {
         timing.copy_in_us = result->copy_in_us;
@@ -223,7 +270,7 @@ void BatchQueue::deliver(Batch* batch, const Result<RunReport>& result) {
       }
       if (--state->pieces_left == 0) {
         settle(state, timing, done);
-      } else if (state->error && state->handing_out == 0) {
+      } else if (state->error && state->in_use == 0) {
         settle(state, *state->error, done);
       }
     }

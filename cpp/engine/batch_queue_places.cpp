@@ -13,14 +13,13 @@ BatchQueue::Batch* BatchQueue::take_staging() {
     return batch;
   }
   auto batch = std::make_unique<Batch>();
-  const std::size_t bytes = staging_bytes(options_.bytes, options_.max_batch) + kTensorAlignment;
+  const std::size_t bytes = options_.layout.bytes + kTensorAlignment;
   batch->own_.reset(new (std::nothrow) std::byte[bytes]);
   if (batch->own_ == nullptr) return nullptr;
   void* start = batch->own_.get();
   std::size_t space = bytes;
-  auto* const block =
+  batch->staging_ =
       static_cast<std::byte*>(std::align(kTensorAlignment, bytes - kTensorAlignment, start, space));
-  batch->staging_ = Staging::within(block, options_.bytes, options_.max_batch);
   Batch* const made = batch.get();
   batches_.emplace(made, std::move(batch));
   return made;
@@ -39,8 +38,7 @@ void BatchQueue::recycle(Batch* batch) {
   batch->turn_.reset();
   batch->used_ = batch->servers_ = 0;
   batch->sealed_ = false;
-  if (batch->carrier_) free_carriers_.push_back(*batch->carrier_);
-  batch->carrier_.reset();
+  if (batch->carrier_ != nullptr) free_carriers_.push_back(std::exchange(batch->carrier_, nullptr));
   if (batch->own_ == nullptr) {
     free_pinned_.push_back(batch);
   } else if (free_ordinary_.size() < 2 * lanes_.size()) {
@@ -80,7 +78,6 @@ bool BatchQueue::place(const StatePointer& state) {
     batch->pieces_.push_back({state, from, count, batch->used_});
     batch->used_ += count;
     batch->servers_ += count;
-    ++batch->copying_;
     from += count;
   }
   state->waiting_in = std::move(batches);

@@ -20,17 +20,36 @@ struct BatchQueue::State {
   RequestId id = 0;
   Completion completion = nullptr;
   void* user = nullptr;
-  std::vector<Part> parts;
+  std::vector<Part> parts;  // without their inputs where these are copied when the request is submitted
+  std::vector<const void*> inputs;
+  std::vector<float*> outputs;
+  InputMemory memory = InputMemory::COPIED;
   std::int64_t servers = 0;
   Clock::time_point submitted;
   Clock::time_point deadline = Clock::time_point::max();
   std::vector<Batch*> waiting_in;  // batches with pieces of it that have not begun
   int pieces_left = 0;             // not handed out yet
-  int handing_out = 0;             // lanes that write to its `out` now
+  int in_use = 0;                  // lanes that read its borrowed inputs or write to its `out` now
   bool begun = false;
-  bool settled = false;        // its completion is on its way: `out` must not be touched any more
-  std::optional<Error> error;  // it will end with this, as soon as nobody writes to its `out`
+  bool settled = false;        // its completion is on its way: its arrays must not be touched any more
+  std::optional<Error> error;  // it will end with this, as soon as no lane uses its arrays
   Timing timing;
+
+  bool borrows() const { return memory != InputMemory::COPIED; }
+
+  /// The lists of the parts are the caller's, and gone when submit returns.
+  void keep(std::span<const Part> given) {
+    outputs.reserve(given.size() * given.front().outputs.size());
+    if (borrows()) inputs.reserve(given.size() * given.front().inputs.size());
+    parts.reserve(given.size());
+    for (const Part& part : given) {
+      const auto out = outputs.insert(outputs.end(), part.outputs.begin(), part.outputs.end());
+      Part& own = parts.emplace_back(Part{{}, part.batch, {out, part.outputs.size()}});
+      if (!borrows()) continue;
+      const auto in = inputs.insert(inputs.end(), part.inputs.begin(), part.inputs.end());
+      own.inputs = {in, part.inputs.size()};
+    }
+  }
 };
 
 /// Servers of one request inside a batch: `count` from the request's server `from` on lie from `slot` on.
@@ -40,6 +59,7 @@ struct BatchQueue::Batch::Piece {
   int count = 0;
   int slot = 0;
   bool handed_out = false;
+  bool bad = false;  // its borrowed inputs could not be used
 };
 
 /// A completion to be called without the mutex.

@@ -17,6 +17,8 @@ std::string_view code_name(ErrorCode code) {
       return "ERR_TFT_PLAN_INVALID";
     case ErrorCode::PLAN_MISMATCH:
       return "ERR_TFT_PLAN_MISMATCH";
+    case ErrorCode::PLUGIN:
+      return "ERR_TFT_PLUGIN";
     case ErrorCode::BUILD:
       return "ERR_TFT_BUILD";
     case ErrorCode::OUT_OF_MEMORY:
@@ -25,6 +27,10 @@ std::string_view code_name(ErrorCode code) {
       return "ERR_TFT_RUN";
     case ErrorCode::DEVICE_LOST:
       return "ERR_TFT_DEVICE_LOST";
+    case ErrorCode::INPUT_VALUE:
+      return "ERR_TFT_INPUT_VALUE";
+    case ErrorCode::INPUT_LENGTH:
+      return "ERR_TFT_INPUT_LENGTH";
     case ErrorCode::QUEUE_FULL:
       return "ERR_TFT_QUEUE_FULL";
     case ErrorCode::DEADLINE:

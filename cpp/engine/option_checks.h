@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "tft/engine.h"
 #include "tft/error.h"
 #include "tft/loader.h"
 
@@ -18,6 +19,15 @@ inline std::optional<Error> in_range(const std::string& name, std::int64_t value
   if (value >= from && value <= to) return std::nullopt;
   return option_error(name + ": found " + std::to_string(value) + ", expected " + std::to_string(from) +
                       " to " + std::to_string(to));
+}
+
+/// What every runtime's engine asks of its options.
+inline std::optional<Error> check_engine_options(const EngineOptions& options) {
+  constexpr int MAX_LANES = 64;
+  if (auto error = in_range("lanes", options.lanes, 1, MAX_LANES)) return error;
+  if (options.queue_limit < 1)
+    return option_error("queueLimit: found " + std::to_string(options.queue_limit) + ", expected at least 1");
+  return std::nullopt;
 }
 
 /// OPTION unless there is a device of that number.

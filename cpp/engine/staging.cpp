@@ -5,91 +5,96 @@
 #include <cstring>
 #include <string>
 
+#include "engine/option_checks.h"
+
 namespace tft {
 namespace {
 
-/// Calls `use(part, first server within the part, count, servers before)` for each stretch of servers from …
-/// from+count.
-template <class Use>
-void for_each_stretch(std::span<const Part> parts, std::int64_t from, int count, Use use) {
-  std::int64_t done = 0;
-  for (const Part& part : parts) {
-    if (count == done) return;
-    if (from >= part.batch) {
-      from -= part.batch;
-      continue;
-    }
-    const std::int64_t stretch = std::min<std::int64_t>(part.batch - from, count - done);
-    use(part, static_cast<std::size_t>(from), static_cast<std::size_t>(stretch),
-        static_cast<std::size_t>(done));
-    done += stretch;
-    from = 0;
+/// False for a size below 1.
+bool item_bytes_of(const TensorShape& tensor, std::size_t& bytes) {
+  bytes = 4;  // of a float and of an int32
+  for (const std::int64_t size : tensor.item) {
+    if (size < 1) return false;
+    bytes *= static_cast<std::size_t>(size);
   }
+  return !tensor.item.empty();
 }
 
-std::array<const std::byte*, 4> as_bytes(const Inputs& inputs) {
-  const auto bytes = [](const void* memory) { return static_cast<const std::byte*>(memory); };
-  return {bytes(inputs.encoder_cont), bytes(inputs.encoder_cat), bytes(inputs.decoder_cont),
-          bytes(inputs.decoder_cat)};
+bool has_null(auto arrays) {
+  return std::any_of(arrays.begin(), arrays.end(), [](const auto* array) { return array == nullptr; });
 }
 
 }  // namespace
 
-std::size_t staging_bytes(const ItemBytes& bytes, int max_batch) {
-  const auto servers = static_cast<std::size_t>(max_batch);
-  std::size_t all = aligned(servers * bytes.output);
-  for (const std::size_t item : bytes.inputs) all += aligned(servers * item);
+Result<ItemBytes> item_bytes(const ModelShape& shape) {
+  if (shape.inputs.empty()) return option_error("the model has no inputs");
+  if (shape.outputs.empty()) return option_error("the model has no outputs");
+  ItemBytes all;
+  for (const TensorShape& input : shape.inputs)
+    if (!item_bytes_of(input, all.inputs.emplace_back()))
+      return option_error("the model's input '" + input.name + "' has a wrong type or size");
+  for (const TensorShape& output : shape.outputs)
+    if (!item_bytes_of(output, all.outputs.emplace_back()) || output.type != ElementType::FLOAT32)
+      return option_error("the model's output '" + output.name + "' has a wrong type or size");
   return all;
 }
 
-Staging Staging::within(std::byte* block, const ItemBytes& bytes, int max_batch) {
-  const auto servers = static_cast<std::size_t>(max_batch);
-  Staging staging;
-  for (std::size_t i = 0; i < staging.inputs.size(); ++i) {
-    staging.inputs[i] = block;
-    block += aligned(servers * bytes.inputs[i]);
-  }
-  staging.output = block;
-  return staging;
+BatchLayout::BatchLayout(const ItemBytes& items, int series) {
+  const auto place = [&](const std::vector<std::size_t>& sizes, std::vector<Tensor>& tensors) {
+    for (const std::size_t item : sizes) {
+      tensors.push_back({item, bytes});
+      bytes += aligned(static_cast<std::size_t>(series) * item);
+    }
+  };
+  place(items.inputs, inputs);
+  place(items.outputs, outputs);
 }
 
-Result<std::int64_t> check_parts(std::span<const Part> parts) {
+Result<std::int64_t> check_parts(const BatchLayout& layout, std::span<const Part> parts) {
   if (parts.empty()) return Error{ErrorCode::OPTION, "the request has no parts"};
-  std::int64_t servers = 0;
+  std::int64_t series = 0;
   for (const Part& part : parts) {
     if (part.batch < 1)
       return Error{ErrorCode::OPTION,
                    "a request's batch: found " + std::to_string(part.batch) + ", expected at least 1"};
-    const Inputs& inputs = part.inputs;
-    if (inputs.encoder_cont == nullptr || inputs.encoder_cat == nullptr || inputs.decoder_cont == nullptr ||
-        inputs.decoder_cat == nullptr || part.out == nullptr)
+    const auto wrong = [](const char* what, std::size_t found, std::size_t expected) {
+      return Error{ErrorCode::OPTION, std::string("a request's ") + what + ": found " +
+                                          std::to_string(found) + " arrays, expected " +
+                                          std::to_string(expected)};
+    };
+    if (part.inputs.size() != layout.inputs.size())
+      return wrong("inputs", part.inputs.size(), layout.inputs.size());
+    if (part.outputs.size() != layout.outputs.size())
+      return wrong("outputs", part.outputs.size(), layout.outputs.size());
+    if (has_null(part.inputs) || has_null(part.outputs))
       return Error{ErrorCode::OPTION, "a request's array is a null pointer"};
-    servers += part.batch;
+    series += part.batch;
   }
-  return servers;
+  return series;
 }
 
-void copy_in(const ItemBytes& bytes, std::span<const Part> parts, std::int64_t from, int count,
-             const Staging& staging, int slot) {
-  for_each_stretch(parts, from, count,
-                   [&](const Part& part, std::size_t first, std::size_t servers, std::size_t before) {
-                     const auto sources = as_bytes(part.inputs);
-                     for (std::size_t i = 0; i < sources.size(); ++i) {
-                       const std::size_t item = bytes.inputs[i];
-                       std::memcpy(staging.inputs[i] + (static_cast<std::size_t>(slot) + before) * item,
-                                   sources[i] + first * item, servers * item);
-                     }
-                   });
+void copy_in(const BatchLayout& layout, std::span<const Part> parts, std::int64_t from, int count,
+             std::byte* block, int slot) {
+  for_each_stretch(
+      parts, from, count, [&](const Part& part, std::size_t first, std::size_t series, std::size_t before) {
+        for (std::size_t i = 0; i < layout.inputs.size(); ++i) {
+          const auto [item, offset] = layout.inputs[i];
+          std::memcpy(block + offset + (static_cast<std::size_t>(slot) + before) * item,
+                      static_cast<const std::byte*>(part.inputs[i]) + first * item, series * item);
+        }
+      });
 }
 
-void copy_out(const ItemBytes& bytes, std::span<const Part> parts, std::int64_t from, int count,
-              const Staging& staging, int slot) {
-  for_each_stretch(parts, from, count,
-                   [&](const Part& part, std::size_t first, std::size_t servers, std::size_t before) {
-                     std::memcpy(reinterpret_cast<std::byte*>(part.out) + first * bytes.output,
-                                 staging.output + (static_cast<std::size_t>(slot) + before) * bytes.output,
-                                 servers * bytes.output);
-                   });
+void copy_out(const BatchLayout& layout, std::span<const Part> parts, std::int64_t from, int count,
+              const std::byte* block, int slot) {
+  for_each_stretch(
+      parts, from, count, [&](const Part& part, std::size_t first, std::size_t series, std::size_t before) {
+        for (std::size_t i = 0; i < layout.outputs.size(); ++i) {
+          const auto [item, offset] = layout.outputs[i];
+          std::memcpy(reinterpret_cast<std::byte*>(part.outputs[i]) + first * item,
+                      block + offset + (static_cast<std::size_t>(slot) + before) * item, series * item);
+        }
+      });
 }
 
 }  // namespace tft

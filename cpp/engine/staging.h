@@ -2,47 +2,75 @@
 // it.
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
+#include "tft/model_shape.h"
 #include "tft/request.h"
 #include "tft/result.h"
 
 namespace tft {
 
-/// The bytes of one server in each tensor.
+/// The bytes of one series in each tensor.
 struct ItemBytes {
-  std::array<std::size_t, 4> inputs{};
-  std::size_t output = 0;
+  std::vector<std::size_t> inputs, outputs;
 };
 
-/// Where TensorRT wants tensors to begin; staging memory has the same layout as a lane's device memory.
+/// OPTION for a tensor of a wrong type or size, or a model without inputs or outputs.
+Result<ItemBytes> item_bytes(const ModelShape& shape);
+
+/// Where TensorRT wants tensors to begin.
 inline constexpr std::size_t kTensorAlignment = 256;
 inline std::size_t aligned(std::size_t bytes) {
   return (bytes + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
 }
 
-/// The bytes of a block that holds so many servers of each tensor, each tensor aligned.
-std::size_t staging_bytes(const ItemBytes& bytes, int servers);
+/// Where the tensors of a batch lie in one block of memory, each aligned, inputs before outputs. Blocks on
+/// the host and on devices are laid out alike.
+struct BatchLayout {
+  struct Tensor {
+    std::size_t item = 0;    // bytes of one series
+    std::size_t offset = 0;  // in the block
+  };
+  std::vector<Tensor> inputs, outputs;
+  std::size_t bytes = 0;  // of the block
 
-/// Such a block's parts.
-struct Staging {
-  std::array<std::byte*, 4> inputs{};
-  std::byte* output = nullptr;
-
-  static Staging within(std::byte* block, const ItemBytes& bytes, int servers);
+  BatchLayout() = default;
+  /// For so many series.
+  BatchLayout(const ItemBytes& items, int series);
 };
 
-/// OPTION for no parts, a batch below 1 or a null pointer; else the number of servers.
-Result<std::int64_t> check_parts(std::span<const Part> parts);
+/// OPTION for no parts, a batch below 1, a wrong number of arrays or a null pointer; else the number of
+/// series.
+Result<std::int64_t> check_parts(const BatchLayout& layout, std::span<const Part> parts);
 
-/// Copies servers `from` … `from + count` of a list of parts into slots from `slot` on.
-void copy_in(const ItemBytes& bytes, std::span<const Part> parts, std::int64_t from, int count,
-             const Staging& staging, int slot);
+/// Calls `use(part, first series within the part, count, series before)` for each stretch of series from …
+/// from+count.
+template <class Use>
+void for_each_stretch(std::span<const Part> parts, std::int64_t from, int count, Use use) {
+  std::int64_t done = 0;
+  for (const Part& part : parts) {
+    if (count == done) return;
+    if (from >= part.batch) {
+      from -= part.batch;
+      continue;
+    }
+    const std::int64_t stretch = std::min<std::int64_t>(part.batch - from, count - done);
+    use(part, static_cast<std::size_t>(from), static_cast<std::size_t>(stretch),
+        static_cast<std::size_t>(done));
+    done += stretch;
+    from = 0;
+  }
+}
+
+/// Copies series `from` … `from + count` of a list of parts into the block's slots from `slot` on.
+void copy_in(const BatchLayout& layout, std::span<const Part> parts, std::int64_t from, int count,
+             std::byte* block, int slot);
 /// And predictions back.
-void copy_out(const ItemBytes& bytes, std::span<const Part> parts, std::int64_t from, int count,
-              const Staging& staging, int slot);
+void copy_out(const BatchLayout& layout, std::span<const Part> parts, std::int64_t from, int count,
+              const std::byte* block, int slot);
 
 }  // namespace tft

@@ -4,6 +4,8 @@
 // distinct names in one binary. TFT_TENSORRT_MAJOR and NvInfer.h must be there before. Call only
 // what 10.6 has: within a major version the ABI only grows, so newer headers drive older libraries as long
 // as nothing newer is called.
+#include <dlfcn.h>
+
 #include <algorithm>
 #include <iterator>
 
@@ -51,6 +53,18 @@ std::string type_name(nvinfer1::DataType type) {
                                     "float8",  "bfloat16", "int64", "int4",  "float4", "e8m0"};
   const auto index = static_cast<std::size_t>(type);
   return index < std::size(kNames) ? kNames[index] : "type " + std::to_string(index);
+}
+
+/// Libraries with creators are registered with this registry, a runtime's or a builder's; older ones register
+/// themselves when opened. A library stays open until the process ends, since what it made may live as long.
+bool load_plugin_library(nvinfer1::IPluginRegistry& registry, const std::string& library) {
+  void* const handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) {
+    process_logger().log(nvinfer1::ILogger::Severity::kERROR, dlerror());
+    return false;
+  }
+  if (dlsym(handle, "getCreators") == nullptr && dlsym(handle, "getPluginCreators") == nullptr) return true;
+  return registry.loadLibrary(library.c_str()) != nullptr;
 }
 
 class AdaptedContext final : public Context {
@@ -146,6 +160,9 @@ class AdaptedRuntime final : public Runtime {
   explicit AdaptedRuntime(nvinfer1::IRuntime* runtime) : runtime_(runtime) {}
 
   void allow_host_code() override { runtime_->setEngineHostCodeAllowed(true); }
+  bool load_plugins(const std::string& library) override {
+    return load_plugin_library(runtime_->getPluginRegistry(), library);
+  }
   std::unique_ptr<Engine> deserialize(std::span<const std::byte> plan) override {
     auto* const engine = runtime_->deserializeCudaEngine(plan.data(), plan.size());
     if (engine == nullptr) return nullptr;

@@ -68,6 +68,9 @@ class Runtime {
  public:
   virtual ~Runtime() = default;
   virtual void allow_host_code() = 0;
+  /// Loads a library of plugins for the plans that this runtime deserializes. Where that fails, the log says
+  /// why.
+  virtual bool load_plugins(const std::string& library) = 0;
   /// Null where TensorRT does not take the plan; why stands in the log.
   virtual std::unique_ptr<Engine> deserialize(std::span<const std::byte> plan) = 0;
 };

@@ -2,15 +2,19 @@
 #include "tft/builder.h"
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <utility>
 
+#include "cuda/kernel_module.h"
 #include "cuda/objects.h"
 #include "engine/no_exceptions.h"
 #include "engine/option_checks.h"
 #include "tensorrt/build_progress.h"
 #include "tensorrt/builder_api.h"
+#include "tensorrt/fused_graph.h"
 #include "tensorrt/libraries.h"
 #include "tensorrt/log_scope.h"
 #include "tensorrt/plan_check.h"
@@ -85,6 +89,7 @@ class Build {
   Result<BuiltPlan> run(const TensorRTLibrary& library, const tensorrt::ParserLibrary& parser) {
     // One step after another; each looks first whether the build was called off meanwhile.
     Result<void> done = step([&] { return open(library); });
+    if (done.ok()) done = step([&] { return fuse(library); });
     if (done.ok()) done = step([&] { return parse(parser); });
     if (done.ok()) done = step([&] { return check_network(); });
     if (done.ok()) done = step([&] { return configure(); });
@@ -124,11 +129,33 @@ class Build {
     return {};
   }
 
+  /// Hands parts of the graph to our own kernels. Nothing here fails a build: TensorRT has layers for everything.
+  Result<void> fuse(const TensorRTLibrary& library) {
+    if (!options_.kernels) return {};
+    const std::string_view stay = "; TensorRT's own layers run the model, which is slower";
+    if (const auto obstacle = cuda::kernel_obstacle(context_.driver(), context_.device())) {
+      log(LogLevel::WARN, obstacle->message + std::string(stay));
+      return {};
+    }
+    if (!library.has_operators) {
+      log(LogLevel::WARN, "this TensorRT does not take the library's kernels as plugins" + std::string(stay));
+      return {};
+    }
+    std::ifstream file(onnx_, std::ios::binary);
+    const std::string content((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    FusedGraph fused = fuse_graph(content);
+    for (const UnfusedRegion& region : fused.unfused)
+      log(LogLevel::WARN, "no kernel for " + region.name + ": " + region.why + std::string(stay));
+    content_ = std::move(fused.model);
+    built_.fused = std::move(fused.fused);
+    return {};
+  }
+
   Result<void> parse(const tensorrt::ParserLibrary& parser) {
     const LogScope scope(options_.log, LogScope::Threads::STRAYS_TOO);
     progress_.start(kParsing, nullptr, 1);
     std::vector<ParserError> errors;
-    if (!builder_->parse(parser, onnx_, errors)) {
+    if (!builder_->parse(parser, onnx_, content_, errors)) {
       if (errors.empty()) return refusal("parse " + onnx_, scope);
       return Error{ErrorCode::BUILD, "TensorRT's parser does not take " + onnx_ + ": " + describe(errors)};
     }
@@ -212,6 +239,7 @@ class Build {
   const cuda::PrimaryContext& context_;
   BuildProgressReporter progress_;
   std::unique_ptr<tensorrt::Builder> builder_;
+  std::string content_;  // of the ONNX file with our operators in it; empty where the file is taken as it is
   BuiltPlan built_;
 };
 
@@ -231,6 +259,7 @@ Result<BuiltPlan> open_and_build(const std::string& onnx, const ModelShape& shap
                  "TensorRT's builder is not found: " + report.tensorrt_path +
                      " runs plans only. Install the full TensorRT, or build where it is."};
   if (auto error = check_types(options, report)) return *error;
+  open_builder_resources(report);
   const auto parser = open_parser(report);
   if (!parser)
     return Error{ErrorCode::TENSORRT_NOT_FOUND,

@@ -1,8 +1,6 @@
 // The body of tensorrt_10.cpp and tensorrt_11.cpp for the builder: the interface of builder_api.h over
 // NvInfer.h and NvOnnxParser.h. As adapter.h, which must be there before; nothing is called that
 // came later than TensorRT 10.0.
-#include <dlfcn.h>
-
 #include <array>
 
 #include "tensorrt/builder_api.h"
@@ -108,27 +106,23 @@ class AdaptedBuilder final : public Builder {
   explicit AdaptedBuilder(nvinfer1::IBuilder* builder) : builder_(builder) {}
 
   bool load_plugins(const std::string& library) override {
-    // Libraries with creators are registered with this builder; older ones register themselves when opened.
-    void* const handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (handle == nullptr) {
-      process_logger().log(nvinfer1::ILogger::Severity::kERROR, dlerror());
-      return false;
-    }
-    if (dlsym(handle, "getCreators") == nullptr && dlsym(handle, "getPluginCreators") == nullptr) return true;
-    return builder_->getPluginRegistry().loadLibrary(library.c_str()) != nullptr;
+    return load_plugin_library(builder_->getPluginRegistry(), library);
   }
   bool make_network(bool strongly_typed) override {
     network_.reset(builder_->createNetworkV2(network_flags(strongly_typed)));
     return network_ != nullptr;
   }
-  bool parse(const ParserLibrary& parser, const std::string& onnx,
+  bool parse(const ParserLibrary& parser, const std::string& onnx, std::string_view content,
              std::vector<ParserError>& errors) override {
     using Create = void* (*)(void* network, void* logger, int version) noexcept;
     parser_.reset(static_cast<nvonnxparser::IParser*>(
         reinterpret_cast<Create>(parser.create)(network_.get(), &process_logger(), parser.version)));
     if (parser_ == nullptr) return false;
+    // The path is given with the content, too: weights may be in files beside it.
     const bool parsed =
-        parser_->parseFromFile(onnx.c_str(), static_cast<int>(nvinfer1::ILogger::Severity::kWARNING));
+        content.empty()
+            ? parser_->parseFromFile(onnx.c_str(), static_cast<int>(nvinfer1::ILogger::Severity::kWARNING))
+            : parser_->parse(content.data(), content.size(), onnx.c_str());
     for (int i = 0; i < parser_->getNbErrors(); ++i)
       if (const auto* const error = parser_->getError(i)) errors.push_back(describe(*error));
     return parsed;

@@ -53,8 +53,8 @@ class Builder {
   virtual ~Builder() = default;
   virtual bool load_plugins(const std::string& library) = 0;
   virtual bool make_network(bool strongly_typed) = 0;
-  /// Fills the network from a file.
-  virtual bool parse(const ParserLibrary& parser, const std::string& onnx,
+  /// Fills the network from a file; from `content`, where that is not empty, in place of the file's own.
+  virtual bool parse(const ParserLibrary& parser, const std::string& onnx, std::string_view content,
                      std::vector<ParserError>& errors) = 0;
   virtual std::vector<TensorInfo> network_tensors() const = 0;
   virtual bool configure(const BuildOptions& options) = 0;

@@ -18,7 +18,7 @@ std::size_t free_memory(const cuda::Driver& driver) {
 
 Result<std::unique_ptr<DeviceEngine>> DeviceEngine::load(const Libraries& libraries, int ordinal,
                                                          std::span<const std::byte> plan,
-                                                         bool allow_host_code, const Log& log) {
+                                                         const PlanOptions& options, const Log& log) {
   // TensorRT need not be asked about these, and its own words for them are obscure.
   if (plan.empty()) return Error{ErrorCode::PLAN_INVALID, "the plan is empty"};
 
@@ -36,7 +36,11 @@ Result<std::unique_ptr<DeviceEngine>> DeviceEngine::load(const Libraries& librar
   if (made->runtime_ == nullptr)
     return Error{ErrorCode::RUN, "TensorRT makes no runtime on GPU " + std::to_string(ordinal) +
                                      "; it says: " + scope.errors()};
-  if (allow_host_code) made->runtime_->allow_host_code();
+  if (options.allow_host_code) made->runtime_->allow_host_code();
+  for (const std::string& plugins : options.plugins)
+    if (!made->runtime_->load_plugins(plugins))
+      return Error{ErrorCode::PLUGIN,
+                   "TensorRT cannot load the plugins of " + plugins + "; it says: " + scope.errors()};
 
   const std::size_t before = free_memory(context.driver());
   made->engine_ = made->runtime_->deserialize(plan);
@@ -46,6 +50,10 @@ Result<std::unique_ptr<DeviceEngine>> DeviceEngine::load(const Libraries& librar
                                                  cuda::memory_shortage(context, plan.size()) +
                                                  ". TensorRT says: " + scope.errors()};
     }
+    if (scope.says_plugin_missing())
+      return Error{ErrorCode::PLUGIN,
+                   "the plan needs a plugin that is not registered; TensorRT says: " + scope.errors() +
+                       ". Name the library that has it in the option plugins."};
     return Error{ErrorCode::PLAN_INVALID,
                  "TensorRT " + libraries.report.tensorrt.text() + " does not take the plan (" +
                      std::to_string(plan.size()) + " bytes); it says: " + scope.errors() +

@@ -3,6 +3,9 @@
 
 #include <memory>
 #include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
 
 #include "cuda/objects.h"
 #include "tensorrt/api.h"
@@ -10,13 +13,19 @@
 
 namespace tft {
 
+/// What a plan may bring along and need; EngineOptions says more.
+struct PlanOptions {
+  bool allow_host_code = false;
+  std::vector<std::string> plugins;
+};
+
 class DeviceEngine {
  public:
   /// PLAN_INVALID with TensorRT's own words where it does not take the plan; OUT_OF_MEMORY with what was
-  /// needed and free.
+  /// needed and free; PLUGIN where a library of plugins does not load or a plugin is missing.
   static Result<std::unique_ptr<DeviceEngine>> load(const Libraries& libraries, int ordinal,
-                                                    std::span<const std::byte> plan, bool allow_host_code,
-                                                    const Log& log);
+                                                    std::span<const std::byte> plan,
+                                                    const PlanOptions& options, const Log& log);
   ~DeviceEngine();
   DeviceEngine(const DeviceEngine&) = delete;
   DeviceEngine& operator=(const DeviceEngine&) = delete;
@@ -33,5 +42,7 @@ class DeviceEngine {
   std::unique_ptr<tensorrt::Engine> engine_;
   std::size_t weights_bytes_ = 0;
 };
+
+static_assert(!std::is_copy_constructible_v<DeviceEngine>);
 
 }  // namespace tft

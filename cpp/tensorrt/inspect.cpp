@@ -28,7 +28,8 @@ Result<Opened> open(std::span<const std::byte> plan, const EngineOptions& option
   if (options.devices.empty()) return option_error("devices: the list is empty; at least one is expected");
   const int ordinal = options.devices.front();
   if (auto error = check_device(ordinal, report)) return *error;
-  auto device = DeviceEngine::load(opened.libraries, ordinal, plan, options.allow_host_code, options.log);
+  auto device = DeviceEngine::load(opened.libraries, ordinal, plan,
+                                   {options.allow_host_code, options.plugins}, options.log);
   if (!device) return device.error();
   opened.device = std::move(device).value();
   return opened;

@@ -2,6 +2,7 @@
 #include "tensorrt/lane.h"
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 #include <utility>
 
@@ -21,26 +22,55 @@ using cuda::Status;
 /// How much before and after its usual end a run's end is polled for, at least.
 constexpr std::chrono::microseconds kNear{50};
 
+/// A run that usually takes less is polled for from its beginning: a thread that sleeps is woken late, by the
+/// kernel's timer slack (50 us) and what waking takes, and that is a third of a run of 0.2 ms.
+constexpr std::chrono::microseconds kShort{400};
+
+/// Leave to poll for a whole run. Half of the processors give it, over all engines of the process: the event
+/// loop and whoever else computes have the others, whatever the number of lanes.
+class LeaveToPoll {
+ public:
+  explicit LeaveToPoll(bool wanted)
+      : asked_(wanted), given_(asked_ && polling_.fetch_add(1, std::memory_order_relaxed) < most()) {}
+  ~LeaveToPoll() {
+    if (asked_) polling_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  LeaveToPoll(const LeaveToPoll&) = delete;
+  LeaveToPoll& operator=(const LeaveToPoll&) = delete;
+  bool given() const { return given_; }
+
+ private:
+  static int most() {
+    static const int half = static_cast<int>(std::thread::hardware_concurrency() / 2);
+    return half;
+  }
+  static inline std::atomic<int> polling_ = 0;
+  const bool asked_, given_;
+};
+
 }  // namespace
 
-Lane::Lane(cuda::ContextPointer context, LaneOptions options)
-    : context_(std::move(context)), options_(std::move(options)) {}
+TensorRTLane::TensorRTLane(cuda::ContextPointer context, LaneOptions options)
+    : context_(std::move(context)),
+      options_(std::move(options)),
+      staging_layout_(options_.items, options_.max_batch),
+      device_layout_(options_.items, options_.buckets.back().size) {}
 
-Lane::~Lane() {
+TensorRTLane::~TensorRTLane() {
   const CurrentContext current(*context_);
   // Nothing may be under way when its memory goes; on a lost device this fails, and nothing is.
   if (stream_) (void)context_->driver().stream_synchronize(stream_.get());
   runs_.clear();
 }
 
-Result<std::unique_ptr<Lane>> Lane::create(cuda::ContextPointer context, tensorrt::Engine& engine,
-                                           LaneOptions options) {
-  std::unique_ptr<Lane> lane(new Lane(std::move(context), std::move(options)));
+Result<std::unique_ptr<TensorRTLane>> TensorRTLane::create(cuda::ContextPointer context,
+                                                           tensorrt::Engine& engine, LaneOptions options) {
+  std::unique_ptr<TensorRTLane> lane(new TensorRTLane(std::move(context), std::move(options)));
   if (auto made = lane->set_up(engine); !made) return made.error();
   return lane;
 }
 
-Result<void> Lane::set_up(tensorrt::Engine& engine) {
+Result<void> TensorRTLane::set_up(tensorrt::Engine& engine) {
   const CurrentContext current(*context_);
   const cuda::Driver& driver = context_->driver();
   if (current.status() != kSuccess) return failure(driver, current.status(), "setting up " + options_.name);
@@ -62,13 +92,6 @@ Result<void> Lane::set_up(tensorrt::Engine& engine) {
   // Padding is whatever the last larger batch left; at first it must be something too.
   if (const Status status = driver.memset_async(buffers_.get(), 0, bytes, stream_.get()))
     return failure(driver, status, "clearing the buffers of " + options_.name);
-  const auto most = static_cast<std::size_t>(options_.buckets.back().size);
-  DevicePointer next = buffers_.get();
-  for (std::size_t i = 0; i < inputs_.size(); ++i) {
-    inputs_[i] = next;
-    next += aligned(most * options_.bytes.inputs[i]);
-  }
-  output_ = next;
 
   runs_.reserve(options_.buckets.size());
   for (const Bucket& bucket : options_.buckets) {
@@ -82,7 +105,7 @@ Result<void> Lane::set_up(tensorrt::Engine& engine) {
   return {};
 }
 
-Result<void> Lane::set_up(tensorrt::Engine& engine, BucketRun& run) {
+Result<void> TensorRTLane::set_up(tensorrt::Engine& engine, BucketRun& run) {
   const tensorrt::LogScope log(*options_.log);
   const std::string what = options_.name + ", batch " + std::to_string(run.bucket.size);
   const auto refuse = [&](const std::string& step) {
@@ -100,24 +123,29 @@ Result<void> Lane::set_up(tensorrt::Engine& engine, BucketRun& run) {
   }
   if (!run.context->set_profile(run.bucket.profile, stream_.get()))
     return refuse("take an optimisation profile");
-  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+  const auto set_address = [&](const std::string& name, const BatchLayout::Tensor& tensor) {
+    return run.context->set_address(name, address(buffers_.get() + tensor.offset));
+  };
+  for (std::size_t i = 0; i < device_layout_.inputs.size(); ++i) {
     const TensorShape& input = options_.shape->inputs[i];
     std::vector<std::int64_t> dims = {run.bucket.size};
     dims.insert(dims.end(), input.item.begin(), input.item.end());
     if (!run.context->set_input_shape(input.name, dims))
       return refuse("take the shape of '" + input.name + "'");
-    if (!run.context->set_address(input.name, address(inputs_[i])))
+    if (!set_address(input.name, device_layout_.inputs[i]))
       return refuse("take the address of '" + input.name + "'");
   }
-  const std::string& output = options_.shape->output.name;
-  if (!run.context->set_address(output, address(output_)))
-    return refuse("take the address of '" + output + "'");
+  for (std::size_t i = 0; i < device_layout_.outputs.size(); ++i) {
+    const std::string& output = options_.shape->outputs[i].name;
+    if (!set_address(output, device_layout_.outputs[i]))
+      return refuse("take the address of '" + output + "'");
+  }
   return {};
 }
 
 /// Gives the contexts the block of activation memory that they share. Where batches stay below a profile's
 /// maximum, less than that profile's will do.
-Result<void> Lane::share_activations(const tensorrt::Engine& engine) {
+Result<void> TensorRTLane::share_activations(const tensorrt::Engine& engine) {
   const tensorrt::LogScope log(*options_.log);
   for (const BucketRun& run : runs_) {
     std::int64_t bytes = 0;
@@ -135,7 +163,7 @@ Result<void> Lane::share_activations(const tensorrt::Engine& engine) {
   return {};
 }
 
-Lane::BucketRun& Lane::bucket_for(int servers) {
+TensorRTLane::BucketRun& TensorRTLane::bucket_for(int servers) {
   const auto found = std::find_if(runs_.begin(), runs_.end(),
                                   [&](const BucketRun& run) { return run.bucket.size >= servers; });
   return found == runs_.end() ? runs_.back() : *found;
@@ -143,7 +171,7 @@ Lane::BucketRun& Lane::bucket_for(int servers) {
 
 /// After a failure half-way: what is on the stream still reads and writes the batch's memory, so wait for it.
 /// Where even that fails nobody knows when the memory is free again, and the lane cannot be used any more.
-Error Lane::drained(Error error) {
+Error TensorRTLane::drained(Error error) {
   const cuda::Driver& driver = context_->driver();
   issued_ = nullptr;
   const Status status = driver.stream_synchronize(stream_.get());
@@ -154,11 +182,11 @@ Error Lane::drained(Error error) {
   return second;
 }
 
-Error Lane::run_failure(const std::string& errors) const {
+Error TensorRTLane::run_failure(const std::string& errors) const {
   return {ErrorCode::RUN, "TensorRT fails to run on " + options_.name + "; it says: " + errors};
 }
 
-Result<void> Lane::issue(const Staging& staging, int servers, bool poll) {
+Result<void> TensorRTLane::issue(std::byte* staging, int servers, bool poll) {
   const CurrentContext current(*context_);
   if (current.status() != kSuccess)
     return failure(context_->driver(), current.status(), "using GPU " + std::to_string(context_->ordinal()));
@@ -172,7 +200,7 @@ Result<void> Lane::issue(const Staging& staging, int servers, bool poll) {
   return {};
 }
 
-Result<void> Lane::put_on_stream(const Staging& staging, int servers, BucketRun& run) {
+Result<void> TensorRTLane::put_on_stream(std::byte* staging, int servers, BucketRun& run) {
   const cuda::Driver& driver = context_->driver();
   const auto stream = stream_.get();
   const auto count = static_cast<std::size_t>(servers);
@@ -182,22 +210,27 @@ Result<void> Lane::put_on_stream(const Staging& staging, int servers, BucketRun&
   };
 
   if (const Status status = record(begun_)) return failed(status, "recording an event");
-  for (std::size_t i = 0; i < inputs_.size(); ++i) {
-    const std::size_t bytes = count * options_.bytes.inputs[i];
-    if (const Status status = driver.copy_in_async(inputs_[i], staging.inputs[i], bytes, stream))
+  const DevicePointer buffers = buffers_.get();
+  for (std::size_t i = 0; i < device_layout_.inputs.size(); ++i) {
+    const auto [item, offset] = device_layout_.inputs[i];
+    const std::byte* const from = staging + staging_layout_.inputs[i].offset;
+    if (const Status status = driver.copy_in_async(buffers + offset, from, count * item, stream))
       return failed(status, "copying inputs to the GPU");
   }
   if (const Status status = record(copied_in_)) return failed(status, "recording an event");
   if (auto enqueued = enqueue(run); !enqueued) return enqueued;
   if (const Status status = record(ran_)) return failed(status, "recording an event");
-  if (const Status status =
-          driver.copy_out_async(staging.output, output_, count * options_.bytes.output, stream))
-    return failed(status, "copying predictions from the GPU");
+  for (std::size_t i = 0; i < device_layout_.outputs.size(); ++i) {
+    const auto [item, offset] = device_layout_.outputs[i];
+    std::byte* const to = staging + staging_layout_.outputs[i].offset;
+    if (const Status status = driver.copy_out_async(to, buffers + offset, count * item, stream))
+      return failed(status, "copying predictions from the GPU");
+  }
   if (const Status status = record(copied_out_)) return failed(status, "recording an event");
   return {};
 }
 
-Result<void> Lane::enqueue(BucketRun& run) {
+Result<void> TensorRTLane::enqueue(BucketRun& run) {
   if (run.graph) {
     const Status status = context_->driver().graph_launch(run.graph.get(), stream_.get());
     if (status == kSuccess) return {};
@@ -210,7 +243,7 @@ Result<void> Lane::enqueue(BucketRun& run) {
   return run_failure(log.errors());
 }
 
-void Lane::capture(BucketRun& run) {
+void TensorRTLane::capture(BucketRun& run) {
   run.capture_tried = true;
   auto graph = capture_run(context_, stream_.get(), *run.context, *options_.log);
   if (options_.captured) options_.captured(graph.ok() ? "" : graph.error().message);
@@ -218,11 +251,14 @@ void Lane::capture(BucketRun& run) {
 }
 
 /// Sleeps while the end is far, polls when it is near, and sleeps again where a run takes unusually long. To
-/// be woken by the driver can cost more than a tenth of a run, and to poll all the time costs a core.
-Status Lane::wait_for_end(const BucketRun& run) {
+/// be woken by the driver can cost more than a tenth of a run, and to poll all the time costs a core: at most
+/// while a run is under way, for short ones.
+Status TensorRTLane::wait_for_end(const BucketRun& run) {
   const cuda::Driver& driver = context_->driver();
   const auto margin = std::max<Clock::duration>(run.usual / 8, kNear);
-  if (run.usual > margin) std::this_thread::sleep_until(issued_at_ + run.usual - margin);
+  const LeaveToPoll whole(run.usual <= kShort);
+  if (run.usual > margin && !whole.given())
+    std::this_thread::sleep_until(issued_at_ + run.usual - margin);
   const auto patience = issued_at_ + run.usual + margin;
   while (true) {
     const Status status = driver.event_query(copied_out_.get());
@@ -232,7 +268,7 @@ Status Lane::wait_for_end(const BucketRun& run) {
   }
 }
 
-Result<RunReport> Lane::finish() {
+Result<RunReport> TensorRTLane::finish() {
   const CurrentContext current(*context_);
   const cuda::Driver& driver = context_->driver();
   const auto failed = [&](Status status, const char* doing) {
@@ -263,7 +299,7 @@ Result<RunReport> Lane::finish() {
   return report;
 }
 
-Result<void> Lane::warm_up(const Staging& staging) {
+Result<void> TensorRTLane::warm_up(std::byte* staging) {
   for (const BucketRun& run : runs_) {
     const int runs = options_.cuda_graphs && !run.capture_tried ? 2 : 1;
     for (int i = 0; i < runs; ++i) {

@@ -1,16 +1,14 @@
-// A lane: a stream with device buffers and, for each batch bucket, an execution context and a CUDA graph of
-// its run.
+// TensorRT's lane: a stream with device buffers and, for each batch bucket, an execution context and a CUDA
+// graph of its run.
 //
-// A lane runs one batch at a time and is used by one thread at a time; which one may change from batch to
-// batch. Its contexts take turns with one block of activation memory, which is sound because they run one
-// after another on one stream.
+// Its contexts take turns with one block of activation memory, which is sound because they run one after
+// another on one stream.
 //
 // A graph is valid only while its context's shapes and addresses stay, so each bucket has a context that is
 // set up once, on the lane's own device buffers. The copies to and from staging memory stand outside of the
 // graph: so any free staging memory can go with any lane, and one graph for each bucket suffices.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -18,7 +16,8 @@
 #include <vector>
 
 #include "cuda/objects.h"
-#include "engine/batch_queue.h"
+#include "engine/lane.h"
+#include "engine/staging.h"
 #include "tensorrt/api.h"
 #include "tensorrt/plan_check.h"
 #include "tft/log.h"
@@ -29,7 +28,7 @@ namespace tft {
 struct LaneOptions {
   std::string name;  // in messages: "lane 1 of GPU 0"
   const ModelShape* shape = nullptr;
-  ItemBytes bytes;
+  ItemBytes items;
   std::vector<Bucket> buckets;
   int max_batch = 1;  // what staging memory holds; the last bucket may be larger, and is then padded
   bool cuda_graphs = true;
@@ -38,27 +37,19 @@ struct LaneOptions {
   std::function<void(const std::string& why)> captured;
 };
 
-class Lane {
+class TensorRTLane final : public Lane {
  public:
   /// `engine` must outlive the lane.
-  static Result<std::unique_ptr<Lane>> create(cuda::ContextPointer context, tensorrt::Engine& engine,
-                                              LaneOptions options);
-  ~Lane();
-  Lane(const Lane&) = delete;
-  Lane& operator=(const Lane&) = delete;
+  static Result<std::unique_ptr<TensorRTLane>> create(cuda::ContextPointer context, tensorrt::Engine& engine,
+                                                      LaneOptions options);
+  ~TensorRTLane() override;
 
-  /// Puts copies and run of the first `servers` of a batch on the stream. After an error nothing of it is
-  /// under way any more. The memory must stay until `finish`, which polls all the time if said so here, else
-  /// only when the end is near.
-  Result<void> issue(const Staging& staging, int servers, bool poll);
-  /// Waits until what was issued is done.
-  Result<RunReport> finish();
-
-  /// Runs each bucket as often as it takes to run as it will from then on.
-  Result<void> warm_up(const Staging& staging);
+  Result<void> issue(std::byte* staging, int series, bool poll) override;
+  Result<RunReport> finish() override;
+  Result<void> warm_up(std::byte* staging) override;
 
   /// Device memory: of inputs and outputs, and of activations.
-  std::size_t buffer_bytes() const { return staging_bytes(options_.bytes, options_.buckets.back().size); }
+  std::size_t buffer_bytes() const { return device_layout_.bytes; }
   std::int64_t activation_bytes() const { return activation_bytes_; }
 
  private:
@@ -73,12 +64,12 @@ class Lane {
     Clock::duration usual{0};  // that copies and run take, by CUDA's events
   };
 
-  Lane(cuda::ContextPointer context, LaneOptions options);
+  TensorRTLane(cuda::ContextPointer context, LaneOptions options);
   Result<void> set_up(tensorrt::Engine& engine);
   Result<void> set_up(tensorrt::Engine& engine, BucketRun& run);
   Result<void> share_activations(const tensorrt::Engine& engine);
   BucketRun& bucket_for(int servers);
-  Result<void> put_on_stream(const Staging& staging, int servers, BucketRun& run);
+  Result<void> put_on_stream(std::byte* staging, int servers, BucketRun& run);
   Result<void> enqueue(BucketRun& run);
   void capture(BucketRun& run);
   cuda::Status wait_for_end(const BucketRun& run);
@@ -89,13 +80,12 @@ class Lane {
   // stream.
   const cuda::ContextPointer context_;
   const LaneOptions options_;
+  const BatchLayout staging_layout_, device_layout_;
   cuda::Stream stream_;
   cuda::Event begun_, copied_in_, ran_, copied_out_;  // waiting for the last one sleeps
   cuda::DeviceMemory buffers_;
   cuda::DeviceMemory activation_;
   std::int64_t activation_bytes_ = 0;
-  std::array<cuda::DevicePointer, 4> inputs_{};
-  cuda::DevicePointer output_ = 0;
   std::vector<BucketRun> runs_;  // by size
   BucketRun* issued_ = nullptr;
   bool issued_graph_ = false;

@@ -18,6 +18,7 @@ struct TensorRTLibrary {
   std::int32_t version = 0;  // what its getInferLibVersion says
   std::unique_ptr<tensorrt::Builder> (*make_builder)(void* create, std::int32_t version) = nullptr;
   void* create_builder = nullptr;  // createInferBuilder_INTERNAL; null in the lean runtime
+  bool has_operators = false;      // whether it knows the operators of cpp/plugins
 };
 
 /// `report.problem` says what lacks; both pointers are there when it does not.
@@ -28,6 +29,10 @@ struct Libraries {
 };
 
 Libraries open_libraries(const LoaderOptions& options);
+
+/// Opens the builder's kernels that are beside the library: TensorRT looks for them by their bare names, which finds
+/// them only in the loader's path or where they are open already.
+void open_builder_resources(const LibraryReport& report);
 
 /// Opens the parser of the same major version, beside the library or in the loader's path; the report says
 /// what was tried. Nothing where there is none.

@@ -13,7 +13,9 @@
 #include <sstream>
 #include <utility>
 
+#include "cuda/kernel_module.h"
 #include "tensorrt/libraries.h"
+#include "tensorrt/plugin_api.h"
 
 namespace tft {
 namespace {
@@ -22,7 +24,7 @@ namespace fs = std::filesystem;
 using Attempt = LibraryAttempt;
 
 constexpr const char* kInstall =
-    "Install TensorRT 10.12 or newer, or 11: `pip install tensorrt-cu13` (drivers for CUDA 13) or `pip "
+    "Install TensorRT 10.6 or newer, or 11: `pip install tensorrt-cu13` (drivers for CUDA 13) or `pip "
     "install "
     "tensorrt-cu12`, or NVIDIA's package; then name its folder in TENSORRT_ROOT if it is not found by "
     "itself.";
@@ -262,26 +264,42 @@ LibraryVersion version_of(void* handle, std::int32_t number) {
   return version;
 }
 
-/// The oldest minor version of 10 that is taken. TFT_TENSORRT_MINIMUM=10.6 takes older ones, which nobody has
-/// promised anything for.
-int oldest_minor() {
-  constexpr int kSupported = 12;
-  const std::string wished = environment("TFT_TENSORRT_MINIMUM");
-  int major = 0;
-  int minor = 0;
-  if (std::sscanf(wished.c_str(), "%d.%d", &major, &minor) != 2 || major != 10 || minor < 0)
-    return kSupported;
-  return std::min(minor, kSupported);
-}
+constexpr int kOldestMinor = 6;  // of TensorRT 10
 
 std::string refusal(const LibraryVersion& version) {
-  if (version.major < 10 || (version.major == 10 && version.minor < oldest_minor())) {
+  if (version.major < 10 || (version.major == 10 && version.minor < kOldestMinor)) {
     return "TensorRT " + version.text() +
-           " is too old: strongly typed engines, as the models here are, need 10.12 or newer. " + kInstall;
+           " is too old: 10.6 or newer is needed. " + kInstall;
   }
   if (version.major > 11)
-    return "TensorRT " + version.text() + " is newer than this build knows (10.12 to 11). " + kInstall;
+    return "TensorRT " + version.text() + " is newer than this build knows (10.6 to 11). " + kInstall;
   return "";
+}
+
+/// The driver whose context a plugin finds current; that of the last load, for which there is one in a process.
+std::shared_ptr<const cuda::Driver>& driver_of_plugins() {
+  static auto* const driver = new std::shared_ptr<const cuda::Driver>();
+  return *driver;
+}
+
+/// Makes the operators of cpp/plugins known to a library, once. Returns whether it knows them.
+bool register_operators(void* handle, int major, const std::shared_ptr<const cuda::Driver>& driver) {
+  static std::mutex mutex;
+  static auto* const known = new std::map<void*, bool>();
+  if (cuda::kernel_image().empty()) return false;
+  void* const get_registry = dlsym(handle, "getPluginRegistry");
+  if (get_registry == nullptr) return false;
+  const std::lock_guard lock(mutex);
+  if (driver != nullptr) driver_of_plugins() = driver;
+  const auto [entry, is_new] = known->try_emplace(handle, false);
+  if (!is_new) return entry->second;
+  const auto launcher = []() -> plugins::Launcher* {
+    const auto& of_plugins = driver_of_plugins();
+    return of_plugins == nullptr ? nullptr : cuda::current_launcher(*of_plugins);
+  };
+  entry->second = major == 10 ? tensorrt::register_operators_10(get_registry, launcher)
+                              : tensorrt::register_operators_11(get_registry, launcher);
+  return entry->second;
 }
 
 /// Opens one candidate. Returns whether it is the one; `too_old` gets the reason if its version is in the
@@ -294,7 +312,8 @@ bool take_tensorrt(const Candidate& candidate, Libraries& libraries, std::string
   attempt.source = candidate.source;
   TensorRTLibrary library;
   LibraryVersion version;
-  if (void* const handle = open_library(attempt)) {
+  void* const handle = open_library(attempt);
+  if (handle != nullptr) {
     auto* const ask = reinterpret_cast<std::int32_t (*)() noexcept>(dlsym(handle, "getInferLibVersion"));
     library.create = dlsym(handle, "createInferRuntime_INTERNAL");
     library.create_builder = dlsym(handle, "createInferBuilder_INTERNAL");
@@ -314,6 +333,7 @@ bool take_tensorrt(const Candidate& candidate, Libraries& libraries, std::string
     report.lean = fs::path(report.tensorrt_path).filename().string().find("_lean") != std::string::npos;
     library.create_runtime = version.major == 10 ? tensorrt::create_runtime_10 : tensorrt::create_runtime_11;
     library.make_builder = version.major == 10 ? tensorrt::create_builder_10 : tensorrt::create_builder_11;
+    library.has_operators = register_operators(handle, version.major, libraries.driver);
     libraries.tensorrt = library;
   }
   report.attempts.push_back(attempt);
@@ -352,6 +372,13 @@ Libraries open_libraries(const LoaderOptions& options) {
   open_cuda(options, libraries);
   if (libraries.driver != nullptr || options.survey) open_tensorrt(options, libraries);
   return libraries;
+}
+
+void open_builder_resources(const LibraryReport& report) {
+  const fs::path library = report.tensorrt_path;
+  for (const fs::path& file : children(library.parent_path()))
+    if (file.filename().string().starts_with("libnvinfer_builder_resource"))
+      (void)dlopen(file.c_str(), RTLD_LAZY | RTLD_GLOBAL);
 }
 
 std::optional<tensorrt::ParserLibrary> open_parser(LibraryReport& report) {

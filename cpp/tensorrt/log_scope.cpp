@@ -47,12 +47,24 @@ std::string LogScope::errors() const {
   return errors_.empty() ? "nothing" : errors_;
 }
 
-bool LogScope::says_memory_lacks() const {
+std::string LogScope::lower_case_errors() const {
   std::string text = errors();
   std::transform(text.begin(), text.end(), text.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+bool LogScope::says_memory_lacks() const {
+  const std::string text = lower_case_errors();
   return text.find("out of memory") != std::string::npos || text.find("outofmemory") != std::string::npos ||
          text.find("memory allocation") != std::string::npos;
+}
+
+bool LogScope::says_plugin_missing() const {
+  const std::string text = lower_case_errors();
+  return text.find("cannot find plugin") != std::string::npos ||
+         text.find("could not find plugin") != std::string::npos ||
+         text.find("not found in plugin registry") != std::string::npos;
 }
 
 void LogScope::add(LogLevel level, const char* text) noexcept {

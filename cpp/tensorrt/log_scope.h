@@ -4,6 +4,7 @@
 
 #include <mutex>
 #include <string>
+#include <type_traits>
 
 #include "tft/log.h"
 
@@ -25,11 +26,14 @@ class LogScope {
   std::string errors() const;
   /// Whether they say that device memory does not suffice; TensorRT has no code for it.
   bool says_memory_lacks() const;
+  /// Whether they say that a plan needs a plugin whose creator is not registered.
+  bool says_plugin_missing() const;
 
   /// For the loggers of both versions: one line from TensorRT, on this thread.
   static void receive(LogLevel level, const char* text) noexcept;
 
  private:
+  std::string lower_case_errors() const;
   void add(LogLevel level, const char* text) noexcept;
 
   const Log& log_;
@@ -38,5 +42,7 @@ class LogScope {
   std::string errors_;
   LogScope* outer_;
 };
+
+static_assert(!std::is_copy_constructible_v<LogScope>);
 
 }  // namespace tft::tensorrt

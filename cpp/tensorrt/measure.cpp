@@ -256,8 +256,8 @@ Result<Measured> open_and_measure(std::span<const std::byte> plan, const Measure
   if (auto error =
           in_range("device", options.device, 0, static_cast<int>(libraries.report.devices.size()) - 1))
     return *error;
-  const auto device =
-      DeviceEngine::load(libraries, options.device, plan, options.allow_host_code, options.log);
+  const auto device = DeviceEngine::load(libraries, options.device, plan,
+                                         {options.allow_host_code, options.plugins}, options.log);
   if (!device) return device.error();
   return Measurement(options, **device).run();
 }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "cuda/objects.h"
@@ -88,5 +89,7 @@ class MeasuredStream {
   std::unique_ptr<tensorrt::Context> run_;
   cuda::GraphExec graph_;
 };
+
+static_assert(!std::is_copy_constructible_v<MeasuredStream>);
 
 }  // namespace tft

@@ -115,12 +115,11 @@ std::string tensor_differences(const ModelShape& shape, const std::vector<Tensor
                                const std::string& subject) {
   Comparison comparison(tensors, subject);
   for (const TensorShape& input : shape.inputs) comparison.compare(input, true);
-  comparison.compare(shape.output, false);
+  for (const TensorShape& output : shape.outputs) comparison.compare(output, false);
   for (const TensorInfo& tensor : tensors) {
-    const bool known = tensor.name == shape.output.name ||
-                       std::any_of(shape.inputs.begin(), shape.inputs.end(),
-                                   [&](const TensorShape& input) { return input.name == tensor.name; });
-    if (!known)
+    const auto same_name = [&](const TensorShape& other) { return other.name == tensor.name; };
+    if (std::none_of(shape.inputs.begin(), shape.inputs.end(), same_name) &&
+        std::none_of(shape.outputs.begin(), shape.outputs.end(), same_name))
       comparison.differ(subject + " has an " + (tensor.input ? "input" : "output") + " '" + tensor.name +
                         "' that the model has not");
   }

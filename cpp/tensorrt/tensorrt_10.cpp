@@ -6,6 +6,7 @@
 #include "tensorrt/adapter.h"
 // After it.
 #include "tensorrt/builder_adapter.h"
+#include "tensorrt/plugin_adapter.h"
 
 namespace tft::tensorrt {
 
@@ -15,6 +16,10 @@ std::unique_ptr<Runtime> create_runtime_10(void* create, std::int32_t version) {
 
 std::unique_ptr<Builder> create_builder_10(void* create, std::int32_t version) {
   return create_builder(create, version);
+}
+
+bool register_operators_10(void* get_registry, LauncherOfThread launcher) {
+  return register_operators(get_registry, launcher);
 }
 
 }  // namespace tft::tensorrt

@@ -13,6 +13,7 @@
 #include "support.h"
 #include "tft/builder.h"
 #include "tft/inspect.h"
+#include "tft/tensorrt.h"
 
 namespace tft::testing {
 namespace {
@@ -68,7 +69,7 @@ TEST_F(Builds, APlanThatLoadsAndPredicts) {
   ASSERT_EQ(code_of(result), "");
   EngineOptions options;
   options.libraries = doubles_only();
-  auto engine = TFTTensorRTEngine::load(result->plan, shape_of(small_plan()), options);
+  auto engine = load_tensorrt(result->plan, shape_of(small_plan()), options);
   ASSERT_EQ(code_of(engine), "");
   EXPECT_EQ((*engine)->info().max_batch, 8);
   Servers servers(small_plan(), 5, 3);
@@ -223,7 +224,7 @@ TEST_F(Builds, WithoutBuilderOrParserTheFullTensorRTIsAskedFor) {
 }
 
 TEST_F(Builds, PluginLibrariesAreLoadedFirst) {
-  built(with(&BuildOptions::plugins, std::vector<std::string>{TFT_DOUBLES_FOLDER "/libplugins.so"}));
+  built(with(&BuildOptions::plugins, std::vector<std::string>{plugins_double()}));
   EXPECT_EQ(double_calls("loadLibrary"), 1);
   expect_refusal(build(with(&BuildOptions::plugins, std::vector<std::string>{"/nowhere/plugins.so"})),
                  "ERR_TFT_BUILD", {"/nowhere/plugins.so"});
@@ -349,7 +350,7 @@ TEST_F(Builds, EveryFailureEndsInACodeAndLeavesNothingBehind) {
         double_fail(function, nth, code);
         BuildOptions options = with_doubles();
         options.profiles = {{1, 1, 1}, {1, 2, 4}};
-        options.plugins = {TFT_DOUBLES_FOLDER "/libplugins.so"};
+        options.plugins = {plugins_double()};
         options.timing_cache = cache->timing_cache;
         options.hardware_compatibility = HardwareCompatibility::AMPERE_PLUS;
         const auto result = build_plan(file.path, shape_of(small_plan()), options);

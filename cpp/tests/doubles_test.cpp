@@ -431,6 +431,56 @@ TEST_F(TensorRTDouble, NoticesTheWrongOrderOfDeletion) {
   EXPECT_EQ(double_violations(), 2);
 }
 
+class NamedCreator final : public nvinfer1::IPluginCreatorV3One {
+ public:
+  nvinfer1::IPluginV3* createPlugin(nvinfer1::AsciiChar const*, nvinfer1::PluginFieldCollection const* fields,
+                                    nvinfer1::TensorRTPhase at) noexcept override {
+    phase = at;
+    for (int i = 0; i < fields->nbFields; ++i) {
+      const nvinfer1::PluginField& field = fields->fields[i];
+      const auto* const numbers = static_cast<const std::int32_t*>(field.data);
+      if (field.name == std::string("sizes")) sizes.assign(numbers, numbers + field.length);
+    }
+    return nullptr;
+  }
+  nvinfer1::PluginFieldCollection const* getFieldNames() noexcept override { return &none_; }
+  nvinfer1::AsciiChar const* getPluginName() const noexcept override { return "Named"; }
+  nvinfer1::AsciiChar const* getPluginVersion() const noexcept override { return "3"; }
+  nvinfer1::AsciiChar const* getPluginNamespace() const noexcept override { return "tft"; }
+
+  nvinfer1::TensorRTPhase phase = nvinfer1::TensorRTPhase::kBUILD;
+  std::vector<std::int32_t> sizes;
+
+ private:
+  const nvinfer1::PluginFieldCollection none_{};
+};
+
+TEST_F(TensorRTDouble, FindsACreatorOfTheProcessFromARuntimeUntilItIsDeregistered) {
+  using Get = nvinfer1::IPluginRegistry* (*)();
+  auto& registry = *reinterpret_cast<Get>(dlsym(library, "getPluginRegistry"))();
+  NamedCreator creator;
+  plan.plugins = {{"Named", "3", "tft", {{"sizes", "int32", {4, 2}, {}}}}};
+  EXPECT_EQ(deserialize(doubles::write_plan(plan)), nullptr);
+  EXPECT_NE(logger.errors.find("Cannot find plugin: Named, version: 3"), std::string::npos);
+  EXPECT_NE(logger.errors.find("IPluginCreator not found in Plugin Registry"), std::string::npos);
+  EXPECT_TRUE(creator.sizes.empty());
+
+  ASSERT_TRUE(registry.registerCreator(creator, "tft"));
+  EXPECT_FALSE(registry.registerCreator(creator, "tft")) << "twice";
+  EXPECT_EQ(registry.getCreator("Named", "3", "tft"), &creator);
+  EXPECT_EQ(registry.getCreator("Named", "3", ""), nullptr);
+  EXPECT_EQ(registry.getCreator("Named", "4", "tft"), nullptr);
+  EXPECT_EQ(runtime->getPluginRegistry().getCreator("Named", "3", "tft"), &creator);
+  EXPECT_EQ(deserialize(doubles::write_plan(plan)), nullptr) << "the creator made no plugin";
+  EXPECT_EQ(creator.phase, nvinfer1::TensorRTPhase::kRUNTIME);
+  EXPECT_EQ(creator.sizes, (std::vector<std::int32_t>{4, 2}));
+
+  EXPECT_TRUE(registry.deregisterCreator(creator));
+  EXPECT_FALSE(registry.deregisterCreator(creator));
+  EXPECT_EQ(runtime->getPluginRegistry().getCreator("Named", "3", "tft"), nullptr);
+  EXPECT_EQ(double_violations(), 0);
+}
+
 TEST_F(TensorRTDouble, ReturnsAPointerThatIsNoneWithoutADevice) {
   double_set("devices", 0);
   EXPECT_EQ(create_runtime(), reinterpret_cast<nvinfer1::IRuntime*>(0x238));

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "support.h"
+#include "tft/tensorrt.h"
 
 namespace tft::testing {
 namespace {
@@ -211,7 +212,7 @@ TEST_F(Engine, RunsOnTheLeanRuntime) {
   EngineOptions options;
   options.libraries = doubles_only();
   options.libraries.tensorrt_path = tensorrt_double(10, true);
-  const auto engine = TFTTensorRTEngine::load(as_bytes(bytes), shape_of(plan), options);
+  const auto engine = load_tensorrt(as_bytes(bytes), shape_of(plan), options);
   ASSERT_TRUE(engine.ok()) << engine.error().message;
   EXPECT_TRUE((*engine)->info().lean);
   Servers servers(plan, 3, 1);
@@ -235,17 +236,89 @@ TEST_F(Engine, RefusesOptionsOutOfRange) {
   EXPECT_EQ(refused([](EngineOptions& options) { options.max_batch = -1; }), "ERR_TFT_OPTION");
 }
 
+/// The small plan with as many inputs and outputs, of both types and several sizes.
+doubles::Plan plan_of(int inputs, int outputs) {
+  doubles::Plan plan = small_plan({8});
+  plan.tensors.clear();
+  plan.profiles = {{}};
+  for (int i = 0; i < inputs; ++i) {
+    doubles::PlanTensor tensor{
+        "in_" + std::to_string(i), true, i % 3 == 1 ? "int32" : "float32", {-1, 3 + i, 2}};
+    for (std::size_t bound = 0; bound < 3; ++bound) {
+      auto& dims = plan.profiles[0][tensor.name][bound];
+      dims = tensor.dims;
+      dims[0] = bound == 0 ? 1 : 8;
+    }
+    plan.tensors.push_back(std::move(tensor));
+  }
+  for (int i = 0; i < outputs; ++i)
+    plan.tensors.push_back({"out_" + std::to_string(i), false, "float32", {-1, 5 + 70 * i}});
+  return plan;
+}
+
+TEST_F(Engine, ServesModelsOfAnyNumberOfInputsAndOutputs) {
+  for (const auto& [inputs, outputs] : {std::pair(1, 1), {1, 3}, {6, 2}, {23, 1}}) {
+    SCOPED_TRACE(std::to_string(inputs) + " inputs, " + std::to_string(outputs) + " outputs");
+    const doubles::Plan plan = plan_of(inputs, outputs);
+    const auto engine = loaded(plan);
+    ASSERT_NE(engine, nullptr);
+    ASSERT_TRUE(engine->warmup().ok());
+    for (const int batch : {1, 5, 19}) {
+      Servers alone(plan, batch, 1);
+      ASSERT_TRUE(engine->predict(alone.part()).ok());
+      EXPECT_EQ(alone.difference(), "");
+    }
+    // More than pinned memory holds, several parts to a request; their inputs may change after submit.
+    std::deque<Servers> servers;
+    std::deque<Ending> endings;
+    for (std::uint32_t i = 0; i < 60; ++i) {
+      const std::size_t first = servers.size();
+      for (std::uint32_t part = 0; part <= i % 3; ++part)
+        servers.emplace_back(plan, static_cast<int>(1 + (i + part) % 4), 3 * i + part);
+      std::vector<Part> parts;
+      for (std::size_t part = first; part < servers.size(); ++part) parts.push_back(servers[part].part());
+      Request request;
+      request.parts = parts;
+      request.completion = &Ending::receive;
+      request.user = &endings.emplace_back();
+      ASSERT_TRUE(engine->submit(request).ok());
+      for (std::size_t part = first; part < servers.size(); ++part) servers[part].spoil_inputs();
+    }
+    for (Ending& ending : endings) ASSERT_EQ(code_of(ending.wait()), "");
+    for (const Servers& each : servers) EXPECT_EQ(each.difference(), "");
+  }
+}
+
+TEST_F(Engine, RefusesModelsWithoutInputsOutputsOrSizes) {
+  const auto refused = [](auto change) {
+    const doubles::Plan plan = small_plan();
+    ModelShape shape = shape_of(plan);
+    change(shape);
+    EngineOptions options;
+    options.libraries = doubles_only();
+    return code_of(load_tensorrt(as_bytes(bytes_of(plan)), shape, options));
+  };
+  EXPECT_EQ(refused([](ModelShape& shape) { shape.inputs.clear(); }), "ERR_TFT_OPTION");
+  EXPECT_EQ(refused([](ModelShape& shape) { shape.outputs.clear(); }), "ERR_TFT_OPTION");
+  EXPECT_EQ(refused([](ModelShape& shape) { shape.inputs[1].item[0] = 0; }), "ERR_TFT_OPTION");
+  EXPECT_EQ(refused([](ModelShape& shape) { shape.outputs[0].type = ElementType::INT32; }), "ERR_TFT_OPTION");
+  EXPECT_EQ(refused([](ModelShape& shape) { shape.inputs.pop_back(); }), "ERR_TFT_PLAN_MISMATCH");
+}
+
 TEST_F(Engine, RefusesRequestsWithoutSense) {
   const doubles::Plan plan = small_plan({4});
   const auto engine = loaded(plan);
   ASSERT_NE(engine, nullptr);
   Servers servers(plan, 1, 1);
   const Part good = servers.part();
-  EXPECT_EQ(code_of(engine->predict(good.inputs, 0, good.out)), "ERR_TFT_OPTION");
+  float* const out = good.outputs[0];
+  EXPECT_EQ(code_of(engine->predict(good.inputs, 0, out)), "ERR_TFT_OPTION");
   EXPECT_EQ(code_of(engine->predict(good.inputs, 1, nullptr)), "ERR_TFT_OPTION");
-  Inputs without = good.inputs;
-  without.decoder_cat = nullptr;
-  EXPECT_EQ(code_of(engine->predict(without, 1, good.out)), "ERR_TFT_OPTION");
+  EXPECT_EQ(code_of(engine->predict(good.inputs.first(3), 1, out)), "ERR_TFT_OPTION");
+  EXPECT_EQ(code_of(engine->predict({good.inputs, 1, {}})), "ERR_TFT_OPTION");
+  std::vector<const void*> without(good.inputs.begin(), good.inputs.end());
+  without.back() = nullptr;
+  EXPECT_EQ(code_of(engine->predict(without, 1, out)), "ERR_TFT_OPTION");
   EXPECT_EQ(code_of(engine->predict_batch({})), "ERR_TFT_OPTION");
 }
 

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "support.h"
+#include "tft/tensorrt.h"
 
 namespace tft::testing {
 namespace {
@@ -84,7 +85,7 @@ class FaultRun : public OverDoubles {
     options.devices = {0, 1};
     options.lanes = 1;
     const std::string bytes = bytes_of(plan);
-    auto loaded = TFTTensorRTEngine::load(as_bytes(bytes), shape_of(plan), options);
+    auto loaded = load_tensorrt(as_bytes(bytes), shape_of(plan), options);
     if (!loaded.ok()) return check_error(loaded.error());
     auto engine = std::move(loaded).value();
     for (std::uint32_t round = 0; round < 4; ++round) {

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "support.h"
+#include "tft/tensorrt.h"
 
 namespace tft::testing {
 namespace {
@@ -172,9 +173,9 @@ void close_at_a_random_moment(std::uint32_t seed) {
   options.cuda_graphs = below(random, 2) == 0;
   options.poll = below(random, 4) == 0;
   const std::string bytes = bytes_of(plan);
-  auto result = TFTTensorRTEngine::load(as_bytes(bytes), shape_of(plan), options);
+  auto result = load_tensorrt(as_bytes(bytes), shape_of(plan), options);
   if (!result.ok()) return;  // the fault came that early
-  std::unique_ptr<TFTTensorRTEngine> engine = std::move(result).value();
+  std::unique_ptr<TFTEngine> engine = std::move(result).value();
 
   std::atomic<int> wrong = 0;
   std::vector<std::thread> callers;

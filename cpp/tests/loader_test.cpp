@@ -11,6 +11,7 @@
 #include <span>
 
 #include "tft/engine.h"
+#include "tft/tensorrt.h"
 
 namespace tft::testing {
 namespace {
@@ -144,7 +145,7 @@ TEST_F(Loader, SaysThatThereIsNoDevice) {
     EngineOptions options;
     options.libraries.cuda_path = cuda;
     options.libraries.tensorrt_path = doubles + "/tensorrt10/lib/libnvinfer.so.10";
-    const auto engine = TFTTensorRTEngine::load({}, {}, options);
+    const auto engine = load_tensorrt({}, {}, options);
     EXPECT_FALSE(engine.ok());
   });
 }
@@ -175,7 +176,7 @@ TEST_F(Loader, SurvivesTheRealTensorRTWithoutADriver) {
   EngineOptions engine_options;
   engine_options.libraries.tensorrt_path = path;
   const std::string plan(1000, 'x');
-  const auto engine = TFTTensorRTEngine::load(std::as_bytes(std::span<const char>(plan)), {}, engine_options);
+  const auto engine = load_tensorrt(std::as_bytes(std::span<const char>(plan)), {}, engine_options);
   ASSERT_FALSE(engine.ok());
   EXPECT_NE(engine.error().message, "");
 }

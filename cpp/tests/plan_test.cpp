@@ -3,6 +3,7 @@
 
 #include "support.h"
 #include "tft/inspect.h"
+#include "tft/tensorrt.h"
 
 namespace tft::testing {
 namespace {
@@ -13,7 +14,7 @@ class Plans : public OverDoubles {
   static std::string refusal(const std::string& text) {
     EngineOptions options;
     options.libraries = doubles_only();
-    const auto engine = TFTTensorRTEngine::load(as_bytes(text), shape_of(small_plan()), options);
+    const auto engine = load_tensorrt(as_bytes(text), shape_of(small_plan()), options);
     if (engine.ok()) return "";
     return std::string(code_name(engine.error().code)) + ": " + engine.error().message;
   }

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "support.h"
+#include "tft/tensorrt.h"
 
 namespace tft::testing {
 namespace {
@@ -32,8 +33,8 @@ class Soak {
   int run(double minutes);
 
  private:
-  std::unique_ptr<TFTTensorRTEngine> load(bool graphs);
-  void burst(TFTTensorRTEngine& engine, std::mt19937& random);
+  std::unique_ptr<TFTEngine> load(bool graphs);
+  void burst(TFTEngine& engine, std::mt19937& random);
   void check(bool good, const std::string& what);
 
   const doubles::Plan plan_ = small_plan({1, 8});
@@ -46,13 +47,13 @@ void Soak::check(bool good, const std::string& what) {
   if (++problems_ < 20) std::fprintf(stderr, "%s\n", what.c_str());
 }
 
-std::unique_ptr<TFTTensorRTEngine> Soak::load(bool graphs) {
+std::unique_ptr<TFTEngine> Soak::load(bool graphs) {
   EngineOptions options;
   options.libraries = doubles_only();
   options.devices = {0, 1};
   options.cuda_graphs = graphs;
   const std::string bytes = bytes_of(plan_);
-  auto engine = TFTTensorRTEngine::load(as_bytes(bytes), shape_of(plan_), options);
+  auto engine = load_tensorrt(as_bytes(bytes), shape_of(plan_), options);
   if (!engine.ok()) {
     check(false, engine.error().message);
     return nullptr;
@@ -60,7 +61,7 @@ std::unique_ptr<TFTTensorRTEngine> Soak::load(bool graphs) {
   return std::move(engine).value();
 }
 
-void Soak::burst(TFTTensorRTEngine& engine, std::mt19937& random) {
+void Soak::burst(TFTEngine& engine, std::mt19937& random) {
   std::deque<Servers> servers;
   std::deque<Ending> endings;
   for (int i = 0; i < 16; ++i) {

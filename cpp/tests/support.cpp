@@ -9,6 +9,8 @@
 #include <fstream>
 #include <random>
 
+#include "tft/tensorrt.h"
+
 namespace tft::testing {
 
 std::string cuda_double() { return TFT_DOUBLES_FOLDER "/cuda/libcuda.so.1"; }
@@ -20,6 +22,11 @@ std::string tensorrt_double(int major, bool lean) {
 }
 
 std::string tensorrt_double() { return tensorrt_double(rounds("TFT_TEST_TENSORRT", 10)); }
+
+std::string plugins_double() {
+  const std::string major = std::to_string(rounds("TFT_TEST_TENSORRT", 10));
+  return TFT_DOUBLES_FOLDER "/tensorrt" + major + "/lib/libplugins.so." + major;
+}
 
 LoaderOptions doubles_only() {
   LoaderOptions options;
@@ -46,16 +53,11 @@ doubles::Plan small_plan(const std::vector<std::int64_t>& max_batches, std::uint
 
 ModelShape shape_of(const doubles::Plan& plan) {
   ModelShape shape;
-  std::size_t input = 0;
   for (const doubles::PlanTensor& tensor : plan.tensors) {
     const TensorShape made{tensor.name,
                            tensor.type == "int32" ? ElementType::INT32 : ElementType::FLOAT32,
                            {tensor.dims.begin() + 1, tensor.dims.end()}};
-    if (tensor.input) {
-      shape.inputs.at(input++) = made;
-    } else {
-      shape.output = made;
-    }
+    (tensor.input ? shape.inputs : shape.outputs).push_back(made);
   }
   return shape;
 }
@@ -113,57 +115,69 @@ Servers::Servers(const doubles::Plan& plan, int servers, std::uint32_t seed) : c
   std::mt19937 random(seed);
   std::uniform_real_distribution<float> real(-10, 10);
   std::uniform_int_distribution<std::int32_t> code(0, 9);
-  const auto size = [&plan](std::size_t tensor) {
+  const auto rows = static_cast<std::size_t>(count);
+  const auto size = [](const doubles::PlanTensor& tensor) {
     std::size_t product = 1;
-    for (std::size_t i = 1; i < plan.tensors[tensor].dims.size(); ++i) {
-      product *= static_cast<std::size_t>(plan.tensors[tensor].dims[i]);
-    }
+    for (std::size_t i = 1; i < tensor.dims.size(); ++i) product *= static_cast<std::size_t>(tensor.dims[i]);
     return product;
   };
-  const auto rows = static_cast<std::size_t>(count);
-  encoder_cont_.resize(rows * size(0));
-  encoder_cat_.resize(rows * size(1));
-  decoder_cont_.resize(rows * size(2));
-  decoder_cat_.resize(rows * size(3));
-  for (float& value : encoder_cont_) value = real(random);
-  for (std::int32_t& value : encoder_cat_) value = code(random);
-  for (float& value : decoder_cont_) value = real(random);
-  for (std::int32_t& value : decoder_cat_) value = code(random);
-  for (std::size_t row = 0; row < rows; ++row) {
-    const double sums[] = {
-        doubles::weighted_sum(&encoder_cont_[row * size(0)], size(0), 0, plan.seed),
-        doubles::weighted_sum(&encoder_cat_[row * size(1)], size(1), 1, plan.seed),
-        doubles::weighted_sum(&decoder_cont_[row * size(2)], size(2), 2, plan.seed),
-        doubles::weighted_sum(&decoder_cat_[row * size(3)], size(3), 3, plan.seed),
+  std::vector<std::vector<double>> sums(rows);
+  std::size_t outputs = 0;
+  for (const doubles::PlanTensor& tensor : plan.tensors) {
+    if (!tensor.input) {
+      ++outputs;
+      continue;
+    }
+    const std::size_t number_of_input = inputs_.size();
+    const auto fill = [&](auto& values, auto& distribution) {
+      values.resize(rows * size(tensor));
+      for (auto& value : values) value = distribution(random);
+      for (std::size_t row = 0; row < rows; ++row)
+        sums[row].push_back(
+            doubles::weighted_sum(&values[row * size(tensor)], size(tensor), number_of_input, plan.seed));
+      inputs_.push_back(values.data());
     };
-    for (std::size_t k = 0; k < size(4); ++k) expected_.push_back(doubles::mix(sums, 4, k, plan.seed));
+    if (tensor.type == "int32") {
+      fill(codes_.emplace_back(), code);
+    } else {
+      fill(reals_.emplace_back(), real);
+    }
   }
-  out.assign(expected_.size(), -7.0f);
+  for (const doubles::PlanTensor& tensor : plan.tensors) {
+    if (tensor.input) continue;
+    std::vector<float>& expected = expected_.emplace_back();
+    for (std::size_t row = 0; row < rows; ++row)
+      for (std::size_t k = 0; k < size(tensor); ++k)
+        expected.push_back(doubles::mix(sums[row].data(), sums[row].size(), k, plan.seed));
+  }
+  out.assign(expected_.front().size(), -7.0f);
+  for (std::size_t i = 1; i < outputs; ++i) further_.emplace_back(expected_[i].size(), -7.0f);
 }
 
 Part Servers::part() {
-  return {{encoder_cont_.data(), encoder_cat_.data(), decoder_cont_.data(), decoder_cat_.data()},
-          count,
-          out.data()};
+  outputs_ = {out.data()};
+  for (auto& values : further_) outputs_.push_back(values.data());
+  return {inputs_, count, outputs_};
 }
 
 std::string Servers::difference() const {
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    if (out[i] != expected_[i]) {
-      const std::size_t each = out.size() / static_cast<std::size_t>(count);
-      return "server " + std::to_string(i / each) + " of " + std::to_string(count) + ", value " +
-             std::to_string(i % each) + ": " + std::to_string(out[i]) + ", expected " +
-             std::to_string(expected_[i]);
+  for (std::size_t output = 0; output < expected_.size(); ++output) {
+    const std::vector<float>& found = output == 0 ? out : further_[output - 1];
+    const std::vector<float>& expected = expected_[output];
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      if (found[i] == expected[i]) continue;
+      const std::size_t each = found.size() / static_cast<std::size_t>(count);
+      return "output " + std::to_string(output) + ", server " + std::to_string(i / each) + " of " +
+             std::to_string(count) + ", value " + std::to_string(i % each) + ": " + std::to_string(found[i]) +
+             ", expected " + std::to_string(expected[i]);
     }
   }
   return "";
 }
 
 void Servers::spoil_inputs() {
-  encoder_cont_.assign(encoder_cont_.size(), 1e6f);
-  encoder_cat_.assign(encoder_cat_.size(), 1000000);
-  decoder_cont_.assign(decoder_cont_.size(), 1e6f);
-  decoder_cat_.assign(decoder_cat_.size(), 1000000);
+  for (auto& values : reals_) values.assign(values.size(), 1e6f);
+  for (auto& values : codes_) values.assign(values.size(), 1000000);
 }
 
 void OverDoubles::expect_clean() {
@@ -175,14 +189,13 @@ void OverDoubles::expect_clean() {
   }
 }
 
-Result<std::unique_ptr<TFTTensorRTEngine>> OverDoubles::load(const doubles::Plan& plan,
-                                                             EngineOptions options) {
+Result<std::unique_ptr<TFTEngine>> OverDoubles::load(const doubles::Plan& plan, EngineOptions options) {
   options.libraries = doubles_only();
   const std::string bytes = bytes_of(plan);
-  return TFTTensorRTEngine::load(as_bytes(bytes), shape_of(plan), options);
+  return load_tensorrt(as_bytes(bytes), shape_of(plan), options);
 }
 
-std::unique_ptr<TFTTensorRTEngine> OverDoubles::loaded(const doubles::Plan& plan, EngineOptions options) {
+std::unique_ptr<TFTEngine> OverDoubles::loaded(const doubles::Plan& plan, EngineOptions options) {
   auto result = load(plan, std::move(options));
   if (!result.ok()) {
     ADD_FAILURE() << code_name(result.error().code) << ": " << result.error().message;
@@ -216,14 +229,14 @@ bool Ending::arrived() const {
   return calls_ > 0;
 }
 
-Crowd::Crowd(TFTTensorRTEngine& engine, const doubles::Plan& plan, int requests, int batch) {
+Crowd::Crowd(TFTEngine& engine, const doubles::Plan& plan, int requests, int batch) {
   for (int i = 0; i < requests; ++i) {
     Servers& asked = servers.emplace_back(plan, batch, static_cast<std::uint32_t>(i));
     EXPECT_EQ(code_of(submit(engine, asked, endings.emplace_back())), "");
   }
 }
 
-Result<RequestId> submit(TFTTensorRTEngine& engine, Servers& servers, Ending& ending,
+Result<RequestId> submit(TFTEngine& engine, Servers& servers, Ending& ending,
                          Request::Clock::time_point deadline) {
   const Part part = servers.part();
   Request request;

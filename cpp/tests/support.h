@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -22,6 +23,8 @@ namespace tft::testing {
 std::string cuda_double();
 std::string tensorrt_double();
 std::string tensorrt_double(int major, bool lean = false);
+/// A library of plugins for it.
+std::string plugins_double();
 LoaderOptions doubles_only();
 
 /// A model like the demo's but small, as the doubles are slow under ThreadSanitizer.
@@ -48,6 +51,9 @@ class TemporaryFile {
 class Servers {
  public:
   Servers(const doubles::Plan& plan, int count, std::uint32_t seed);
+  Servers(const Servers&) = delete;
+  Servers& operator=(const Servers&) = delete;
+  /// Points into this.
   Part part();
   /// The first element of `out` that is not as expected, or an empty text.
   std::string difference() const;
@@ -55,14 +61,16 @@ class Servers {
   void spoil_inputs();
 
   const int count;
-  std::vector<float> out;
+  std::vector<float> out;  // of the first output
 
  private:
-  std::vector<float> encoder_cont_;
-  std::vector<std::int32_t> encoder_cat_;
-  std::vector<float> decoder_cont_;
-  std::vector<std::int32_t> decoder_cat_;
-  std::vector<float> expected_;
+  // Lists, so that the arrays stay where they are.
+  std::list<std::vector<float>> reals_;
+  std::list<std::vector<std::int32_t>> codes_;
+  std::vector<const void*> inputs_;
+  std::vector<std::vector<float>> further_;  // outputs after the first
+  std::vector<float*> outputs_;
+  std::vector<std::vector<float>> expected_;  // of each output
 };
 
 /// Resets the doubles before each test and holds the ledger against the engine after it.
@@ -72,9 +80,9 @@ class OverDoubles : public ::testing::Test {
   void TearDown() override { expect_clean(); }
   static void expect_clean();
 
-  Result<std::unique_ptr<TFTTensorRTEngine>> load(const doubles::Plan& plan, EngineOptions options = {});
+  Result<std::unique_ptr<TFTEngine>> load(const doubles::Plan& plan, EngineOptions options = {});
   /// Expects success.
-  std::unique_ptr<TFTTensorRTEngine> loaded(const doubles::Plan& plan, EngineOptions options = {});
+  std::unique_ptr<TFTEngine> loaded(const doubles::Plan& plan, EngineOptions options = {});
 };
 
 /// A request's end, awaited.
@@ -97,12 +105,12 @@ class Ending {
 
 /// Requests of the same size, all accepted.
 struct Crowd {
-  Crowd(TFTTensorRTEngine& engine, const doubles::Plan& plan, int requests, int batch);
+  Crowd(TFTEngine& engine, const doubles::Plan& plan, int requests, int batch);
   std::deque<Servers> servers;
   std::deque<Ending> endings;
 };
 
-Result<RequestId> submit(TFTTensorRTEngine& engine, Servers& servers, Ending& ending,
+Result<RequestId> submit(TFTEngine& engine, Servers& servers, Ending& ending,
                          Request::Clock::time_point deadline = Request::Clock::time_point::max());
 
 /// "" on success, else the code's name.

@@ -1,4 +1,4 @@
-// One load on its way to a backend: what is there to run, and what the caller asked for. It is passed on unchanged.
+// A request to load a model: what was found at the path, and the caller's options. It reaches the builder unchanged.
 import type { EngineRequest } from '../builder/engine-request.js';
 import type { Contract } from '../contract/inputs.js';
 import type { Located } from '../contract/locate.js';

@@ -1,27 +1,27 @@
-// What choosing a backend needs to know of each.
+// What the choice among backends needs to know of each of them.
 import type { Backend } from '../batching/backend.js';
 import type { LoadRequest } from './load-request.js';
 
 /** A row of the table of backends (select.ts). */
 export interface BackendRow {
-  /** Why it cannot run what is there, whatever else is asked for; undefined where it can. Nothing is loaded to tell. */
+  /** The reason why this backend cannot run the model, or undefined if it can. Decided without loading anything. */
   canRun(request: LoadRequest): string | undefined;
-  /** Loads it because it was asked for by name: what must be built first is built. */
+  /** Loads the model because the backend was asked for by name. May build an engine first. */
   load(request: LoadRequest): Promise<Backend>;
-  /** What 'auto' may take, the best first: nothing is built for it. */
+  /** What 'auto' may load, the best first. Nothing is built. */
   atHand(request: LoadRequest): Promise<readonly AtHand[]>;
 }
 
-/** Something that can be loaded at once. */
+/** Something that can be loaded without building it. */
 export interface AtHand {
-  /** The beginning of a message for when it does not load. */
+  /** The beginning of the message if loading fails. */
   readonly failure: string;
   /**
-   * Why it was taken.
+   * The reason for choosing it.
    *
-   * @param reasons why what is better was not.
+   * @param reasons why better candidates were not chosen.
    */
   why(reasons: readonly string[]): string;
-  /** undefined where it turns out not to be there. */
+  /** @returns undefined if it turns out not to exist. */
   load(): Promise<Backend | undefined>;
 }

@@ -1,5 +1,5 @@
-// The table of backends, and the choice among them. One asked for by name never falls back; 'auto' takes the first that
-// has something at hand and can run it, builds nothing, and says why it took what it took.
+// The table of backends, and the choice among them. A backend that is asked for by name never falls back. 'auto' takes
+// the first that can run the model without building anything, and gives the reason.
 import type { Backend } from '../batching/backend.js';
 import { TFTError } from '../contract/errors.js';
 import type { BackendName } from '../contract/names.js';
@@ -8,14 +8,14 @@ import { onnxRuntimeRow } from './onnxruntime/row.js';
 import type { BackendRow } from './row.js';
 import { tensorRtRow } from './tensorrt/row.js';
 
-/** The backends of this build, the fastest first. What is not here is not offered. */
+/** The backends of this build, the fastest first. A backend that is not here is offered nowhere. */
 const ROWS: Readonly<Record<BackendName, BackendRow>> = {
   tensorrt: tensorRtRow,
   onnxruntime: onnxRuntimeRow,
 };
 const TABLE = Object.values(ROWS);
 
-/** A backend and the reason for it. */
+/** A loaded backend and why it was chosen. */
 export interface Selection {
   readonly backend: Backend;
   readonly why: string;
@@ -50,7 +50,7 @@ async function best(request: LoadRequest): Promise<Selection> {
       if (backend) return { backend, why: why(reasons) };
     } catch (error) {
       failure = error;
-      // A mistake in the options is the caller's to know, whatever else could run.
+      // The caller must know of a mistake in the options, even if another backend could run.
       if (!(error instanceof TFTError) || error.code === 'ERR_TFT_OPTION') throw error;
       if (index === atHand.length - 1) break;
       const reason = `${problem}: ${error.message} (${error.code})`;
@@ -61,7 +61,7 @@ async function best(request: LoadRequest): Promise<Selection> {
   throw failure ?? new TFTError('ERR_TFT_UNSUPPORTED', noneOf(request));
 }
 
-/** Why nothing was found to run a model that some backends refuse. */
+/** The reasons of the backends that cannot run the model. */
 function noneOf(request: LoadRequest): string {
   return TABLE.flatMap((row) => row.canRun(request) ?? []).join('; ');
 }

@@ -1,4 +1,4 @@
-// What the backends find on this machine: the libraries that they need, and where those are missing why.
+// Which of the libraries that backends need are on this machine, and why others are missing.
 import type { TFTError } from '../contract/errors.js';
 import type { LibraryReport } from '../native/addon.js';
 import { driverVersion } from '../native/driver-version.js';
@@ -6,16 +6,16 @@ import { fromNative } from '../native/errors.js';
 import { findAddon, loadAddon } from '../native/load-addon.js';
 import { findOnnxRuntime, type OnnxRuntimeLibrary } from './onnxruntime/library.js';
 
-/** What was found; an error in the place of what is missing. */
+/** What was found. An error stands for a library that is missing. */
 export interface LibrarySurvey {
   readonly onnxRuntime: OnnxRuntimeLibrary | TFTError;
   /** The file of the native addon. */
   readonly addon: string | TFTError;
-  /** NVIDIA's libraries and GPUs; undefined where the native addon, which looks for them, does not load. */
+  /** NVIDIA's libraries and GPUs; undefined if the native addon, which looks for them, does not load. */
   readonly nvidia: (LibraryReport & { readonly driverVersion: string | undefined }) | undefined;
 }
 
-/** Looks for everything; throws nothing that is about the machine. */
+/** Looks for all libraries. One that is missing is a result, not an error. */
 export async function surveyLibraries(): Promise<LibrarySurvey> {
   const onnxRuntime = foundOrWhyNot(findOnnxRuntime);
   const addon = foundOrWhyNot(() => {

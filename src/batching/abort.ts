@@ -38,7 +38,7 @@ export function watchSignal(signal: AbortSignalLike, fail: (error: TFTError) => 
   watch.waiting.add(fail);
 }
 
-/** Calls `fail` no more; the last one takes the listener away. */
+/** Stops calling `fail`. With the last one the listener is removed. */
 export function unwatchSignal(signal: AbortSignalLike, fail: (error: TFTError) => void): void {
   const watch = watches.get(signal);
   if (watch?.waiting.delete(fail) && watch.waiting.size === 0) {

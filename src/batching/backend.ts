@@ -1,12 +1,12 @@
-// What every backend is to the engine: something that takes requests and answers them (Backend), made of
-// something that runs one slab at a time (SlabRunner, under the queue) or scheduling by itself.
+// The interface between the engine and its backends. A Backend takes requests and answers them. It either schedules
+// by itself, or is a SlabRunner, which runs one slab at a time, under a BatchQueue.
 import type { AcceptedInputs } from '../contract/inputs.js';
 import type { BackendName, Precision } from '../contract/names.js';
 import type { EngineCounters } from './counters.js';
 import type { RequestOptions, Results } from './request.js';
 import type { Slab } from './slab.js';
 
-/** What a backend says of itself. */
+/** A backend's description of itself. */
 export interface BackendInfo {
   readonly name: BackendName;
   readonly device: string;
@@ -20,45 +20,46 @@ export interface BackendInfo {
 /** Takes requests whose types and lengths are right, copies and checks their values, and answers them. */
 export interface Backend {
   readonly info: BackendInfo;
-  /** The most servers that run at once. */
+  /** The largest number of series in one run. */
   readonly maxBatch: number;
-  /** What runs: a file. */
+  /** The file that runs. */
   readonly origin: string;
   /**
-   * Takes inputs that run as one request. They are copied when this returns.
+   * Takes inputs that run as one request. They are copied when this returns, unless `options.borrow` lets the backend
+   * read them until the promise settles.
    *
-   * @param numbered whether an error about one of the inputs names its place in `list`.
+   * @param numbered whether an error about one of the inputs names its index in `list`.
    * @returns every output of all series in order; the predictions in `options.out` where it is given.
    * @throws TFTError at once or by rejecting: ERR_TFT_INPUT_VALUE, ERR_TFT_INPUT_CATEGORY, ERR_TFT_CLOSED,
    *   ERR_TFT_QUEUE_FULL, ERR_TFT_ABORTED, ERR_TFT_DEADLINE, and what the runtime fails with.
    */
   submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Results>;
-  /** Runs a request while the caller waits, where the backend can; writes to `out`. */
-  runSync?(inputs: AcceptedInputs, out: Float32Array): void;
-  /** Sets up what the first runs would, where the backend knows better than running made-up inputs. */
+  /** Runs a request synchronously and writes to `results`. Backends that cannot do so leave it out. */
+  runSync?(inputs: AcceptedInputs, results: Results): void;
+  /** Does in advance what the first runs would do. Without it the engine runs inputs of zeros instead. */
   warmup?(): Promise<void>;
-  /** What was done so far; also after `close`. */
+  /** Totals so far. It may be called after `close`. */
   counters(): EngineCounters;
-  /** Lets what runs and waits finish, refuses what comes later, and frees the model. Called once. */
+  /** Finishes running and waiting requests, refuses new ones, then frees the model. Called once. */
   close(): Promise<void>;
 }
 
-/** Runs a model on one lane or several side by side. */
+/** Runs a model on one or several lanes in parallel. */
 export interface SlabRunner {
   readonly info: BackendInfo;
-  /** The most runs that the caller may have under way. */
+  /** The number of runs that may be under way at the same time. */
   readonly lanes: number;
-  /** The batch that runs best when nothing else is asked for. */
+  /** The default for the largest batch. */
   readonly preferredBatch: number;
-  /** The most servers of different requests that are then gathered into one batch. */
+  /** With that default, the largest batch that is gathered out of several requests. */
   readonly preferredGathered: number;
   /**
-   * Runs the first `batch` servers of a slab. The slab belongs to the backend until the promise settles; the
-   * one that it resolves with has the same servers' predictions.
+   * Runs the first `batch` series of a slab. The slab belongs to the backend until the promise settles. The slab that
+   * it resolves with has the outputs of the same series.
    *
-   * @throws TFTError ERR_TFT_RUN, ERR_TFT_BACKEND_LOST; the slab is then gone.
+   * @throws TFTError ERR_TFT_RUN, ERR_TFT_BACKEND_LOST; the slab must not be used afterwards.
    */
   run(slab: Slab, batch: number): Promise<Slab>;
-  /** Ends the runner, after the last run has ended. */
+  /** Ends the runner. The last run has ended before. */
   close(): Promise<void>;
 }

@@ -1,35 +1,35 @@
-// What an engine has done since it was loaded, in the sense of Triton's metrics.
+// What an engine has done since it was loaded, counted as Triton's metrics count.
 
-/** Totals since the engine was loaded, and what waits now. Times are whole or broken microseconds. */
+/** Totals since the engine was loaded, and what waits now. Times are in microseconds, not always whole ones. */
 export interface EngineCounters {
-  /** Requests that were taken; those under way too. */
+  /** Requests that were accepted, including those under way. */
   readonly accepted: number;
   /** Requests by how they ended. */
   readonly succeeded: number;
   readonly failed: number;
   readonly cancelled: number;
-  /** Not begun within their deadline. */
+  /** Requests that had not begun to run within their deadline. */
   readonly expired: number;
-  /** Not taken: the queue was full. */
+  /** Requests that were not accepted because the queue was full. */
   readonly refused: number;
-  /** Servers forecast: Triton's inference count. */
+  /** Series that were forecast: Triton's inference count. */
   readonly servers: number;
   /** Batches run: Triton's execution count. */
   readonly batches: number;
   /** From arrival to the beginning of the run, summed over requests. */
   readonly queueMicroseconds: number;
   /**
-   * The time of the batch that a request was in, summed over requests: two requests that share a batch of 5 ms
-   * count 10 ms, and so does one in two such batches. Handing the inputs over, the run itself, and taking the result.
+   * The times of copying inputs, of running, and of copying results, each summed over requests. A request counts the
+   * whole time of its batch: two requests that share a batch of 5 ms count 10 ms, and so does one in two such batches.
    */
   readonly inputMicroseconds: number;
   readonly inferMicroseconds: number;
   readonly outputMicroseconds: number;
   /** Time that runs took, summed over batches. */
   readonly busyMicroseconds: number;
-  /** At place n: batches with n servers. */
+  /** At index n: the number of batches with n series. */
   readonly batchSizes: readonly number[];
-  /** Servers that wait now. */
+  /** Series that wait now. */
   readonly waitingServers: number;
   readonly runningBatches: number;
 }
@@ -62,11 +62,11 @@ export class Tally {
     else this.failed++;
   }
 
-  /** A batch of `servers` has run for so many milliseconds. */
-  ran(servers: number, milliseconds: number): void {
+  /** A batch of this many series has run, for this many milliseconds. */
+  ran(series: number, milliseconds: number): void {
     this.batches++;
-    this.servers += servers;
+    this.servers += series;
     this.busyMicroseconds += milliseconds * 1000;
-    this.batchSizes[servers] = (this.batchSizes[servers] ?? 0) + 1;
+    this.batchSizes[series] = (this.batchSizes[series] ?? 0) + 1;
   }
 }

@@ -1,10 +1,10 @@
-// Batch while busy: a request that finds a lane of the backend idle runs at once; while all are busy, waiting requests
-// gather in order of arrival into the next batch, up to the maximum. There are no timers for batching.
+// Batch while busy: a request that arrives while a lane of the backend is idle runs at once. While all lanes are busy,
+// waiting requests gather in order of arrival into the next batch, up to the maximum. Batching uses no timers.
 //
-// A request is copied into its place in a batch's slab when it arrives, so a batch's make-up is settled then.
-// Requests up to the maximum share batches; a larger one has batches of its own, and so has one that finds several
-// lanes idle, which it then fills evenly. The shared batches and each such request take turns, so that a small request
-// waits for one part of each large one and never for all.
+// A request is copied into its place in a batch's slab when it arrives, so the contents of a batch are known then.
+// Requests up to the maximum share batches. A larger request has batches of its own; so has a request that arrives
+// while several lanes are idle, and it is spread over them evenly. The shared batches and each such request take turns,
+// so that a small request waits for one part of a large one at most, never for all of it.
 
 import { TFTError } from '../contract/errors.js';
 import { inRequest } from '../contract/input-error.js';
@@ -14,7 +14,7 @@ import { type EngineCounters, Tally } from './counters.js';
 import { Request, type RequestOptions, type Results } from './request.js';
 import { type Slab, SlabPool } from './slab.js';
 
-/** Servers of one request inside a batch: `count` from the request's server `from` on lie from `slot` on. */
+/** A run of one request's series inside a batch: `count` series, the first being the request's series `from`. */
 interface Piece {
   readonly request: Request;
   readonly from: number;
@@ -30,7 +30,7 @@ interface Batch {
   begun: boolean;
 }
 
-/** Where `count` servers of a request go, from its server `from` on. */
+/** Where `count` series of a request go, the first being its series `from`. */
 interface Place {
   readonly batch: Batch;
   readonly slot: number;
@@ -38,17 +38,17 @@ interface Place {
   readonly count: number;
 }
 
-/** Batches that begin in order: the shared ones, or those of one request. */
+/** Batches that begin one after another: the shared ones, or those of one request. */
 interface Turn {
   readonly waiting: Batch[];
-  /** Its batches that run now. */
+  /** How many of its batches run now. */
   running: number;
 }
 
-/** The slabs that are kept for reuse beside those that run: one that fills, and a few for bursts. */
+/** Slabs kept for reuse in addition to those that run: one that is being filled, and a few for bursts. */
 const KEPT_SLABS = 3;
 
-/** A backend made of something that runs slabs: gathers requests into batches for it. */
+/** Makes a backend of a SlabRunner by gathering requests into batches. */
 export class BatchQueue implements Backend {
   readonly info: BackendInfo;
   readonly maxBatch: number;
@@ -60,11 +60,11 @@ export class BatchQueue implements Backend {
   readonly #slabs: SlabPool;
   readonly #tally: Tally;
   readonly #shared: Turn = { waiting: [], running: 0 };
-  /** The turns that have batches waiting and whose turn it is, the next one first. */
+  /** Turns with batches waiting and none running, the next one first. */
   readonly #turns: Turn[] = [];
-  /** Those that have batches waiting and one running: when that has ended they queue up, behind who came meanwhile. */
+  /** Turns with a batch running and more waiting. When that batch ends, the turn goes to the back of #turns. */
   readonly #resting: Turn[] = [];
-  #waitingServers = 0;
+  #waitingSeries = 0;
   #waitingBatches = 0;
   #runningBatches = 0;
   #closed: { promise: Promise<void>; resolve: () => void } | undefined;
@@ -87,14 +87,14 @@ export class BatchQueue implements Backend {
 
   submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Results> {
     if (this.#closed) throw new TFTError('ERR_TFT_CLOSED', 'the engine is closed');
-    let servers = 0;
-    for (const inputs of list) servers += inputs.batch;
-    this.#refuseWhenFull(servers);
-    const places = this.#placesFor(servers);
+    let series = 0;
+    for (const inputs of list) series += inputs.batch;
+    this.#refuseWhenFull(series);
+    const places = this.#placesFor(series);
     const begin = performance.now();
     this.#pack(list, places, numbered);
     this.#tally.inputMicroseconds += (performance.now() - begin) * 1000;
-    const request = new Request(servers, this.#contract.tensors.outputs, options, ({ code }) => {
+    const request = new Request(series, this.#contract.tensors.outputs, options, ({ code }) => {
       this.#tally.ended(code);
       this.#withdraw(request, places);
     });
@@ -109,7 +109,7 @@ export class BatchQueue implements Backend {
     return {
       ...this.#tally,
       batchSizes: [...this.#tally.batchSizes],
-      waitingServers: this.#waitingServers,
+      waitingServers: this.#waitingSeries,
       runningBatches: this.#runningBatches,
     };
   }
@@ -126,41 +126,41 @@ export class BatchQueue implements Backend {
     return this.#closed.promise.then(() => this.#runner.close());
   }
 
-  /** One large request is always taken when nothing waits: the limit is on what piles up. */
-  #refuseWhenFull(servers: number): void {
-    if (this.#waitingServers === 0) return;
-    // Batches that lost a request to an abort are not full, so their number has a limit of its own.
-    const batches = this.#waitingBatches + Math.ceil(servers / this.maxBatch);
+  /** The limit is on waiting series: while nothing waits, a request of any size is accepted. */
+  #refuseWhenFull(series: number): void {
+    if (this.#waitingSeries === 0) return;
+    // A batch that lost a request to an abort is no longer full, so the number of batches has its own limit.
+    const batches = this.#waitingBatches + Math.ceil(series / this.maxBatch);
     const maxBatches = 2 * Math.ceil(this.#limit / this.maxBatch) + 1;
-    if (this.#waitingServers + servers > this.#limit || batches > maxBatches) {
+    if (this.#waitingSeries + series > this.#limit || batches > maxBatches) {
       this.#tally.refused++;
       throw new TFTError(
         'ERR_TFT_QUEUE_FULL',
-        `${this.#waitingServers} servers are waiting and ${servers} more would pass the limit of ` +
+        `${this.#waitingSeries} series are waiting and ${series} more would exceed the limit of ` +
           `${this.#limit}; try again later or raise queueLimit`,
-        { details: { waiting: this.#waitingServers, servers, limit: this.#limit } },
+        { details: { waiting: this.#waitingSeries, servers: series, limit: this.#limit } },
       );
     }
   }
 
-  /** Where a request of so many servers goes; a batch that it begins is not in the queue yet. */
-  #placesFor(servers: number): Place[] {
+  /** Where a request of this many series goes. A batch that is new here is not in the queue yet. */
+  #placesFor(series: number): Place[] {
     const idle = this.#waitingBatches > 0 ? 0 : this.#runner.lanes - this.#runningBatches;
-    const lanes = Math.max(1, Math.min(idle, servers));
-    // As many rounds as there must be, each over all those lanes.
-    const parts = Math.min(servers, lanes * Math.ceil(servers / this.maxBatch / lanes));
+    const lanes = Math.max(1, Math.min(idle, series));
+    // As few rounds as possible, each over all of those lanes.
+    const parts = Math.min(series, lanes * Math.ceil(series / this.maxBatch / lanes));
     if (parts > 1) {
       const turn: Turn = { waiting: [], running: 0 };
       return Array.from({ length: parts }, (_, index) => {
-        const from = Math.floor((servers * index) / parts);
-        const count = Math.floor((servers * (index + 1)) / parts) - from;
+        const from = Math.floor((series * index) / parts);
+        const count = Math.floor((series * (index + 1)) / parts) - from;
         return { batch: this.#emptyBatch(turn), slot: 0, from, count };
       });
     }
     const last = this.#shared.waiting.at(-1);
-    const hasRoom = last !== undefined && last.filled + servers <= this.#maxGathered;
+    const hasRoom = last !== undefined && last.filled + series <= this.#maxGathered;
     const batch = hasRoom ? last : this.#emptyBatch(this.#shared);
-    return [{ batch, slot: batch.filled, from: 0, count: servers }];
+    return [{ batch, slot: batch.filled, from: 0, count: series }];
   }
 
   #emptyBatch(turn: Turn): Batch {
@@ -196,10 +196,10 @@ export class BatchQueue implements Backend {
       batch.pieces.push({ request, from, count, slot });
       batch.filled += count;
     }
-    this.#waitingServers += request.servers;
+    this.#waitingSeries += request.series;
   }
 
-  /** Takes what has not begun of a request out of its batches. */
+  /** Removes those parts of a request from their batches that have not begun to run. */
   #withdraw(request: Request, places: readonly Place[]): void {
     for (const { batch } of places) {
       const index = batch.begun ? -1 : batch.pieces.findIndex((piece) => piece.request === request);
@@ -209,7 +209,7 @@ export class BatchQueue implements Backend {
       batch.pieces.splice(index, 1);
       for (const behind of batch.pieces.slice(index)) behind.slot -= piece.count;
       batch.filled -= piece.count;
-      this.#waitingServers -= piece.count;
+      this.#waitingSeries -= piece.count;
       if (batch.filled === 0) {
         this.#leave(batch);
         this.#slabs.give(batch.slab);
@@ -232,7 +232,7 @@ export class BatchQueue implements Backend {
       const [turn = this.#resting[0]] = this.#turns;
       const batch = turn?.waiting[0];
       if (batch === undefined) break;
-      // A request whose time is over leaves here, and with the last one the batch.
+      // A request past its deadline leaves here; a batch that is empty then leaves too.
       for (const piece of [...batch.pieces]) piece.request.begin();
       if (batch.filled > 0) this.#run(batch);
     }
@@ -245,7 +245,7 @@ export class BatchQueue implements Backend {
     turn.running++;
     this.#leave(batch);
     if (turn.waiting.length > 0 && remove(this.#turns, turn)) this.#resting.push(turn);
-    this.#waitingServers -= batch.filled;
+    this.#waitingSeries -= batch.filled;
     batch.begun = true;
     const tally = this.#tally;
     const begin = performance.now();
@@ -257,7 +257,7 @@ export class BatchQueue implements Backend {
         const end = performance.now();
         tally.ran(batch.filled, end - begin);
         tally.inferMicroseconds += (end - begin) * 1000 * batch.pieces.length;
-        // The next batch first, so that the backend works while the results are handed out.
+        // Start the next batch first, so that the backend works while the results are delivered.
         this.#next(turn);
         for (const { request, slot, from, count } of batch.pieces) {
           if (request.answer(slab.outputs, slot, from, count)) tally.succeeded++;
@@ -272,7 +272,7 @@ export class BatchQueue implements Backend {
     );
   }
 
-  /** A batch of this turn has ended. */
+  /** Called when a batch of this turn has ended. */
   #next(turn: Turn): void {
     this.#runningBatches--;
     turn.running--;
@@ -281,7 +281,7 @@ export class BatchQueue implements Backend {
   }
 }
 
-/** Takes `item` out of `list`. @returns whether it was there. */
+/** Removes `item` from `list`. @returns whether it was there. */
 function remove<T>(list: T[], item: T): boolean {
   const index = list.indexOf(item);
   if (index >= 0) list.splice(index, 1);

@@ -1,25 +1,27 @@
-// One caller's wait for a result: gathers the parts, and ends early on abort, deadline or failure.
+// A request from acceptance to its result: gathers the parts, and ends early on abort, deadline or failure.
 
 import { TFTError } from '../contract/errors.js';
 import { emptyValues, type TensorSpec, type Values } from '../contract/tensors.js';
 import { viewLength } from '../contract/typed-array.js';
 import { type AbortSignalLike, unwatchSignal, watchSignal } from './abort.js';
 
-/** How a request may be called off, and where its result goes. */
+/** What cancels a request, and where its result goes. */
 export interface RequestOptions {
   readonly signal?: AbortSignalLike | undefined;
   readonly out?: Float32Array | undefined;
   readonly deadlineMs?: number | undefined;
+  /** Whether the inputs stay as they are until the promise settles. */
+  readonly borrow?: boolean | undefined;
 }
 
 /** An array for each of the model's outputs, in its order: the predictions first. */
 export type Results = readonly [predictions: Float32Array, ...further: Values[]];
 
-/** A request whose inputs are copied already. */
+/** A request whose inputs have been copied. */
 export class Request {
   /** Resolves with the outputs of all series; the predictions in the caller's `out` where one was given. */
   readonly promise: Promise<Results>;
-  readonly servers: number;
+  readonly series: number;
   /** Whether the promise has settled; nothing is written to `out` afterwards. */
   settled = false;
   readonly #outputs: readonly TensorSpec[];
@@ -36,17 +38,17 @@ export class Request {
   #timer: NodeJS.Timeout | undefined;
 
   /**
-   * @param servers the number of series.
+   * @param series the number of series.
    * @param outputs the model's.
-   * @param withdraw takes what is still waiting of a request that failed with this error out of the queue.
+   * @param withdraw called when the request fails: removes its waiting parts from the queue.
    */
   constructor(
-    servers: number,
+    series: number,
     outputs: readonly TensorSpec[],
     options: RequestOptions,
     withdraw: (error: TFTError) => void,
   ) {
-    this.servers = servers;
+    this.series = series;
     this.#outputs = outputs;
     this.#options = options;
     this.#withdraw = withdraw;
@@ -56,7 +58,7 @@ export class Request {
     });
   }
 
-  /** Listens for the signal and, unless the request has begun at once, for the deadline. */
+  /** Starts watching the signal and, unless the request runs already, the deadline. */
   watch(): void {
     const { signal, deadlineMs } = this.#options;
     if (signal) watchSignal(signal, this.#fail);
@@ -66,7 +68,7 @@ export class Request {
     }
   }
 
-  /** Called before a part runs: false when the request's time is over, and then it has failed. */
+  /** Called before a part runs. @returns false when the deadline has passed; the request has failed then. */
   begin(): boolean {
     if (this.#begun !== undefined) return true;
     if (this.#deadline !== Infinity && performance.now() > this.#deadline) {
@@ -84,13 +86,13 @@ export class Request {
   }
 
   /**
-   * Takes the outputs of `count` series, from the request's series `from` on, out of a slab's.
+   * Copies the outputs of `count` series from a slab; the first of them is the request's series `from`.
    *
-   * @returns whether the request is answered with that.
+   * @returns whether this completes the request.
    */
   answer(outputs: readonly Values[], slot: number, from: number, count: number): boolean {
     if (this.settled) return false;
-    const whole = this.#results === undefined && count === this.servers && this.#options.out === undefined;
+    const whole = this.#results === undefined && count === this.series && this.#options.out === undefined;
     if (whole) {
       this.#results = this.#outputs.map(({ size }, index) =>
         (outputs[index] as Values).slice(slot * size, (slot + count) * size),
@@ -99,15 +101,15 @@ export class Request {
       return false;
     }
     this.#answered += count;
-    if (this.#answered < this.servers) return false;
+    if (this.#answered < this.series) return false;
     this.finish();
     return true;
   }
 
-  /** Where the outputs of all series go, for who has them all at once and then calls `finish`. */
+  /** Arrays for the outputs of all series: a backend that has them all at once fills these and calls `finish`. */
   get targets(): Results {
     this.#results ??= this.#outputs.map((tensor, index) =>
-      index === 0 && this.#options.out ? this.#options.out : emptyValues(tensor, this.servers),
+      index === 0 && this.#options.out ? this.#options.out : emptyValues(tensor, this.series),
     ) as unknown as Results;
     return this.#results;
   }
@@ -119,11 +121,11 @@ export class Request {
     this.#resolve(this.targets);
   }
 
-  /** @returns whether they could be copied: the caller's `out` may have lost its memory, and then this has failed. */
+  /** @returns false when the caller's `out` has been detached or resized; the request has failed then. */
   #copy(outputs: readonly Values[], slot: number, from: number, count: number): boolean {
     for (const [index, { size }] of this.#outputs.entries()) {
       const target = this.targets[index] as Values;
-      if (viewLength(target) !== this.servers * size) {
+      if (viewLength(target) !== this.series * size) {
         this.fail(
           new TFTError('ERR_TFT_OUTPUT_BUFFER', '`out` was detached or resized while the request waited'),
         );

@@ -2,7 +2,7 @@
 // so that a batch changes threads by one transfer and without a copy.
 import { type ModelTensors, type TensorSpec, type Values, viewValues } from '../contract/tensors.js';
 
-/** Typed views of one batch's memory; they are dead once the buffer has been transferred. */
+/** Typed views of one batch's memory. They have length 0 after the buffer has been transferred. */
 export class Slab {
   readonly buffer: ArrayBuffer;
   readonly capacity: number;
@@ -37,7 +37,7 @@ export class Slab {
     };
   }
 
-  /** Takes the inputs of `count` series from `slot` on out of the first `filled`: those behind move up. */
+  /** Removes the inputs of `count` series at `slot` from the first `filled`; the series behind move up. */
   remove(slot: number, count: number, filled: number): void {
     for (const [index, { size }] of this.tensors.inputs.entries()) {
       this.inputs[index]?.copyWithin(slot * size, (slot + count) * size, filled * size);
@@ -48,7 +48,7 @@ export class Slab {
 /** float32 and int32 alike. */
 const BYTES_PER_VALUE = 4;
 
-/** Hands out slabs of one size and keeps a few returned ones for reuse. */
+/** Creates slabs of one size and keeps a few returned ones for reuse. */
 export class SlabPool {
   readonly #tensors: ModelTensors;
   readonly #capacity: number;
@@ -65,7 +65,7 @@ export class SlabPool {
     return this.#kept.pop() ?? new Slab(this.#tensors, this.#capacity);
   }
 
-  /** Takes a slab back, whatever it holds. */
+  /** Returns a slab to the pool. Its contents do not matter. */
   give(slab: Slab): void {
     if (this.#kept.length < this.#keep) this.#kept.push(slab);
   }

@@ -1,4 +1,4 @@
-// buildEngine: a plan out of a bundle or an ONNX file, in the cache or at a path of the caller's.
+// buildEngine: builds a plan from a bundle or an ONNX file, into the cache or to a path.
 
 import { readFile, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -15,16 +15,16 @@ import type { OnBuildProgress } from './progress.js';
 
 /** Options of {@link buildEngine}. */
 export interface BuildEngineOptions {
-  /** What to compute in; the ONNX file's own precision by default, which is FP32 for a bundle. */
+  /** The precision; by default the ONNX file's own, which is FP32 for a bundle. */
   precision?: Precision | undefined;
-  /** Where to write the plan, with a record NAME.json beside it; without, it is kept in the cache alone. */
+  /** Where to write the plan and, beside it, its record NAME.json. Without it the plan is only kept in the cache. */
   output?: string | undefined;
-  /** The cache's folder; see LoadOptions.cache. false: built anew and kept nowhere else, so `output` is needed. */
+  /** The cache's folder; see LoadOptions.cache. With false nothing is cached, so `output` is required. */
   cache?: string | false | undefined;
-  /** Whether it is built even if it is in the cache. */
+  /** Whether to build even if the cache has the engine. */
   rebuild?: boolean | undefined;
   build?: BuildOptions | undefined;
-  /** The GPU to build on, by CUDA's number; 0. */
+  /** The GPU to build on, by CUDA's number; 0 by default. */
   device?: number | undefined;
   /** libnvinfer.so.N or its folder, and libcuda.so.1 or its folder; see TensorRtLoadOptions. */
   tensorrt?: { tensorrtPath?: string | undefined; cudaPath?: string | undefined } | undefined;
@@ -35,16 +35,16 @@ export interface BuildEngineOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** A plan that was built, now or before. */
+/** A plan that was built now or earlier. */
 export interface BuiltEngine {
   readonly path: string;
   readonly engine: 'cache' | 'built';
   readonly precision: Precision;
   readonly bytes: number;
   readonly sha256: string;
-  /** How long it took when it was built. */
+  /** The duration of its build. */
   readonly buildSeconds: number;
-  /** TensorRT's version, with the build. */
+  /** TensorRT's full version. */
   readonly tensorrt: string;
   readonly gpu: string;
   /** The name of the ONNX file that it was built from. */
@@ -70,9 +70,9 @@ const schema = z.strictObject({
 } satisfies Record<keyof BuildEngineOptions, unknown>);
 
 /**
- * Builds a TensorRT plan, or takes it out of the cache.
+ * Builds a TensorRT plan, or takes it from the cache.
  *
- * @param path a bundle's folder, or an ONNX file; one without model.json beside it speaks for itself.
+ * @param path a bundle's folder, or an ONNX file, which needs no model.json.
  * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_…, ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_NO_CUDA_DRIVER,
  *   ERR_TFT_NO_CUDA_DEVICE, ERR_TFT_TENSORRT_NOT_FOUND, ERR_TFT_TENSORRT_VERSION, ERR_TFT_BUILD,
  *   ERR_TFT_PLAN_MISMATCH, ERR_TFT_UNSUPPORTED, ERR_TFT_OUT_OF_MEMORY, ERR_TFT_ABORTED; ERR_TFT_CACHE where the
@@ -87,9 +87,12 @@ export async function buildEngine(path: string, options: BuildEngineOptions = {}
   }
   const { output, rebuild, device, tensorrt, ...wanted } = result.data;
   if (output === undefined && wanted.cache === false) {
-    throw new TFTError('ERR_TFT_OPTION', 'cache: false keeps no engine, so output must say where it goes');
+    throw new TFTError(
+      'ERR_TFT_OPTION',
+      'cache: false keeps no engine, so output must say where to write it',
+    );
   }
-  // Before a model is read, for a mistake in them.
+  // Checked before the model is read, which takes longer.
   completeBuildOptions(wanted.build);
   const model = await readBuildable(path, wanted.verifyHash);
   const engine = await obtainEngine(
@@ -104,7 +107,7 @@ export async function buildEngine(path: string, options: BuildEngineOptions = {}
   }
 }
 
-/** Writes a plan and its record, never one beside another's. @throws TFTError ERR_TFT_FILE. */
+/** Writes a plan and its record. A plan is never beside the record of another. @throws TFTError ERR_TFT_FILE. */
 export async function writePlan({ path, record }: ObtainedEngine, output: string): Promise<void> {
   try {
     await rm(recordPathOf(output), { force: true });

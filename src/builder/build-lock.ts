@@ -1,8 +1,8 @@
-// A lock file, so that two who want the same engine build it once, be they processes or threads.
+// A lock file, so that processes or threads that need the same engine build it only once.
 //
-// Its holder is known to be dead when its process is gone, or when it has shown no sign of life for a minute: the
-// only way to tell of a thread that was ended, or of a process in another container that shares the folder. Nothing
-// is lost should one be taken for dead that is not: two build, and either result is whole.
+// A holder counts as dead when its process has ended, or when it has shown no sign of life for a minute: nothing else
+// shows that a thread was terminated, or that a process died in another container that shares the folder. A holder that
+// is taken for dead wrongly does no harm: two builds run, and either result is complete.
 import { randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { link, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
@@ -11,19 +11,19 @@ import { z } from 'zod';
 import { createExclusively, temporaryBeside } from '../contract/durable-file.js';
 
 const SIGN_OF_LIFE_MS = 5_000;
-/** A holder that has been silent for so long is dead. */
+/** A holder that has shown no sign of life for this long is dead. */
 export const SILENCE_MS = 60_000;
 
 const holderSchema = z.object({
   nonce: z.string(),
   pid: z.int().positive(),
-  /** The process's start, which tells it from a later one of the same number. */
+  /** When the process was started: distinguishes it from a later process with the same number. */
   started: z.string(),
-  /** Where process numbers mean the same: the machine, its boot and its namespace of processes. */
+  /** The scope of process numbers: the machine, its boot and its process namespace. */
   place: z.string(),
 });
 
-/** Who holds a lock. */
+/** The holder of a lock. */
 export type LockHolder = z.infer<typeof holderSchema>;
 
 /** A lock that is held until it is released. */
@@ -34,8 +34,8 @@ export interface BuildLock {
 /**
  * Takes a lock if it is free or its holder is dead.
  *
- * @returns the lock, or who holds it: undefined for one who cannot be read.
- * @throws what the file system throws where the lock cannot be written.
+ * @returns the lock, or its holder, which is undefined if the file cannot be read.
+ * @throws what the file system throws if the lock cannot be written.
  */
 export async function tryLock(path: string): Promise<BuildLock | { heldBy: LockHolder | undefined }> {
   const nonce = randomBytes(12).toString('hex');
@@ -49,7 +49,7 @@ export async function tryLock(path: string): Promise<BuildLock | { heldBy: LockH
   }
 }
 
-/** Whether a lock file's holder is dead, or there is none. */
+/** Whether a lock file's holder is dead, or the file does not exist. */
 export async function isDeadLock(path: string): Promise<boolean> {
   const found = await readLock(path);
   return found === undefined || !isAlive(found);
@@ -64,7 +64,7 @@ function hold(path: string, nonce: string): BuildLock {
   return {
     async release() {
       clearInterval(beat);
-      // Not one that somebody else took over in the belief that this process was dead.
+      // Only our own: another process may have taken the lock over, believing that this one was dead.
       if ((await readLock(path))?.holder?.nonce === nonce) await rm(path, { force: true });
     },
   };
@@ -100,7 +100,7 @@ function isAlive({ holder, silentMs }: FoundLock): boolean {
   return startOf(holder.pid) === holder.started;
 }
 
-/** Takes a dead holder's lock away, and no other that was put in its place meanwhile. */
+/** Removes a dead holder's lock, but not one that replaced it meanwhile. */
 async function moveAway(path: string, dead: string): Promise<void> {
   const aside = temporaryBeside(path);
   try {
@@ -118,13 +118,13 @@ function processIdentity(): Pick<LockHolder, 'pid' | 'started' | 'place'> {
   return { pid: process.pid, started: startOf(process.pid) ?? '', place: place() };
 }
 
-/** When a process was started, in the kernel's ticks since boot; undefined where there is none of that number. */
+/** When a process was started, in the kernel's ticks since boot; undefined if there is no such process. */
 function startOf(pid: number): string | undefined {
   try {
-    // The second field is the program's name, which may hold blanks and parentheses.
+    // The second field is the program's name, which may contain blanks and parentheses.
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    // A zombie holds nothing any more.
+    // A zombie holds nothing.
     return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
   } catch {
     return undefined;

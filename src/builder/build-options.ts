@@ -9,28 +9,28 @@ export interface Profile {
   readonly max: number;
 }
 
-/** How TensorRT builds a plan; what is left out has the default named. */
+/** How TensorRT builds a plan. */
 export interface BuildOptions {
-  /** The batches to build for; one profile of 1 to 32 that is tuned for 8. More of them suit lanes of several sizes. */
+  /** The batch sizes to build for; by default one profile for 1 to 32, tuned for 8. */
   profiles?: readonly Profile[] | undefined;
-  /** The most memory that TensorRT may try out layers in, bytes; 4 GiB. */
+  /** The memory, in bytes, that TensorRT may use for trying out layers; 4 GiB by default. */
   workspaceBytes?: number | undefined;
-  /** How long TensorRT searches, 0 to 5; 3. */
+  /** How thoroughly TensorRT searches, from 0 to 5; 3 by default. */
   optimizationLevel?: number | undefined;
   /**
-   * Whether the plan also runs on later versions of TensorRT, and on its lean runtime; false. It may be slower, and it
-   * brings code for the host: it is only loaded with `tensorrt: { allowHostCode: true }`.
+   * Whether the plan also runs on later versions of TensorRT and on its lean runtime; false by default. It may be slower,
+   * and it contains code for the host: loading it requires `tensorrt: { allowHostCode: true }`.
    */
   versionCompatible?: boolean | undefined;
-  /** Other GPUs that the plan runs on: 'none', 'ampere+' or 'sameComputeCapability'; 'none'. It may be slower. */
+  /** Which other GPUs the plan runs on; 'none' by default. With the others it may be slower. */
   hardwareCompatibility?: 'none' | 'ampere+' | 'sameComputeCapability' | undefined;
-  /** Whether weights can be replaced later; false. */
+  /** Whether the weights can be replaced later; false by default. */
   refittable?: boolean | undefined;
-  /** Whether products in FP32 may be computed in TF32, with 10 bits of mantissa; false. */
+  /** Whether FP32 products may be computed in TF32, with 10 bits of mantissa; false by default. */
   tf32?: boolean | undefined;
-  /** Whether the plan keeps what `tft inspect` tells of its layers; true. */
+  /** Whether the plan keeps the details of its layers that `tft inspect` shows; true by default. */
   detailedLayers?: boolean | undefined;
-  /** Libraries with TensorRT plugins that the model needs. They run as any program does: only ones you trust. */
+  /** Libraries with TensorRT plugins that the model needs. They run as code: name only libraries that you trust. */
   plugins?: readonly string[] | undefined;
 }
 
@@ -56,13 +56,13 @@ const buildSchema = z.strictObject({
   plugins: z.array(z.string().min(1)).optional(),
 } satisfies Record<keyof BuildOptions, unknown>);
 
-/** Build options with nothing left out. */
+/** Build options with their defaults filled in. */
 export type CompleteBuildOptions = { readonly [K in keyof BuildOptions]-?: NonNullable<BuildOptions[K]> };
 
 /**
  * Checks build options and fills in the defaults.
  *
- * @param maxBatch the largest batch that the engine will be asked for: the default profile reaches up to it.
+ * @param maxBatch the largest batch that will be run: the default profile includes it.
  * @throws TFTError ERR_TFT_OPTION.
  */
 export function completeBuildOptions(

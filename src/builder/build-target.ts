@@ -1,4 +1,4 @@
-// What a plan is built for and with: the GPU and the versions that it will depend on.
+// What a plan depends on besides the model: the GPU, and the versions of TensorRT, CUDA and the driver.
 import { TFTError, type TFTErrorCode } from '../contract/errors.js';
 import type { LibraryReport, NativeLibraryOptions } from '../native/addon.js';
 import { driverVersion } from '../native/driver-version.js';
@@ -7,21 +7,21 @@ import { loadAddon } from '../native/load-addon.js';
 
 /** The machine's side of a plan. */
 export interface BuildTarget {
-  /** TensorRT's whole version, with the build: 10.15.1.29. */
+  /** TensorRT's full version: 10.15.1.29. */
   readonly tensorrt: string;
-  /** CUDA's number of the GPU. */
+  /** The GPU's number in CUDA. */
   readonly device: number;
   readonly gpu: string;
-  /** Like 9.0. */
+  /** Such as 9.0. */
   readonly computeCapability: string;
-  /** The newest CUDA that the driver runs, 13000 for 13.0. */
+  /** The newest CUDA version that the driver supports, 13000 for 13.0. */
   readonly cuda: number;
-  /** The kernel driver's version; empty where it cannot be read. */
+  /** The kernel driver's version; empty if it cannot be read. */
   readonly driver: string;
 }
 
 /**
- * Opens TensorRT and CUDA, and says what they are.
+ * Opens TensorRT and CUDA and reads their versions and the GPU.
  *
  * @throws TFTError ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_NO_CUDA_DRIVER, ERR_TFT_NO_CUDA_DEVICE,
  *   ERR_TFT_TENSORRT_NOT_FOUND, ERR_TFT_TENSORRT_VERSION, ERR_TFT_OPTION for a device that is not there.
@@ -38,7 +38,7 @@ export async function findTarget(libraries: NativeLibraryOptions, device = 0): P
   const gpu = report.devices.find(({ index }) => index === device);
   if (gpu === undefined) {
     const there = report.devices.map(({ index, name }) => `${index} (${name})`).join(', ');
-    throw new TFTError('ERR_TFT_OPTION', `there is no GPU ${device} for CUDA here; there are: ${there}`);
+    throw new TFTError('ERR_TFT_OPTION', `CUDA has no GPU ${device} here; it has: ${there}`);
   }
   return {
     tensorrt: report.tensorrtVersion,

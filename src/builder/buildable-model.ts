@@ -1,4 +1,4 @@
-// A model as far as a plan can be built from it: a bundle, or an ONNX file that nothing describes but itself.
+// A model that a plan can be built from: a bundle, or an ONNX file without a model.json.
 
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -10,19 +10,19 @@ import { INPUTS, PREDICTIONS, VARIANT_PRECISIONS } from '../contract/names.js';
 import { sha256OfFile } from './file-hash.js';
 import { readOnnx } from './onnx-file.js';
 
-/** What building needs of a model. */
+/** The part of a model's description that building needs. */
 export type BuildableModel = Pick<
   ModelDescription,
   'name' | 'directory' | 'onnxPath' | 'files' | 'variants' | 'inputs' | 'outputs'
 >;
 
 /**
- * Reads a bundle's description, or an ONNX file's own where no model.json is beside it, or one of another file; its
- * variants are then the files NAME.fp16.onnx and NAME.int8.onnx.
+ * Reads model.json. For an ONNX file without one, or with one that describes another file, reads the file's own tensors;
+ * its variants are then NAME.fp16.onnx and NAME.int8.onnx.
  *
  * @param verifyHash whether a file must be the one that model.json describes.
  *
- * @throws TFTError as `loadModel`; ERR_TFT_MODEL_INVALID where the file's tensors are not this package's model's.
+ * @throws TFTError as `loadModel`; ERR_TFT_MODEL_INVALID if the file does not have the tensors of the contract.
  */
 export async function readBuildable(path: string, verifyHash: boolean): Promise<BuildableModel> {
   const { kind, path: given, isDescribed } = locate(path);
@@ -51,7 +51,7 @@ export async function readBuildable(path: string, verifyHash: boolean): Promise<
   };
 }
 
-/** Whether a description is of this file, be it under another name. */
+/** Whether a description is of this file, even if the file has another name. */
 async function describes(model: ModelDescription, path: string): Promise<boolean> {
   const files = bundleFiles(model);
   if (files.some((file) => join(model.directory, file.path) === path)) return true;
@@ -63,7 +63,7 @@ async function variantAt(path: string) {
   return { file: { path: basename(path), bytes: (await stat(path)).size, sha256: await sha256OfFile(path) } };
 }
 
-/** The names of the contract's tensors, then of those that the file has beside them. */
+/** The names of the contract's tensors, then of the file's further ones. */
 function named(contract: readonly { name: string }[], found: readonly { name: string }[]): string[] {
   return [...new Set([...contract, ...found].map(({ name }) => name))];
 }

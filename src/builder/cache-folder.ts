@@ -51,10 +51,10 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'the permission is missing',
   EPERM: 'it is not permitted',
   ENOTDIR: 'a part of its path is no folder',
-  ENOENT: 'it is not there and cannot be made',
+  ENOENT: 'it does not exist and cannot be created',
 };
 
-/** An error of the file system as one of the cache; others as they are. */
+/** Turns an error of the file system into ERR_TFT_CACHE; returns other errors as they are. */
 export function cacheError(error: unknown, folder: string): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
   if (!(error instanceof Error) || error instanceof TFTError || code === undefined) return error;

@@ -1,4 +1,4 @@
-// Looking after the engine cache: what is in it, whether it is whole, and making room.
+// Maintenance of the engine cache: listing, verifying and pruning.
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { leftOvers } from '../contract/durable-file.js';
@@ -8,42 +8,42 @@ import { EngineCache } from './engine-cache.js';
 import { type EngineRecord, entryName, isEntryName, readRecord } from './engine-record.js';
 import { checkTimingCache } from './timing-cache.js';
 
-/** Something in the cache. */
+/** An entry of the cache. */
 export interface CacheEntry {
   readonly kind: 'engine' | 'timing cache' | 'left over';
   readonly name: string;
   readonly bytes: number;
   readonly lastUsed: Date;
-  /** Of an engine whose record can be read. */
+  /** The engine's record, if it can be read. */
   readonly record?: EngineRecord;
-  /** What is wrong with it. */
+  /** What is wrong with the entry; undefined if nothing is. */
   readonly damage?: string;
 }
 
-/** What to remove besides what is left over from processes that died. */
+/** What to remove in addition to leftovers of dead processes and damaged entries. */
 export interface PruneOptions {
-  /** Engines not used for so many milliseconds. */
+  /** Engines that have not been used for this many milliseconds. */
   readonly olderThanMs?: number | undefined;
-  /** The least recently used, until the rest is no larger. */
+  /** The least recently used engines, until the rest is not larger than this. */
   readonly maxBytes?: number | undefined;
-  /** Everything, also what is being written now. */
+  /** Everything, including files that are being written now. */
   readonly all?: boolean | undefined;
 }
 
-/** What pruning did. */
+/** The result of pruning. */
 export interface PruneResult {
   readonly removed: readonly CacheEntry[];
-  /** What was to go but is being built or replaced at this moment. */
+  /** Entries that were to be removed but are being built or replaced at this moment. */
   readonly busy: readonly CacheEntry[];
-  /** What is left. */
+  /** The size of what is left. */
   readonly bytes: number;
 }
 
 /**
- * Lists a cache, engines first, the last used one at the top.
+ * Lists a cache, engines first, the most recently used one at the top.
  *
- * @param verify whether plans are held against their hashes, which reads all of them.
- * @throws TFTError ERR_TFT_CACHE where the folder cannot be read; one that is not there is empty.
+ * @param verify whether to compare plans with their hashes, which reads all of them.
+ * @throws TFTError ERR_TFT_CACHE if the folder cannot be read. A folder that does not exist is empty.
  */
 export async function listCache(folder: string, verify = false): Promise<CacheEntry[]> {
   let names: string[];
@@ -75,7 +75,7 @@ export async function listCache(folder: string, verify = false): Promise<CacheEn
   );
 }
 
-/** Removes what is left over, damaged, and what the options name. @throws TFTError ERR_TFT_CACHE. */
+/** Removes leftovers, damaged entries, and what the options name. @throws TFTError ERR_TFT_CACHE. */
 export async function pruneCache(folder: string, options: PruneOptions = {}): Promise<PruneResult> {
   const entries = await listCache(folder, true);
   const removed: CacheEntry[] = [];
@@ -121,7 +121,7 @@ async function timingEntry(folder: string, name: string): Promise<CacheEntry> {
   return whole ? entry : { ...entry, damage: 'its SHA-256 is not the one in its head' };
 }
 
-/** A plan without a record, or a lock, that nobody holds. */
+/** Whether an entry is a leftover: a plan without a record or a lock file, with no living holder. */
 async function isLeftOver(folder: string, name: string, names: readonly string[]): Promise<boolean> {
   const [, stem = '', extension] = /^(.+)\.(engine|lock)$/.exec(name) ?? [];
   if (
@@ -143,13 +143,13 @@ async function entryOf(
   for (const [index, name] of names.entries()) {
     const info = await stat(join(folder, name)).catch(() => undefined);
     bytes += info?.size ?? 0;
-    // An engine's record has the time: it is touched when the engine is used.
+    // An engine's record is touched when the engine is used, so its time counts.
     if (index === 0 && info) lastUsed = info.mtime;
   }
   return { kind, name: names[0] as string, bytes, lastUsed };
 }
 
-/** @returns whether it is gone; false while somebody builds it. */
+/** @returns whether it was removed; false while it is being built. */
 async function remove(folder: string, { kind, name }: CacheEntry): Promise<boolean> {
   try {
     if (kind === 'timing cache' || name.endsWith('.tmp')) {

@@ -1,5 +1,5 @@
-// The engine cache: a folder of plans, each NAME.engine with its record NAME.json. The record is written last and
-// removed first, and a plan is used only when its hash is the record's, so nothing is ever half trusted.
+// The engine cache: a folder of plans NAME.engine with their records NAME.json. A record is written last and removed
+// first, and a plan is used only if its hash is the one in the record, so an incomplete entry is never used.
 import { mkdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { leftOvers, syncFolder, writeDurably } from '../contract/durable-file.js';
@@ -14,7 +14,7 @@ export interface CachedEngine {
   readonly record: EngineRecord;
 }
 
-/** What there is under a name: an engine, what is wrong with one, or nothing. */
+/** The content of an entry: an engine, a description of its damage, or undefined. */
 export type Found = CachedEngine | { readonly damage: string } | undefined;
 
 /** A plan is code; whoever may write here runs in this process. */
@@ -24,18 +24,18 @@ const PRIVATE = 0o700;
 export class EngineCache {
   constructor(readonly folder: string) {}
 
-  /** @throws TFTError ERR_TFT_CACHE where the folder cannot be read. */
+  /** @throws TFTError ERR_TFT_CACHE if the folder cannot be read. */
   async find(key: EngineKey): Promise<Found> {
     const found = await this.examine(entryName(key));
     if (found && 'path' in found) {
-      // The record's time is when it was last used. Where it cannot be written it stays.
+      // The record's time says when the engine was last used. If it cannot be written it stays as it is.
       const now = new Date();
       await utimes(this.#recordPath(entryName(key)), now, now).catch(() => {});
     }
     return found;
   }
 
-  /** Reads and verifies what there is under a name. @throws TFTError ERR_TFT_CACHE. */
+  /** Reads and verifies an entry. @throws TFTError ERR_TFT_CACHE. */
   async examine(name: string): Promise<Found> {
     const path = this.planPath(name);
     try {
@@ -57,7 +57,7 @@ export class EngineCache {
     }
   }
 
-  /** Takes the lock of a key's engine, or says who holds it. @throws TFTError ERR_TFT_CACHE. */
+  /** Takes the lock of an engine, or returns its holder. @throws TFTError ERR_TFT_CACHE. */
   async tryLock(name: string): Promise<BuildLock | { heldBy: LockHolder | undefined }> {
     try {
       await mkdir(this.folder, { recursive: true, mode: PRIVATE });
@@ -68,9 +68,9 @@ export class EngineCache {
   }
 
   /**
-   * Keeps a plan. For the holder of its lock.
+   * Stores a plan. Only the holder of its lock may call this.
    *
-   * @throws TFTError ERR_TFT_CACHE; then there is no engine under this name.
+   * @throws TFTError ERR_TFT_CACHE; the cache then has no engine of this name.
    */
   async publish(record: EngineRecord, plan: Uint8Array): Promise<CachedEngine> {
     const name = entryName(record.key);
@@ -88,7 +88,7 @@ export class EngineCache {
     }
   }
 
-  /** Removes an engine: its record first. For the holder of its lock. @throws TFTError ERR_TFT_CACHE. */
+  /** Removes an engine, its record first. Only the holder of its lock may call this. @throws TFTError ERR_TFT_CACHE. */
   async remove(name: string): Promise<void> {
     try {
       await rm(this.#recordPath(name), { force: true });

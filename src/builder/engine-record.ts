@@ -1,5 +1,5 @@
-// The record of a built plan: everything that it depends on. It lies beside the plan, as the cache's entry and as
-// NAME.engine.json, and is written last: a plan without a record is not trusted.
+// The record of a plan: everything that the plan depends on. It is a file beside the plan, in the cache and as
+// NAME.engine.json elsewhere. It is written last, so a plan in the cache without a record is incomplete.
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
@@ -10,7 +10,7 @@ import type { BuildTarget } from './build-target.js';
 import { sha256OfFile } from './file-hash.js';
 import type { OnnxSource } from './onnx-source.js';
 
-/** Raised when plans or records of before must not be used any more. */
+/** Incremented when older plans or records must not be used any more. */
 const FORMAT = 1;
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');
@@ -33,7 +33,7 @@ const keySchema = z.strictObject({
   refittable: z.boolean(),
   tf32: z.boolean(),
   detailedLayers: z.boolean(),
-  /** The plugins' hashes, in their order. */
+  /** The hashes of the plugin libraries, in their order. */
   plugins: z.array(hash),
 });
 
@@ -50,10 +50,10 @@ const recordSchema = z.strictObject({
 
 /** Everything that makes one plan differ from another of the same model. */
 export type EngineKey = z.infer<typeof keySchema>;
-/** What is written beside a plan. */
+/** The contents of a record. */
 export type EngineRecord = z.infer<typeof recordSchema>;
 
-/** @throws an Error where a plugin cannot be read. */
+/** @throws an Error if a plugin library cannot be read. */
 export async function engineKey(
   target: BuildTarget,
   source: OnnxSource,
@@ -77,14 +77,14 @@ export async function engineKey(
   };
 }
 
-/** How names of entries begin whose ONNX file and precision are these, whatever else they depend on. */
+/** The beginning of the names of all entries with this ONNX file and precision. */
 export function namePrefix({ onnx, precision }: Pick<EngineKey, 'onnx' | 'precision'>): string {
   return `${onnx.slice(0, 12)}-${precision}-`;
 }
 
-/** The name of a key's entry: 128 bits of the key's hash, after what tells people and searches most. */
+/** The name of a key's entry: ONNX file and precision, for people and searches, then 128 bits of the key's hash. */
 export function entryName(key: EngineKey): string {
-  // In the schema's order, whatever order a file has.
+  // In the order of the schema, because a file may have another.
   const ordered = Object.keys(keySchema.shape).map((name) => [name, key[name as keyof EngineKey]]);
   const digest = createHash('sha256').update(JSON.stringify(ordered)).digest('hex');
   return `${namePrefix(key)}${digest.slice(0, 32)}`;
@@ -92,7 +92,7 @@ export function entryName(key: EngineKey): string {
 
 const ENTRY_NAME = new RegExp(`^[0-9a-f]{12}-(${PRECISIONS.join('|')})-[0-9a-f]{32}$`);
 
-/** Whether a file's name, without its extension, is one of ours: others in the folder are left alone. */
+/** Whether a file's name, without its extension, is that of an entry. Other files in the folder are left alone. */
 export function isEntryName(name: string): boolean {
   return ENTRY_NAME.test(name);
 }
@@ -100,8 +100,8 @@ export function isEntryName(name: string): boolean {
 /**
  * Reads a record.
  *
- * @returns undefined where there is none; a string that says what is wrong with one that cannot be used.
- * @throws what reading throws, but for a file that is not there.
+ * @returns the record; undefined if there is none; a string with the problem if it cannot be used.
+ * @throws what reading throws, except for a file that does not exist.
  */
 export async function readRecord(path: string): Promise<EngineRecord | string | undefined> {
   let text: string;
@@ -124,7 +124,7 @@ export async function readRecord(path: string): Promise<EngineRecord | string | 
     : `its record is damaged or foreign: ${describeIssues(result.error, 2)}`;
 }
 
-/** Where the record of a plan outside of the cache lies. */
+/** The path of the record of a plan outside of the cache. */
 export function recordPathOf(plan: string): string {
   return `${plan}.json`;
 }

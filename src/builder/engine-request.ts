@@ -10,7 +10,7 @@ import { engineFolder } from './cache-folder.js';
 import { precisionOfOnnx } from './onnx-source.js';
 import type { OnBuildProgress } from './progress.js';
 
-/** An engine that is wanted; see LoadOptions for what each field means. */
+/** A request for an engine; see LoadOptions for the fields. */
 export interface EngineRequest {
   readonly model: BuildableModel;
   readonly precision?: Precision | undefined;
@@ -31,7 +31,7 @@ export interface EngineRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The precision: the one asked for, else the ONNX file's own. */
+/** The precision that was asked for, else the ONNX file's own. */
 export function precisionOfRequest({ model, precision }: EngineRequest): Precision {
   return precision ?? precisionOfOnnx(model);
 }

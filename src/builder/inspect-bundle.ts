@@ -1,8 +1,8 @@
-// What a bundle consists of: its description, and what its ONNX file says of itself.
+// Inspects a bundle: its description, and the contents of its ONNX file.
 import { loadModel, type ModelDescription } from '../contract/model.js';
 import { readOnnx } from './onnx-file.js';
 
-/** What is known of a bundle. */
+/** The result of inspecting a bundle. */
 export interface BundleReport {
   readonly model: ModelDescription;
   readonly onnx: {
@@ -16,7 +16,7 @@ export interface BundleReport {
   };
 }
 
-/** @throws TFTError as `loadModel`; ERR_TFT_MODEL_INVALID where the ONNX file is none. */
+/** @throws TFTError as `loadModel`; ERR_TFT_MODEL_INVALID if the ONNX file cannot be parsed. */
 export async function inspectBundle(path: string): Promise<BundleReport> {
   const model = await loadModel(path);
   const { opset, producer, operators, weights } = await readOnnx(model.onnxPath);

@@ -1,4 +1,4 @@
-// What an engine consists of: TensorRT's own report of a plan, its layers as far as they are understood, and its record.
+// Inspects an engine: TensorRT's report on a plan, the layers that can be read out of it, and the plan's record.
 import { resolve } from 'node:path';
 import type { NativeEngineReport, NativeInspectOptions } from '../native/addon.js';
 import { inspectEngine as inspectNatively } from '../native/inspect-plan.js';
@@ -6,9 +6,9 @@ import { type EngineRecord, readRecord, recordPathOf } from './engine-record.js'
 import { sha256OfFile } from './file-hash.js';
 import { type Layer, readLayers } from './layers.js';
 
-/** What is known of an engine. */
+/** The result of inspecting an engine. */
 export interface EngineReport extends Omit<NativeEngineReport, 'layers'> {
-  /** What it was built from and for; undefined where no record is there, or the record is of another plan. */
+  /** What it was built from and for; undefined without a record of this plan. */
   readonly record: EngineRecord | undefined;
   readonly layers: readonly Layer[];
   /** The JSON text of TensorRT's inspector. */
@@ -26,7 +26,7 @@ export async function inspectEngine(plan: string, options: NativeInspectOptions 
   return { ...report, record: await recordOf(path), layers: readLayers(inspector), inspector };
 }
 
-/** The record beside a plan, or the cache's, if it is of this plan. */
+/** The record beside a plan or in the cache, if it is of this plan. */
 async function recordOf(plan: string): Promise<EngineRecord | undefined> {
   for (const path of [recordPathOf(plan), plan.replace(/\.engine$/, '.json')]) {
     const record = await readRecord(path);

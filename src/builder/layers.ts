@@ -1,4 +1,4 @@
-// TensorRT's engine inspector answers in JSON whose keys differ between versions; this reads what they have in common.
+// Reads the layers out of the JSON of TensorRT's engine inspector, whose keys differ between versions.
 import { z } from 'zod';
 
 const tensorSchema = z.looseObject({
@@ -20,12 +20,12 @@ const layerSchema = z.union([
 
 const reportSchema = z.looseObject({ Layers: z.array(layerSchema).optional() });
 
-/** A layer of an engine, as far as the inspector tells. */
+/** A layer of an engine. */
 export interface Layer {
   readonly name: string;
-  /** TensorRT's kind of layer; empty where the plan was built without details. */
+  /** TensorRT's kind of layer; empty if the plan was built without details. */
   readonly type: string;
-  /** The arithmetic of its output: 'fp32', 'fp16', 'int8' …; empty where it is not told. */
+  /** The type of its output: 'fp32', 'fp16', 'int8' …; empty if the inspector does not say. */
   readonly precision: string;
   /** '8x96x7' */
   readonly shape: string;
@@ -42,7 +42,7 @@ const PRECISIONS: readonly [RegExp, string][] = [
   [/bool/i, 'bool'],
 ];
 
-/** @returns no layers for a text that is not understood. */
+/** @returns an empty list if the text cannot be read. */
 export function readLayers(inspector: string): Layer[] {
   let json: unknown;
   try {
@@ -64,10 +64,10 @@ export function readLayers(inspector: string): Layer[] {
   });
 }
 
-/** How many layers there are of each kind, most first. */
+/** The number of layers of each kind, the most frequent kind first. */
 export function countLayers(layers: readonly Layer[], by: 'type' | 'precision'): [string, number][] {
   const counts = new Map<string, number>();
   for (const layer of layers)
-    counts.set(layer[by] || 'not told', (counts.get(layer[by] || 'not told') ?? 0) + 1);
+    counts.set(layer[by] || 'unknown', (counts.get(layer[by] || 'unknown') ?? 0) + 1);
   return [...counts].sort((a, b) => b[1] - a[1]);
 }

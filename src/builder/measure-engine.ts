@@ -1,4 +1,4 @@
-// Measures an engine on a GPU: TensorRT runs made-up inputs, and its times are read back.
+// Measures an engine on a GPU: TensorRT runs generated inputs, and each run's times are returned.
 import { TFTError } from '../contract/errors.js';
 import type { Log } from '../contract/log.js';
 import type { NativeMeasured, NativeMeasureOptions } from '../native/addon.js';
@@ -6,7 +6,7 @@ import { fromNative } from '../native/errors.js';
 import { loadAddon } from '../native/load-addon.js';
 import { receiver } from '../native/receiver.js';
 
-/** One run; milliseconds. What only a GPU has is missing on a CPU. */
+/** The times of one run in milliseconds. Times that only a GPU has are missing on a CPU. */
 export interface MeasuredRun {
   /** Since the first run's start. */
   readonly start: number;
@@ -18,7 +18,7 @@ export interface MeasuredRun {
   readonly d2h?: number;
 }
 
-/** Runs of one batch, again and again. */
+/** Repeated runs of one batch. */
 export interface EngineMeasurement {
   readonly batch: number;
   readonly wallMs: number;
@@ -26,7 +26,7 @@ export interface EngineMeasurement {
   readonly layers?: readonly { readonly name: string; readonly averageMs: number; readonly calls: number }[];
 }
 
-/** The numbers of each run; see NativeMeasured.samples. */
+/** How many numbers each run has; see NativeMeasured.samples. */
 const COLUMNS = 7;
 
 /** @throws TFTError as loading and running a plan do; ERR_TFT_ABORTED. */

@@ -1,4 +1,4 @@
-// One build by TensorRT, off the event loop: options in, plan out, called off by an AbortSignal.
+// One build by TensorRT outside the event loop. An AbortSignal cancels it.
 
 import { TFTError } from '../contract/errors.js';
 import type { Log } from '../contract/log.js';
@@ -12,7 +12,7 @@ import type { BuildableModel } from './buildable-model.js';
 import type { OnnxSource } from './onnx-source.js';
 import { type OnBuildProgress, PhaseTree } from './progress.js';
 
-/** What is built, and who is told. */
+/** What is built, and what receives log and progress. */
 export interface BuildJob {
   readonly model: BuildableModel;
   readonly source: OnnxSource;
@@ -29,7 +29,7 @@ export interface BuildJob {
  * Builds a plan.
  *
  * @throws TFTError ERR_TFT_BUILD, ERR_TFT_PLAN_MISMATCH, ERR_TFT_ABORTED, ERR_TFT_OUT_OF_MEMORY, ERR_TFT_OPTION,
- *   ERR_TFT_UNSUPPORTED, ERR_TFT_TENSORRT_NOT_FOUND where there is no parser or builder.
+ *   ERR_TFT_UNSUPPORTED, ERR_TFT_TENSORRT_NOT_FOUND if the parser or the builder is missing.
  */
 export async function buildPlan(job: BuildJob): Promise<NativeBuild> {
   const { source, options, signal, timingCache } = job;
@@ -61,7 +61,7 @@ export async function buildPlan(job: BuildJob): Promise<NativeBuild> {
   signal?.addEventListener('abort', cancel, { once: true });
   try {
     const built = await builder.result;
-    // Called off when it was all but done: nobody wants it any more.
+    // Cancelled when the build was nearly done: the result is not wanted any more.
     if (signal?.aborted) throw calledOff(signal);
     return built;
   } catch (error) {

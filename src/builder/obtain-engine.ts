@@ -1,4 +1,4 @@
-// From a model to a plan for this machine: out of the cache, or built once, by whoever comes first, and kept.
+// Obtains the plan of a model for this machine: from the cache, or built by the first that needs it and then cached.
 
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
@@ -29,13 +29,13 @@ import { readTimingCache, writeTimingCache } from './timing-cache.js';
 
 const LOOK_AGAIN_MS = 100;
 
-/** How an engine is got; what is left out is false. */
+/** How an engine is obtained. The defaults are false. */
 export interface ObtainOptions {
-  /** A timing cache in TensorRT's own format, read and written, instead of the folder's. */
+  /** A timing cache in TensorRT's own format that is read and written instead of the cache folder's. */
   readonly timingCacheFile?: string | undefined;
-  /** Whether an engine that is in the cache is built again. */
+  /** Whether to build even if the cache has the engine. */
   readonly rebuild?: boolean;
-  /** Whether a cache that cannot be written is an error; without, the engine goes on from memory, with a warning. */
+  /** Whether it is an error if the cache cannot be written. Otherwise it is a warning, and the engine stays in memory. */
   readonly mustKeep?: boolean;
 }
 
@@ -43,7 +43,7 @@ export interface ObtainOptions {
 export interface ObtainedEngine {
   /** Valid until `release`. */
   readonly path: string;
-  /** 'nowhere': only in this process's memory. */
+  /** 'nowhere' means that it is only in this process's memory. */
   readonly kept: 'cache' | 'nowhere';
   readonly from: 'cache' | 'built';
   readonly record: EngineRecord;
@@ -51,8 +51,7 @@ export interface ObtainedEngine {
 }
 
 /**
- * @throws TFTError what building throws; ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_HASH, ERR_TFT_CACHE where
- *   `mustKeep` is set.
+ * @throws TFTError as building; ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_HASH; ERR_TFT_CACHE with `mustKeep`.
  */
 export async function obtainEngine(request: EngineRequest, how: ObtainOptions = {}): Promise<ObtainedEngine> {
   const { signal } = request;
@@ -64,9 +63,9 @@ export async function obtainEngine(request: EngineRequest, how: ObtainOptions = 
 }
 
 /**
- * The engine if the cache has it. TensorRT is not even opened where the cache has none of this model.
+ * The engine, if the cache has it. TensorRT is not opened unless the cache has an engine of this model.
  *
- * @throws TFTError as `obtainEngine`, but for what building throws.
+ * @throws TFTError as `obtainEngine`, except the errors of building.
  */
 export async function findCached(request: EngineRequest): Promise<ObtainedEngine | undefined> {
   const folder = folderOfRequest({ ...request, log: () => {} });
@@ -85,7 +84,7 @@ export async function findCached(request: EngineRequest): Promise<ObtainedEngine
   return kept(found.path, 'cache', found.record);
 }
 
-/** A request with all that its key depends on. */
+/** A request with everything that its key depends on. */
 interface ResolvedRequest extends EngineRequest, ObtainOptions {
   readonly target: BuildTarget;
   readonly source: OnnxSource;
@@ -136,7 +135,7 @@ async function throughCache(request: ResolvedRequest, cache: EngineCache): Promi
   }
 }
 
-/** The lock of the engine; the engine, when another has built it meanwhile; undefined when nothing can be kept. */
+/** Waits for the engine's lock. @returns the lock; the engine if another process built it; undefined without a cache. */
 async function waitForTurn(
   request: ResolvedRequest,
   cache: EngineCache,
@@ -150,11 +149,11 @@ async function waitForTurn(
       lock = await cache.tryLock(name);
     } catch (error) {
       if (request.mustKeep || !isOfCache(error)) throw error;
-      log({ level: 'warn', message: `${error.message}; the engine is built all the same, but not kept` });
+      log({ level: 'warn', message: `${error.message}; the engine is built anyway, but not kept` });
       return undefined;
     }
     if ('release' in lock) {
-      // Whoever had the lock until now may have left the engine.
+      // The previous holder of the lock may have built the engine.
       const found =
         request.rebuild && waiting === undefined ? undefined : await readable(request, () => cache.find(key));
       if (found && 'path' in found) {
@@ -198,7 +197,7 @@ interface Built extends NativeBuild {
 async function build(request: ResolvedRequest, folder?: string): Promise<Built> {
   const { model, source, target, log, key } = request;
   const timingCache = await timingCacheFor(request, folder);
-  const how = source.stronglyTyped ? '' : ', where TensorRT sees fit';
+  const how = source.stronglyTyped ? '' : ' where TensorRT chooses it';
   log({
     level: 'info',
     message: `building an engine in ${source.precision}${how} from ${source.path} by TensorRT ${target.tensorrt} for ${target.gpu}`,
@@ -273,7 +272,7 @@ async function inMemory({ plan, record }: Built): Promise<ObtainedEngine> {
   return { path, release, record, from: 'built', kept: 'nowhere' };
 }
 
-/** A cache that cannot be read holds nothing, unless it must keep what is built. */
+/** Reads the cache. One that cannot be read counts as empty, unless the engine must be kept. */
 async function readable<T>(request: ResolvedRequest, read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();

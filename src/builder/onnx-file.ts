@@ -1,24 +1,24 @@
-// Reads of an ONNX file what can be told without running it: its tensors, operators and weights. ONNX is protocol
-// buffers; only the few fields used here are decoded (numbers from onnx.proto), the rest is passed over.
+// Reads the tensors, operators and weights of an ONNX file without running it. ONNX files are protocol buffers: only the
+// few fields used here are decoded (field numbers from onnx.proto), the rest is skipped.
 import { readFile } from 'node:fs/promises';
 import { TFTError } from '../contract/errors.js';
 
-/** An input or output; a dimension that varies has its name, or '?'. */
+/** An input or output. A dimension that varies is given by its name, or by '?'. */
 export interface OnnxTensor {
   readonly name: string;
-  /** 'float32', 'int32' … or ONNX's number of a type that is not common. */
+  /** 'float32', 'int32' …, or ONNX's number for a type that is not listed here. */
   readonly type: string;
   readonly shape: readonly (number | string)[];
 }
 
-/** What an ONNX file says of itself. */
+/** The contents of an ONNX file. */
 export interface OnnxSummary {
-  /** The version of ONNX's own operators. */
+  /** The version of the operator set. */
   readonly opset: number;
   readonly producer: string;
   readonly inputs: readonly OnnxTensor[];
   readonly outputs: readonly OnnxTensor[];
-  /** How often each operator occurs, those inside of loops and branches included. */
+  /** How often each operator occurs, including those inside loops and branches. */
   readonly operators: ReadonlyMap<string, number>;
   /** Weights: how many values of each type. */
   readonly weights: ReadonlyMap<string, number>;
@@ -36,7 +36,7 @@ const TYPES: Readonly<Record<number, string>> = {
   16: 'bfloat16',
 };
 
-/** @throws TFTError ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID where it is not an ONNX file. */
+/** @throws TFTError ERR_TFT_MODEL_NOT_FOUND; ERR_TFT_MODEL_INVALID if it is not an ONNX file. */
 export async function readOnnx(path: string): Promise<OnnxSummary> {
   let content: Buffer;
   try {
@@ -72,7 +72,7 @@ function summarize(content: Buffer): OnnxSummary {
       const parts = [...fieldsOf(bytes(value))];
       const tensors = (wanted: number) =>
         parts.filter(({ field: part }) => part === wanted).map(({ value: part }) => tensorOf(bytes(part)));
-      // Before IR version 4, weights were inputs as well.
+      // Before IR version 4 weights were also listed as inputs.
       inputs = tensors(11).filter(({ name }) => !initialized.has(name));
       outputs = tensors(12);
     }
@@ -158,11 +158,11 @@ function add(counts: Map<string, number>, name: string, count: number): void {
 
 interface Field {
   readonly field: number;
-  /** A number, or the bytes of a text or message. */
+  /** A field's value: a number, or the bytes of a text or message. */
   readonly value: bigint | Buffer;
 }
 
-/** The fields of a message in protocol buffers' wire format. @throws an Error where it is none. */
+/** The fields of a message in protocol buffers' wire format. @throws an Error if the bytes are not in that format. */
 function* fieldsOf(message: Buffer): Generator<Field> {
   let at = 0;
   const varint = (): bigint => {

@@ -1,6 +1,6 @@
-// Which ONNX file a plan of a precision is built from. Precision lives in the model: FP16 and INT8 have graphs of
-// their own, the bundle's variants. Without one TensorRT 10 can be told to pick FP16 or INT8 by itself, of which
-// nobody has checked the accuracy; TensorRT 11 cannot.
+// Chooses the ONNX file that a plan of a precision is built from. The precision is part of the graph: FP16 and INT8 have
+// graphs of their own, the bundle's variants. Without a variant TensorRT 10 can choose FP16 or INT8 layers by itself,
+// with unverified accuracy; TensorRT 11 cannot.
 
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -16,10 +16,10 @@ import { sha256OfFile } from './file-hash.js';
 export interface OnnxSource {
   readonly path: string;
   readonly bytes: number;
-  /** Of the file, and of its weights where they lie in a file of their own. */
+  /** The hash of the file, followed by '+' and the hash of each separate file of weights. */
   readonly sha256: string;
   readonly precision: Precision;
-  /** Whether the graph alone says which precision is where. */
+  /** Whether the graph alone determines the precision of each layer. */
   readonly stronglyTyped: boolean;
 }
 
@@ -30,7 +30,7 @@ export interface SourceOptions {
   readonly verifyHash: boolean;
 }
 
-/** The precision that an ONNX file of a bundle is in: its variant's, else FP32. */
+/** The precision of a model's ONNX file: that of the variant it is, else FP32. */
 export function precisionOfOnnx(model: BuildableModel): Precision {
   for (const precision of VARIANT_PRECISIONS) {
     const file = model.variants?.[precision]?.file;
@@ -42,8 +42,8 @@ export function precisionOfOnnx(model: BuildableModel): Precision {
 /**
  * The file for a precision.
  *
- * @throws TFTError ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_HASH, ERR_TFT_UNSUPPORTED where there is no graph in the
- *   precision and TensorRT cannot make one.
+ * @throws TFTError ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_HASH; ERR_TFT_UNSUPPORTED if there is no graph in this
+ *   precision and TensorRT cannot lower another.
  */
 export async function chooseOnnx(
   model: BuildableModel,

@@ -1,5 +1,5 @@
-// TensorRT plan files: which names they have, which of a bundle's to run, and the description of a model of which
-// nothing but a plan is there.
+// TensorRT plan files: the precision in a file's name, the plan of a bundle that is to run, and the description of a model
+// that consists of a plan only.
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { TFTError } from '../contract/errors.js';
@@ -16,7 +16,7 @@ import {
 import type { PlanReport } from '../native/addon.js';
 import { readRecord, recordPathOf } from './engine-record.js';
 
-/** The precision that a plan's name tells, as in tft_model_fp16.engine: for one that has no record beside it. */
+/** The precision in a plan's name, as in tft_model_fp16.engine. For plans without a record. */
 export function precisionOf(plan: string): Precision | undefined {
   const words = basename(plan)
     .toLowerCase()
@@ -25,7 +25,8 @@ export function precisionOf(plan: string): Precision | undefined {
 }
 
 /**
- * The plan of a bundle to run: one of the precision asked for, else in the model's own, else the first by name.
+ * The plan of a bundle that is to run: one in the precision asked for. Without one asked for, a plan in FP32, else the
+ * first by name.
  */
 export async function findPlan(
   directory: string,
@@ -43,15 +44,15 @@ export async function findPlan(
 
 type Item = [steps: number, channels: number];
 
-/** Steps between forecasts of a model that no description speaks of. */
+/** The step of a model without a description, in minutes. */
 const USUAL_STEP_MINUTES = 5;
 
 /**
- * Describes a model by its plan's tensors. Channels get numbers for names, any category code is taken, and steps
- * are of 5 minutes.
+ * Describes a model by its plan's tensors. Channels are named by number, every category code is valid, and a step is 5
+ * minutes.
  *
- * @throws TFTError ERR_TFT_PLAN_MISMATCH where the tensors are not a Temporal Fusion Transformer's of this
- *   package, ERR_TFT_OPTION where `quantiles` do not fit.
+ * @throws TFTError ERR_TFT_PLAN_MISMATCH if the plan does not have the tensors of the contract; ERR_TFT_OPTION if the
+ *   number of `quantiles` is not the plan's.
  */
 export function describePlan(
   path: string,

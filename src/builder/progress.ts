@@ -1,17 +1,17 @@
-// Progress of a build as one share of the whole, out of TensorRT's phases that lie in one another.
+// The progress of a build as one share of the whole, computed from TensorRT's nested phases.
 import type { NativeBuildProgress } from '../native/addon.js';
 
-/** How far a build is. */
+/** The progress of a build. */
 export interface BuildProgress {
   /** 'waiting' for another process or thread that builds the same engine; 'building'; 'saving' the result. */
   readonly stage: 'waiting' | 'building' | 'saving';
-  /** TensorRT's own name of what it does, the innermost; or who is waited for. */
+  /** TensorRT's name of the innermost phase; or while waiting, the process that builds. */
   readonly phase: string;
-  /** Of the whole build, 0 to 1; it never falls. */
+  /** The share of the whole build that is done, 0 to 1. It never decreases. */
   readonly share: number;
 }
 
-/** The phase before TensorRT's own (cpp/tensorrt/builder.cpp); it takes a moment. */
+/** The core's name of the phase before TensorRT's own. It is short. */
 const PARSING = 'Parsing the ONNX file';
 const PARSING_SHARE = 0.02;
 
@@ -24,16 +24,16 @@ interface Phase {
   readonly steps: number;
 }
 
-/** Follows TensorRT's phases. A phase's step is as much of it as any other: TensorRT does not say more. */
+/** Follows TensorRT's phases. All steps of a phase count the same, since TensorRT does not report their durations. */
 export class PhaseTree {
   readonly #phases = new Map<string, Phase>();
   #share = 0;
 
-  /** @returns how far the build is after this step. */
+  /** @returns the progress after this step. */
   take({ phase, parent, done, steps }: NativeBuildProgress): BuildProgress {
     const share = steps > 0 ? Math.min(1, done / steps) : 1;
     this.#phases.set(phase, { parent, share, steps });
-    // What lay within this phase belongs to steps that are done.
+    // The phases within this one belong to steps that are done.
     for (const [name, { parent: other }] of this.#phases) if (other === phase) this.#phases.delete(name);
     const whole = this.#whole(phase);
     const of = phase === PARSING ? whole * PARSING_SHARE : PARSING_SHARE + whole * (1 - PARSING_SHARE);
@@ -41,11 +41,11 @@ export class PhaseTree {
     return { stage: 'building', phase, share: this.#share };
   }
 
-  /** Of the outermost phase, seen from an inner one: each adds its share of one step of its parent. */
+  /** The share of the outermost phase. Each inner phase contributes its share of one step of its parent. */
   #whole(innermost: string): number {
     let share = 0;
     let phase = this.#phases.get(innermost);
-    // Names may come in any order from TensorRT's threads; a circle must not catch us.
+    // TensorRT's threads report in any order, so the parents could form a circle: the depth is limited.
     for (let depth = 0; phase !== undefined && depth < 16; depth++) {
       share = Math.min(1, phase.share + share / Math.max(1, phase.steps));
       phase = phase.parent === '' ? undefined : this.#phases.get(phase.parent);

@@ -1,13 +1,14 @@
-// Whether a plan was built for what is here: its record held against this machine and model, both sides named.
+// Compares a plan's record with this machine and model, and names every difference with both sides.
 import type { ModelDescription } from '../contract/model.js';
 import type { BuildTarget } from './build-target.js';
 import type { EngineKey } from './engine-record.js';
 
 /**
- * What a plan was built for that is not so here, each with both sides; empty when it fits. Without a model, what it
- * was built from is not looked at.
+ * The differences between what a plan was built for and what is here; an empty list if it fits. Without a model, the ONNX
+ * file that it was built from is not compared.
  *
- * The driver and CUDA are left out: plans outlive them. (The cache, which can build again, still tells them apart.)
+ * Plans stay valid when the driver or CUDA changes, so these are not compared. (The cache, which can build again, does
+ * distinguish them.)
  */
 export function staleness(
   key: EngineKey,
@@ -43,7 +44,7 @@ export function staleness(
   return differences;
 }
 
-/** A version-compatible plan runs on its own and on later versions of the same major one. */
+/** A version-compatible plan runs on the version that built it and on later ones with the same major number. */
 function runsOnLater(built: string, here: string): boolean {
   const from = built.split('.').map(Number);
   const to = here.split('.').map(Number);

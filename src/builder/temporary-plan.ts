@@ -1,21 +1,21 @@
-// A plan that is kept nowhere, for the moment in which TensorRT reads it: a file without a name, so that nothing
-// stays behind whenever the process ends.
+// A plan that is not cached, as a file for TensorRT to read. The file has no name, so nothing is left behind whenever the
+// process ends.
 import { randomBytes } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TFTError } from '../contract/errors.js';
 
-/** Memory is last: it counts against a container's limit. */
+/** /dev/shm comes last, because it counts against a container's memory limit. */
 const FOLDERS = [tmpdir(), '/dev/shm'];
 
-/** A plan to be read by this process, until it is released. */
+/** A plan that this process can read until it is released. */
 export interface TemporaryPlan {
   readonly path: string;
   release(): Promise<void>;
 }
 
-/** @throws TFTError ERR_TFT_CACHE where there is no room at all. */
+/** @throws TFTError ERR_TFT_CACHE if no folder has enough room. */
 export async function temporaryPlan(plan: Uint8Array): Promise<TemporaryPlan> {
   let problem: unknown;
   for (const folder of FOLDERS) {

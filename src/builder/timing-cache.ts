@@ -1,5 +1,5 @@
-// TensorRT's timing caches, kept beside the engines: what it measured of layers, so that the next build of a like
-// model is quicker. One for each version, GPU and driver; a line of JSON with the hash, then the bytes.
+// TensorRT's timing caches, stored beside the engines: its measurements of layers, which make later builds of similar
+// models faster. There is one file for each version, GPU and driver: a line of JSON with the hash, then the bytes.
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ export function timingCacheName(target: BuildTarget): string {
   return `timing-${hashOf(describe(target)).slice(0, 24)}.cache`;
 }
 
-/** @returns undefined where there is none that can be used. */
+/** @returns undefined if there is none that can be used. */
 export async function readTimingCache(folder: string, target: BuildTarget): Promise<Uint8Array | undefined> {
   try {
     const file = await readFile(join(folder, timingCacheName(target)));
@@ -26,7 +26,7 @@ export async function readTimingCache(folder: string, target: BuildTarget): Prom
   }
 }
 
-/** What a timing cache's file holds; undefined where it is damaged. */
+/** The contents of a timing cache's file; undefined if it is damaged. */
 export function checkTimingCache(file: Buffer): { target: string; bytes: Uint8Array } | undefined {
   const end = file.indexOf(NEWLINE);
   if (end < 0) return undefined;
@@ -41,7 +41,7 @@ export function checkTimingCache(file: Buffer): { target: string; bytes: Uint8Ar
   }
 }
 
-/** Keeps a timing cache in place of the one before. @throws what the file system throws. */
+/** Replaces a timing cache. @throws what the file system throws. */
 export async function writeTimingCache(
   folder: string,
   target: BuildTarget,

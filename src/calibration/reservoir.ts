@@ -1,24 +1,24 @@
-// A sample of windows out of any number, each with the same chance to be in it, in memory for the sample alone: what
-// INT8 variants of a model are calibrated on.
+// A uniform sample of any number of windows, which INT8 variants of a model are calibrated on. Only the sample itself is in
+// memory.
 //
-// Reservoir sampling: of the n-th window, a place among the first n is drawn; it is kept if the reservoir has that
-// place (algorithm R in J. S. Vitter, Random sampling with a reservoir, 1985).
+// Reservoir sampling: for the n-th window a place among the first n is drawn, and the window is kept if the reservoir has
+// that place (algorithm R in J. S. Vitter, Random sampling with a reservoir, 1985).
 
 import { TFTError } from '../contract/errors.js';
 import { type ForecastInputs, inputsOf, sliceInputs, valuesOf } from '../contract/inputs.js';
 import { emptyValues, inputTensors, type SizedModel, type TensorSpec } from '../contract/tensors.js';
 
 export interface ReservoirOptions {
-  /** The most windows that are kept; 512. */
+  /** The size of the sample; 512 by default. */
   windows?: number | undefined;
-  /** The same windows in the same order with the same seed give the same sample; 1. */
+  /** The seed of the random numbers; 1 by default. The same windows in the same order give the same sample. */
   seed?: number | undefined;
 }
 
 const WINDOWS = 512;
 const MAX_WINDOWS = 65_536;
 
-/** Takes windows as they come, and keeps a sample of them. Nothing in it says which server or time one is of. */
+/** Keeps a sample of the windows that it is offered. It does not record which server or time a window is from. */
 export class CalibrationReservoir {
   readonly capacity: number;
   readonly seed: number;
@@ -44,17 +44,17 @@ export class CalibrationReservoir {
     this.#random = randomFrom(seed);
   }
 
-  /** Windows kept. */
+  /** The number of windows in the sample. */
   get windows(): number {
     return this.#kept.length;
   }
 
-  /** Windows that came. */
+  /** The number of windows that were offered. */
   get seen(): number {
     return this.#seen;
   }
 
-  /** Takes each server of a batch as a window; what is kept is copied. Inputs are as `predict` accepts them. */
+  /** Offers each series of a batch as a window. Windows that are kept are copied. Inputs are as `predict` accepts them. */
   offer(inputs: ForecastInputs): void {
     const [first] = this.#tensors as [TensorSpec];
     const batch = valuesOf(inputs, first).length / first.size;
@@ -63,7 +63,7 @@ export class CalibrationReservoir {
     }
   }
 
-  /** Takes one window, which is only made if it is kept. */
+  /** Offers one window, which is only made if it is kept. */
   offerLazily(make: () => ForecastInputs): void {
     this.#seen++;
     const place =
@@ -71,7 +71,7 @@ export class CalibrationReservoir {
     if (place < this.capacity) this.#kept[place] = this.#copy(make());
   }
 
-  /** All windows kept, in one batch. */
+  /** The sample as one batch. */
   packed(): ForecastInputs {
     return inputsOf(
       this.#tensors.map((tensor) => {

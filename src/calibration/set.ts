@@ -1,5 +1,6 @@
-// A calibration set on disk: four arrays as a bundle's samples are, and calibration.json, written last, that names
-// them with their hashes. python -m tft_export variants reads it. No server's name and no time is in it.
+// A calibration set on disk: one array for each input, as a bundle's samples have them, and calibration.json, which is
+// written last and lists them with their hashes. python -m tft_export variants reads it. It contains no server names and
+// no times.
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { endianness } from 'node:os';
@@ -13,10 +14,10 @@ import type { CalibrationReservoir } from './reservoir.js';
 
 const DESCRIPTION = 'calibration.json';
 /**
- * Writes a reservoir's windows to a folder, which is made; a calibration set that is there is replaced.
+ * Writes a reservoir's windows to a folder, which is created if needed. A calibration set in it is replaced.
  *
- * @throws TFTError ERR_TFT_HISTORY_EMPTY where there is no window, ERR_TFT_FILE where the folder holds something
- *   else or cannot be written.
+ * @throws TFTError ERR_TFT_HISTORY_EMPTY if there is no window; ERR_TFT_FILE if the folder contains other files or cannot
+ *   be written.
  */
 export async function writeCalibrationSet(
   folder: string,
@@ -24,7 +25,7 @@ export async function writeCalibrationSet(
   model: SizedModel & Pick<ModelDescription, 'name' | 'inputs'>,
 ): Promise<void> {
   if (reservoir.windows === 0) {
-    throw new TFTError('ERR_TFT_HISTORY_EMPTY', 'there is no complete window to make a calibration set of');
+    throw new TFTError('ERR_TFT_HISTORY_EMPTY', 'there is no complete window for a calibration set');
   }
   const tensors = inputTensors(model);
   await makeRoom(folder, tensors.map(fileOf));
@@ -72,7 +73,7 @@ async function makeRoom(folder: string, ours: readonly string[]): Promise<void> 
   if (foreign === undefined) return;
   throw new TFTError(
     'ERR_TFT_FILE',
-    `${folder} holds other things ('${foreign}') and is no calibration set; name a new folder`,
+    `${folder} contains other files ('${foreign}') and is no calibration set; name a new folder`,
   );
 }
 

@@ -1,20 +1,19 @@
-// What a build says and how far it is: lines of the log, and on a terminal a bar with per cent of the whole and what
-// TensorRT is at.
+// Shows a build: the lines of its log, and on a terminal a bar with the percentage done and TensorRT's current phase.
 import type { BuildProgress, LogEntry } from '../index.js';
 import { printable, type Screen } from './console.js';
 import { startProgress } from './progress.js';
 
 const MAX_PHASE_LENGTH = 40;
 
-/** A build as a person sees it. */
+/** The display of a build. */
 export interface BuildBar {
   onProgress(progress: BuildProgress): void;
-  /** Writes a line of the log; while the bar is shown, after it. */
+  /** Writes a line of the log. While the bar is shown, lines are held back until it is gone. */
   log(entry: LogEntry): void;
   stop(): void;
 }
 
-/** With `verbose` every line of the log is written, and no bar. */
+/** With `verbose` every line of the log is written and there is no bar. */
 export function buildBar(screen: Screen, verbose = false): BuildBar {
   const bar = startProgress(verbose ? { ...screen, isTerminal: false } : screen, 'building');
   const waiting: string[] = [];

@@ -1,4 +1,4 @@
-// `tft build`: a TensorRT plan out of a bundle, into the cache or a file.
+// `tft build`: builds a TensorRT plan from a bundle, into the cache or a file.
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { BuiltEngine, Precision, Profile } from '../index.js';
 import { buildEngine } from '../index.js';
@@ -46,7 +46,7 @@ export function buildCommand(console: Console, exit: (status: number) => void): 
       new Argument('[model]', "a bundle's folder, or an ONNX file").default(DEMO_BUNDLE, 'the demo model'),
     )
     .addOption(precisionOption())
-    .option('-o, --output <file>', 'write the plan here, with a record beside it')
+    .option('-o, --output <file>', 'write the plan and its record to this path')
     .addOption(
       new Option(
         '--profile <min:opt:max>',
@@ -59,7 +59,7 @@ export function buildCommand(console: Console, exit: (status: number) => void): 
       ),
     )
     .addOption(
-      new Option('--optimization-level <n>', 'how long to search (default: 3)').choices([
+      new Option('--optimization-level <n>', 'how thoroughly to search (default: 3)').choices([
         '0',
         '1',
         '2',
@@ -68,20 +68,20 @@ export function buildCommand(console: Console, exit: (status: number) => void): 
         '5',
       ]),
     )
-    .option('--version-compatible', 'also for later versions of TensorRT')
+    .option('--version-compatible', 'make it run on later versions of TensorRT too')
     .addOption(
-      new Option('--hardware-compatibility <level>', 'also for other GPUs').choices([
+      new Option('--hardware-compatibility <level>', 'make it run on other GPUs too').choices([
         'none',
         'ampere+',
         'sameComputeCapability',
       ]),
     )
-    .option('--refittable', 'with weights that can be replaced')
+    .option('--refittable', 'allow replacing the weights later')
     .option('--tf32', 'allow products in TF32 where the model is in FP32')
     .option('--plugin <library...>', 'libraries with TensorRT plugins')
     .addOption(new Option('--device <n>', 'the GPU, by its number').argParser(deviceArgument).default(0))
-    .option('--cache <folder>', 'where engines are kept (default: TFT_CACHE, else ~/.cache/tft-tensorrt)')
-    .option('--rebuild', 'build even if it is in the cache')
+    .option('--cache <folder>', 'the folder of the cache (default: TFT_CACHE, else ~/.cache/tft-tensorrt)')
+    .option('--rebuild', 'build even if the cache has the engine')
     .option('--verbose', "print all of TensorRT's log")
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)

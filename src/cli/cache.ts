@@ -1,4 +1,4 @@
-// `tft cache`: what the engine cache holds, whether it is whole, and making room in it.
+// `tft cache`: lists, verifies and prunes the engine cache.
 import { Command, Option } from 'commander';
 import { type CacheEntry, engineFolder, listCache, type PruneOptions, pruneCache } from '../entries/build.js';
 import type { Console, Paint } from './console.js';
@@ -65,7 +65,7 @@ export function cacheCommand(console: Console, exit: (status: number) => void): 
       exit(OK);
     },
   );
-  sub('verify', 'hold every engine against its hash', VERIFY_EXAMPLES).action(
+  sub('verify', 'compare every engine with its hash', VERIFY_EXAMPLES).action(
     async (options: CacheOptions) => {
       const folder = engineFolder(options.cache);
       const entries = await listCache(folder, true);
@@ -75,14 +75,18 @@ export function cacheCommand(console: Console, exit: (status: number) => void): 
   );
   sub('prune', 'remove engines', PRUNE_EXAMPLES)
     .addOption(
-      new Option('--older-than <time>', 'not used for so long, such as 30d or 12h').argParser(spanArgument),
+      new Option(
+        '--older-than <time>',
+        'remove engines not used for this long, such as 30d or 12h',
+      ).argParser(spanArgument),
     )
     .addOption(
-      new Option('--max-bytes <size>', 'the least recently used beyond this size, such as 2G').argParser(
-        (text) => bytesArgument(text),
-      ),
+      new Option(
+        '--max-bytes <size>',
+        'remove the least recently used beyond this size, such as 2G',
+      ).argParser((text) => bytesArgument(text)),
     )
-    .option('--all', 'everything, also what is being written')
+    .option('--all', 'remove everything, even files being written')
     .action(async (options: PruneCommandOptions) => {
       await prune(options, console);
       exit(OK);

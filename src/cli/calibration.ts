@@ -1,4 +1,4 @@
-// `tft calibration collect`: a calibration set, sampled from histories, for the model's INT8 variant.
+// `tft calibration collect`: samples a calibration set for the model's INT8 variant from histories.
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CalibrationReservoir, loadColumnMap, readHistory, writeCalibrationSet } from '../entries/history.js';
 import { loadModel } from '../index.js';
@@ -30,8 +30,8 @@ Examples:
 
 export function calibrationCommand(console: Console, exit: (status: number) => void): Command {
   const command = new Command('calibration')
-    .summary('collect data that INT8 models are calibrated on')
-    .description('Collects data that INT8 models are calibrated on.')
+    .summary('collect data to calibrate INT8 models with')
+    .description('Collects data to calibrate INT8 models with.')
     .addHelpText('after', EXAMPLES);
   command
     .command('collect')
@@ -39,13 +39,13 @@ export function calibrationCommand(console: Console, exit: (status: number) => v
     .description('Samples windows from history files.')
     .requiredOption('--history <file...>', 'CSV files, gzipped or not')
     .addOption(modelOption())
-    .option('--map <file>', 'column map: which columns, scaled and summed how, are the metrics')
+    .option('--map <file>', 'column map: how columns become the metrics')
     .addOption(
       new Option('--max-gap <minutes>', 'fill gaps up to this long').argParser(gapArgument).default(60),
     )
-    .addOption(new Option('--windows <n>', 'how many at most').argParser(wholeNumber).default(512))
-    .addOption(new Option('--seed <n>', 'another seed, another sample').argParser(seedArgument).default(1))
-    .requiredOption('-o, --output <folder>', 'where to write them')
+    .addOption(new Option('--windows <n>', 'the size of the sample').argParser(wholeNumber).default(512))
+    .addOption(new Option('--seed <n>', 'the seed of the sample').argParser(seedArgument).default(1))
+    .requiredOption('-o, --output <folder>', 'where to write the sample')
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
     .action(async (options: CollectOptions) => {

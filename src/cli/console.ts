@@ -1,20 +1,20 @@
-// Where the program writes: results to standard output, everything else to standard error; with colours and
-// charts only for a person at a terminal.
+// The program's output: results go to standard output, everything else to standard error. Colours and charts are only for
+// terminals.
 import { once } from 'node:events';
 import { styleText } from 'node:util';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Colours a text, or leaves it as it is. */
+/** Colours a text, or returns it unchanged. */
 export type Paint = (style: Style, text: string) => string;
 
-/** A standard stream as the commands see it. */
+/** A standard stream as commands use it. */
 export interface Screen {
   readonly isTerminal: boolean;
-  /** Columns; 80 where there is no terminal. */
+  /** The number of columns; 80 without a terminal. */
   readonly width: number;
   readonly paint: Paint;
-  /** Resolves when the text was taken: much of it waits for a slow reader. */
+  /** Resolves when the stream has accepted the text, which may wait for a slow reader. */
   write(text: string): Promise<void>;
 }
 
@@ -23,7 +23,7 @@ export interface Console {
   readonly err: Screen;
 }
 
-/** A name from a file, without the control characters that could steer a terminal. */
+/** A name from a file without control characters, which could control the terminal. */
 export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, '\uFFFD');
 }
@@ -42,7 +42,7 @@ function screenOf(stream: NodeJS.WriteStream): Screen {
     paint: coloured ? (style, text) => styleText(style, text, { validateStream: false }) : (_, text) => text,
     async write(text) {
       if (stream.destroyed || stream.errored) return;
-      // A reader that goes away closes the stream without draining it.
+      // A reader that exits closes the stream without draining it.
       if (!stream.write(text))
         await Promise.race([once(stream, 'drain'), once(stream, 'close')]).catch(() => {});
     },

@@ -1,4 +1,4 @@
-// `tft demo`: forecasts of the sample history that ships with a bundle, and how fast they were made.
+// `tft demo`: forecasts the sample history of a bundle and shows how fast.
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { readHistory } from '../entries/history.js';
@@ -53,7 +53,7 @@ async function demo(options: DemoOptions, console: Console): Promise<number> {
       );
     }
     const history = await readHistory(join(model.directory, sample.path), model);
-    // Once before the clock runs: the first run of a model also plans its memory.
+    // Run once before timing, because the first run of a model also plans its memory.
     const simulated = sample.simulated === true;
     await forecastFleet(engine, history, { simulated });
     fleet = await forecastFleet(engine, history, { simulated });
@@ -62,7 +62,7 @@ async function demo(options: DemoOptions, console: Console): Promise<number> {
   const status = await show(fleet, options, console);
   const { out, err } = console;
   const screen = options.json || options.csv ? err : out;
-  // Charts end with a blank line of their own.
+  // Charts already end with a blank line.
   const gap = screen === out && !(options.chart ?? out.isTerminal) ? '\n' : '';
   await screen.write(`${gap}${speedOf(fleet)} on ${engineLine}.\n`);
   return status;

@@ -1,4 +1,4 @@
-// `tft doctor`: what this machine can run, and for everything else why not.
+// `tft doctor`: shows which backends this machine can run, and why it cannot run the others.
 import { cpus, freemem, totalmem } from 'node:os';
 import { Command } from 'commander';
 import { engineFolder, type LibrarySurvey, listCache, surveyLibraries } from '../entries/build.js';
@@ -19,7 +19,7 @@ import { modelOption } from './shared-options.js';
 
 interface Finding {
   readonly name: string;
-  /** undefined: neither good nor bad, just so. */
+  /** undefined for a fact that is neither good nor bad. */
   readonly ok?: boolean;
   readonly found: string;
 }
@@ -43,8 +43,8 @@ Exit status: 0 when at least one backend makes a forecast here, else 1.`;
 
 export function doctorCommand(console: Console, exit: (status: number) => void): Command {
   return new Command('doctor')
-    .summary('say what this machine can run, and why not the rest')
-    .description('Says what this machine can run, and for everything else why not.')
+    .summary('show what this machine can run, and why not the rest')
+    .description('Shows which backends this machine can run, and why it cannot run the others.')
     .addOption(modelOption())
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
@@ -77,7 +77,7 @@ async function examine(bundle: string): Promise<Diagnosis> {
       found: taken ? `taken (${source})` : `${problem} (${source})`,
     }));
   } else {
-    machine.push({ name: 'CUDA driver', found: 'not looked for: that takes the native addon' });
+    machine.push({ name: 'CUDA driver', found: 'not looked for: the native addon is needed for that' });
   }
   let model: ModelDescription;
   try {
@@ -92,14 +92,14 @@ async function examine(bundle: string): Promise<Diagnosis> {
   return { machine, libraries, backends, works: backends.some(({ ok }) => ok) };
 }
 
-/** Loads the model on a backend and makes one forecast: nothing less shows that it works. */
+/** Loads the model on a backend and makes a forecast, because nothing less shows that the backend works. */
 async function tryBackend(
   backend: BackendName,
   bundle: string,
   model: ModelDescription,
 ): Promise<Diagnosis['backends'][number]> {
   try {
-    // What takes minutes to build is not for looking whether it runs.
+    // Nothing is built, since a build may take minutes.
     await using engine = await TFTEngine.load(bundle, { backend, build: false });
     const inputs = emptyInputs(model, 1);
     await engine.predict(inputs);
@@ -135,7 +135,7 @@ function found<T>(name: string, result: T | TFTError, describe: (result: T) => s
     : { name, ok: true, found: describe(result) };
 }
 
-/** What there is of NVIDIA's. To lack it is no fault of the machine's. */
+/** NVIDIA's software and GPUs. That they are missing is not an error. */
 function gpuSoftware(report: NonNullable<LibrarySurvey['nvidia']>): Finding[] {
   const { cudaPath, cudaVersion, devices, tensorrtPath, tensorrtVersion, lean, parserPath } = report;
   const cuda = `CUDA ${Math.floor(cudaVersion / 1000)}.${Math.floor((cudaVersion % 1000) / 10)}`;

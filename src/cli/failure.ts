@@ -1,12 +1,12 @@
-// A failed command: one line on standard error for a user's mistake, the stack only when it was asked for.
+// Reports a failed command: one line on standard error for a user's mistake, with a stack trace only on request.
 import { CommanderError } from 'commander';
 import { TFTError } from '../index.js';
 import { type Console, printable } from './console.js';
 import { FAILED, INTERRUPTED } from './exit-codes.js';
 
-/** Writes what went wrong and returns the exit status. */
+/** Writes the error and returns the exit status. */
 export async function reportFailure(error: unknown, { err }: Console): Promise<number> {
-  // commander has written its own message, or the help that was asked for.
+  // commander has already written its message or the help.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : FAILED;
   const debug = Boolean(process.env.TFT_DEBUG);
   if (error instanceof TFTError) {

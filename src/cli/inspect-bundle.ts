@@ -1,4 +1,4 @@
-// What `tft inspect` tells of a bundle: its tensors, files, operators, variants and their accuracy.
+// The text of `tft inspect` for a bundle: its tensors, files, operators, variants and their accuracy.
 
 import type { BundleReport } from '../entries/build.js';
 import type { BundleFile, ModelDescription } from '../index.js';

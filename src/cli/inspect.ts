@@ -1,4 +1,4 @@
-// `tft inspect`: what an engine or a bundle consists of.
+// `tft inspect`: shows what an engine or a bundle consists of.
 import { basename } from 'node:path';
 import { Command } from 'commander';
 import { countLayers, type EngineReport, inspectBundle, inspectEngine, locate } from '../entries/build.js';
@@ -17,7 +17,7 @@ interface InspectOptions {
 const MAX_NAME_LENGTH = 60;
 
 const EXAMPLES = `
-An engine is opened with the TensorRT that is here, so it must be one for this GPU.
+An engine is opened with the TensorRT on this machine, so it must be one for this GPU.
 
 Examples:
   $ tft inspect models/demo
@@ -29,7 +29,7 @@ export function inspectCommand(console: Console, exit: (status: number) => void)
     .summary('show the layers of an engine, or what is in a bundle')
     .description('Shows layers, precisions, shapes and memory of an engine, or what is in a bundle.')
     .argument('<path>', 'an engine (.engine, .plan), a bundle or an ONNX file of one')
-    .option('--allow-host-code', 'open an engine that brings code: only one that you trust')
+    .option('--allow-host-code', 'open an engine that contains code for the host: only one that you trust')
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
     .action(async (path: string, options: InspectOptions) => {
@@ -66,7 +66,7 @@ function describeEngine(path: string, report: Omit<EngineReport, 'inspector'>, p
   if (record) {
     const { key, created, buildSeconds, onnxName, model } = record;
     facts.push(
-      ['precision', `${key.precision}${key.stronglyTyped ? '' : ' where TensorRT saw fit'}`],
+      ['precision', `${key.precision}${key.stronglyTyped ? '' : ' where TensorRT chose it'}`],
       ['built from', `${onnxName} of '${model}', SHA-256 ${key.onnx.slice(0, 12)}…`],
       ['built', `${created.slice(0, 16).replace('T', ' ')} in ${buildSeconds.toFixed(1)} s for ${key.gpu}`],
     );

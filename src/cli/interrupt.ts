@@ -1,6 +1,6 @@
-// Ctrl-C: the first asks what runs to end in order, the second ends the process at once.
+// Ctrl-C: the first one cancels the running work in an orderly way, the second one ends the process at once.
 
-/** Runs work with a signal that Ctrl-C fires. */
+/** Runs work with an AbortSignal that Ctrl-C fires. */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const abort = () => controller.abort(new Error('interrupted'));

@@ -1,5 +1,5 @@
-// Loads the engine of a command: one that has to be built first shows how far it is, Ctrl-C calls it off, and warnings are
-// passed on.
+// Loads the engine for a command. If it must be built first, the progress is shown, and Ctrl-C cancels the build. Warnings
+// are shown.
 import { TFTEngine } from '../index.js';
 import { buildBar } from './build-bar.js';
 import type { Console } from './console.js';

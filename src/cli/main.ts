@@ -6,7 +6,7 @@ import { FAILED } from './exit-codes.js';
 import { runProgram } from './program.js';
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // A reader that has seen enough, as in `tft predict … | head`, is no failure.
+  // A reader that stops reading, as in `tft predict … | head`, is not an error.
   if (error.code === 'EPIPE') return;
   process.stderr.write(`tft: the output cannot be written: ${error.message} (ERR_TFT_FILE)\n`);
   process.exitCode = FAILED;

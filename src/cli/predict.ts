@@ -1,4 +1,4 @@
-// `tft predict`: a history file in, a forecast for each server out, as a table, JSON, CSV or a picture.
+// `tft predict`: reads a history file and writes a forecast for each server, as a table, JSON, CSV or a picture.
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -31,7 +31,7 @@ import {
   wholeNumber,
 } from './shared-options.js';
 
-/** How forecasts are shown; `tft demo` has these too. */
+/** The options for showing forecasts, which `tft demo` has too. */
 export interface ShowOptions {
   json?: boolean;
   csv?: boolean;
@@ -73,7 +73,7 @@ export function predictCommand(console: Console, exit: (status: number) => void)
       .description('Forecasts every server of a history file.')
       .argument('<history>', "CSV file, gzipped or not; '-' is standard input"),
   )
-    .option('--map <file>', 'column map: which columns, scaled and summed how, are the metrics')
+    .option('--map <file>', 'column map: how columns become the metrics')
     .addOption(
       new Option(
         '--at <time>',
@@ -129,10 +129,14 @@ export function addShowOptions(command: Command): Command {
   return command
     .addOption(new Option('--json', 'print JSON instead of a table').conflicts('csv'))
     .addOption(new Option('--csv', 'print CSV instead of a table: a line for every server and step'))
-    .option('--plot <file>', 'also draw a picture, .svg or .png: history and quantiles, a panel a server')
-    .addOption(new Option('--panels <n>', 'the most panels in a picture').argParser(wholeNumber).default(60))
+    .option('--plot <file>', 'also draw a picture, .svg or .png: a panel for each server')
+    .addOption(
+      new Option('--panels <n>', 'the largest number of panels in a picture')
+        .argParser(wholeNumber)
+        .default(60),
+    )
     .option('--chart', 'draw small charts below the table (default: on a terminal)')
-    .option('--no-chart', 'draw none');
+    .option('--no-chart', 'draw no charts');
 }
 
 async function predict(source: string, options: PredictOptions, console: Console): Promise<number> {
@@ -167,7 +171,7 @@ async function predict(source: string, options: PredictOptions, console: Console
   return show(fleet, options, console);
 }
 
-/** Writes forecasts in the form asked for, warnings and refusals on standard error; the exit status. */
+/** Writes forecasts in the requested form, and warnings and refusals to standard error. @returns the exit status. */
 export async function show(
   fleet: FleetForecast,
   options: ShowOptions,
@@ -175,7 +179,7 @@ export async function show(
 ): Promise<number> {
   await writeWarnings(fleet.warnings, err);
   await writeRefusals(fleet.refused, err);
-  // CSV has no place for it.
+  // CSV has no place for this remark.
   if (fleet.simulated && options.csv) await err.write('note: simulated data, these servers do not exist\n');
   if (options.json) for (const piece of jsonPieces(fleet)) await out.write(piece);
   if (fleet.forecasts.length === 0) {
@@ -198,7 +202,7 @@ export async function show(
   return fleet.refused.length > 0 ? PARTLY : OK;
 }
 
-/** Whether a file is the bundle's own sample history, and that is simulated. */
+/** Whether a file is the bundle's own sample history and that history is simulated. */
 async function isSimulated(source: string, model: ModelDescription): Promise<boolean> {
   const sample = model.files.history;
   if (sample?.simulated !== true || source === '-') return false;

@@ -1,4 +1,4 @@
-// The program `tft`: its commands put together, and an exit status for whatever happens in them.
+// The program `tft`: combines its commands and turns their outcome into an exit status.
 import { Command } from 'commander';
 import { ownVersion } from '../index.js';
 import { buildCommand } from './build.js';
@@ -39,7 +39,7 @@ const COMMANDS = [
   calibrationCommand,
 ];
 
-/** Runs the command line and resolves to the exit status; never rejects. */
+/** Runs the command line. Resolves with the exit status and never rejects. */
 export async function runProgram(args: readonly string[], console: Console): Promise<number> {
   let status = OK;
   const exit = (code: number) => {

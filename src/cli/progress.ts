@@ -1,4 +1,4 @@
-// A progress bar on standard error for a person at a terminal; nothing at all for anyone else.
+// A progress bar on standard error, only if that is a terminal.
 import { Presets, SingleBar } from 'cli-progress';
 import type { Screen } from './console.js';
 
@@ -6,10 +6,10 @@ import type { Screen } from './console.js';
 const PATIENCE_MS = 400;
 
 export interface Progress {
-  /** `note` is shown behind the bar. */
+  /** `note` is shown after the bar. */
   update(done: number, total: number | undefined, note?: string): void;
   stop(): void;
-  /** Whether a bar is on the screen, which nothing else may be written to. */
+  /** Whether a bar is shown. Nothing else may be written then. */
   readonly isShown: boolean;
 }
 

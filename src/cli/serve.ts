@@ -1,4 +1,4 @@
-// `tft serve`: the HTTP service, until it is told to stop.
+// `tft serve`: runs the HTTP service until it is stopped.
 import { setFlagsFromString } from 'node:v8';
 import { Command, Option } from 'commander';
 import {
@@ -18,8 +18,8 @@ import { DEMO_BUNDLE } from './shared-options.js';
 type Flags = Record<string, string | boolean | undefined>;
 
 /**
- * How far the heap may grow between full collections, in per cent of what lives. By V8's own reckoning the memory of a
- * few dozen bodies, on a heap this small, calls for one, and then a fifth of all time and more goes into them.
+ * How far the heap may grow between full collections, in per cent of the live memory. By V8's default, on a heap this small
+ * the memory of a few dozen bodies triggers a full collection, and these then take a fifth of all time or more.
  */
 const HEAP_GROWTH = '--heap-growing-percent=400';
 
@@ -44,14 +44,14 @@ export function serveCommand(console: Console, exit: (status: number) => void): 
   const command = new Command('serve')
     .summary('serve forecasts over HTTP')
     .description('Serves forecasts over HTTP: JSON at /predict, and the KServe v2 protocol of Triton.')
-    .option('--config <file>', 'settings as JSON; a flag or a variable of the environment wins')
-    .option('--print-config', 'print the settings in force, keys hidden, and end');
+    .option('--config <file>', 'settings as JSON; flags and environment variables override them')
+    .option('--print-config', 'print the effective settings without keys, and exit');
   for (const setting of settings) {
     const option = optionOf(setting);
     if (option) command.addOption(option);
   }
   return command.addHelpText('after', EXAMPLES).action(async (options: Flags) => {
-    // What commander made up as a default must not win over the environment.
+    // A default of commander must not override the environment.
     const given = Object.entries(options).filter(([key]) => command.getOptionValueSource(key) === 'cli');
     const { config: file, printConfig, ...flags }: Flags = Object.fromEntries(given);
     const config = readConfig({
@@ -71,6 +71,7 @@ export function serveCommand(console: Console, exit: (status: number) => void): 
     const finished = await untilStopped(service, log);
     await stopTracing();
     exit(finished ? OK : FAILED);
+    // Exits explicitly, because a native library may keep threads of its own running.
     process.exitCode = finished ? OK : FAILED;
     // Nothing is left to do, but a model that still loads, or a log whose reader is stuck, would keep the process.
     setTimeout(() => process.exit(), LAST_MOMENT_MS).unref();
@@ -82,7 +83,7 @@ function optionOf({ key, flag, kind, choices, meaning, fallback }: Setting): Opt
   const shown = fallback === undefined || kind === 'boolean' ? '' : ` (default: ${String(fallback)})`;
   const short = key === 'model' ? '-m, ' : '';
   if (kind === 'boolean') {
-    // What is on by default can only be turned off.
+    // A setting that is on by default only needs a flag that turns it off.
     return new Option(
       fallback === true ? `--no-${flag.slice(2)}` : flag,
       fallback === true ? `do not ${meaning}` : meaning,
@@ -92,7 +93,7 @@ function optionOf({ key, flag, kind, choices, meaning, fallback }: Setting): Opt
   return choices === undefined ? option : option.choices(choices);
 }
 
-/** @returns whether all requests were finished, and the model could be loaded at all. */
+/** @returns whether the model was loaded and all requests were finished. */
 async function untilStopped(service: Service, log: ServiceLog): Promise<boolean> {
   return new Promise((resolve) => {
     let signals = 0;
@@ -109,7 +110,7 @@ async function untilStopped(service: Service, log: ServiceLog): Promise<boolean>
       service.reload().catch(() => {});
     });
     service.loaded.catch(async () => {
-      // The log has said why. A supervisor sees the status and tries again.
+      // The log has the reason. A supervisor sees the exit status and restarts the service.
       await service.stop();
       resolve(false);
     });

@@ -1,4 +1,4 @@
-// Options that several commands take, and the bundle that they use when none is named.
+// Options that several commands share, and the default bundle.
 import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, Option } from 'commander';
 import { BACKENDS, type LoadOptions, PRECISIONS, type Precision } from '../index.js';
@@ -22,13 +22,13 @@ export function backendOption(): Option {
 }
 
 export function threadsOption(): Option {
-  return new Option('--threads <n>', 'threads that compute, each with the model for itself').argParser(
+  return new Option('--threads <n>', 'computing threads, each with its own copy of the model').argParser(
     wholeNumber,
   );
 }
 
 export function precisionOption(): Option {
-  return new Option('--precision <name>', 'what to compute in').choices(PRECISIONS);
+  return new Option('--precision <name>', 'the precision to compute in').choices(PRECISIONS);
 }
 
 /** For `Option.argParser`: 1, 2, 3 … */

@@ -1,5 +1,4 @@
-// `tft verify`: a bundle's files against their hashes, and its sample windows, run here, against the output that
-// PyTorch gave for them.
+// `tft verify`: compares a bundle's files with their hashes, and the output of its sample windows, run here, with PyTorch's.
 import { Argument, Command } from 'commander';
 import { type Verdict, verifyBundle } from '../entries/build.js';
 import type { Console, Paint } from './console.js';
@@ -21,9 +20,9 @@ interface VerifyOptions extends Omit<EngineOptions, 'model'> {
 
 const EXAMPLES = `
 Compares the bundle's files with their hashes, then runs its sample windows on this machine
-and compares the result with PyTorch's. The limit, a share of the target's standard
-deviation over the samples ('spread'), stands in the bundle. FP16 and INT8 are judged by
-how many of the outputs lie within 1 % and 0.5 % of the accuracy table's spread.
+and compares the result with PyTorch's. The limit is in the bundle, as a share of the
+target's standard deviation over the samples (the 'spread'). FP16 and INT8 are judged by
+the bundle's goals: which shares of the outputs must be within which part of the spread.
 
 Examples:
   $ tft verify models/demo

@@ -1,11 +1,11 @@
-// Files that are whole or not there, also when the process is killed or the power fails in between: written under
-// a temporary name in the same folder, synced, renamed, and the folder synced.
+// Writes files that are either complete or absent, even if the process is killed or the power fails meanwhile: under a
+// temporary name in the same folder, synced, renamed, and then the folder is synced.
 import { randomBytes } from 'node:crypto';
 import { link, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 const TEMPORARY = /^\.tft-[0-9a-f]{12}\.tmp$/;
-/** Writing one file takes seconds; what is older was left by a process that died. */
+/** Writing one file takes seconds. An older temporary file was left by a process that died. */
 const LEFT_OVER_MS = 10 * 60_000;
 
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EIO', 'EMLINK']);
@@ -27,10 +27,10 @@ export async function writeDurably(path: string, content: Uint8Array | string): 
 }
 
 /**
- * Writes a file, whole at once, only where there is none of that name: of several who try, one succeeds. It is not
- * synced: for what means nothing any more after the power has failed.
+ * Atomically creates a file unless one of that name exists: of several concurrent calls one succeeds. The file is not
+ * synced, so this is for files that lose their meaning in a power failure.
  *
- * @returns whether it did.
+ * @returns whether this call created it.
  */
 export async function createExclusively(path: string, content: string): Promise<boolean> {
   const temporary = temporaryBeside(path);
@@ -53,7 +53,7 @@ export async function createExclusively(path: string, content: string): Promise<
   }
 }
 
-/** Makes what was renamed or removed in a folder last. */
+/** Makes renames and removals in a folder survive a power failure. */
 export async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, 'r');
@@ -84,7 +84,7 @@ export async function leftOvers(folder: string, all = false): Promise<string[]> 
   return found;
 }
 
-/** A name for something in the same folder that is not to last. */
+/** A temporary name in the same folder. */
 export function temporaryBeside(path: string): string {
   if (basename(path) === '') throw new Error(`${path} names no file`);
   return join(dirname(path), `.tft-${randomBytes(6).toString('hex')}.tmp`);

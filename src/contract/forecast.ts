@@ -1,4 +1,4 @@
-// The result of a prediction: quantiles for every server and step, in the target's raw units.
+// The result of a prediction: quantiles for every series and step, in the target's raw units.
 import { TFTError } from './errors.js';
 
 const NONE = Object.freeze({});
@@ -11,9 +11,9 @@ export interface FurtherOutput {
 }
 
 /**
- * The forecast of a batch of servers.
+ * The forecast of a batch of series.
  *
- * `data` is row-major `[batch, horizon, quantiles]`; it is the caller's own `out` where one was given.
+ * `data` is row-major `[batch, horizon, quantiles]`. It is the caller's `out` if one was given.
  */
 export class Forecast {
   /** The predicted quantiles, row-major in the order of `shape`, in the target's raw units. */

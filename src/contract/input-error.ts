@@ -1,5 +1,5 @@
-// Errors about input tensors. Their reader may know the tensors by other names: JavaScript has encoderCont, HTTP has
-// encoder_cont. So what writes the message is kept with the error, and the service asks for its own spelling.
+// Errors about input tensors. Readers know the tensors by different names: encoderCont in JavaScript, encoder_cont over
+// HTTP. The function that writes the message is kept with the error, so that the service can ask for its own spelling.
 import { TFTError, type TFTErrorCode } from './errors.js';
 
 /** How a reader spells a tensor that JavaScript knows by this key. */

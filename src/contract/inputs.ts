@@ -1,8 +1,8 @@
 // The data contract between a caller and the model, checked while the caller's arrays are copied.
 //
-// The check runs on the copy: what a caller's SharedArrayBuffer holds may change at any moment, and what was
-// checked must be what runs. The scans below have no branch for each value; only when one fails does a second,
-// slow scan look for the first value that is wrong.
+// The check runs on the copy: another thread may change a SharedArrayBuffer at any moment, and what runs must be what
+// was checked. The scans below have no branch for each value. Only when one fails does a second, slow scan look for
+// the first invalid value.
 import type { TFTError, TFTErrorCode } from './errors.js';
 import { asInJavaScript, inputError, type Spelling } from './input-error.js';
 import type { Category, ModelDescription } from './model.js';
@@ -23,7 +23,8 @@ import { typeName, viewBuffer, viewLength, viewOffset } from './typed-array.js';
  * The inputs of a prediction for B series, each array row-major, raw values. A model whose model.json lists further
  * inputs takes each of them as a property too, named in camel case.
  *
- * Subarrays and views of a SharedArrayBuffer are accepted. The arrays are copied before the call returns.
+ * Subarrays and views of a SharedArrayBuffer are accepted. The arrays are copied before the call returns, unless the
+ * option `borrow` lends them.
  */
 export interface ForecastInputs {
   /** `[B, encoderLength, metrics]`, oldest step first. */
@@ -36,7 +37,7 @@ export interface ForecastInputs {
   decoderCat: Int32Array;
 }
 
-/** A request whose arrays have the right types and lengths, read once from what the caller gave. */
+/** A request whose arrays have the right types and lengths; each was read once from the caller's object. */
 export interface AcceptedInputs {
   /** The number of series. */
   readonly batch: number;
@@ -50,7 +51,7 @@ export interface InputMemory {
   readonly inputs: readonly Values[];
 }
 
-/** What is asked of the values of one input. */
+/** The rule that the values of one input are checked by. */
 interface Rule {
   readonly tensor: TensorSpec;
   /** The largest code of each channel; undefined where there is no vocabulary. */
@@ -59,7 +60,7 @@ interface Rule {
   readonly channels: readonly string[];
 }
 
-/** Inputs of zeros: a forecast of them shows that a model runs, and how fast. */
+/** Inputs of zeros, for warming up, measuring, and testing whether a model runs. */
 export function emptyInputs(model: SizedModel, batch: number): ForecastInputs {
   return inputsOf(inputTensors(model).map((tensor) => [tensor, emptyValues(tensor, batch)]));
 }
@@ -176,8 +177,8 @@ export class Contract {
    * Copies `count` series of a request, from series `from` on, into a slab from `slot` on, and checks them.
    * The request must have been accepted in the same turn of the event loop.
    *
-   * @throws TFTError ERR_TFT_INPUT_VALUE or ERR_TFT_INPUT_CATEGORY of the request's first value that is wrong, tensor by
-   *   tensor; the slab's slots then hold rubbish.
+   * @throws TFTError ERR_TFT_INPUT_VALUE or ERR_TFT_INPUT_CATEGORY for the request's first invalid value, tensor by
+   *   tensor. The contents of the slots are undefined then.
    */
   pack(
     { batch, arrays }: AcceptedInputs,
@@ -204,20 +205,36 @@ export class Contract {
       else if (largestCodes) valid = allKnown(values as Int32Array, start, end, largestCodes);
     }
     if (valid) return;
-    // The first of the whole request, whatever part of it this is.
+    // The error names the first invalid value of the whole request, even if this is a later part of it.
     const copied = rules.map(({ tensor: { size } }, index) =>
       (slab.inputs[index] as Values).subarray(slot * size, (slot + count) * size),
     );
     throw (
       this.#firstInvalid(arrays, 0) ??
-      // Shared memory that another thread has changed since it was copied.
+      // Another thread has changed shared memory since it was copied: the copy still has the invalid value.
       this.#firstInvalid(copied, from) ??
       new Error('a fast scan failed where the slow one finds nothing: a bug of tft-tensorrt')
     );
   }
 
+  /** The error for inputs that were lent and have not the memory any more that they had when they were accepted. */
+  changed({ batch, arrays }: AcceptedInputs): TFTError | undefined {
+    for (const [index, { key, size }] of this.tensors.inputs.entries()) {
+      // A view of memory that was detached, or resized below its end, has no length.
+      if (viewLength(arrays[index]) === batch * size) continue;
+      return refusal(
+        'ERR_TFT_INPUT_LENGTH',
+        (spell) => spell(key),
+        'an ArrayBuffer that was detached, transferred or resized while it was borrowed',
+        'an array that keeps its memory until the request has ended',
+        key,
+      );
+    }
+    return undefined;
+  }
+
   /**
-   * The error for a value that a backend's own check found.
+   * The error for an invalid value that the check of a backend found.
    *
    * @param input which of the model's inputs.
    * @param index of the element in that array.
@@ -226,7 +243,7 @@ export class Contract {
     return invalidValueError(this.#rules[input] as Rule, index, found);
   }
 
-  /** The slow scan: which value made the fast one fail. The arrays begin with the request's series `from`. */
+  /** The slow scan: finds the value that made the fast one fail. The arrays begin with the request's series `from`. */
   #firstInvalid(arrays: readonly Values[], from: number): TFTError | undefined {
     for (const [input, rule] of this.#rules.entries()) {
       const { tensor, largestCodes } = rule;
@@ -283,7 +300,7 @@ function differentBatches(tensors: readonly TensorSpec[], arrays: readonly Value
 
 function invalidValueError({ tensor, largestCodes, channels }: Rule, index: number, found: number): TFTError {
   const { key, size } = tensor;
-  const server = Math.floor(index / size);
+  const series = Math.floor(index / size);
   const step = Math.floor((index % size) / tensor.channels);
   const at = index % tensor.channels;
   const channel = channels[at];
@@ -298,14 +315,14 @@ function invalidValueError({ tensor, largestCodes, channels }: Rule, index: numb
   return inputError(
     largest === undefined ? 'ERR_TFT_INPUT_VALUE' : 'ERR_TFT_INPUT_CATEGORY',
     (spell) =>
-      `${spell(key)}[${index}] (series ${server}, step ${step}, ${of}) is ${found}; ${expected} is expected`,
-    { tensor: key, index, server, step, channel, found, expected },
+      `${spell(key)}[${index}] (series ${series}, step ${step}, ${of}) is ${found}; ${expected} is expected`,
+    { tensor: key, index, server: series, step, channel, found, expected },
   );
 }
 
 /**
- * Whether no value is NaN or infinite: then neither is their sum, which in double precision no number of
- * float32 values can overflow. Four sums, since one would wait for each addition before the next.
+ * Whether no value is NaN or infinite. If so, their sum is finite too: in double precision no number of float32 values
+ * overflows it. There are four sums so that the additions do not wait for each other.
  */
 function allFinite(values: Float32Array, start: number, end: number): boolean {
   let a = 0;
@@ -323,7 +340,7 @@ function allFinite(values: Float32Array, start: number, end: number): boolean {
   return Number.isFinite(a + b + c + d);
 }
 
-/** Whether every code is within its channel's vocabulary: both the code and the rest above it have no sign. */
+/** Whether every code is within its channel's vocabulary, that is, neither `code` nor `largest - code` is negative. */
 function allKnown(codes: Int32Array, start: number, end: number, largest: Int32Array): boolean {
   const channels = largest.length;
   let signs = 0;
@@ -347,7 +364,7 @@ function allKnown(codes: Int32Array, start: number, end: number, largest: Int32A
   return signs >= 0;
 }
 
-/** A category without names, as a plan without model.json has, takes any code. */
+/** A category without names accepts any code. A plan without model.json has such categories. */
 function largestCode(category: Category): number {
   const codes = Object.keys(category.codes).length;
   return codes === 0 ? LARGEST_INT32 : codes - 1;

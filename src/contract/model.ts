@@ -91,7 +91,7 @@ const goalSchema = z.looseObject({
   shares: z.array(z.looseObject({ share: z.number().gt(0).lt(1), within: z.number().positive() })).min(1),
 });
 
-/** How near each precision comes to PyTorch; shares are fractions, `largest` is in the target's unit. */
+/** The differences of each precision from PyTorch. Shares are fractions, `largest` is in the target's unit. */
 const accuracySchema = z.looseObject({
   /** The target's standard deviation over the windows judged. */
   spread: z.number().positive().optional(),
@@ -188,13 +188,13 @@ export type KnownFeature = ModelFile['known'][number];
 /** A file of the bundle: its path relative to the bundle, its size and hash. */
 export type BundleFile = DeepReadonly<z.infer<typeof fileSchema>>;
 
-/** What a bundle's model.json says, checked, and where the bundle lies. */
+/** The contents of a bundle's model.json, checked, and where the bundle is. */
 export interface ModelDescription extends Omit<ModelFile, 'files'> {
-  /** The bundle's files; none where a model is known from its TensorRT plan alone. */
+  /** The bundle's files. Empty for a model that is described by its TensorRT plan alone. */
   readonly files: Partial<ModelFile['files']>;
   /** The bundle's folder, absolute. */
   readonly directory: string;
-  /** The ONNX file to run, absolute; empty where a model is known from its TensorRT plan alone. */
+  /** The ONNX file to run, absolute. Empty for a model that is described by its TensorRT plan alone. */
   readonly onnxPath: string;
 }
 
@@ -226,7 +226,7 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
       throw new TFTError(
         'ERR_TFT_MODEL_HASH',
         `${basename(onnxPath)} is not named in ${join(directory, MODEL_FILE)}, so its hash is unknown; ` +
-          'pass verifyHash: false to load it all the same',
+          'pass verifyHash: false to load it anyway',
       );
     }
     await verifyBundleFile(model, file);
@@ -234,7 +234,7 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
   return model;
 }
 
-/** The files that a bundle's description names, but for its samples. */
+/** The files that a bundle's description names, except its samples. */
 export function bundleFiles(model: ModelDescription): readonly BundleFile[] {
   const variants = Object.values(model.variants ?? {}).map((variant) => variant?.file);
   return [...Object.values(model.files), ...variants].filter((file) => file !== undefined);

@@ -1,8 +1,8 @@
-// The fixed words of the contract, each in this one place: tensors, precisions, backends, kinds of files. Schemas, types,
+// The fixed names of the contract, each defined here only: tensors, precisions, backends, kinds of files. Schemas, types,
 // command-line choices and wire names are derived from these lists.
 import { extname } from 'node:path';
 
-/** The arithmetic that a model has graphs of its own for, beside the FP32 one. */
+/** The precisions that need a graph of their own in addition to the FP32 one. */
 export const VARIANT_PRECISIONS = ['fp16', 'int8'] as const;
 export const PRECISIONS = ['fp32', ...VARIANT_PRECISIONS] as const;
 /** The arithmetic that a model runs in. */
@@ -10,14 +10,14 @@ export type Precision = (typeof PRECISIONS)[number];
 
 /** The backends of this build. */
 export const BACKENDS = ['onnxruntime', 'tensorrt'] as const;
-/** What can run a model. */
+/** The name of a backend. */
 export type BackendName = (typeof BACKENDS)[number];
-/** What a caller may ask for. */
+/** The values of the option `backend`. */
 export const BACKEND_CHOICES = ['auto', ...BACKENDS] as const;
 
 /**
- * The inputs that every model has, in the order of the contract: the key in JavaScript, the name in model.json, in ONNX
- * and on the wire, and what the sizes follow from. What model.json lists beyond these comes after them.
+ * The inputs that every model has, in order: the key in JavaScript; the name in model.json, in ONNX and on the wire; and
+ * the fields of model.json that give the sizes. Further inputs in model.json come after these.
  */
 export const INPUTS = [
   {

@@ -1,4 +1,4 @@
-// The sample windows of a bundle and the output that they must give, as arrays.
+// The sample windows of a bundle and their expected output, as arrays.
 import { TFTError } from './errors.js';
 import { type ForecastInputs, inputsOf } from './inputs.js';
 import { type BundleFile, type ModelDescription, readBundleFile } from './model.js';
@@ -39,7 +39,7 @@ export async function readSamples(model: ModelDescription): Promise<BundleSample
         `${file.path} has ${bytes.length} bytes, but ${count} samples need ${length * 4}`,
       );
     }
-    // A copy: a Buffer may begin anywhere in its memory, a typed array needs multiples of four.
+    // Copied because a Buffer may begin at any offset, and a typed array must begin at a multiple of four.
     return viewValues(tensor, new Uint8Array(bytes).buffer, 0, length);
   };
   const { inputs, outputs } = modelTensors(model);

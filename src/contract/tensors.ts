@@ -1,7 +1,7 @@
-// The tensors of one model as a list: checks, batches, runtimes and wire protocols loop over it, none names a tensor.
+// The tensors of one model as a list. Checks, batches, runtimes and wire protocols loop over it instead of naming tensors.
 //
-// The first are those that every model has (names.ts), sized by what the rest of model.json says; those that model.json
-// lists beyond them follow, in its order.
+// It begins with those that every model has (names.ts), with sizes from the rest of model.json. The further tensors that
+// model.json lists follow, in its order.
 import type { ModelDescription } from './model.js';
 import { INPUTS, PREDICTIONS, type TensorType } from './names.js';
 
@@ -53,12 +53,12 @@ export function modelTensors(model: ModelDescription): ModelTensors {
   };
 }
 
-/** A tensor's name as a property: static_cont is staticCont. */
+/** The key of a tensor's name: staticCont for static_cont. */
 export function keyOf(name: string): string {
   return name.replace(/[^a-zA-Z0-9]+([a-zA-Z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** Memory for a tensor of so many series. */
+/** Memory for a tensor, for `series` series. */
 export function emptyValues({ type, size }: TensorSpec, series: number): Values {
   return type === 'float32' ? new Float32Array(series * size) : new Int32Array(series * size);
 }

@@ -1,5 +1,5 @@
-// What a typed array really is, read through the built-in getters: a value from another realm (a vm context)
-// is recognised, and a subclass that overrides a property cannot misreport it.
+// Reads typed arrays through the built-in getters: arrays from another realm (a vm context) are recognised, and a
+// subclass that overrides a property cannot misreport it.
 
 const prototype = Object.getPrototypeOf(Float32Array.prototype) as object;
 

@@ -1,17 +1,17 @@
-// How near a bundle's sample windows, run here, come to the output that PyTorch gave for them.
+// Compares the output of a bundle's sample windows, run here, with PyTorch's output for them.
 
 import type { ModelDescription } from './model.js';
 import { type Precision, VARIANT_PRECISIONS } from './names.js';
 import type { BundleSamples } from './samples.js';
 
-/** At least this share of the outputs lies within this share of the spread: docs/precision.md. */
+/** At least the share `goal` of the outputs must differ by at most `within` of the spread: docs/precision.md. */
 export interface ShareGoal {
   readonly within: number;
   readonly goal: number;
 }
 
 export interface Share extends ShareGoal {
-  /** The spread that they are shares of: the accuracy table's, else the samples'. */
+  /** The spread that `within` refers to: the accuracy table's, else the samples'. */
   readonly spread: number;
   readonly share: number;
 }
@@ -33,15 +33,15 @@ export interface Verdict {
   readonly tolerance: number;
   readonly quantiles: readonly QuantileDifference[];
   readonly maximum: number;
-  /** What is asked of a precision below FP32, and what was found. */
+  /** For a precision below FP32: the goals and the shares that were found. */
   readonly shares: readonly Share[];
   /** Whether the precision's goals are reached: the limit in FP32, the shares in the others. */
   readonly withinLimit: boolean;
-  /** Compared and told, not judged: the model cannot know the month before. */
+  /** Reported, not judged: the model cannot see the month before. */
   readonly monthTurn: { readonly windows: number; readonly maximum: number };
 }
 
-/** The goals of bundles whose model.json has none, as exporters before it had them wrote them. */
+/** The goals for bundles of older exporters, whose model.json has none. */
 const GOALS_OF_OLDER_BUNDLES: Readonly<Record<string, readonly ShareGoal[]>> = {
   fp16: [
     { within: 0.01, goal: 0.9999 },
@@ -50,7 +50,7 @@ const GOALS_OF_OLDER_BUNDLES: Readonly<Record<string, readonly ShareGoal[]>> = {
   int8: [{ within: 0.01, goal: 0.95 }],
 };
 
-/** What is asked of a precision below FP32, which is judged by its largest difference instead. */
+/** The goals of a precision below FP32. FP32 has none: it is judged by its largest difference. */
 function goalsOf({ accuracy }: ModelDescription, precision: string): readonly ShareGoal[] {
   if (!VARIANT_PRECISIONS.some((variant) => variant === precision)) return [];
   const own = accuracy?.goals?.[precision as Precision];
@@ -61,7 +61,7 @@ function goalsOf({ accuracy }: ModelDescription, precision: string): readonly Sh
   );
 }
 
-/** What was computed against what PyTorch gave for the same windows. */
+/** Compares computed outputs with PyTorch's for the same windows. */
 export function judge(
   model: ModelDescription,
   engine: { readonly line: string; readonly precision: string },
@@ -73,7 +73,7 @@ export function judge(
   const maxima = new Float64Array(width);
   const sums = new Float64Array(width);
   const goals = goalsOf(model, engine.precision);
-  // Goals are of the target's spread where the model was judged; few sample windows may be calmer.
+  // Goals refer to the target's spread over the data that the model was judged on; few sample windows may vary less.
   const judged = model.accuracy?.spread ?? spread;
   const reached = goals.map(() => 0);
   let monthTurnMaximum = 0;
@@ -113,7 +113,7 @@ export function judge(
     })),
     maximum,
     shares,
-    // A bundle with nothing to judge has shown nothing.
+    // Without a window to judge, nothing has been shown.
     withinLimit:
       windows > 0 &&
       (shares.length > 0
@@ -123,7 +123,7 @@ export function judge(
   };
 }
 
-/** NaN is as wrong as can be; compared as a number it would pass unseen. */
+/** NaN counts as an infinite difference: in comparisons it would pass unnoticed. */
 function differenceOf(found: number | undefined, expected: number | undefined): number {
   const difference = Math.abs((found ?? Number.NaN) - (expected ?? Number.NaN));
   return Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;

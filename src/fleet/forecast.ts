@@ -1,11 +1,11 @@
-// Forecasts for every server of a history: the windows through the engine in parts, the result by server.
+// Forecasts every server of a history: runs the windows through the engine in parts and returns the results by server.
 
 import type { ModelDescription } from '../contract/model.js';
 import type { TFTEngine } from '../engine.js';
 import type { FleetHistory, HistoryWarning, RefusedServer, WindowsOptions } from '../history/index.js';
 import { sliceInputs } from '../history/index.js';
 
-/** One server's forecast and what came before it. */
+/** One server's forecast and the history before it. */
 export interface ServerForecast {
   readonly server: string;
   /** The time of the first step of the forecast. */
@@ -16,15 +16,15 @@ export interface ServerForecast {
   readonly values: Float32Array;
 }
 
-/** The forecasts of a fleet, as the presenters show them. */
+/** The forecasts of a fleet. */
 export interface FleetForecast {
   readonly model: ModelDescription;
   readonly forecasts: readonly ServerForecast[];
   readonly refused: readonly RefusedServer[];
   readonly warnings: readonly HistoryWarning[];
-  /** Whether the history is simulated: to be said wherever a forecast is shown. */
+  /** Whether the history is simulated. Whoever shows a forecast must say so. */
   readonly simulated: boolean;
-  /** Time in the engine alone, first request to last result. */
+  /** The time from the first request to the engine to its last result. */
   readonly milliseconds: number;
 }
 

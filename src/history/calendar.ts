@@ -1,4 +1,4 @@
-// The calendar features that a model knows ahead, in UTC: what decoder_cont holds.
+// The calendar features that a model knows ahead, in UTC: the contents of decoder_cont.
 import type { KnownFeature } from '../contract/model.js';
 
 const FEATURES: Record<KnownFeature, (date: Date) => number> = {

@@ -1,11 +1,12 @@
-// Category values to the model's codes; what the model has never seen becomes 0, 'unknown', and is counted.
+// Translates category values to the model's codes. A value that is not in the vocabulary becomes 0, 'unknown', and is
+// counted.
 import type { Category } from '../contract/model.js';
 
-/** A value that is none of a category's. */
+/** A value that is not in a category's vocabulary. */
 export interface UnknownCategory {
   readonly category: string;
   readonly value: string;
-  /** Rows that have it. */
+  /** The number of rows with it. */
   count: number;
 }
 
@@ -23,7 +24,7 @@ export class CategoryCodes {
     this.#codes = categories.map((category) => new Map(Object.entries(category.codes)));
   }
 
-  /** The values met that the model does not know; beyond the first fifty different ones none are remembered. */
+  /** The values that were not in the vocabulary: the first fifty different ones. */
   get unknown(): readonly UnknownCategory[] {
     return [...this.#unknown.values()];
   }
@@ -47,7 +48,7 @@ export class CategoryCodes {
     const known = this.#unknown.get(key);
     if (known !== undefined) known.count++;
     else if (this.#unknown.size < MAX_REMEMBERED) {
-      // Copied for the same reason as a server's name: see FleetHistory.
+      // Copied for the same reason as a server's name is: see FleetHistory.
       const copy = Buffer.from(value).toString();
       this.#unknown.set(Buffer.from(key).toString(), { category, value: copy, count: 1 });
     }

@@ -1,5 +1,4 @@
-// The column map: a small JSON file that says how another system's columns become the model's metrics.
-
+// The column map: a small JSON file that defines how another system's columns become the model's metrics.
 import { z } from 'zod';
 import { describeIssues, TFTError } from '../contract/errors.js';
 import { readTextFile } from '../contract/text-file.js';
@@ -60,17 +59,17 @@ const columnMapSchema = z.strictObject({
   metrics: z.record(z.string(), metricSchema).default({}),
 });
 
-/** How one metric comes about: a column times `scale`, a sum of products of columns, or a constant. */
+/** The definition of one metric: a column times `scale`, a sum of products of columns, or a constant. */
 export type MetricRule = z.infer<typeof metricSchema>;
-/** How a category comes about: a column, its values translated, or a constant. */
+/** The definition of one category: a column with its values translated, or a constant. */
 export type CategoryRule = z.infer<typeof categorySchema>;
-/** A column map as its file has it; docs/cli.md describes the format. */
+/** The contents of a column map's file; docs/cli.md describes the format. */
 export type ColumnMap = z.infer<typeof columnMapSchema>;
 
 /**
  * Checks a column map.
  *
- * @param where what to call it in an error, such as the file's path.
+ * @param where its name in error messages, such as the file's path.
  * @throws TFTError ERR_TFT_MAP_INVALID naming the key.
  */
 export function parseColumnMap(value: unknown, where = 'column map'): ColumnMap {

@@ -1,20 +1,20 @@
-// Where in a file's rows the model's inputs stand: a header, with or without a column map, made into a plan once
-// and then applied to every row.
+// Plans how the model's inputs are read from a file's rows: once, from the header and the column map if there is one. The
+// plan is then applied to every row.
 import { TFTError } from '../contract/errors.js';
 import { SERVER_CATEGORY } from './category-codes.js';
 import type { CategoryRule, ColumnMap, MetricRule } from './column-map.js';
 import type { HistoryModel } from './windows.js';
 
-/** A category of a row: undefined where the file does not have it. */
+/** Reads a category of a row; undefined if the file does not have it. */
 type CategoryReader = (fields: readonly string[]) => string | undefined;
-/** A metric from the numeric columns, NaN where one that it needs is empty. */
+/** Computes a metric from the numeric columns; NaN if one that it needs is empty. */
 type MetricReader = (numbers: Float64Array) => number;
 
 /** How to read a row. */
 export interface ColumnPlan {
   readonly timestamp: number;
   readonly server: number;
-  /** The columns to read as numbers, by position in the file and name; the readers see them in this order. */
+  /** The columns to read as numbers, with position and name. The readers see them in this order. */
   readonly numbers: readonly { readonly position: number; readonly name: string }[];
   /** In the model's order. */
   readonly metrics: readonly MetricReader[];
@@ -31,9 +31,9 @@ const CATEGORY_COLUMNS = ['profile', 'status'];
 /**
  * Plans the reading of a file with these columns.
  *
- * Without a map every column must be one that the model reads; with one, others are ignored.
+ * Without a map every column must be one that the model reads. With a map, other columns are ignored.
  *
- * @throws TFTError ERR_TFT_HISTORY_COLUMN naming what is missing, unknown or there twice.
+ * @throws TFTError ERR_TFT_HISTORY_COLUMN naming the column that is missing, unknown or there twice.
  */
 export function planColumns(
   header: readonly string[],
@@ -166,14 +166,14 @@ class Planner {
     };
   }
 
-  /** Where the readers find a column's number. */
+  /** The index at which the readers find a column's number. */
   #number(name: string, purpose: string): number {
     const known = this.numbers.findIndex((source) => source.name === name);
     if (known >= 0) return known;
     return this.numbers.push({ position: this.position(name, purpose), name }) - 1;
   }
 
-  /** One long name with other separators in it is a file that is not separated by commas. */
+  /** A header of one long name with other separators in it: the file is not separated by commas. */
   #separatorHint(): string {
     const only = this.#header.length === 1 ? (this.#header[0] as string) : '';
     return /[;\t|]/.test(only) ? '; columns must be separated by commas, or say by what with separator' : '';

@@ -1,7 +1,7 @@
-// Reads CSV as a stream, gzipped or not, and hands over one row at a time with its line number.
+// Reads CSV as a stream, gzipped or not, and passes on one row at a time with its line number.
 //
-// Lines without a quote are cut at their commas here, which is twice as fast as any general parser and keeps the
-// line number; a record with a quote goes to csv-parse.
+// Lines without a quote are split at their commas here, which is twice as fast as a general parser and keeps the line
+// number. A record with a quote is parsed by csv-parse.
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -10,12 +10,12 @@ import { createGunzip } from 'node:zlib';
 import { parse } from 'csv-parse/sync';
 import { TFTError } from '../contract/errors.js';
 
-/** What {@link readCsv} calls; both run between two pieces of the file and must not be asynchronous. */
+/** The callbacks of {@link readCsv}. They run between two chunks of the file and must not be asynchronous. */
 export interface CsvHandler {
   header(names: readonly string[]): void;
   /** A row has as many fields as the header. `line` counts from 1, the header's. */
   row(fields: readonly string[], line: number): void;
-  /** Bytes read of the file as it lies on disk, and its size where it has one. */
+  /** The number of bytes read of the file on disk, and its size if it has one. */
   progress?(bytes: number, total: number | undefined): void;
 }
 
@@ -26,8 +26,8 @@ const NEWLINE = 10;
 /**
  * Reads a file, or a stream such as standard input. Gzip is recognised by its first bytes, not by its name.
  *
- * @throws TFTError ERR_TFT_FILE when it cannot be read or is no text, ERR_TFT_HISTORY_EMPTY when it is empty,
- * ERR_TFT_HISTORY_VALUE for a row with other than the header's number of fields; and what the handler throws.
+ * @throws TFTError ERR_TFT_FILE if it cannot be read or is not text; ERR_TFT_HISTORY_EMPTY if it is empty;
+ *   ERR_TFT_HISTORY_VALUE for a row whose number of fields is not the header's; and what the handler throws.
  */
 export async function readCsv(
   source: string | Readable,
@@ -38,7 +38,7 @@ export async function readCsv(
   const records = new RecordReader(handler, shown, separator);
   let raw: Readable | undefined;
   try {
-    // Before the stream is made: its error would find nobody listening while this is awaited.
+    // Awaited before the stream is created: an error of the stream during the wait would have no listener.
     const total = typeof source === 'string' ? (await stat(source)).size : undefined;
     raw = typeof source === 'string' ? createReadStream(source, { highWaterMark: PIECE }) : source;
     let bytes = 0;
@@ -60,7 +60,7 @@ export async function readCsv(
   }
 }
 
-/** The stream's bytes, unzipped if its first two say gzip. */
+/** The stream's bytes, unzipped if its first two are gzip's. */
 async function decompressed(raw: Readable, counted: Transform): Promise<AsyncIterable<Buffer>> {
   pipeline(raw, counted, () => {});
   const chunks = counted.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
@@ -90,7 +90,7 @@ class RecordReader {
   /** Bytes after the last newline. */
   #rest: Buffer[] = [];
   #restBytes = 0;
-  /** A record whose quote is open, and the line it began on. */
+  /** A record whose quote is still open, and the line that it began on. */
   #open: { text: string; line: number } | undefined;
 
   constructor(handler: CsvHandler, shown: string, separator: string) {
@@ -222,7 +222,7 @@ const REASONS: Record<string, string> = {
   Z_DATA_ERROR: 'the gzip data is damaged',
 };
 
-/** A failure of the file system or of gzip, in words. */
+/** The message for a failure of the file system or of gzip. */
 export function fileError(path: string, cause: NodeJS.ErrnoException): TFTError {
   const reason = REASONS[cause.code ?? ''] ?? cause.message;
   return new TFTError('ERR_TFT_FILE', `cannot read ${path}: ${reason}`, { cause, details: { path } });

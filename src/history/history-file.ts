@@ -1,5 +1,5 @@
-// A history file's rows into a FleetHistory: columns found by the header or a column map, numbers and times read
-// strictly, errors with their line.
+// Reads a history file into a FleetHistory. Columns are found by the header or a column map, numbers and times are parsed
+// strictly, and errors name their line.
 import type { Readable } from 'node:stream';
 import { TFTError } from '../contract/errors.js';
 import type { ColumnMap } from './column-map.js';
@@ -14,9 +14,9 @@ import type { HistoryModel } from './windows.js';
 export interface ReadHistoryOptions extends FleetHistoryOptions, HistoryFormat {
   /** How the file's columns become the model's metrics; without it they have the metrics' own names. */
   map?: ColumnMap | undefined;
-  /** Only rows of these servers; the others' values are not even looked at. */
+  /** Read only rows of these servers. The values of other rows are not checked. */
   servers?: readonly string[] | undefined;
-  /** Called now and then with the bytes read, and the file's size if it is a file. */
+  /** Called repeatedly with the number of bytes read, and with the size if the source is a file. */
   onProgress?: ((bytes: number, total: number | undefined) => void) | undefined;
 }
 

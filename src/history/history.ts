@@ -1,5 +1,5 @@
-// FleetHistory: rows of a fleet's metrics, added one at a time in any order, and from them the four arrays that
-// the model reads for every server, with a report of what had to be filled or left out.
+// FleetHistory: collects rows of a fleet's metrics, in any order, and makes the model's four input arrays of them for every
+// server, with a report of what was filled or left out.
 
 import { TFTError } from '../contract/errors.js';
 import { emptyInputs, type ForecastInputs, sliceInputs } from '../contract/inputs.js';
@@ -25,15 +25,15 @@ export interface HistoryRow {
   server_name: string;
   profile?: string | undefined;
   status?: string | undefined;
-  /** Categories of a model that has others than profile and status, by name. */
+  /** Values of further categories by name, for a model that has others than profile and status. */
   categories?: Readonly<Record<string, string | undefined>> | undefined;
-  /** All of the model's metrics by name, raw units; null where nothing was measured. */
+  /** All of the model's metrics by name, in raw units; null for a missing measurement. */
   metrics: Readonly<Record<string, number | null>>;
 }
 
 /** Options of {@link FleetHistory}. */
 export interface FleetHistoryOptions {
-  /** Gaps of up to this many minutes are filled with the row before; 60 unless said otherwise. */
+  /** Gaps of up to this many minutes are filled with the row before them; 60 by default. */
   maxGapMinutes?: number | undefined;
   /**
    * Servers are forecast also when most of their window is filled: rows that come less often than every third step. What
@@ -48,15 +48,15 @@ export interface FleetHistoryOptions {
   /** Rows after this time are left out: a forecast as it would have been made then. */
   until?: Date | number | string | undefined;
   /**
-   * Called with each complete window once no later row can belong to its last step, and by `finish` with each
-   * server's last; `make` copies it. For rows in order of time within each server.
+   * Called with each complete window as soon as no later row can belong to its last step, and by `finish` with the last
+   * window of each server; `make` copies the window. Rows must be in order of time within each server.
    */
   onWindow?: ((make: () => ForecastInputs) => void) | undefined;
 }
 
 /** Options of {@link FleetHistory.windows}. */
 export interface WindowsOptions {
-  /** The forecasts' common 'now'; without it each server's is its own newest row. */
+  /** The time from which all servers are forecast. Without it each server is forecast from its newest row. */
   at?: Date | number | string | undefined;
   /** Only these servers. */
   servers?: readonly string[] | undefined;
@@ -179,7 +179,7 @@ export class FleetHistory {
   }
 
   /**
-   * Adds one row without an object for it: what a reader of long files calls.
+   * Adds one row without making an object for it. Readers of long files use this.
    *
    * @param time milliseconds since 1970.
    * @param metrics in the model's order; NaN where nothing was measured. Copied.
@@ -196,7 +196,7 @@ export class FleetHistory {
   ): void {
     this.#rows++;
     if (!Number.isFinite(time)) throw badValue(`row ${this.#rows}`, 'timestamp', time, 'a time');
-    // Before the check of time, so that a server with nothing but later rows is refused by name.
+    // Done before the time is checked, so that a server whose rows are all later is refused by name.
     const series = this.#series(server);
     if (this.#knownAhead.length > 0) {
       this.#keepAhead(server, Math.round(time / this.#stepMs), categories);
@@ -234,9 +234,9 @@ export class FleetHistory {
   /**
    * Makes every server's window: the model's encoder length up to 'now', and the calendar of the horizon.
    *
-   * A server whose history is too short is refused in the result, the others are there all the same.
+   * A server whose history is too short is listed as refused and does not affect the others.
    *
-   * @throws TFTError ERR_TFT_HISTORY_EMPTY when there are no rows at all, ERR_TFT_OPTION for a bad `at`.
+   * @throws TFTError ERR_TFT_HISTORY_EMPTY if there are no rows at all; ERR_TFT_OPTION for an invalid `at`.
    */
   windows(options: WindowsOptions = {}): FleetWindows {
     if (this.#rows === 0 && options.servers === undefined) {
@@ -373,7 +373,7 @@ export class FleetHistory {
     let series = this.#servers.get(server);
     if (series === undefined) {
       series = new ServerSeries(this.#shape);
-      // Copied, because a name cut out of a file's text would keep that whole piece of text in memory.
+      // Copied, because a name that is a slice of a file's text would keep that whole chunk of text in memory.
       this.#servers.set(Buffer.from(server).toString(), series);
     }
     return series;

@@ -1,4 +1,4 @@
-// The fleet's part of the public face: from rows of metrics to the arrays that the model reads.
+// The public API of histories: from rows of metrics to the arrays that the model reads.
 export { sliceInputs } from '../contract/inputs.js';
 export {
   type CategoryRule,

@@ -5,7 +5,7 @@ import type { RowFate } from './server-series.js';
 import { formatTimestamp } from './timestamp.js';
 import type { HistoryWarning, ServerWindow } from './windows.js';
 
-/** What {@link HistoryReport.warnings} looks at. */
+/** The data that {@link HistoryReport.warnings} needs. */
 export interface ReportContext {
   readonly servers: readonly ServerWindow[];
   readonly metrics: readonly Metric[];
@@ -21,7 +21,7 @@ type CountedFate = Exclude<RowFate, 'kept' | 'old'>;
 
 interface Tally {
   count: number;
-  /** The first one met. */
+  /** The first case. */
   example: string;
 }
 
@@ -33,7 +33,7 @@ export class HistoryReport {
     this.#stepMinutes = stepMinutes;
   }
 
-  /** Counts a row that was not simply kept. Rows too old to matter are no news. */
+  /** Counts a row that was not simply kept. Rows that are too old to be used are not reported. */
   count(fate: RowFate, server: string, time: number): void {
     if (fate === 'kept' || fate === 'old') return;
     this.#add(fate, () => `${server} at ${formatTimestamp(time)}`);

@@ -1,17 +1,17 @@
-// One server's newest rows on the model's grid: a ring that holds exactly the steps a window can still use, so
-// that rows may come in any order and memory does not grow with the history.
+// The newest rows of one server on the model's grid. A ring buffer holds exactly the steps that a window can still use, so
+// rows may come in any order and memory does not grow with the history.
 
-/** How a server's rows are laid out. */
+/** The sizes of a server's ring buffer. */
 export interface SeriesShape {
-  /** Steps of a window. */
+  /** The number of steps of a window. */
   readonly window: number;
-  /** The most missing steps in a row that are filled. */
+  /** The largest number of consecutive missing steps that are filled. */
   readonly maxGap: number;
   readonly metrics: number;
   readonly categories: number;
 }
 
-/** What became of an added row. */
+/** What happened to an added row. */
 export type RowFate =
   | 'kept'
   /** Equal to a row that is there. */
@@ -29,7 +29,7 @@ export interface SeriesGap {
   readonly steps: number;
 }
 
-/** Whether a window that ends at a step can be made, and what is in the way if not. */
+/** Whether a window that ends at a given step can be made, and if not, why. */
 export type Coverage =
   | { readonly kind: 'complete'; readonly gaps: readonly SeriesGap[] }
   /** No row at or before the end. */
@@ -70,7 +70,7 @@ export class ServerSeries {
     return this.#newest;
   }
 
-  /** Puts a row on its step. Both arrays are copied. */
+  /** Stores a row at its step. Both arrays are copied. */
   add(step: number, time: number, metrics: ArrayLike<number>, codes: ArrayLike<number>): RowFate {
     if (step <= this.#newest - this.#capacity) {
       this.#lost = Math.max(this.#lost, step);
@@ -103,7 +103,7 @@ export class ServerSeries {
     return fate;
   }
 
-  /** Looks, without copying, whether the window of the steps up to and including `end` is complete. */
+  /** Checks, without copying, whether the window of the steps up to and including `end` is complete. */
   coverage(end: number): Coverage {
     const { window, maxGap } = this.#shape;
     const begin = end - window + 1;
@@ -131,7 +131,7 @@ export class ServerSeries {
     return gap.steps > maxGap ? { kind: 'broken', gap } : { kind: 'displaced' };
   }
 
-  /** Copies the window that ends at `end`, whose coverage is complete, missing steps taking the row before. */
+  /** Copies the window that ends at `end`, whose coverage must be complete. A missing step takes the row before it. */
   copy(end: number, metrics: Float32Array, codes: Int32Array): void {
     const { window, maxGap, metrics: width, categories } = this.#shape;
     const begin = end - window + 1;

@@ -1,4 +1,4 @@
-// Why a server cannot be forecast, in words: what its history has, and what is needed.
+// Explains why a server cannot be forecast: what its history has, and what is needed.
 import type { TFTErrorCode } from '../contract/errors.js';
 import type { Coverage, SeriesShape } from './server-series.js';
 import { formatTimestamp } from './timestamp.js';

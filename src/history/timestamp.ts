@@ -1,5 +1,5 @@
-// Time stamps in and out, always UTC. Date.parse is not used to read: it takes garbage, and takes a time
-// without a zone for local time.
+// Parses and formats timestamps, always in UTC. Date.parse is not used, because it accepts invalid text and reads a time
+// without a zone as local time.
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
@@ -80,7 +80,7 @@ function parseIso(text: string): number {
   return days * DAY + (hour * 60 + minute - zone) * MINUTE + Math.floor(milliseconds);
 }
 
-/** A time as people and files write it, in UTC; seconds only where they are not zero: `2026-01-31T22:05Z`. */
+/** Formats a time in UTC, with seconds only if they are not zero: `2026-01-31T22:05Z`. */
 export function formatTimestamp(time: number | Date): string {
   const iso = new Date(time).toISOString();
   if (iso.endsWith(':00.000Z')) return `${iso.slice(0, -8)}Z`;

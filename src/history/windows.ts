@@ -1,4 +1,4 @@
-// What a history gives: each server's window, ready to forecast, the servers that have none, and what is doubtful.
+// The results of a history: the windows of servers that can be forecast, the servers that cannot, and warnings.
 import type { TFTErrorCode } from '../contract/errors.js';
 import type { ForecastInputs } from '../contract/inputs.js';
 import type { ModelDescription } from '../contract/model.js';
@@ -10,13 +10,13 @@ export type HistoryModel = Pick<
 > &
   Partial<Pick<ModelDescription, 'target'>>;
 
-/** A run of missing steps that took the values of the row before it. */
+/** Consecutive missing steps that took the values of the row before them. */
 export interface FilledGap {
   readonly from: Date;
   readonly steps: number;
 }
 
-/** One server, ready to forecast. */
+/** The window of one server. */
 export interface ServerWindow {
   readonly server: string;
   /** The time of the first step of the forecast. */
@@ -33,7 +33,7 @@ export interface RefusedServer {
   readonly message: string;
 }
 
-/** Something in a history that a reader of the forecasts should know. */
+/** A property of the history that readers of the forecasts should know. */
 export interface HistoryWarning {
   readonly kind: /** Missing steps took the row before them. */
     | 'filled'

@@ -1,14 +1,13 @@
-// The KServe v2 inference protocol as it is on the wire, with Triton's binary tensor extension: names, types and bytes.
-// Who speaks it, as a server or as a client, finds them here.
+// The KServe v2 inference protocol on the wire, with Triton's binary tensor extension: what servers and clients share.
 // See https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol and
 // https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
 import { TENSOR_TYPES } from '../contract/names.js';
 import { type TensorSpec, type Values, viewValues } from '../contract/tensors.js';
 
-/** The header that says how many bytes of a body are JSON, before the binary tensors. */
+/** The header with the number of bytes of JSON that come before the binary tensors. */
 export const HEADER_LENGTH = 'inference-header-content-length';
 
-/** A tensor in the protocol's terms. */
+/** A tensor as the protocol describes it. */
 export interface WireTensor {
   readonly name: string;
   readonly datatype: (typeof TENSOR_TYPES)[keyof typeof TENSOR_TYPES];
@@ -20,7 +19,7 @@ export function wireTensor({ name, type, steps, channels }: TensorSpec, batch = 
   return { name, datatype: TENSOR_TYPES[type], shape: [batch, steps, channels] };
 }
 
-/** A view of the bytes of a binary tensor; a copy only where they do not begin at a multiple of four. */
+/** A view of a binary tensor's bytes, or a copy if they do not begin at a multiple of four. */
 export function valuesOfBytes(spec: TensorSpec, bytes: Buffer): Values {
   const isAligned = bytes.byteOffset % 4 === 0;
   const buffer = isAligned ? bytes.buffer : new Uint8Array(bytes).buffer;

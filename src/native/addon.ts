@@ -1,50 +1,64 @@
-// Every function of the native addon and the shapes of what goes in and out (cpp/binding/addon.cpp has the other
-// side). Only the backend and `tft doctor` call these.
+// Declares every function of the native addon and the types of its arguments and results (cpp/binding/addon.cpp is the
+// other side). Every option here must be one that C++ reads: test/unit/error-codes.test.ts compares them.
 
-/** Where the libraries are looked for; see LoadOptions.tensorrt. */
+/** Where to look for the libraries; see LoadOptions.tensorrt. */
 export interface NativeLibraryOptions {
   readonly cudaPath?: string | undefined;
   readonly tensorrtPath?: string | undefined;
-  /** Looks for TensorRT even where CUDA cannot be used. */
+  /** Look for TensorRT even if CUDA cannot be used. */
   readonly survey?: boolean;
 }
 
-/** How a plan is opened to be looked at. */
+/** How a plan is opened for inspection. */
 export interface NativeInspectOptions extends NativeLibraryOptions {
   readonly allowHostCode?: boolean | undefined;
 }
 
-/** A tensor as the core's ModelShape has it. */
+/** A tensor of the core's ModelShape. */
 export interface NativeTensor {
   readonly name: string;
   readonly type: 'float32' | 'int32';
-  /** Without the batch. */
+  /** The shape without the batch. */
   readonly item: readonly number[];
+  /** The number of codes of each channel of categories. Without them any integer is valid. */
+  readonly codes?: readonly number[] | undefined;
 }
 
-/** What an engine is loaded with. Numbers left out are the core's defaults. */
-export interface NativeLoadOptions extends NativeLibraryOptions {
-  readonly plan: string;
+/** A model's tensors. A build compares them with the parsed network, loading with the plan. */
+export interface NativeShape {
   readonly inputs: readonly NativeTensor[];
-  readonly output: NativeTensor;
-  /** The number of codes of each category. */
-  readonly codes: readonly number[];
+  readonly outputs?: readonly NativeTensor[] | undefined;
+  /** The only output, instead of `outputs`. */
+  readonly output?: NativeTensor | undefined;
+  /** The number of codes of each channel, for inputs of integers without codes of their own. */
+  readonly codes?: readonly number[] | undefined;
+}
+
+/** A plan, and what it may contain and need. */
+export interface NativePlanOptions extends NativeLibraryOptions {
+  readonly plan: string;
+  readonly allowHostCode?: boolean | undefined;
+  /** Libraries with plugins, loaded before the plan. */
+  readonly plugins?: readonly string[] | undefined;
+}
+
+/** The options of loading an engine. The core has the defaults. */
+export interface NativeLoadOptions extends NativePlanOptions, NativeShape {
   readonly devices?: readonly number[] | undefined;
   readonly lanes?: number | undefined;
   readonly maxBatch?: number | undefined;
   readonly queueLimit: number;
   readonly cudaGraphs?: boolean | undefined;
   readonly poll?: boolean | undefined;
-  readonly allowHostCode?: boolean | undefined;
 }
 
-/** One file, or name given to the loader, that was tried. */
+/** A file, or a name for the dynamic loader, that was tried. */
 export interface LibraryAttempt {
   readonly library: 'cuda' | 'tensorrt' | 'parser';
   readonly path: string;
   readonly source: string;
   readonly taken: boolean;
-  /** Why not; empty if it was taken. */
+  /** Why it was not taken; empty if it was. */
   readonly problem: string;
 }
 
@@ -56,7 +70,7 @@ export interface NativeDevice {
   readonly memoryBytes: number;
 }
 
-/** What the loader found; strings are empty and numbers 0 where there is nothing to say. */
+/** What the loader found. Strings are empty and numbers 0 for what is missing. */
 export interface LibraryReport {
   readonly cudaPath: string;
   /** The newest CUDA that the driver runs, 13000 for 13.0. */
@@ -67,41 +81,38 @@ export interface LibraryReport {
   readonly lean: boolean;
   readonly parserPath: string;
   readonly attempts: readonly LibraryAttempt[];
-  /** What is in the way of running a plan. */
+  /** Why no plan can be run. */
   readonly problem?: { readonly code: string; readonly message: string };
 }
 
-/** What a plan says of itself. */
+/** The tensors and the largest batch of a plan. */
 export interface PlanReport {
   readonly tensors: readonly {
     readonly name: string;
     readonly input: boolean;
     readonly type: string;
-    /** With the batch first; -1 for what varies. */
+    /** With the batch first; -1 for a dimension that varies. */
     readonly shape: readonly number[];
   }[];
   readonly maxBatch: number;
 }
 
-/** Batches that one optimisation profile is for; the same on all four inputs. */
+/** The batch sizes of one optimisation profile, the same for all inputs. */
 export interface NativeProfile {
   readonly min: number;
   readonly opt: number;
   readonly max: number;
 }
 
-/** What a plan is built from and how. Options left out are the core's defaults. */
-export interface NativeBuildOptions extends NativeLibraryOptions {
+/** The options of building a plan. The core has the defaults, which are named here. */
+export interface NativeBuildOptions extends NativeLibraryOptions, NativeShape {
   /** The path of an ONNX file. */
   readonly onnx: string;
   /** CUDA's number; 0. */
   readonly device?: number | undefined;
-  /** Held against the parsed network before anything is built. */
-  readonly inputs: readonly NativeTensor[];
-  readonly output: NativeTensor;
   /** At least one. */
   readonly profiles: readonly NativeProfile[];
-  /** True: the ONNX graph alone says which precision is where. False only on TensorRT 10. */
+  /** Whether the ONNX graph alone determines the precision of each layer. TensorRT 11 requires true. */
   readonly stronglyTyped?: boolean | undefined;
   /** Builder flags of weakly typed networks, on TensorRT 10 only. */
   readonly fp16?: boolean | undefined;
@@ -112,30 +123,32 @@ export interface NativeBuildOptions extends NativeLibraryOptions {
   readonly workspaceBytes?: number | undefined;
   /** 0 … 5; 3. */
   readonly optimizationLevel?: number | undefined;
-  /** Runs on later versions of the same major one; then code for the host is in the plan (`allowHostCode`) … */
+  /** The plan also runs on later versions of the same major one; it contains code for the host (`allowHostCode`) … */
   readonly versionCompatible?: boolean | undefined;
-  /** … unless this leaves it out: then only the version that built it runs such a plan. */
+  /** … unless this excludes that code: then only the version that built the plan runs it. */
   readonly excludeLeanRuntime?: boolean | undefined;
   readonly hardwareCompatibility?: 'none' | 'ampere+' | 'sameComputeCapability' | undefined;
   readonly refittable?: boolean | undefined;
-  /** Whether the plan keeps what inspectEngine tells of layers; true. */
+  /** Whether the parts that this library has CUDA kernels for run on those; true. */
+  readonly kernels?: boolean | undefined;
+  /** Whether the plan keeps the layers' details for inspectEngine; true. */
   readonly detailedLayers?: boolean | undefined;
-  /** From an earlier build; one of another version is ignored, with a warning. */
+  /** From an earlier build. One of another version is ignored with a warning. */
   readonly timingCache?: Uint8Array | undefined;
-  /** Libraries with plugins, loaded before the file is parsed. */
+  /** Plugin libraries, which are loaded before the file is parsed. */
   readonly plugins?: readonly string[] | undefined;
 }
 
-/** What a build makes. */
+/** The result of a build. */
 export interface NativeBuild {
   readonly plan: Uint8Array;
   readonly timingCache: Uint8Array;
 }
 
-/** One step of one of TensorRT's phases, which lie in one another. The last of a phase has done = steps. */
+/** A finished step of one of TensorRT's nested phases. The last step of a phase has done = steps. */
 export interface NativeBuildProgress {
   readonly phase: string;
-  /** The phase that this one is part of; empty if of none. */
+  /** The phase that contains this one; empty for the outermost. */
   readonly parent: string;
   readonly done: number;
   readonly steps: number;
@@ -148,52 +161,53 @@ export interface NativeBuilder {
   cancel(): void;
 }
 
-/** Everything that TensorRT tells of a plan. */
+/** TensorRT's full report on a plan. */
 export interface NativeEngineReport {
   readonly tensorrtVersion: string;
   /** The network's name; often empty. */
   readonly name: string;
   readonly tensors: PlanReport['tensors'];
   readonly profiles: readonly NativeProfile[];
-  /** The inspector's JSON text, as TensorRT gives it. */
+  /** The JSON text of TensorRT's inspector. */
   readonly layers: string;
-  /** Of the profile that needs most. */
+  /** The maximum over the profiles. */
   readonly activationBytes: number;
-  /** What deserializing took of the device's free memory. */
+  /** The device memory that deserializing took. */
   readonly weightsBytes: number;
   readonly planBytes: number;
 }
 
-/** What is measured and how. Options left out are the core's defaults, which are trtexec's. */
+/** The options of measuring. The core has the defaults, which are trtexec's. */
 export interface NativeMeasureOptions extends NativeLibraryOptions {
   readonly plan: string;
   readonly batch: number;
   /** CUDA's number; 0. */
   readonly device?: number | undefined;
-  /** Batches under way at once, each on a stream and context of its own; 1. */
+  /** The number of batches under way at the same time, each with its own stream and context; 1. */
   readonly streams?: number | undefined;
   /** 200. */
   readonly warmUpMs?: number | undefined;
-  /** The least; 3000. */
+  /** The minimum; 3000. */
   readonly durationMs?: number | undefined;
-  /** The fewest, on all streams together; 10. */
+  /** The minimum over all streams together; 10. */
   readonly iterations?: number | undefined;
   /** Runs the computation, without the copies, as a CUDA graph; false. */
   readonly cudaGraph?: boolean | undefined;
   /** Copies inputs and outputs in each iteration; true. */
   readonly dataTransfers?: boolean | undefined;
-  /** Waits by polling, which adds less to what is measured, for a core of each stream; false. */
+  /** Waits by polling: adds less to the measured times and occupies a core for each stream; false. */
   readonly spinWait?: boolean | undefined;
   readonly allowHostCode?: boolean | undefined;
-  /** Adds a run of its own, in which each layer is timed; false. */
+  readonly plugins?: readonly string[] | undefined;
+  /** Adds a separate run in which each layer is timed; false. */
   readonly layerProfile?: boolean | undefined;
 }
 
-/** Times of runs with made-up inputs. */
+/** The times of runs with generated inputs. */
 export interface NativeMeasured {
   readonly batch: number;
   readonly iterations: number;
-  /** From the first iteration's start to the last one's end, warm-up not counted. */
+  /** From the start of the first iteration to the end of the last one, without the warm-up. */
   readonly wallMs: number;
   /**
    * Seven numbers for each iteration, in milliseconds, in order of start: start since the first one's, enqueue (on
@@ -213,22 +227,22 @@ export interface NativeMeasurement {
   cancel(): void;
 }
 
-/** A GPU by NVIDIA's management library (NVML); what it does not tell is absent. */
+/** A GPU as NVIDIA's management library (NVML) reports it. Values that it does not report are absent. */
 export interface GpuStatus {
   /** "GPU-…", the same in every program; the list's order is not CUDA's. */
   readonly uuid: string;
   readonly name: string;
-  /** 0 to 1: the share of the last moment in which a kernel ran. */
+  /** The share of the last sampling period in which a kernel ran, 0 to 1. */
   readonly utilization?: number;
   readonly powerWatts?: number;
   readonly powerLimitWatts?: number;
-  /** Since the driver was loaded. */
+  /** The total since the driver was loaded. */
   readonly energyJoules?: number;
   readonly memoryTotalBytes?: number;
   readonly memoryUsedBytes?: number;
 }
 
-/** What really runs. */
+/** The properties of a loaded engine. */
 export interface NativeEngineInfo {
   readonly tensorrtPath: string;
   readonly tensorrtVersion: string;
@@ -267,20 +281,17 @@ export interface NativeCounters {
   readonly copyInMicroseconds: number;
   readonly runMicroseconds: number;
   readonly copyOutMicroseconds: number;
-  /** [n]: batches with n servers. */
+  /** At index n: the number of batches with n series. */
   readonly batchSizes: readonly number[];
   readonly waitingServers: number;
   readonly runningBatches: number;
 }
 
-/** Receives what the core and TensorRT say. */
+/** Receives the log of the core and of TensorRT. */
 export type NativeLog = (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void;
 
-/** Stands for a request from `submit` until `take`; the number is used again afterwards. */
+/** Identifies a request from `submit` until `take`. The number is reused afterwards. */
 export type Handle = number;
-
-/** The arrays of a request, in the order of `inputs` of {@link NativeLoadOptions}. */
-export type NativeInputs = readonly [Float32Array, Int32Array, Float32Array, Int32Array];
 
 /** One engine. Errors thrown have the core's `code`; errors.ts makes TFTErrors of them. */
 export interface NativeEngine {
@@ -290,19 +301,26 @@ export interface NativeEngine {
   deliver?: (count: number) => void;
   /** Set by the owner: receives the engine's log. */
   log?: NativeLog;
-  /** Copies and checks a request; a negative deadline is none. */
-  submit(deadlineMs: number, ...inputs: NativeInputs): Handle;
-  /** The same for a request in several parts: four arrays of the first part, four of the second … */
-  submitAll(deadlineMs: number, arrays: readonly (Float32Array | Int32Array)[]): Handle;
-  /** Copies a result that was delivered, or throws it away. Returns the error that came instead, if any. */
-  take(handle: Handle, target: Float32Array | undefined): Error | undefined;
-  /** Whether the request was still under way; it is delivered all the same. */
+  /** Copies and checks a request, whose inputs are in the model's order; a negative deadline is none. */
+  submit(deadlineMs: number, ...inputs: readonly (Float32Array | Int32Array)[]): Handle;
+  /**
+   * The same for a request in several parts: the inputs of the first part, then those of the second … With `borrow`
+   * nothing is copied or checked here, and the list and its arrays are held until `take`. The caller must not change the
+   * list, and must check after `take` that no array has lost its memory meanwhile.
+   */
+  submitAll(deadlineMs: number, inputs: readonly (Float32Array | Int32Array)[], borrow?: boolean): Handle;
+  /**
+   * Copies a delivered result, each output to its target, or discards it if the first target is undefined. Returns the
+   * request's error if it failed.
+   */
+  take(handle: Handle, ...targets: readonly (Float32Array | undefined)[]): Error | undefined;
+  /** Cancels a request. Returns whether it was still under way. It is delivered in either case. */
   cancel(handle: Handle): boolean;
-  /** Blocks until the result is in `out`. */
-  predict(...inputsAndOut: readonly [...NativeInputs, Float32Array]): void;
+  /** Blocks. The inputs in the model's order, then an array for each output. */
+  predict(...arrays: readonly (Float32Array | Int32Array)[]): void;
   /** Runs every bucket on every lane. */
   warmup(): Promise<void>;
-  /** Lets what was accepted finish, delivers it, and frees everything. */
+  /** Finishes and delivers what was accepted, then frees everything. */
   close(): Promise<void>;
   info(): NativeEngineInfo;
   counters(): NativeCounters;
@@ -311,14 +329,14 @@ export interface NativeEngine {
 /** The addon. */
 export interface Addon {
   loadLibraries(options: NativeLibraryOptions): Promise<LibraryReport>;
-  inspectPlan(options: NativeInspectOptions & { readonly plan: string }): Promise<PlanReport>;
-  /** As above, and all that TensorRT tells of layers. */
-  inspectEngine(options: NativeInspectOptions & { readonly plan: string }): Promise<NativeEngineReport>;
+  inspectPlan(options: NativePlanOptions): Promise<PlanReport>;
+  /** The same and the details of all layers. */
+  inspectEngine(options: NativePlanOptions): Promise<NativeEngineReport>;
   /**
-   * Builds a plan. It rejects with ERR_TFT_BUILD where parser (with node, operator and file line) or builder (in
-   * TensorRT's own words) refuse, ERR_TFT_PLAN_MISMATCH where the network is not the model's, ERR_TFT_ABORTED,
-   * ERR_TFT_OUT_OF_MEMORY, ERR_TFT_OPTION, ERR_TFT_UNSUPPORTED for what TensorRT 11 has no more,
-   * ERR_TFT_TENSORRT_NOT_FOUND where parser or builder lack, and as loading does.
+   * Builds a plan. It rejects with ERR_TFT_BUILD if the parser refuses (with node, operator and file line) or the builder
+   * does (in TensorRT's own words), ERR_TFT_PLAN_MISMATCH if the network is not the model's, ERR_TFT_ABORTED,
+   * ERR_TFT_OUT_OF_MEMORY, ERR_TFT_OPTION, ERR_TFT_UNSUPPORTED for options that TensorRT 11 has removed,
+   * ERR_TFT_TENSORRT_NOT_FOUND if the parser or the builder is missing, and as loading does.
    */
   build(
     options: NativeBuildOptions,
@@ -327,12 +345,12 @@ export interface Addon {
   ): NativeBuilder;
   /** Measures as trtexec does. It rejects as loading and running do. */
   measure(options: NativeMeasureOptions, log: NativeLog): NativeMeasurement;
-  /** `log` receives what is said until the promise settles, and the engine's own `log` the rest. */
+  /** `log` receives the log until the promise settles; afterwards the engine's own `log` does. */
   load(options: NativeLoadOptions, log: NativeLog): Promise<NativeEngine>;
-  /** Every GPU of the machine, none where NVML lacks. `library` is libnvidia-ml.so.1 unless said otherwise. */
+  /** Every GPU of the machine; none if NVML is missing. `library` is libnvidia-ml.so.1 by default. */
   gpuStatus(library?: string): Promise<GpuStatus[]>;
-  /** Node's setImmediate: results that are many are handed over in several turns of the event loop. */
+  /** Passes Node's setImmediate, with which many results are delivered over several turns of the event loop. */
   useImmediate(setImmediate: (callback: () => void) => unknown): void;
-  /** Closes every engine of this thread, at once and blocking: for the process's exit. */
+  /** Closes every engine of this thread immediately, and blocks until that is done. For the exit of the process. */
   shutDown(): void;
 }

@@ -1,26 +1,26 @@
-// The addon's errors as TFTErrors: the only place where one becomes the other. A code of the core's is a code
-// of TFTError's, letter by letter (cpp/core/include/tft/error.h).
+// Converts the addon's errors to TFTErrors; nothing else does. The codes of the core are codes of TFTError, letter by
+// letter: test/unit/error-codes.test.ts compares them.
 import { TFTError, type TFTErrorCode } from '../contract/errors.js';
 
-/** Where the addon found a value that the model cannot take. */
+/** An invalid value that the addon found. */
 export interface BadValue {
-  /** Which part of the request. */
+  /** The index of the request's part. */
   readonly part: number;
-  /** Which of its four inputs. */
+  /** The index of the input. */
   readonly input: number;
-  /** Which element of that array. */
+  /** The index in that input's array. */
   readonly index: number;
   readonly found: number;
 }
 
-/** @returns the error as a TFTError; anything that is not the addon's as it is. */
+/** @returns the error as a TFTError. Errors that are not the addon's are returned as they are. */
 export function fromNative(error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error) || !String(error.code).startsWith('ERR_TFT_'))
     return error;
   return new TFTError(error.code as TFTErrorCode, error.message, { cause: error });
 }
 
-/** What the addon's error says about a bad value, if that is what it is about. */
+/** The invalid value that an error of the addon is about; undefined for other errors. */
 export function badValueOf(error: unknown): BadValue | undefined {
   return error instanceof Error && 'input' in error ? (error as Error & BadValue) : undefined;
 }

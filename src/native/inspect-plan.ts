@@ -1,4 +1,4 @@
-// Asks TensorRT what a plan consists of.
+// Inspects plans by TensorRT.
 import { resolve } from 'node:path';
 import type { NativeEngineReport, NativeInspectOptions, PlanReport } from './addon.js';
 import { fromNative } from './errors.js';
@@ -13,7 +13,7 @@ export async function inspectPlan(plan: string, options: NativeInspectOptions = 
   }
 }
 
-/** Everything that TensorRT tells of a plan. @throws TFTError as loading the plan does. */
+/** TensorRT's full report on a plan. @throws TFTError as loading the plan does. */
 export async function inspectEngine(
   plan: string,
   options: NativeInspectOptions = {},

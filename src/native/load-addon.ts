@@ -1,4 +1,4 @@
-// Loads the native addon: the prebuilt one of this platform, or the one built here.
+// Loads the native addon: the prebuilt one for this platform, or one that was built here.
 import { createRequire } from 'node:module';
 import { setImmediate } from 'node:timers';
 import { fileURLToPath } from 'node:url';
@@ -30,9 +30,9 @@ export function loadAddon(): Addon {
     throw unavailable(`the native addon ${file} does not load: ${(cause as Error).message}`, cause);
   }
   addon.useImmediate(setImmediate);
-  // process.exit() ends the process without a word to addons of the main thread, and libraries must not be torn
-  // down under a run. (A worker's end is announced to its addons.) First among the listeners: one before it that
-  // calls process.exit() would keep it from running.
+  // process.exit() does not notify the addons of the main thread, and libraries must not be unloaded during a run. (The
+  // addons of a worker are notified.) Prepended, because an earlier listener that calls process.exit() would keep it
+  // from running.
   if (isMainThread) process.prependListener('exit', addon.shutDown);
   return addon;
 }

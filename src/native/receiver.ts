@@ -1,13 +1,13 @@
-// Calls from the native side into a caller's functions.
+// Calls a user's functions from the native side.
 import type { Log, LogEntry } from '../contract/log.js';
 import type { NativeLog } from './addon.js';
 
-/** The native side's log into one of ours. */
+/** Passes the native log on to `log`. */
 export function receiver(log: Log): NativeLog {
   return (level: LogEntry['level'], message: string) => callSafely(() => log({ level, message }));
 }
 
-/** A mistake in the caller's callback must not fail what reports to it; it is thrown where nothing is in the way. */
+/** Runs a user's callback. If it throws, the error is rethrown in a microtask so that it cannot break the caller. */
 export function callSafely(callback: () => void): void {
   try {
     callback();

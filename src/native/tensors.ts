@@ -1,27 +1,35 @@
-// A model's inputs and output as the native side takes them, in its order.
+// A model's tensors as the native side takes them, in the order of the contract: the predictions are the first output.
 import { TFTError } from '../contract/errors.js';
 import type { ModelDescription } from '../contract/model.js';
 import { INPUTS, PREDICTIONS } from '../contract/names.js';
 import type { NativeTensor } from './addon.js';
 
-/** @throws TFTError ERR_TFT_UNSUPPORTED for a model with further tensors: the native side has room for these. */
+type Listed = ModelDescription['inputs'][number];
+
+/** @throws TFTError ERR_TFT_UNSUPPORTED for an output of integers, which the native side does not copy. */
 export function nativeTensors(model: Pick<ModelDescription, 'name' | 'inputs' | 'outputs'>): {
   inputs: NativeTensor[];
-  output: NativeTensor;
+  outputs: NativeTensor[];
 } {
-  const { name, inputs, outputs } = model;
-  if (inputs.length !== INPUTS.length || outputs.length !== 1) {
+  const integers = model.outputs.find(({ type }) => type !== 'float32');
+  if (integers) {
     throw new TFTError(
       'ERR_TFT_UNSUPPORTED',
-      `${name} has ${inputs.length} inputs and ${outputs.length} outputs; on TensorRT this build runs models with ` +
-        `${INPUTS.length} and 1; backend 'onnxruntime' runs it`,
+      `the output ${integers.name} of ${model.name} is ${integers.type}; on TensorRT outputs must be float32`,
     );
   }
-  const find = (wanted: string): NativeTensor => {
-    const tensor = [...inputs, ...outputs].find((candidate) => candidate.name === wanted);
-    if (tensor === undefined) throw new Error(`${name} has no tensor ${wanted}`);
-    const [, steps, channels] = tensor.shape;
-    return { name: wanted, type: tensor.type, item: [steps, channels] };
+  return {
+    inputs: inOrder(INPUTS, model.inputs).map(nativeTensor),
+    outputs: inOrder([PREDICTIONS], model.outputs).map(nativeTensor),
   };
-  return { inputs: INPUTS.map((input) => find(input.name)), output: find(PREDICTIONS.name) };
+}
+
+/** The tensors that every model has, then the further ones. */
+function inOrder(common: readonly { name: string }[], listed: readonly Listed[]): Listed[] {
+  const first = common.flatMap(({ name }) => listed.filter((tensor) => tensor.name === name));
+  return [...first, ...listed.filter((tensor) => !first.includes(tensor))];
+}
+
+function nativeTensor({ name, type, shape: [, steps, channels] }: Listed): NativeTensor {
+  return { name, type, item: [steps, channels] };
 }

@@ -1,4 +1,4 @@
-// Puts the routes together with what all requests have in common: keys, ids, errors, logs, metrics, spans.
+// Combines the routes with what all requests share: keys, ids, errors, logs, metrics, spans.
 
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
@@ -25,17 +25,17 @@ const MAX_PARAMETER_LENGTH = 200;
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** performance.now() when the headers were there. */
+    /** performance.now() when the headers had arrived. */
     arrived: number;
     span: RequestSpan | undefined;
-    /** What it was refused with. */
+    /** The error that the request was refused with. */
     refusal: HttpError | undefined;
     /** To be called when the answer is there. */
     answered: () => void;
   }
 }
 
-/** Makes the app; it does not listen yet. */
+/** Creates the app. It does not listen yet. */
 export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyInstance {
   const { config, connections, host, metrics, tracing } = parts;
   const refusals = new RefusalLog(log);
@@ -51,7 +51,7 @@ export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyI
         : `${prefix}${(++counted).toString(36)}`;
     },
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH, ignoreTrailingSlash: true },
-    // A request that comes while the service drains is one that a client may still send; it is served.
+    // Clients may still send requests while the service drains; these are served.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: (error, socket) => refuseConnection(error, socket, connections),
@@ -63,7 +63,7 @@ export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyI
   app.decorateRequest('refusal', undefined);
   app.decorateRequest('answered', () => {});
 
-  // Bodies are read by those who know their limits (read-body.ts).
+  // The routes read their bodies themselves, within their own limits (read-body.ts).
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
 
@@ -148,7 +148,7 @@ export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyI
     if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter));
     if (error.status === 405 && !reply.hasHeader('allow')) reply.header('allow', 'GET, HEAD, POST');
     if (error.status === 401) reply.header('www-authenticate', 'Bearer');
-    // What was not read of the body cannot be the next request.
+    // The unread rest of the body must not be taken for the next request.
     const unread = error.status === 408 || error.status === 413 || error.status === CLIENT_GONE;
     if (unread && request.raw.httpVersionMajor === 1) reply.header('connection', 'close');
     return reply.code(error.status).type('application/json').send(JSON.stringify(body));
@@ -176,7 +176,7 @@ function refuseOtherMethods(app: FastifyInstance, routes: readonly DescribedRout
     app.route({
       method: METHODS.filter((method) => !allowed.includes(method)),
       url,
-      // Before anything of the request is judged: it is wrong whatever it has.
+      // Refused before anything else of the request is checked.
       onRequest: (request, reply, done) => {
         reply.header('allow', allowed.join(', '));
         const message = `${url} takes ${allowed.join(' and ')}, not ${request.method}`;
@@ -195,7 +195,7 @@ function unknownMethod(method: string): HttpError {
   return refusal('ERR_TFT_HTTP_METHOD', `the method ${method.slice(0, 20)} is taken nowhere here`);
 }
 
-/** What a connection that never made a request is told, by Node's code. */
+/** The answer to a connection that sent no valid request, by Node's error code. */
 function connectionError(error: Error & { code?: string; rawPacket?: unknown }): HttpError {
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
     return refusal('ERR_TFT_HTTP_TIMEOUT', 'the request did not arrive in time');

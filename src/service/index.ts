@@ -1,4 +1,4 @@
-// What `import … from 'tft-tensorrt/service'` offers: the service inside a program of one's own.
+// What `import … from 'tft-tensorrt/service'` offers: the service inside your own program.
 export { type ConfigSources, printableConfig, readConfig } from './config/config.js';
 export { configSchema, type ServiceConfig, type Setting, settings } from './config/schema.js';
 export { HttpError, type HttpErrorCode } from './http/http-error.js';

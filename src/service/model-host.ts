@@ -1,5 +1,5 @@
-// Keeps the model that is served: loads it while the service answers already, and puts a new version in its place
-// without losing a request.
+// Holds the served model: loads it while the service already answers, and replaces it by a new version without losing a
+// request.
 import type { EngineCounters } from '../batching/counters.js';
 import { TFTError } from '../contract/errors.js';
 import { type ModelTensors, modelTensors } from '../contract/tensors.js';
@@ -10,17 +10,17 @@ import { refusal } from './http/http-error.js';
 import { findModel, type ModelSource } from './model-source.js';
 import type { ServiceLog } from './observe/logging.js';
 
-/** A loaded model and what requests need to know of it. */
+/** A loaded model with the facts that requests need. */
 export interface ServedModel {
   readonly engine: TFTEngine;
   readonly name: string;
   readonly version: string;
   readonly tensors: ModelTensors;
-  /** Values of one series in all inputs. */
+  /** The number of values of one series in all inputs together. */
   readonly valuesPerSeries: number;
 }
 
-/** What /v2/health/ready and the metrics say. */
+/** The state that /v2/health/ready and the metrics show. */
 export interface HostState {
   readonly phase: 'loading' | 'ready' | 'failed' | 'stopping';
   readonly reason: string;
@@ -46,17 +46,17 @@ type Settings = Pick<
   | 'queueLimit'
 >;
 
-/** Called with a model that is put in its place, and with its last counters once it is gone. */
+/** `gone` is called with a closed model and its last counters. */
 export interface HostEvents {
   gone?(model: ServedModel, counters: EngineCounters): void;
 }
 
-/** Loads, holds, swaps and closes models. */
+/** Loads, holds, replaces and closes models. */
 export class ModelHost {
   readonly #settings: Settings;
   readonly #log: ServiceLog;
   readonly #events: HostEvents;
-  /** The current one last; those before it finish what they began. */
+  /** The current model is last; those before it finish their requests. */
   #held: Held[] = [];
   #state: HostState = { phase: 'loading', reason: 'the model is being loaded' };
   #loading: Promise<ServedModel> | undefined;
@@ -74,18 +74,18 @@ export class ModelHost {
     return this.#state;
   }
 
-  /** Why the process can serve no more and should be started again. */
+  /** Set when the process cannot serve any more and must be restarted. */
   get fatal(): Error | undefined {
     return this.#fatal;
   }
 
-  /** The model that new requests get. */
+  /** The model for new requests. */
   get current(): ServedModel | undefined {
     const last = this.#held.at(-1);
     return last === undefined || last.retired ? undefined : last.model;
   }
 
-  /** All that still run something: the current one and those that finish. */
+  /** All open models: the current one and those that finish their requests. */
   get live(): readonly ServedModel[] {
     return this.#held.map(({ model }) => model);
   }
@@ -112,7 +112,7 @@ export class ModelHost {
     return this.#next;
   }
 
-  /** Lends the current model; it is not closed before `use` has ended. */
+  /** Calls `use` with the current model, which is not closed before `use` has ended. */
   async lend<T>(use: (model: ServedModel) => Promise<T>): Promise<T> {
     const held = this.#held.at(-1);
     if (held === undefined || held.retired) {
@@ -130,12 +130,12 @@ export class ModelHost {
     }
   }
 
-  /** Readiness ends; requests that come all the same are served. */
+  /** Ends readiness. Requests that still arrive are served. */
   stopping(): void {
     this.#state = { phase: 'stopping', reason: 'the service is stopping' };
   }
 
-  /** Closes every model, after what they have begun. */
+  /** Closes every model after its requests have finished. */
   async close(): Promise<void> {
     this.stopping();
     // What follows a load is refused by now.
@@ -178,7 +178,7 @@ export class ModelHost {
     const { backend, precision, maxBatch, threads, tensorrt, cache, build, queueLimit, name } =
       this.#settings;
     const tell = (reason: string) => {
-      // Whoever waits for readiness sees how far it is.
+      // The readiness endpoint shows the progress.
       if (first && this.#state.phase === 'loading') this.#state = { phase: 'loading', reason };
     };
     const engine = await TFTEngine.load(path, {
@@ -187,7 +187,7 @@ export class ModelHost {
       maxBatch,
       threads,
       queueLimit,
-      // Its keys are checked by load, which names them.
+      // TFTEngine.load checks its keys and names unknown ones.
       tensorrt: tensorrt as LoadOptions['tensorrt'],
       log: ({ level, message }) => {
         this.#log[level]({ part: 'engine' }, message);

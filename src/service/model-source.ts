@@ -1,22 +1,22 @@
-// Which model to load, and its version: a bundle or plan as it stands, or of a folder of versions the newest.
+// Finds the model to load and its version: a bundle or a plan, or the newest version in a folder of versions.
 import { readdirSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { locate } from '../contract/locate.js';
 
 const VERSION = /^[1-9]\d{0,9}$/;
 
-/** What to give to TFTEngine.load. */
+/** A path for TFTEngine.load. */
 export interface ModelSource {
   readonly path: string;
-  /** '1' where nothing says otherwise. */
+  /** '1' if the path does not tell. */
   readonly version: string;
 }
 
 /**
- * Looks at the model's path now; what is there may have changed since the last look.
+ * Resolves the model's path. Called for each load, since the contents may have changed.
  *
- * A folder with subfolders 1, 2, 3 … is a folder of versions, as Triton has them. Else the version is the folder's
- * own name, links followed, where that is a number.
+ * A folder with subfolders 1, 2, 3 … is a folder of versions, as in Triton. Otherwise the version is the name of the
+ * folder, after following links, if that is a number.
  *
  * @throws TFTError ERR_TFT_MODEL_NOT_FOUND.
  */
@@ -33,6 +33,6 @@ export function findModel(path: string): ModelSource {
     return { path: join(real, version), version };
   }
   const name = basename(real);
-  // The real path: a link that is turned to another version must not change files under an engine that loads.
+  // The real path, so that a link that is changed to another version does not change files while an engine loads.
   return { path: real, version: VERSION.test(name) ? name : '1' };
 }

@@ -21,10 +21,10 @@ import { Metrics } from './observe/metrics.js';
 import { makeTracing } from './observe/tracing.js';
 import { TrafficSample } from './observe/traffic-sample.js';
 
-/** Memory for bodies that is kept for those to come. */
+/** The memory that is kept for the bodies of later requests. */
 const KEPT_BODY_BYTES = 16 * 1024 * 1024;
 
-/** A service that listens. */
+/** A running service. */
 export class Service {
   readonly #config: ServiceConfig;
   readonly #log: ServiceLog;
@@ -70,20 +70,20 @@ export class Service {
   }
 
   /**
-   * Listens at once, and loads the model meanwhile: see `loaded`.
+   * Listens immediately and loads the model meanwhile: see `loaded`.
    *
-   * @throws TFTError ERR_TFT_FILE, ERR_TFT_OPTION, the latter also when the address cannot be had.
+   * @throws TFTError ERR_TFT_FILE; ERR_TFT_OPTION, also if the address cannot be listened on.
    */
   static async start(config: ServiceConfig, log: ServiceLog): Promise<Service> {
     const service = new Service(config, log);
     await service.#listen();
     service.#loaded = service.#host.load().then(() => {});
-    // Whoever does not wait for it must not be killed by it.
+    // Without this, a failure to load would be an unhandled rejection in programs that do not await `loaded`.
     service.#loaded.catch(() => {});
     return service;
   }
 
-  /** Settles when the first model has been loaded; rejects with why it cannot be. */
+  /** Resolves when the first model has been loaded; rejects if it cannot be. */
   get loaded(): Promise<void> {
     return this.#loaded;
   }
@@ -120,10 +120,10 @@ export class Service {
   }
 
   /**
-   * Stops: readiness ends, new connections are refused, what is under way is finished, within `stopTimeoutMs`. May
-   * be called again.
+   * Stops: ends readiness, refuses new connections, and finishes what is under way within `stopTimeoutMs`. It may be
+   * called more than once.
    *
-   * @returns whether everything was finished.
+   * @returns whether everything was finished in time.
    */
   stop(): Promise<boolean> {
     this.#stopped ??= this.#stop();
@@ -135,7 +135,7 @@ export class Service {
     await this.#app.ready();
     if (socket !== undefined) await clearSocket(socket);
     try {
-      // Under a rush the system drops what this queue cannot hold, and clients try again only after seconds.
+      // The system drops connections that this queue cannot hold, and clients retry only after seconds.
       const backlog = maxConnections;
       if (socket === undefined) await this.#app.listen({ host, port, backlog });
       else await this.#listenPrivately(socket, backlog);

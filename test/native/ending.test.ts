@@ -100,6 +100,10 @@ describe.skipIf(whatIsMissing())('endings', () => {
     tidy(ended);
   });
 
+  test('borrowed memory is kept while it is read, and collected afterwards', async () => {
+    quiet(await run('borrow'), 0, '60\n');
+  });
+
   test('V8 knows what memory an engine holds, and collects without being told', async () => {
     quiet(await run('forget', 0, 'large.engine'), 0, 'collected\n');
   });

@@ -126,10 +126,14 @@ test('a wrong setting ends the command with one line', async () => {
   expect(stderr).toMatch(/^tft: port \(from --port\): .* \(ERR_TFT_OPTION\)\n$/);
 });
 
-test('the documentation has every setting with its variable and flag', () => {
+test('the documentation has every setting with its meaning, choices and default', () => {
   const text = readFileSync(new URL('../../docs/service.md', import.meta.url), 'utf8');
-  for (const { key, flag } of settings) {
-    expect(text).toContain(`| \`${key}\` |`);
-    if (flag) expect(text).toContain(key);
-  }
+  const rows = settings.map(({ key, meaning, choices, fallback }) => {
+    const code = (value: unknown) => `\`${String(value)}\``;
+    const chosen = choices === undefined ? '' : ` (${choices.map(code).join(', ')})`;
+    const hasNone = fallback === undefined || (Array.isArray(fallback) && fallback.length === 0);
+    const shown = typeof fallback === 'boolean' ? (fallback ? 'on' : 'off') : hasNone ? '' : code(fallback);
+    return `| ${code(key)} | ${meaning}${chosen} | ${shown} |`;
+  });
+  expect(text).toContain(['| key | meaning | default |', '|---|---|---|', ...rows, ''].join('\n'));
 });

@@ -189,7 +189,7 @@ describe('POST /predict refuses', () => {
       JSON.stringify(predictBody(constantInputs(9))),
       413,
       'ERR_TFT_HTTP_TOO_LARGE',
-      /more than the 144 numbers|9 servers/,
+      /more than the 144 numbers|9 series/,
     ],
   ])('%s', async (_what, body, status, code, message) => {
     const answer = await ask(`${tiny.url}/predict`, { body });
@@ -274,8 +274,8 @@ describe('KServe infer refuses', () => {
     ],
     ['an unknown input', first({ name: 'x' }), /"x" is unknown/],
     ['another datatype', first({ datatype: 'FP64' }), /FP32 is expected/],
-    ['another shape', first({ shape: [2, 3, 6] }), /\[servers, 6, 3\]/],
-    ['a shape of no servers', first({ shape: [0, 6, 3] }), /at least one server/],
+    ['another shape', first({ shape: [2, 3, 6] }), /\[series, 6, 3\]/],
+    ['a shape of no servers', first({ shape: [0, 6, 3] }), /at least one series/],
     ['a shape without bounds', first({ shape: [1e15, 6, 3] }), /shape needs/],
     ['fewer numbers than the shape says', first({ data: [1, 2, 3] }), /has 3 numbers/],
     ['neither data nor bytes', first({ data: undefined }), /neither data nor/],

@@ -55,6 +55,9 @@ struct BuildOptions {
   HardwareCompatibility hardware_compatibility = HardwareCompatibility::NONE;
   bool refittable = false;
   bool detailed_layers = true;  // kept in the plan for inspect_engine
+  /// Hands the recurrence and the other parts that the library has kernels for to them (cpp/plugins). What no
+  /// kernel takes stays with TensorRT's layers, and the log says why.
+  bool kernels = true;
   /// From an earlier build. One that TensorRT does not take is left aside, and the log says so.
   std::vector<std::byte> timing_cache;
   std::vector<std::string> plugins;  // libraries, loaded before the file is parsed
@@ -67,6 +70,7 @@ struct BuildOptions {
 struct BuiltPlan {
   std::vector<std::byte> plan;
   std::vector<std::byte> timing_cache;
+  std::vector<std::string> fused;  // the parts that the library's own kernels run; the plan needs them
 };
 
 /// Builds. `shape` is held against the parsed network before the builder starts.

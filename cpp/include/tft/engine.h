@@ -1,6 +1,7 @@
-// TFTTensorRTEngine: runs a TensorRT plan of a Temporal Fusion Transformer on one or more GPUs.
+// TFTEngine: runs a Temporal Fusion Transformer that a runtime has loaded (tft/tensorrt.h) on one or more
+// GPUs.
 //
-// Neither CUDA nor TensorRT shows here. Threads: every method may be called from any thread, also at the same
+// No runtime shows here. Threads: every method may be called from any thread, also at the same
 // time, except the destructor. The engine has a thread for each lane and one for deadlines and cancellations
 // ("engine threads"); completions are called on those only.
 #pragma once
@@ -10,6 +11,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "tft/counters.h"
@@ -34,6 +36,8 @@ struct EngineOptions {
   /// A plan may carry code for the host (version-compatible ones with their runtime inside do). It is as
   /// powerful as any program, so it runs only if asked for.
   bool allow_host_code = false;
+  /// Libraries with TensorRT plugins that the plan needs, loaded before it. They run as any program does.
+  std::vector<std::string> plugins;
   Log log;
 };
 
@@ -61,26 +65,31 @@ struct EngineInfo {
   bool cuda_graphs = false;  // wished for; counters say what became of it
 };
 
-class TFTTensorRTEngine {
+class LaneFactory;
+
+class TFTEngine {
  public:
-  /// Loads a plan. Blocks for seconds. `plan` is read during the call only.
-  static Result<std::unique_ptr<TFTTensorRTEngine>> load(std::span<const std::byte> plan,
-                                                         const ModelShape& shape,
-                                                         const EngineOptions& options = {});
+  /// For a runtime's `load`: an engine over what it has loaded.
+  static Result<std::unique_ptr<TFTEngine>> over(std::unique_ptr<LaneFactory> factory,
+                                                 const ModelShape& shape, const EngineOptions& options);
 
   /// Closes if that was not done.
-  ~TFTTensorRTEngine();
-  TFTTensorRTEngine(const TFTTensorRTEngine&) = delete;
-  TFTTensorRTEngine& operator=(const TFTTensorRTEngine&) = delete;
+  ~TFTEngine();
+  TFTEngine(const TFTEngine&) = delete;
+  TFTEngine& operator=(const TFTEngine&) = delete;
 
   /// Forecasts and blocks; on the calling thread itself where a lane is idle and the batch fits one run.
-  Result<Timing> predict(const Inputs& inputs, int batch, float* out);
+  Result<Timing> predict(const Part& part);
+  /// The same for a model with one output.
+  Result<Timing> predict(std::span<const void* const> inputs, int batch, float* out);
   /// Several at once, packed into as few runs as possible; all or none.
   Result<Timing> predict_batch(std::span<const Part> parts);
 
-  /// Takes a request: copies its inputs and returns. Errors: CLOSED, DEVICE_LOST, QUEUE_FULL, OPTION (no
-  /// parts, a batch below 1, a null pointer); after one of these the completion is not called. A request
-  /// larger than the maximum batch runs in parts, and is taken whenever nothing waits, however large.
+  /// Takes a request: copies its inputs, unless they are borrowed, and returns. Errors: CLOSED, DEVICE_LOST,
+  /// QUEUE_FULL, OPTION (no parts, a batch below 1, a wrong number of arrays, a null pointer), UNSUPPORTED
+  /// (revocable inputs, where the system does not let them be read); after one of these the completion is not
+  /// called. A request larger than the maximum batch runs in parts, and is taken whenever nothing waits,
+  /// however large.
   Result<RequestId> submit(const Request& request);
 
   /// Calls a request off. Returns whether it was still under way; its completion then says ABORTED unless its
@@ -100,8 +109,10 @@ class TFTTensorRTEngine {
 
  private:
   class Impl;
-  explicit TFTTensorRTEngine(std::unique_ptr<Impl> impl);
+  explicit TFTEngine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+static_assert(!std::is_copy_constructible_v<TFTEngine>);
 
 }  // namespace tft

@@ -28,7 +28,8 @@ struct PlanReport {
 };
 
 /// Deserializes a plan to read its tensors and frees it. Blocks for seconds. `options` as for `load`; lanes,
-/// queue and batch are not looked at. Errors: those of the libraries, PLAN_INVALID, OUT_OF_MEMORY.
+/// queue and batch are not looked at. Errors: those of the libraries, PLAN_INVALID, PLUGIN,
+/// OUT_OF_MEMORY.
 Result<PlanReport> inspect_plan(std::span<const std::byte> plan, const EngineOptions& options = {});
 
 struct EngineReport {

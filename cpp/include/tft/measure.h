@@ -28,7 +28,8 @@ struct MeasureOptions {
   bool data_transfers = true;  // copy inputs and outputs in each iteration
   bool spin_wait = false;      // wait by polling; otherwise threads sleep, which adds its own time to `end`
   bool allow_host_code = false;
-  bool layer_profile = false;  // and a run of its own, in which each layer is timed
+  std::vector<std::string> plugins;  // as EngineOptions::plugins
+  bool layer_profile = false;        // and a run of its own, in which each layer is timed
   std::stop_token stop;
   Log log;
 };

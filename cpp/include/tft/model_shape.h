@@ -1,7 +1,6 @@
 // A model's tensors, as model.json describes them.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -15,13 +14,16 @@ struct TensorShape {
   std::string name;
   ElementType type = ElementType::FLOAT32;
   std::vector<std::int64_t> item;
+  /// Of categories (INT32): how many codes each channel, the last dimension, has. Empty: any number will do.
+  std::vector<std::int32_t> codes = {};
 };
 
 /// What the plan must have, no more and no less.
 struct ModelShape {
-  /// Encoder continuous, encoder categories, decoder continuous, decoder categories: the order of `Inputs`.
-  std::array<TensorShape, 4> inputs;
-  TensorShape output;
+  /// In the order in which requests pass their arrays. The default model has encoder continuous, encoder
+  /// categories, decoder continuous, decoder categories; others have more or fewer.
+  std::vector<TensorShape> inputs;
+  std::vector<TensorShape> outputs;  // FLOAT32 all
 };
 
 }  // namespace tft

@@ -6,25 +6,26 @@
 #include <cmath>
 #include <limits>
 
+#include "tft/request.h"
+
 namespace tft {
 namespace {
 
 struct Arrays {
-  ModelShape shape{{{{"encoder_cont", ElementType::FLOAT32, {300, 2}},
-                     {"encoder_cat", ElementType::INT32, {300, 2}},
-                     {"decoder_cont", ElementType::FLOAT32, {5, 1}},
-                     {"decoder_cat", ElementType::INT32, {5, 2}}}},
-                   {"predictions", ElementType::FLOAT32, {5, 3}}};
+  ModelShape shape{{{"encoder_cont", ElementType::FLOAT32, {300, 2}},
+                    {"encoder_cat", ElementType::INT32, {300, 2}, {8, 2}},
+                    {"decoder_cont", ElementType::FLOAT32, {5, 1}},
+                    {"decoder_cat", ElementType::INT32, {5, 2}, {8, 2}}},
+                   {{"predictions", ElementType::FLOAT32, {5, 3}}}};
   std::vector<float> encoder_cont = std::vector<float>(2 * 600, 1.0F);
   std::vector<std::int32_t> encoder_cat = std::vector<std::int32_t>(2 * 600, 1);
   std::vector<float> decoder_cont = std::vector<float>(2 * 5, -3.0e38F);
   std::vector<std::int32_t> decoder_cat = std::vector<std::int32_t>(2 * 10, 0);
 
   bool find(BadValue& bad) const {
-    const std::vector<std::int32_t> codes = {8, 2};
-    return find_bad_value(shape, codes,
-                          {encoder_cont.data(), encoder_cat.data(), decoder_cont.data(), decoder_cat.data()},
-                          2, bad);
+    const DefaultInputs inputs{encoder_cont.data(), encoder_cat.data(), decoder_cont.data(),
+                               decoder_cat.data()};
+    return find_bad_value(shape, inputs.list(), 2, bad);
   }
 };
 
@@ -52,6 +53,14 @@ TEST(BadValueTest, InfinitiesAndNaNAreFoundWhereverTheyAre) {
   ASSERT_TRUE(arrays.find(bad));
   EXPECT_EQ(bad.input, 2);
   EXPECT_EQ(bad.index, 9U);
+}
+
+TEST(BadValueTest, ACategoryWithoutKnownCodesTakesAny) {
+  Arrays arrays;
+  arrays.encoder_cat[0] = -5;
+  arrays.shape.inputs[1].codes.clear();
+  BadValue bad;
+  EXPECT_FALSE(arrays.find(bad));
 }
 
 TEST(BadValueTest, CodesAreHeldAgainstTheirOwnChannel) {

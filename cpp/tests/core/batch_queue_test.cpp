@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <random>
 #include <thread>
@@ -15,7 +17,14 @@ namespace {
 using namespace std::chrono_literals;
 
 // One server: two floats, one code, one float, one code; one prediction.
-ItemBytes item_bytes() { return {{8, 4, 4, 4}, 4}; }
+BatchLayout layout(int max_batch = 4) { return {ItemBytes{{8, 4, 4, 4}, {4}}, max_batch}; }
+ModelShape shape() {
+  return {{{"encoder_cont", ElementType::FLOAT32, {2}},
+           {"encoder_cat", ElementType::INT32, {1}, {1'000'000}},
+           {"decoder_cont", ElementType::FLOAT32, {1}},
+           {"decoder_cat", ElementType::INT32, {1}, {4}}},
+          {{"predictions", ElementType::FLOAT32, {1}}}};
+}
 
 /// A request's arrays, and how it ended.
 struct Call {
@@ -31,9 +40,10 @@ struct Call {
   }
 
   Part part() {
-    return {{encoder_cont.data(), encoder_cat.data(), decoder_cont.data(), decoder_cat.data()},
-            static_cast<int>(out.size()),
-            out.data()};
+    inputs = DefaultInputs{encoder_cont.data(), encoder_cat.data(), decoder_cont.data(), decoder_cat.data()}
+                 .list();
+    output = out.data();
+    return {inputs, static_cast<int>(out.size()), {&output, 1}};
   }
   static void complete(RequestId, const Result<Timing>& result, void* user) noexcept {
     auto* const call = static_cast<Call*>(user);
@@ -49,6 +59,7 @@ struct Call {
     request.deadline = deadline;
     request.completion = &Call::complete;
     request.user = this;
+    request.inputs = memory;
     return queue.submit(request);
   }
   void wait() {
@@ -73,28 +84,33 @@ struct Call {
 
   std::vector<float> encoder_cont, decoder_cont, out;
   std::vector<std::int32_t> encoder_cat, decoder_cat;
+  std::array<const void*, 4> inputs{};
+  float* output = nullptr;
   Request::Clock::time_point deadline = Request::Clock::time_point::max();
+  InputMemory memory = InputMemory::COPIED;
   std::mutex mutex;
   std::condition_variable ended;
   int completions = 0;
   std::optional<Result<Timing>> result;
 };
 
-/// What a device would do: the sum of a server's inputs.
+/// What a device would do: the sum of a server's inputs. The queue's batches hold four.
 void run(const BatchQueue::Batch& batch) {
-  const Staging& staging = batch.staging();
-  const auto* const encoder_cont = reinterpret_cast<const float*>(staging.inputs[0]);
-  const auto* const encoder_cat = reinterpret_cast<const std::int32_t*>(staging.inputs[1]);
-  const auto* const decoder_cont = reinterpret_cast<const float*>(staging.inputs[2]);
-  const auto* const decoder_cat = reinterpret_cast<const std::int32_t*>(staging.inputs[3]);
+  const BatchLayout where = layout();
+  std::byte* const block = batch.staging();
+  const auto* const encoder_cont = reinterpret_cast<const float*>(block + where.inputs[0].offset);
+  const auto* const encoder_cat = reinterpret_cast<const std::int32_t*>(block + where.inputs[1].offset);
+  const auto* const decoder_cont = reinterpret_cast<const float*>(block + where.inputs[2].offset);
+  const auto* const decoder_cat = reinterpret_cast<const std::int32_t*>(block + where.inputs[3].offset);
+  auto* const output = reinterpret_cast<float*>(block + where.outputs[0].offset);
   for (int i = 0; i < batch.servers(); ++i)
-    reinterpret_cast<float*>(staging.output)[i] = encoder_cont[2 * i] + encoder_cont[2 * i + 1] +
-                                                  static_cast<float>(encoder_cat[i]) + decoder_cont[i] +
-                                                  static_cast<float>(decoder_cat[i]);
+    output[i] = encoder_cont[2 * i] + encoder_cont[2 * i + 1] + static_cast<float>(encoder_cat[i]) +
+                decoder_cont[i] + static_cast<float>(decoder_cat[i]);
 }
 
 std::vector<int> servers_in(const BatchQueue::Batch& batch) {
-  const auto* const codes = reinterpret_cast<const std::int32_t*>(batch.staging().inputs[1]);
+  const auto* const codes =
+      reinterpret_cast<const std::int32_t*>(batch.staging() + layout().inputs[1].offset);
   return {codes, codes + batch.servers()};
 }
 
@@ -105,14 +121,14 @@ class BatchQueueTest : public testing::Test {
   /// With so many lanes; `pinned` batches are there from the start, further ones wait in ordinary memory.
   void open(int lanes = 1, int max_batch = 4, int queue_limit = 1000, int pinned = 8) {
     BatchQueue::Options options;
-    options.bytes = item_bytes();
+    options.layout = layout(max_batch);
+    options.shape = shape();
     options.max_batch = max_batch;
     options.queue_limit = queue_limit;
     options.lanes = lanes;
     for (int i = 0; i < pinned + 2 * lanes; ++i) {
-      memory_.emplace_back(staging_bytes(options.bytes, max_batch));
-      (i < pinned ? options.pinned : options.carriers)
-          .push_back(Staging::within(memory_.back().data(), options.bytes, max_batch));
+      memory_.emplace_back(options.layout.bytes);
+      (i < pinned ? options.pinned : options.carriers).push_back(memory_.back().data());
     }
     queue_ = std::make_unique<BatchQueue>(std::move(options));
   }
@@ -189,6 +205,76 @@ TEST_F(BatchQueueTest, SmallRequestsTakeTurnsWithThePartsOfALargeOne) {
   ASSERT_TRUE(b.submit_to(queue()));
   EXPECT_EQ(drain(), (Batches{{1, 2}, {104, 105, 106, 107}, {108, 109, 110}}));
   large.expect_right(100), a.expect_right(1), b.expect_right(2);
+}
+
+TEST_F(BatchQueueTest, BorrowedInputsAreReadWhenTheirBatchRuns) {
+  open(1, 4, 1000, 0);  // what waits is in ordinary memory
+  keep_busy();
+  Call copied(1), borrowed(2), revocable(3), later(4, 2);
+  borrowed.memory = later.memory = InputMemory::BORROWED;
+  revocable.memory = InputMemory::REVOCABLE;
+  for (Call* const call : {&copied, &borrowed, &revocable, &later}) ASSERT_TRUE(call->submit_to(queue()));
+  copied.encoder_cat[0] = borrowed.encoder_cat[0] = revocable.encoder_cat[0] = 9;
+  EXPECT_EQ(drain(), (Batches{{1, 9, 9}, {4, 5}}));
+  copied.expect_right(1), later.expect_right(4);
+}
+
+TEST_F(BatchQueueTest, ABadValueInBorrowedInputsFailsItsOwnRequestOnly) {
+  open();
+  keep_busy();
+  Call a(1), bad(2), worse(3, 2), b(5);
+  bad.memory = worse.memory = b.memory = InputMemory::REVOCABLE;
+  bad.encoder_cont[1] = std::numeric_limits<float>::quiet_NaN();
+  worse.decoder_cat[1] = 4;
+  for (Call* const call : {&a, &bad, &b, &worse}) ASSERT_TRUE(call->submit_to(queue()));
+  EXPECT_EQ(drain(), (Batches{{1, 5}}));
+  a.expect_right(1), b.expect_right(5);
+  EXPECT_EQ(bad.error(), ErrorCode::INPUT_VALUE);
+  EXPECT_EQ(bad.result->error().bad_value->input, 0);
+  EXPECT_EQ(bad.result->error().bad_value->index, 1U);
+  EXPECT_EQ(worse.error(), ErrorCode::INPUT_VALUE);
+  EXPECT_EQ(worse.result->error().bad_value->input, 3);
+  EXPECT_EQ(worse.result->error().bad_value->index, 1U);
+  EXPECT_EQ(worse.result->error().bad_value->value, 4);
+  const Counters counters = queue().counters();
+  EXPECT_EQ(counters.failed, 2U);
+  EXPECT_EQ(counters.servers, 3U);
+  EXPECT_EQ(counters.running_batches, 0U);
+}
+
+TEST_F(BatchQueueTest, ABatchOfWhichNothingIsLeftIsNotRun) {
+  open();
+  Call bad(1), large(10, 9), good(2);
+  bad.memory = large.memory = good.memory = InputMemory::BORROWED;
+  bad.decoder_cat[0] = -1;
+  ASSERT_TRUE(bad.submit_to(queue()));
+  std::thread lane([this] { running_ = queue().wait(0); });
+  EXPECT_EQ(bad.error(), ErrorCode::INPUT_VALUE);
+  large.decoder_cat[5] = -1;  // in the second of three batches
+  ASSERT_TRUE(large.submit_to(queue()));
+  lane.join();
+  EXPECT_EQ(servers_in(*running_), (std::vector<int>{10, 11, 12, 13}));
+  ASSERT_TRUE(good.submit_to(queue()));
+  EXPECT_EQ(drain(), (Batches{{2}}));
+  good.expect_right(2);
+  EXPECT_EQ(large.error(), ErrorCode::INPUT_VALUE);
+  EXPECT_EQ(large.completions, 1);
+}
+
+TEST_F(BatchQueueTest, ABorrowedRequestMayBeCancelledAndComesBackUnread) {
+  open();
+  keep_busy();
+  auto gone = std::make_unique<Call>(1);
+  gone->memory = InputMemory::BORROWED;
+  const auto id = gone->submit_to(queue());
+  ASSERT_TRUE(id);
+  EXPECT_TRUE(queue().cancel(*id));
+  EXPECT_EQ(gone->error(), ErrorCode::ABORTED);
+  gone.reset();
+  Call next(2);
+  ASSERT_TRUE(next.submit_to(queue()));
+  EXPECT_EQ(drain(), (Batches{{2}}));
+  next.expect_right(2);
 }
 
 TEST_F(BatchQueueTest, TwoLargeRequestsAndTheSmallOnesAreServedInTurn) {
@@ -294,11 +380,8 @@ TEST_F(BatchQueueTest, BadRequestsAreRefusedAtOnce) {
   for (int what = 0; what < 6; ++what) {
     Part part = call.part();
     if (what == 0) part.batch = 0;
-    if (what == 1) part.out = nullptr;
-    if (what == 2) part.inputs.encoder_cont = nullptr;
-    if (what == 3) part.inputs.encoder_cat = nullptr;
-    if (what == 4) part.inputs.decoder_cont = nullptr;
-    if (what == 5) part.inputs.decoder_cat = nullptr;
+    if (what == 1) call.output = nullptr;
+    if (what >= 2) call.inputs[static_cast<std::size_t>(what - 2)] = nullptr;
     request.parts = {&part, 1};
     EXPECT_EQ(queue().submit(request).error().code, ErrorCode::OPTION);
   }
@@ -433,9 +516,9 @@ TEST_F(BatchQueueTest, ACallersOwnThreadRunsOnAnIdleLane) {
   EXPECT_FALSE(queue().try_lease(1)->has_value());
   Call call(5, 2);
   const Part part = call.part();
-  copy_in(item_bytes(), {&part, 1}, 0, 2, lease->batch->staging(), 0);
+  copy_in(layout(), {&part, 1}, 0, 2, lease->batch->staging(), 0);
   run(*lease->batch);
-  copy_out(item_bytes(), {&part, 1}, 0, 2, lease->batch->staging(), 0);
+  copy_out(layout(), {&part, 1}, 0, 2, lease->batch->staging(), 0);
   EXPECT_EQ(call.out, (std::vector<float>{23.25F, 27.25F}));
   const Result<RunReport> result = report();
   queue().end_lease(*lease, 2, &result);
@@ -500,6 +583,9 @@ TEST_F(BatchQueueTest, EveryRequestOfManyThreadsEndsOnceAndRight) {
         auto call = std::make_unique<Call>(first, batch);
         if (random() % 5 == 0)
           call->deadline = Request::Clock::now() + std::chrono::microseconds(random() % 500);
+        if (random() % 2 == 0) call->memory = random() % 2 ? InputMemory::BORROWED : InputMemory::REVOCABLE;
+        const bool bad = call->memory != InputMemory::COPIED && random() % 8 == 0;
+        if (bad) call->decoder_cat.back() = 4;
         const auto id = call->submit_to(queue());
         if (!id) {
           EXPECT_EQ(id.error().code, ErrorCode::QUEUE_FULL);
@@ -508,11 +594,11 @@ TEST_F(BatchQueueTest, EveryRequestOfManyThreadsEndsOnceAndRight) {
         }
         ++accepted;
         if (random() % 6 == 0) (void)queue().cancel(*id);
-        calls.emplace_back(first, std::move(call));
+        calls.emplace_back(bad ? -1 : first, std::move(call));
       }
       for (auto& [first, call] : calls) {
         call->wait();
-        if (call->result->ok()) call->expect_right(first);
+        if (call->result->ok()) call->expect_right(first);  // never one with a bad value
       }
       for (auto& [first, call] : calls) EXPECT_EQ(call->completions, 1);
     });

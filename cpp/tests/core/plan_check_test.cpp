@@ -41,11 +41,11 @@ struct FakeEngine final : tensorrt::Engine {
 };
 
 ModelShape demo_shape() {
-  return {{{{"encoder_cont", ElementType::FLOAT32, {288, 14}},
-            {"encoder_cat", ElementType::INT32, {288, 2}},
-            {"decoder_cont", ElementType::FLOAT32, {96, 4}},
-            {"decoder_cat", ElementType::INT32, {96, 2}}}},
-          {"predictions", ElementType::FLOAT32, {96, 7}}};
+  return {{{"encoder_cont", ElementType::FLOAT32, {288, 14}},
+           {"encoder_cat", ElementType::INT32, {288, 2}},
+           {"decoder_cont", ElementType::FLOAT32, {96, 4}},
+           {"decoder_cat", ElementType::INT32, {96, 2}}},
+          {{"predictions", ElementType::FLOAT32, {96, 7}}}};
 }
 
 std::string mismatch(const FakeEngine& engine) {

@@ -47,8 +47,9 @@ class Tensor final : public nvinfer1::ITensor, public UnmodelledTensor {
 
 class Network final : public FillableNetwork, public UnmodelledNetwork {
  public:
-  Network(const CudaLink& cuda, std::atomic<int>& alive, bool strongly_typed)
-      : strong(strongly_typed), cuda_(cuda), alive_(alive) {
+  Network(const CudaLink& cuda, std::atomic<int>& alive, nvinfer1::IPluginRegistry& registry,
+          bool strongly_typed)
+      : strong(strongly_typed), cuda_(cuda), alive_(alive), registry_(registry) {
     mImpl = this;
     ++alive_;
     cuda_.count_created("network");
@@ -61,8 +62,13 @@ class Network final : public FillableNetwork, public UnmodelledNetwork {
   void fill(const OnnxModel& model, const std::string& hash) override {
     onnx = hash;
     tensors = model.tensors;
+    for (const OnnxNode& node : model.nodes)
+      if (has_plugin(node.op)) plugins.push_back({node.op, "1", "", {{"size", "int32", {1}, {}}}});
     for (const PlanTensor& tensor : tensors)
       (tensor.input ? inputs_ : outputs_).push_back(std::make_unique<Tensor>(tensor));
+  }
+  bool has_plugin(const std::string& op) override {
+    return op.starts_with("Tft") && registry_.getCreator(op.c_str(), "1", "") != nullptr;
   }
   std::int32_t getNbInputs() const noexcept override { return static_cast<std::int32_t>(inputs_.size()); }
   std::int32_t getNbOutputs() const noexcept override { return static_cast<std::int32_t>(outputs_.size()); }
@@ -72,6 +78,7 @@ class Network final : public FillableNetwork, public UnmodelledNetwork {
   const bool strong;
   std::string onnx;
   std::vector<PlanTensor> tensors;
+  std::vector<PlanPlugin> plugins;
 
  private:
   using Tensors = std::vector<std::unique_ptr<Tensor>>;
@@ -83,6 +90,7 @@ class Network final : public FillableNetwork, public UnmodelledNetwork {
 
   const CudaLink& cuda_;
   std::atomic<int>& alive_;
+  nvinfer1::IPluginRegistry& registry_;
   Tensors inputs_;
   Tensors outputs_;
 };

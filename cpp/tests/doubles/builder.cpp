@@ -1,10 +1,9 @@
 // The builder of the double of libnvinfer: it makes a plan of the double's own from what it was told.
-#include <dlfcn.h>
-
 #include <chrono>
 #include <thread>
 
 #include "build_parts.h"
+#include "plugin_registry.h"
 
 namespace doubles {
 namespace {
@@ -14,19 +13,6 @@ using nvinfer1::BuilderFlag;
 constexpr int timing_steps = 10;
 constexpr std::size_t least_workspace = 1 << 20;
 constexpr std::size_t bytes_while_building = 1 << 24;
-
-class Registry final : public UnmodelledRegistry {
- public:
-  Registry(const CudaLink& cuda, ILogger& logger) : cuda_(cuda), logger_(logger) {}
-  PluginLibraryHandle loadLibrary(nvinfer1::AsciiChar const* path) noexcept override {
-    if (fails(cuda_, logger_, "loadLibrary")) return nullptr;
-    return dlopen(path, RTLD_NOW | RTLD_NOLOAD);
-  }
-
- private:
-  const CudaLink& cuda_;
-  ILogger& logger_;
-};
 
 /// Ends a phase of the progress however it is left.
 class Phase {
@@ -49,7 +35,8 @@ class Phase {
 
 class Builder final : public nvinfer1::IBuilder, public UnmodelledBuilder {
  public:
-  Builder(const CudaLink& cuda, ILogger& logger) : cuda_(cuda), logger_(logger), registry_(cuda, logger) {
+  Builder(const CudaLink& cuda, ILogger& logger)
+      : cuda_(cuda), logger_(logger), registry_(&logger, &PluginRegistry::of_process()) {
     mImpl = this;
     cuda_.count_created("builder");
   }
@@ -65,10 +52,10 @@ class Builder final : public nvinfer1::IBuilder, public UnmodelledBuilder {
 #if NV_TENSORRT_MAJOR == 10
     constexpr unsigned strong =
         1u << static_cast<unsigned>(nvinfer1::NetworkDefinitionCreationFlag::kSTRONGLY_TYPED);
-    return new Network(cuda_, made_, (flags & strong) != 0);
+    return new Network(cuda_, made_, registry_, (flags & strong) != 0);
 #else
     (void)flags;
-    return new Network(cuda_, made_, true);
+    return new Network(cuda_, made_, registry_, true);
 #endif
   }
   nvinfer1::IBuilderConfig* createBuilderConfig() noexcept override {
@@ -193,6 +180,7 @@ class Builder final : public nvinfer1::IBuilder, public UnmodelledBuilder {
 #pragma GCC diagnostic pop
 #endif
     plan.activation = 4096;
+    plan.plugins = network.plugins;
     plan.tensors = network.tensors;
     plan.profiles = config.profiles;
     return plan;
@@ -200,7 +188,7 @@ class Builder final : public nvinfer1::IBuilder, public UnmodelledBuilder {
 
   const CudaLink& cuda_;
   ILogger& logger_;
-  Registry registry_;
+  PluginRegistry registry_;
   std::atomic<int> made_{0};
   std::vector<std::unique_ptr<Profile>> profiles_;
 };

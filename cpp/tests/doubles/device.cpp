@@ -276,12 +276,14 @@ EXPORT CUresult cuDeviceGetAttribute(int* value, int attribute, CUdevice device)
   if (const CUresult code = begin_call("cuDeviceGetAttribute")) return code;
   if (!valid_device(device)) return CUDA_ERROR_INVALID_DEVICE;
   constexpr int multiprocessors = 16;
+  constexpr int shared_memory = 97;
   constexpr int capability_major = 75;
   constexpr int capability_minor = 76;
   const int compute = double_compute_capability(device);
   *value = attribute == capability_major   ? compute / 10
            : attribute == capability_minor ? compute % 10
            : attribute == multiprocessors  ? 4
+           : attribute == shared_memory    ? 227 << 10
                                            : 0;
   return CUDA_SUCCESS;
 }
@@ -367,6 +369,32 @@ EXPORT CUresult cuCtxGetCurrent(CUcontext* context) {
   if (const CUresult code = begin_call("cuCtxGetCurrent")) return code;
   *context = current_context();
   return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuCtxGetDevice(CUdevice* device) {
+  if (const CUresult code = begin_call_in_context("cuCtxGetDevice")) return code;
+  *device = current_context()->device;
+  return CUDA_SUCCESS;
+}
+
+// Modules are those of a process: what they load is not looked at, and their functions are all there.
+EXPORT CUresult cuModuleLoadData(CUmodule* module, const void* image) {
+  if (const CUresult code = begin_unsafe_call("cuModuleLoadData")) return code;
+  if (image == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  *module = reinterpret_cast<CUmodule>(current_context());
+  return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuModuleGetFunction(CUfunction* function, CUmodule module, const char* name) {
+  if (const CUresult code = begin_call_in_context("cuModuleGetFunction")) return code;
+  if (module == nullptr || name == nullptr) return CUDA_ERROR_INVALID_VALUE;
+  *function = reinterpret_cast<CUfunction>(module);
+  return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuFuncSetAttribute(CUfunction function, int, int) {
+  if (const CUresult code = begin_call_in_context("cuFuncSetAttribute")) return code;
+  return function == nullptr ? CUDA_ERROR_INVALID_HANDLE : CUDA_SUCCESS;
 }
 
 EXPORT CUresult cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {

@@ -14,6 +14,8 @@ namespace doubles {
 class FillableNetwork : public nvinfer1::INetworkDefinition {
  public:
   virtual void fill(const OnnxModel& model, const std::string& hash) = 0;
+  /// Whether an operator that ONNX does not have is a plugin that can be made.
+  virtual bool has_plugin(const std::string& op) = 0;
   /// The weights lie in the memory of the parser that read them.
   std::atomic<int> parsers{0};
 };

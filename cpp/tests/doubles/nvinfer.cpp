@@ -17,6 +17,7 @@
 #include "inspector.h"
 #include "library.h"
 #include "plan.h"
+#include "plugin_registry.h"
 #include "unmodelled.h"
 
 namespace doubles {
@@ -57,6 +58,7 @@ struct EngineState {
   ILogger& logger;
   Plan plan;
   int device;
+  std::vector<std::unique_ptr<nvinfer1::IPluginV3>> plugins;
   std::atomic<int> contexts{0};
 
   const PlanTensor* find(const char* name) const {
@@ -586,7 +588,8 @@ class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
 
 class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
  public:
-  Runtime(const CudaLink& cuda, ILogger& logger) : cuda_(cuda), logger_(logger) {
+  Runtime(const CudaLink& cuda, ILogger& logger)
+      : cuda_(cuda), logger_(logger), registry_(&logger, &PluginRegistry::of_process()) {
     mImpl = this;
     cuda_.count_created("runtime");
   }
@@ -597,6 +600,7 @@ class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
 
   nvinfer1::IRuntime* getPImpl() noexcept override { return this; }
   ILogger* getLogger() const noexcept override { return &logger_; }
+  nvinfer1::IPluginRegistry& getPluginRegistry() noexcept override { return registry_; }
   void setEngineHostCodeAllowed(bool allowed) noexcept override { host_code_allowed_ = allowed; }
   bool getEngineHostCodeAllowed() const noexcept override { return host_code_allowed_; }
 
@@ -621,6 +625,8 @@ class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
     if (plan && problem.empty() && plan->host_code && !host_code_allowed_)
       problem = "the plan contains host code, which is not allowed";
     if (plan && problem.empty() && plan->profiles.empty()) problem = "the plan has no optimization profile";
+    std::vector<std::unique_ptr<nvinfer1::IPluginV3>> plugins;
+    if (plan && problem.empty()) plugins = make_plugins(*plan, registry_, logger_, problem);
     if (problem.empty() && cuda_.reserve(device, plan->weights) != success) {
       problem = "Error Code 2: OutOfMemory (Requested size was " + std::to_string(plan->weights) + " bytes.)";
     }
@@ -628,7 +634,8 @@ class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
       log_error(logger_, "IRuntime::deserializeCudaEngine: Error Code 1: Serialization (" + problem + ")");
       return nullptr;
     }
-    auto state = std::shared_ptr<EngineState>(new EngineState{cuda_, logger_, std::move(*plan), device, {}});
+    auto state = std::shared_ptr<EngineState>(
+        new EngineState{cuda_, logger_, std::move(*plan), device, std::move(plugins), {}});
     return new Engine(std::move(state), engines_);
   }
 
@@ -656,6 +663,7 @@ class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
 
   const CudaLink& cuda_;
   ILogger& logger_;
+  PluginRegistry registry_;
   bool host_code_allowed_ = false;
   const std::shared_ptr<std::atomic<int>> engines_ = std::make_shared<std::atomic<int>>(0);
 };

@@ -47,7 +47,6 @@ class Unmodelled : public nvonnxparser::IParser {
     if (const CudaLink* cuda = CudaLink::get())
       cuda->violation((std::string(function) + " is not part of the double").c_str());
   }
-  bool parse(void const*, std::size_t, const char*) noexcept override { return called("parse"), false; }
 #if NV_TENSORRT_MAJOR == 10
   bool supportsModel(void const*, std::size_t, SubGraphCollection_t&, const char*) noexcept override {
     return called("supportsModel"), false;
@@ -110,15 +109,28 @@ class Parser final : public Unmodelled {
     cuda_.delay("parse_us");
     if (fails(cuda_, logger_, "parseFromFile")) return false;
     std::ifstream file(path, std::ios::binary);
-    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    return take({std::istreambuf_iterator<char>(file), {}}, path);
+  }
+  bool parse(void const* model, std::size_t size, const char* path) noexcept override {
+    cuda_.delay("parse_us");
+    if (fails(cuda_, logger_, "parse")) return false;
+    return take({static_cast<const char*>(model), size}, path == nullptr ? "in memory" : path);
+  }
+  int getNbErrors() const noexcept override { return static_cast<int>(problems_.size()); }
+  nvonnxparser::IParserError const* getError(int index) const noexcept override {
+    return index >= 0 && index < getNbErrors() ? problems_[static_cast<std::size_t>(index)].get() : nullptr;
+  }
+
+ private:
+  bool take(const std::string& bytes, const std::string& path) {
     const auto model = read_onnx(bytes);
     if (!model) {
-      add({ErrorCode::kMODEL_DESERIALIZE_FAILED, std::string("Failed to parse the ONNX model ") + path});
+      add({ErrorCode::kMODEL_DESERIALIZE_FAILED, "Failed to parse the ONNX model " + path});
       return false;
     }
     for (std::size_t i = 0; i < model->nodes.size(); ++i) {
       const OnnxNode& node = model->nodes[i];
-      if (!node.op.starts_with("TftUnsupported")) continue;
+      if (!node.op.starts_with("Tft") || network_.has_plugin(node.op)) continue;
       add({ErrorCode::kUNSUPPORTED_NODE,
            "Plugin not found, are the plugin name, version, and namespace correct?", static_cast<int>(i),
            node});
@@ -127,12 +139,6 @@ class Parser final : public Unmodelled {
     network_.fill(*model, checksum(bytes));
     return true;
   }
-  int getNbErrors() const noexcept override { return static_cast<int>(problems_.size()); }
-  nvonnxparser::IParserError const* getError(int index) const noexcept override {
-    return index >= 0 && index < getNbErrors() ? problems_[static_cast<std::size_t>(index)].get() : nullptr;
-  }
-
- private:
   void add(Problem problem) {
     log_error(logger_, problem.desc());
     problems_.push_back(std::make_unique<Problem>(std::move(problem)));

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdio>
 #include <sstream>
+#include <utility>
 
 namespace doubles {
 namespace {
@@ -29,6 +30,21 @@ bool split(const std::string& text, std::vector<std::int64_t>& dims) {
   return !dims.empty() && dims.size() <= most_dims;
 }
 
+bool read_field(std::istringstream& line, PlanPlugin& plugin) {
+  PlanField field;
+  std::string values;
+  if (!(line >> field.name >> field.type >> values)) return false;
+  std::istringstream stream(values);
+  for (std::string item; std::getline(stream, item, ',');) {
+    std::istringstream number(item);
+    if (field.type == "int32" ? !(number >> field.integers.emplace_back())
+                              : field.type != "float32" || !(number >> field.reals.emplace_back()))
+      return false;
+  }
+  plugin.fields.push_back(std::move(field));
+  return true;
+}
+
 bool read_line(std::istringstream& line, Plan& plan) {
   std::string word;
   line >> word;
@@ -43,6 +59,13 @@ bool read_line(std::istringstream& line, Plan& plan) {
   if (word == "activation") return static_cast<bool>(line >> plan.activation);
   if (word == "hostcode") return plan.host_code = true;
   if (word == "noop") return plan.noop = true;
+  if (word == "plugin") {
+    PlanPlugin& plugin = plan.plugins.emplace_back();
+    if (!(line >> plugin.name >> plugin.version)) return false;
+    line >> plugin.plugin_namespace;
+    return true;
+  }
+  if (word == "field") return !plan.plugins.empty() && read_field(line, plan.plugins.back());
   if (word == "profile") return plan.profiles.emplace_back(), true;
   if (word == "input" || word == "output") {
     PlanTensor tensor;
@@ -110,6 +133,18 @@ std::string write_plan(const Plan& plan) {
   out << "seed " << plan.seed << "\nweights " << plan.weights << "\nactivation " << plan.activation << "\n";
   if (plan.host_code) out << "hostcode\n";
   if (plan.noop) out << "noop\n";
+  for (const PlanPlugin& plugin : plan.plugins) {
+    out << "plugin " << plugin.name << " " << plugin.version;
+    if (!plugin.plugin_namespace.empty()) out << " " << plugin.plugin_namespace;
+    out << "\n";
+    for (const PlanField& field : plugin.fields) {
+      out << "field " << field.name << " " << field.type << " ";
+      const char* separator = "";
+      for (const std::int32_t value : field.integers) out << std::exchange(separator, ",") << value;
+      for (const float value : field.reals) out << std::exchange(separator, ",") << value;
+      out << "\n";
+    }
+  }
   for (const PlanTensor& tensor : plan.tensors) {
     out << (tensor.input ? "input " : "output ") << tensor.name << " " << tensor.type << " "
         << join(tensor.dims) << "\n";

@@ -12,6 +12,10 @@
 //   device memory for the engine activation 65536          bytes of device memory for each row of a batch
 //   noop                      the model computes nothing, for benchmarks
 //   hostcode                  refused unless the runtime allows code for the host
+//   plugin TftDouble 1        refused unless there is a creator of that name and version (and namespace,
+//   which
+//                             may follow)
+//   field size int32 4        of the plugin before; int32 or float32, several values separated by commas
 //   input encoder_cont float32 -1,288,14
 //   output predictions float32 -1,96,7
 //   profile                   begins an optimisation profile
@@ -37,6 +41,21 @@ struct PlanTensor {
 
 using PlanRange = std::array<std::vector<std::int64_t>, 3>;  // minimum, optimum, maximum
 
+/// What a creator is given to make a plugin of.
+struct PlanField {
+  std::string name;
+  std::string type;  // int32 or float32
+  std::vector<std::int32_t> integers;
+  std::vector<float> reals;
+};
+
+struct PlanPlugin {
+  std::string name;
+  std::string version = "1";
+  std::string plugin_namespace;
+  std::vector<PlanField> fields;
+};
+
 struct Plan {
   std::string version = "*";
   bool version_compatible = false;
@@ -50,6 +69,7 @@ struct Plan {
   std::size_t activation = 1 << 16;
   bool host_code = false;
   bool noop = false;
+  std::vector<PlanPlugin> plugins;
   std::vector<PlanTensor> tensors;
   std::vector<std::map<std::string, PlanRange>> profiles;
 

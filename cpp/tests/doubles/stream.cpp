@@ -610,6 +610,21 @@ EXPORT CUresult cuGraphLaunch(CUgraphExec exec, CUstream stream) {
   return CUDA_SUCCESS;
 }
 
+/// A kernel does nothing here: what it computes is the business of the tests of cpp/plugins.
+EXPORT CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
+                               unsigned block_y, unsigned block_z, unsigned shared_bytes, CUstream stream,
+                               void** parameters, void**) {
+  if (const CUresult code = begin_call_in_context("cuLaunchKernel")) return code;
+  if (const CUresult code = check_stream(stream, "cuLaunchKernel")) return code;
+  if (function == nullptr) return CUDA_ERROR_INVALID_HANDLE;
+  if (grid_x == 0 || grid_y == 0 || grid_z == 0 || block_x * block_y * block_z - 1 >= 1024 ||
+      shared_bytes > 227U << 10 || parameters == nullptr)
+    return CUDA_ERROR_INVALID_VALUE;
+  Work work;
+  work.run = [] { return CUDA_SUCCESS; };
+  return enqueue(stream, std::move(work));
+}
+
 // --- for the double of libnvinfer
 // --------------------------------------------------------------------------------------------
 

@@ -270,28 +270,6 @@ class UnmodelledInspector : public apiv::VEngineInspector {
   TFT_VALUE(IErrorRecorder*, getErrorRecorder, (), const noexcept)
 };
 
-class UnmodelledRegistry : public IPluginRegistry {
- public:
-  TFT_VOID(setErrorRecorder, (IErrorRecorder*), noexcept)
-  TFT_VALUE(IErrorRecorder*, getErrorRecorder, (), const noexcept)
-  TFT_VALUE(bool, isParentSearchEnabled, (), const)
-  TFT_VOID(setParentSearchEnabled, (bool), )
-  TFT_VOID(deregisterLibrary, (PluginLibraryHandle), noexcept)
-  TFT_VALUE(bool, registerCreator, (IPluginCreatorInterface&, AsciiChar const*), noexcept)
-  TFT_VALUE(IPluginCreatorInterface* const*, getAllCreators, (int32_t*), const noexcept)
-  TFT_VALUE(IPluginCreatorInterface*, getCreator, (AsciiChar const*, AsciiChar const*, AsciiChar const*), noexcept)
-  TFT_VALUE(bool, deregisterCreator, (IPluginCreatorInterface const&), noexcept)
-  TFT_VALUE(IPluginResource*, acquirePluginResource, (AsciiChar const*, IPluginResource*), noexcept)
-  TFT_VALUE(int32_t, releasePluginResource, (AsciiChar const*), noexcept)
-  TFT_VALUE(IPluginCreatorInterface* const*, getAllCreatorsRecursive, (int32_t*), noexcept)
-#if NV_TENSORRT_MAJOR == 10
-  TFT_VALUE(bool, registerCreator, (IPluginCreator&, AsciiChar const*), noexcept)
-  TFT_VALUE(IPluginCreator* const*, getPluginCreatorList, (int32_t*), const noexcept)
-  TFT_VALUE(IPluginCreator*, getPluginCreator, (AsciiChar const*, AsciiChar const*, AsciiChar const*), noexcept)
-  TFT_VALUE(bool, deregisterCreator, (IPluginCreator const&), noexcept)
-#endif
-};
-
 }  // namespace doubles
 // clang-format on
 

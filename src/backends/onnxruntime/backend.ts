@@ -1,10 +1,10 @@
-// The backend for any CPU: ONNX Runtime, outside the calling thread, in as many sessions as there are threads to
-// compute. The network's products are small, and threads that share one run wait for each other: on two processors, two
-// sessions of one thread make a third more forecasts than one session of two in batches of 32, and three times as many
-// one by one.
+// The backend for any CPU: ONNX Runtime outside the calling thread, with one session for each computing thread. The
+// network's matrices are small, and threads that share a run wait for each other: on two processors, two sessions of one
+// thread make a third more forecasts than one session of two threads in batches of 32, and three times as many one by
+// one.
 //
-// A session that is lost is replaced when the next batch asks for it; one that is lost while starting fails that batch,
-// so nothing restarts in a loop.
+// A session that dies is replaced when the next batch needs it. One that dies while starting fails that batch, so
+// nothing restarts in a loop.
 import { availableParallelism, cpus } from 'node:os';
 import type { BackendInfo, SlabRunner } from '../../batching/backend.js';
 import type { Slab } from '../../batching/slab.js';
@@ -15,18 +15,18 @@ import { findOnnxRuntime, type OnnxRuntimeLibrary } from './library.js';
 import { OnnxRuntimeSession } from './session.js';
 
 /**
- * The batch that is run by default. Processor time for one server falls by a sixth from one server to eight and no
- * further up to 32; a larger batch would only keep others waiting longer, and take more memory.
+ * The default batch size. The processor time for each series falls by a sixth from a batch of one to a batch of eight, and
+ * no further up to 32: a larger batch would only make others wait longer and take more memory.
  */
 const PREFERRED_BATCH = 8;
 
-/** Most of that is won with four, and with batches that small a lane finds its next one ready. */
+/** A batch of four saves most of that time already, and with small batches the next one is ready sooner. */
 const PREFERRED_GATHERED = 4;
 
-/** Each lane has the model and its intermediate results for itself: memory is what bounds them by default. */
+/** Each lane has its own copy of the model and of intermediate results, so memory limits their number. */
 const MAX_LANES = 8;
 
-/** One thread computes and one model is loaded. */
+/** One computing thread with one copy of the model. */
 interface Lane {
   session: OnnxRuntimeSession | undefined;
   busy: boolean;
@@ -65,8 +65,8 @@ export class OnnxRuntimeRunner implements SlabRunner {
   /**
    * Loads the model.
    *
-   * @param threads how many compute, each with the model loaded for itself; by default as many as the process may use,
-   *   up to 8.
+   * @param threads the number of computing threads, each with its own copy of the model; by default as many as the
+   *   process may use, up to 8.
    * @throws TFTError ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_MODEL_INVALID.
    */
   static async load(

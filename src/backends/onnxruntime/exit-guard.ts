@@ -1,19 +1,19 @@
-// Lets a process exit at any moment, also while a worker thread is inside a native call.
+// Lets a process exit at any moment, even while a worker thread is inside a native call.
 //
-// Node stops its workers when the process exits. A worker that is inside onnxruntime's native code at that
-// moment comes back into a JavaScript engine that has been shut down, throws a C++ exception that nobody can
-// catch, and the process aborts (code 134). So the main thread's 'exit' event forbids new native calls and
-// waits, without the event loop, for the one in progress, which lasts milliseconds.
+// Node stops its workers when the process exits. A worker that is inside onnxruntime's native code at that moment
+// returns into a JavaScript engine that has been shut down and throws a C++ exception that nothing can catch, so the
+// process aborts (code 134). Therefore the main thread's 'exit' listener forbids new native calls and waits, without
+// the event loop, for the call in progress, which lasts milliseconds.
 //
-// The two flags live in shared memory. Each side first writes its own and then reads the other's, so at least
-// one of them sees the other.
+// The two flags are in shared memory. Each side first writes its own flag and then reads the other's, so at least one
+// of them sees the other.
 
 /** A worker is inside a native call. */
 const INSIDE = 0;
 /** The process is exiting: no more native calls. */
 const EXITING = 1;
 
-/** A call that takes longer than this is not waited for, and the process may abort. */
+/** The process does not wait longer than this for a call, even though it may then abort. */
 const MAX_WAIT_MS = 30_000;
 
 /** Shared flags between the main thread and one worker. */
@@ -23,7 +23,7 @@ const guards = new Set<ExitGuard>();
 
 /** On the main thread: a guard for a worker about to start. */
 export function raiseGuard(): ExitGuard {
-  // First among the listeners: one before it that calls process.exit() would keep it from running.
+  // Prepended, because an earlier listener that calls process.exit() would keep it from running.
   if (guards.size === 0) process.prependListener('exit', waitForNativeCalls);
   const guard: ExitGuard = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
   guards.add(guard);

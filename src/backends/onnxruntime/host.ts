@@ -1,9 +1,9 @@
-// Where an ONNX Runtime session lives: a worker thread, or a process of its own when the engine itself is used
-// inside a worker thread.
+// Hosts an ONNX Runtime session: in a worker thread, or in a child process if the engine itself is used inside a worker
+// thread.
 //
-// A thread is faster: a batch goes over by transfer, without a copy. But a worker of a worker dies with its
-// parent at any moment, without an event that could wait for the native call in progress (exit-guard.ts), and
-// that aborts the process. A child process sees its channel close and leaves when its call is done.
+// A thread is faster, because a batch is transferred without a copy. But a worker of a worker dies with its parent at
+// any moment, without an event that could wait for the native call in progress (exit-guard.ts), which aborts the
+// process. A child process sees its channel close and exits when its call is done.
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, Worker } from 'node:worker_threads';
@@ -12,16 +12,16 @@ import { TFTError } from '../../contract/errors.js';
 import type { ModelTensors, Values } from '../../contract/tensors.js';
 import { dropGuard, type ExitGuard, raiseGuard } from './exit-guard.js';
 
-/** A batch on its way to the session; its views cover exactly the series to run. */
+/** A batch for the session. Its views cover exactly the series to run. */
 export interface RunMessage {
   readonly kind: 'run';
   readonly batch: number;
   readonly inputs: readonly Values[];
-  /** Receive the results, where the memory is the session's to write to. */
+  /** Memory for the results. A session in another process has none here and sends the results back. */
   readonly outputs?: readonly Values[];
 }
 
-/** What the session is told. */
+/** Messages to the session. */
 export type ToSession =
   | {
       readonly kind: 'start';
@@ -32,14 +32,14 @@ export type ToSession =
   | RunMessage
   | { readonly kind: 'close' };
 
-/** A tensor as the ONNX file declares it; a number that varies has its symbol's name. */
+/** A tensor as the ONNX file declares it. A dimension that varies is given by its symbol. */
 export interface TensorInfo {
   readonly name: string;
   readonly type: string;
   readonly shape: readonly (number | string)[];
 }
 
-/** What the session says. */
+/** Messages from the session. */
 export type FromSession =
   | {
       readonly kind: 'ready';
@@ -50,19 +50,19 @@ export type FromSession =
   | { readonly kind: 'done'; readonly outputs: readonly Values[] }
   | { readonly kind: 'error'; readonly message: string };
 
-/** What a host reports. */
+/** Events of a host. */
 export interface HostEvents {
   message(message: FromSession): void;
-  /** The thread or process has ended, by itself or by an error. Comes once, last. */
+  /** The thread or process has ended, with or without an error. This is the last event. */
   gone(reason: string, cause?: unknown): void;
 }
 
 /** A running thread or process. */
 export interface SessionHost {
   send(message: ToSession): void;
-  /** Sends the first `batch` series of a slab. Whether the slab's memory has gone over with them. */
+  /** Sends the first `batch` series of a slab. @returns whether the slab's memory was transferred with them. */
   sendSlab(slab: Slab, batch: number): boolean;
-  /** Whether it keeps the process alive; at first it does. */
+  /** Sets whether the host keeps this process alive. At first it does. */
   hold(alive: boolean): void;
 }
 
@@ -75,8 +75,8 @@ export interface RunnerData {
 
 /** Starts a host where it is safe. */
 export function startHost(events: HostEvents): SessionHost {
-  // ONNX Runtime sends usage data home, and keeps an identifier of the machine, unless it is told not to. It reads the
-  // process's own environment, which only the main thread sees, and so before a thread is started.
+  // By default ONNX Runtime sends usage data to its makers and stores an identifier of the machine. The variable that
+  // disables this is read from the process's own environment, which only the main thread can set: before a thread starts.
   process.env.ORT_DISABLE_TELEMETRY ??= '1';
   try {
     return isMainThread ? startThread(events) : startProcess(events);
@@ -93,7 +93,7 @@ export function startHost(events: HostEvents): SessionHost {
 
 function startThread(events: HostEvents): SessionHost {
   const guard = raiseGuard();
-  // execArgv: the caller's loaders and preloaded modules have no business in this thread.
+  // execArgv is empty so that the caller's loaders and preloaded modules do not run in this thread.
   const worker = new Worker(RUNNER, {
     name: 'tft-onnxruntime',
     execArgv: [],
@@ -133,7 +133,7 @@ function startProcess(events: HostEvents): SessionHost {
     if (child.pid === undefined) gone('not started');
   });
   child.on('exit', (code, signal) => gone(signal ?? code ?? 'unknown'));
-  // A send to a process that has just died fails here and in 'exit'; the latter tells.
+  // Sending to a process that has just died fails here too. The event 'exit' reports it.
   const ignore = () => {};
   return {
     send: (message) => void child.send(message, ignore),

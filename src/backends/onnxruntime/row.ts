@@ -1,4 +1,4 @@
-// ONNX Runtime among the backends: runs ONNX files in FP32 on any CPU.
+// ONNX Runtime's row in the table of backends: runs ONNX files in FP32 on any CPU.
 import type { Backend } from '../../batching/backend.js';
 import { BatchQueue } from '../../batching/queue.js';
 import { precisionOfOnnx } from '../../builder/onnx-source.js';

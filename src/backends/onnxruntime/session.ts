@@ -1,6 +1,5 @@
-// One ONNX Runtime session in its thread or process, seen from the caller's side: start, run, close, each
-// awaited before the next. While one is awaited the host keeps the process alive; in between it does not, so
-// a program that forgot to close its engine still ends.
+// The caller's side of one ONNX Runtime session: start, run, close, each awaited before the next. While one is awaited
+// the host keeps the process alive; in between it does not, so a program that forgot to close its engine still ends.
 
 import { Slab } from '../../batching/slab.js';
 import { TFTError } from '../../contract/errors.js';
@@ -19,7 +18,7 @@ export class OnnxRuntimeSession {
   #exchange: Exchange | undefined;
   #lost: TFTError | undefined;
 
-  /** Why the session can run no more, once its thread or process has ended. */
+  /** Set when the session's thread or process has ended: the error for every further run. */
   get lost(): TFTError | undefined {
     return this.#lost;
   }
@@ -155,7 +154,7 @@ function contradiction(
   return new TFTError('ERR_TFT_MODEL_INVALID', `${model.onnxPath}: ${problems.join('; ')}`);
 }
 
-/** Type and sizes; the first is the batch, whose symbol may have any name. */
+/** Type and shape. The first dimension is the batch, whose symbol may have any name. */
 function show({ type, shape }: TensorInfo): string {
   return `${type} [batch${typeof shape[0] === 'number' ? ` fixed at ${shape[0]}` : ''}, ${shape.slice(1).join(', ')}]`;
 }

@@ -25,7 +25,7 @@ async function start({ library, onnxPath, ...start }: Start): Promise<void> {
   tensors = start.tensors;
   try {
     runtime = await guarded(guard, async () => createRequire(import.meta.url)(library) as Runtime);
-    // What ONNX Runtime warns of (a graph it could fold no further, a device it did not find) helps no user.
+    // ONNX Runtime's warnings (a graph that it cannot fold further, a device that it cannot find) help no user.
     runtime.env.logLevel = 'error';
   } catch (error) {
     return reply({ kind: 'failed', at: 'library', message: messageOf(error) });
@@ -82,7 +82,7 @@ function tensorsOf(
 }
 
 async function close(): Promise<void> {
-  // There is none where the model did not load.
+  // There is no session if the model did not load.
   const loaded = session;
   if (loaded) await guarded(guard, () => loaded.release());
   if (parentPort) parentPort.close();
@@ -96,7 +96,7 @@ function reply(message: FromSession): void {
       message.kind === 'done' ? [message.outputs[0]?.buffer as ArrayBuffer] : [],
     );
   } else {
-    // Nobody is left to hear of a failure: the parent is gone.
+    // A failure to send means that the parent has exited; there is nobody to report it to.
     process.send?.(message, undefined, undefined, () => {});
   }
 }
@@ -109,6 +109,6 @@ if (parentPort) {
   parentPort.on('message', receive);
 } else {
   process.on('message', receive);
-  // The engine is gone: there is nobody left to work for.
+  // The engine's process has exited or closed the channel.
   process.on('disconnect', () => process.exit());
 }

@@ -1,5 +1,5 @@
-// The backend for NVIDIA GPUs: hands requests to the native engine and its answers to who waits. What waits, what
-// runs together and what is late is decided there (cpp/engine).
+// The backend for NVIDIA GPUs: submits requests to the native engine and settles the callers' promises. Queueing,
+// batching and deadlines are the C++ core's.
 import { setImmediate } from 'node:timers/promises';
 import type { Backend, BackendInfo } from '../../batching/backend.js';
 import type { EngineCounters } from '../../batching/counters.js';
@@ -7,8 +7,8 @@ import { Request, type RequestOptions, type Results } from '../../batching/reque
 import { TFTError } from '../../contract/errors.js';
 import { inRequest } from '../../contract/input-error.js';
 import type { AcceptedInputs, Contract } from '../../contract/inputs.js';
-import type { Precision } from '../../contract/names.js';
-import type { Handle, NativeEngine, NativeInputs } from '../../native/addon.js';
+import { INPUTS, type Precision } from '../../contract/names.js';
+import type { Handle, NativeEngine } from '../../native/addon.js';
 import { badValueOf, fromNative } from '../../native/errors.js';
 import { loadAddon } from '../../native/load-addon.js';
 import { receiver } from '../../native/receiver.js';
@@ -17,16 +17,25 @@ import type { LoadRequest } from '../load-request.js';
 
 /** A plan to run. */
 export interface PlanToRun {
-  /** Where TensorRT reads it. */
+  /** The file that TensorRT reads. */
   readonly path: string;
-  /** What to say of where it is from, if not the path. */
+  /** Shown instead of the path as the engine's origin. */
   readonly origin?: string | undefined;
   readonly engine: 'file' | 'cache' | 'built';
   readonly precision: Precision | 'unknown';
 }
 
-/** No bound for the codes of a category whose vocabulary is not known. */
+/** The number of codes of a category whose vocabulary is not known: no limit. */
 const ANY_CODE = 2 ** 31 - 1;
+
+/** A request under way. */
+interface Sent {
+  readonly request: Request;
+  /** Inputs that the engine reads while the request is under way. */
+  readonly borrowed: readonly AcceptedInputs[];
+  /** Whether an error about one of the inputs names its place in the list. */
+  readonly numbered: boolean;
+}
 
 /** Runs a plan on GPUs. */
 export class TensorRtBackend implements Backend {
@@ -36,7 +45,7 @@ export class TensorRtBackend implements Backend {
   readonly #native: NativeEngine;
   readonly #contract: Contract;
   /** By handle. */
-  readonly #requests: (Request | undefined)[] = [];
+  readonly #sent: (Sent | undefined)[] = [];
   #closed = false;
 
   private constructor(plan: PlanToRun, contract: Contract, native: NativeEngine) {
@@ -67,12 +76,16 @@ export class TensorRtBackend implements Backend {
   static async load(plan: PlanToRun, request: LoadRequest): Promise<TensorRtBackend> {
     const { model, contract, maxBatch, queueLimit, tensorrt, log } = request;
     const receive = receiver(log);
+    const tensors = nativeTensors(model);
+    const codes = model.categories.map((category) => Object.keys(category.codes).length || ANY_CODE);
     try {
       const native = await loadAddon().load(
         {
           plan: plan.path,
-          ...nativeTensors(model),
-          codes: model.categories.map(({ codes }) => Object.keys(codes).length || ANY_CODE),
+          ...tensors,
+          inputs: tensors.inputs.map((tensor) =>
+            hasCategories(tensor.name) ? { ...tensor, codes } : tensor,
+          ),
           maxBatch,
           queueLimit,
           ...tensorrt,
@@ -88,22 +101,22 @@ export class TensorRtBackend implements Backend {
 
   submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Results> {
     this.#refuseWhenClosed();
-    const { signal, out, deadlineMs = -1 } = options;
+    const { signal, out, deadlineMs = -1, borrow = false } = options;
     let servers = 0;
     for (const { batch } of list) servers += batch;
-    const handle = this.#send(list, deadlineMs, numbered);
+    const handle = this.#send(list, deadlineMs, borrow, numbered);
     const request = new Request(servers, this.#contract.tensors.outputs, { signal, out }, () =>
       this.#native.cancel(handle),
     );
-    this.#requests[handle] = request;
+    this.#sent[handle] = { request, borrowed: borrow ? list : [], numbered };
     request.watch();
     return request.promise;
   }
 
-  runSync(inputs: AcceptedInputs, out: Float32Array): void {
+  runSync(inputs: AcceptedInputs, results: Results): void {
     this.#refuseWhenClosed();
     try {
-      this.#native.predict(...(inputs.arrays as NativeInputs), out);
+      this.#native.predict(...inputs.arrays, ...results);
     } catch (error) {
       throw this.#refusal(error, false);
     }
@@ -121,7 +134,7 @@ export class TensorRtBackend implements Backend {
   counters(): EngineCounters {
     const { copyInMicroseconds, runMicroseconds, copyOutMicroseconds, ...counters } = this.#native.counters();
     const { accepted, succeeded, failed, cancelled, expired, refused, servers, batches } = counters;
-    // The core times batches; a request's share of them is taken to be the average.
+    // The core times batches, not requests. Each request is taken to share its batch with the average number of others.
     const shared = batches === 0 ? 0 : Math.max(1, succeeded / batches);
     return {
       accepted,
@@ -146,24 +159,25 @@ export class TensorRtBackend implements Backend {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#native.close();
-    // Everything is answered; let those who wait for it go on before who waits for the end.
+    // All results are delivered. Yield once so that their awaiters run before whoever awaits close().
     await setImmediate();
   }
 
-  /** The native engine closes in another thread, a moment later. */
+  /** The native engine closes in another thread and may still accept requests for a moment. */
   #refuseWhenClosed(): void {
     if (this.#closed) throw new TFTError('ERR_TFT_CLOSED', 'the engine is closed');
   }
 
-  #send(list: readonly AcceptedInputs[], deadlineMs: number, numbered: boolean): Handle {
+  #send(list: readonly AcceptedInputs[], deadlineMs: number, borrow: boolean, numbered: boolean): Handle {
     try {
-      if (list.length === 1) {
+      if (list.length === 1 && !borrow) {
         const { arrays } = list[0] as AcceptedInputs;
-        return this.#native.submit(deadlineMs, ...(arrays as NativeInputs));
+        return this.#native.submit(deadlineMs, ...arrays);
       }
       return this.#native.submitAll(
         deadlineMs,
         list.flatMap(({ arrays }) => arrays),
+        borrow,
       );
     } catch (error) {
       throw this.#refusal(error, numbered);
@@ -181,11 +195,26 @@ export class TensorRtBackend implements Backend {
   #deliver(count: number): void {
     for (let index = 0; index < count; index++) {
       const handle = this.#native.done[index] as Handle;
-      const request = this.#requests[handle] as Request;
-      this.#requests[handle] = undefined;
-      const error = this.#native.take(handle, request.settled ? undefined : request.targets[0]);
-      if (error) request.fail(fromNative(error) as TFTError);
+      const { request, borrowed, numbered } = this.#sent[handle] as Sent;
+      this.#sent[handle] = undefined;
+      const targets = request.settled ? [undefined] : (request.targets as readonly Float32Array[]);
+      const error = this.#native.take(handle, ...targets);
+      // If borrowed memory has changed hands meanwhile, the result is invalid, be it a forecast or an error.
+      const failure = this.#changed(borrowed, numbered) ?? (error && this.#refusal(error, numbered));
+      if (failure) request.fail(failure as TFTError);
       else request.finish();
     }
   }
+
+  #changed(borrowed: readonly AcceptedInputs[], numbered: boolean): unknown {
+    for (const [index, inputs] of borrowed.entries()) {
+      const changed = this.#contract.changed(inputs);
+      if (changed) return numbered ? inRequest(changed, index) : changed;
+    }
+    return undefined;
+  }
+}
+
+function hasCategories(name: string): boolean {
+  return INPUTS.some((input) => input.name === name && input.channels === 'categories');
 }

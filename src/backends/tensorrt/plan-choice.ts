@@ -1,5 +1,5 @@
-// Which plan the TensorRT backend runs: a file at hand that fits this machine and model, one out of the cache, or
-// one built now.
+// Chooses the plan that the TensorRT backend runs: an existing file that fits this machine and model, one from the cache,
+// or one that is built now.
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { findTarget } from '../../builder/build-target.js';
@@ -17,8 +17,8 @@ import { TensorRtBackend } from './backend.js';
 /**
  * Loads a plan file.
  *
- * @throws TFTError ERR_TFT_ENGINE_STALE where its record says that it was built for something else, and what
- *   {@link TensorRtBackend.load} throws.
+ * @throws TFTError ERR_TFT_ENGINE_STALE if its record says that it was built for another machine or model, and as
+ *   {@link TensorRtBackend.load}.
  */
 export async function loadPlanFile(plan: string, request: LoadRequest): Promise<TensorRtBackend> {
   const { precision } = request;
@@ -38,7 +38,7 @@ export async function loadPlanFile(plan: string, request: LoadRequest): Promise<
   );
 }
 
-/** Loads a plan file, or builds another where TensorRT refuses it and there is a model to build it from. */
+/** Loads a plan file. If TensorRT rejects it and there is an ONNX file, builds another. */
 export async function loadPlanOrRebuild(plan: string, request: LoadRequest): Promise<TensorRtBackend> {
   try {
     return await loadPlanFile(plan, request);
@@ -56,7 +56,7 @@ export async function loadPlanOrRebuild(plan: string, request: LoadRequest): Pro
   }
 }
 
-/** Loads an engine out of the cache, or builds it. @throws TFTError as `obtainEngine` and loading. */
+/** Loads an engine from the cache, or builds it. @throws TFTError as `obtainEngine` and loading. */
 export async function loadBuilt(request: LoadRequest): Promise<TensorRtBackend> {
   const engine = await obtainEngine(request);
   try {
@@ -64,20 +64,20 @@ export async function loadBuilt(request: LoadRequest): Promise<TensorRtBackend> 
   } catch (error) {
     if (engine.from !== 'cache' || !(error instanceof TFTError) || error.code !== 'ERR_TFT_PLAN_INVALID')
       throw error;
-    // It is whole, and TensorRT does not take it all the same; or it was removed a moment ago.
+    // The file matches its hash, yet TensorRT rejects it; or it was removed a moment ago.
     const message = `${engine.path}: ${error.message}; the cached engine is built again`;
     request.log({ level: 'warn', message });
     return await runObtained(await obtainEngine(request, { rebuild: true }), request);
   }
 }
 
-/** Loads an engine out of the cache, if it is there. */
+/** Loads an engine from the cache. @returns undefined if the cache does not have it. */
 export async function loadCached(request: LoadRequest): Promise<TensorRtBackend | undefined> {
   const engine = await findCached(request);
   return engine && runObtained(engine, request);
 }
 
-/** Whether an error says that a plan is not for this machine or model, so that another may help. */
+/** Whether an error says that a plan does not fit this machine or model, so that another plan may. */
 function isOutdated(error: unknown): error is TFTError {
   return error instanceof TFTError && ['ERR_TFT_ENGINE_STALE', 'ERR_TFT_PLAN_INVALID'].includes(error.code);
 }
@@ -104,7 +104,7 @@ async function refuseStale(plan: string, { key }: EngineRecord, request: LoadReq
   });
 }
 
-/** An error's message with the plan that it is about. */
+/** An error's message, with the plan's path if it does not name it. */
 function named(plan: string, { message }: TFTError): string {
   return message.includes(plan) ? message : `${plan}: ${message}`;
 }

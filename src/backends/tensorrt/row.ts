@@ -1,4 +1,4 @@
-// TensorRT among the backends: runs plans on NVIDIA GPUs, at hand, out of the cache, or built now.
+// TensorRT's row in the table of backends: runs plans on NVIDIA GPUs, from a file, from the cache, or built now.
 import type { Backend } from '../../batching/backend.js';
 import { findPlan } from '../../builder/plan-file.js';
 import { TFTError } from '../../contract/errors.js';
@@ -30,7 +30,7 @@ export const tensorRtRow: BackendRow = {
   },
 };
 
-/** The plan that was asked for, else one that lies in the bundle. */
+/** The plan that was asked for, else one in the bundle's folder. */
 async function planAtHand({ located, precision }: LoadRequest): Promise<string | undefined> {
   if (located.kind === 'plan') return located.path;
   return located.kind === 'bundle' ? findPlan(located.directory, precision) : undefined;

@@ -1,4 +1,4 @@
-// A picture of dots in text: every character is a braille cell of 2 × 4 dots, in one style.
+// A picture made of braille characters: every character is a cell of 2 × 4 dots in one style.
 import type { Paint } from '../console.js';
 
 /** The bit of each dot of a cell, by row and column; see Unicode's block U+2800. */
@@ -29,7 +29,7 @@ export class BrailleCanvas {
     this.#styles = new Array(columns * rows).fill(undefined);
   }
 
-  /** Sets a dot, counted from the upper left; its cell takes the style, the last one set counting. */
+  /** Sets a dot, counted from the upper left. Its cell takes the style of the dot that was set last. */
   dot(x: number, y: number, style?: Style): void {
     if (x < 0 || x >= this.width || y < 0 || y >= this.height) return;
     const cell = (y >> 2) * this.#columns + (x >> 1);
@@ -37,12 +37,12 @@ export class BrailleCanvas {
     this.#styles[cell] = style;
   }
 
-  /** Sets the dots of a column from one row to another, both included. */
+  /** Sets the dots of a column from one row to another, inclusive. */
   column(x: number, from: number, to: number, style?: Style): void {
     for (let y = Math.min(from, to); y <= Math.max(from, to); y++) this.dot(x, y, style);
   }
 
-  /** One line of text a row, cells of one style painted together. */
+  /** One line of text for each row; adjacent cells of the same style are coloured together. */
   lines(paint: Paint): string[] {
     const lines: string[] = [];
     for (let begin = 0; begin < this.#cells.length; begin += this.#columns) {

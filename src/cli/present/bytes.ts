@@ -1,4 +1,4 @@
-// Sizes and times as people write them: 4.2 MiB, '10G', '30d'.
+// Formats and parses sizes and times: 4.2 MiB, '10G', '30d'.
 import { InvalidArgumentError } from 'commander';
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
@@ -12,7 +12,7 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? size : size.toFixed(1)} ${UNITS[unit]}`;
 }
 
-/** For `Option.argParser`: a number with B, K, M, G or T behind it; of `unit` without. */
+/** For `Option.argParser`: a number followed by B, K, M, G or T; without a letter in `unit`. */
 export function bytesArgument(text: string, unit = 'B'): number {
   const match = /^(\d+(?:\.\d+)?) ?([BKMGT])?(?:i?B)?$/i.exec(text.trim());
   if (!match) throw new InvalidArgumentError('It must be a size such as 500M or 4G.');
@@ -20,7 +20,7 @@ export function bytesArgument(text: string, unit = 'B'): number {
   return Math.round(Number(match[1]) * 1024 ** LETTERS.indexOf(letter));
 }
 
-/** For `Option.argParser`: '30d', '12h', '90m', '2w'; milliseconds. */
+/** For `Option.argParser`: '30d', '12h', '90m' or '2w', in milliseconds. */
 export function spanArgument(text: string): number {
   const match = /^(\d+(?:\.\d+)?)([mhdw])$/.exec(text.trim());
   if (!match) throw new InvalidArgumentError('It must be a time such as 12h or 30d.');

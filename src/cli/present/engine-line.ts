@@ -1,4 +1,4 @@
-// What really runs, in a few words: 'onnxruntime 1.30.0 (fp32, 2 threads): CPU'.
+// Describes an engine in a few words: 'onnxruntime 1.30.0 (fp32, 2 threads): CPU'.
 import type { EngineInfo } from '../../index.js';
 
 export function describeEngine(info: EngineInfo): string {

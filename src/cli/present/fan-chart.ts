@@ -1,4 +1,4 @@
-// A small picture of a forecast for a terminal: the history as a line, then the median inside its band of dots.
+// A small chart of a forecast for a terminal: the history as a line, then the median inside a band of dots.
 import { scaleLinear } from 'd3-scale';
 import type { FleetForecast, ModelDescription, ServerForecast } from '../../index.js';
 import { type Paint, printable } from '../console.js';
@@ -10,7 +10,7 @@ const ROWS = 6;
 const NARROWEST = 36;
 const GUTTER = 3;
 
-/** Panels side by side as the width allows; of many servers, those whose band reaches highest. */
+/** As many panels side by side as the width allows. Of many servers, those with the highest bands are shown. */
 export function fanCharts(fleet: FleetForecast, width: number, paint: Paint): string {
   const { forecasts, model } = fleet;
   const chosen = highest(forecasts, model);
@@ -44,7 +44,7 @@ export function fanCharts(fleet: FleetForecast, width: number, paint: Paint): st
 /** One panel: title, canvas and time axis, every line exactly `width` columns when printed. */
 function fanChart(forecast: ServerForecast, model: ModelDescription, width: number, paint: Paint): string[] {
   const { values } = forecast;
-  // Not the whole past: the forecast is what the chart is for, and the width is small.
+  // Only the last part of the history, because the chart is narrow and is about the forecast.
   const history = forecast.history.subarray(-Math.min(model.encoderLength, Math.round(1.5 * model.horizon)));
   const count = model.quantiles.length;
   const band = bandOf(model.quantiles);
@@ -80,7 +80,7 @@ function fanChart(forecast: ServerForecast, model: ModelDescription, width: numb
   for (let x = 0; x < future.width; x++) {
     const step = Math.min(model.horizon - 1, Math.floor(((x + 0.5) * model.horizon) / future.width));
     const [from, to] = [row(at(step, band.high)), row(at(step, band.low))];
-    // Every other dot: light enough to tell from the median without colours.
+    // Every other dot, so that the band differs from the median even without colours.
     for (let y = from; y <= to; y++) if ((x + y) % 2 === 0) future.dot(x, y, 'blue');
   }
   drawLine(future, model.horizon, (step) => row(at(step, band.median)), ['bold', 'cyan']);
@@ -106,7 +106,7 @@ function fanChart(forecast: ServerForecast, model: ModelDescription, width: numb
   ];
 }
 
-/** Joins the values of `count` steps into a line; columns that hold several steps show their whole range. */
+/** Draws the values of `count` steps as a line. A column with several steps shows their whole range. */
 function drawLine(
   canvas: BrailleCanvas,
   count: number,
@@ -122,7 +122,7 @@ function drawLine(
       from = Math.min(from, row(step));
       to = Math.max(to, row(step));
     }
-    // Reaches to the column before, so that the line does not break at steep places.
+    // Extended to the value of the previous column, so that the line is not interrupted where it is steep.
     if (previous !== undefined && previous < from) from = previous + 1;
     if (previous !== undefined && previous > to) to = previous - 1;
     canvas.column(x, from, to, style);

@@ -1,12 +1,12 @@
-// Writes a plot to a file: SVG as it is, PNG drawn with fonts that come along, so that a server without any
-// fonts makes the same picture.
+// Writes a plot to a file: SVG as it is; PNG rendered with bundled fonts, so that a server without fonts makes the same
+// picture.
 import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { extname } from 'node:path';
 import { TFTError } from '../../index.js';
 
 const FONTS = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'];
-/** Pixels for each unit of the SVG: sharp on today's screens. */
+/** The number of pixels for each unit of the SVG: sharp on high-resolution screens. */
 const SCALE = 2;
 
 /** @throws TFTError ERR_TFT_OPTION for a name that ends in neither .svg nor .png. */
@@ -16,7 +16,7 @@ export function checkPictureName(path: string): void {
   }
 }
 
-/** @throws TFTError ERR_TFT_OPTION, ERR_TFT_FILE, or ERR_TFT_UNSUPPORTED where PNG cannot be drawn. */
+/** @throws TFTError ERR_TFT_OPTION, ERR_TFT_FILE; ERR_TFT_UNSUPPORTED if PNG cannot be rendered. */
 export async function writePicture(path: string, svg: string): Promise<void> {
   checkPictureName(path);
   const content = extname(path).toLowerCase() === '.svg' ? svg : await drawPng(svg);
@@ -30,7 +30,7 @@ export async function writePicture(path: string, svg: string): Promise<void> {
 async function drawPng(svg: string): Promise<Buffer> {
   let Resvg: typeof import('@resvg/resvg-js').Resvg;
   try {
-    // Loaded only when needed: it is a native library, and everything else works without it.
+    // Loaded only when needed, because it is a native library and everything else works without it.
     ({ Resvg } = await import('@resvg/resvg-js'));
   } catch (cause) {
     throw new TFTError(

@@ -1,11 +1,11 @@
-// The look of every table: columns apart by spaces, no lines.
+// The layout of all tables: columns separated by spaces, without lines.
 import Table from 'cli-table3';
 
 const BORDERS =
   'top top-mid top-left top-right bottom bottom-mid bottom-left bottom-right left left-mid mid mid-mid right ' +
   'right-mid middle';
 
-/** The lines of a table, without blanks at their ends. */
+/** The lines of a table, without trailing blanks. */
 export function plainTable(
   head: readonly string[],
   rows: readonly (readonly string[])[],

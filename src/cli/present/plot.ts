@@ -1,4 +1,4 @@
-// The forecasts as a picture: SVG with a small panel a server, its history and its quantile fan.
+// Draws forecasts as SVG: a small panel for each server, with its history and its quantile bands.
 import { type ScaleLinear, type ScaleTime, scaleLinear, scaleUtc } from 'd3-scale';
 import { area, line } from 'd3-shape';
 import { utcFormat } from 'd3-time-format';
@@ -16,7 +16,7 @@ import {
 } from './summary.js';
 
 export interface PlotOptions {
-  /** The most panels; further servers are left out, and the picture says so. */
+  /** The largest number of panels. Further servers are left out, and the picture says so. */
   maxPanels: number;
 }
 
@@ -32,7 +32,7 @@ const COLOURS = {
   grid: '#e5e7eb',
   history: '#374151',
   median: '#1d4ed8',
-  /** From the widest band to the narrowest; the last one serves any further ones. */
+  /** Colours from the widest band to the narrowest. Further bands have the last colour. */
   bands: ['#dbe7fb', '#b6cff7', '#86aef0', '#5f92ea'],
   simulated: '#b45309',
 };
@@ -53,7 +53,7 @@ interface Interval {
   high: number;
 }
 
-/** The picture as the text of an SVG file, in the order of the forecasts. */
+/** The text of the SVG file, with panels in the order of the forecasts. */
 export function plotSvg(fleet: FleetForecast, { maxPanels }: PlotOptions): string {
   const shown = fleet.forecasts.slice(0, maxPanels);
   const { columns, size } = layout(shown.length);
@@ -107,7 +107,7 @@ function header(fleet: FleetForecast, shown: number, width: number): string {
   ];
   if (simulated) {
     const style = { anchor: 'end', size: 12, weight: 'bold', fill: COLOURS.simulated } as const;
-    // Under the title where one narrow panel leaves no room beside it.
+    // Below the title if there is one narrow panel, which leaves no room beside it.
     parts.push(text(width - MARGIN, single ? 49 : 30, 'Simulated data', style));
   }
   return parts.join('\n');
@@ -204,7 +204,7 @@ function summary({ history, values }: ServerForecast, model: ModelDescription, t
   return `now ${write(history.at(-1) ?? Number.NaN)} · ${ahead} ${write(middle)} (${write(from)} – ${write(to)})`;
 }
 
-/** All that is drawn, and zero where the values are near it; never empty. */
+/** The range of all values drawn, extended to zero if they are near it. It is never empty. */
 function domain({ history, values }: ServerForecast, model: ModelDescription): [number, number] {
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
@@ -266,7 +266,7 @@ function text(x: number, y: number, content: string, style: TextStyle = {}): str
   return `<text x="${x}" y="${y}"${attributes.join('')}>${escaped(content)}</text>`;
 }
 
-/** An estimate: fonts are not measured here. DejaVu Sans is about 0.6 of its size wide, bold 0.68. */
+/** An estimate, since fonts are not measured. DejaVu Sans is about 0.6 of its size wide, bold 0.68. */
 function textWidth(content: string, size: number): number {
   return content.length * size * 0.62;
 }
@@ -286,7 +286,7 @@ function rounded(value: number): number {
 
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 
-/** XML text; characters that XML cannot hold at all become a replacement character. */
+/** Escapes text for XML. Characters that XML cannot contain become a replacement character. */
 function escaped(content: string): string {
   return content
     .replace(/[&<>"]/g, (character) => ENTITIES[character] as string)

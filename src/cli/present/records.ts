@@ -1,4 +1,5 @@
-// The forecasts for other programs: JSON and CSV, written in pieces so that a large fleet is no large string.
+// Writes forecasts for other programs, as JSON or CSV. They are written in pieces, so that a large fleet does not need a
+// large string.
 
 import { formatTimestamp } from '../../entries/history.js';
 import type { FleetForecast, ServerForecast } from '../../index.js';
@@ -6,7 +7,7 @@ import { percent } from './summary.js';
 
 /**
  * `{ model, forecasts: [{ server, start, stepMinutes, quantiles, values }], refused: [{ server, code, message }] }`
- * with `values` as [steps][quantiles], one server a line; `simulated: true` beside them where it is so.
+ * with `values` as [steps][quantiles] and one line for each server. `simulated: true` is added if the history is.
  */
 export function* jsonPieces(fleet: FleetForecast): Generator<string> {
   const { model, forecasts, refused, simulated } = fleet;
@@ -45,7 +46,7 @@ function rows({ values }: ServerForecast, width: number): number[][] {
   return result;
 }
 
-/** A float32 has seven digits; the others are an accident of its being shown as a double. */
+/** A float32 has seven significant digits. Further ones only come from converting it to a double. */
 function short(value: number): number {
   return Number(value.toPrecision(7));
 }

@@ -1,5 +1,5 @@
-// What a forecast's short form shows: which quantiles make the median and the band, which steps get a column,
-// and how numbers and spans of time are written.
+// The short form of forecasts: which quantiles are the median and the band, which steps get a column, and how numbers and
+// durations are written.
 import type { ModelDescription } from '../../index.js';
 
 /** Columns of the quantile axis. */
@@ -23,7 +23,7 @@ export function nestedBands(quantiles: readonly number[]): { low: number; high: 
   return bands;
 }
 
-/** 'median and 10–90 % band', in the quantiles that the model really has. */
+/** 'median and 10–90 % band', with the model's quantiles. */
 export function describeBand(quantiles: readonly number[]): string {
   const { median, low, high } = bandOf(quantiles);
   const middle = quantiles[median] === 0.5 ? 'median' : `${percent(quantiles[median])} % quantile`;

@@ -1,4 +1,4 @@
-// The forecasts as a table: each server's newest value, and the median and band at a few steps ahead.
+// Writes forecasts as a table: each server's newest value, and the median and band at a few later steps.
 
 import { formatTimestamp } from '../../entries/history.js';
 import type { FleetForecast } from '../../index.js';
@@ -6,7 +6,7 @@ import { type Paint, printable } from '../console.js';
 import { plainTable } from './plain-table.js';
 import { bandOf, decimalsFor, describeBand, formatSpan, shownSteps, targetTitle } from './summary.js';
 
-/** A few lines that say what the numbers are, then one row a server. */
+/** A few lines that explain the numbers, then one row for each server. */
 export function forecastTable(fleet: FleetForecast, paint: Paint): string {
   const { model, forecasts } = fleet;
   const width = model.quantiles.length;

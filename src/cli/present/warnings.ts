@@ -1,4 +1,4 @@
-// What a reader of forecasts should know about the history, on standard error: a few lines of each kind.
+// Writes warnings about the history to standard error, a few lines of each kind.
 import type { HistoryWarning, RefusedServer } from '../../entries/history.js';
 import { printable, type Screen } from '../console.js';
 
@@ -32,7 +32,7 @@ async function writeSome(
   label: string,
   screen: Screen,
 ): Promise<void> {
-  // One more line than allowed is shorter than saying that there is one more.
+  // If only one line would be left out it is shown, because saying so would take a line as well.
   const shown = lines.length === SHOWN_OF_A_KIND + 1 ? lines.length : SHOWN_OF_A_KIND;
   for (const line of lines.slice(0, shown)) await screen.write(`${label} ${printable(line)}\n`);
   if (lines.length > shown) await screen.write(`${label} ${more(lines.length - shown)}\n`);

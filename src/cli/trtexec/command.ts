@@ -1,5 +1,5 @@
-// `tft trtexec`: TensorRT's own tool as far as this model needs it, by the same options: builds a plan, or loads one,
-// and measures it. One input's shapes stand for all four, and FP16 and INT8 come from the model's variants.
+// `tft trtexec`: the part of TensorRT's own tool that this model needs, with the same options: builds or loads a plan and
+// measures it. The shapes of one input imply those of the others, and FP16 and INT8 come from the model's variants.
 import { Command } from 'commander';
 import { findTarget, measureEngine, readBuildable } from '../../entries/build.js';
 import { TFTError } from '../../index.js';
@@ -61,7 +61,7 @@ async function trtexec(run: TrtexecRun, command: Command): Promise<void> {
   }
 }
 
-/** TensorRT if it can be used, else the CPU, saying why. */
+/** TensorRT if it can be used; otherwise the CPU, with the reason on standard error. */
 async function whatCanRun({ console }: TrtexecRun): Promise<'cpu' | 'tensorrt'> {
   try {
     await findTarget({});
@@ -114,7 +114,7 @@ async function onGpu(plan: PlanAtHand, { options, console, signal, bar }: Trtexe
       cudaGraph: useCudaGraph,
       dataTransfers: !noDataTransfers,
       spinWait: useSpinWait,
-      // Such a plan brings the lean runtime along.
+      // Such a plan contains the lean runtime, which is code for the host.
       allowHostCode: versionCompatible,
       layerProfile: options.dumpProfile === true || options.exportProfile !== undefined,
     },

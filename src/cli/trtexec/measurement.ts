@@ -1,10 +1,10 @@
-// How a measurement is written: trtexec's summary and its JSON files.
+// Writes a measurement as trtexec does: its summary and its JSON files.
 import { writeFile } from 'node:fs/promises';
 import type { EngineMeasurement, MeasuredRun } from '../../entries/build.js';
 import { TFTError } from '../../index.js';
 import { statisticsOf } from './statistics.js';
 
-/** What a measurement gives, on a GPU or a CPU. */
+/** The result of a measurement, on a GPU or a CPU. */
 export type Measurement = EngineMeasurement;
 export type Sample = MeasuredRun;
 
@@ -16,7 +16,7 @@ const ROWS = [
   ['D2H Latency', 'd2h'],
 ] as const satisfies readonly (readonly [string, keyof Sample])[];
 
-/** The summary, in trtexec's words: a query is a batch. */
+/** The summary in trtexec's terms, where a query is a batch. */
 export function summary({ batch, wallMs, samples }: Measurement): string {
   const perSecond = (samples.length / wallMs) * 1000;
   const lines = ['=== Performance summary ===', `Throughput: ${figure(perSecond)} qps`];
@@ -39,7 +39,7 @@ export function summary({ batch, wallMs, samples }: Measurement): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Layers by the time that they take, as trtexec prints its profile. */
+/** The layers with their times, in the format of trtexec's profile. */
 export function profileTable(layers: NonNullable<Measurement['layers']>): string {
   const total = layers.reduce((sum, { averageMs }) => sum + averageMs, 0);
   const lines = layers.map(

@@ -1,4 +1,4 @@
-// The measurement on a CPU: forecasts through the engine that a service would use there.
+// Measures on a CPU: forecasts with the engine that a service would use there.
 import { emptyInputs, TFTEngine } from '../../index.js';
 import { describeEngine } from '../present/engine-line.js';
 import type { Measurement, Sample } from './measurement.js';
@@ -25,7 +25,7 @@ export async function measureOnCpu(options: CpuMeasureOptions): Promise<Measurem
   await say(describeEngine(engine.info));
   const inputs = emptyInputs(engine.model, batch);
   inputs.encoderCont.fill(1);
-  /** As many at once as there are streams, until both limits are reached. */
+  /** Runs as many forecasts in parallel as there are streams, until both minima are reached. */
   const runFor = async (least: number, fewest: number): Promise<Sample[]> => {
     const samples: Sample[] = [];
     const begin = performance.now();

@@ -1,11 +1,11 @@
-// trtexec's options that have a meaning for this model, by their own names; and which of them a CPU has.
+// The options of trtexec that have a meaning for this model, under their own names, and which of them apply to a CPU.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { TFTError } from '../../index.js';
 import { deviceArgument } from '../build.js';
 import { bytesArgument } from '../present/bytes.js';
 import { wholeNumber } from '../shared-options.js';
 
-/** What the command line says; sizes in bytes. */
+/** The parsed command line; sizes are in bytes. */
 export interface TrtexecOptions {
   onnx?: string;
   saveEngine?: string;
@@ -42,7 +42,7 @@ export interface TrtexecOptions {
 
 const MEBIBYTE = 2 ** 20;
 
-/** Options that say something on a CPU too; every other one speaks of TensorRT. */
+/** The options that also apply to a CPU. All others are about TensorRT. */
 const ON_CPU: ReadonlySet<string> = new Set([
   'onnx',
   'shapes',
@@ -60,11 +60,11 @@ const ON_CPU: ReadonlySet<string> = new Set([
 export function addTrtexecOptions(command: Command): Command {
   const options = [
     new Option('--onnx <file>', 'the model'),
-    new Option('--saveEngine <file>', 'keep the plan'),
+    new Option('--saveEngine <file>', 'write the plan to this path'),
     new Option('--loadEngine <file>', 'measure this plan').conflicts('onnx'),
     new Option('--fp16', 'the fp16 variant; without one the FP16 flag, on TensorRT 10'),
     new Option('--int8', 'the int8 variant; without one the INT8 flag, on TensorRT 10'),
-    new Option('--stronglyTyped', 'only as the graph says; no flags'),
+    new Option('--stronglyTyped', 'only the precisions of the graph; no flags'),
     new Option('--minShapes <shapes>', 'smallest batch, such as encoder_cont:1x288x14'),
     new Option('--optShapes <shapes>', 'batch to tune for'),
     new Option('--maxShapes <shapes>', 'largest batch'),
@@ -77,16 +77,18 @@ export function addTrtexecOptions(command: Command): Command {
     ),
     new Option('--timingCacheFile <file>', 'read and write the timing cache'),
     new Option('--builderOptimizationLevel <n>', '0 to 5').argParser(levelArgument),
-    new Option('--versionCompatible', 'also for later versions; loaded, it may bring code'),
-    new Option('--hardwareCompatibilityLevel <level>', 'also for other GPUs').choices([
+    new Option('--versionCompatible', 'make it run on later versions too; allows host code'),
+    new Option('--hardwareCompatibilityLevel <level>', 'make it run on other GPUs too').choices([
       'none',
       'ampere+',
       'sameComputeCapability',
     ]),
-    new Option('--iterations <n>', 'at least so many runs').argParser(wholeNumber).default(10),
-    new Option('--duration <s>', 'at least so many seconds').argParser(numberArgument).default(3),
-    new Option('--warmUp <ms>', 'run before, not counted').argParser(numberArgument).default(200),
-    new Option('--streams <n>', 'batches at once').argParser(wholeNumber),
+    new Option('--iterations <n>', 'the minimum number of runs').argParser(wholeNumber).default(10),
+    new Option('--duration <s>', 'the minimum duration in seconds').argParser(numberArgument).default(3),
+    new Option('--warmUp <ms>', 'warm-up in milliseconds, not counted')
+      .argParser(numberArgument)
+      .default(200),
+    new Option('--streams <n>', 'the number of batches in parallel').argParser(wholeNumber),
     new Option('--infStreams <n>', 'the same').argParser(wholeNumber).conflicts('streams'),
     new Option('--useCudaGraph', 'run as a CUDA graph'),
     new Option('--noDataTransfers', 'without copies'),
@@ -95,9 +97,9 @@ export function addTrtexecOptions(command: Command): Command {
     new Option('--exportProfile <file>', "each layer's times, JSON"),
     new Option('--dumpProfile', "print each layer's times"),
     new Option('--dumpLayerInfo', 'print the layers'),
-    new Option('--verbose', 'print all that TensorRT says'),
+    new Option('--verbose', 'print the whole log of TensorRT'),
     new Option('--device <n>', 'the GPU, by its number').argParser(deviceArgument),
-    new Option('--backend <name>', 'cpu: ONNX Runtime (default: tensorrt, if it can)').choices([
+    new Option('--backend <name>', 'cpu: ONNX Runtime (default: tensorrt if it is usable)').choices([
       'cpu',
       'tensorrt',
     ]),
@@ -106,7 +108,7 @@ export function addTrtexecOptions(command: Command): Command {
   return command;
 }
 
-/** The options in use that a CPU cannot follow. */
+/** The options in use that do not apply to a CPU. */
 export function foreignToCpu(command: Command): string[] {
   return command.options
     .map((option) => option.attributeName())
@@ -114,11 +116,11 @@ export function foreignToCpu(command: Command): string[] {
     .map((name) => `--${name}`);
 }
 
-/** @throws TFTError ERR_TFT_OPTION for options that do not go together. */
+/** @throws TFTError ERR_TFT_OPTION for options that cannot be combined. */
 export function checkTogether(options: TrtexecOptions): void {
   const { onnx, loadEngine, workspace, memPoolSize } = options;
   if (onnx === undefined && loadEngine === undefined) {
-    throw new TFTError('ERR_TFT_OPTION', 'either --onnx or --loadEngine is needed: what is measured');
+    throw new TFTError('ERR_TFT_OPTION', 'either --onnx or --loadEngine is needed');
   }
   if (workspace !== undefined && memPoolSize !== undefined && workspace !== memPoolSize) {
     throw new TFTError(
@@ -147,7 +149,7 @@ export function checkTogether(options: TrtexecOptions): void {
   }
 }
 
-/** 'workspace:4096', in MiB, or with a unit. The other pools are of accelerators that this model does not use. */
+/** 'workspace:4096' in MiB, or with a unit. The other pools belong to accelerators that this model does not use. */
 function poolArgument(text: string): number {
   const [, size] = /^workspace:(.+)$/.exec(text.trim()) ?? [];
   if (size === undefined) throw new InvalidArgumentError('It must be like workspace:4096.');

@@ -1,5 +1,5 @@
-// The plan that `tft trtexec` measures: built from --onnx by the options, kept where --saveEngine says, or the one
-// of --loadEngine. It is built every time, as by TensorRT's trtexec: the engine cache has no part in it.
+// The plan that `tft trtexec` measures: the one of --loadEngine, or one that is built from --onnx and saved to --saveEngine.
+// As with TensorRT's trtexec it is built every time: the engine cache is not used.
 import { resolve } from 'node:path';
 import {
   type BuildableModel,
@@ -36,7 +36,7 @@ export async function planToMeasure(run: TrtexecRun): Promise<PlanAtHand> {
 async function build({ options, console, signal, bar }: TrtexecRun): Promise<PlanAtHand> {
   const model = await readBuildable(options.onnx as string, false);
   const profile = profileOf(options, model);
-  // Before minutes are spent on building.
+  // Checked before building, which takes minutes.
   const asked = options.shapes === undefined ? profile.opt : batchOf('shapes', options.shapes, model);
   checkBatch(asked, [profile]);
   const precision = precisionFor(options, model);
@@ -96,7 +96,7 @@ function load(path: string, { shapes, versionCompatible }: TrtexecOptions): Plan
   return { path, batch, inspect, release: async () => {} };
 }
 
-/** What is left out is as its neighbour; without any, the batch of --shapes, else this package's own profile. */
+/** A bound that is not given is equal to its neighbour. Without any: the batch of --shapes, else the default profile. */
 function profileOf(
   { minShapes, optShapes, maxShapes, shapes }: TrtexecOptions,
   model: BuildableModel,

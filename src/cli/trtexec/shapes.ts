@@ -1,11 +1,11 @@
-// trtexec's shapes, 'encoder_cont:8x288x14,decoder_cont:8x96x4', as the one thing that varies here: the batch.
+// Parses trtexec's shapes, 'encoder_cont:8x288x14,decoder_cont:8x96x4', into the only thing that varies here: the batch.
 import { type ModelDescription, TFTError } from '../../index.js';
 
-/** A model's inputs, as far as shapes go. */
+/** The part of a model that its shapes need. */
 export type ShapedModel = Pick<ModelDescription, 'inputs' | 'name'>;
 
 /**
- * The batch that shapes ask for. They may name one input, which stands for all, or several that agree.
+ * The batch of the given shapes. They name one input, which stands for all, or several with the same batch.
  *
  * @param option the option's name, for messages.
  * @throws TFTError ERR_TFT_OPTION, naming the input and both shapes.

@@ -10,7 +10,7 @@ export class ByteBudget {
     this.limit = limit;
   }
 
-  /** Bytes in flight now. */
+  /** The bytes that are under way now. */
   get used(): number {
     return this.#used;
   }

@@ -1,19 +1,19 @@
-// How fast an overloaded service refuses.
+// Limits how fast an overloaded service refuses.
 //
-// libuv takes one new connection in each turn of the event loop. Where clients ask again as soon as they are refused,
-// each turn refuses as many as there are connections, and new clients, a health check among them, wait for seconds to
-// be let in. With a few refusals a turn, turns are short; what clients wait for their refusal is the same in sum.
+// libuv accepts one new connection in each turn of the event loop. If clients retry as soon as they are refused, each
+// turn refuses as many requests as there are connections, and new clients, such as a health check, wait for seconds to
+// be accepted. With a few refusals in each turn, turns are short. In total, clients wait as long for their refusals.
 
-/** About a millisecond's worth: so often is a new connection let in. */
+/** Takes about a millisecond, so a new connection is accepted about every millisecond. */
 const EACH_TURN = 8;
 
-/** Lets refusals out, in order, a few in each turn of the event loop. */
+/** Releases refusals in order, a few in each turn of the event loop. */
 export class RefusalPace {
   #left = EACH_TURN;
   #turnComes = false;
   readonly #waiting: (() => void)[] = [];
 
-  /** Resolves when the next refusal may go out; undefined when it may at once. */
+  /** Resolves when the next refusal may be sent. @returns undefined if it may be sent at once. */
   next(): Promise<void> | undefined {
     this.#awaitTurn();
     if (this.#left === 0) return new Promise((resolve) => this.#waiting.push(resolve));

@@ -8,7 +8,7 @@ import { configSchema, SECRET, type ServiceConfig, type Setting, settings } from
 
 /** Where settings come from. */
 export interface ConfigSources {
-  /** As text, by key: what the command line says. */
+  /** The values of the command line, as text, by key. */
   readonly flags?: Readonly<Record<string, string | boolean | undefined>>;
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** A JSON file of settings by key. Paths in it are relative to its folder. */
@@ -16,7 +16,7 @@ export interface ConfigSources {
   readonly defaults?: Partial<ServiceConfig>;
 }
 
-/** The environment's variable that names the file. */
+/** The environment variable with the path of the file. */
 const FILE_VARIABLE = 'TFT_SERVE_CONFIG';
 const PREFIX = 'TFT_SERVE_';
 const PATHS = [
@@ -75,7 +75,7 @@ export function readConfig(sources: ConfigSources): ServiceConfig {
   return result.data;
 }
 
-/** The settings as JSON that may be shown: keys are counted, not written. */
+/** The settings as JSON for showing. API keys are replaced by their number. */
 export function printableConfig(config: ServiceConfig): string {
   const masked = Object.fromEntries(
     Object.entries(config).map(([key, value]) =>
@@ -106,7 +106,7 @@ function readFile(path: string): Record<string, unknown> {
   return content as Record<string, unknown>;
 }
 
-/** A text that is none of the kind goes on as it is, and the schema says what is wrong with it. */
+/** Parses a setting's text. Text that cannot be parsed is passed on, and the schema reports what is wrong with it. */
 function fromText({ kind }: Setting, text: string): unknown {
   if (kind === 'number') return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
   if (kind === 'list') return text.split(',').map((item) => item.trim());

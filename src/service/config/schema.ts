@@ -1,5 +1,5 @@
-// Every setting of the service: its type, limits, default and meaning, in one place. Flags, environment variables,
-// the help, the documentation's table and the checks all come from here.
+// Every setting of the service with its type, limits, default and meaning. Flags, environment variables, the help, the
+// documentation's table and the checks are derived from here.
 import { z } from 'zod';
 import { BACKEND_CHOICES, PRECISIONS } from '../../contract/names.js';
 
@@ -21,11 +21,11 @@ export const configSchema = z.strictObject({
     .string()
     .regex(/^[\w.-]{1,128}$/, 'letters, digits, dots, dashes and underlines')
     .optional()
-    .describe("the model's name in URLs and metrics; that of model.json without it"),
+    .describe("the model's name in URLs and metrics; by default the one in model.json"),
   backend: z.enum(BACKEND_CHOICES).default('auto').describe('what runs the model'),
   precision: z.enum(PRECISIONS).optional().describe('the arithmetic to run in'),
-  maxBatch: count.optional().describe('the most servers that run at once'),
-  threads: count.optional().describe('threads that compute, on a CPU, each with the model for itself'),
+  maxBatch: count.optional().describe('the largest number of series in one run'),
+  threads: count.optional().describe('computing threads on a CPU, each with its own copy of the model'),
   tensorrt: z
     .record(z.string(), z.unknown())
     .optional()
@@ -37,8 +37,10 @@ export const configSchema = z.strictObject({
     .describe('how engines are built, as TFTEngine.load takes it, as JSON'),
   calibrationFolder: path
     .optional()
-    .describe('write a sample of the requests there when the service stops, to calibrate INT8 on'),
-  calibrationWindows: count.max(65_536).default(512).describe('the most windows in that sample'),
+    .describe(
+      'a folder for a sample of the requests, written when the service stops, to calibrate INT8 with',
+    ),
+  calibrationWindows: count.max(65_536).default(512).describe('the number of windows in that sample'),
 
   host: z.string().min(1).default('127.0.0.1').describe('the address to listen on'),
   port: z.int().min(0).max(65_535).default(8000).describe('the port; 0 takes any free one'),
@@ -59,23 +61,23 @@ export const configSchema = z.strictObject({
   tlsKey: path.optional().describe('private key, PEM'),
   http2: z.boolean().default(false).describe('speak HTTP/2 too; needs TLS'),
 
-  apiKeys: keys.describe('keys of which each request must have one'),
+  apiKeys: keys.describe('keys; each request must have one of them'),
   apiKeysFile: path.optional().describe('a file with one key a line'),
   adminKeys: keys.describe('keys that may also reload the model'),
   adminKeysFile: path.optional().describe('a file with one key a line'),
   openMetrics: z.boolean().default(false).describe('/metrics needs no key'),
 
-  queueLimit: count.default(4096).describe('the most servers that may wait'),
+  queueLimit: count.default(4096).describe('the largest number of series that may wait'),
   maxWaitMs: milliseconds
     .min(1)
     .default(5000)
-    .describe('no request waits longer for its turn; one that would is refused at once'),
-  maxServers: count.default(256).describe('the most servers in one request'),
-  maxBodyBytes: count.optional().describe('the largest body; what maxServers needs as JSON without it'),
+    .describe('the longest that a request waits to run; one that would wait longer is refused at once'),
+  maxServers: count.default(256).describe('the largest number of series in one request'),
+  maxBodyBytes: count.optional().describe('the largest body; by default what maxServers needs as JSON'),
   maxBytesInFlight: count
     .default(256 * 2 ** 20)
-    .describe('the most bytes of bodies and answers that are under way'),
-  maxConnections: count.default(4096).describe('the most connections'),
+    .describe('the largest number of bytes of bodies and answers that are under way'),
+  maxConnections: count.default(4096).describe('the largest number of connections'),
   headersTimeoutMs: milliseconds.min(1).default(10_000).describe('the time for the headers to arrive'),
   requestTimeoutMs: milliseconds.min(1).default(30_000).describe('the time for a request to arrive'),
   keepAliveTimeoutMs: milliseconds.min(1).default(65_000).describe('how long an idle connection is kept'),
@@ -83,12 +85,14 @@ export const configSchema = z.strictObject({
 
   drainDelayMs: milliseconds
     .default(0)
-    .describe('between the stop signal and the last connection taken, for a load balancer to notice'),
-  stopTimeoutMs: milliseconds.default(30_000).describe('the time to finish what is under way at a stop'),
+    .describe('the time between the stop signal and refusing new connections, for load balancers to notice'),
+  stopTimeoutMs: milliseconds
+    .default(30_000)
+    .describe('the time to finish what is under way when the service stops'),
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
-    .describe('the least level that is logged'),
+    .describe('the lowest level that is logged'),
   accessLog: z.boolean().default(false).describe('log each request, not only those refused'),
 });
 
@@ -96,12 +100,12 @@ export const configSchema = z.strictObject({
 export type ServiceConfig = Readonly<z.infer<typeof configSchema>>;
 export type ConfigKey = keyof typeof configSchema.shape;
 
-/** Each setting with what a person needs to know of it. */
+/** A setting as help and documentation show it. */
 export interface Setting {
   readonly key: ConfigKey;
   /** TFT_SERVE_MAX_SERVERS */
   readonly variable: string;
-  /** --max-servers; none for keys, which a list of processes would show. */
+  /** --max-servers; undefined for keys, which a list of processes would show. */
   readonly flag: string | undefined;
   readonly kind: 'boolean' | 'number' | 'text' | 'list' | 'json';
   readonly choices: readonly string[] | undefined;

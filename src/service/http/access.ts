@@ -1,4 +1,4 @@
-// Who may do what: API keys, compared by their hashes so that the time taken tells nothing about a key.
+// Access by API keys. Keys are compared by their hashes, so that the time taken reveals nothing about a key.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { TFTError } from '../../contract/errors.js';
@@ -8,19 +8,19 @@ import { type HttpError, refusal } from './http-error.js';
 
 type KeySettings = Pick<ServiceConfig, 'apiKeys' | 'apiKeysFile' | 'adminKeys' | 'adminKeysFile'>;
 
-/** The keys in force. */
+/** The valid keys. */
 export class Access {
   readonly #settings: KeySettings;
   #users: readonly Buffer[] = [];
   #admins: readonly Buffer[] = [];
 
-  /** @throws TFTError ERR_TFT_FILE, ERR_TFT_OPTION for a file without keys. */
+  /** @throws TFTError ERR_TFT_FILE; ERR_TFT_OPTION for a file without keys. */
   constructor(settings: KeySettings) {
     this.#settings = settings;
     this.reload();
   }
 
-  /** Reads the files of keys again, so that keys change without a stop. @throws as the constructor. */
+  /** Reads the files of keys again, so that keys can be changed without a restart. @throws as the constructor. */
   reload(): void {
     const { apiKeys, apiKeysFile, adminKeys, adminKeysFile } = this.#settings;
     const users = [...apiKeys, ...keysIn(apiKeysFile, 'apiKeysFile')].map(digest);
@@ -29,14 +29,14 @@ export class Access {
     this.#admins = admins;
   }
 
-  /** @throws HttpError ERR_TFT_HTTP_KEY unless the request has a key, where there are keys at all. */
+  /** @throws HttpError ERR_TFT_HTTP_KEY if there are keys and the request has none of them. */
   checkUser(headers: IncomingHttpHeaders): void {
     if (this.#users.length === 0) return;
     const key = keyOf(headers);
     if (!isAmong(this.#users, key) && !isAmong(this.#admins, key)) throw keyMissing(key);
   }
 
-  /** @throws HttpError ERR_TFT_HTTP_KEY, ERR_TFT_HTTP_FORBIDDEN unless the request has an administrator's key. */
+  /** @throws HttpError ERR_TFT_HTTP_KEY, ERR_TFT_HTTP_FORBIDDEN if the request has no administrator's key. */
   checkAdmin(headers: IncomingHttpHeaders): void {
     if (this.#admins.length === 0) {
       throw refusal(
@@ -56,7 +56,7 @@ function keyOf({ 'x-api-key': key, authorization }: IncomingHttpHeaders): string
   return /^Bearer (.+)$/i.exec(authorization ?? '')?.[1];
 }
 
-/** Compares with each key, also after one was found. */
+/** Compares with all keys, even after a match, so that the time is always the same. */
 function isAmong(digests: readonly Buffer[], key: string | undefined): boolean {
   if (key === undefined) return false;
   const found = digest(key);

@@ -1,13 +1,13 @@
-// Sends bytes: compressed for clients that ask for it, and counted until the client has taken them.
+// Sends bytes, compressed for clients that accept it, and counts them until the client has received them.
 import { promisify } from 'node:util';
 import { brotliCompress, constants, deflate, gzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Exchange } from './exchange.js';
 
-/** Smaller answers gain nothing. */
+/** Compressing smaller answers saves nothing. */
 const MIN_COMPRESSED_BYTES = 1024;
 
-/** All at their fastest: the answer is in a hurry. */
+/** Fastest level of each: latency matters more than size. */
 const COMPRESSORS = {
   gzip: (bytes: Buffer) => promisify(gzip)(bytes, { level: 1 }),
   br: (bytes: Buffer) =>
@@ -39,7 +39,7 @@ export async function sendBytes(
   return reply.send(body);
 }
 
-/** The encoding that the client likes best; among equals the first of ours. */
+/** The encoding with the client's highest quality value; among equals the first in COMPRESSORS. */
 export function preferredEncoding(header: string | string[] | undefined): Encoding | undefined {
   if (header === undefined) return undefined;
   let best: Encoding | undefined;

@@ -1,17 +1,16 @@
-// Memory for the bodies of requests, used again and again. A body is needed for less than a millisecond, but memory that
-// is allocated for each one is found to be free only by a full garbage collection, and those then take turns with the
-// requests.
+// Reuses the memory of request bodies. A body is needed for less than a millisecond, but memory that is allocated for each
+// body is only freed by full garbage collections, which would then delay requests.
 
-/** Smaller ones are not worth keeping apart. */
+/** Smaller bodies get memory of this size. */
 const MIN_BYTES = 32 * 1024;
 
-/** Hands out memory and keeps what comes back, up to a limit. */
+/** Provides memory and keeps returned memory for reuse, up to a limit. */
 export class BodyMemory {
   readonly #most: number;
   readonly #kept = new Map<number, ArrayBuffer[]>();
   #keptBytes = 0;
 
-  /** @param most bytes to keep. */
+  /** @param most the number of bytes to keep. */
   constructor(most: number) {
     this.#most = most;
   }
@@ -30,7 +29,7 @@ export class BodyMemory {
     return kept;
   }
 
-  /** Takes memory back that nobody looks at any more. */
+  /** Returns memory that is not used any more. */
   give(memory: ArrayBuffer): void {
     const size = memory.byteLength;
     if (this.#keptBytes + size > this.#most) return;

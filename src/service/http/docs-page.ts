@@ -1,4 +1,4 @@
-// A page for people of the OpenAPI document: one file, no script, nothing fetched from elsewhere.
+// Renders the OpenAPI document as an HTML page: one file, without scripts and without external resources.
 
 interface Described {
   readonly info: { readonly title: string; readonly version: string; readonly description: string };
@@ -75,7 +75,7 @@ function section(entry: { path: string; method: string; operation: DescribedOper
   );
 }
 
-/** To the schema that a media type refers to. */
+/** A link to the schema that a media type refers to. */
 function link(media: unknown): string {
   const reference = /"#\/components\/schemas\/(\w+)"/.exec(JSON.stringify(media))?.[1];
   return reference === undefined ? '' : `<a href="#${reference}">${reference}</a>`;

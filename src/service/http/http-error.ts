@@ -1,4 +1,4 @@
-// What the service answers when it cannot: a status, a stable code and a message that says what to do.
+// The service's error answers: a status, a stable code and a message that says what to do.
 import { ERRORS, type HttpErrorCode, type TFTErrorCode } from '../../contract/error-codes.js';
 import { TFTError } from '../../contract/errors.js';
 import { messageFor } from '../../contract/input-error.js';
@@ -6,14 +6,14 @@ import { INPUTS } from '../../contract/names.js';
 
 export type { HttpErrorCode } from '../../contract/error-codes.js';
 
-/** The body of every answer that is an error. */
+/** The body of an error answer. */
 export interface ErrorBody {
   readonly error: string;
   readonly code: string;
   readonly request_id?: string;
 }
 
-/** A refusal. */
+/** The error of a refused request. */
 export class HttpError extends Error {
   readonly status: number;
   readonly code: HttpErrorCode | TFTErrorCode;
@@ -34,7 +34,7 @@ export class HttpError extends Error {
   }
 }
 
-/** A refusal with the status that its code has. */
+/** Creates an HttpError with its code's status. */
 export function refusal(
   code: HttpErrorCode | TFTErrorCode,
   message: string,
@@ -43,7 +43,7 @@ export function refusal(
   return new HttpError(status, code, message, options);
 }
 
-/** What a refusal may carry. */
+/** Options of {@link refusal}. */
 export interface RefusalOptions {
   /** One of the code's other statuses. */
   status?: number;
@@ -51,14 +51,14 @@ export interface RefusalOptions {
   cause?: unknown;
 }
 
-/** For a body that cannot be read. */
+/** The error for a body that cannot be read. */
 export function badBody(message: string, cause?: unknown): HttpError {
   return refusal('ERR_TFT_HTTP_BODY', message, { cause });
 }
 
 const RETRY_SECONDS = 1;
 
-/** Whatever was thrown, as a refusal. What is not meant for the client's eyes becomes a plain 500. */
+/** Converts anything thrown to an HttpError. Errors that clients must not see become a plain 500. */
 export function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
   if (error instanceof TFTError) {
@@ -71,7 +71,7 @@ export function toHttpError(error: unknown): HttpError {
   return fromFramework(error) ?? internal(error);
 }
 
-/** Errors of Fastify's own: a URL that is none, a Content-Type that is none. */
+/** Converts Fastify's own errors: an invalid URL, an invalid Content-Type. */
 function fromFramework(error: unknown): HttpError | undefined {
   if (!(error instanceof Error) || !('code' in error) || !('statusCode' in error)) return undefined;
   const { code, statusCode, message } = error;

@@ -1,5 +1,5 @@
-// The server underneath: HTTP/1.1, with TLS, with HTTP/2, on a port or a Unix socket; and its limits, which cut off
-// who is slow, too many, or sends headers without end.
+// The HTTP server: HTTP/1.1, optionally with TLS and HTTP/2, on a port or a Unix socket. Its limits cut off clients that are
+// slow, too many, or send endless headers.
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
@@ -11,9 +11,9 @@ import type { Connections } from './connections.js';
 
 const MAX_HEADER_BYTES = 16 * 1024;
 const MAX_HEADERS = 100;
-/** How often slow connections are looked for. */
+/** How often the server looks for slow connections. */
 const CHECK_MS = 1000;
-/** Streams of one HTTP/2 connection. */
+/** The largest number of streams on one HTTP/2 connection. */
 const MAX_STREAMS = 100;
 
 type ListenerSettings = Pick<
@@ -41,7 +41,7 @@ export function makeServer(
     keepAliveTimeout: keepAliveTimeoutMs,
     connectionsCheckingInterval: CHECK_MS,
     maxHeaderSize: MAX_HEADER_BYTES,
-    // Two ways to read where a request ends are one too many.
+    // Lenient parsing is off: if proxy and server disagree on where a request ends, requests can be smuggled.
     insecureHTTPParser: false,
     noDelay: true,
   };
@@ -116,7 +116,7 @@ function certificates({ tlsCert = '', tlsKey = '' }: ListenerSettings): { cert: 
   return { cert: read('tlsCert', tlsCert), key: read('tlsKey', tlsKey) };
 }
 
-/** Takes away the socket's file that a process killed has left behind. @throws TFTError ERR_TFT_FILE if one listens. */
+/** Removes a socket file that a killed process has left. @throws TFTError ERR_TFT_FILE if a process listens on it. */
 export async function clearSocket(path: string): Promise<void> {
   if (!statSync(path, { throwIfNoEntry: false })?.isSocket()) return;
   const listens = await new Promise<boolean>((resolve) => {

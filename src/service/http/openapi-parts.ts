@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Operation } from './operation.js';
 
-/** What a forecast may be refused with, besides what any request may. */
+/** The error statuses of forecasts, in addition to those of any request. */
 export const FORECAST_ERRORS: readonly number[] = [400, 408, 413, 415, 500, 503, 504];
 
 export const REQUEST_HEADERS: NonNullable<Operation['headers']> = {

@@ -1,10 +1,10 @@
-// Makes the OpenAPI 3.1 document of what the routes say of themselves.
+// Creates the OpenAPI 3.1 document from the routes' descriptions of themselves.
 import { z } from 'zod';
 import { ERRORS } from '../../contract/error-codes.js';
 import type { Content, Operation } from './operation.js';
 import * as schemas from './schemas.js';
 
-/** A route as it was registered. */
+/** A registered route. */
 export interface DescribedRoute {
   readonly method: string;
   /** Fastify's, with :parameters. */
@@ -96,7 +96,7 @@ function describe(url: string, method: string, operation: Operation): Record<str
   };
 }
 
-/** Each code that comes with a status, and what it means. */
+/** All error codes with this status, with their meanings. */
 function meaningOf(status: number): string {
   return Object.entries(ERRORS)
     .filter(([, facts]) => facts.status === status || facts.also?.includes(status))

@@ -1,4 +1,4 @@
-// How a route describes itself for the OpenAPI document, beside its handler.
+// The description of a route for the OpenAPI document. It stands beside the route's handler.
 import type { z } from 'zod';
 
 /** One operation of the API. */
@@ -11,13 +11,13 @@ export interface Operation {
   /** Headers that it reads. */
   readonly headers?: Readonly<Record<string, { description: string; schema: z.ZodType }>>;
   readonly body?: Content;
-  /** By status. Errors that any operation may answer with are added by itself. */
+  /** By status. Errors that any operation may answer with are added automatically. */
   readonly answers: Readonly<Record<number, Content & { readonly description: string }>>;
   /** Statuses of errors that are this operation's own. */
   readonly errors?: readonly number[];
 }
 
-/** What a body is, by media type. */
+/** The contents of a body, by media type. */
 export interface Content {
   readonly json?: z.ZodType;
   /** Bytes, and what they are. */

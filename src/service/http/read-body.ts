@@ -1,5 +1,5 @@
-// Reads a request's body: unpacked as Content-Encoding says, within limits of size and time, and laid out in memory
-// so that what follows a header of JSON can be used as typed arrays without a copy.
+// Reads a request's body: decompressed according to Content-Encoding, within limits of size and time, and aligned in memory
+// so that the bytes after a JSON header can be used as typed arrays without a copy.
 import type { Readable } from 'node:stream';
 import {
   type BrotliDecompress,
@@ -19,13 +19,13 @@ import { badBody, type HttpError, refusal } from './http-error.js';
 /** How a body is to be read. */
 export interface BodyRules {
   readonly encoding: string | undefined;
-  /** The header Content-Length, where there is one. */
+  /** The header Content-Length, if there is one. */
   readonly length: string | undefined;
-  /** The most bytes, both as sent and unpacked. */
+  /** The largest number of bytes, both as sent and decompressed. */
   readonly most: number;
-  /** Milliseconds that it may take to arrive. */
+  /** The milliseconds within which the body must arrive. */
   readonly timeoutMs: number;
-  /** Where the byte at this place must lie on a multiple of four in memory. */
+  /** The index of the byte that must be at a multiple of four in memory. */
   readonly aligned: number;
 }
 
@@ -192,7 +192,7 @@ function tooLarge(most: number): HttpError {
   );
 }
 
-/** How many bytes of JSON a binary request begins with: the header Inference-Header-Content-Length. */
+/** The number of bytes of JSON before the binary tensors: the header Inference-Header-Content-Length. */
 export function headerLength(value: string | string[] | undefined, most: number): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== 'string' || !/^\d{1,15}$/.test(value)) {

@@ -1,14 +1,14 @@
-// The JSON that the service reads and writes, as zod schemas: for the OpenAPI document and for the tests that hold
-// real answers against it. Requests are checked by hand, since a check for each of a million numbers is too slow.
+// The JSON that the service reads and writes, as zod schemas. The OpenAPI document is made of them, and tests check real
+// answers against them. Requests are checked without them: a check for each of a million numbers would be too slow.
 import { z } from 'zod';
 import { INPUTS, TENSOR_TYPES } from '../../contract/names.js';
 import { INTEGER_TYPES } from '../../kserve/integers.js';
 
-/** Numbers in arrays, however nested. */
+/** Numbers in arrays, flat or nested. */
 const numbers = z
   .array(z.union([z.number(), z.array(z.union([z.number(), z.array(z.number())]))]))
   .min(1)
-  .meta({ description: '[servers, steps, channels], or the same numbers flat, row-major' });
+  .meta({ description: '[series, steps, channels], or the same numbers flat, row-major' });
 
 export const predictRequest = z
   .strictObject(Object.fromEntries(INPUTS.map(({ name, meaning }) => [name, numbers.describe(meaning)])))
@@ -21,7 +21,7 @@ export const predictAnswer = z
     target: z.string().describe('the metric that is forecast'),
     step_minutes: z.number(),
     quantiles: z.array(z.number()),
-    shape: z.array(z.int()).length(3).describe('servers, steps, quantiles'),
+    shape: z.array(z.int()).length(3).describe('series, steps, quantiles'),
     predictions: z.array(z.array(z.array(z.number().nullable()))).describe("in the target's own unit"),
   })
   .meta({ id: 'PredictAnswer' });

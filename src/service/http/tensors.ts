@@ -1,5 +1,5 @@
-// From the JSON numbers of a request to the typed arrays that the engine takes, with the checks that only this side can
-// make: how arrays are nested, whole numbers for codes.
+// Converts the JSON numbers of a request to the typed arrays that the engine takes. Checks what typed arrays no longer show:
+// how the JSON was nested, and that codes are whole numbers.
 import type { TensorSpec, Values } from '../../contract/tensors.js';
 import { badBody, refusal } from './http-error.js';
 import type { Numbers } from './json/numbers.js';
@@ -21,23 +21,23 @@ export function fromNumbers(spec: TensorSpec, numbers: Numbers): Values {
 }
 
 /**
- * Checks how the JSON arrays of a tensor were nested: flat, a row for each server, the whole [servers, steps,
- * channels], or [steps, channels] of a single server.
+ * Checks the nesting of a tensor's JSON arrays: flat, one row for each series, [series, steps, channels], or [steps,
+ * channels] for a single series.
  *
  * @throws HttpError ERR_TFT_HTTP_BODY.
  */
 export function checkNesting(spec: TensorSpec, { shape, length }: Numbers): void {
   const { steps, channels } = spec;
   const found = shape.join(',');
-  const servers = length / (steps * channels);
+  const series = length / (steps * channels);
   const fits =
     shape.length === 1 ||
     found === `${steps},${channels}` ||
-    found === `${servers},${steps * channels}` ||
-    found === `${servers},${steps},${channels}`;
+    found === `${series},${steps * channels}` ||
+    found === `${series},${steps},${channels}`;
   if (!fits) {
     throw badBody(
-      `${spec.name} has the shape [${shape.join(', ')}]; [servers, ${steps}, ${channels}], or the same numbers in ` +
+      `${spec.name} has the shape [${shape.join(', ')}]; [series, ${steps}, ${channels}], or the same numbers in ` +
         'a flat array, is expected',
     );
   }

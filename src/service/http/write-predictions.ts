@@ -2,16 +2,16 @@
 import { setImmediate } from 'node:timers/promises';
 import { MAX_NUMBER_BYTES, writeNumber } from './json/write-numbers.js';
 
-/** Numbers that are written before others get their turn: one or two milliseconds. */
+/** The numbers that are written in one turn of the event loop: one or two milliseconds. */
 const SLICE = 16_384;
 const OPEN = 0x5b;
 const CLOSE = 0x5d;
 const COMMA = 0x2c;
 
 /**
- * `head`, the values as a JSON array, and `tail`.
+ * Writes `head`, then the values as a JSON array, then `tail`.
  *
- * @param shape how the values are nested, the innermost last; `[values.length]` for a flat array.
+ * @param shape the nesting of the values, the innermost dimension last; `[values.length]` for a flat array.
  */
 export async function writePredictions(
   head: string,
@@ -19,7 +19,7 @@ export async function writePredictions(
   shape: readonly number[],
   tail: string,
 ): Promise<Buffer> {
-  // How many values each bracket embraces, the outermost first.
+  // The number of values inside a bracket of each level, the outermost first.
   const embraced = shape.map((_, depth) => shape.slice(depth).reduce((product, size) => product * size, 1));
   const brackets = 2 * shape.length;
   const parts: Buffer[] = [Buffer.from(head)];
@@ -34,7 +34,7 @@ export async function writePredictions(
       at = writeNumber(out, at, values[index] as number);
       for (const size of embraced) if ((index + 1) % size === 0) out[at++] = CLOSE;
     }
-    // A copy: what was not needed is most of it.
+    // Copied, because most of `out` is unused.
     parts.push(Buffer.from(out.subarray(0, at)));
   }
   parts.push(Buffer.from(tail));

@@ -6,7 +6,7 @@ import { writePredictions } from '../http/write-predictions.js';
 import type { ServedModel } from '../model-host.js';
 import type { InferQuestion } from './infer-request.js';
 
-/** The body, and where its JSON ends if bytes follow. */
+/** The body, and the length of its JSON if binary tensors follow. */
 export interface InferAnswer {
   readonly bytes: Buffer;
   readonly header: number | undefined;

@@ -1,4 +1,4 @@
-// Understands an inference request of the KServe v2 protocol, with Triton's binary tensor extension (src/kserve).
+// Parses an inference request of the KServe v2 protocol, with Triton's binary tensor extension (src/kserve).
 import { type ForecastInputs, inputsOf } from '../../contract/inputs.js';
 import { PREDICTIONS, TENSOR_TYPES } from '../../contract/names.js';
 import type { TensorSpec, Values } from '../../contract/tensors.js';
@@ -11,7 +11,7 @@ import { fromNumbers } from '../http/tensors.js';
 import type { ServedModel } from '../model-host.js';
 import { asObject, type ForecastQuestion } from '../routes/forecast-request.js';
 
-/** What a client asked for. */
+/** A parsed inference request. */
 export interface InferQuestion extends ForecastQuestion {
   readonly id: string | undefined;
   readonly binaryOutput: boolean;
@@ -21,8 +21,8 @@ const DATA: ReadonlySet<string> = new Set(['data']);
 const MAX_ID_LENGTH = 512;
 
 /**
- * @param header bytes of JSON before the binary tensors; undefined when all is JSON.
- * @param maxServers of one request.
+ * @param header the number of bytes of JSON before the binary tensors; undefined if the whole body is JSON.
+ * @param maxServers the largest number of series in one request.
  * @throws HttpError ERR_TFT_HTTP_BODY, ERR_TFT_INPUT_…, ERR_TFT_HTTP_UNSUPPORTED, ERR_TFT_HTTP_TOO_LARGE.
  */
 export async function understandInfer(
@@ -117,14 +117,14 @@ function checkDeclaration(spec: TensorSpec, { datatype, shape }: Record<string, 
   if (datatype !== expected && !(spec.type === 'int32' && isIntegerType(datatype))) {
     throw badBody(`input '${name}': datatype is ${quote(datatype)}, ${expected} is expected`);
   }
-  const [servers, ...rest] = Array.isArray(shape) ? (shape as unknown[]) : [];
+  const [series, ...rest] = Array.isArray(shape) ? (shape as unknown[]) : [];
   const fits = rest.length === 2 && rest[0] === steps && rest[1] === channels;
-  if (!fits || typeof servers !== 'number' || !Number.isSafeInteger(servers) || servers < 1) {
+  if (!fits || typeof series !== 'number' || !Number.isSafeInteger(series) || series < 1) {
     throw badBody(
-      `input '${name}': shape is ${quote(shape)}, [servers, ${steps}, ${channels}] with at least one server is expected`,
+      `input '${name}': shape is ${quote(shape)}, [series, ${steps}, ${channels}] with at least one series is expected`,
     );
   }
-  return servers * steps * channels;
+  return series * steps * channels;
 }
 
 function fromJson(spec: TensorSpec, place: unknown, { tensors }: Scanned, length: number): Values {
@@ -138,7 +138,7 @@ function fromJson(spec: TensorSpec, place: unknown, { tensors }: Scanned, length
   return fromNumbers(spec, numbers);
 }
 
-/** Whether the predictions are to be bytes; checks which outputs are asked for. */
+/** Whether the predictions are wanted as bytes. Checks the outputs that are asked for. */
 function wantsBinary(outputs: unknown, { binary_data_output: all }: Record<string, unknown>): boolean {
   if (all !== undefined && typeof all !== 'boolean')
     throw badBody('binary_data_output must be true or false');
@@ -161,7 +161,7 @@ function wantsBinary(outputs: unknown, { binary_data_output: all }: Record<strin
   return binary ?? all ?? false;
 }
 
-/** Triton's parameter timeout, in microseconds; 0 is none. */
+/** Triton's parameter timeout, in microseconds; 0 means none. */
 function timeoutOf({ timeout }: Record<string, unknown>): number | undefined {
   if (timeout === undefined || timeout === 0) return undefined;
   if (typeof timeout === 'number' && Number.isSafeInteger(timeout) && timeout > 0) return timeout / 1000;
@@ -182,7 +182,7 @@ function namesOf({ tensors }: ServedModel): string {
   return tensors.inputs.map(({ name }) => name).join(', ');
 }
 
-/** A client's own value, short enough for a message. */
+/** A client's value, shortened for a message. */
 function quote(value: unknown): string {
   return (JSON.stringify(value) ?? 'missing').slice(0, 80);
 }

@@ -6,7 +6,7 @@ import type { ModelHost, ServedModel } from '../model-host.js';
 
 type Totals = Partial<Record<keyof EngineCounters, number>>;
 
-/** A metric's value of one model version, from its totals. */
+/** Computes a metric's value from the totals of one model version. */
 interface EngineMetric {
   readonly name: string;
   readonly help: string;
@@ -79,31 +79,31 @@ const TRITON: readonly EngineMetric[] = [
   },
 ];
 
-/** What a request is refused for before the engine sees it, by model version. */
+/** Counts requests that are refused before they reach the engine, by model version. */
 export class EngineTotals {
   readonly #host: () => ModelHost;
-  /** By version: the sums of engines that are gone. */
+  /** By version: the sums of closed engines. */
   readonly #gone = new Map<string, Totals>();
   readonly #names = new Map<string, string>();
-  /** By version: requests that were no valid ones. */
+  /** By version: the number of invalid requests. */
   readonly #invalid = new Map<string, number>();
 
   constructor(host: () => ModelHost) {
     this.#host = host;
   }
 
-  /** Keeps the counters of an engine that is closed. */
+  /** Adds the final counters of a closed engine. */
   keep(model: ServedModel, counters: EngineCounters): void {
     this.#gone.set(model.version, add(this.#gone.get(model.version) ?? {}, counters));
     this.#names.set(model.version, model.name);
   }
 
-  /** A request for this model was refused before the engine. */
+  /** Counts a request for this model that did not reach the engine. */
   countInvalid(model: ServedModel): void {
     this.#invalid.set(model.version, (this.#invalid.get(model.version) ?? 0) + 1);
   }
 
-  /** The sums of each version: engines that are gone, that finish, and the current one. */
+  /** The sums of each version over closed engines, those that are finishing, and the current one. */
   versions(): { name: string; version: string; totals: Totals; invalid: number }[] {
     const sums = new Map(this.#gone);
     const names = new Map(this.#names);
@@ -120,7 +120,7 @@ export class EngineTotals {
   }
 }
 
-/** Registers Triton's metrics; their values are read when somebody asks. */
+/** Registers Triton's metrics. Their values are read at each scrape. */
 export function registerEngineMetrics(registry: Registry, engineTotals: EngineTotals): void {
   const labelNames = ['model', 'version'];
   for (const name of new Set(TRITON.map((metric) => metric.name))) {
@@ -157,7 +157,7 @@ export function registerEngineMetrics(registry: Registry, engineTotals: EngineTo
   });
 }
 
-/** Servers that wait, as requests: those that are under way, and at most as many as servers wait. */
+/** The number of waiting requests: those under way, but not more than series wait. */
 function pendingRequests(totals: Totals): number {
   const of = (key: keyof EngineCounters) => totals[key] ?? 0;
   const open = of('accepted') - of('succeeded') - of('failed') - of('cancelled') - of('expired');

@@ -1,4 +1,4 @@
-// The GPUs' own figures under Triton's names, by NVML, where there are GPUs and the native addon.
+// NVML's figures of the GPUs under Triton's names, if there are GPUs and the native addon loads.
 // See https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/docs/user_guide/metrics.html#gpu-metrics
 import { Gauge, type Registry } from 'prom-client';
 import type { GpuStatus } from '../../native/addon.js';
@@ -39,7 +39,7 @@ const METRICS: readonly GpuMetric[] = [
   },
 ];
 
-/** What asks the GPUs; undefined where the native addon is missing. */
+/** The function that queries the GPUs; undefined if the native addon is missing. */
 export function gpuStatusReader(): (() => Promise<GpuStatus[]>) | undefined {
   try {
     const addon = loadAddon();
@@ -49,13 +49,13 @@ export function gpuStatusReader(): (() => Promise<GpuStatus[]>) | undefined {
   }
 }
 
-/** Registers the metrics if there is a GPU that tells anything; a machine without one has none of them. */
+/** Registers the metrics if there is a GPU that reports any. A machine without a GPU has none of them. */
 export async function registerGpuMetrics(
   registry: Registry,
   read: () => Promise<readonly GpuStatus[]>,
 ): Promise<void> {
   const gpus = await read();
-  // A scrape asks each metric; the GPUs are asked once for all of them.
+  // A scrape collects each metric separately, but the GPUs are queried once for all of them.
   let latest: Promise<readonly GpuStatus[]> | undefined;
   const current = () => {
     latest ??= read().finally(() => {

@@ -1,4 +1,4 @@
-// The service's log: a line of JSON for each event, to standard output, and never a flood of them.
+// The service's log: one line of JSON for each event, on standard output, at a limited rate.
 import pino from 'pino';
 import type { HttpError } from '../http/http-error.js';
 import { LogOutput } from './log-output.js';
@@ -32,7 +32,7 @@ export function droppedLines(log: ServiceLog): number {
   return dropped.get(log)?.() ?? 0;
 }
 
-/** Writes refusals, a few a second of each code: an overload must not become one of the log too. */
+/** Logs refusals, a few of each code a second, so that an overload does not overload the log too. */
 export class RefusalLog {
   readonly #log: ServiceLog;
   readonly #seconds = new Map<string, { second: number; lines: number; withheld: number }>();

@@ -1,4 +1,4 @@
-// Everything at /metrics: the engine's under Triton's names, the service's own, the process's.
+// All metrics at /metrics: the engine's under Triton's names, the service's own, and the process's.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { ByteBudget } from '../admission/budget.js';
 import type { Connections } from '../http/connections.js';
@@ -9,7 +9,7 @@ import { gpuStatusReader, registerGpuMetrics } from './gpu-metrics.js';
 /** Seconds between samples of the event loop's delay. */
 const SAMPLE_SECONDS = 0.02;
 
-/** Gauges of prom-client that Prometheus's naming rules take for counters. */
+/** Gauges of prom-client whose names, by Prometheus's rules, would be counters. */
 const MISNAMED = [
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
@@ -89,7 +89,7 @@ export class Metrics {
     });
     const delays = new Histogram({
       name: 'tft_event_loop_delay_seconds',
-      help: 'How late a timer of the event loop came.',
+      help: 'Delay of timers on the event loop.',
       buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1],
       registers,
     });
@@ -113,22 +113,18 @@ export class Metrics {
     gauge('tft_http_in_flight_bytes', 'Bytes of bodies and answers under way.', () => budget.used);
     gauge(
       'tft_http_in_flight_limit_bytes',
-      'The most of them before requests are refused.',
+      'The limit of these bytes, beyond which requests are refused.',
       () => budget.limit,
     );
     gauge('tft_ready', '1 when requests are served, else 0.', () => (host().state.phase === 'ready' ? 1 : 0));
     const current = () => host().current?.engine;
+    gauge('tft_queue_servers', 'Series that wait to run.', () => current()?.counters().waitingServers ?? 0);
+    gauge('tft_queue_limit_servers', 'The limit of series that wait.', () => current()?.info.queueLimit ?? 0);
     gauge(
-      'tft_queue_servers',
-      'Servers that wait for their turn.',
-      () => current()?.counters().waitingServers ?? 0,
+      'tft_running_batches',
+      'Batches that are running.',
+      () => current()?.counters().runningBatches ?? 0,
     );
-    gauge(
-      'tft_queue_limit_servers',
-      'The most servers that may wait.',
-      () => current()?.info.queueLimit ?? 0,
-    );
-    gauge('tft_running_batches', 'Batches that run now.', () => current()?.counters().runningBatches ?? 0);
     let told = 0;
     new Counter({
       name: 'tft_log_lines_dropped_total',
@@ -142,7 +138,7 @@ export class Metrics {
     });
     new Gauge({
       name: 'tft_model_info',
-      help: 'What serves, always 1.',
+      help: 'The served model and its backend; the value is always 1.',
       labelNames: ['model', 'version', 'backend', 'device', 'precision'],
       registers,
       collect() {
@@ -155,13 +151,13 @@ export class Metrics {
     });
   }
 
-  /** A request was answered. */
+  /** Counts an answered request. */
   answered(route: string, method: string, status: number, seconds: number): void {
     this.#requests.inc({ route, method, status: String(status) });
     this.#durations.observe({ route }, seconds);
   }
 
-  /** A request was refused. */
+  /** Counts a refused request. */
   refused(code: string): void {
     this.#refusals.inc({ code });
   }

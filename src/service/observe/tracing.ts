@@ -1,5 +1,5 @@
-// OpenTelemetry spans: made when the process has an SDK registered, or when OTEL_EXPORTER_OTLP_ENDPOINT names a
-// collector and the SDK is installed; else nothing is done at all.
+// OpenTelemetry spans, if the process has registered an SDK, or if OTEL_EXPORTER_OTLP_ENDPOINT names a collector and the SDK
+// is installed. Otherwise nothing is done.
 
 import type { IncomingHttpHeaders } from 'node:http';
 import {
@@ -14,12 +14,12 @@ import {
 } from '@opentelemetry/api';
 import type { ServiceLog } from './logging.js';
 
-/** Not among this package's dependencies: it is large, and most do without. */
+/** Not a dependency of this package: it is large, and most users do not need it. */
 const SDK = '@opentelemetry/sdk-node';
 
-/** Makes the spans of requests and of their steps. */
+/** Creates the spans of requests and of their steps. */
 export interface Tracing {
-  /** Begins the span of a request, in the trace that its headers name. */
+  /** Starts the span of a request, in the trace that its headers name. */
   begin(method: string, route: string, headers: IncomingHttpHeaders): RequestSpan | undefined;
   /** Runs a step of the current request in a span of its own. */
   step<T>(name: string, work: () => Promise<T>): Promise<T>;
@@ -30,7 +30,7 @@ export interface RequestSpan {
   end(status: number, error?: Error): void;
 }
 
-/** Starts the SDK where that is asked for and possible. @returns what stops it. */
+/** Starts the SDK if it is configured and installed. @returns a function that stops it. */
 export async function startTracing(
   environment: Readonly<Record<string, string | undefined>>,
   log: ServiceLog,
@@ -54,7 +54,7 @@ export async function startTracing(
   }
 }
 
-/** Spans for whoever is registered now. */
+/** Creates spans with the provider that is registered now. */
 export function makeTracing(): Tracing {
   if (!isRegistered()) return { begin: () => undefined, step: (_name, work) => work() };
   const tracer = trace.getTracer('tft-tensorrt');
@@ -88,7 +88,7 @@ export function makeTracing(): Tracing {
   };
 }
 
-/** A span that nobody records has no trace. */
+/** A span that is not recorded has no trace id. */
 function isRegistered(): boolean {
   const span = trace.getTracer('tft-tensorrt').startSpan('probe');
   const registered = trace.isSpanContextValid(span.spanContext());

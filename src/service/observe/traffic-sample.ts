@@ -1,5 +1,5 @@
-// A sample of the requests that were served, for calibrating INT8 variants: kept in memory, written when the service
-// stops. No client, server or time is in it.
+// Samples the served requests for calibrating INT8 variants. The sample is in memory and is written when the service stops.
+// It contains no client, no server name and no time.
 
 import { CalibrationReservoir } from '../../calibration/reservoir.js';
 import { writeCalibrationSet } from '../../calibration/set.js';
@@ -23,12 +23,12 @@ export class TrafficSample {
     this.#windows = calibrationWindows;
   }
 
-  /** Whether one is asked for. */
+  /** Whether a sample is configured. */
   get isTaken(): boolean {
     return this.#folder !== undefined;
   }
 
-  /** Takes a request that was answered; costs nothing where no sample is asked for. */
+  /** Offers an answered request. This costs nothing without a configured sample. */
   offer({ engine }: ServedModel, inputs: ForecastInputs): void {
     if (!this.isTaken) return;
     if (this.#reservoir === undefined || !sameInputs(this.#model, engine.model)) {
@@ -38,7 +38,7 @@ export class TrafficSample {
     this.#reservoir.offer(inputs);
   }
 
-  /** Writes what was kept; says so, or why not, in the log. */
+  /** Writes the sample, and logs that or why it failed. */
   async write(log: ServiceLog): Promise<void> {
     if (this.#folder === undefined || this.#reservoir === undefined || this.#model === undefined) return;
     const { windows, seen } = this.#reservoir;
@@ -51,7 +51,7 @@ export class TrafficSample {
   }
 }
 
-/** A new version of the same model goes on with the sample; windows of another shape cannot. */
+/** A new version of the model continues the sample unless its windows have other shapes. */
 function sameInputs(before: ModelDescription | undefined, now: ModelDescription): boolean {
   return JSON.stringify(before?.inputs) === JSON.stringify(now.inputs);
 }

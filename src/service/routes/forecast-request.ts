@@ -1,5 +1,5 @@
-// What /predict and /infer have in common: a request is let in or refused, its body read, its forecast awaited with a
-// deadline, and called off when its client goes away.
+// What /predict and /infer share: a request is admitted or refused, its body is read, its forecast is awaited with a
+// deadline, and it is cancelled when its client disconnects.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Forecast } from '../../contract/forecast.js';
 import { type ForecastInputs, valuesOf } from '../../contract/inputs.js';
@@ -34,10 +34,10 @@ export interface Parts {
   readonly sample: TrafficSample;
 }
 
-/** What a body was understood to ask for. */
+/** A parsed body. */
 export interface ForecastQuestion {
   readonly inputs: ForecastInputs;
-  /** In milliseconds from the request's arrival, where the body has one. */
+  /** The deadline in milliseconds from the request's arrival, if the body has one. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -132,14 +132,19 @@ export async function forecastFor<Q extends ForecastQuestion>(
       refuseLargeBatch(question.inputs, model, config.maxServers);
       const within = Math.min(limitMs, question.timeoutMs ?? Infinity, config.maxWaitMs);
       const deadlineMs = Math.max(0, within - (performance.now() - arrived));
+      // The inputs are this request's own. After an abort a lane may still read them, and of what the memory holds
+      // by then nothing comes.
       const running = model.engine.predict(question.inputs, {
         signal: client,
         deadlineMs,
+        borrow: true,
       });
-      // The engine has copied what it needs; a sample looks at the inputs, which may be a view of the body, later.
+      // Binary inputs are views of the body, which TensorRT reads in place until the forecast is there, and a sample
+      // afterwards.
+      const isLent = model.engine.info.backend === 'tensorrt';
       if (!sample.isTaken) {
-        body.release();
-        holding.empty();
+        if (header === undefined || !isLent) body.release();
+        if (!isLent) holding.empty();
       }
       const forecast = await running;
       sample.offer(model, question.inputs);
@@ -164,11 +169,11 @@ function timeoutOf({ headers }: FastifyRequest): number | undefined {
 
 function refuseLargeBatch(inputs: ForecastInputs, { tensors }: ServedModel, most: number): void {
   const [first] = tensors.inputs as [TensorSpec];
-  const servers = valuesOf(inputs, first).length / first.size;
-  if (servers <= most) return;
+  const series = valuesOf(inputs, first).length / first.size;
+  if (series <= most) return;
   throw refusal(
     'ERR_TFT_HTTP_TOO_LARGE',
-    `the request has ${Math.floor(servers)} servers; ${most} are the most in one request. Send several`,
+    `the request has ${Math.floor(series)} series; at most ${most} are allowed in one request. Send several`,
   );
 }
 

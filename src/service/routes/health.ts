@@ -1,4 +1,4 @@
-// Whether the process lives, and whether it takes requests; and the metrics.
+// Liveness, readiness and metrics.
 import type { FastifyInstance } from 'fastify';
 import { live, ready } from '../http/schemas.js';
 import type { Parts } from './forecast-request.js';

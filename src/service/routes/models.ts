@@ -1,4 +1,4 @@
-// What is served, by the KServe v2 protocol and Triton's extensions: metadata, configuration, statistics, repository.
+// The served model by the KServe v2 protocol and Triton's extensions: metadata, configuration, statistics, repository.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ownVersion } from '../../contract/own-version.js';
 import type { ModelTensors, TensorSpec } from '../../contract/tensors.js';

@@ -1,4 +1,4 @@
-// Understands and answers POST /predict: the four tensors by name, and the predictions as nested arrays.
+// Parses and answers POST /predict: the input tensors by name, and the predictions as nested arrays.
 
 import type { Forecast } from '../../contract/forecast.js';
 import { inputsOf } from '../../contract/inputs.js';

@@ -12,14 +12,14 @@ export function predictRoute(app: FastifyInstance, parts: Parts): void {
     {
       config: {
         operation: {
-          summary: 'Forecast a batch of servers',
+          summary: 'Forecast a batch of series',
           description:
             'Raw values in, quantiles out. /v2/models/{model} has the sizes that the model expects.',
           tag: 'forecast',
           access: 'user',
           headers: REQUEST_HEADERS,
           body: { json: predictRequest },
-          answers: { 200: { description: 'the quantiles of each server and step', json: predictAnswer } },
+          answers: { 200: { description: 'the quantiles of each series and step', json: predictAnswer } },
           errors: FORECAST_ERRORS,
         },
       },

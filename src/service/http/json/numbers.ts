@@ -3,7 +3,7 @@
 import type { Holding } from '../../admission/budget.js';
 import { badBody, type HttpError, refusal } from '../http-error.js';
 
-/** Deeper nesting than a tensor has is refused. */
+/** The deepest nesting that is read; tensors have less. */
 const MAX_DEPTH = 8;
 const FIRST_CAPACITY = 1024;
 /** Of a number while it is read, and of the float32 or int32 that it becomes. */
@@ -26,17 +26,17 @@ const NINE = 0x39;
 /** 10^0 … 10^22: the powers of ten that a double holds exactly. */
 const POWERS = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
 
-/** What may come next. */
+/** What may come next in the text. */
 const AFTER_OPEN = 0;
 const AFTER_COMMA = 1;
 const AFTER_VALUE = 2;
 
-/** One array while it is read, and afterwards its numbers and their shape. */
+/** The state of reading one array, and afterwards its numbers and their shape. */
 export class Numbers {
   /** What was read, row-major: as many as `length` says, each exact once it is rounded to float32 or is whole. */
   values = new Float64Array(FIRST_CAPACITY);
   length = 0;
-  /** Where the array ends in the bytes, once it has been read. */
+  /** The index after the array's last byte, once it has been read. */
   end = 0;
   readonly #bytes: Buffer;
   readonly #name: string;
@@ -48,7 +48,7 @@ export class Numbers {
   /** Items so far at each depth that is open, and how many there must be, -1 while that is not known. */
   readonly #counts = new Int32Array(MAX_DEPTH + 1);
   readonly #sizes = new Int32Array(MAX_DEPTH + 1).fill(-1);
-  /** The depth that has the numbers; 0 while none was seen. */
+  /** The depth at which the numbers are; 0 before the first one. */
   #leaf = 0;
 
   /**
@@ -72,10 +72,10 @@ export class Numbers {
   }
 
   /**
-   * Reads on, as far as the byte at `until`.
+   * Continues reading up to the byte at `until`.
    *
    * @returns whether the array has ended.
-   * @throws HttpError ERR_TFT_HTTP_BODY, ERR_TFT_INPUT_VALUE for what is no number, ERR_TFT_HTTP_TOO_LARGE.
+   * @throws HttpError ERR_TFT_HTTP_BODY; ERR_TFT_INPUT_VALUE for an item that is not a number; ERR_TFT_HTTP_TOO_LARGE.
    */
   read(until: number): boolean {
     const bytes = this.#bytes;
@@ -113,7 +113,7 @@ export class Numbers {
     this.#state = AFTER_OPEN;
   }
 
-  /** Returns whether that was the outermost bracket. */
+  /** Closes a bracket. @returns whether it was the outermost. */
   #close(): boolean {
     const count = this.#counts[this.#depth] as number;
     const size = this.#sizes[this.#depth] as number;
@@ -203,7 +203,7 @@ export class Numbers {
     if (found === '') return badBody(`the body ends inside ${this.#name}`);
     return refusal(
       'ERR_TFT_INPUT_VALUE',
-      `${this.#name}: '${found}' stands where number ${this.length} is expected (byte ${at}); NaN, Infinity, ` +
+      `${this.#name}: found '${found}' where number ${this.length} is expected (byte ${at}); NaN, Infinity, ` +
         'null and strings cannot be forecast from',
     );
   }

@@ -1,14 +1,14 @@
-// Takes a JSON body apart: the arrays of numbers, which may be megabytes, are read by `Numbers`; what remains, a few
-// hundred bytes, is left to JSON.parse, which judges it strictly.
+// Splits a JSON body: the arrays of numbers, which may be megabytes, are read by `Numbers`. The rest, a few hundred bytes,
+// is parsed by JSON.parse, which checks it strictly.
 import { isUtf8 } from 'node:buffer';
 import { setImmediate } from 'node:timers/promises';
 import type { Holding } from '../../admission/budget.js';
 import { badBody, type HttpError, refusal } from '../http-error.js';
 import { Numbers } from './numbers.js';
 
-/** All that is not numbers must fit here. */
+/** The size limit of everything that is not numbers. */
 const MAX_TEXT_BYTES = 64 * 1024;
-/** Bytes that are read before others get their turn: one or two milliseconds. */
+/** The bytes that are read in one turn of the event loop: one or two milliseconds. */
 const SLICE = 256 * 1024;
 
 const QUOTE = 0x22;
@@ -18,9 +18,9 @@ const OPEN = 0x5b;
 /** The letter that null begins with. */
 const NULL = 0x6e;
 
-/** A body taken apart. */
+/** The parts of a body. */
 export interface Scanned {
-  /** The JSON without its numbers: where a tensor's key stood, its place in `tensors` stands. */
+  /** The JSON with each array of numbers replaced by its index in `tensors`. */
   readonly rest: unknown;
   readonly tensors: readonly Numbers[];
 }
@@ -38,7 +38,7 @@ export interface ScanRules {
 }
 
 /**
- * Reads a body. The event loop gets its turn every few milliseconds.
+ * Reads a body, and yields to the event loop every few milliseconds.
  *
  * @param holding counts the memory of the numbers.
  * @throws HttpError ERR_TFT_HTTP_BODY, ERR_TFT_INPUT_VALUE, ERR_TFT_HTTP_TOO_LARGE,
@@ -51,7 +51,7 @@ export async function scanTensors(
 ): Promise<Scanned> {
   const tensors: Numbers[] = [];
   const pieces: string[] = [];
-  // A byte order mark is no part of the text.
+  // A byte order mark is not part of the text.
   let from = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
   let at = from;
   let text = 0;
@@ -115,8 +115,8 @@ function textOf(bytes: Buffer, start: number, end: number): string {
 }
 
 /**
- * Right for keys in ASCII, which those of tensors are; whether it is UTF-8 is seen when the text is taken. A key may be
- * written with escapes, and must not pass unseen for that.
+ * Decodes a key. This is correct for ASCII, which the keys of tensors are; invalid UTF-8 is detected when the text is
+ * decoded. A key may be written with escapes, which must be recognised too.
  */
 function keyOf(bytes: Buffer, start: number, end: number): string {
   const text = bytes.toString('latin1', start, end);
@@ -125,7 +125,7 @@ function keyOf(bytes: Buffer, start: number, end: number): string {
   return typeof key === 'string' ? key : '';
 }
 
-/** Behind the closing quote. */
+/** The index after a string's closing quote. */
 function endOfString(bytes: Buffer, start: number, most: number): number {
   const end = Math.min(bytes.length, start + most);
   for (let at = start; at < end; at++) {

@@ -1,7 +1,7 @@
 // Writes float32 values as JSON: the shortest decimals that read back as the same float32, in about a third of the
 // time that JSON.stringify takes for the longer decimals of the doubles.
 
-/** The longest that one number becomes. */
+/** The longest text of one number. */
 export const MAX_NUMBER_BYTES = 26;
 
 const POWERS = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
@@ -10,10 +10,10 @@ const DOT = 0x2e;
 const ZERO = 0x30;
 
 /**
- * Writes one float32 value; NaN and the infinities, which JSON has not, as null.
+ * Writes one float32 value. NaN and the infinities, which JSON does not have, become null.
  *
- * @param out has room for MAX_NUMBER_BYTES bytes from `start` on.
- * @returns where the next byte goes.
+ * @param out must have room for MAX_NUMBER_BYTES bytes from `start` on.
+ * @returns the index for the next byte.
  */
 export function writeNumber(out: Buffer, start: number, value: number): number {
   const size = Math.abs(value);

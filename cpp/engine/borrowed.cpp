@@ -1,0 +1,137 @@
+// Reading memory that is another's, and may be gone.
+#include "engine/borrowed.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "tft/bad_value.h"
+
+#if defined(__linux__)
+#include <sys/uio.h>
+#include <unistd.h>
+#endif
+
+namespace tft {
+namespace {
+
+/// Small enough for the copy to be in the processor's cache when its values are looked at.
+constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
+
+/// One stretch of memory to copy.
+struct Copy {
+  std::byte* to = nullptr;
+  const void* from = nullptr;
+  std::size_t bytes = 0;
+};
+
+/// Copies through the kernel, all in one call, which stops at what is not mapped. Returns the first copy that
+/// was not made in full, or the number of copies.
+std::size_t copy_revocable(std::span<const Copy> copies) {
+#if defined(__linux__)
+  std::vector<iovec> to;
+  std::vector<iovec> from;
+  for (const Copy& copy : copies) {
+    to.push_back({copy.to, copy.bytes});
+    from.push_back({const_cast<void*>(copy.from), copy.bytes});
+  }
+  const ssize_t read = process_vm_readv(getpid(), to.data(), to.size(), from.data(), from.size(), 0);
+  auto left = static_cast<std::size_t>(std::max<ssize_t>(read, 0));
+  std::size_t whole = 0;
+  while (whole < copies.size() && left >= copies[whole].bytes) left -= copies[whole++].bytes;
+  return whole;
+#else
+  (void)copies;
+  return 0;
+#endif
+}
+
+bool is_before(const Error& one, const Error& other) {
+  if (!one.bad_value || !other.bad_value) return !one.bad_value && other.bad_value;
+  const auto place = [](const BadValue& bad) { return std::tuple(bad.part, bad.input, bad.index); };
+  return place(*one.bad_value) < place(*other.bad_value);
+}
+
+}  // namespace
+
+bool can_read_revocable() {
+  static const bool can = [] {
+    std::byte to{};
+    const std::byte from{1};
+    const Copy copy{&to, &from, 1};
+    return copy_revocable({&copy, 1}) == 1;
+  }();
+  return can;
+}
+
+/// Series of one part, few enough to stay in the cache.
+struct BorrowedReader::Chunk {
+  const Part* part = nullptr;
+  std::size_t list = 0;    // place in the list of series
+  std::size_t number = 0;  // of the part
+  std::size_t first = 0;   // series within the part
+  std::size_t series = 0;
+  std::size_t slot = 0;
+  bool revocable = false;
+};
+
+BorrowedReader::BorrowedReader(BatchLayout layout, ModelShape shape)
+    : layout_(std::move(layout)), shape_(std::move(shape)) {
+  for (const BatchLayout::Tensor& input : layout_.inputs) series_bytes_ += input.item;
+}
+
+std::vector<std::optional<Error>> BorrowedReader::read(std::span<const BorrowedSeries> list,
+                                                       std::byte* block) const {
+  const std::size_t most = std::max<std::size_t>(1, kChunkBytes / std::max<std::size_t>(1, series_bytes_));
+  std::vector<Chunk> chunks;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const BorrowedSeries& one = list[i];
+    for_each_stretch(
+        one.parts, one.from, one.count,
+        [&](const Part& part, std::size_t first, std::size_t series, std::size_t before) {
+          for (std::size_t done = 0; done < series; done += most)
+            chunks.push_back({&part, i, static_cast<std::size_t>(&part - one.parts.data()), first + done,
+                              std::min(most, series - done),
+                              static_cast<std::size_t>(one.slot) + before + done,
+                              one.memory == InputMemory::REVOCABLE});
+        });
+  }
+
+  std::vector<std::optional<Error>> errors(list.size());
+  for (const Chunk& chunk : chunks) {
+    auto error = read(chunk, block);
+    auto& first = errors[chunk.list];
+    if (error && (!first || is_before(*error, *first))) first = std::move(error);
+  }
+  return errors;
+}
+
+std::optional<Error> BorrowedReader::read(const Chunk& chunk, std::byte* block) const {
+  std::vector<Copy> copies;
+  std::vector<const void*> copied;
+  for (std::size_t i = 0; i < layout_.inputs.size(); ++i) {
+    const auto [item, offset] = layout_.inputs[i];
+    std::byte* const to = block + offset + chunk.slot * item;
+    const auto* const from = static_cast<const std::byte*>(chunk.part->inputs[i]) + chunk.first * item;
+    copies.push_back({to, from, chunk.series * item});
+    copied.push_back(to);
+  }
+  if (!chunk.revocable) {
+    for (const Copy& copy : copies) std::memcpy(copy.to, copy.from, copy.bytes);
+  } else if (const std::size_t failed = copy_revocable(copies); failed < copies.size()) {
+    const std::string name = shape_.inputs.empty() ? std::to_string(failed) : shape_.inputs[failed].name;
+    return Error{ErrorCode::INPUT_LENGTH, "the borrowed input '" + name +
+                                              "' lost its memory before it was read; leave inputs alone until "
+                                              "the request has ended"};
+  }
+  if (shape_.inputs.empty()) return std::nullopt;
+  BadValue bad;
+  if (!find_bad_value(shape_, copied, static_cast<int>(chunk.series), bad)) return std::nullopt;
+  bad.part = static_cast<int>(chunk.number);
+  bad.index += chunk.first * layout_.inputs[static_cast<std::size_t>(bad.input)].item / sizeof(float);
+  return Error{ErrorCode::INPUT_VALUE, "a value that the model cannot take", bad};
+}
+
+}  // namespace tft

@@ -1,0 +1,23 @@
+// Engines that run TensorRT plans.
+//
+// Neither CUDA nor TensorRT shows here.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "tft/engine.h"
+#include "tft/model_shape.h"
+#include "tft/result.h"
+
+namespace tft {
+
+/// Loads a plan. Blocks for seconds. `plan` is read during the call only.
+///
+/// Errors: those of the libraries; OPTION; PLAN_INVALID, PLUGIN, PLAN_MISMATCH with everything that differs
+/// from `shape`; OUT_OF_MEMORY.
+Result<std::unique_ptr<TFTEngine>> load_tensorrt(std::span<const std::byte> plan, const ModelShape& shape,
+                                                 const EngineOptions& options = {});
+
+}  // namespace tft

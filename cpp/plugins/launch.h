@@ -1,0 +1,22 @@
+// Chooses the kernel and the grid for a batch, and launches it.
+#pragma once
+
+#include "operators.h"
+#include "parameters.h"
+
+namespace tft::plugins {
+
+bool launch_preprocess(Launcher& launcher, PreprocessParameters p, void* stream);
+bool launch_variable_selection(Launcher& launcher, VariableSelectionParameters p, void* stream);
+bool launch_static_contexts(Launcher& launcher, StaticContextsParameters p, void* stream);
+bool launch_recurrence(Launcher& launcher, RecurrenceParameters p, void* stream);
+bool launch_enrichment(Launcher& launcher, EnrichmentParameters p, void* stream);
+bool launch_attention(Launcher& launcher, AttentionParameters p, int head_size, void* stream);
+
+/// Whether there is an attention kernel for so many steps and this size of a head.
+bool has_attention(int steps, int head_size);
+
+/// Every kernel by name, for whoever loads them.
+std::span<const char* const> kernel_names();
+
+}  // namespace tft::plugins

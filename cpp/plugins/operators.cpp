@@ -1,0 +1,445 @@
+#include "operators.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "kernel_sizes.h"
+#include "launch.h"
+#include "parameters.h"
+
+namespace tft::plugins {
+namespace {
+
+constexpr int kHidden = 32;
+
+const float* floats(void const* const* in, int index) { return static_cast<const float*>(in[index]); }
+float* result(void* const* out, int index) { return static_cast<float*>(out[index]); }
+int size_of(const Shape& shape, int axis) { return static_cast<int>(shape[axis]); }
+
+/// Takes the inputs one after another.
+class Inputs {
+ public:
+  Inputs(void const* const* in, int first) : in_(in), next_(first) {}
+  const float* take() { return floats(in_, next_++); }
+  GatedSum gated_sum() {
+    const float* const weight = take();
+    const float* const bias = take();
+    const float* const norm_weight = take();
+    const float* const norm_bias = take();
+    return {weight, bias, norm_weight, norm_bias};
+  }
+
+ private:
+  void const* const* in_;
+  int next_;
+};
+
+bool is(const Shape& shape, int axis, std::int64_t size) {
+  return shape.rank > axis && (shape[axis] == size || shape[axis] == -1);
+}
+
+std::string hidden_size_misfit(const Shape& shape) {
+  if (shape.rank > 0 && is(shape, shape.rank - 1, kHidden)) return "";
+  return "the hidden size is " + (shape.rank > 0 ? std::to_string(shape[shape.rank - 1]) : std::string("unknown")) +
+         ", and the kernels are for 32";
+}
+
+// ----------------------------------------------------------------------------------------------- preprocess
+
+/// encoder_cont [B, Te, metrics], encoder_cat [B, Te, C], decoder_cont [B, Td, K], the other metrics' mean and factor;
+/// gives the encoder's reals [Te, B, metrics + features], the decoder's [Td, B, K], the static pair [1, B, 2] if there
+/// is one, centre and scale [1, B, 1], the static codes [1, B] and the encoder's [Te, B].
+class Preprocess final : public Operator {
+ public:
+  static constexpr std::string_view kName = "TftPreprocess";
+  static constexpr std::array<std::string_view, 21> kAttributes = {
+      "target",    "softplus",      "steps_per_hour", "hours_per_step", "hour_channel",  "day_channel",
+      "month_channel", "features",  "feature_0",      "feature_1",      "feature_2",     "feature_3",
+      "static",    "static_codes",  "static_code_0",  "static_code_1",  "encoder_codes", "encoder_code_0",
+      "encoder_code_1", "encoder_code_2", "encoder_code_3"};
+
+  explicit Preprocess(Attributes attributes)
+      : Operator(std::move(attributes)),
+        features_(whole("features")),
+        pair_(whole("static") != 0),
+        static_codes_(whole("static_codes")),
+        encoder_codes_(whole("encoder_codes")) {}
+
+  std::string_view name() const override { return kName; }
+  int inputs() const override { return 5; }
+  int outputs() const override { return first_code() + static_codes_ + encoder_codes_; }
+  bool is_int(int index) const override { return index == 1; }
+  bool is_int_output(int index) const override { return index >= first_code(); }
+  std::vector<Dimension> output_shape(int output) const override {
+    if (output == 0) return {{0, 0, 1}, {0, 0, 0}, {features_, 0, 2}};
+    if (output == 1) return {{0, 2, 1}, {0, 0, 0}, {0, 2, 2}};
+    if (pair_ && output == 2) return {{1}, {0, 0, 0}, {2}};
+    if (output < first_code()) return {{1}, {0, 0, 0}, {1}};
+    if (output < first_code() + static_codes_) return {{1}, {0, 0, 0}};
+    return {{0, 0, 1}, {0, 0, 0}};
+  }
+  std::string misfit(std::span<const Shape> in) const override {
+    if (static_codes_ > 2 || encoder_codes_ > kMaxCodes || features_ > 4)
+      return "more codes or time features than the kernel takes";
+    if (in[0].rank == 3 && in[3].rank > 0 && in[3][in[3].rank - 1] != in[0][2] - 1)
+      return "its metrics are not all channels but the target";
+    return "";
+  }
+  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out, void*,
+               void* stream) const override {
+    PreprocessParameters p{};
+    p.batch = size_of(shapes[0], 0), p.past_steps = size_of(shapes[0], 1), p.metrics = size_of(shapes[0], 2);
+    p.categories = size_of(shapes[1], 2);
+    p.future_steps = size_of(shapes[2], 1), p.known = size_of(shapes[2], 2);
+    p.target = whole("target"), p.softplus = whole("softplus");
+    p.steps_per_hour = whole("steps_per_hour"), p.hours_per_step = whole("hours_per_step");
+    p.hour = whole("hour_channel"), p.day = whole("day_channel"), p.month = whole("month_channel");
+    p.features = features_;
+    for (int i = 0; i < 4; ++i) p.feature[i] = whole("feature_" + std::to_string(i));
+    p.static_codes = static_codes_, p.encoder_codes = encoder_codes_;
+    for (int i = 0; i < 2; ++i) p.static_code[i] = whole("static_code_" + std::to_string(i));
+    for (int i = 0; i < kMaxCodes; ++i) p.encoder_code[i] = whole("encoder_code_" + std::to_string(i));
+    p.encoder_cont = floats(in, 0), p.encoder_cat = static_cast<const int*>(in[1]), p.decoder_cont = floats(in, 2);
+    p.mean = floats(in, 3), p.factor = floats(in, 4);
+    int next = 0;
+    p.encoder = result(out, next++), p.decoder = result(out, next++);
+    if (pair_) p.static_pair = result(out, next++);
+    p.center = result(out, next++), p.scale = result(out, next++);
+    for (int i = 0; i < static_codes_; ++i) p.static_out[i] = static_cast<int*>(out[next++]);
+    for (int i = 0; i < encoder_codes_; ++i) p.encoder_out[i] = static_cast<int*>(out[next++]);
+    return launch_preprocess(launcher, p, stream);
+  }
+
+ private:
+  int first_code() const { return 4 + (pair_ ? 1 : 0); }
+
+  const int features_;
+  const bool pair_;
+  const int static_codes_, encoder_codes_;
+};
+
+// ------------------------------------------------------------------------------------------------ selection
+
+/// x [T, B, reals + tabulated], a code [T or 1, B] for each table, the context [1, B, H], then the weights in the order
+/// of VariableSelectionParameters; gives [T, B, H].
+class VariableSelection final : public Operator {
+ public:
+  static constexpr std::string_view kName = "TftVariableSelection";
+  static constexpr std::array<std::string_view, 7> kAttributes = {"reals",   "tabulated", "fixed",  "tables",
+                                                                  "context", "resampled", "epsilon"};
+
+  explicit VariableSelection(Attributes attributes)
+      : Operator(std::move(attributes)),
+        reals_(whole("reals")),
+        tabulated_(whole("tabulated")),
+        fixed_(whole("fixed")),
+        tables_(whole("tables")),
+        context_(whole("context") != 0),
+        resampled_(whole("resampled") != 0) {}
+
+  std::string_view name() const override { return kName; }
+  int inputs() const override {
+    return first_network() + (reals_ > 0 ? 9 : 0) + (tabulated_ > 0 ? 2 : 0) + fixed_ + tables_;
+  }
+  int outputs() const override { return 1; }
+  bool is_int(int index) const override { return index >= 1 && index <= tables_; }
+  std::vector<Dimension> output_shape(int) const override {
+    return {{0, 0, 0}, {0, 0, 1}, {kHidden}};
+  }
+  std::string misfit(std::span<const Shape> in) const override {
+    const int variables = reals_ + tabulated_ + fixed_ + tables_;
+    if (reals_ + tabulated_ == 0) return "no variable is given as a number";
+    if (variables > kWarp) return std::to_string(variables) + " variables, and the kernels take up to 32";
+    if (fixed_ > kMaxFixed || tables_ > kMaxTables)
+      return "more than 4 categories or 4 variables that are the same for all series";
+    if (inner(in) > kWarp) return "the weighing network has more than 32 hidden units";
+    // The biases of the networks' LayerNorms, or the table of those that are tabulated, end in H.
+    const int hidden = reals_ > 0 ? first_network() + 8 : first_network() + 1;
+    return hidden_size_misfit(in[static_cast<std::size_t>(hidden)]);
+  }
+  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out, void*,
+               void* stream) const override {
+    VariableSelectionParameters p{};
+    p.steps = size_of(shapes[0], 0), p.batch = size_of(shapes[0], 1);
+    p.reals = reals_, p.tabulated = tabulated_, p.fixed = fixed_, p.tables = tables_;
+    p.variables = reals_ + tabulated_ + fixed_ + tables_;
+    p.inner = inner(shapes);
+    p.bias_steps = size_of(shapes[static_cast<std::size_t>(after_data() + 1)], 0);
+    p.epsilon = real("epsilon");
+    p.x = floats(in, 0);
+    for (int i = 0; i < tables_; ++i) p.codes[i] = static_cast<const int*>(in[1 + i]);
+    p.code_steps = tables_ > 0 ? size_of(shapes[1], 0) : 1;
+    if (context_) p.context = floats(in, 1 + tables_);
+    Inputs weights(in, after_data());
+    p.inner_weight = weights.take();
+    p.inner_bias = weights.take();
+    if (context_) p.context_weight = weights.take();
+    if (resampled_) p.residual_weight = weights.take(), p.residual_bias = weights.take();
+    p.gate = weights.gated_sum();
+    if (reals_ > 0) {
+      p.width = size_of(shapes[static_cast<std::size_t>(first_network())], 2);
+      p.network_inner = weights.take();
+      p.vertex = weights.take();
+      p.curvature = weights.take();
+      p.floor = weights.take();
+      p.residual = weights.take();
+      p.value = weights.take();
+      p.network_gate = weights.take();
+      p.norm_weight = weights.take();
+      p.norm_bias = weights.take();
+    }
+    if (tabulated_ > 0) p.largest = weights.take(), p.table = weights.take();
+    for (int i = 0; i < fixed_; ++i) p.fixed_values[i] = weights.take();
+    for (int i = 0; i < tables_; ++i) {
+      p.tables_values[i] = weights.take();
+      p.code_counts[i] = size_of(shapes[static_cast<std::size_t>(inputs() - tables_ + i)], 0);
+    }
+    p.out = result(out, 0);
+    return launch_variable_selection(launcher, p, stream);
+  }
+
+ private:
+  int after_data() const { return 1 + tables_ + (context_ ? 1 : 0); }
+  int first_network() const { return after_data() + 2 + (context_ ? 1 : 0) + (resampled_ ? 2 : 0) + 4; }
+  int inner(std::span<const Shape> in) const {
+    const Shape& weight = in[static_cast<std::size_t>(after_data())];
+    return static_cast<int>(weight[1]) - (reals_ + tabulated_ + fixed_ + tables_);
+  }
+
+  const int reals_, tabulated_, fixed_, tables_;
+  const bool context_, resampled_;
+};
+
+// ------------------------------------------------------------------------------------------------- contexts
+
+/// static [1, B, H], then expand, expand_bias, value, value_bias, gate, gate_bias, norm_weight, norm_bias, each
+/// [4, …]; gives four [1, B, H].
+class StaticContexts final : public Operator {
+ public:
+  static constexpr std::string_view kName = "TftStaticContexts";
+  static constexpr std::array<std::string_view, 1> kAttributes = {"epsilon"};
+
+  explicit StaticContexts(Attributes attributes) : Operator(std::move(attributes)) {}
+  std::string_view name() const override { return kName; }
+  int inputs() const override { return 9; }
+  int outputs() const override { return 4; }
+  std::vector<Dimension> output_shape(int) const override { return {{1}, {0, 0, 1}, {kHidden}}; }
+  std::string misfit(std::span<const Shape> in) const override { return hidden_size_misfit(in[1]); }
+  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out, void*,
+               void* stream) const override {
+    StaticContextsParameters p{};
+    p.batch = size_of(shapes[0], 1);
+    p.epsilon = real("epsilon");
+    Inputs all(in, 0);
+    p.static_input = all.take();
+    p.expand = all.take(), p.expand_bias = all.take();
+    p.value = all.take(), p.value_bias = all.take();
+    p.gate = all.take(), p.gate_bias = all.take();
+    p.norm_weight = all.take(), p.norm_bias = all.take();
+    for (int i = 0; i < 4; ++i) p.out[i] = result(out, i);
+    return launch_static_contexts(launcher, p, stream);
+  }
+};
+
+// ----------------------------------------------------------------------------------------------- recurrence
+
+Sequence sequence(const float* x, float* y, int steps, Inputs& weights) {
+  Sequence one{};
+  one.x = x, one.y = y, one.steps = steps;
+  one.weight = weights.take();
+  one.recurrence = weights.take();
+  one.bias = weights.take();
+  return one;
+}
+
+/// Two LSTMs, the second from the first one's state. past [Te, B, H], future [Td, B, H], hidden and cell [1, B, H], then
+/// weight, recurrence and bias of each in ONNX's layouts; gives [Te + Td, B, H].
+class Recurrence final : public Operator {
+ public:
+  static constexpr std::string_view kName = "TftRecurrence";
+  static constexpr std::array<std::string_view, 1> kAttributes = {"hidden_size"};
+
+  explicit Recurrence(Attributes attributes) : Operator(std::move(attributes)) {}
+  std::string_view name() const override { return kName; }
+  int inputs() const override { return 10; }
+  int outputs() const override { return 1; }
+  std::vector<Dimension> output_shape(int) const override { return {{0, 0, 0, 1, 0}, {0, 0, 1}, {kHidden}}; }
+  std::string misfit(std::span<const Shape> in) const override { return hidden_size_misfit(in[5]); }
+  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out, void*,
+               void* stream) const override {
+    RecurrenceParameters p{};
+    const int past = size_of(shapes[0], 0), future = size_of(shapes[1], 0);
+    p.batch = size_of(shapes[0], 1);
+    float* const y = result(out, 0);
+    Inputs weights(in, 4);
+    p.sequences[0] = sequence(floats(in, 0), y, past, weights);
+    p.sequences[1] = sequence(floats(in, 1), y + static_cast<std::int64_t>(past) * p.batch * kHidden, future, weights);
+    p.hidden = floats(in, 2), p.cell = floats(in, 3);
+    return launch_recurrence(launcher, p, stream);
+  }
+};
+
+/// ONNX's LSTM in one direction: x [T, B, H], W [1, 4 H, H], R, B [1, 8 H], initial_h, initial_c [1, B, H]; gives
+/// Y [T, 1, B, H], Y_h and Y_c [1, B, H].
+class Lstm final : public Operator {
+ public:
+  static constexpr std::string_view kName = "TftLstm";
+  static constexpr std::array<std::string_view, 1> kAttributes = {"hidden_size"};
+
+  explicit Lstm(Attributes attributes) : Operator(std::move(attributes)) {}
+  std::string_view name() const override { return kName; }
+  int inputs() const override { return 6; }
+  int outputs() const override { return 3; }
+  std::vector<Dimension> output_shape(int output) const override {
+    if (output == 0) return {{0, 0, 0}, {1}, {0, 0, 1}, {kHidden}};
+    return {{1}, {0, 0, 1}, {kHidden}};
+  }
+  std::string misfit(std::span<const Shape> in) const override {
+    if (const std::string why = hidden_size_misfit(in[2]); !why.empty()) return why;
+    return hidden_size_misfit(in[1]);
+  }
+  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out, void*,
+               void* stream) const override {
+    RecurrenceParameters p{};
+    p.batch = size_of(shapes[0], 1);
+    Inputs weights(in, 1);
+    p.sequences[0] = sequence(floats(in, 0), result(out, 0), size_of(shapes[0], 0), weights);
+    p.hidden = floats(in, 4), p.cell = floats(in, 5);
+    p.last_hidden = result(out, 1), p.last_cell = result(out, 2);
+    return launch_recurrence(launcher, p, stream);
+  }
+};
+
+// -------------------------------------------------------------------------------------------------- decoder
+
+/// recurrent [Te + Td, B, H], past [Te, B, H], future [Td, B, H], context [1, B, H], then the weights as in
+/// EnrichmentParameters and AttentionParameters; gives [Td, B, quantiles].
+class Decoder final : public Operator {
+ public:
+  static constexpr std::string_view kName = "TftDecoder";
+  static constexpr std::array<std::string_view, 3> kAttributes = {"heads", "causal", "epsilon"};
+
+  explicit Decoder(Attributes attributes) : Operator(std::move(attributes)) {}
+  std::string_view name() const override { return kName; }
+  int inputs() const override { return kOutputWeight + 2; }
+  int outputs() const override { return 1; }
+  std::vector<Dimension> output_shape(int) const override {
+    return {{0, 2, 0}, {0, 0, 1}, {0, kOutputWeight, 1}};
+  }
+  std::string misfit(std::span<const Shape> in) const override {
+    if (const std::string why = hidden_size_misfit(in[kContextWeight]); !why.empty()) return why;
+    const int heads = whole("heads");
+    if (heads < 1 || kHidden % heads != 0 || !has_attention(0, kHidden / heads))
+      return std::to_string(heads) + " attention heads, and the kernels are for 2, 4 and 8";
+    if (in[kOutputWeight][1] > kWarp) return "more than 32 quantiles";
+    if (in[0][0] > 0 && !has_attention(static_cast<int>(in[0][0]), kHidden / heads))
+      return std::to_string(in[0][0]) + " steps, and the kernels take up to 768";
+    return "";
+  }
+  std::size_t workspace_bytes(std::span<const Shape> shapes) const override {
+    return floats_of(shapes, nullptr, nullptr) * sizeof(float);
+  }
+  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out,
+               void* workspace, void* stream) const override {
+    EnrichmentParameters e{};
+    AttentionParameters a{};
+    e.past_steps = a.past_steps = size_of(shapes[1], 0);
+    e.future_steps = a.future_steps = size_of(shapes[2], 0);
+    e.batch = a.batch = size_of(shapes[0], 1);
+    e.head_size = kHidden / whole("heads");
+    e.epsilon = a.epsilon = real("epsilon");
+    a.causal = whole("causal");
+    a.quantiles = size_of(shapes[kOutputWeight], 1);
+    Inputs all(in, 0);
+    e.recurrent = all.take(), e.past = all.take(), e.future = all.take(), e.context = all.take();
+    e.after_recurrent = all.gated_sum();
+    e.context_weight = all.take();
+    e.expand_weight = all.take(), e.expand_bias = all.take();
+    e.enrichment = all.gated_sum();
+    e.query_weight = all.take(), e.query_bias = all.take();
+    e.key_weight = all.take(), e.key_bias = all.take();
+    e.value_weight = all.take(), e.value_bias = all.take();
+    a.after_attention = all.gated_sum();
+    a.expand_weight = all.take(), a.expand_bias = all.take();
+    a.position_wise = all.gated_sum();
+    a.before_output = all.gated_sum();
+    a.output_weight = all.take(), a.output_bias = all.take();
+    a.out = result(out, 0);
+    floats_of(shapes, static_cast<float*>(workspace), &e);
+    a.keys = e.keys, a.values = e.values, a.queries = e.queries, a.local = e.local, a.enriched = e.enriched;
+    return launch_enrichment(launcher, e, stream) && launch_attention(launcher, a, e.head_size, stream);
+  }
+
+ private:
+  static constexpr int kContextWeight = 8, kOutputWeight = 35;
+
+  /// Lays the workspace out, and returns its floats.
+  std::size_t floats_of(std::span<const Shape> shapes, float* memory, EnrichmentParameters* p) const {
+    const auto batch = static_cast<std::size_t>(shapes[0][1]);
+    const std::size_t steps = static_cast<std::size_t>(shapes[1][0] + shapes[2][0]) * batch;
+    const std::size_t future = static_cast<std::size_t>(shapes[2][0]) * batch;
+    std::size_t used = 0;
+    const auto place = [&](float* EnrichmentParameters::*member, std::size_t count) {
+      if (p != nullptr) p->*member = memory + used;
+      used += (count + 3) / 4 * 4;
+    };
+    place(&EnrichmentParameters::keys, steps * kHidden);
+    place(&EnrichmentParameters::values, steps * static_cast<std::size_t>(kHidden / whole("heads")));
+    place(&EnrichmentParameters::queries, future * kHidden);
+    place(&EnrichmentParameters::local, future * kHidden);
+    place(&EnrichmentParameters::enriched, future * kHidden);
+    return used;
+  }
+};
+
+// ---------------------------------------------------------------------------------------------------- table
+
+struct Kind {
+  std::string_view name;
+  std::span<const std::string_view> attributes;
+  std::unique_ptr<Operator> (*make)(Attributes attributes);
+};
+
+template <class T>
+constexpr Kind kind() {
+  return {T::kName, T::kAttributes, [](Attributes attributes) -> std::unique_ptr<Operator> {
+            return std::make_unique<T>(std::move(attributes));
+          }};
+}
+
+constexpr std::array kKinds = {kind<Preprocess>(), kind<VariableSelection>(), kind<StaticContexts>(), kind<Recurrence>(), kind<Lstm>(),
+                               kind<Decoder>()};
+
+const Kind* find(std::string_view name) {
+  const auto found = std::find_if(kKinds.begin(), kKinds.end(), [&](const Kind& one) { return one.name == name; });
+  return found == kKinds.end() ? nullptr : found;
+}
+
+}  // namespace
+
+int Operator::whole(std::string_view name) const { return static_cast<int>(attributes_.find(name)->second); }
+float Operator::real(std::string_view name) const { return static_cast<float>(attributes_.find(name)->second); }
+
+std::span<const std::string_view> operator_names() {
+  static const auto names = [] {
+    std::array<std::string_view, kKinds.size()> all;
+    std::transform(kKinds.begin(), kKinds.end(), all.begin(), [](const Kind& one) { return one.name; });
+    return all;
+  }();
+  return names;
+}
+
+std::span<const std::string_view> attribute_names(std::string_view name) {
+  const Kind* const one = find(name);
+  return one == nullptr ? std::span<const std::string_view>() : one->attributes;
+}
+
+std::unique_ptr<Operator> make_operator(std::string_view name, Attributes attributes) {
+  const Kind* const one = find(name);
+  if (one == nullptr) return nullptr;
+  for (const std::string_view attribute : one->attributes)
+    if (attributes.find(attribute) == attributes.end()) return nullptr;
+  return one->make(std::move(attributes));
+}
+
+}  // namespace tft::plugins

@@ -1,0 +1,118 @@
+// From raw inputs to what the network reads, in one launch: a block a series.
+//
+//   the target     transformed, then scaled by the mean and the standard deviation of its own window
+//   other metrics  (x - mean) * factor
+//   time features  of the past, counted back from the horizon (python/src/tft_export/graph/past_time_features.py)
+//
+// and everything with its time axis in front.
+#pragma once
+
+#include "device.h"
+#include "parameters.h"
+
+namespace tft::plugins {
+
+constexpr float kEpsilon = 1.1920928955078125e-07f;  // float32's, as pytorch-forecasting adds it
+
+/// log(exp(y) - 1): y + log(1 - exp(-u)) with u = y + epsilon, and 1 - exp(-u) = 2 t / (1 + t), t = tanh(u / 2), which
+/// keeps the digits of a small u.
+TFT_DEVICE float inverse_softplus(float y) {
+  if (y > 20.f) return y;
+  const float t = tanh_exact((y + kEpsilon) * 0.5f);
+  return y + log_exact(2.f * t / (1.f + t));
+}
+
+/// The sum over a block, in every thread. `memory` holds a float for each warp.
+TFT_DEVICE float block_sum(float value, float* memory) {
+  float sums[1] = {value};
+  warp_reduce<Sum>(sums, thread_index() % kWarp);
+  sync_block();
+  if (thread_index() % kWarp == 0) memory[thread_index() / kWarp] = sums[0];
+  sync_block();
+  float sum = 0.f;
+  for (int warp = 0; warp < block_threads() / kWarp; ++warp) sum += memory[warp];
+  return sum;
+}
+
+TFT_DEVICE float wrapped(float value, float modulus) {
+  return value - floorf((value + 0.5f) / modulus) * modulus;
+}
+
+TFT_DEVICE void preprocess(const PreprocessParameters& p, float* memory) {
+  const int series = block_index();
+  float* const target = memory + block_threads() / kWarp;  // [past]
+  const long long rows = static_cast<long long>(series) * p.past_steps;
+  const float* const past = p.encoder_cont + rows * p.metrics;
+  const float* const future = p.decoder_cont + static_cast<long long>(series) * p.future_steps * p.known;
+
+  float sum = 0.f;
+  for (int step = thread_index(); step < p.past_steps; step += block_threads()) {
+    const float raw = past[step * p.metrics + p.target];
+    const float value = p.softplus ? inverse_softplus(raw) : raw;
+    target[step] = value;
+    sum += value;
+  }
+  const float center = block_sum(sum, memory) / static_cast<float>(p.past_steps);
+  float squares = 0.f;
+  for (int step = thread_index(); step < p.past_steps; step += block_threads()) {
+    const float deviation = target[step] - center;
+    squares = fmaf(deviation, deviation, squares);
+  }
+  const float scale =
+      square_root(block_sum(squares, memory) / static_cast<float>(p.past_steps - 1)) + kEpsilon;
+  if (thread_index() == 0) {
+    p.center[series] = center;
+    p.scale[series] = scale;
+    if (p.static_pair != nullptr) p.static_pair[2 * series] = center, p.static_pair[2 * series + 1] = scale;
+    for (int i = 0; i < p.static_codes; ++i)
+      p.static_out[i][series] = p.encoder_cat[rows * p.categories + p.static_code[i]];
+  }
+
+  // The steps of the horizon's first hour that lie in the next one, which tells where within the hour it begins.
+  float begin = 0.f;
+  if (p.hour >= 0) {
+    const float first = future[p.hour];
+    if (p.steps_per_hour > 1) {
+      float later = 0.f;
+      for (int step = 0; step < p.steps_per_hour; ++step) {
+        const float difference = future[step * p.known + p.hour] - first;
+        later += fminf(difference * difference, 1.f);
+      }
+      begin = fmaf(first, static_cast<float>(p.steps_per_hour), later);
+    } else {
+      begin = first;
+    }
+  }
+  const float first_day = p.day >= 0 ? future[p.day] : 0.f, first_month = p.month >= 0 ? future[p.month] : 0.f;
+  const int width = p.metrics + p.features;
+  for (int i = thread_index(); i < p.past_steps * width; i += block_threads()) {
+    const int step = i / width, column = i % width;
+    float value = 0.f;
+    if (column == 0) {
+      value = (target[step] - center) / scale;
+    } else if (column < p.metrics) {
+      const int channel = column - 1 < p.target ? column - 1 : column;
+      value = (past[step * p.metrics + channel] - p.mean[column - 1]) * p.factor[column - 1];
+    } else {
+      const float back = static_cast<float>((p.past_steps - step) * p.hours_per_step);
+      const float count =
+          p.steps_per_hour > 1 ? floorf((begin - back + 0.5f) / static_cast<float>(p.steps_per_hour)) : begin - back;
+      const float days = floorf((count + 0.5f) / 24.f);
+      const float weekday = wrapped(first_day + days, 7.f);
+      const int feature = p.feature[column - p.metrics];
+      value = feature == HOUR          ? count - days * 24.f
+              : feature == DAY_OF_WEEK ? weekday
+              : feature == MONTH       ? first_month
+                                       : fminf(fmaxf(weekday - 4.f, 0.f), 1.f);
+    }
+    p.encoder[(static_cast<long long>(step) * p.batch + series) * width + column] = value;
+  }
+  for (int i = thread_index(); i < p.future_steps * p.known; i += block_threads())
+    p.decoder[(static_cast<long long>(i / p.known) * p.batch + series) * p.known + i % p.known] = future[i];
+  for (int code = 0; code < p.encoder_codes; ++code)
+    for (int step = thread_index(); step < p.past_steps; step += block_threads())
+      p.encoder_out[code][static_cast<long long>(step) * p.batch + series] =
+          p.encoder_cat[(rows + step) * p.categories + p.encoder_code[code]];
+}
+
+}  // namespace tft::plugins

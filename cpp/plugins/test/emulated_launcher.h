@@ -1,0 +1,26 @@
+// The kernels on the CPU, behind the interface that operators launch them by.
+#pragma once
+
+#include "plugins/operators.h"
+
+namespace tft::plugins {
+
+class EmulatedLauncher final : public Launcher {
+ public:
+  /// `multiprocessors` decides which kernels and grids are chosen; `seed` the order of the threads.
+  explicit EmulatedLauncher(int multiprocessors = 132, unsigned seed = 1)
+      : multiprocessors_(multiprocessors), seed_(seed) {}
+
+  int multiprocessors() const override { return multiprocessors_; }
+  std::size_t shared_limit() const override { return std::size_t{227} << 10; }
+  bool launch(const char* kernel, const Grid& grid, void* parameters, void* stream) override;
+
+  /// The kernels that were launched, in order.
+  std::vector<std::string> launched;
+
+ private:
+  int multiprocessors_;
+  unsigned seed_;
+};
+
+}  // namespace tft::plugins

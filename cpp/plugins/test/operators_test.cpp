@@ -1,0 +1,716 @@
+// The operators' kernels, run on the CPU, against the same formulas in double precision.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <random>
+
+#include "plugins/launch.h"
+#include "plugins/test/emulated_launcher.h"
+
+namespace tft::plugins {
+namespace {
+
+constexpr int H = 32;
+constexpr double kEpsilon = 1e-5;
+
+struct Tensor {
+  std::vector<std::int64_t> dims;
+  std::vector<float> values;
+  std::vector<int> codes;  // instead, where it holds integers
+  double at(std::size_t index) const { return values[index]; }
+};
+
+std::size_t count(const std::vector<std::int64_t>& dims) {
+  std::size_t n = 1;
+  for (const auto dim : dims) n *= static_cast<std::size_t>(dim);
+  return n;
+}
+
+using Vector = std::vector<double>;
+
+double sigmoid_of(double x) { return 1 / (1 + std::exp(-x)); }
+double elu_of(double x) { return x > 0 ? x : std::expm1(x); }
+
+Vector normed(Vector x) {
+  double mean = 0, square = 0;
+  for (const double v : x) mean += v / static_cast<double>(x.size());
+  for (double& v : x) v -= mean;
+  for (const double v : x) square += v * v / static_cast<double>(x.size());
+  for (double& v : x) v /= std::sqrt(square + kEpsilon);
+  return x;
+}
+
+/// x · weight[inputs, outputs], from `column` on.
+Vector mapped(const Vector& x, const Tensor& weight, std::size_t outputs, std::size_t start = 0) {
+  Vector out(outputs);
+  for (std::size_t k = 0; k < x.size(); ++k)
+    for (std::size_t o = 0; o < outputs; ++o) out[o] += x[k] * weight.at(start + k * outputs + o);
+  return out;
+}
+
+Vector plus(Vector a, const Tensor& b, std::size_t start = 0) {
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] += b.at(start + i);
+  return a;
+}
+
+Vector plus(Vector a, const Vector& b) {
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] += b[i];
+  return a;
+}
+
+Vector slice(const Tensor& t, std::size_t start, std::size_t length) {
+  return {t.values.begin() + static_cast<std::ptrdiff_t>(start),
+          t.values.begin() + static_cast<std::ptrdiff_t>(start + length)};
+}
+
+Vector scaled(Vector x, const Tensor& weight, const Tensor& bias, std::size_t start = 0) {
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = x[i] * weight.at(start + i) + bias.at(start + i);
+  return x;
+}
+
+Vector all(Vector x, double (*f)(double)) {
+  std::transform(x.begin(), x.end(), x.begin(), f);
+  return x;
+}
+
+/// One operator with random inputs, made as they are asked for.
+struct Case {
+  std::mt19937 random;
+  std::vector<Tensor> inputs;
+  Attributes attributes;
+
+  explicit Case(unsigned seed) : random(seed) {}
+
+  Tensor& add(std::vector<std::int64_t> dims, double scale, double center = 0) {
+    Tensor tensor;
+    tensor.dims = std::move(dims);
+    std::normal_distribution<float> normal;
+    tensor.values.resize(count(tensor.dims));
+    for (float& value : tensor.values) value = normal(random) * static_cast<float>(scale) + static_cast<float>(center);
+    inputs.push_back(std::move(tensor));
+    return inputs.back();
+  }
+  void add_codes(std::vector<std::int64_t> dims, int codes) {
+    Tensor tensor;
+    tensor.dims = std::move(dims);
+    std::uniform_int_distribution<int> any(0, codes - 1);
+    tensor.codes.resize(count(tensor.dims));
+    for (int& code : tensor.codes) code = any(random);
+    inputs.push_back(std::move(tensor));
+  }
+  void add_gated_sum(int in, int out) {
+    add({in, 2 * out}, 1 / std::sqrt(in));
+    add({2 * out}, 0.3);
+    add({out}, 0.2, 1);
+    add({out}, 0.2);
+  }
+  const Tensor& operator[](std::size_t index) const { return inputs[index]; }
+
+  std::vector<Shape> shapes() const {
+    std::vector<Shape> result;
+    for (const Tensor& tensor : inputs) {
+      Shape shape;
+      shape.rank = static_cast<int>(tensor.dims.size());
+      std::copy(tensor.dims.begin(), tensor.dims.end(), shape.dims.begin());
+      result.push_back(shape);
+    }
+    return result;
+  }
+};
+
+struct Outcome {
+  std::vector<std::vector<float>> outputs;  // integers as the floats of the same value
+  std::vector<std::string> kernels;
+};
+
+Outcome run(std::string_view name, const Case& test, int multiprocessors = 132, unsigned seed = 1) {
+  const auto op = make_operator(name, test.attributes);
+  EXPECT_NE(op, nullptr);
+  EXPECT_EQ(op->inputs(), static_cast<int>(test.inputs.size()));
+  const auto shapes = test.shapes();
+  EXPECT_EQ(op->misfit(shapes), "");
+  std::vector<void const*> in;
+  for (std::size_t i = 0; i < test.inputs.size(); ++i) {
+    EXPECT_EQ(op->is_int(static_cast<int>(i)), !test.inputs[i].codes.empty());
+    in.push_back(test.inputs[i].codes.empty() ? static_cast<const void*>(test.inputs[i].values.data())
+                                              : test.inputs[i].codes.data());
+  }
+  Outcome outcome;
+  std::vector<void*> out;
+  for (int i = 0; i < op->outputs(); ++i) {
+    std::size_t size = 1;
+    for (const Dimension& dim : op->output_shape(i)) {
+      std::int64_t length = dim.constant;
+      if (dim.input >= 0) length += shapes[static_cast<std::size_t>(dim.input)][dim.axis];
+      if (dim.second_input >= 0) length += shapes[static_cast<std::size_t>(dim.second_input)][dim.second_axis];
+      size *= static_cast<std::size_t>(length);
+    }
+    outcome.outputs.emplace_back(size, std::numeric_limits<float>::quiet_NaN());
+  }
+  for (auto& one : outcome.outputs) out.push_back(one.data());
+  std::vector<float> workspace(op->workspace_bytes(shapes) / sizeof(float) + 4,
+                               std::numeric_limits<float>::quiet_NaN());
+  EmulatedLauncher launcher(multiprocessors, seed);
+  EXPECT_TRUE(op->enqueue(launcher, shapes, in.data(), out.data(), workspace.data(), nullptr));
+  outcome.kernels = launcher.launched;
+  for (int i = 0; i < op->outputs(); ++i) {
+    if (!op->is_int_output(i)) continue;
+    for (float& value : outcome.outputs[static_cast<std::size_t>(i)]) value = static_cast<float>(std::bit_cast<int>(value));
+  }
+  return outcome;
+}
+
+double worst(const std::vector<float>& found, const Vector& expected) {
+  EXPECT_EQ(found.size(), expected.size());
+  double most = 0;
+  for (std::size_t i = 0; i < std::min(found.size(), expected.size()); ++i) {
+    const double difference = std::abs(found[i] - expected[i]);
+    if (!(difference <= most)) most = difference;
+  }
+  return most;
+}
+
+// ----------------------------------------------------------------------------------------------- preprocess
+
+/// Five-minute steps from `start` (minutes since a Monday's midnight) on; the horizon's hour, weekday, month, weekend.
+void set_calendar(Tensor& decoder, int steps, int batch, const std::vector<int>& starts) {
+  for (int b = 0; b < batch; ++b) {
+    for (int t = 0; t < steps; ++t) {
+      const int minutes = starts[static_cast<std::size_t>(b)] + 5 * t, day = minutes / 1440 % 7;
+      float* const row = &decoder.values[static_cast<std::size_t>((b * steps + t) * 4)];
+      row[0] = static_cast<float>(minutes / 60 % 24), row[1] = static_cast<float>(day);
+      row[2] = 3.F, row[3] = day >= 5 ? 1.F : 0.F;
+    }
+  }
+}
+
+TEST(PreprocessTest, ScalesTransposesAndCountsTheHoursBack) {
+  constexpr int past = 300, future = 24, batch = 3, metrics = 5, target = 2;
+  const std::vector<int> starts = {7 * 1440 + 8 * 60 + 35, 8 * 1440, 12 * 1440 + 23 * 60 + 55};
+  Case test(20);
+  test.attributes = {{"target", target},      {"softplus", 1},        {"steps_per_hour", 12}, {"hours_per_step", 1},
+                     {"hour_channel", 0},     {"day_channel", 1},     {"month_channel", 2},   {"features", 4},
+                     {"feature_0", 1},        {"feature_1", 2},       {"feature_2", 3},       {"feature_3", 4},
+                     {"static", 1},           {"static_codes", 1},    {"static_code_0", 0},   {"static_code_1", -1},
+                     {"encoder_codes", 1},    {"encoder_code_0", 1},  {"encoder_code_1", -1}, {"encoder_code_2", -1},
+                     {"encoder_code_3", -1}};
+  Tensor& raw = test.add({batch, past, metrics}, 10, 15);
+  for (float& value : raw.values) value = std::abs(value);
+  test.add_codes({batch, past, 2}, 5);
+  set_calendar(test.add({batch, future, 4}, 0), future, batch, starts);
+  test.add({metrics - 1}, 1);
+  test.add({metrics - 1}, 1);
+  const Outcome outcome = run("TftPreprocess", test);
+
+  Vector encoder(past * batch * (metrics + 4)), decoder(future * batch * 4), pair(batch * 2);
+  for (int b = 0; b < batch; ++b) {
+    Vector y(past);
+    double mean = 0, square = 0;
+    for (int t = 0; t < past; ++t) {
+      const double x = test[0].at(static_cast<std::size_t>((b * past + t) * metrics + target));
+      y[static_cast<std::size_t>(t)] = x > 20 ? x : x + std::log(-std::expm1(-(x + 1.1920928955078125e-07)));
+      mean += y[static_cast<std::size_t>(t)] / past;
+    }
+    for (const double value : y) square += (value - mean) * (value - mean) / (past - 1);
+    const double scale = std::sqrt(square) + 1.1920928955078125e-07;
+    pair[static_cast<std::size_t>(2 * b)] = mean, pair[static_cast<std::size_t>(2 * b + 1)] = scale;
+    for (int t = 0; t < past; ++t) {
+      double* const row = &encoder[static_cast<std::size_t>((t * batch + b) * (metrics + 4))];
+      row[0] = (y[static_cast<std::size_t>(t)] - mean) / scale;
+      for (int m = 0, out = 1; m < metrics; ++m) {
+        if (m == target) continue;
+        const auto other = static_cast<std::size_t>(out - 1);
+        row[out++] = (test[0].at(static_cast<std::size_t>((b * past + t) * metrics + m)) - test[3].at(other)) *
+                     test[4].at(other);
+      }
+      const int minutes = starts[static_cast<std::size_t>(b)] - 5 * (past - t), day = minutes / 1440 % 7;
+      row[metrics] = minutes / 60 % 24, row[metrics + 1] = day, row[metrics + 2] = 3, row[metrics + 3] = day >= 5;
+    }
+    for (int t = 0; t < future; ++t)
+      for (int k = 0; k < 4; ++k)
+        decoder[static_cast<std::size_t>((t * batch + b) * 4 + k)] =
+            test[2].at(static_cast<std::size_t>((b * future + t) * 4 + k));
+  }
+  EXPECT_LT(worst(outcome.outputs[0], encoder), 2e-5);
+  EXPECT_LT(worst(outcome.outputs[1], decoder), 1e-9);
+  EXPECT_LT(worst(outcome.outputs[2], pair), 2e-5);
+  for (int b = 0; b < batch; ++b) {
+    const auto at = static_cast<std::size_t>(b);
+    EXPECT_EQ(outcome.outputs[3][at], outcome.outputs[2][2 * at]);
+    EXPECT_EQ(outcome.outputs[4][at], outcome.outputs[2][2 * at + 1]);
+    EXPECT_EQ(outcome.outputs[5][at], static_cast<float>(test[1].codes[at * past * 2]));
+    for (std::size_t t = 0; t < past; ++t)
+      EXPECT_EQ(outcome.outputs[6][t * batch + at], static_cast<float>(test[1].codes[(at * past + t) * 2 + 1]));
+  }
+}
+
+TEST(PreprocessTest, AnHourAStepAndAWindowThatStandsStillAreTaken) {
+  Case test(21);
+  test.attributes = {{"target", 0},          {"softplus", 0},        {"steps_per_hour", 1},   {"hours_per_step", 2},
+                     {"hour_channel", 0},    {"day_channel", -1},    {"month_channel", -1},   {"features", 1},
+                     {"feature_0", 1},       {"feature_1", 0},       {"feature_2", 0},        {"feature_3", 0},
+                     {"static", 0},          {"static_codes", 0},    {"static_code_0", -1},   {"static_code_1", -1},
+                     {"encoder_codes", 0},   {"encoder_code_0", -1}, {"encoder_code_1", -1},  {"encoder_code_2", -1},
+                     {"encoder_code_3", -1}};
+  test.add({1, 30, 2}, 0, 7);
+  test.add_codes({1, 30, 1}, 2);
+  test.add({1, 4, 1}, 0, 3);
+  test.add({1}, 0, 7), test.add({1}, 0, 1);
+  const Outcome outcome = run("TftPreprocess", test);
+  for (std::size_t t = 0; t < 30; ++t) {
+    EXPECT_EQ(outcome.outputs[0][3 * t], 0);
+    EXPECT_EQ(outcome.outputs[0][3 * t + 2], static_cast<float>((3 + 24 * 10 - 2 * (30 - static_cast<int>(t))) % 24));
+  }
+  EXPECT_EQ(outcome.outputs[2][0], 7);
+}
+
+// ------------------------------------------------------------------------------------------------ recurrence
+
+void lstm_weights(Case& test, double gain) {
+  const double scale = gain / std::sqrt(H) / std::sqrt(3.0);
+  test.add({1, 4 * H, H}, scale);
+  test.add({1, 4 * H, H}, scale);
+  test.add({1, 8 * H}, scale);
+}
+
+/// The LSTM in double precision; x [steps, B, H] to y, with the state in `h` and `c` [B, H].
+Vector lstm(const Tensor& x, const Tensor& w, const Tensor& r, const Tensor& b, Vector& h, Vector& c) {
+  const auto steps = static_cast<std::size_t>(x.dims[0]), batch = static_cast<std::size_t>(x.dims[1]);
+  Vector y;
+  for (std::size_t t = 0; t < steps; ++t) {
+    for (std::size_t s = 0; s < batch; ++s) {
+      Vector gates(4 * H), before(h.begin() + static_cast<std::ptrdiff_t>(s * H),
+                                  h.begin() + static_cast<std::ptrdiff_t>(s * H + H));
+      for (std::size_t g = 0; g < 4 * H; ++g) {
+        gates[g] = b.at(g) + b.at(4 * H + g);
+        for (std::size_t k = 0; k < H; ++k)
+          gates[g] += w.at(g * H + k) * x.at((t * batch + s) * H + k) + r.at(g * H + k) * before[k];
+      }
+      for (std::size_t u = 0; u < H; ++u) {
+        const double i = sigmoid_of(gates[u]), o = sigmoid_of(gates[H + u]), f = sigmoid_of(gates[2 * H + u]);
+        c[s * H + u] = f * c[s * H + u] + i * std::tanh(gates[3 * H + u]);
+        h[s * H + u] = o * std::tanh(c[s * H + u]);
+      }
+    }
+    y.insert(y.end(), h.begin(), h.end());
+  }
+  return y;
+}
+
+Vector doubles(const Tensor& tensor) { return {tensor.values.begin(), tensor.values.end()}; }
+
+Case recurrence_case(int past, int future, int batch, double gain, unsigned seed) {
+  Case test(seed);
+  test.attributes = {{"hidden_size", H}};
+  test.add({past, batch, H}, 1);
+  test.add({future, batch, H}, 1);
+  test.add({1, batch, H}, 0.5);
+  test.add({1, batch, H}, 1);
+  lstm_weights(test, gain);
+  lstm_weights(test, gain);
+  return test;
+}
+
+Vector recurrence_expected(const Case& test) {
+  Vector h = doubles(test[2]), c = doubles(test[3]);
+  Vector y = lstm(test[0], test[4], test[5], test[6], h, c);
+  const Vector future = lstm(test[1], test[7], test[8], test[9], h, c);
+  y.insert(y.end(), future.begin(), future.end());
+  return y;
+}
+
+TEST(RecurrenceTest, AgreesWithDoublePrecisionForEveryGain) {
+  for (const double gain : {1.0, 2.0, 4.0}) {
+    const Case test = recurrence_case(40, 14, 2, gain, 7);
+    EXPECT_LT(worst(run("TftRecurrence", test).outputs[0], recurrence_expected(test)), 2e-6) << gain;
+  }
+}
+
+TEST(RecurrenceTest, TakesSequencesThatAreNoMultipleOfItsChunks) {
+  for (const auto& [past, future] : {std::pair{1, 1}, {12, 12}, {13, 11}, {24, 1}, {25, 36}}) {
+    const Case test = recurrence_case(past, future, 1, 1, 3);
+    EXPECT_LT(worst(run("TftRecurrence", test).outputs[0], recurrence_expected(test)), 1e-6) << past << ' ' << future;
+  }
+}
+
+TEST(RecurrenceTest, ManySeriesTakeTheOtherKernelAndGetTheSame) {
+  const Case test = recurrence_case(15, 13, 3, 1, 4);
+  const Outcome few = run("TftRecurrence", test, 132), many = run("TftRecurrence", test, 1);
+  EXPECT_EQ(few.kernels, std::vector<std::string>{"tft_recurrence_3"});
+  EXPECT_EQ(many.kernels, std::vector<std::string>{"tft_recurrence_1"});
+  EXPECT_LT(worst(many.outputs[0], recurrence_expected(test)), 1e-6);
+  EXPECT_EQ(few.outputs, many.outputs);
+}
+
+TEST(RecurrenceTest, TheOrderOfThreadsChangesNothing) {
+  const Case test = recurrence_case(30, 14, 1, 1, 5);
+  const auto once = run("TftRecurrence", test).outputs;
+  for (unsigned seed = 2; seed < 8; ++seed) EXPECT_EQ(run("TftRecurrence", test, 132, seed).outputs, once);
+}
+
+TEST(RecurrenceTest, ANaNReachesTheLaterStepsOfItsSeriesAndNothingElse) {
+  Case test = recurrence_case(6, 4, 3, 1, 6);
+  test.inputs[0].values[(2 * 3 + 1) * H + 5] = std::numeric_limits<float>::quiet_NaN();
+  const auto out = run("TftRecurrence", test).outputs[0];
+  for (std::size_t step = 0; step < 10; ++step)
+    for (std::size_t series = 0; series < 3; ++series)
+      EXPECT_EQ(std::isnan(out[(step * 3 + series) * H]), series == 1 && step >= 2) << step << ' ' << series;
+}
+
+TEST(RecurrenceTest, SaturatedGatesAndInfinitiesGiveWhatTheFormulaGives) {
+  Case test = recurrence_case(5, 3, 1, 1, 8);
+  for (std::size_t k = 0; k < H; ++k) test.inputs[0].values[k] = k % 2 == 0 ? 3e4F : -3e4F;
+  test.inputs[3].values[3] = 1e6F;
+  EXPECT_LT(worst(run("TftRecurrence", test).outputs[0], recurrence_expected(test)), 1e-5);
+}
+
+TEST(RecurrenceTest, OneSequenceGivesItsLastState) {
+  Case test(9);
+  test.attributes = {{"hidden_size", H}};
+  test.add({17, 2, H}, 1);
+  lstm_weights(test, 1);
+  test.add({1, 2, H}, 0.5);
+  test.add({1, 2, H}, 1);
+  Vector h = doubles(test[4]), c = doubles(test[5]);
+  const Vector y = lstm(test[0], test[1], test[2], test[3], h, c);
+  const Outcome outcome = run("TftLstm", test);
+  EXPECT_LT(worst(outcome.outputs[0], y), 1e-6);
+  EXPECT_LT(worst(outcome.outputs[1], h), 1e-6);
+  EXPECT_LT(worst(outcome.outputs[2], c), 1e-6);
+}
+
+// ------------------------------------------------------------------------------------------------- selection
+
+struct Selection {
+  int steps = 5, batch = 3, reals = 3, tabulated = 0, fixed = 0, tables = 0, inner = 6, width = 7;
+  bool context = false, resampled = true;
+};
+
+Case selection_case(const Selection& s, unsigned seed) {
+  Case test(seed);
+  const int variables = s.reals + s.tabulated + s.fixed + s.tables, given = s.reals + s.tabulated;
+  test.attributes = {{"reals", s.reals},         {"tabulated", s.tabulated}, {"fixed", s.fixed},
+                     {"tables", s.tables},       {"context", s.context},     {"resampled", s.resampled},
+                     {"epsilon", kEpsilon}};
+  Tensor& x = test.add({s.steps, s.batch, given}, 1);
+  for (std::size_t i = 0; i < x.values.size(); ++i)
+    if (static_cast<int>(i) % given >= s.reals) x.values[i] = static_cast<float>(i * 7 % 6);
+  for (int i = 0; i < s.tables; ++i) test.add_codes({s.steps, s.batch}, 4);
+  if (s.context) test.add({1, s.batch, H}, 1);
+  test.add({given, s.inner + variables}, 0.5);
+  test.add({s.fixed > 0 ? s.steps : 1, 1, s.inner + variables}, 0.5);
+  if (s.context) test.add({H, s.inner}, 0.2);
+  if (s.resampled) test.add({variables}, 0.2, 1), test.add({variables}, 0.2);
+  test.add_gated_sum(s.inner, variables);
+  if (s.reals > 0) {
+    Tensor& inner = test.add({s.reals, 2, s.width}, 1);
+    for (int v = 0; v < s.reals; ++v) {
+      inner.values[static_cast<std::size_t>((v * 2) * s.width + s.width - 1)] = 0;
+      inner.values[static_cast<std::size_t>((v * 2 + 1) * s.width + s.width - 1)] = 1;
+    }
+    test.add({s.reals, 1, 1}, 1);
+    Tensor& curvature = test.add({s.reals, 1, 1}, 0.5);
+    for (float& value : curvature.values) value = std::abs(value);
+    Tensor& floor = test.add({s.reals, 1, 1}, 0.5);
+    for (float& value : floor.values) value = std::abs(value) + 0.1F;
+    test.add({s.reals, 3, H}, 1);
+    test.add({s.reals, s.width, H}, 0.5);
+    test.add({s.reals, s.width, H}, 0.5);
+    test.add({s.reals, 1, H}, 0.2, 1);
+    test.add({s.reals, H}, 0.2);
+  }
+  if (s.tabulated > 0) {
+    Tensor& largest = test.add({s.tabulated}, 0);
+    for (std::size_t i = 0; i < largest.values.size(); ++i) largest.values[i] = static_cast<float>(i + 2);
+    int rows = 0;
+    for (const float one : largest.values) rows += static_cast<int>(one) + 1;
+    test.add({rows, H}, 1);
+  }
+  for (int i = 0; i < s.fixed; ++i) test.add({s.steps, 1, H}, 1);
+  for (int i = 0; i < s.tables; ++i) test.add({4, s.inner + variables + H}, 0.7);
+  return test;
+}
+
+Vector selection_expected(const Selection& s, const Case& test) {
+  const auto variables = static_cast<std::size_t>(s.reals + s.tabulated + s.fixed + s.tables);
+  const auto given = static_cast<std::size_t>(s.reals + s.tabulated), inner = static_cast<std::size_t>(s.inner);
+  const auto batch = static_cast<std::size_t>(s.batch), width = static_cast<std::size_t>(s.width);
+  const std::size_t total = inner + variables;
+  std::size_t next = 0;
+  const Tensor& x = test[next++];
+  const std::size_t codes = next;
+  next += static_cast<std::size_t>(s.tables);
+  const std::size_t context = next;
+  if (s.context) ++next;
+  const std::size_t weights = next;
+  std::size_t after = weights + 2 + (s.context ? 1 : 0) + (s.resampled ? 2 : 0);
+  const std::size_t gate = after, networks = gate + 4, tabulated = networks + (s.reals > 0 ? 9 : 0);
+  const std::size_t fixed = tabulated + (s.tabulated > 0 ? 2 : 0), tables = fixed + static_cast<std::size_t>(s.fixed);
+  Vector out;
+  for (std::size_t t = 0; t < static_cast<std::size_t>(s.steps); ++t) {
+    for (std::size_t b = 0; b < batch; ++b) {
+      const std::size_t row = t * batch + b;
+      const Vector values = slice(x, row * given, given);
+      Vector sum = mapped(values, test[weights], total);
+      const Tensor& bias = test[weights + 1];
+      sum = plus(sum, bias, bias.dims[0] == 1 ? 0 : t * total);
+      const auto looked_up = [&](std::size_t i) {
+        return static_cast<std::size_t>(test[codes + i].codes[row]) * (total + H);
+      };
+      for (std::size_t i = 0; i < static_cast<std::size_t>(s.tables); ++i)
+        sum = plus(sum, test[tables + i], looked_up(i));
+      Vector hidden(sum.begin(), sum.begin() + s.inner), residual(sum.begin() + s.inner, sum.end());
+      if (s.context) hidden = plus(hidden, mapped(slice(test[context], b * H, H), test[weights + 2], inner));
+      if (s.resampled) residual = scaled(normed(residual), test[gate - 2], test[gate - 1]);
+      const Vector both = plus(mapped(all(hidden, elu_of), test[gate], 2 * variables), test[gate + 1]);
+      for (std::size_t v = 0; v < variables; ++v) residual[v] -= both[v] * sigmoid_of(both[variables + v]);
+      Vector shares = scaled(normed(residual), test[gate + 2], test[gate + 3]);
+      double whole = 0;
+      for (double& one : shares) whole += one = std::exp(one);
+      Vector result(H);
+      const auto add = [&](std::size_t variable, const Vector& output) {
+        for (std::size_t u = 0; u < H; ++u) result[u] += shares[variable] / whole * output[u];
+      };
+      std::size_t variable = 0;
+      for (std::size_t v = 0; v < static_cast<std::size_t>(s.reals); ++v) {
+        Vector units(width);
+        for (std::size_t k = 0; k < width; ++k)
+          units[k] = elu_of(values[v] * test[networks].at(v * 2 * width + k) +
+                            test[networks].at((v * 2 + 1) * width + k));
+        const double d = values[v] - test[networks + 1].at(v);
+        const double inverse = 1 / std::sqrt(d * d * test[networks + 2].at(v) + test[networks + 3].at(v));
+        const Vector skip = mapped({values[v] * inverse, inverse, 1}, test[networks + 4], H, v * 3 * H);
+        const Vector value = mapped(units, test[networks + 5], H, v * width * H);
+        const Vector gates = mapped(units, test[networks + 6], H, v * width * H);
+        Vector output(H);
+        for (std::size_t u = 0; u < H; ++u) output[u] = skip[u] - value[u] * sigmoid_of(gates[u]);
+        add(variable++, scaled(normed(output), test[networks + 7], test[networks + 8], v * H));
+      }
+      std::size_t first = 0;
+      for (std::size_t i = 0; i < static_cast<std::size_t>(s.tabulated); ++i) {
+        const double largest = test[tabulated].at(i);
+        const auto entry = static_cast<std::size_t>(
+            std::min(std::max(values[static_cast<std::size_t>(s.reals) + i], 0.0), largest));
+        add(variable++, slice(test[tabulated + 1], (first + entry) * H, H));
+        first += static_cast<std::size_t>(largest) + 1;
+      }
+      for (std::size_t i = 0; i < static_cast<std::size_t>(s.fixed); ++i)
+        add(variable++, slice(test[fixed + i], t * H, H));
+      for (std::size_t i = 0; i < static_cast<std::size_t>(s.tables); ++i)
+        add(variable++, slice(test[tables + i], looked_up(i) + total, H));
+      out.insert(out.end(), result.begin(), result.end());
+    }
+  }
+  return out;
+}
+
+void expect_selection(const Selection& s, unsigned seed) {
+  const Case test = selection_case(s, seed);
+  EXPECT_LT(worst(run("TftVariableSelection", test).outputs[0], selection_expected(s, test)), 1e-5);
+}
+
+TEST(VariableSelectionTest, AgreesWithDoublePrecision) {
+  expect_selection({}, 1);
+  expect_selection({.reals = 1, .fixed = 1, .inner = 2}, 2);
+  expect_selection({.reals = 2, .fixed = 1, .tables = 1, .context = true}, 3);
+  expect_selection({.reals = 14, .tabulated = 4, .fixed = 1, .tables = 1, .inner = 20, .width = 17, .context = true}, 4);
+  expect_selection({.reals = 0, .tabulated = 3, .tables = 2, .resampled = false}, 5);
+  expect_selection({.reals = 32, .inner = 32, .width = 33}, 6);
+}
+
+TEST(VariableSelectionTest, OneStepAndOneSeriesAreTaken) {
+  expect_selection({.steps = 1, .batch = 1, .reals = 2, .fixed = 1, .tables = 1}, 7);
+}
+
+TEST(VariableSelectionTest, ManyRowsTakeTheOtherKernelsAndAgreeToo) {
+  // 29 steps are no multiple of the four or eight rows that a warp takes at once.
+  const Selection s{.steps = 29, .batch = 6, .reals = 3, .tabulated = 2, .fixed = 1, .tables = 1, .context = true};
+  const Case test = selection_case(s, 8);
+  for (const auto& [multiprocessors, kernel] : {std::pair{2, "tft_select_by_row_4"}, {1, "tft_select_by_row_8"}}) {
+    const Outcome outcome = run("TftVariableSelection", test, multiprocessors);
+    EXPECT_EQ(outcome.kernels, std::vector<std::string>{kernel});
+    EXPECT_LT(worst(outcome.outputs[0], selection_expected(s, test)), 1e-5);
+  }
+}
+
+TEST(VariableSelectionTest, ACodeOrAWholeValueOutsideOfItsTableReadsNothingElse) {
+  Selection s{.reals = 1, .tabulated = 1, .tables = 1};
+  Case test = selection_case(s, 9);
+  test.inputs[1].codes[0] = 1 << 30;
+  test.inputs[1].codes[1] = -5;
+  test.inputs[0].values[1] = 1e30F;
+  test.inputs[0].values[3] = std::numeric_limits<float>::quiet_NaN();
+  const auto out = run("TftVariableSelection", test).outputs[0];
+  EXPECT_FALSE(std::isnan(out[0]));
+}
+
+TEST(VariableSelectionTest, WhatNoKernelTakesIsSaid) {
+  const Case test = selection_case({.reals = 33, .inner = 8}, 10);
+  EXPECT_EQ(make_operator("TftVariableSelection", test.attributes)->misfit(test.shapes()),
+            "33 variables, and the kernels take up to 32");
+}
+
+// -------------------------------------------------------------------------------------------------- contexts
+
+TEST(StaticContextsTest, AgreesWithDoublePrecision) {
+  for (const int batch : {1, 5}) {
+    Case test(11);
+    test.attributes = {{"epsilon", kEpsilon}};
+    test.add({1, batch, H}, 1);
+    for (const int columns : {H, 1, H, 1, H, 1}) {
+      if (columns == H) test.add({4, H, H}, 0.2);
+      else test.add({4, 1, H}, 0.3);
+    }
+    test.add({4, 1, H}, 0.2, 1);
+    test.add({4, 1, H}, 0.2);
+    const Outcome outcome = run("TftStaticContexts", test, 132);
+    for (std::size_t n = 0; n < 4; ++n) {
+      Vector expected;
+      for (std::size_t b = 0; b < static_cast<std::size_t>(batch); ++b) {
+        const Vector x = slice(test[0], b * H, H);
+        const Vector hidden = all(plus(mapped(x, test[1], H, n * H * H), test[2], n * H), elu_of);
+        const Vector value = plus(mapped(hidden, test[3], H, n * H * H), test[4], n * H);
+        const Vector gate = plus(mapped(hidden, test[5], H, n * H * H), test[6], n * H);
+        Vector sum(H);
+        for (std::size_t u = 0; u < H; ++u) sum[u] = value[u] * sigmoid_of(gate[u]) + x[u];
+        const Vector row = scaled(normed(sum), test[7], test[8], n * H);
+        expected.insert(expected.end(), row.begin(), row.end());
+      }
+      EXPECT_LT(worst(outcome.outputs[n], expected), 1e-5);
+    }
+  }
+}
+
+// --------------------------------------------------------------------------------------------------- decoder
+
+struct DecoderSizes {
+  int past = 9, future = 5, batch = 2, heads = 8, causal = 1, quantiles = 7;
+};
+
+Case decoder_case(const DecoderSizes& s, unsigned seed) {
+  Case test(seed);
+  const int size = H / s.heads;
+  const double scale = 1 / std::sqrt(H);
+  test.attributes = {{"heads", s.heads}, {"causal", s.causal}, {"epsilon", kEpsilon}};
+  test.add({s.past + s.future, s.batch, H}, 1);
+  test.add({s.past, s.batch, H}, 1);
+  test.add({s.future, s.batch, H}, 1);
+  test.add({1, s.batch, H}, 1);
+  test.add_gated_sum(H, H);
+  test.add({H, H}, scale);
+  test.add({H, H}, scale), test.add({H}, 0.3);
+  test.add_gated_sum(H, H);
+  test.add({H, H}, 2 * scale), test.add({H}, 0.3);
+  test.add({H, H}, 2 * scale), test.add({H}, 0.3);
+  test.add({H, size}, scale), test.add({size}, 0.3);
+  test.add_gated_sum(size, H);
+  test.add({H, H}, scale), test.add({H}, 0.3);
+  test.add_gated_sum(H, H);
+  test.add_gated_sum(H, H);
+  test.add({H, s.quantiles}, scale), test.add({s.quantiles}, 0.3);
+  return test;
+}
+
+Vector gate_of(const Case& test, std::size_t first, const Vector& x, const Vector& skip) {
+  const Vector both = plus(mapped(x, test[first], 2 * H), test[first + 1]);
+  Vector sum(H);
+  for (std::size_t u = 0; u < H; ++u) sum[u] = skip[u] - both[u] * sigmoid_of(both[H + u]);
+  return scaled(normed(sum), test[first + 2], test[first + 3]);
+}
+
+Vector decoder_expected(const DecoderSizes& s, const Case& test) {
+  const auto past = static_cast<std::size_t>(s.past), steps = past + static_cast<std::size_t>(s.future);
+  const auto batch = static_cast<std::size_t>(s.batch), heads = static_cast<std::size_t>(s.heads);
+  const std::size_t size = H / heads, quantiles = static_cast<std::size_t>(s.quantiles);
+  Vector out((steps - past) * batch * quantiles);
+  for (std::size_t b = 0; b < batch; ++b) {
+    std::vector<Vector> local, enriched, keys, values;
+    for (std::size_t t = 0; t < steps; ++t) {
+      const Vector skip = t < past ? slice(test[1], (t * batch + b) * H, H)
+                                   : slice(test[2], ((t - past) * batch + b) * H, H);
+      local.push_back(gate_of(test, 4, slice(test[0], (t * batch + b) * H, H), skip));
+      const Vector context = mapped(slice(test[3], b * H, H), test[8], H);
+      const Vector hidden = all(plus(plus(mapped(local[t], test[9], H), test[10]), context), elu_of);
+      enriched.push_back(gate_of(test, 11, hidden, local[t]));
+      keys.push_back(plus(mapped(enriched[t], test[17], H), test[18]));
+      values.push_back(plus(mapped(enriched[t], test[19], size), test[20]));
+    }
+    for (std::size_t f = 0; f + past < steps; ++f) {
+      const Vector query = plus(mapped(enriched[past + f], test[15], H), test[16]);
+      Vector attended(size);
+      for (std::size_t h = 0; h < heads; ++h) {
+        Vector weights;
+        double most = -1e300, whole = 0;
+        for (std::size_t t = 0; t < steps; ++t) {
+          double score = 0;
+          for (std::size_t d = 0; d < size; ++d) score += query[h * size + d] * keys[t][h * size + d];
+          if (s.causal != 0 && t >= past + f) score = -1e300;
+          weights.push_back(score);
+          most = std::max(most, score);
+        }
+        for (double& weight : weights) whole += weight = std::exp(weight - most);
+        for (std::size_t t = 0; t < steps; ++t)
+          for (std::size_t d = 0; d < size; ++d)
+            attended[d] += weights[t] / whole / static_cast<double>(heads) * values[t][d];
+      }
+      const Vector attention = gate_of(test, 21, attended, enriched[past + f]);
+      const Vector hidden = all(plus(mapped(attention, test[25], H), test[26]), elu_of);
+      const Vector position = gate_of(test, 27, hidden, attention);
+      const Vector last = plus(mapped(gate_of(test, 31, position, local[past + f]), test[35], quantiles), test[36]);
+      std::copy(last.begin(), last.end(), out.begin() + static_cast<std::ptrdiff_t>((f * batch + b) * quantiles));
+    }
+  }
+  return out;
+}
+
+TEST(DecoderTest, AgreesWithDoublePrecision) {
+  for (const DecoderSizes& s : {DecoderSizes{}, {.past = 40, .future = 33, .batch = 1, .heads = 4},
+                                {.past = 3, .future = 18, .heads = 2, .causal = 0, .quantiles = 3},
+                                {.past = 1, .future = 1, .batch = 1}, {.past = 130, .future = 20, .batch = 1}}) {
+    const Case test = decoder_case(s, 12);
+    EXPECT_LT(worst(run("TftDecoder", test).outputs[0], decoder_expected(s, test)), 2e-5) << s.past;
+  }
+}
+
+TEST(DecoderTest, ManyRowsTakeTheOtherKernelAndAgreeToo) {
+  const DecoderSizes s{.past = 13, .future = 6, .batch = 7};
+  const Case test = decoder_case(s, 13);
+  const Outcome outcome = run("TftDecoder", test, 2);
+  EXPECT_EQ(outcome.kernels, (std::vector<std::string>{"tft_enrich_8", "tft_attend_4_4"}));
+  EXPECT_LT(worst(outcome.outputs[0], decoder_expected(s, test)), 2e-5);
+}
+
+TEST(DecoderTest, ANaNStaysInItsSeries) {
+  Case test = decoder_case({}, 14);
+  test.inputs[0].values[H] = std::numeric_limits<float>::quiet_NaN();  // the first step of the second series
+  const auto out = run("TftDecoder", test).outputs[0];
+  for (std::size_t i = 0; i < out.size(); ++i) EXPECT_EQ(std::isnan(out[i]), i / 7 % 2 == 1) << i;
+}
+
+TEST(DecoderTest, WhatNoKernelTakesIsSaid) {
+  Case test = decoder_case({}, 15);
+  test.attributes["heads"] = 1;
+  EXPECT_EQ(make_operator("TftDecoder", test.attributes)->misfit(test.shapes()),
+            "1 attention heads, and the kernels are for 2, 4 and 8");
+}
+
+// ----------------------------------------------------------------------------------------------------- table
+
+TEST(OperatorsTest, AnUnknownNameOrAMissingAttributeMakesNone) {
+  EXPECT_EQ(make_operator("Conv", {}), nullptr);
+  EXPECT_EQ(make_operator("TftDecoder", {{"heads", 8}}), nullptr);
+  for (const std::string_view name : operator_names()) {
+    Attributes attributes;
+    for (const std::string_view attribute : attribute_names(name)) attributes.emplace(attribute, 1);
+    const auto made = make_operator(name, attributes);
+    ASSERT_NE(made, nullptr);
+    EXPECT_EQ(made->name(), name);
+  }
+}
+
+}  // namespace
+}  // namespace tft::plugins

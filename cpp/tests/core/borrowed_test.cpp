@@ -1,0 +1,94 @@
+// Borrowed inputs: what is copied of them, what is found in them, and what comes of memory that is gone.
+#include "engine/borrowed.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <limits>
+
+namespace tft {
+namespace {
+
+constexpr int kSeries = 300;
+constexpr std::size_t kSteps = 1000;  // 4 KB a series and tensor, so that 300 are read in several chunks
+
+ModelShape shape() {
+  return {{{"load", ElementType::FLOAT32, {kSteps}}, {"host", ElementType::INT32, {kSteps}, {7}}},
+          {{"forecast", ElementType::FLOAT32, {1}}}};
+}
+
+class Borrowed : public testing::Test {
+ protected:
+  Part part() {
+    inputs_ = {load_.data(), host_.data()};
+    return {inputs_, kSeries, {&out_, 1}};
+  }
+  std::optional<Error> read(std::span<const Part> parts, std::int64_t from, int count,
+                            InputMemory memory = InputMemory::REVOCABLE) {
+    const BorrowedSeries series{parts, from, count, 0, memory};
+    return reader_.read({&series, 1}, block_.data()).front();
+  }
+
+  std::vector<float> load_ = std::vector<float>(kSeries * kSteps, 1.5F);
+  std::vector<std::int32_t> host_ = std::vector<std::int32_t>(kSeries * kSteps, 6);
+  std::array<const void*, 2> inputs_{};
+  float value_ = 0;
+  float* out_ = &value_;
+  const BatchLayout layout_{ItemBytes{{4 * kSteps, 4 * kSteps}, {4}}, 2 * kSeries};
+  const BorrowedReader reader_{layout_, shape()};
+  std::vector<std::byte> block_ = std::vector<std::byte>(layout_.bytes);
+};
+
+TEST_F(Borrowed, SeriesOfSeveralPartsAreCopiedWhole) {
+  for (const InputMemory memory : {InputMemory::BORROWED, InputMemory::REVOCABLE}) {
+    for (std::size_t i = 0; i < load_.size(); ++i) load_[i] = static_cast<float>(i);
+    const std::array parts{part(), part()};
+    ASSERT_FALSE(read(parts, 10, 2 * kSeries - 20, memory));
+    const auto* const load = reinterpret_cast<const float*>(block_.data());
+    for (std::size_t i = 0; i < (2 * kSeries - 20) * kSteps; ++i)
+      ASSERT_EQ(load[i], static_cast<float>((10 * kSteps + i) % load_.size()));
+  }
+}
+
+TEST_F(Borrowed, TheFirstBadValueIsNamedWhicheverChunkHasIt) {
+  const std::array parts{part(), part()};
+  host_[20] = 7;
+  load_[290 * kSteps + 3] = std::numeric_limits<float>::infinity();
+  const auto error = read(parts, 0, 2 * kSeries);
+  ASSERT_TRUE(error && error->bad_value);
+  EXPECT_EQ(error->code, ErrorCode::INPUT_VALUE);
+  EXPECT_EQ(error->bad_value->part, 0);
+  EXPECT_EQ(error->bad_value->input, 0);
+  EXPECT_EQ(error->bad_value->index, 290 * kSteps + 3);
+  const auto second = read(parts, kSeries, 280);
+  ASSERT_TRUE(second && second->bad_value);
+  EXPECT_EQ(second->bad_value->part, 1);
+  EXPECT_EQ(second->bad_value->input, 1);
+  EXPECT_EQ(second->bad_value->index, 20U);
+  EXPECT_EQ(second->bad_value->value, 7);
+}
+
+TEST_F(Borrowed, MemoryThatIsGoneIsAnErrorAndNotTheEndOfTheProcess) {
+  ASSERT_TRUE(can_read_revocable());
+  const auto page = static_cast<std::size_t>(getpagesize());
+  const std::size_t bytes = load_.size() * sizeof(float);
+  for (const std::size_t kept : {std::size_t{0}, page, bytes / 2 / page * page}) {
+    void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(memory, MAP_FAILED);
+    Part one = part();
+    inputs_[0] = memory;
+    EXPECT_FALSE(read({&one, 1}, 0, kSeries));
+    ASSERT_EQ(munmap(static_cast<std::byte*>(memory) + kept, bytes - kept), 0);
+    const auto error = read({&one, 1}, 0, kSeries);
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->code, ErrorCode::INPUT_LENGTH);
+    EXPECT_NE(error->message.find("'load'"), std::string::npos);
+    if (kept > 0) munmap(memory, kept);
+  }
+}
+
+}  // namespace
+}  // namespace tft

@@ -1,0 +1,67 @@
+// The registries of plugins: one of the whole process (getPluginRegistry), and one of each runtime and
+// builder, which looks into the other for what it does not have. They take creators of IPluginV3 only.
+#pragma once
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "library.h"
+#include "plan.h"
+#include "unmodelled_registry.h"
+
+namespace doubles {
+
+class PluginRegistry final : public UnmodelledRegistry {
+ public:
+  static PluginRegistry& of_process();
+
+  /// Calls of a registry without a logger never fail by a fault.
+  explicit PluginRegistry(ILogger* logger, PluginRegistry* parent) : logger_(logger), parent_(parent) {}
+  PluginRegistry(const PluginRegistry&) = delete;
+  PluginRegistry& operator=(const PluginRegistry&) = delete;
+
+  bool isParentSearchEnabled() const override { return search_parent_; }
+  void setParentSearchEnabled(bool enabled) override { search_parent_ = enabled; }
+  PluginLibraryHandle loadLibrary(nvinfer1::AsciiChar const* path) noexcept override;
+  void deregisterLibrary(PluginLibraryHandle handle) noexcept override;
+  bool registerCreator(nvinfer1::IPluginCreatorInterface& creator,
+                       nvinfer1::AsciiChar const* plugin_namespace) noexcept override;
+  bool deregisterCreator(nvinfer1::IPluginCreatorInterface const& creator) noexcept override;
+  nvinfer1::IPluginCreatorInterface* getCreator(
+      nvinfer1::AsciiChar const* name, nvinfer1::AsciiChar const* version,
+      nvinfer1::AsciiChar const* plugin_namespace) noexcept override;
+  nvinfer1::IPluginCreatorInterface* const* getAllCreators(std::int32_t* count) const noexcept override;
+  nvinfer1::IPluginCreatorInterface* const* getAllCreatorsRecursive(std::int32_t* count) noexcept override;
+
+#if NV_TENSORRT_MAJOR == 10
+  using UnmodelledRegistry::deregisterCreator;
+  using UnmodelledRegistry::registerCreator;
+#endif
+
+ private:
+  using Creator = nvinfer1::IPluginCreatorInterface;
+  struct Entry {
+    Creator* creator;
+    std::string name, version, plugin_namespace;
+    PluginLibraryHandle library;  // null if it was registered alone
+  };
+
+  bool add(Creator& creator, const std::string& plugin_namespace, PluginLibraryHandle library);
+  Creator* find(const std::string& name, const std::string& version, const std::string& plugin_namespace);
+
+  ILogger* const logger_;
+  PluginRegistry* const parent_;
+  bool search_parent_ = true;
+  mutable std::mutex mutex_;
+  std::vector<Entry> entries_;
+  mutable std::vector<Creator*> list_;  // what getAllCreators has handed out
+};
+
+/// The plugins of an engine, made by their creators as when TensorRT deserializes. Empty, and a problem that
+/// is worded like TensorRT's, if a creator is missing or makes none.
+std::vector<std::unique_ptr<nvinfer1::IPluginV3>> make_plugins(const Plan& plan, PluginRegistry& registry,
+                                                               ILogger& logger, std::string& problem);
+
+}  // namespace doubles
