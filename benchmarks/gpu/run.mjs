@@ -1,10 +1,12 @@
 // Proves and measures an installation on a GPU, from start to end, unattended:
 //
 //   node benchmarks/gpu/run.mjs OUT [--work FOLDER] [--bundle FOLDER] [--tensorrt PATH] [--cuda PATH] [--lean PATH]
-//        [--windows FOLDER] [--also FOLDER] [--python PYTHON] [--seconds S] [--only STEP,STEP …]
+//        [--windows FOLDER] [--also FOLDER] [--python PYTHON] [--seconds S] [--only STEP,STEP …] [--plans NAME,NAME …]
+//        [--peer-batches N,N …] [--peer-networks NAME,NAME] [--peer-precisions NAME,NAME] [--max-autotune]
 //        [--thorough] [--doubles]
 //
-// --thorough measures large batches in FP32 and INT8 as well as in FP16: two minutes more.
+// --thorough adds the INT8 plan and the lean runtime. --max-autotune adds that mode of torch.compile, which takes minutes for
+// each batch size: the --peer- options narrow it down.
 // Writes OUT/results.jsonl (a JSON object a line), OUT/log.txt, and OUT/report.md with its plots. A step that fails or
 // takes too long does not keep the next from running; the exit code is then 1. --doubles rehearses it on a machine
 // without a GPU, over the doubles of CUDA and TensorRT: every step runs, and no figure means anything.
@@ -36,13 +38,20 @@ const { values, positionals } = parseArgs({
     python: { type: 'string' },
     seconds: { type: 'string' },
     only: { type: 'string' },
+    plans: { type: 'string' },
+    'peer-batches': { type: 'string' },
+    'peer-networks': { type: 'string' },
+    'peer-precisions': { type: 'string' },
+    'max-autotune': { type: 'boolean', default: false },
     thorough: { type: 'boolean', default: false },
     doubles: { type: 'boolean', default: false },
   },
 });
 if (positionals.length !== 1) throw new Error('usage: run.mjs OUT [options]; see its first lines');
 const out = resolve(positionals[0]);
-const { only, thorough, doubles: rehearsal, python, ...given } = values;
+const { only, doubles: rehearsal, python, 'max-autotune': autotune, ...rest } = values;
+const { 'peer-batches': batches, 'peer-networks': networks, 'peer-precisions': types, ...own } = rest;
+const { thorough = false, ...given } = own;
 if (rehearsal) {
   const doubles = process.env.TFT_DOUBLES ?? join(root, 'build/native/cpp/tests/doubles');
   given.cuda ??= join(doubles, 'cuda/libcuda.so.1');
@@ -63,7 +72,7 @@ writeFileSync(given.out, '');
 const log = createWriteStream(join(out, 'log.txt'));
 
 const options = Object.entries(given).flatMap(([name, value]) => [`--${name}`, value]);
-if (thorough) options.push('--thorough');
+if (thorough || rehearsal) options.push('--thorough');
 const step = (name, seconds) => ({
   name,
   seconds,
@@ -71,9 +80,9 @@ const step = (name, seconds) => ({
 });
 const steps = [
   step('machine', 60),
-  step('build', thorough || given.also ? 580 : 300),
+  step('build', 580),
   // These three measure no time: they run side by side.
-  { ...step('numbers', 180), proof: true },
+  { ...step('numbers', 240), proof: true },
   {
     name: 'tests',
     seconds: 180,
@@ -91,22 +100,30 @@ const steps = [
       ...[process.execPath, 'benchmarks/gpu/steps/short-run.mjs', ...options],
     ],
   },
-  step('speed', thorough ? 300 : 180),
-  step('bare', 180),
+  step('speed', 420),
+  step('bare', 240),
   step('layers', 60),
   step('cold-start', 60),
   step('lean', 60),
-  {
-    name: 'peers',
-    seconds: 150,
-    gpu: true,
-    command: [
-      ...[python ?? 'python3', 'benchmarks/gpu/steps/peers.py'],
-      ...['--out', given.out, '--bundle', given.bundle ?? 'models/demo'],
-      ...(given.seconds ? ['--seconds', given.seconds] : []),
-    ],
-  },
-].filter(({ name, gpu }) => (only ? only.split(',').includes(name) : !(gpu && rehearsal)));
+  peers('peers', 240),
+  peers('compile', 580, '--compile', 'default'),
+  { ...peers('max-autotune', 590, '--compile', 'max-autotune'), asked: autotune },
+].filter(({ name, gpu, asked = true }) =>
+  only ? only.split(',').includes(name) : asked && !(gpu && rehearsal),
+);
+
+function peers(name, seconds, ...more) {
+  const command = [
+    ...[python ?? 'python3', 'benchmarks/gpu/steps/peers.py'],
+    ...['--out', given.out, '--bundle', given.bundle ?? 'models/demo'],
+    ...(given.seconds ? ['--seconds', given.seconds] : []),
+    ...Object.entries({ batches, networks, precisions: types }).flatMap(([option, value]) =>
+      value ? [`--${option}`, value] : [],
+    ),
+    ...more,
+  ];
+  return { name, seconds, gpu: true, command };
+}
 
 function say(record) {
   const line = JSON.stringify(record);
@@ -131,7 +148,6 @@ function run({ name, seconds, proof, command: [program, ...args] }) {
         ...process.env,
         TFT_GPU_PLAN: join(given.work, 'fp32.engine'),
         PYTHONPATH: join(root, 'python/src'),
-        ...(rehearsal && { TFT_REHEARSAL: '1' }),
         ...(given.tensorrt && { TENSORRT_ROOT: dirname(given.tensorrt) }),
       },
       detached: true,

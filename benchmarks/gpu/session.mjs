@@ -21,7 +21,9 @@ export const { values: options } = parseArgs({
     cuda: { type: 'string' },
     lean: { type: 'string' },
     nvml: { type: 'string' },
-    /** Large batches in every precision. */
+    /** The plans to build, hold and time, of PLANS below, separated by commas; without, those of the run. */
+    plans: { type: 'string' },
+    /** All plans. */
     thorough: { type: 'boolean', default: false },
     /** For each measurement of throughput. */
     seconds: { type: 'string', default: '0.5' },
@@ -57,8 +59,33 @@ export const model = JSON.parse(readFileSync(join(options.bundle, 'model.json'),
 /** The path of a plan, made or not. */
 export const planOf = (name) => join(options.work, `${name}.engine`);
 
-/** The precisions whose plan is there. */
-export const precisions = () => ['fp32', 'fp16', 'int8'].filter((precision) => existsSync(planOf(precision)));
+/** For one caller, a group, and large batches. No profile of exactly one: TensorRT 10.6 builds wrong plans with it. */
+export const PROFILES = [
+  { min: 1, opt: 1, max: 2 },
+  { min: 3, opt: 32, max: 32 },
+  { min: 33, opt: 128, max: 128 },
+  { min: 129, opt: 512, max: 512 },
+];
+
+/** What is measured of every plan. */
+export const BATCHES = [1, 8, 32, 128, 512];
+
+/** The plans that are built and timed; `fp32-layers` is the first one without our kernels, for comparison. */
+const PLANS = [
+  { name: 'fp32', precision: 'fp32', kernels: true },
+  { name: 'fp32-layers', precision: 'fp32', kernels: false },
+  { name: 'fp16', precision: 'fp16', kernels: true },
+  { name: 'int8', precision: 'int8', kernels: true, thorough: true },
+];
+export const wantedPlans = PLANS.filter(({ name, thorough }) =>
+  options.plans ? options.plans.split(',').includes(name) : !thorough || options.thorough,
+);
+
+/** Those of them that are there. */
+export const plans = () => wantedPlans.filter(({ name }) => existsSync(planOf(name)));
+
+/** The precisions that a plan is there in. */
+export const precisions = () => [...new Set(plans().map(({ precision }) => precision))];
 
 export const addon = loadAddon();
 

@@ -13,6 +13,7 @@
 #include "napi_setup.h"
 #include "native_engine.h"
 #include "plan_file.h"
+#include "tft/builder.h"
 #include "tft/gpu_status.h"
 #include "tft/inspect.h"
 #include "tft/loader.h"
@@ -73,6 +74,16 @@ Napi::Value build(const Napi::CallbackInfo& info) {
                                                info[1].As<Napi::Function>(), info[2].As<Napi::Function>()));
 }
 
+/// kernels(): { version, hash } of the kernels in this build; undefined where it has none.
+Napi::Value kernels_of_build(const Napi::CallbackInfo& info) {
+  const auto kernels = tft::kernels();
+  if (!kernels) return info.Env().Undefined();
+  auto object = Napi::Object::New(info.Env());
+  object.Set("version", kernels->version);
+  object.Set("hash", kernels->hash);
+  return object;
+}
+
 /// measure(options, log): { result, cancel }.
 Napi::Value measure_plan(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::of(info.Env());
@@ -104,6 +115,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("inspectPlan", Napi::Function::New<inspect_plan_async>(env));
   exports.Set("inspectEngine", Napi::Function::New<inspect_engine_async>(env));
   exports.Set("build", Napi::Function::New<build>(env));
+  exports.Set("kernels", Napi::Function::New<kernels_of_build>(env));
   exports.Set("measure", Napi::Function::New<measure_plan>(env));
   exports.Set("load", Napi::Function::New<load>(env));
   exports.Set("gpuStatus", Napi::Function::New<gpu_status_async>(env));

@@ -140,7 +140,8 @@ Napi::Object describe(Napi::Env env, const Measured& measured) {
       .set("iterations", static_cast<std::uint64_t>(measured.samples.size()))
       .set("wallMs", measured.wall_ms)
       .put("samples", samples)
-      .set("graph", measured.graph);
+      .set("graph", measured.graph)
+      .set("graphNodes", static_cast<std::uint64_t>(measured.graph_nodes));
   if (!measured.layers.empty())
     builder.set("layers", measured.layers, [env](const LayerTime& layer) {
       return Builder(env)

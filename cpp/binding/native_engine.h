@@ -55,8 +55,8 @@ struct PendingRequest : Parcel {
   RequestId id = 0;            // 0: none is under way here
   std::unique_ptr<float[]> out;
   std::size_t capacity = 0;
-  std::size_t series = 0;      // in all its parts
-  std::optional<Error> error;  // engine threads write it before they post
+  std::size_t series = 0;                 // in all its parts
+  std::optional<Error> error;             // engine threads write it before they post
   Napi::Reference<Napi::Array> borrowed;  // the inputs that it borrows, until it is taken
 };
 
@@ -107,8 +107,8 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   void forget_memory();
   /// Makes room for so many parts.
   void begin_parts(std::size_t count);
-  /// Reads the inputs in `arrays_`, and looks at every value unless they are borrowed. False, with an exception
-  /// pending, when one is bad.
+  /// Reads the inputs in `arrays_`, and looks at every value unless they are borrowed. False, with an
+  /// exception pending, when one is bad.
   bool read_part(Napi::Env env, std::size_t number, bool borrow);
   /// Sends `parts_`; `borrowed` is an array of the inputs that are borrowed, or empty.
   Napi::Value send(Napi::Env env, double deadline_ms, Napi::Array borrowed);

@@ -3,7 +3,7 @@
 namespace tft::cuda {
 
 Result<GraphExec> capture_graph(const ContextPointer& context, StreamHandle stream,
-                                const std::function<Result<void>()>& enqueue) {
+                                const std::function<Result<void>()>& enqueue, std::size_t* nodes) {
   const Driver& driver = context->driver();
   const auto failed = [&](const char* what, Status status) {
     return Error{ErrorCode::RUN, std::string(what) + driver.describe(status)};
@@ -17,6 +17,7 @@ Result<GraphExec> capture_graph(const ContextPointer& context, StreamHandle stre
   const Graph graph(context, handle);
   if (!enqueued) return enqueued.error();
   if (ended != kSuccess) return failed("the capture does not end: ", ended);
+  if (nodes != nullptr && driver.graph_nodes(handle, nullptr, nodes) != kSuccess) *nodes = 0;
   GraphExecHandle executable = nullptr;
   if (const Status status = driver.graph_instantiate(&executable, handle, 0))
     return failed("the graph cannot be instantiated: ", status);

@@ -17,7 +17,8 @@ class KernelModule final : public plugins::Launcher {
     std::unique_ptr<KernelModule> made(new KernelModule(driver));
     DeviceId device = 0;
     if (driver.context_device(&device) != kSuccess) return nullptr;
-    if (driver.device_attribute(&made->multiprocessors_, kMultiprocessors, device) != kSuccess) return nullptr;
+    if (driver.device_attribute(&made->multiprocessors_, kMultiprocessors, device) != kSuccess)
+      return nullptr;
     if (driver.device_attribute(&made->shared_limit_, kSharedMemoryLimit, device) != kSuccess) return nullptr;
     ModuleHandle module = nullptr;
     if (driver.module_load(&module, kernel_image().data()) != kSuccess) return nullptr;
@@ -37,10 +38,10 @@ class KernelModule final : public plugins::Launcher {
     const auto found = functions_.find(std::string_view(kernel));
     if (found == functions_.end()) return false;
     void* arguments[] = {parameters};
-    return driver_.launch_kernel(found->second, static_cast<unsigned>(grid.blocks), static_cast<unsigned>(grid.rows),
-                                 1, static_cast<unsigned>(grid.threads), 1, 1,
-                                 static_cast<unsigned>(grid.shared_bytes), static_cast<StreamHandle>(stream),
-                                 arguments, nullptr) == kSuccess;
+    return driver_.launch_kernel(found->second, static_cast<unsigned>(grid.blocks),
+                                 static_cast<unsigned>(grid.rows), 1, static_cast<unsigned>(grid.threads), 1,
+                                 1, static_cast<unsigned>(grid.shared_bytes),
+                                 static_cast<StreamHandle>(stream), arguments, nullptr) == kSuccess;
   }
 
  private:
@@ -56,14 +57,16 @@ class KernelModule final : public plugins::Launcher {
 
 std::optional<Error> kernel_obstacle(const Driver& driver, DeviceId device) {
   if (kernel_image().empty())
-    return Error{ErrorCode::UNSUPPORTED, "this build has no kernels of its own: nvcc was missing when it was built"};
+    return Error{ErrorCode::UNSUPPORTED,
+                 "this build has no kernels of its own: nvcc was missing when it was built"};
   int version = 0;
   int major = 0;
   if (driver.driver_version(&version) != kSuccess || version < kOldestKernelDriver)
-    return Error{ErrorCode::UNSUPPORTED, "the NVIDIA driver is for CUDA " + std::to_string(version / 1000) + "." +
-                                             std::to_string(version % 1000 / 10) +
+    return Error{ErrorCode::UNSUPPORTED, "the NVIDIA driver is for CUDA " + std::to_string(version / 1000) +
+                                             "." + std::to_string(version % 1000 / 10) +
                                              ", and the kernels need a driver for CUDA 13.0 or newer (580)"};
-  if (driver.device_attribute(&major, kComputeCapabilityMajor, device) != kSuccess || major < kOldestKernelMajor)
+  if (driver.device_attribute(&major, kComputeCapabilityMajor, device) != kSuccess ||
+      major < kOldestKernelMajor)
     return Error{ErrorCode::UNSUPPORTED,
                  "the kernels need a GPU of compute capability 8.0 or newer, and this one has " +
                      std::to_string(major)};

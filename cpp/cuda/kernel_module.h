@@ -1,5 +1,5 @@
-// The library's own kernels on a device: the fat binary that the build embeds, loaded once for each CUDA context and
-// launched by the driver API.
+// The library's own kernels on a device: the fat binary that the build embeds, loaded once for each CUDA
+// context and launched by the driver API.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +26,9 @@ constexpr int kOldestKernelMajor = 8;
 /// Why the kernels cannot run on a device; nothing where they can.
 std::optional<Error> kernel_obstacle(const Driver& driver, DeviceId device);
 
-/// The launcher for the context that is current on this thread. Loads the kernels at the first call for a context,
-/// which must not be while a stream is captured. Null where that fails. Any thread. Lives until the process ends.
+/// The launcher for the context that is current on this thread. Loads the kernels at the first call for a
+/// context, which must not be while a stream is captured. Null where that fails. Any thread. Lives until the
+/// process ends.
 plugins::Launcher* current_launcher(const Driver& driver);
 
 }  // namespace tft::cuda

@@ -91,8 +91,8 @@ Result<RequestId> BatchQueue::submit(const Request& request) {
   return id;
 }
 
-/// Copies a request to its places, without the lock meanwhile. Nobody else knows the request yet, and no batch
-/// that is being copied to is taken: its pieces stay where they are.
+/// Copies a request to its places, without the lock meanwhile. Nobody else knows the request yet, and no
+/// batch that is being copied to is taken: its pieces stay where they are.
 void BatchQueue::copy_inputs(std::span<const Part> parts, const State& state,
                              std::unique_lock<std::mutex>& lock) {
   struct Place {

@@ -1,11 +1,11 @@
 // Batch while busy: a request that finds a lane idle runs at once; while all lanes are busy, requests gather
 // in order of arrival into the next batch, up to the maximum. There are no timers for batching. Free of CUDA.
 //
-// A request gets its place in a batch when it arrives, so a batch's make-up is settled then. It is copied into
-// the batch's staging memory at once, or, where its inputs are borrowed, by the lane that takes the batch.
-// Requests up to the maximum share batches; a larger one has batches of its own. The shared
-// batches and each large request take turns, so that a small request waits for one part of each large one and
-// never for all.
+// A request gets its place in a batch when it arrives, so a batch's make-up is settled then. It is copied
+// into the batch's staging memory at once, or, where its inputs are borrowed, by the lane that takes the
+// batch. Requests up to the maximum share batches; a larger one has batches of its own. The shared batches
+// and each large request take turns, so that a small request waits for one part of each large one and never
+// for all.
 //
 // Everything is guarded by one mutex; copies of inputs and results, and completions, happen outside of it. A
 // batch belongs to the queue until a lane takes it (`wait`, `next`, `try_lease`), then to that lane until it

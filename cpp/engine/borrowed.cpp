@@ -88,15 +88,14 @@ std::vector<std::optional<Error>> BorrowedReader::read(std::span<const BorrowedS
   std::vector<Chunk> chunks;
   for (std::size_t i = 0; i < list.size(); ++i) {
     const BorrowedSeries& one = list[i];
-    for_each_stretch(
-        one.parts, one.from, one.count,
-        [&](const Part& part, std::size_t first, std::size_t series, std::size_t before) {
-          for (std::size_t done = 0; done < series; done += most)
-            chunks.push_back({&part, i, static_cast<std::size_t>(&part - one.parts.data()), first + done,
-                              std::min(most, series - done),
-                              static_cast<std::size_t>(one.slot) + before + done,
-                              one.memory == InputMemory::REVOCABLE});
-        });
+    for_each_stretch(one.parts, one.from, one.count,
+                     [&](const Part& part, std::size_t first, std::size_t series, std::size_t before) {
+                       for (std::size_t done = 0; done < series; done += most)
+                         chunks.push_back({&part, i, static_cast<std::size_t>(&part - one.parts.data()),
+                                           first + done, std::min(most, series - done),
+                                           static_cast<std::size_t>(one.slot) + before + done,
+                                           one.memory == InputMemory::REVOCABLE});
+                     });
   }
 
   std::vector<std::optional<Error>> errors(list.size());
@@ -122,9 +121,10 @@ std::optional<Error> BorrowedReader::read(const Chunk& chunk, std::byte* block) 
     for (const Copy& copy : copies) std::memcpy(copy.to, copy.from, copy.bytes);
   } else if (const std::size_t failed = copy_revocable(copies); failed < copies.size()) {
     const std::string name = shape_.inputs.empty() ? std::to_string(failed) : shape_.inputs[failed].name;
-    return Error{ErrorCode::INPUT_LENGTH, "the borrowed input '" + name +
-                                              "' lost its memory before it was read; leave inputs alone until "
-                                              "the request has ended"};
+    return Error{ErrorCode::INPUT_LENGTH,
+                 "the borrowed input '" + name +
+                     "' lost its memory before it was read; leave inputs alone until "
+                     "the request has ended"};
   }
   if (shape_.inputs.empty()) return std::nullopt;
   BadValue bad;

@@ -1,7 +1,7 @@
 // Copying borrowed inputs into staging memory, on a lane's thread, and looking at every value of the copy.
 //
-// It is the copy that is looked at: the owner may write to its arrays at any moment, and what was checked must
-// be what runs.
+// It is the copy that is looked at: the owner may write to its arrays at any moment, and what was checked
+// must be what runs.
 #pragma once
 
 #include <cstddef>

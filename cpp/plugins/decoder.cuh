@@ -1,8 +1,10 @@
 // The temporal fusion decoder in two launches, H = 32: from the recurrence's output to the network's output.
 //
-//   enrich:  local = LayerNorm(skip + GLU(recurrent)), enriched = GRN(local, static context), and from it the keys and
+//   enrich:  local = LayerNorm(skip + GLU(recurrent)), enriched = GRN(local, static context), and from it the
+//   keys and
 //            values of all steps and the queries of the future ones, into the workspace.
-//   attend:  interpretable multi-head attention (the heads share their values and are averaged), then the gates and
+//   attend:  interpretable multi-head attention (the heads share their values and are averaged), then the
+//   gates and
 //            networks behind it, and the map to the quantiles.
 //
 // A lane is a hidden unit; a warp takes several rows at once, so that a weight that is read serves them all.
@@ -16,7 +18,8 @@ namespace tft::plugins {
 
 /// out[r] += in[r] · weight[:, column] over `inputs` units; `columns` holds the rows' units as [unit][ROWS].
 template <int ROWS>
-TFT_DEVICE void map_rows(const float* columns, int inputs, const float* weight, int outputs, int column, float (&out)[ROWS]) {
+TFT_DEVICE void map_rows(const float* columns, int inputs, const float* weight, int outputs, int column,
+                         float (&out)[ROWS]) {
 #pragma unroll 8
   for (int k = 0; k < inputs; ++k) {
     float in[ROWS];
@@ -37,8 +40,8 @@ TFT_DEVICE void share_rows(const float (&rows)[ROWS], float* columns, int lane) 
 
 /// LayerNorm(skip - value * sigmoid(gate)) of what is in `columns`; `weight` is the gate's in shared memory.
 template <int ROWS>
-TFT_DEVICE void gated_sum(const GatedSum& gate, const float* weight, const float* columns, int inputs, int lane,
-                          float epsilon, const float (&skip)[ROWS], float (&out)[ROWS]) {
+TFT_DEVICE void gated_sum(const GatedSum& gate, const float* weight, const float* columns, int inputs,
+                          int lane, float epsilon, const float (&skip)[ROWS], float (&out)[ROWS]) {
   float values[ROWS], gates[ROWS];
   const float value_bias = gate.bias[lane], gate_bias = gate.bias[kWarp + lane];
 #pragma unroll
@@ -87,8 +90,9 @@ TFT_DEVICE void enrich(const EnrichmentParameters& p, float* memory) {
       const int step = group.first + r < steps ? group.first + r : steps - 1;
       const long long place = (static_cast<long long>(step) * p.batch + group.series) * kWarp + lane;
       in[r] = p.recurrent[place];
-      skip[r] = step < p.past_steps ? p.past[place]
-                                    : p.future[place - static_cast<long long>(p.past_steps) * p.batch * kWarp];
+      skip[r] = step < p.past_steps
+                    ? p.past[place]
+                    : p.future[place - static_cast<long long>(p.past_steps) * p.batch * kWarp];
     }
     share_rows<ROWS>(in, columns, lane);
     gated_sum<ROWS>(p.after_recurrent, after_recurrent, columns, kWarp, lane, p.epsilon, skip, local);
@@ -112,7 +116,8 @@ TFT_DEVICE void enrich(const EnrichmentParameters& p, float* memory) {
     float keys[ROWS], values[ROWS];
     const bool has_value = lane < p.head_size;
 #pragma unroll
-    for (int r = 0; r < ROWS; ++r) keys[r] = p.key_bias[lane], values[r] = has_value ? p.value_bias[lane] : 0.f;
+    for (int r = 0; r < ROWS; ++r)
+      keys[r] = p.key_bias[lane], values[r] = has_value ? p.value_bias[lane] : 0.f;
     map_rows<ROWS>(columns, kWarp, key, kWarp, lane, keys);
     if (has_value) map_rows<ROWS>(columns, kWarp, value, p.head_size, lane, values);
     const int head = lane / p.head_size, within = lane % p.head_size, heads = kWarp / p.head_size;
@@ -120,8 +125,10 @@ TFT_DEVICE void enrich(const EnrichmentParameters& p, float* memory) {
     for (int r = 0; r < ROWS; ++r) {
       const int step = group.first + r;
       if (step >= steps) continue;
-      p.keys[((static_cast<long long>(group.series) * heads + head) * steps + step) * p.head_size + within] = keys[r];
-      if (has_value) p.values[(static_cast<long long>(group.series) * steps + step) * p.head_size + lane] = values[r];
+      p.keys[((static_cast<long long>(group.series) * heads + head) * steps + step) * p.head_size + within] =
+          keys[r];
+      if (has_value)
+        p.values[(static_cast<long long>(group.series) * steps + step) * p.head_size + lane] = values[r];
     }
     if (group.first + ROWS <= p.past_steps) continue;
     float queries[ROWS];
@@ -140,8 +147,9 @@ TFT_DEVICE void enrich(const EnrichmentParameters& p, float* memory) {
   }
 }
 
-/// KEYS: of one head, in the registers of a lane; 32 KEYS is at least the number of steps. D: the head's size. PARTS:
-/// warps that share the heads of the same queries, where there are too few queries for every warp.
+/// KEYS: of one head, in the registers of a lane; 32 KEYS is at least the number of steps. D: the head's
+/// size. PARTS: warps that share the heads of the same queries, where there are too few queries for every
+/// warp.
 template <int KEYS, int D, int PARTS>
 TFT_DEVICE void attend(const AttentionParameters& p, float* memory) {
   static_assert(D % 4 == 0 && kWarp % D == 0 && kWarp / D % PARTS == 0);
@@ -150,7 +158,8 @@ TFT_DEVICE void attend(const AttentionParameters& p, float* memory) {
   const int part = warp % PARTS, at_once = warps / PARTS * Q;
   const int series = block_index(), steps = p.past_steps + p.future_steps;
   float* next = memory;
-  const float* const keys = keep(next, p.keys + static_cast<long long>(series) * steps * kWarp, steps * kWarp);
+  const float* const keys =
+      keep(next, p.keys + static_cast<long long>(series) * steps * kWarp, steps * kWarp);
   const float* const values = keep(next, p.values + static_cast<long long>(series) * steps * D, steps * D);
   const float* const after_attention = keep(next, p.after_attention.weight, D * 2 * kWarp);
   const float* const expand = keep(next, p.expand_weight, kSquare);
@@ -171,6 +180,18 @@ TFT_DEVICE void attend(const AttentionParameters& p, float* memory) {
     for (int q = 0; q < Q; ++q) {
       const int query = first + q < end ? first + q : end - 1;
       from[q] = p.queries + (static_cast<long long>(series) * p.future_steps + query) * kWarp;
+    }
+    // Bit j: whether the query attends to key 32 j + lane: the past, and the forecast steps before it.
+    unsigned attends[Q];
+#pragma unroll
+    for (int q = 0; q < Q; ++q) {
+      attends[q] = 0;
+      const int last = p.causal ? p.past_steps + first + q : steps;
+#pragma unroll
+      for (int j = 0; j < KEYS; ++j) {
+        const int step = j * kWarp + lane;
+        if (step < steps && step < last) attends[q] |= 1U << j;
+      }
     }
     float mean[Q][KEYS];  // the heads' mean of the attention's weights, times the number of heads
 #pragma unroll
@@ -195,8 +216,6 @@ TFT_DEVICE void attend(const AttentionParameters& p, float* memory) {
       for (int j = 0; j < KEYS; ++j) {
         const int step = j * kWarp + lane;
         const bool is_step = step < steps;
-        // Every query attends to all of the past, so that these keys need no mask.
-        const bool all_past = (j + 1) * kWarp <= p.past_steps;
         float score[Q];
 #pragma unroll
         for (int q = 0; q < Q; ++q) score[q] = 0.f;
@@ -214,9 +233,7 @@ TFT_DEVICE void attend(const AttentionParameters& p, float* memory) {
         }
 #pragma unroll
         for (int q = 0; q < Q; ++q) {
-          // A forecast step attends to the past and to the forecast steps before it.
-          const bool attends = is_step && (!p.causal || step < p.past_steps + first + q);
-          scores[q][j] = all_past || attends ? score[q] : -3e38f;
+          scores[q][j] = attends[q] & (1U << j) ? score[q] : -3e38f;
           most[q] = max_nan(most[q], scores[q][j]);
         }
       }

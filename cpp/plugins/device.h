@@ -1,5 +1,5 @@
-// What the kernels are written with: each primitive as CUDA has it and, where TFT_EMULATE is defined, as a twin
-// for the CPU, so that the same kernel source runs under test without a GPU (emulator.h).
+// What the kernels are written with: each primitive as CUDA has it and, where TFT_EMULATE is defined, as a
+// twin for the CPU, so that the same kernel source runs under test without a GPU (emulator.h).
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 #define TFT_DEVICE __device__ __forceinline__
 #define TFT_KERNEL(name, threads, blocks) extern "C" __global__ __launch_bounds__(threads, blocks) void name
 #define TFT_PARAMETERS const __grid_constant__
-#define TFT_SHARED(pointer)                                  \
+#define TFT_SHARED(pointer)                                   \
   extern __shared__ __align__(16) unsigned char tft_shared[]; \
   float* const pointer = reinterpret_cast<float*>(tft_shared)
 
@@ -22,6 +22,7 @@ TFT_DEVICE int block_threads() { return static_cast<int>(blockDim.x); }
 TFT_DEVICE int block_index() { return static_cast<int>(blockIdx.x); }
 TFT_DEVICE int block_row() { return static_cast<int>(blockIdx.y); }
 TFT_DEVICE int grid_blocks() { return static_cast<int>(gridDim.x); }
+TFT_DEVICE int grid_rows() { return static_cast<int>(gridDim.y); }
 TFT_DEVICE void sync_block() { __syncthreads(); }
 TFT_DEVICE void sync_warp() { __syncwarp(); }
 /// A barrier of `threads` threads; `arrive` does not wait for the others.
@@ -58,7 +59,8 @@ TFT_DEVICE float max_nan(float x, float y) {
   asm("max.NaN.f32 %0, %1, %2;" : "=f"(z) : "f"(x), "f"(y));
   return z;
 }
-/// Copies 16 bytes into shared memory without waiting for them; `wait_for_copies` waits for all of this thread's.
+/// Copies 16 bytes into shared memory without waiting for them; `wait_for_copies` waits for all of this
+/// thread's.
 TFT_DEVICE void copy_async(float* shared, const float* global) {
   const auto address = static_cast<unsigned>(__cvta_generic_to_shared(shared));
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(address), "l"(global) : "memory");
@@ -97,9 +99,9 @@ struct Same {
   TFT_DEVICE float operator()(float x) const { return x; }
 };
 
-/// Reduces N values a lane over a warp (N a power of two, 32 at most); every lane gets all N, each put through
-/// `finish`. Lanes first halve the number of values that they hold, so that this costs 2 N - 1 + log2(32 / N) shuffles,
-/// not 5 N, and `finish` runs once for all N.
+/// Reduces N values a lane over a warp (N a power of two, 32 at most); every lane gets all N, each put
+/// through `finish`. Lanes first halve the number of values that they hold, so that this costs 2 N - 1 +
+/// log2(32 / N) shuffles, not 5 N, and `finish` runs once for all N.
 template <class Operation, int N, class Finish = Same>
 TFT_DEVICE void warp_reduce(float (&values)[N], int lane, Finish finish = {}) {
   int mask = 16;
@@ -146,8 +148,8 @@ TFT_DEVICE void layer_norm(float (&rows)[N], int lane, bool live, float inverse_
   for (int r = 0; r < N; ++r) rows[r] *= sums[r];
 }
 
-/// Copies an array that starts at a multiple of 16 bytes into shared memory, the whole block together, and moves `next`
-/// behind it. The copies run on; wait_for_copies and a barrier make them readable.
+/// Copies an array that starts at a multiple of 16 bytes into shared memory, the whole block together, and
+/// moves `next` behind it. The copies run on; wait_for_copies and a barrier make them readable.
 TFT_DEVICE const float* keep(float*& next, const float* from, int count) {
   float* const to = next;
   for (int i = thread_index() * 4; i < count; i += block_threads() * 4) {

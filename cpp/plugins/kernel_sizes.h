@@ -1,5 +1,5 @@
-// What host and device must agree on beside the arguments: how rows lie in shared memory, and how much each kernel
-// takes of it. In floats.
+// What host and device must agree on beside the arguments: how rows lie in shared memory, and how much each
+// kernel takes of it. In floats.
 #pragma once
 
 #include "parameters.h"
@@ -35,21 +35,22 @@ TFT_HOST_DEVICE constexpr int selection_scratch_columns(const VariableSelectionP
 
 /// The weighing network's weights.
 TFT_HOST_DEVICE constexpr int weighing_floats(const VariableSelectionParameters& p) {
-  return rounded_up((p.reals + p.tabulated) * (p.inner + p.variables)) + rounded_up(p.inner * 2 * p.variables) +
-         kWarp * p.inner;
+  return rounded_up((p.reals + p.tabulated) * (p.inner + p.variables)) +
+         rounded_up(p.inner * 2 * p.variables) + kWarp * p.inner;
 }
 
 /// select_by_variable with so many warps.
 template <int ROWS>
 TFT_HOST_DEVICE constexpr int selection_block_floats(const VariableSelectionParameters& p, int warps) {
-  return rounded_up((p.reals + p.tabulated) * kColumn<ROWS>) + rounded_up(p.reals * kColumn<ROWS>) + ROWS * kWarp +
-         p.variables * ROWS * kWarp + rounded_up(warps * selection_scratch_columns(p) * kColumn<ROWS>) +
-         weighing_floats(p);
+  return rounded_up((p.reals + p.tabulated) * kColumn<ROWS>) + rounded_up(p.reals * kColumn<ROWS>) +
+         ROWS * kWarp + p.variables * ROWS * kWarp +
+         rounded_up(warps * selection_scratch_columns(p) * kColumn<ROWS>) + weighing_floats(p);
 }
 
 /// The weights of select_by_row.
 TFT_HOST_DEVICE constexpr int selection_weight_floats(const VariableSelectionParameters& p) {
-  return weighing_floats(p) + rounded_up(p.reals * 2 * p.width) + p.reals * p.width * kWarp * 2 + p.reals * 5 * kWarp;
+  return weighing_floats(p) + rounded_up(p.reals * 2 * p.width) + p.reals * p.width * kWarp * 2 +
+         p.reals * 5 * kWarp;
 }
 
 /// One warp of select_by_row.

@@ -52,14 +52,14 @@ TFT_KERNEL(tft_enrich_8, 256, 3)(TFT_PARAMETERS EnrichmentParameters p) {
   enrich<8>(p, memory);
 }
 
-#define TFT_ATTEND(keys, size, parts)                                                    \
-  TFT_KERNEL(tft_attend_##keys##_##size, 256, 2)(TFT_PARAMETERS AttentionParameters p) {       \
-    TFT_SHARED(memory);                                                                        \
-    attend<keys, size, 1>(p, memory);                                                          \
-  }                                                                                            \
-  TFT_KERNEL(tft_attend_few_##keys##_##size, 256, 1)(TFT_PARAMETERS AttentionParameters p) {   \
-    TFT_SHARED(memory);                                                                        \
-    attend<keys, size, parts>(p, memory);                                                      \
+#define TFT_ATTEND(keys, size, parts)                                                        \
+  TFT_KERNEL(tft_attend_##keys##_##size, 256, 2)(TFT_PARAMETERS AttentionParameters p) {     \
+    TFT_SHARED(memory);                                                                      \
+    attend<keys, size, 1>(p, memory);                                                        \
+  }                                                                                          \
+  TFT_KERNEL(tft_attend_few_##keys##_##size, 256, 1)(TFT_PARAMETERS AttentionParameters p) { \
+    TFT_SHARED(memory);                                                                      \
+    attend<keys, size, parts>(p, memory);                                                    \
   }
 TFT_ATTEND(4, 4, 4)
 TFT_ATTEND(4, 8, 4)

@@ -20,7 +20,7 @@ constexpr const char* kEnrichFew = "tft_enrich_2";
 constexpr const char* kEnrichMany = "tft_enrich_8";
 
 struct Attention {
-  int keys;       // in a lane
+  int keys;  // in a lane
   int head_size;
   int parts;  // of the heads, with few queries
   const char* kernel;
@@ -28,14 +28,16 @@ struct Attention {
 };
 
 #define TFT_ATTENTION(keys, size)                                                                    \
-  Attention{keys, size, size == 16 ? 2 : 4, "tft_attend_" #keys "_" #size, "tft_attend_few_" #keys "_" #size}
-constexpr std::array kAttention = {TFT_ATTENTION(4, 4),   TFT_ATTENTION(4, 8),   TFT_ATTENTION(4, 16),
-                                   TFT_ATTENTION(12, 4),  TFT_ATTENTION(12, 8),  TFT_ATTENTION(12, 16),
-                                   TFT_ATTENTION(24, 4),  TFT_ATTENTION(24, 8),  TFT_ATTENTION(24, 16)};
+  Attention {                                                                                        \
+    keys, size, size == 16 ? 2 : 4, "tft_attend_" #keys "_" #size, "tft_attend_few_" #keys "_" #size \
+  }
+constexpr std::array kAttention = {TFT_ATTENTION(4, 4),  TFT_ATTENTION(4, 8),  TFT_ATTENTION(4, 16),
+                                   TFT_ATTENTION(12, 4), TFT_ATTENTION(12, 8), TFT_ATTENTION(12, 16),
+                                   TFT_ATTENTION(24, 4), TFT_ATTENTION(24, 8), TFT_ATTENTION(24, 16)};
 #undef TFT_ATTENTION
 
 constexpr auto kKernels = [] {
-  constexpr std::array others = {kPreprocess,  kByVariable,  kByRow4,      kByRow8,    kContexts,
+  constexpr std::array others = {kPreprocess,  kByVariable,  kByRow4,    kByRow8,    kContexts,
                                  kRecurrence3, kRecurrence1, kEnrichFew, kEnrichMany};
   std::array<const char*, others.size() + 2 * kAttention.size()> all{};
   std::copy(others.begin(), others.end(), all.begin());
@@ -49,7 +51,8 @@ constexpr auto kKernels = [] {
 int divided(int count, int by) { return (count + by - 1) / by; }
 std::size_t bytes(int floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
 
-//// Whether there are so many rows (series times steps) that warps of eight each keep every multiprocessor busy.
+//// Whether there are so many rows (series times steps) that warps of eight each keep every multiprocessor
+///busy.
 bool many_rows(const Launcher& launcher, int steps, int batch) {
   return static_cast<std::int64_t>(steps) * batch >= 64 * launcher.multiprocessors();
 }
@@ -59,14 +62,16 @@ bool many_rows(const Launcher& launcher, int steps, int batch) {
 std::span<const char* const> kernel_names() { return kKernels; }
 
 bool launch_preprocess(Launcher& launcher, PreprocessParameters p, void* stream) {
-  const Grid grid{p.batch, 1, kPreprocessThreads, bytes(preprocess_floats(p))};
+  const int parts = std::clamp(launcher.multiprocessors() / p.batch, 1, 12);
+  const Grid grid{p.batch, parts, kPreprocessThreads, bytes(preprocess_floats(p))};
   return grid.shared_bytes <= launcher.shared_limit() && launcher.launch(kPreprocess, grid, &p, stream);
 }
 
-/// A warp for ROWS rows with the weights in shared memory, in as many blocks as there are multiprocessors. Returns
-/// whether the weights fit.
+/// A warp for ROWS rows with the weights in shared memory, in as many blocks as there are multiprocessors.
+/// Returns whether the weights fit.
 template <int ROWS>
-bool select_by_row(Launcher& launcher, const char* kernel, VariableSelectionParameters& p, void* stream, bool& launched) {
+bool select_by_row(Launcher& launcher, const char* kernel, VariableSelectionParameters& p, void* stream,
+                   bool& launched) {
   const int groups = p.batch * divided(p.steps, ROWS);
   const std::size_t weights = bytes(selection_weight_floats(p)), each = bytes(selection_warp_floats<ROWS>(p));
   if (weights + 4 * each > launcher.shared_limit()) return false;
@@ -74,8 +79,8 @@ bool select_by_row(Launcher& launcher, const char* kernel, VariableSelectionPara
   // At least eight, since all of a block's warps copy the weights.
   const int warps = std::clamp(divided(groups, launcher.multiprocessors()), std::min(8, most), most);
   const int blocks = std::min(groups, launcher.multiprocessors());
-  launched = launcher.launch(kernel, {blocks, 1, warps * kWarp, weights + static_cast<std::size_t>(warps) * each}, &p,
-                             stream);
+  launched = launcher.launch(
+      kernel, {blocks, 1, warps * kWarp, weights + static_cast<std::size_t>(warps) * each}, &p, stream);
   return true;
 }
 
@@ -90,7 +95,8 @@ bool launch_variable_selection(Launcher& launcher, VariableSelectionParameters p
       return launched;
   }
   const int warps = 2 + std::clamp(p.reals, 1, 16);
-  const Grid grid{p.batch * divided(p.steps, 2), 1, warps * kWarp, bytes(selection_block_floats<2>(p, warps))};
+  const Grid grid{p.batch * divided(p.steps, 2), 1, warps * kWarp,
+                  bytes(selection_block_floats<2>(p, warps))};
   return launcher.launch(kByVariable, grid, &p, stream);
 }
 
@@ -110,10 +116,11 @@ bool launch_enrichment(Launcher& launcher, EnrichmentParameters p, void* stream)
   const int steps = p.past_steps + p.future_steps, warps = 8;
   const bool many = many_rows(launcher, steps, p.batch);
   const int groups = p.batch * divided(steps, many ? 8 : 2);
-  const int floats = enrichment_weight_floats(p) +
-                     warps * (many ? kEnrichmentWarpFloats<8> : kEnrichmentWarpFloats<2>);
+  const int floats =
+      enrichment_weight_floats(p) + warps * (many ? kEnrichmentWarpFloats<8> : kEnrichmentWarpFloats<2>);
   const int blocks = std::min(divided(groups, warps), 4 * launcher.multiprocessors());
-  return launcher.launch(many ? kEnrichMany : kEnrichFew, {blocks, 1, warps * kWarp, bytes(floats)}, &p, stream);
+  return launcher.launch(many ? kEnrichMany : kEnrichFew, {blocks, 1, warps * kWarp, bytes(floats)}, &p,
+                         stream);
 }
 
 const Attention* attention_for(int steps, int head_size) {
@@ -128,8 +135,8 @@ bool launch_attention(Launcher& launcher, AttentionParameters p, int head_size, 
   const Attention* const attention = attention_for(p.past_steps + p.future_steps, head_size);
   if (attention == nullptr) return false;
   const int warps = 8;
-  // Blocks go through their queries in passes: as many as leave work for every multiprocessor. With few series even one
-  // pass a block leaves most of them idle, and warps share the heads.
+  // Blocks go through their queries in passes: as many as leave work for every multiprocessor. With few
+  // series even one pass a block leaves most of them idle, and warps share the heads.
   const bool few = p.batch * divided(p.future_steps, warps * kQueries) <= launcher.multiprocessors();
   const int at_once = warps / (few ? attention->parts : 1) * kQueries;
   const int passes = divided(p.future_steps, at_once);

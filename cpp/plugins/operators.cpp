@@ -40,23 +40,26 @@ bool is(const Shape& shape, int axis, std::int64_t size) {
 
 std::string hidden_size_misfit(const Shape& shape) {
   if (shape.rank > 0 && is(shape, shape.rank - 1, kHidden)) return "";
-  return "the hidden size is " + (shape.rank > 0 ? std::to_string(shape[shape.rank - 1]) : std::string("unknown")) +
+  return "the hidden size is " +
+         (shape.rank > 0 ? std::to_string(shape[shape.rank - 1]) : std::string("unknown")) +
          ", and the kernels are for 32";
 }
 
 // ----------------------------------------------------------------------------------------------- preprocess
 
-/// encoder_cont [B, Te, metrics], encoder_cat [B, Te, C], decoder_cont [B, Td, K], the other metrics' mean and factor;
-/// gives the encoder's reals [Te, B, metrics + features], the decoder's [Td, B, K], the static pair [1, B, 2] if there
-/// is one, centre and scale [1, B, 1], the static codes [1, B] and the encoder's [Te, B].
+/// encoder_cont [B, Te, metrics], encoder_cat [B, Te, C], decoder_cont [B, Td, K], the other metrics' mean
+/// and factor; gives the encoder's reals [Te, B, metrics + features], the decoder's [Td, B, K], the static
+/// pair [1, B, 2] if there is one, centre and scale [1, B, 1], the static codes [1, B] and the encoder's [Te,
+/// B].
 class Preprocess final : public Operator {
  public:
   static constexpr std::string_view kName = "TftPreprocess";
   static constexpr std::array<std::string_view, 21> kAttributes = {
-      "target",    "softplus",      "steps_per_hour", "hours_per_step", "hour_channel",  "day_channel",
-      "month_channel", "features",  "feature_0",      "feature_1",      "feature_2",     "feature_3",
-      "static",    "static_codes",  "static_code_0",  "static_code_1",  "encoder_codes", "encoder_code_0",
-      "encoder_code_1", "encoder_code_2", "encoder_code_3"};
+      "target",        "softplus",      "steps_per_hour", "hours_per_step", "hour_channel",
+      "day_channel",   "month_channel", "features",       "feature_0",      "feature_1",
+      "feature_2",     "feature_3",     "static",         "static_codes",   "static_code_0",
+      "static_code_1", "encoder_codes", "encoder_code_0", "encoder_code_1", "encoder_code_2",
+      "encoder_code_3"};
 
   explicit Preprocess(Attributes attributes)
       : Operator(std::move(attributes)),
@@ -85,8 +88,8 @@ class Preprocess final : public Operator {
       return "its metrics are not all channels but the target";
     return "";
   }
-  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out, void*,
-               void* stream) const override {
+  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out,
+               void*, void* stream) const override {
     PreprocessParameters p{};
     p.batch = size_of(shapes[0], 0), p.past_steps = size_of(shapes[0], 1), p.metrics = size_of(shapes[0], 2);
     p.categories = size_of(shapes[1], 2);
@@ -99,7 +102,8 @@ class Preprocess final : public Operator {
     p.static_codes = static_codes_, p.encoder_codes = encoder_codes_;
     for (int i = 0; i < 2; ++i) p.static_code[i] = whole("static_code_" + std::to_string(i));
     for (int i = 0; i < kMaxCodes; ++i) p.encoder_code[i] = whole("encoder_code_" + std::to_string(i));
-    p.encoder_cont = floats(in, 0), p.encoder_cat = static_cast<const int*>(in[1]), p.decoder_cont = floats(in, 2);
+    p.encoder_cont = floats(in, 0), p.encoder_cat = static_cast<const int*>(in[1]),
+    p.decoder_cont = floats(in, 2);
     p.mean = floats(in, 3), p.factor = floats(in, 4);
     int next = 0;
     p.encoder = result(out, next++), p.decoder = result(out, next++);
@@ -120,8 +124,8 @@ class Preprocess final : public Operator {
 
 // ------------------------------------------------------------------------------------------------ selection
 
-/// x [T, B, reals + tabulated], a code [T or 1, B] for each table, the context [1, B, H], then the weights in the order
-/// of VariableSelectionParameters; gives [T, B, H].
+/// x [T, B, reals + tabulated], a code [T or 1, B] for each table, the context [1, B, H], then the weights in
+/// the order of VariableSelectionParameters; gives [T, B, H].
 class VariableSelection final : public Operator {
  public:
   static constexpr std::string_view kName = "TftVariableSelection";
@@ -143,9 +147,7 @@ class VariableSelection final : public Operator {
   }
   int outputs() const override { return 1; }
   bool is_int(int index) const override { return index >= 1 && index <= tables_; }
-  std::vector<Dimension> output_shape(int) const override {
-    return {{0, 0, 0}, {0, 0, 1}, {kHidden}};
-  }
+  std::vector<Dimension> output_shape(int) const override { return {{0, 0, 0}, {0, 0, 1}, {kHidden}}; }
   std::string misfit(std::span<const Shape> in) const override {
     const int variables = reals_ + tabulated_ + fixed_ + tables_;
     if (reals_ + tabulated_ == 0) return "no variable is given as a number";
@@ -157,8 +159,8 @@ class VariableSelection final : public Operator {
     const int hidden = reals_ > 0 ? first_network() + 8 : first_network() + 1;
     return hidden_size_misfit(in[static_cast<std::size_t>(hidden)]);
   }
-  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out, void*,
-               void* stream) const override {
+  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out,
+               void*, void* stream) const override {
     VariableSelectionParameters p{};
     p.steps = size_of(shapes[0], 0), p.batch = size_of(shapes[0], 1);
     p.reals = reals_, p.tabulated = tabulated_, p.fixed = fixed_, p.tables = tables_;
@@ -212,8 +214,8 @@ class VariableSelection final : public Operator {
 
 // ------------------------------------------------------------------------------------------------- contexts
 
-/// static [1, B, H], then expand, expand_bias, value, value_bias, gate, gate_bias, norm_weight, norm_bias, each
-/// [4, …]; gives four [1, B, H].
+/// static [1, B, H], then expand, expand_bias, value, value_bias, gate, gate_bias, norm_weight, norm_bias,
+/// each [4, …]; gives four [1, B, H].
 class StaticContexts final : public Operator {
  public:
   static constexpr std::string_view kName = "TftStaticContexts";
@@ -225,8 +227,8 @@ class StaticContexts final : public Operator {
   int outputs() const override { return 4; }
   std::vector<Dimension> output_shape(int) const override { return {{1}, {0, 0, 1}, {kHidden}}; }
   std::string misfit(std::span<const Shape> in) const override { return hidden_size_misfit(in[1]); }
-  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out, void*,
-               void* stream) const override {
+  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out,
+               void*, void* stream) const override {
     StaticContextsParameters p{};
     p.batch = size_of(shapes[0], 1);
     p.epsilon = real("epsilon");
@@ -252,8 +254,8 @@ Sequence sequence(const float* x, float* y, int steps, Inputs& weights) {
   return one;
 }
 
-/// Two LSTMs, the second from the first one's state. past [Te, B, H], future [Td, B, H], hidden and cell [1, B, H], then
-/// weight, recurrence and bias of each in ONNX's layouts; gives [Te + Td, B, H].
+/// Two LSTMs, the second from the first one's state. past [Te, B, H], future [Td, B, H], hidden and cell [1,
+/// B, H], then weight, recurrence and bias of each in ONNX's layouts; gives [Te + Td, B, H].
 class Recurrence final : public Operator {
  public:
   static constexpr std::string_view kName = "TftRecurrence";
@@ -265,22 +267,23 @@ class Recurrence final : public Operator {
   int outputs() const override { return 1; }
   std::vector<Dimension> output_shape(int) const override { return {{0, 0, 0, 1, 0}, {0, 0, 1}, {kHidden}}; }
   std::string misfit(std::span<const Shape> in) const override { return hidden_size_misfit(in[5]); }
-  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out, void*,
-               void* stream) const override {
+  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out,
+               void*, void* stream) const override {
     RecurrenceParameters p{};
     const int past = size_of(shapes[0], 0), future = size_of(shapes[1], 0);
     p.batch = size_of(shapes[0], 1);
     float* const y = result(out, 0);
     Inputs weights(in, 4);
     p.sequences[0] = sequence(floats(in, 0), y, past, weights);
-    p.sequences[1] = sequence(floats(in, 1), y + static_cast<std::int64_t>(past) * p.batch * kHidden, future, weights);
+    p.sequences[1] =
+        sequence(floats(in, 1), y + static_cast<std::int64_t>(past) * p.batch * kHidden, future, weights);
     p.hidden = floats(in, 2), p.cell = floats(in, 3);
     return launch_recurrence(launcher, p, stream);
   }
 };
 
-/// ONNX's LSTM in one direction: x [T, B, H], W [1, 4 H, H], R, B [1, 8 H], initial_h, initial_c [1, B, H]; gives
-/// Y [T, 1, B, H], Y_h and Y_c [1, B, H].
+/// ONNX's LSTM in one direction: x [T, B, H], W [1, 4 H, H], R, B [1, 8 H], initial_h, initial_c [1, B, H];
+/// gives Y [T, 1, B, H], Y_h and Y_c [1, B, H].
 class Lstm final : public Operator {
  public:
   static constexpr std::string_view kName = "TftLstm";
@@ -298,8 +301,8 @@ class Lstm final : public Operator {
     if (const std::string why = hidden_size_misfit(in[2]); !why.empty()) return why;
     return hidden_size_misfit(in[1]);
   }
-  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out, void*,
-               void* stream) const override {
+  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out,
+               void*, void* stream) const override {
     RecurrenceParameters p{};
     p.batch = size_of(shapes[0], 1);
     Inputs weights(in, 1);
@@ -379,7 +382,7 @@ class Decoder final : public Operator {
     const std::size_t steps = static_cast<std::size_t>(shapes[1][0] + shapes[2][0]) * batch;
     const std::size_t future = static_cast<std::size_t>(shapes[2][0]) * batch;
     std::size_t used = 0;
-    const auto place = [&](float* EnrichmentParameters::*member, std::size_t count) {
+    const auto place = [&](float* EnrichmentParameters::* member, std::size_t count) {
       if (p != nullptr) p->*member = memory + used;
       used += (count + 3) / 4 * 4;
     };
@@ -407,18 +410,22 @@ constexpr Kind kind() {
           }};
 }
 
-constexpr std::array kKinds = {kind<Preprocess>(), kind<VariableSelection>(), kind<StaticContexts>(), kind<Recurrence>(), kind<Lstm>(),
-                               kind<Decoder>()};
+constexpr std::array kKinds = {kind<Preprocess>(),     kind<VariableSelection>(),
+                               kind<StaticContexts>(), kind<Recurrence>(),
+                               kind<Lstm>(),           kind<Decoder>()};
 
 const Kind* find(std::string_view name) {
-  const auto found = std::find_if(kKinds.begin(), kKinds.end(), [&](const Kind& one) { return one.name == name; });
+  const auto found =
+      std::find_if(kKinds.begin(), kKinds.end(), [&](const Kind& one) { return one.name == name; });
   return found == kKinds.end() ? nullptr : found;
 }
 
 }  // namespace
 
 int Operator::whole(std::string_view name) const { return static_cast<int>(attributes_.find(name)->second); }
-float Operator::real(std::string_view name) const { return static_cast<float>(attributes_.find(name)->second); }
+float Operator::real(std::string_view name) const {
+  return static_cast<float>(attributes_.find(name)->second);
+}
 
 std::span<const std::string_view> operator_names() {
   static const auto names = [] {

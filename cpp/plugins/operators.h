@@ -1,8 +1,8 @@
-// The parts of a Temporal Fusion Transformer that have kernels of their own, each as one operator: which tensors it
-// takes and gives, which models it fits, and how it is launched. Free of CUDA and TensorRT.
+// The parts of a Temporal Fusion Transformer that have kernels of their own, each as one operator: which
+// tensors it takes and gives, which models it fits, and how it is launched. Free of CUDA and TensorRT.
 //
-// The exporter names these parts in the ONNX file (python/src/tft_export: regions), in the order of inputs that is
-// stated at each operator in operators.cpp.
+// The exporter names these parts in the ONNX file (python/src/tft_export: regions), in the order of inputs
+// that is stated at each operator in operators.cpp.
 #pragma once
 
 #include <array>
@@ -26,7 +26,8 @@ struct Shape {
   std::int64_t operator[](int axis) const { return dims[static_cast<std::size_t>(axis)]; }
 };
 
-/// A dimension of an output: `constant`, plus a dimension of an input, plus that of another; inputs of -1 are none.
+/// A dimension of an output: `constant`, plus a dimension of an input, plus that of another; inputs of -1 are
+/// none.
 struct Dimension {
   std::int64_t constant = 0;
   int input = -1, axis = 0;
@@ -69,8 +70,8 @@ class Operator {
   /// Why no kernel takes these inputs, with -1 for dimensions that are not known; empty if one does.
   virtual std::string misfit(std::span<const Shape> inputs) const = 0;
   virtual std::size_t workspace_bytes(std::span<const Shape>) const { return 0; }
-  virtual bool enqueue(Launcher& launcher, std::span<const Shape> inputs, void const* const* in, void* const* out,
-                       void* workspace, void* stream) const = 0;
+  virtual bool enqueue(Launcher& launcher, std::span<const Shape> inputs, void const* const* in,
+                       void* const* out, void* workspace, void* stream) const = 0;
 
  protected:
   explicit Operator(Attributes attributes) : attributes_(std::move(attributes)) {}

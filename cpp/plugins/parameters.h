@@ -1,7 +1,8 @@
 // The arguments of each kernel, the same for the host that launches it and for the device.
 //
-// B is the number of series in the batch, T of steps, H the hidden size (32 in every kernel that needs it fixed).
-// Arrays are float32 and row-major with the shapes that python/src/tft_export gives them; weights are [inputs, outputs].
+// B is the number of series in the batch, T of steps, H the hidden size (32 in every kernel that needs it
+// fixed). Arrays are float32 and row-major with the shapes that python/src/tft_export gives them; weights are
+// [inputs, outputs].
 #pragma once
 
 namespace tft::plugins {
@@ -25,31 +26,31 @@ struct VariableSelectionParameters {
   int width;       // hidden units of a variable's network, with the one for biases
   int bias_steps;  // 1 or steps
   float epsilon;
-  const float* x;                 // [T, B, reals + tabulated]
-  const int* codes[kMaxTables];   // [code_steps, B] each
-  int code_counts[kMaxTables];    // rows of each table
-  int code_steps;                 // 1 or steps
-  const float* context;           // [B, H] or null
-  const float* inner_weight;      // [reals + tabulated, inner + variables]
-  const float* inner_bias;        // [bias_steps, inner + variables]
-  const float* context_weight;    // [H, inner]
-  const float* residual_weight;   // [variables] or null: no LayerNorm on the residual
+  const float* x;                // [T, B, reals + tabulated]
+  const int* codes[kMaxTables];  // [code_steps, B] each
+  int code_counts[kMaxTables];   // rows of each table
+  int code_steps;                // 1 or steps
+  const float* context;          // [B, H] or null
+  const float* inner_weight;     // [reals + tabulated, inner + variables]
+  const float* inner_bias;       // [bias_steps, inner + variables]
+  const float* context_weight;   // [H, inner]
+  const float* residual_weight;  // [variables] or null: no LayerNorm on the residual
   const float* residual_bias;
-  GatedSum gate;                  // [inner, 2 variables]
-  const float* network_inner;     // [reals, 2, width]
-  const float* vertex;            // [reals]
-  const float* curvature;         // [reals]
-  const float* floor;             // [reals]
-  const float* residual;          // [reals, 3, H]
-  const float* value;             // [reals, width, H]
-  const float* network_gate;      // [reals, width, H]
-  const float* norm_weight;       // [reals, H]
-  const float* norm_bias;         // [reals, H]
-  const float* largest;           // [tabulated]
-  const float* table;             // [sum of the counts, H]
-  const float* fixed_values[kMaxFixed];  // [T, H] each
+  GatedSum gate;                           // [inner, 2 variables]
+  const float* network_inner;              // [reals, 2, width]
+  const float* vertex;                     // [reals]
+  const float* curvature;                  // [reals]
+  const float* floor;                      // [reals]
+  const float* residual;                   // [reals, 3, H]
+  const float* value;                      // [reals, width, H]
+  const float* network_gate;               // [reals, width, H]
+  const float* norm_weight;                // [reals, H]
+  const float* norm_bias;                  // [reals, H]
+  const float* largest;                    // [tabulated]
+  const float* table;                      // [sum of the counts, H]
+  const float* fixed_values[kMaxFixed];    // [T, H] each
   const float* tables_values[kMaxTables];  // [codes, inner + variables + H] each
-  float* out;                     // [T, B, H]
+  float* out;                              // [T, B, H]
 };
 
 constexpr int kMaxCodes = 4;
@@ -59,25 +60,25 @@ enum TimeFeature { NO_FEATURE = 0, HOUR = 1, DAY_OF_WEEK = 2, MONTH = 3, IS_WEEK
 
 struct PreprocessParameters {
   int past_steps, future_steps, batch;
-  int metrics;   // channels of encoder_cont, the target among them
-  int target;    // its channel
-  int softplus;  // whether the target is transformed by the inverse of softplus
-  int known;     // channels of decoder_cont
+  int metrics;     // channels of encoder_cont, the target among them
+  int target;      // its channel
+  int softplus;    // whether the target is transformed by the inverse of softplus
+  int known;       // channels of decoder_cont
   int categories;  // channels of encoder_cat
   int steps_per_hour, hours_per_step;
   int hour, day, month;  // channels of decoder_cont, -1 for none
   int features, feature[4];
-  int static_codes, static_code[2];      // channels
+  int static_codes, static_code[2];  // channels
   int encoder_codes, encoder_code[kMaxCodes];
-  const float* encoder_cont;  // [B, past, metrics]
-  const int* encoder_cat;     // [B, past, categories]
-  const float* decoder_cont;  // [B, future, known]
-  const float *mean, *factor;  // [metrics - 1]
-  float* encoder;             // [past, B, metrics + features]
-  float* decoder;             // [future, B, known]
-  float* static_pair;         // [B, 2] or null
-  float *center, *scale;      // [B]
-  int* static_out[2];         // [B] each
+  const float* encoder_cont;    // [B, past, metrics]
+  const int* encoder_cat;       // [B, past, categories]
+  const float* decoder_cont;    // [B, future, known]
+  const float *mean, *factor;   // [metrics - 1]
+  float* encoder;               // [past, B, metrics + features]
+  float* decoder;               // [future, B, known]
+  float* static_pair;           // [B, 2] or null
+  float *center, *scale;        // [B]
+  int* static_out[2];           // [B] each
   int* encoder_out[kMaxCodes];  // [past, B] each
 };
 
@@ -85,8 +86,9 @@ struct StaticContextsParameters {
   int batch;
   float epsilon;
   const float* static_input;  // [B, H]
-  const float *expand, *expand_bias, *value, *value_bias, *gate, *gate_bias, *norm_weight, *norm_bias;  // [4, …]
-  float* out[4];              // [B, H] each
+  const float *expand, *expand_bias, *value, *value_bias, *gate, *gate_bias, *norm_weight,
+      *norm_bias;  // [4, …]
+  float* out[4];   // [B, H] each
 };
 
 /// One sequence of the recurrence, in ONNX's layouts.
@@ -102,7 +104,7 @@ struct Sequence {
 struct RecurrenceParameters {
   Sequence sequences[2];  // the second starts from the state that the first ends with; 0 steps: there is none
   int batch;
-  const float *hidden, *cell;  // [B, H]
+  const float *hidden, *cell;      // [B, H]
   float *last_hidden, *last_cell;  // [B, H] or null
 };
 
@@ -113,7 +115,7 @@ struct EnrichmentParameters {
   const float *recurrent, *past, *future;  // [T, B, H], [past, B, H], [future, B, H]
   const float* context;                    // [B, H]
   GatedSum after_recurrent;
-  const float* context_weight;             // [H, H]
+  const float* context_weight;  // [H, H]
   const float *expand_weight, *expand_bias;
   GatedSum enrichment;
   const float *query_weight, *query_bias, *key_weight, *key_bias, *value_weight, *value_bias;
@@ -130,7 +132,7 @@ struct AttentionParameters {
   int past_steps, future_steps, batch, causal, quantiles, query_tile;
   float epsilon;
   const float *keys, *values, *queries, *local, *enriched;  // as above
-  GatedSum after_attention;  // [head size, 2 H]
+  GatedSum after_attention;                                 // [head size, 2 H]
   const float *expand_weight, *expand_bias;
   GatedSum position_wise, before_output;
   const float *output_weight, *output_bias;  // [H, quantiles]

@@ -1,8 +1,10 @@
-// From raw inputs to what the network reads, in one launch: a block a series.
+// From raw inputs to what the network reads, in one launch: a block a series, or several that share its steps
+// and each find the target's scale for themselves.
 //
 //   the target     transformed, then scaled by the mean and the standard deviation of its own window
 //   other metrics  (x - mean) * factor
-//   time features  of the past, counted back from the horizon (python/src/tft_export/graph/past_time_features.py)
+//   time features  of the past, counted back from the horizon
+//   (python/src/tft_export/graph/past_time_features.py)
 //
 // and everything with its time axis in front.
 #pragma once
@@ -14,8 +16,8 @@ namespace tft::plugins {
 
 constexpr float kEpsilon = 1.1920928955078125e-07f;  // float32's, as pytorch-forecasting adds it
 
-/// log(exp(y) - 1): y + log(1 - exp(-u)) with u = y + epsilon, and 1 - exp(-u) = 2 t / (1 + t), t = tanh(u / 2), which
-/// keeps the digits of a small u.
+/// log(exp(y) - 1): y + log(1 - exp(-u)) with u = y + epsilon, and 1 - exp(-u) = 2 t / (1 + t), t = tanh(u /
+/// 2), which keeps the digits of a small u.
 TFT_DEVICE float inverse_softplus(float y) {
   if (y > 20.f) return y;
   const float t = tanh_exact((y + kEpsilon) * 0.5f);
@@ -39,7 +41,8 @@ TFT_DEVICE float wrapped(float value, float modulus) {
 }
 
 TFT_DEVICE void preprocess(const PreprocessParameters& p, float* memory) {
-  const int series = block_index();
+  const int series = block_index(), part = block_row(), parts = grid_rows();
+  const auto share = [&](int count, int which) { return count * which / parts; };
   float* const target = memory + block_threads() / kWarp;  // [past]
   const long long rows = static_cast<long long>(series) * p.past_steps;
   const float* const past = p.encoder_cont + rows * p.metrics;
@@ -60,7 +63,7 @@ TFT_DEVICE void preprocess(const PreprocessParameters& p, float* memory) {
   }
   const float scale =
       square_root(block_sum(squares, memory) / static_cast<float>(p.past_steps - 1)) + kEpsilon;
-  if (thread_index() == 0) {
+  if (part == 0 && thread_index() == 0) {
     p.center[series] = center;
     p.scale[series] = scale;
     if (p.static_pair != nullptr) p.static_pair[2 * series] = center, p.static_pair[2 * series + 1] = scale;
@@ -68,7 +71,8 @@ TFT_DEVICE void preprocess(const PreprocessParameters& p, float* memory) {
       p.static_out[i][series] = p.encoder_cat[rows * p.categories + p.static_code[i]];
   }
 
-  // The steps of the horizon's first hour that lie in the next one, which tells where within the hour it begins.
+  // The steps of the horizon's first hour that lie in the next one, which tells where within the hour it
+  // begins.
   float begin = 0.f;
   if (p.hour >= 0) {
     const float first = future[p.hour];
@@ -83,9 +87,11 @@ TFT_DEVICE void preprocess(const PreprocessParameters& p, float* memory) {
       begin = first;
     }
   }
-  const float first_day = p.day >= 0 ? future[p.day] : 0.f, first_month = p.month >= 0 ? future[p.month] : 0.f;
+  const float first_day = p.day >= 0 ? future[p.day] : 0.f,
+              first_month = p.month >= 0 ? future[p.month] : 0.f;
   const int width = p.metrics + p.features;
-  for (int i = thread_index(); i < p.past_steps * width; i += block_threads()) {
+  const int first_step = share(p.past_steps, part), last_step = share(p.past_steps, part + 1);
+  for (int i = first_step * width + thread_index(); i < last_step * width; i += block_threads()) {
     const int step = i / width, column = i % width;
     float value = 0.f;
     if (column == 0) {
@@ -95,8 +101,9 @@ TFT_DEVICE void preprocess(const PreprocessParameters& p, float* memory) {
       value = (past[step * p.metrics + channel] - p.mean[column - 1]) * p.factor[column - 1];
     } else {
       const float back = static_cast<float>((p.past_steps - step) * p.hours_per_step);
-      const float count =
-          p.steps_per_hour > 1 ? floorf((begin - back + 0.5f) / static_cast<float>(p.steps_per_hour)) : begin - back;
+      const float count = p.steps_per_hour > 1
+                              ? floorf((begin - back + 0.5f) / static_cast<float>(p.steps_per_hour))
+                              : begin - back;
       const float days = floorf((count + 0.5f) / 24.f);
       const float weekday = wrapped(first_day + days, 7.f);
       const int feature = p.feature[column - p.metrics];
@@ -107,10 +114,11 @@ TFT_DEVICE void preprocess(const PreprocessParameters& p, float* memory) {
     }
     p.encoder[(static_cast<long long>(step) * p.batch + series) * width + column] = value;
   }
-  for (int i = thread_index(); i < p.future_steps * p.known; i += block_threads())
+  const int last_known = share(p.future_steps, part + 1) * p.known;
+  for (int i = share(p.future_steps, part) * p.known + thread_index(); i < last_known; i += block_threads())
     p.decoder[(static_cast<long long>(i / p.known) * p.batch + series) * p.known + i % p.known] = future[i];
   for (int code = 0; code < p.encoder_codes; ++code)
-    for (int step = thread_index(); step < p.past_steps; step += block_threads())
+    for (int step = first_step + thread_index(); step < last_step; step += block_threads())
       p.encoder_out[code][static_cast<long long>(step) * p.batch + series] =
           p.encoder_cat[(rows + step) * p.categories + p.encoder_code[code]];
 }

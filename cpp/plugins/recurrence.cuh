@@ -4,8 +4,8 @@
 //   c' = f c + i g, h' = o tanh(c')
 //
 // A block is one series: its first warp runs the recurrence with U in registers (lane = hidden unit), and
-// PROJECTORS further warps compute W x + b a chunk of steps ahead of it. Nothing crosses blocks, so the batch has
-// no limit and no launch waits for another.
+// PROJECTORS further warps compute W x + b a chunk of steps ahead of it. Nothing crosses blocks, so the batch
+// has no limit and no launch waits for another.
 #pragma once
 
 #include "device.h"
@@ -13,7 +13,8 @@
 
 namespace tft::plugins {
 
-/// Reads the four rows of a lane's unit from a [4 H, H] matrix in ONNX's order i, o, f, c; they come out as i, f, g, o.
+/// Reads the four rows of a lane's unit from a [4 H, H] matrix in ONNX's order i, o, f, c; they come out as
+/// i, f, g, o.
 TFT_DEVICE void gate_rows(float (&rows)[4][kWarp], const float* matrix, int lane) {
 #pragma unroll
   for (int gate = 0; gate < 4; ++gate) {
@@ -22,13 +23,14 @@ TFT_DEVICE void gate_rows(float (&rows)[4][kWarp], const float* matrix, int lane
 #pragma unroll
     for (int k = 0; k < kWarp; k += 4) {
       const float4 four = *reinterpret_cast<const float4*>(row + k);
-      rows[gate][k] = four.x, rows[gate][k + 1] = four.y, rows[gate][k + 2] = four.z, rows[gate][k + 3] = four.w;
+      rows[gate][k] = four.x, rows[gate][k + 1] = four.y, rows[gate][k + 2] = four.z,
+      rows[gate][k + 3] = four.w;
     }
   }
 }
 
-/// sums[gate] += rows[gate] · vector, the vector in shared memory. Two partial sums a gate shorten the chain; o comes
-/// last, so that its sums run while the other gates are in the special function unit.
+/// sums[gate] += rows[gate] · vector, the vector in shared memory. Two partial sums a gate shorten the chain;
+/// o comes last, so that its sums run while the other gates are in the special function unit.
 TFT_DEVICE void gate_products(float (&sums)[4], const float (&rows)[4][kWarp], const float* vector) {
   float4 v[kWarp / 4];
   float other[4] = {0.f, 0.f, 0.f, 0.f};
@@ -49,9 +51,9 @@ TFT_DEVICE void gate_products(float (&sums)[4], const float (&rows)[4][kWarp], c
   for (int gate = 0; gate < 4; ++gate) sums[gate] += other[gate];
 }
 
-/// One step of a cell from the gates' sums. Five exponentials and two reciprocals: the three factors of c' share one
-/// reciprocal, h' has another. Exponents are capped at 2^40 so that a product of three stays finite, which changes
-/// less than 1e-12. A NaN stays one.
+/// One step of a cell from the gates' sums. Five exponentials and two reciprocals: the three factors of c'
+/// share one reciprocal, h' has another. Exponents are capped at 2^40 so that a product of three stays
+/// finite, which changes less than 1e-12. A NaN stays one.
 TFT_DEVICE float cell_step(float i, float f, float g, float o, float& c) {
   const float cap = 40.f;
   const float ei = exp2_fast(min_nan(-kLog2E * i, cap)), ef = exp2_fast(min_nan(-kLog2E * f, cap));
@@ -64,7 +66,8 @@ TFT_DEVICE float cell_step(float i, float f, float g, float o, float& c) {
 
 /// Barriers: 1 and 2 say that a chunk's buffer is full, 3 and 4 that it may be filled again.
 template <int PROJECTORS>
-TFT_DEVICE void project(const RecurrenceParameters& p, float* scratch, float* ring, int projector, int lane, int series) {
+TFT_DEVICE void project(const RecurrenceParameters& p, float* scratch, float* ring, int projector, int lane,
+                        int series) {
   constexpr int THREADS = kWarp * (1 + PROJECTORS), EACH = kChunk / PROJECTORS;
   int chunk = 0;
   for (int s = 0; s < 2; ++s) {
@@ -109,13 +112,15 @@ TFT_DEVICE void project(const RecurrenceParameters& p, float* scratch, float* ri
 template <int PROJECTORS>
 TFT_DEVICE void recur(const RecurrenceParameters& p, float* memory) {
   constexpr int THREADS = kWarp * (1 + PROJECTORS);
-  const int thread = opaque(thread_index()), lane = thread % kWarp, warp = thread / kWarp, series = block_index();
+  const int thread = opaque(thread_index()), lane = thread % kWarp, warp = thread / kWarp,
+            series = block_index();
   float* const vectors = memory + warp * 2 * kWarp;
   float* const ring = memory + (1 + PROJECTORS) * 2 * kWarp;
   if (warp > 0) return project<PROJECTORS>(p, vectors, ring, warp - 1, lane, series);
 
   float h = p.hidden[series * kWarp + lane], c = p.cell[series * kWarp + lane];
-  const int chunks = (p.sequences[0].steps + kChunk - 1) / kChunk + (p.sequences[1].steps + kChunk - 1) / kChunk;
+  const int chunks =
+      (p.sequences[0].steps + kChunk - 1) / kChunk + (p.sequences[1].steps + kChunk - 1) / kChunk;
   int chunk = 0, flip = 0;
   vectors[lane] = h;
   for (int s = 0; s < 2; ++s) {

@@ -1,10 +1,11 @@
-// Variable selection in one launch: every variable's network, the network that weighs them, and the weighted sum.
-// H = 32: a lane is a hidden unit; in the weighing network it is a variable.
+// Variable selection in one launch: every variable's network, the network that weighs them, and the weighted
+// sum. H = 32: a lane is a hidden unit; in the weighing network it is a variable.
 //
 //   weights = softmax(LayerNorm(residual - GLU(ELU(x W + b + context C) M)))     [variables]
 //   out     = sum over variables of weight * network(x)                          [H]
 //
-// A warp takes ROWS consecutive steps of one series at a time, so that a weight that is read serves ROWS rows.
+// A warp takes ROWS consecutive steps of one series at a time, so that a weight that is read serves ROWS
+// rows.
 #pragma once
 
 #include "device.h"
@@ -60,10 +61,11 @@ TFT_DEVICE RowGroup row_group(int index, int batch) {
   return {index % batch, index / batch * ROWS};
 }
 
-/// Puts x of the group into shared memory as columns [variable][ROWS], and one over the deviation of each real
-/// variable's residual. Steps behind the last one repeat it.
+/// Puts x of the group into shared memory as columns [variable][ROWS], and one over the deviation of each
+/// real variable's residual. Steps behind the last one repeat it.
 template <int ROWS>
-TFT_DEVICE void load_x(const VariableSelectionParameters& p, RowGroup group, float* xs, float* inverses, int lane) {
+TFT_DEVICE void load_x(const VariableSelectionParameters& p, RowGroup group, float* xs, float* inverses,
+                       int lane) {
   const int given = p.reals + p.tabulated;
   for (int v = lane; v < given; v += kWarp) {
     float x[ROWS];
@@ -92,8 +94,9 @@ TFT_DEVICE int code_of(const VariableSelectionParameters& p, int table, int step
 
 /// The weighing network: lane v gets the weights of variable v.
 template <int ROWS>
-TFT_DEVICE void selection_weights(const VariableSelectionParameters& p, const SelectionWeights& w, RowGroup group,
-                                  const float* xs, float* scratch, int lane, float (&weights)[ROWS]) {
+TFT_DEVICE void selection_weights(const VariableSelectionParameters& p, const SelectionWeights& w,
+                                  RowGroup group, const float* xs, float* scratch, int lane,
+                                  float (&weights)[ROWS]) {
   const int total = p.inner + p.variables;
   const bool is_inner = lane < p.inner, is_variable = lane < p.variables;
   // Asked for before they are needed.
@@ -193,8 +196,9 @@ TFT_DEVICE void selection_weights(const VariableSelectionParameters& p, const Se
 
 /// One real variable's network, with its LayerNorm: lane u gets hidden unit u.
 template <int ROWS, bool SHARED>
-TFT_DEVICE void variable_network(const VariableSelectionParameters& p, const SelectionWeights& w, int variable,
-                                 const float* xs, const float* inverses, float* scratch, int lane, float (&out)[ROWS]) {
+TFT_DEVICE void variable_network(const VariableSelectionParameters& p, const SelectionWeights& w,
+                                 int variable, const float* xs, const float* inverses, float* scratch,
+                                 int lane, float (&out)[ROWS]) {
   // From device memory the first weights are asked for before they are needed.
   constexpr int AHEAD = SHARED ? 1 : 12;
   const int first_row = variable * p.width;
@@ -259,9 +263,10 @@ TFT_DEVICE void variable_network(const VariableSelectionParameters& p, const Sel
   for (int r = 0; r < ROWS; ++r) out[r] = fmaf(out[r], scale, shift);
 }
 
-/// Unit `lane` of a variable that is looked up: tabulated, fixed or a category. Variables count on behind the reals.
-TFT_DEVICE float looked_up(const VariableSelectionParameters& p, int variable, int step, int series, const float* xs,
-                           int column, int row, int lane) {
+/// Unit `lane` of a variable that is looked up: tabulated, fixed or a category. Variables count on behind the
+/// reals.
+TFT_DEVICE float looked_up(const VariableSelectionParameters& p, int variable, int step, int series,
+                           const float* xs, int column, int row, int lane) {
   int i = variable - p.reals;
   if (i < p.tabulated) {
     int entry = 0;
@@ -284,8 +289,8 @@ TFT_DEVICE void keep_weighing(const VariableSelectionParameters& p, SelectionWei
   if (p.context != nullptr) w.context = keep(next, w.context, kWarp * p.inner);
 }
 
-/// A block for each group of ROWS rows: a warp for the weights, one for what is looked up, the others for the real
-/// variables. Little work a warp: for few series.
+/// A block for each group of ROWS rows: a warp for the weights, one for what is looked up, the others for the
+/// real variables. Little work a warp: for few series.
 template <int ROWS>
 TFT_DEVICE void select_by_variable(const VariableSelectionParameters& p, float* memory) {
   const int lane = thread_index() % kWarp, warp = thread_index() / kWarp, warps = block_threads() / kWarp;
@@ -313,7 +318,8 @@ TFT_DEVICE void select_by_variable(const VariableSelectionParameters& p, float* 
     for (int i = 0; i < (p.variables - p.reals) * ROWS; ++i) {
       const int v = p.reals + i / ROWS, r = i % ROWS;
       const int step = group.first + r < p.steps ? group.first + r : p.steps - 1;
-      outputs[(v * ROWS + r) * kWarp + lane] = looked_up(p, v, step, group.series, xs, kColumn<ROWS>, r, lane);
+      outputs[(v * ROWS + r) * kWarp + lane] =
+          looked_up(p, v, step, group.series, xs, kColumn<ROWS>, r, lane);
     }
   } else {
     for (int v = warp - 2; v < p.reals; v += warps - 2) {
@@ -334,7 +340,8 @@ TFT_DEVICE void select_by_variable(const VariableSelectionParameters& p, float* 
   }
 }
 
-/// A warp for each group of ROWS rows, through all variables; the weights are in shared memory, and blocks stay.
+/// A warp for each group of ROWS rows, through all variables; the weights are in shared memory, and blocks
+/// stay.
 template <int ROWS>
 TFT_DEVICE void select_by_row(const VariableSelectionParameters& p, float* memory) {
   const int lane = thread_index() % kWarp, warp = thread_index() / kWarp, warps = block_threads() / kWarp;

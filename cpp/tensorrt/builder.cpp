@@ -12,6 +12,7 @@
 #include "cuda/objects.h"
 #include "engine/no_exceptions.h"
 #include "engine/option_checks.h"
+#include "plugins/operators.h"
 #include "tensorrt/build_progress.h"
 #include "tensorrt/builder_api.h"
 #include "tensorrt/fused_graph.h"
@@ -129,7 +130,8 @@ class Build {
     return {};
   }
 
-  /// Hands parts of the graph to our own kernels. Nothing here fails a build: TensorRT has layers for everything.
+  /// Hands parts of the graph to our own kernels. Nothing here fails a build: TensorRT has layers for
+  /// everything.
   Result<void> fuse(const TensorRTLibrary& library) {
     if (!options_.kernels) return {};
     const std::string_view stay = "; TensorRT's own layers run the model, which is slower";
@@ -275,6 +277,11 @@ Result<BuiltPlan> open_and_build(const std::string& onnx, const ModelShape& shap
 }
 
 }  // namespace
+
+std::optional<Kernels> kernels() {
+  if (cuda::kernel_image().empty()) return std::nullopt;
+  return Kernels{plugins::kOperatorsVersion, cuda::kernel_image_hash()};
+}
 
 Result<BuiltPlan> build_plan(const std::string& onnx, const ModelShape& shape, const BuildOptions& options) {
   return without_exceptions<BuiltPlan>("building", [&] { return open_and_build(onnx, shape, options); });

@@ -19,9 +19,12 @@ using plugins::Shape;
 
 // Field numbers of onnx.proto.
 constexpr int kModelGraph = 7, kModelMetadata = 14;
-constexpr int kGraphNode = 1, kGraphInitializer = 5, kGraphInput = 11, kGraphOutput = 12, kGraphValueInfo = 13;
-constexpr int kNodeInput = 1, kNodeOutput = 2, kNodeName = 3, kNodeOperator = 4, kNodeAttribute = 5, kNodeDomain = 7;
-constexpr int kAttributeName = 1, kAttributeFloat = 2, kAttributeInt = 3, kAttributeString = 4, kAttributeType = 20;
+constexpr int kGraphNode = 1, kGraphInitializer = 5, kGraphInput = 11, kGraphOutput = 12,
+              kGraphValueInfo = 13;
+constexpr int kNodeInput = 1, kNodeOutput = 2, kNodeName = 3, kNodeOperator = 4, kNodeAttribute = 5,
+              kNodeDomain = 7;
+constexpr int kAttributeName = 1, kAttributeFloat = 2, kAttributeInt = 3, kAttributeString = 4,
+              kAttributeType = 20;
 constexpr int kTypeFloat = 1, kTypeInt = 2, kTypeString = 3;
 constexpr int kTensorDims = 1, kTensorType = 2, kTensorName = 8;
 constexpr int kFloat32 = 1;
@@ -147,7 +150,8 @@ std::optional<std::string_view> descend(std::string_view bytes, std::initializer
   for (const int number : path) {
     const auto fields = onnx::read_message(bytes);
     if (!fields) return std::nullopt;
-    const auto found = std::find_if(fields->begin(), fields->end(), [&](const Field& f) { return f.number == number; });
+    const auto found =
+        std::find_if(fields->begin(), fields->end(), [&](const Field& f) { return f.number == number; });
     if (found == fields->end()) return std::nullopt;
     bytes = found->content;
   }
@@ -235,9 +239,11 @@ std::string node_of(const Region& region) {
   for (const std::string& output : region.outputs) onnx::write_bytes_field(out, kNodeOutput, output);
   onnx::write_bytes_field(out, kNodeName, region.name);
   onnx::write_bytes_field(out, kNodeOperator, region.op);
-  for (const auto& [name, value] : region.attributes) onnx::write_bytes_field(out, kNodeAttribute, attribute(name, value));
+  for (const auto& [name, value] : region.attributes)
+    onnx::write_bytes_field(out, kNodeAttribute, attribute(name, value));
   // The parser looks the creator up by these two.
-  onnx::write_bytes_field(out, kNodeAttribute, attribute("plugin_version", std::string_view(plugins::kOperatorsVersion)));
+  onnx::write_bytes_field(out, kNodeAttribute,
+                          attribute("plugin_version", std::string_view(plugins::kOperatorsVersion)));
   onnx::write_bytes_field(out, kNodeAttribute,
                           attribute("plugin_namespace", std::string_view(plugins::kOperatorsNamespace)));
   return out;
@@ -285,12 +291,15 @@ std::optional<Region> lstm_region(const Graph& graph, const Node& node, int numb
       if (field.number == kAttributeInt) value = field.value;
     }
     // Anything else than the plain cell in one direction is TensorRT's.
-    if (name == "hidden_size") region.attributes["hidden_size"] = static_cast<double>(value);
-    else if (!(name == "direction" && text == "forward") && !(name == "layout" && value == 0)) return std::nullopt;
+    if (name == "hidden_size")
+      region.attributes["hidden_size"] = static_cast<double>(value);
+    else if (!(name == "direction" && text == "forward") && !(name == "layout" && value == 0))
+      return std::nullopt;
   }
   region.op = "TftLstm";
   region.name = node.name.empty() ? "lstm_" + std::to_string(number) : std::string(node.name);
-  for (const std::size_t i : {std::size_t{0}, kWeight, std::size_t{2}, std::size_t{3}, kInitialHidden, kInitialCell})
+  for (const std::size_t i :
+       {std::size_t{0}, kWeight, std::size_t{2}, std::size_t{3}, kInitialHidden, kInitialCell})
     region.inputs.emplace_back(node.inputs[i]);
   for (std::size_t i = 0; i < 3; ++i) {
     const bool named = i < node.outputs.size() && !node.outputs[i].empty();
@@ -318,8 +327,8 @@ void replace(std::vector<Node>& nodes, const Region& region, std::vector<std::st
     if (makes_output(nodes[i])) nodes.erase(nodes.begin() + static_cast<std::ptrdiff_t>(i));
 }
 
-/// Puts every node behind those that make its inputs, as ONNX wants it, and otherwise keeps their order: a region with
-/// several outputs comes later than the first of them did.
+/// Puts every node behind those that make its inputs, as ONNX wants it, and otherwise keeps their order: a
+/// region with several outputs comes later than the first of them did.
 void put_in_order(std::vector<Node>& nodes) {
   std::set<std::string_view> to_come;
   for (const Node& node : nodes) to_come.insert(node.outputs.begin(), node.outputs.end());
@@ -328,7 +337,8 @@ void put_in_order(std::vector<Node>& nodes) {
     moved = false;
     std::vector<Node> left;
     for (Node& node : nodes) {
-      if (std::any_of(node.inputs.begin(), node.inputs.end(), [&](auto name) { return to_come.contains(name); })) {
+      if (std::any_of(node.inputs.begin(), node.inputs.end(),
+                      [&](auto name) { return to_come.contains(name); })) {
         left.push_back(std::move(node));
         continue;
       }
@@ -348,7 +358,8 @@ std::set<std::string_view> drop_unused(std::vector<Node>& nodes, const Graph& gr
   std::set<std::string_view> needed(graph.outputs.begin(), graph.outputs.end());
   std::vector<Node> kept;
   for (auto node = nodes.rbegin(); node != nodes.rend(); ++node) {
-    if (std::none_of(node->outputs.begin(), node->outputs.end(), [&](auto name) { return needed.contains(name); }))
+    if (std::none_of(node->outputs.begin(), node->outputs.end(),
+                     [&](auto name) { return needed.contains(name); }))
       continue;
     needed.insert(node->inputs.begin(), node->inputs.end());
     kept.push_back(std::move(*node));
@@ -369,7 +380,8 @@ std::vector<Region> regions_of(const std::vector<Field>& model) {
     std::from_chars(digits.data(), digits.data() + digits.size(), number);
     if (auto region = read_region(*text)) numbered.emplace_back(number, std::move(*region));
   }
-  std::stable_sort(numbered.begin(), numbered.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::stable_sort(numbered.begin(), numbered.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<Region> all;
   for (auto& [number, region] : numbered) all.push_back(std::move(region));
   return all;
@@ -408,7 +420,8 @@ FusedGraph fuse_graph(std::string_view model) {
   (void)drop_unused(nodes, *graph);
   std::vector<Region> lstms;
   for (const Node& node : nodes)
-    if (auto region = lstm_region(*graph, node, static_cast<int>(lstms.size()))) lstms.push_back(std::move(*region));
+    if (auto region = lstm_region(*graph, node, static_cast<int>(lstms.size())))
+      lstms.push_back(std::move(*region));
   for (const Region& lstm : lstms) {
     // Also the outputs that get their names only here.
     made.insert(lstm.outputs.begin(), lstm.outputs.end());
@@ -423,12 +436,15 @@ FusedGraph fuse_graph(std::string_view model) {
   for (const Field& field : *graph_fields) {
     if (field.number == kGraphNode || field.number == kGraphValueInfo) continue;
     Value ignored;
-    if (field.number == kGraphInitializer && !needed.contains(read_initializer(field.content, ignored))) continue;
+    if (field.number == kGraphInitializer && !needed.contains(read_initializer(field.content, ignored)))
+      continue;
     graph_bytes += field.whole;
   }
   for (const Field& field : *fields) {
-    if (field.number == kModelGraph) onnx::write_bytes_field(result.model, kModelGraph, graph_bytes);
-    else result.model += field.whole;
+    if (field.number == kModelGraph)
+      onnx::write_bytes_field(result.model, kModelGraph, graph_bytes);
+    else
+      result.model += field.whole;
   }
   return result;
 }

@@ -1,7 +1,8 @@
-// Hands parts of an ONNX graph to the kernels of cpp/plugins: in memory, a part's nodes become one node of the plugin's
-// operator. The file stays a standard one, which ONNX Runtime runs.
+// Hands parts of an ONNX graph to the kernels of cpp/plugins: in memory, a part's nodes become one node of
+// the plugin's operator. The file stays a standard one, which ONNX Runtime runs.
 //
-// Which tensors bound a part stands in the file's metadata, written by the exporter; an LSTM needs no such entry:
+// Which tensors bound a part stands in the file's metadata, written by the exporter; an LSTM needs no such
+// entry:
 //
 //   tft.region.0 = op TftVariableSelection
 //                  name encoder_selection
@@ -28,7 +29,8 @@ struct FusedGraph {
   std::vector<UnfusedRegion> unfused;
 };
 
-/// `model` is the content of an ONNX file. What is no such file comes back unchanged: the parser says what is wrong.
+/// `model` is the content of an ONNX file. What is no such file comes back unchanged: the parser says what is
+/// wrong.
 FusedGraph fuse_graph(std::string_view model);
 
 }  // namespace tft

@@ -257,8 +257,7 @@ Status TensorRTLane::wait_for_end(const BucketRun& run) {
   const cuda::Driver& driver = context_->driver();
   const auto margin = std::max<Clock::duration>(run.usual / 8, kNear);
   const LeaveToPoll whole(run.usual <= kShort);
-  if (run.usual > margin && !whole.given())
-    std::this_thread::sleep_until(issued_at_ + run.usual - margin);
+  if (run.usual > margin && !whole.given()) std::this_thread::sleep_until(issued_at_ + run.usual - margin);
   const auto patience = issued_at_ + run.usual + margin;
   while (true) {
     const Status status = driver.event_query(copied_out_.get());

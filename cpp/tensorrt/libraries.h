@@ -30,8 +30,8 @@ struct Libraries {
 
 Libraries open_libraries(const LoaderOptions& options);
 
-/// Opens the builder's kernels that are beside the library: TensorRT looks for them by their bare names, which finds
-/// them only in the loader's path or where they are open already.
+/// Opens the builder's kernels that are beside the library: TensorRT looks for them by their bare names,
+/// which finds them only in the loader's path or where they are open already.
 void open_builder_resources(const LibraryReport& report);
 
 /// Opens the parser of the same major version, beside the library or in the loader's path; the report says

@@ -268,15 +268,15 @@ constexpr int kOldestMinor = 6;  // of TensorRT 10
 
 std::string refusal(const LibraryVersion& version) {
   if (version.major < 10 || (version.major == 10 && version.minor < kOldestMinor)) {
-    return "TensorRT " + version.text() +
-           " is too old: 10.6 or newer is needed. " + kInstall;
+    return "TensorRT " + version.text() + " is too old: 10.6 or newer is needed. " + kInstall;
   }
   if (version.major > 11)
     return "TensorRT " + version.text() + " is newer than this build knows (10.6 to 11). " + kInstall;
   return "";
 }
 
-/// The driver whose context a plugin finds current; that of the last load, for which there is one in a process.
+/// The driver whose context a plugin finds current; that of the last load, for which there is one in a
+/// process.
 std::shared_ptr<const cuda::Driver>& driver_of_plugins() {
   static auto* const driver = new std::shared_ptr<const cuda::Driver>();
   return *driver;

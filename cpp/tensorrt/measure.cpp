@@ -192,7 +192,9 @@ class Measurement {
       measured_.graph = captured.ok();
       if (!captured.ok()) break;
     }
+    measured_.graph_nodes = streams_.front()->graph_nodes();
     if (measured_.graph) return {};
+    measured_.graph_nodes = 0;
     for (const auto& stream : streams_) stream->forget_graph();
     return {};
   }

@@ -208,7 +208,7 @@ Result<void> MeasuredStream::run(const GoOn& go_on, cuda::EventHandle zero, std:
 Result<void> MeasuredStream::capture() {
   const CurrentContext current(*context_);
   if (auto used = done(current.status(), "using the GPU"); !used) return used;
-  auto graph = capture_run(context_, stream_.get(), *run_, options_.log);
+  auto graph = capture_run(context_, stream_.get(), *run_, options_.log, &graph_nodes_);
   if (!graph) return graph.error();
   graph_ = std::move(graph).value();
   return {};

@@ -50,6 +50,8 @@ class MeasuredStream {
 
   /// Runs the computation as a graph from now on. It must have run before.
   Result<void> capture();
+  /// What the graph launches; 0 without one.
+  std::size_t graph_nodes() const { return graph_ ? graph_nodes_ : 0; }
   void forget_graph() { graph_.reset(); }
 
   /// Computations alone, timed layer by layer.
@@ -88,6 +90,7 @@ class MeasuredStream {
   std::vector<std::size_t> offsets_;  // of the tensors, in both memories
   std::unique_ptr<tensorrt::Context> run_;
   cuda::GraphExec graph_;
+  std::size_t graph_nodes_ = 0;
 };
 
 static_assert(!std::is_copy_constructible_v<MeasuredStream>);

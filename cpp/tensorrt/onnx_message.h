@@ -1,5 +1,5 @@
-// Just enough of Protocol Buffers to change an ONNX file in memory: a message as the list of its fields, each with the
-// bytes that it was read from, so that what is not understood is written back as it was.
+// Just enough of Protocol Buffers to change an ONNX file in memory: a message as the list of its fields, each
+// with the bytes that it was read from, so that what is not understood is written back as it was.
 #pragma once
 
 #include <cstdint>

@@ -45,7 +45,8 @@ class Plugin final : public nvinfer1::IPluginV3,
   }
   nvinfer1::IPluginV3* clone() noexcept override {
     // TensorRT owns it and deletes it.
-    return std::make_unique<Plugin>(plugins::make_operator(op_->name(), op_->attributes()), launcher_).release();
+    return std::make_unique<Plugin>(plugins::make_operator(op_->name(), op_->attributes()), launcher_)
+        .release();
   }
 
   char const* getPluginName() const noexcept override { return op_->name().data(); }
@@ -62,8 +63,8 @@ class Plugin final : public nvinfer1::IPluginV3,
       types[i] = op_->is_int_output(i) ? nvinfer1::DataType::kINT32 : nvinfer1::DataType::kFLOAT;
     return 0;
   }
-  std::int32_t getOutputShapes(nvinfer1::DimsExprs const* inputs, std::int32_t, nvinfer1::DimsExprs const*, std::int32_t,
-                               nvinfer1::DimsExprs* outputs, std::int32_t count,
+  std::int32_t getOutputShapes(nvinfer1::DimsExprs const* inputs, std::int32_t, nvinfer1::DimsExprs const*,
+                               std::int32_t, nvinfer1::DimsExprs* outputs, std::int32_t count,
                                nvinfer1::IExprBuilder& expressions) noexcept override {
     for (std::int32_t i = 0; i < count; ++i) {
       const auto dims = op_->output_shape(i);
@@ -76,7 +77,8 @@ class Plugin final : public nvinfer1::IPluginV3,
         }
         const auto* one = inputs[dim.input].d[dim.axis];
         if (dim.constant != 0)
-          one = expressions.operation(nvinfer1::DimensionOperation::kSUM, *one, *expressions.constant(dim.constant));
+          one = expressions.operation(nvinfer1::DimensionOperation::kSUM, *one,
+                                      *expressions.constant(dim.constant));
         if (dim.second_input >= 0)
           one = expressions.operation(nvinfer1::DimensionOperation::kSUM, *one,
                                       *inputs[dim.second_input].d[dim.second_axis]);
@@ -94,14 +96,15 @@ class Plugin final : public nvinfer1::IPluginV3,
   }
   std::int32_t getNbOutputs() const noexcept override { return op_->outputs(); }
   std::size_t getWorkspaceSize(nvinfer1::DynamicPluginTensorDesc const* inputs, std::int32_t count,
-                               nvinfer1::DynamicPluginTensorDesc const*, std::int32_t) const noexcept override {
+                               nvinfer1::DynamicPluginTensorDesc const*,
+                               std::int32_t) const noexcept override {
     std::vector<plugins::Shape> shapes;
     for (std::int32_t i = 0; i < count; ++i) shapes.push_back(shape_of(inputs[i].max));
     return op_->workspace_bytes(shapes);
   }
 
-  std::int32_t onShapeChange(nvinfer1::PluginTensorDesc const*, std::int32_t, nvinfer1::PluginTensorDesc const*,
-                             std::int32_t) noexcept override {
+  std::int32_t onShapeChange(nvinfer1::PluginTensorDesc const*, std::int32_t,
+                             nvinfer1::PluginTensorDesc const*, std::int32_t) noexcept override {
     return 0;
   }
   std::int32_t enqueue(nvinfer1::PluginTensorDesc const* tensors, nvinfer1::PluginTensorDesc const*,
@@ -109,7 +112,8 @@ class Plugin final : public nvinfer1::IPluginV3,
                        cudaStream_t stream) noexcept override {
     plugins::Launcher* const launcher = launcher_();
     if (launcher == nullptr) {
-      process_logger().log(nvinfer1::ILogger::Severity::kERROR, "the kernels of tft-tensorrt do not load on this GPU");
+      process_logger().log(nvinfer1::ILogger::Severity::kERROR,
+                           "the kernels of tft-tensorrt do not load on this GPU");
       return 1;
     }
     std::array<plugins::Shape, plugins::kMaxInputs> shapes;
@@ -119,7 +123,9 @@ class Plugin final : public nvinfer1::IPluginV3,
     process_logger().log(nvinfer1::ILogger::Severity::kERROR, "a kernel of tft-tensorrt cannot be launched");
     return 1;
   }
-  nvinfer1::IPluginV3* attachToContext(nvinfer1::IPluginResourceContext*) noexcept override { return clone(); }
+  nvinfer1::IPluginV3* attachToContext(nvinfer1::IPluginResourceContext*) noexcept override {
+    return clone();
+  }
   nvinfer1::PluginFieldCollection const* getFieldsToSerialize() noexcept override { return &collection_; }
 
  private:

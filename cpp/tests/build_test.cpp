@@ -230,6 +230,64 @@ TEST_F(Builds, PluginLibrariesAreLoadedFirst) {
                  "ERR_TFT_BUILD", {"/nowhere/plugins.so"});
 }
 
+/// Expects a plan of the demo model.
+Result<BuiltPlan> demo_built(BuildOptions options = {}) {
+  options.libraries = doubles_only();
+  options.profiles = {{1, 2, 4}};
+  auto result = build_plan(std::string(TFT_PROJECT) + "/models/demo/model.onnx",
+                           shape_of(doubles::demo_plan()), options);
+  EXPECT_EQ(code_of(result), "") << (result.ok() ? "" : result.error().message);
+  return result;
+}
+
+TEST_F(Builds, APlanWithOurKernelsKeepsTheirFieldsLoadsAndRuns) {
+  if (!kernels()) GTEST_SKIP() << "this build has no kernels: nvcc was missing";
+  const auto result = demo_built();
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->fused, (std::vector<std::string>{"static_selection", "contexts", "encoder_selection",
+                                                     "decoder_selection", "recurrent", "decoder"}));
+  std::string problem;
+  const auto plan = doubles::read_plan(text_of(result->plan), problem);
+  ASSERT_TRUE(plan) << problem;
+  ASSERT_EQ(plan->plugins.size(), 6u);
+  for (const doubles::PlanPlugin& plugin : plan->plugins) {
+    EXPECT_EQ(plugin.version, kernels()->version);
+    EXPECT_FALSE(plugin.fields.empty()) << plugin.name;
+    for (const doubles::PlanField& field : plugin.fields) {
+      ASSERT_EQ(field.doubles.size(), 1u) << plugin.name << " " << field.name;
+      const double value = field.doubles[0];
+      const double expected = field.name == "epsilon" ? 1e-5 : field.name == "heads" ? 8 : value;
+      EXPECT_NEAR(value, expected, 1e-9) << field.name;
+    }
+  }
+
+  EngineOptions options;
+  options.libraries = doubles_only();
+  auto engine = load_tensorrt(result->plan, shape_of(*plan), options);
+  ASSERT_EQ(code_of(engine), "");
+  Servers servers(*plan, 3, 1);
+  ASSERT_EQ(code_of((*engine)->predict(servers.part().inputs, 3, servers.out.data())), "");
+  EXPECT_EQ(servers.difference(), "");
+}
+
+TEST_F(Builds, WithoutKernelsOrWithADriverThatIsTooOldTensorRTsLayersRunTheModel) {
+  const auto plain = demo_built(with(&BuildOptions::kernels, false));
+  ASSERT_TRUE(plain.ok());
+  EXPECT_TRUE(plain->fused.empty());
+  EXPECT_EQ(text_of(plain->plan).find("plugin "), std::string::npos);
+  if (!kernels()) return;
+  double_set("compute", 75);
+  std::string warnings;
+  BuildOptions options;
+  options.log = [&](LogLevel level, const std::string& text) {
+    if (level == LogLevel::WARN) warnings += text;
+  };
+  const auto older = demo_built(options);
+  ASSERT_TRUE(older.ok());
+  EXPECT_TRUE(older->fused.empty());
+  EXPECT_NE(warnings.find("compute capability 8.0"), std::string::npos) << warnings;
+}
+
 TEST_F(Builds, ATimingCacheSavesTheNextBuildItsWork) {
   const auto first = build();
   ASSERT_EQ(code_of(first), "");

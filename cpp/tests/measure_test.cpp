@@ -93,6 +93,7 @@ TEST_F(Measures, AGraphRunsTheComputation) {
   const auto measured = run(options);
   ASSERT_EQ(code_of(measured), "");
   EXPECT_TRUE(measured->graph);
+  EXPECT_EQ(measured->graph_nodes, 1u) << "the double's run is one";
   EXPECT_EQ(double_calls("cuGraphLaunch"), 10);
 }
 

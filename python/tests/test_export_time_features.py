@@ -26,7 +26,9 @@ def recovered(starts, needed, known, step_minutes, past, future):
         (5, 2500, 96),
         (1, 90, 60),
         (10, 40, 6),
+        (12, 50, 5),
         (15, 400, 4),
+        (20, 50, 3),
         (30, 60, 2),
         (60, 200, 1),
         (120, 50, 3),
@@ -48,6 +50,19 @@ def test_the_order_of_the_features_is_free():
     actual = recovered(starts, needed, known, 5, 300, 24)
     expected = time_features(starts[None, :] + np.arange(-300, 0)[:, None], 5)
     np.testing.assert_array_equal(actual, expected[..., [1, 3, 0]])
+
+
+def test_no_few_steps_are_summed_by_a_reduction_or_a_product():
+    # With a batch fixed at 1, TensorRT 10.6 sums the steps of an hour wrongly so.
+    horizon = torch.from_numpy(time_features(np.arange(12)[:, None] + np.arange(3) + 5_000_000, 5))
+    captured = torch.export.export(
+        PastTimeFeatures(KNOWN, KNOWN, 5, 24), (horizon,), dynamic_shapes=[{1: torch.export.Dim("batch")}]
+    )
+    operators = {
+        str(node.target).split(".")[1] for node in captured.graph.nodes if node.op == "call_function"
+    }
+    assert "floor" in operators
+    assert not operators & {"sum", "mean", "matmul", "mm", "bmm", "linear", "einsum", "cumsum"}
 
 
 def test_month_is_the_month_in_which_the_horizon_starts():

@@ -9,10 +9,12 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnx.utils import Extractor
-from pytorch_forecasting.data import GroupNormalizer
+from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer
 
 from tft_export.graph.network import TemporalFusionNetwork
+from tft_export.graph.network_regions import preprocess_attributes
 from tft_export.graph.onnx_graph import write_onnx
+from tft_export.graph.preprocess import Preprocess
 from tft_export.graph.regions import PREFIX, take_regions
 from tft_export.variants.half import with_half
 from tft_export.variants.quantize import raised
@@ -28,15 +30,25 @@ RECIPES = {
         "model_options": {"causal_attention": False},
     },
     "layers-and-known-category": {"lstm_layers": 2, "known_categories": ("holiday",), "known": ("month",)},
+    # A target in the middle, two categories of each kind, features in another order, and no scales.
+    "other-channels": {
+        "target": "mem_used_pct",
+        "normalizer": EncoderNormalizer(),
+        "statics": ("profile", "site"),
+        "varying": ("status", "weather"),
+        "known": ("is_weekend", "hour", "day_of_week"),
+        "flags": (True, False, True),
+    },
     "nothing-but-metrics": {"statics": (), "varying": (), "known": (), "flags": (False, False, True)},
 }
 # What plays each region's part in the network, in the graph's order.
-EVERY = ["static_selection", "contexts", "encoder_selection", "decoder_selection", "recurrent", "decoder"]
+NETWORK = ["static_selection", "contexts", "encoder_selection", "decoder_selection", "recurrent", "decoder"]
 EXPECTED = {
-    "default": EVERY,
-    "by-server": EVERY,
+    "default": ["preprocess", *NETWORK],
+    "by-server": NETWORK,
     # Of two layers: no operator for the recurrence.
-    "layers-and-known-category": [name for name in EVERY if name != "recurrent"],
+    "layers-and-known-category": [name for name in NETWORK if name != "recurrent"],
+    "other-channels": ["preprocess", *NETWORK],
     # Without static and known variables there is nothing to select from, and constants take their place.
     "nothing-but-metrics": ["encoder_selection", "decoder"],
 }
@@ -131,11 +143,94 @@ def test_the_regions_say_what_they_are(exported):
         elif region.op == "TftDecoder":
             assert region.attributes["heads"] == "2"
             assert region.attributes["causal"] == str(int(exported.network.attention.bias is not None))
+        elif region.op == "TftPreprocess":
+            assert list(region.inputs) == [
+                *("encoder_cont", "encoder_cat", "decoder_cont"),
+                *("metric_mean", "metric_factor"),
+            ]
+            codes = [
+                f"{kind}_code_{index}"
+                for kind in ("static", "encoder")
+                for index in range(int(region.attributes[f"{kind}_codes"]))
+            ]
+            static = ["static"] if region.attributes["static"] == "1" else []
+            assert list(region.outputs) == ["encoder", "decoder", *static, "center", "scale", *codes]
         else:
             assert region.op == "TftStaticContexts"
             assert list(region.outputs) == ["select", "hidden", "cell", "enrich"]
-        if region.op != "TftRecurrence":
+        if region.op not in ("TftRecurrence", "TftPreprocess"):
             assert float(region.attributes["epsilon"]) == 1e-5
+
+
+def test_the_preprocessing_gives_the_other_regions_what_they_read(exported):
+    named = {region.name: region for region in exported.regions}
+    if "preprocess" not in named:
+        return
+    given = named["preprocess"].outputs
+    for kind, x in (("static", "static"), ("encoder", "encoder"), ("decoder", "decoder")):
+        read = named[f"{kind}_selection"].inputs
+        assert read.get("x") == given.get(x)
+        codes = [tensor for role, tensor in read.items() if role.startswith("code")]
+        assert codes == [tensor for role, tensor in given.items() if role.startswith(f"{kind}_code")]
+    scaled = {node.output[0]: set(node.input) for node in exported.graph.graph.node}
+    product = next(name for name, read in scaled.items() if named["decoder"].outputs["output"] in read)
+    total = next(name for name, read in scaled.items() if product in read)
+    assert given["scale"] in scaled[product]
+    assert given["center"] in scaled[total]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "attributes"),
+    [
+        (
+            {},
+            "target 0 softplus 1 steps_per_hour 12 hours_per_step 1 "
+            "hour_channel 0 day_channel 1 month_channel 2 "
+            "features 4 feature_0 1 feature_1 2 feature_2 3 feature_3 4 static 1 "
+            "static_codes 1 static_code_0 0 static_code_1 -1 "
+            "encoder_codes 1 encoder_code_0 1 encoder_code_1 -1 encoder_code_2 -1 encoder_code_3 -1",
+        ),
+        (
+            RECIPES["other-channels"] | {"step_minutes": 120},
+            "target 1 softplus 0 steps_per_hour 1 hours_per_step 2 "
+            "hour_channel 1 day_channel 2 month_channel -1 "
+            "features 3 feature_0 4 feature_1 1 feature_2 2 feature_3 0 static 0 "
+            "static_codes 2 static_code_0 0 static_code_1 1 "
+            "encoder_codes 2 encoder_code_0 2 encoder_code_1 3 encoder_code_2 -1 encoder_code_3 -1",
+        ),
+    ],
+)
+def test_the_preprocessing_is_described(tiny, recipe, attributes):
+    words = attributes.split()
+    expected = {name: int(value) for name, value in zip(words[::2], words[1::2], strict=True)}
+    actual = preprocess_attributes(Preprocess(tiny(start=START, **recipe).structure()))
+    assert list(actual.items()) == list(expected.items())
+
+
+@pytest.mark.parametrize(
+    ("recipe", "described"),
+    [
+        ({"normalizer": EncoderNormalizer(max_length=24)}, True),
+        ({"normalizer": EncoderNormalizer(max_length=23)}, False),
+        ({"normalizer": EncoderNormalizer(max_length=(24, 8))}, False),
+        ({"normalizer": EncoderNormalizer(center=False)}, False),
+        ({"normalizer": EncoderNormalizer(transformation="log1p")}, False),
+        ({"normalizer": EncoderNormalizer(method="identity")}, False),
+        ({"normalizer": GroupNormalizer(groups=["server_id"])}, False),
+        ({"metrics": ("cpu_user_pct",)}, False),
+        ({"target": "load_average"}, False),  # which is no input
+        ({"known": ()}, False),
+        ({"known_categories": ("holiday",)}, False),
+        ({"statics": (), "varying": ()}, False),
+        ({"statics": ("a", "b", "c")}, False),
+        ({"statics": ("a", "b"), "varying": ("c", "d", "e", "f")}, True),
+        ({"varying": ("a", "b", "c", "d", "e")}, False),
+    ],
+)
+def test_a_preprocessing_that_the_operator_does_not_compute_is_not_described(tiny, recipe, described):
+    statics = {"statics": ("server_id",)} if isinstance(recipe.get("normalizer"), GroupNormalizer) else {}
+    structure = tiny(start=START, **recipe, **statics).structure()
+    assert (preprocess_attributes(Preprocess(structure)) is not None) == described
 
 
 def test_the_weights_are_initializers_and_the_networks_own(exported):
@@ -205,6 +300,16 @@ def test_the_borders_have_the_shapes_that_the_operators_take(exported):
             **{name: [1, "batch", hidden] for name in ("context", "hidden", "cell", "enrich", "static")},
             "output": [future, "batch", 3],
         }
+        if region.name == "preprocess":
+            features = int(region.attributes["features"])
+            wanted = {
+                "encoder": [past, "batch", 3 + features],
+                "decoder": [future, "batch", len(exported.network.structure.known)],
+                "static": [1, "batch", 2],
+                **{role: [1, "batch", 1] for role in ("center", "scale")},
+                **{f"static_code_{index}": [1, "batch"] for index in range(2)},
+                **{f"encoder_code_{index}": [past, "batch"] for index in range(4)},
+            }
         if region.name in steps:
             t = steps[region.name]
             wanted |= {"selected": [t, "batch", hidden], "code0": [t, "batch"], "code1": [t, "batch"]}
@@ -213,7 +318,8 @@ def test_the_borders_have_the_shapes_that_the_operators_take(exported):
                 wanted["x"] = [t, "batch", given]
         for role in tensors.keys() & wanted.keys():
             assert shape(tensors[role]) == wanted[role], (region.name, role)
-            element = TensorProto.INT32 if role.startswith("code") else TensorProto.FLOAT
+            is_code = role.rstrip("_0123456789").endswith("code")
+            element = TensorProto.INT32 if is_code else TensorProto.FLOAT
             assert typed[tensors[role]].elem_type == element
 
 
@@ -244,20 +350,22 @@ def test_the_legacy_exporter_names_no_regions(tiny, tmp_path):
         (["x", "z", "w"], "y", False),  # z is not read
         (["x", "w"], "w", False),  # folded
         (["x", "w"], "x", False),
+        (["x", "w"], "y y", False),
     ],
 )
 def test_a_region_whose_border_does_not_hold_is_left_out(inputs, output, kept):
+    outputs = output.split()
     value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xyz"]
     nodes = [
         helper.make_node("Neg", ["x"], ["z"]),
         helper.make_node("Mul", ["x", "w"], ["y"]),
         helper.make_node(
             "Region",
-            [*inputs, output],
+            [*inputs, *outputs],
             ["marker"],
             domain="tft",
             head="op Op\nname part",
-            roles=[*(f"input {name}" for name in inputs), "output result"],
+            roles=[*(f"input {name}" for name in inputs), *("output result" for _ in outputs)],
         ),
     ]
     weight = helper.make_tensor("w", TensorProto.FLOAT, [1], [2.0])

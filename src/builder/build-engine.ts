@@ -50,6 +50,8 @@ export interface BuiltEngine {
   /** The name of the ONNX file that it was built from. */
   readonly onnx: string;
   readonly profiles: readonly Profile[];
+  /** The parts of the model that this package's own kernels run; none where all of it is TensorRT's. */
+  readonly fused: readonly string[];
 }
 
 const string = z.string().min(1);
@@ -119,7 +121,7 @@ export async function writePlan({ path, record }: ObtainedEngine, output: string
 }
 
 function describe({ from, record }: ObtainedEngine, path: string): BuiltEngine {
-  const { key, plan, buildSeconds, onnxName } = record;
+  const { key, plan, buildSeconds, onnxName, kernels } = record;
   return {
     path,
     engine: from,
@@ -131,5 +133,6 @@ function describe({ from, record }: ObtainedEngine, path: string): BuiltEngine {
     gpu: key.gpu,
     onnx: onnxName,
     profiles: key.profiles,
+    fused: kernels?.fused ?? [],
   };
 }

@@ -30,6 +30,11 @@ export interface BuildOptions {
   tf32?: boolean | undefined;
   /** Whether the plan keeps the details of its layers that `tft inspect` shows; true by default. */
   detailedLayers?: boolean | undefined;
+  /**
+   * Whether this package's own CUDA kernels run the parts of the model that they are for, several times as fast as
+   * TensorRT's layers; true by default. TensorRT's layers run the other parts, and the log says why.
+   */
+  kernels?: boolean | undefined;
   /** Libraries with TensorRT plugins that the model needs. They run as code: name only libraries that you trust. */
   plugins?: readonly string[] | undefined;
 }
@@ -53,6 +58,7 @@ const buildSchema = z.strictObject({
   refittable: z.boolean().optional(),
   tf32: z.boolean().optional(),
   detailedLayers: z.boolean().optional(),
+  kernels: z.boolean().optional(),
   plugins: z.array(z.string().min(1)).optional(),
 } satisfies Record<keyof BuildOptions, unknown>);
 
@@ -86,6 +92,7 @@ export function completeBuildOptions(
     refittable: given.refittable ?? false,
     tf32: given.tf32 ?? false,
     detailedLayers: given.detailedLayers ?? true,
+    kernels: given.kernels ?? true,
     plugins: given.plugins ?? [],
   };
 }

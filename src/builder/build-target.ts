@@ -1,6 +1,6 @@
 // What a plan depends on besides the model: the GPU, and the versions of TensorRT, CUDA and the driver.
 import { TFTError, type TFTErrorCode } from '../contract/errors.js';
-import type { LibraryReport, NativeLibraryOptions } from '../native/addon.js';
+import type { LibraryReport, NativeKernels, NativeLibraryOptions } from '../native/addon.js';
 import { driverVersion } from '../native/driver-version.js';
 import { fromNative } from '../native/errors.js';
 import { loadAddon } from '../native/load-addon.js';
@@ -18,6 +18,8 @@ export interface BuildTarget {
   readonly cuda: number;
   /** The kernel driver's version; empty if it cannot be read. */
   readonly driver: string;
+  /** This package's CUDA kernels; undefined where the addon was built without. */
+  readonly kernels: NativeKernels | undefined;
 }
 
 /**
@@ -47,6 +49,7 @@ export async function findTarget(libraries: NativeLibraryOptions, device = 0): P
     computeCapability: gpu.computeCapability,
     cuda: report.cudaVersion,
     driver: driverVersion() ?? '',
+    kernels: loadAddon().kernels(),
   };
 }
 

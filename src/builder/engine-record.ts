@@ -11,7 +11,7 @@ import { sha256OfFile } from './file-hash.js';
 import type { OnnxSource } from './onnx-source.js';
 
 /** Incremented when older plans or records must not be used any more. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');
 
@@ -33,6 +33,8 @@ const keySchema = z.strictObject({
   refittable: z.boolean(),
   tf32: z.boolean(),
   detailedLayers: z.boolean(),
+  /** This package's kernels that were offered to the builder, by version and hash; 'none' without. */
+  kernels: z.string().min(1),
   /** The hashes of the plugin libraries, in their order. */
   plugins: z.array(hash),
 });
@@ -43,6 +45,8 @@ const recordSchema = z.strictObject({
   onnxName: z.string(),
   onnxBytes: z.int().nonnegative(),
   plan: z.strictObject({ bytes: z.int().positive(), sha256: hash }),
+  /** The kernels that were offered, and the parts of the model that they run: with any, the plan needs them. */
+  kernels: z.strictObject({ version: z.string().min(1), hash, fused: z.array(z.string()) }).optional(),
   created: z.iso.datetime(),
   buildSeconds: z.number().nonnegative(),
   builtBy: z.string(),
@@ -60,7 +64,7 @@ export async function engineKey(
   options: CompleteBuildOptions,
 ): Promise<EngineKey> {
   const { tensorrt, gpu, computeCapability, cuda, driver } = target;
-  const { plugins, ...built } = options;
+  const { plugins, kernels, ...built } = options;
   return {
     format: FORMAT,
     tensorrt,
@@ -73,6 +77,7 @@ export async function engineKey(
     stronglyTyped: source.stronglyTyped,
     ...built,
     profiles: built.profiles.map(({ min, opt, max }) => ({ min, opt, max })),
+    kernels: kernels && target.kernels ? `${target.kernels.version} ${target.kernels.hash}` : 'none',
     plugins: await Promise.all(plugins.map(sha256OfFile)),
   };
 }

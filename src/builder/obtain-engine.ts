@@ -210,7 +210,11 @@ async function build(request: ResolvedRequest, folder?: string): Promise<Built> 
     timingCache,
   });
   const buildSeconds = Math.round(performance.now() - begin) / 1000;
-  log({ level: 'info', message: `built in ${buildSeconds.toFixed(1)} s, ${built.plan.length} bytes` });
+  const parts = built.fused.length > 0 ? `; kernels of ours run ${built.fused.join(', ')}` : '';
+  log({
+    level: 'info',
+    message: `built in ${buildSeconds.toFixed(1)} s, ${built.plan.length} bytes${parts}`,
+  });
   if (request.timingCacheFile !== undefined) await writeTimings(request.timingCacheFile, built.timingCache);
   const sha256 = createHash('sha256').update(built.plan).digest('hex');
   const record: EngineRecord = {
@@ -219,6 +223,8 @@ async function build(request: ResolvedRequest, folder?: string): Promise<Built> 
     onnxName: basename(source.path),
     onnxBytes: source.bytes,
     plan: { bytes: built.plan.length, sha256 },
+    ...(key.kernels !== 'none' &&
+      target.kernels && { kernels: { ...target.kernels, fused: [...built.fused] } }),
     created: new Date().toISOString(),
     buildSeconds,
     builtBy: `tft-tensorrt ${ownVersion()}`,

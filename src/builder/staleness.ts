@@ -1,7 +1,7 @@
 // Compares a plan's record with this machine and model, and names every difference with both sides.
 import type { ModelDescription } from '../contract/model.js';
 import type { BuildTarget } from './build-target.js';
-import type { EngineKey } from './engine-record.js';
+import type { EngineRecord } from './engine-record.js';
 
 /**
  * The differences between what a plan was built for and what is here; an empty list if it fits. Without a model, the ONNX
@@ -11,7 +11,7 @@ import type { EngineKey } from './engine-record.js';
  * distinguish them.)
  */
 export function staleness(
-  key: EngineKey,
+  { key, kernels }: EngineRecord,
   target: BuildTarget,
   model: ModelDescription | undefined,
 ): string[] {
@@ -34,6 +34,13 @@ export function staleness(
     }
   } else if (key.gpu !== target.gpu && hardwareCompatibility === 'none') {
     differ('for the GPU', key.gpu, target.gpu);
+  }
+  if (kernels && kernels.fused.length > 0 && kernels.version !== target.kernels?.version) {
+    differ(
+      'with kernels of version',
+      kernels.version,
+      target.kernels ? target.kernels.version : 'a build without',
+    );
   }
   const known = [model?.files.onnx, ...Object.values(model?.variants ?? {}).map((variant) => variant?.file)];
   const hashes = known.flatMap((file) => (file ? [file.sha256] : []));

@@ -19,6 +19,7 @@ interface BuildCommandOptions {
   hardwareCompatibility?: 'none' | 'ampere+' | 'sameComputeCapability';
   refittable?: boolean;
   tf32?: boolean;
+  kernels: boolean;
   plugin?: string[];
   device: number;
   rebuild?: boolean;
@@ -78,6 +79,7 @@ export function buildCommand(console: Console, exit: (status: number) => void): 
     )
     .option('--refittable', 'allow replacing the weights later')
     .option('--tf32', 'allow products in TF32 where the model is in FP32')
+    .option('--no-kernels', "run all of the model by TensorRT's own layers")
     .option('--plugin <library...>', 'libraries with TensorRT plugins')
     .addOption(new Option('--device <n>', 'the GPU, by its number').argParser(deviceArgument).default(0))
     .option('--cache <folder>', 'the folder of the cache (default: TFT_CACHE, else ~/.cache/tft-tensorrt)')
@@ -95,7 +97,7 @@ export function buildCommand(console: Console, exit: (status: number) => void): 
 async function build(model: string, options: BuildCommandOptions, { err }: Console): Promise<BuiltEngine> {
   const { precision, output, profile, workspace, optimizationLevel, plugin, device, cache, rebuild } =
     options;
-  const { versionCompatible, hardwareCompatibility, refittable, tf32, verbose } = options;
+  const { versionCompatible, hardwareCompatibility, refittable, tf32, kernels, verbose } = options;
   const bar = buildBar(err, verbose);
   try {
     return await interruptible((signal) =>
@@ -114,6 +116,7 @@ async function build(model: string, options: BuildCommandOptions, { err }: Conso
           hardwareCompatibility,
           refittable,
           tf32,
+          kernels,
           plugins: plugin,
         },
         onProgress: bar.onProgress,
@@ -134,6 +137,7 @@ function describe({
   tensorrt,
   gpu,
   profiles,
+  fused,
 }: BuiltEngine): string {
   const batches = profiles.map(({ min, opt, max }) => `${min}:${opt}:${max}`).join(', ');
   const how = engine === 'cache' ? 'found in the cache; it took' : 'built in';
@@ -141,6 +145,7 @@ function describe({
     path,
     `${precision}, batches ${batches}, ${formatBytes(bytes)}, TensorRT ${tensorrt}, ${gpu}`,
     `${how} ${buildSeconds.toFixed(1)} s`,
+    ...(fused.length > 0 ? [`kernels of this package run ${fused.join(', ')}`] : []),
     '',
   ].join('\n');
 }

@@ -143,6 +143,15 @@ export interface NativeBuildOptions extends NativeLibraryOptions, NativeShape {
 export interface NativeBuild {
   readonly plan: Uint8Array;
   readonly timingCache: Uint8Array;
+  /** The parts of the model that the addon's own kernels run; the plan needs them. */
+  readonly fused: readonly string[];
+}
+
+/** The kernels in the addon; one version runs the plans that were built with it. */
+export interface NativeKernels {
+  readonly version: string;
+  /** SHA-256 of the image. */
+  readonly hash: string;
 }
 
 /** A finished step of one of TensorRT's nested phases. The last step of a phase has done = steps. */
@@ -216,6 +225,8 @@ export interface NativeMeasured {
   readonly samples: Float64Array;
   /** Whether the computation ran as a CUDA graph. */
   readonly graph: boolean;
+  /** The kernels, copies and fills that the graph launches; 0 without one. */
+  readonly graphNodes: number;
   /** In the network's order; with `layerProfile` only. */
   readonly layers?: readonly { readonly name: string; readonly averageMs: number; readonly calls: number }[];
 }
@@ -343,6 +354,8 @@ export interface Addon {
     log: NativeLog,
     progress: (progress: NativeBuildProgress) => void,
   ): NativeBuilder;
+  /** undefined in a build of the addon without kernels. */
+  kernels(): NativeKernels | undefined;
   /** Measures as trtexec does. It rejects as loading and running do. */
   measure(options: NativeMeasureOptions, log: NativeLog): NativeMeasurement;
   /** `log` receives the log until the promise settles; afterwards the engine's own `log` does. */

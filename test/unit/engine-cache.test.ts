@@ -57,6 +57,7 @@ describe('an engine in the cache', () => {
       { refittable: true },
       { tf32: true },
       { detailedLayers: false },
+      { kernels: `1 ${'ab'.repeat(32)}` },
       { plugins: ['ef'.repeat(32)] },
     ];
     for (const change of others) expect(await cache.find(recordOf(PLAN, change).key)).toBeUndefined();
@@ -82,7 +83,7 @@ describe('an engine in the cache', () => {
       (name) =>
         writeFileSync(
           join(cache.folder, `${name}.json`),
-          JSON.stringify(recordOf(PLAN, { format: 2 } as unknown as Partial<EngineKey>)),
+          JSON.stringify(recordOf(PLAN, { format: 1 } as unknown as Partial<EngineKey>)),
         ),
     ],
   ])('that is %s is not trusted, told by verify and removed by prune', async (_, spoil) => {
@@ -161,6 +162,7 @@ describe('a timing cache', () => {
     computeCapability: '9.0',
     cuda: 13000,
     driver: '',
+    kernels: undefined,
   };
 
   test('is read back by the same version and GPU, whole or not at all', async () => {
@@ -183,8 +185,9 @@ describe('a plan beside a bundle', () => {
     computeCapability: '9.0',
     cuda: 12000,
     driver: 'another',
+    kernels: { version: '1', hash: 'cd'.repeat(32) },
   };
-  const differences = (change: Partial<EngineKey>) => staleness(recordOf(PLAN, change).key, here, undefined);
+  const differences = (change: Partial<EngineKey>) => staleness(recordOf(PLAN, change), here, undefined);
 
   test('fits the version and GPU that it was built for, whatever the driver', () => {
     expect(differences({})).toEqual([]);
@@ -207,6 +210,36 @@ describe('a plan beside a bundle', () => {
     expect(differences({ gpu: 'Other', hardwareCompatibility: 'sameComputeCapability' })).toEqual([]);
     expect(differences({ computeCapability: '8.6', hardwareCompatibility: 'ampere+' })).toEqual([]);
     expect(differences({ computeCapability: '7.5', hardwareCompatibility: 'ampere+' })).toHaveLength(1);
+  });
+});
+
+describe('a plan that needs kernels of this package', () => {
+  const here: BuildTarget = {
+    tensorrt: '10.15.1.29',
+    device: 0,
+    gpu: 'Double 0',
+    computeCapability: '9.0',
+    cuda: 13000,
+    driver: '',
+    kernels: { version: '1', hash: 'cd'.repeat(32) },
+  };
+  const built = (version: string, fused: string[]) => ({
+    ...recordOf(PLAN),
+    kernels: { version, hash: 'ab'.repeat(32), fused },
+  });
+
+  test('runs with another image of the same version, and with nothing else', () => {
+    expect(staleness(built('1', ['recurrent']), here, undefined)).toEqual([]);
+    expect(staleness(built('2', ['recurrent']), here, undefined)).toEqual([
+      'it was built with kernels of version 2, and here is 1',
+    ]);
+    expect(staleness(built('1', ['recurrent']), { ...here, kernels: undefined }, undefined)).toEqual([
+      'it was built with kernels of version 1, and here is a build without',
+    ]);
+  });
+
+  test('is any plan that they run a part of: offered and not taken, they are not missed', () => {
+    expect(staleness(built('2', []), { ...here, kernels: undefined }, undefined)).toEqual([]);
   });
 });
 

@@ -1,25 +1,37 @@
 // The bare C++ loop, as trtexec has it: what the GPU and the copies take without this package's queue and without
-// JavaScript. Also of the graphs brought along: the plain export, and the one without its LSTMs.
-import { existsSync, readdirSync } from 'node:fs';
+// JavaScript. Also of the graphs brought along.
+import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
-import { addon, attempt, libraries, options, percentiles, planOf, say, seconds } from '../session.mjs';
+import { held } from '../held.mjs';
+import {
+  addon,
+  attempt,
+  BATCHES,
+  libraries,
+  options,
+  percentiles,
+  planOf,
+  plans,
+  say,
+  seconds,
+} from '../session.mjs';
 
-const names = readdirSync(options.work)
-  .filter((name) => name.endsWith('.engine') && !name.startsWith('compatible'))
-  .map((name) => basename(name, '.engine'));
+const also = options.also
+  ? readdirSync(options.also)
+      .filter((file) => file.endsWith('.onnx'))
+      .map((file) => ({ name: basename(file, '.onnx'), precision: 'fp32' }))
+  : [];
 
-for (const name of names) {
-  const large = /^(wide|large)-/.test(name) ? [128, 512] : [];
-  const batches = name.startsWith('large') ? large : [1, 8, 32, ...large];
-  for (const batch of batches) {
+for (const { name, precision } of [...plans(), ...also]) {
+  const right = await attempt({ step: 'bare', plan: name }, () => held(name, BATCHES, precision));
+  for (const batch of right ?? []) {
     for (const cudaGraph of [true, false]) {
       // Each measurement loads the plan again: several streams only where the question is throughput.
-      const several = cudaGraph && batch === 32 && ['fp16', 'fp32'].includes(name);
+      const several = cudaGraph && [32, 512].includes(batch) && name === 'fp32';
       for (const streams of several ? [1, 2, 4, 8] : [1]) {
         const what = { plan: name, batch, streams, cudaGraph };
         await attempt({ step: 'bare', ...what }, async () => {
-          if (!existsSync(planOf(name))) return;
-          const { samples, iterations, wallMs, graph } = await addon.measure(
+          const { samples, iterations, wallMs, graph, graphNodes } = await addon.measure(
             {
               ...libraries,
               plan: planOf(name),
@@ -38,6 +50,7 @@ for (const name of names) {
             unit: 'ms',
             ...what,
             captured: graph,
+            launches: graph ? graphNodes : undefined,
             enqueue: column(1),
             copyIn: column(2),
             compute: column(3),

@@ -1,6 +1,7 @@
 // From nothing to the first forecast, each in a process of its own: a plan from its file, ready to run.
 import { spawnSync } from 'node:child_process';
-import { attempt, batchOf, libraries, planOf, precisions, say } from '../session.mjs';
+import { held } from '../held.mjs';
+import { attempt, batchOf, libraries, planOf, plans, say } from '../session.mjs';
 
 if (process.env.TFT_COLD_START) {
   const { TFTEngine } = await import('../../../lib/index.js');
@@ -13,14 +14,15 @@ if (process.env.TFT_COLD_START) {
   console.log(JSON.stringify({ loadedMs: loaded, firstForecastMs: performance.now() }));
   await engine.close();
 } else {
-  for (const precision of precisions()) {
-    await attempt({ step: 'cold-start', precision }, () => {
+  for (const { name, precision } of plans()) {
+    await attempt({ step: 'cold-start', plan: name }, async () => {
+      if ((await held(name, [1], precision)).length === 0) return;
       const { stdout, stderr, status } = spawnSync(process.execPath, process.argv.slice(1), {
-        env: { ...process.env, TFT_COLD_START: planOf(precision) },
+        env: { ...process.env, TFT_COLD_START: planOf(name) },
         encoding: 'utf8',
       });
       if (status !== 0) throw new Error(stderr);
-      say({ kind: 'cold-start', precision, ...JSON.parse(stdout.trim().split('\n').at(-1)) });
+      say({ kind: 'cold-start', plan: name, ...JSON.parse(stdout.trim().split('\n').at(-1)) });
     });
   }
 }

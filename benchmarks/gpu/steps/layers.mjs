@@ -1,27 +1,38 @@
-// The slowest layers of each precision by TensorRT's profiler. It waits for each layer, some 25 microseconds each, so its
-// shares of the whole mean little: `nolstm` in the step 'bare' says what the LSTMs take.
-import { existsSync } from 'node:fs';
-import { addon, attempt, libraries, planOf, precisions, say } from '../session.mjs';
+// The slowest layers of each plan by TensorRT's profiler, and what the recurrence takes of the whole. It waits for each
+// layer, some 25 microseconds each: of a plan whose recurrence is one kernel that is little, of TensorRT's loop much.
+import { held } from '../held.mjs';
+import { addon, attempt, libraries, model, planOf, plans, say } from '../session.mjs';
 
-const plans = precisions().map((plan) => ({ plan, batches: [1, 8, 32] }));
-if (existsSync(planOf('wide-fp16'))) plans.push({ plan: 'wide-fp16', batches: [1, 8, 32, 128] });
+const BATCHES = [1, 32, 512];
+/** Our operator, ONNX's, and what TensorRT calls the loop that it makes of the latter. */
+const RECURRENCE = /recurren|lstm|loop|unroll/i;
+const steps = model.encoderLength + model.horizon;
 
-for (const { plan, batches } of plans) {
-  for (const batch of batches) {
+for (const { name: plan, precision } of plans()) {
+  const right = await attempt({ step: 'layers', plan }, () => held(plan, BATCHES, precision));
+  for (const batch of right ?? []) {
     await attempt({ step: 'layers', plan, batch }, async () => {
       const { layers = [] } = await addon.measure(
         { ...libraries, plan: planOf(plan), batch, warmUpMs: 50, durationMs: 50, layerProfile: true },
         () => {},
       ).result;
-      const all = layers.reduce((sum, { averageMs }) => sum + averageMs, 0);
-      const slowest = [...layers].sort((a, b) => b.averageMs - a.averageMs).slice(0, 8);
+      const sum = (some) => some.reduce((all, { averageMs }) => all + averageMs, 0);
+      const recurrence = layers.filter(({ name }) => RECURRENCE.test(name));
+      const totalMs = sum(layers);
+      const recurrenceMs = sum(recurrence);
       say({
         kind: 'layers',
         plan,
         batch,
         layers: layers.length,
-        totalMs: all,
-        slowest,
+        totalMs,
+        ...(recurrence.length > 0 && {
+          recurrenceLayers: recurrence.length,
+          recurrenceMs,
+          recurrenceShare: recurrenceMs / totalMs,
+          microsecondsAStep: (1000 * recurrenceMs) / steps,
+        }),
+        slowest: [...layers].sort((a, b) => b.averageMs - a.averageMs).slice(0, 12),
       });
     });
   }

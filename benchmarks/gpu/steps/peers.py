@@ -1,15 +1,21 @@
-"""The peers, in the same run: the model in PyTorch on the GPU, eager and as a CUDA graph, in FP32 and with
-TF32, and the exported graph on the CPU by ONNX Runtime.
+"""The peers, in the same run: the model in PyTorch on the GPU, in FP32 and with TF32, and the exported graph
+on the CPU by ONNX Runtime.
 
-PyTorch runs the network alone, on inputs that pytorch-forecasting has scaled and that are on the GPU already;
-ours starts from raw values in host memory. As a CUDA graph it is the network as prepared for training, since
-the original cannot be captured: the same function, with fewer and faster steps.
+PyTorch runs two networks. 'prepared' is the original as prepared for training: the same function in fewer and
+faster steps, on inputs that pytorch-forecasting has scaled. 'rewritten' is ours, from raw inputs to raw
+forecasts, which is the strongest form that PyTorch can take. Both have their inputs on the GPU already; ours
+starts in host memory.
+
+    peers.py                          the original eager, both networks in CUDA graphs, ONNX Runtime
+    peers.py --compile default        both networks by torch.compile, each in a CUDA graph
+    peers.py --compile max-autotune   the same; minutes for each batch size
 """
 
 import argparse
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,156 +24,230 @@ import torch
 from tft_export.bundle import check_file
 from tft_export.checkpoint.checkpoint_file import Checkpoint, load_checkpoint
 from tft_export.checkpoint.structure import Structure, read_structure
+from tft_export.checkpoint.tensors import INPUT_NAMES
 from tft_export.description import read_description
+from tft_export.graph.network import TemporalFusionNetwork
 from tft_export.training.training_network import FixedLength, prepare_for_training
 from tft_export.windows.sample_windows import forecasting_dataset, made_up_windows
 
 WARMUP = 3
 # Autocast to FP16 fails: the attention's mask of -1e9 does not fit. TF32 is the next best that it can do.
-PRECISIONS = ("fp32", "tf32")
+PRECISIONS = ("tf32", "fp32")
+NETWORKS = ("rewritten", "prepared")
+# Its own CUDA graphs copy inputs and outputs at each call; ours replays on the same memory.
+MODES = {"default": "default", "max-autotune": "max-autotune-no-cudagraphs"}
+
+Run = Callable[[], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network on the device, and its arguments by batch."""
+
+    call: Callable[..., torch.Tensor]
+    arguments: dict[int, tuple]
+
+
+class Peers:
+    """The networks of one bundle, measured one after another into a file of records."""
+
+    def __init__(self, options: argparse.Namespace):
+        self.options = options
+        self.device = torch.device(options.device)
+        self.description = read_description(options.bundle)
+        self.structure = self._structure(self._checkpoint())
+        parameters = self._checkpoint().dataset_parameters
+        self.windows = {
+            batch: made_up_windows(self.structure, parameters, batch) for batch in options.batches
+        }
+
+    def run(self) -> None:
+        self.say({"kind": "peer-versions", "torch": torch.__version__, "device": str(self.device)})
+        if self.options.compile is None:
+            with torch.inference_mode():
+                self.original()
+        with torch.no_grad():
+            for name in self.options.networks:
+                self.captured(name)
+        if self.options.compile is None:
+            self.onnxruntime()
+
+    def original(self) -> None:
+        """pytorch-forecasting's network as it is, call by call."""
+        checkpoint = self._checkpoint()
+        checkpoint.model.to(self.device).eval()
+        for batch in self.options.batches:
+            x = self._scaled(checkpoint, batch)
+            for precision in self.options.precisions:
+                run = _under(precision, lambda x=x: checkpoint.model(x).prediction)
+                self.measure({"peer": "pytorch eager", "precision": precision, "batch": batch}, run)
+
+    def captured(self, name: str) -> None:
+        """A network in a CUDA graph, compiled before if that was asked for."""
+        network = self._rewritten() if name == "rewritten" else self._prepared()
+        mode = self.options.compile
+        peer = f"pytorch graph, {name}" if mode is None else f"torch.compile {mode}, {name}"
+        for precision in self.options.precisions:
+            for batch in self.options.batches:
+                what = {"peer": peer, "precision": precision, "batch": batch}
+                arguments = network.arguments[batch]
+                try:
+                    plain = _under(precision, lambda call=network.call, a=arguments: call(*a))
+                    run = plain
+                    if mode is not None:
+                        run, what["compileSeconds"] = self.compiled(network, arguments, precision, mode)
+                        what["ofSpread"] = _difference(run(), plain())
+                    self.measure(what, self.in_graph(run))
+                except Exception as error:  # a peer that fails is a record, and the next one goes on
+                    self.failed(what, error)
+
+    def compiled(self, network: Network, arguments: tuple, precision: str, mode: str) -> tuple[Run, float]:
+        """Compiled for these shapes alone, and how long its first call took."""
+        torch._dynamo.reset()
+        call = torch.compile(network.call, mode=MODES[mode], dynamic=False)
+        run = _under(precision, lambda: call(*arguments))
+        start = time.perf_counter()
+        run()
+        self.wait()
+        return run, round(time.perf_counter() - start, 2)
+
+    def in_graph(self, run: Run) -> Callable[[], object]:
+        if self.device.type != "cuda":
+            return run
+        side = torch.cuda.Stream()
+        with torch.cuda.stream(side):
+            for _ in range(WARMUP):
+                run()
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            run()
+        return graph.replay
+
+    def onnxruntime(self) -> None:
+        import onnxruntime
+
+        path = check_file(self.options.bundle, self.description.files.onnx)
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        for batch in [batch for batch in self.options.batches if batch <= 32]:
+            inputs = self.windows[batch].inputs()
+            what = {"peer": "onnxruntime cpu", "precision": "fp32", "batch": batch}
+            self.measure(what, lambda inputs=inputs: session.run(None, inputs))
+
+    def measure(self, what: dict, run: Callable[[], object]) -> None:
+        """One call at a time, each waited for; then as many as fit, waited for at the end."""
+        seconds = self.options.seconds
+        try:
+            for _ in range(WARMUP):
+                run()
+            self.wait()
+            times = []
+            end = time.perf_counter() + seconds / 2
+            while time.perf_counter() < end or len(times) < 5:
+                start = time.perf_counter()
+                run()
+                self.wait()
+                times.append((time.perf_counter() - start) * 1e3)
+            count, start = 0, time.perf_counter()
+            while time.perf_counter() < start + seconds / 2:
+                for _ in range(4):
+                    run()
+                self.wait()
+                count += 4
+            rate = count * what["batch"] / (time.perf_counter() - start)
+        except Exception as error:
+            self.failed(what, error)
+            return
+        p50, p95, p99 = np.percentile(times, [50, 95, 99]).round(4).tolist()
+        latency = {"p50": p50, "p95": p95, "p99": p99}
+        self.say({"kind": "peer", **what, "latency": latency, "forecastsPerSecond": round(rate)})
+
+    def wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def failed(self, what: dict, error: Exception) -> None:
+        self.say({"kind": "error", "step": "peers", **what, "message": str(error)[:300]})
+
+    def say(self, record: dict) -> None:
+        line = json.dumps(record)
+        print(line, flush=True)
+        with self.options.out.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def _checkpoint(self) -> Checkpoint:
+        """Read anew each time: preparing changes a network in place."""
+        return load_checkpoint(check_file(self.options.bundle, self.description.files.checkpoint))
+
+    def _structure(self, checkpoint: Checkpoint) -> Structure:
+        return read_structure(checkpoint, self.description.step_minutes, self.description.servers or None)
+
+    def _rewritten(self) -> Network:
+        network = TemporalFusionNetwork(self._checkpoint().model, self.structure).to(self.device).eval()
+        arguments = {}
+        for batch, windows in self.windows.items():
+            inputs = windows.inputs()
+            arguments[batch] = tuple(torch.from_numpy(inputs[name]).to(self.device) for name in INPUT_NAMES)
+        return Network(network, arguments)
+
+    def _prepared(self) -> Network:
+        checkpoint = self._checkpoint()
+        scaled = {batch: self._scaled(checkpoint, batch) for batch in self.windows}
+        past, future = self.structure.encoder_length, self.structure.horizon
+        model = prepare_for_training(checkpoint.model, past, future).to(self.device).eval()
+        lengths = {
+            "encoder_lengths": FixedLength(past, self.device),
+            "decoder_lengths": FixedLength(future, self.device),
+        }
+        return Network(lambda x: model(x).prediction, {b: ({**x, **lengths},) for b, x in scaled.items()})
+
+    def _scaled(self, checkpoint: Checkpoint, batch: int) -> dict:
+        dataset = forecasting_dataset(checkpoint, self.windows[batch])
+        x, _ = next(iter(dataset.to_dataloader(train=False, batch_size=batch)))
+        return {name: value.to(self.device) if torch.is_tensor(value) else value for name, value in x.items()}
+
+
+def _under(precision: str, run: Run) -> Run:
+    def call() -> torch.Tensor:
+        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+        torch.backends.cudnn.allow_tf32 = precision == "tf32"
+        return run()
+
+    return call
+
+
+def _difference(found: torch.Tensor, plain: torch.Tensor) -> float:
+    """The largest, as a share of the standard deviation of what the network gives uncompiled."""
+    return float((found - plain).abs().max() / plain.std())
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path("results.jsonl"))
     parser.add_argument("--bundle", type=Path, default=Path("models/demo"))
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--seconds", type=float, default=0.5, help="for each measurement")
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32, 128, 512])
-    options = parser.parse_args()
-    say = _writer(options.out)
-    description = read_description(options.bundle)
-    checkpoint = load_checkpoint(check_file(options.bundle, description.files.checkpoint))
-    structure = read_structure(checkpoint, description.step_minutes, description.servers or None)
-    device = torch.device(options.device)
-    checkpoint.model.to(device).eval()
-    windows = {
-        batch: made_up_windows(structure, checkpoint.dataset_parameters, batch) for batch in options.batches
-    }
-    scaled = {batch: _on_device(checkpoint, windows[batch], device) for batch in options.batches}
-    say({"kind": "peer-versions", "torch": torch.__version__, "device": str(device)})
-    with torch.inference_mode():
-        for precision in PRECISIONS:
-            for batch in options.batches:
-                run = _eager(checkpoint.model, scaled[batch], precision)
-                _measure(say, "pytorch eager", precision, batch, run, device, options.seconds)
-        if device.type == "cuda":
-            prepare_for_training(checkpoint.model, structure.encoder_length, structure.horizon)
-            checkpoint.model.to(device)
-            for precision in PRECISIONS:
-                for batch in options.batches:
-                    try:
-                        x = _fixed_lengths(scaled[batch], structure, device)
-                        run = _captured(_eager(checkpoint.model, x, precision))
-                    except Exception as error:
-                        what = {"peer": "pytorch graph", "precision": precision, "batch": batch}
-                        say({"kind": "error", "step": "peers", **what, "message": str(error)[:300]})
-                        continue
-                    _measure(say, "pytorch graph", precision, batch, run, device, options.seconds)
-    _onnxruntime(say, options, description, windows)
+    parser.add_argument("--batches", type=_numbers, default=[1, 32, 512])
+    parser.add_argument("--networks", type=_words(NETWORKS), default=list(NETWORKS))
+    parser.add_argument("--precisions", type=_words(PRECISIONS), default=list(PRECISIONS))
+    parser.add_argument("--compile", choices=MODES)
+    Peers(parser.parse_args()).run()
 
 
-def _writer(path: Path) -> Callable[[dict], None]:
-    def say(record: dict) -> None:
-        line = json.dumps(record)
-        print(line, flush=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-
-    return say
+def _numbers(text: str) -> list[int]:
+    return [int(word) for word in text.split(",")]
 
 
-def _on_device(checkpoint: Checkpoint, windows, device: torch.device) -> dict:
-    dataset = forecasting_dataset(checkpoint, windows)
-    x, _ = next(iter(dataset.to_dataloader(train=False, batch_size=len(windows))))
-    return {name: value.to(device) if torch.is_tensor(value) else value for name, value in x.items()}
+def _words(known: tuple[str, ...]) -> Callable[[str], list[str]]:
+    def read(text: str) -> list[str]:
+        words = text.split(",")
+        if unknown := [word for word in words if word not in known]:
+            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: expected some of {', '.join(known)}")
+        return words
 
-
-def _fixed_lengths(x: dict, structure: Structure, device: torch.device) -> dict:
-    return {
-        **x,
-        "encoder_lengths": FixedLength(structure.encoder_length, device),
-        "decoder_lengths": FixedLength(structure.horizon, device),
-    }
-
-
-def _eager(model, x: dict, precision: str) -> Callable[[], torch.Tensor]:
-    def run() -> torch.Tensor:
-        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-        torch.backends.cudnn.allow_tf32 = precision == "tf32"
-        return model(x).prediction
-
-    return run
-
-
-def _captured(run: Callable[[], torch.Tensor]) -> Callable[[], None]:
-    side = torch.cuda.Stream()
-    with torch.cuda.stream(side):
-        for _ in range(3):
-            run()
-    torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        run()
-    return graph.replay
-
-
-def _measure(say, peer, precision, batch, run, device: torch.device, seconds: float) -> None:
-    """One call at a time, each waited for; then as many as fit, waited for at the end."""
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    try:
-        for _ in range(WARMUP):
-            run()
-        wait()
-    except Exception as error:
-        say({"kind": "error", "step": "peers", "peer": peer, "batch": batch, "message": str(error)[:300]})
-        return
-    times = []
-    end = time.perf_counter() + seconds / 2
-    while time.perf_counter() < end or len(times) < 5:
-        start = time.perf_counter()
-        run()
-        wait()
-        times.append((time.perf_counter() - start) * 1e3)
-    count, start = 0, time.perf_counter()
-    while time.perf_counter() < start + seconds / 2:
-        for _ in range(4):
-            run()
-        wait()
-        count += 4
-    rate = count * batch / (time.perf_counter() - start)
-    say(_record(peer, precision, batch, times, rate))
-
-
-def _record(peer: str, precision: str, batch: int, times: list[float], rate: float) -> dict:
-    p50, p95, p99 = np.percentile(times, [50, 95, 99]).round(4).tolist()
-    return {
-        "kind": "peer",
-        "peer": peer,
-        "precision": precision,
-        "batch": batch,
-        "latency": {"p50": p50, "p95": p95, "p99": p99},
-        "forecastsPerSecond": round(rate),
-    }
-
-
-def _onnxruntime(say, options, description, windows) -> None:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(
-        check_file(options.bundle, description.files.onnx), providers=["CPUExecutionProvider"]
-    )
-    for batch in [batch for batch in options.batches if batch <= 32]:
-        inputs = windows[batch].inputs()
-        _measure(
-            say,
-            "onnxruntime cpu",
-            "fp32",
-            batch,
-            lambda inputs=inputs: session.run(None, inputs),
-            torch.device("cpu"),
-            options.seconds,
-        )
+    return read
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ import { TFTEngine } from '../../../lib/index.js';
 import { batchOf, libraries, planOf, say } from '../session.mjs';
 
 // Few runs: under the sanitizer each kernel takes its time. The third run of a batch size is a graph.
-const engine = await TFTEngine.load(planOf('fp16'), {
+const engine = await TFTEngine.load(planOf('fp32'), {
   backend: 'tensorrt',
   tensorrt: { ...libraries, lanes: 1 },
 });

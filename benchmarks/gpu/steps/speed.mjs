@@ -1,43 +1,41 @@
 // How fast is a forecast from JavaScript, copies included: latency one call at a time, throughput of ready batches and
 // of single requests from many callers, with what the GPU takes for it.
-import { existsSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { TFTEngine } from '../../../lib/index.js';
 import { GpuMeter } from '../gpu-meter.mjs';
+import { held } from '../held.mjs';
 import {
   attempt,
+  BATCHES,
   batchOf,
   libraries,
   percentiles,
   planOf,
-  precisions,
+  plans,
   say,
   seconds,
   width,
 } from '../session.mjs';
 
 const CALLS = Math.max(10, Math.round(300 * Math.min(1, seconds)));
+/** Large batches take milliseconds: fewer calls say as much. */
+const MOST_MS = 2000 * seconds;
 /** What is measured of each plan: everything of the one that counts, the rest for comparison. */
-const RUNS = [
-  { plan: 'fp16', ways: [{ lanes: 1 }, { lanes: 2 }, { lanes: 4 }, { lanes: 8 }], batches: [1, 8, 32] },
-  {
-    plan: 'fp16',
-    ways: [
-      { lanes: 2, cudaGraphs: false },
-      { lanes: 2, poll: true },
-    ],
-    batches: [1, 8, 32],
-  },
-  { plan: 'fp32', ways: [{ lanes: 2 }, { lanes: 8 }], batches: [1, 8, 32] },
-  { plan: 'int8', ways: [{ lanes: 2 }, { lanes: 8 }], batches: [1, 8, 32] },
-  { plan: 'wide-fp16', ways: [{ lanes: 4 }], batches: [1, 8, 32, 128, 512] },
-  { plan: 'large-fp32', ways: [{ lanes: 4 }], batches: [128, 512] },
-  { plan: 'large-int8', ways: [{ lanes: 4 }], batches: [128, 512] },
-];
+const WAYS = {
+  fp32: [
+    ...[1, 2, 4, 8].map((lanes) => ({ lanes })),
+    { lanes: 2, cudaGraphs: false },
+    { lanes: 2, poll: true },
+  ],
+  'fp32-layers': [{ lanes: 2 }, { lanes: 4 }],
+};
+const FEWER = [{ lanes: 4 }];
 const meter = new GpuMeter();
 
-for (const { plan, ways, batches } of RUNS.filter(({ plan }) => existsSync(planOf(plan)))) {
-  for (const way of ways) {
+for (const { name: plan, precision } of plans()) {
+  const right = await attempt({ step: 'speed', plan }, () => held(plan, BATCHES, precision));
+  if (!right?.length) continue;
+  for (const way of WAYS[plan] ?? FEWER) {
     await attempt({ step: 'speed', plan, way }, async () => {
       const cold = performance.now();
       const engine = await TFTEngine.load(planOf(plan), {
@@ -48,7 +46,7 @@ for (const { plan, ways, batches } of RUNS.filter(({ plan }) => existsSync(planO
       const warm = performance.now();
       await engine.warmup();
       say({ kind: 'load', plan, way, loadMs, warmupMs: performance.now() - warm });
-      for (const batch of batches) {
+      for (const batch of right) {
         const inputs = batchOf(batch);
         await latency({ plan, way, batch }, engine, inputs);
         const lanes = engine.info.threads;
@@ -67,29 +65,31 @@ for (const { plan, ways, batches } of RUNS.filter(({ plan }) => existsSync(planO
     });
   }
 }
-if (precisions().length === 0) throw new Error('there is no plan to measure');
+if (plans().length === 0) throw new Error('there is no plan to measure');
 
 async function latency(what, engine, inputs) {
   const out = new Float32Array(what.batch * width);
-  for (let i = 0; i < 30; i++) await engine.predict(inputs, { out });
+  for (let i = 0; i < 10; i++) await engine.predict(inputs, { out });
   const promise = [];
   const call = [];
   const sync = [];
-  for (let i = 0; i < CALLS; i++) {
+  const until = performance.now() + MOST_MS;
+  const goesOn = (done, most) => done < most && (done < 10 || performance.now() < until);
+  for (let i = 0; goesOn(i, CALLS); i++) {
     const start = performance.now();
     const pending = engine.predict(inputs, { out });
     call.push(performance.now() - start);
     await pending;
     promise.push(performance.now() - start);
   }
-  for (let i = 0; i < CALLS / 2; i++) {
+  for (let i = 0; i < promise.length / 2; i++) {
     const start = performance.now();
     engine.predictSync(inputs, { out });
     sync.push(performance.now() - start);
   }
   const spent = process.cpuUsage();
   const start = performance.now();
-  for (let i = 0; i < CALLS / 2; i++) await engine.predict(inputs, { out });
+  for (let i = 0; i < promise.length / 2; i++) await engine.predict(inputs, { out });
   const { user, system } = process.cpuUsage(spent);
   say({
     kind: 'latency',

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -72,6 +73,16 @@ struct BuiltPlan {
   std::vector<std::byte> timing_cache;
   std::vector<std::string> fused;  // the parts that the library's own kernels run; the plan needs them
 };
+
+/// The kernels that a build of this library has. A plan that needs them runs with those of the same version;
+/// the hash tells any two images apart, so that no plan that was timed with one is kept for another.
+struct Kernels {
+  std::string version;
+  std::string hash;  // SHA-256, in hexadecimal
+};
+
+/// Nothing in a build that was made without nvcc.
+std::optional<Kernels> kernels();
 
 /// Builds. `shape` is held against the parsed network before the builder starts.
 ///

@@ -56,6 +56,7 @@ struct Measured {
   std::vector<Sample> samples;    // in order of start
   double wall_ms = 0;             // from the first start to the last end
   bool graph = false;             // whether the computation ran as a graph, on every stream
+  std::size_t graph_nodes = 0;    // the kernels, copies and fills that it launches; 0 without a graph
   std::vector<LayerTime> layers;  // in the network's order
 };
 

@@ -57,8 +57,10 @@ enum class InputMemory {
   /// called; who writes to them meanwhile gets a forecast of whatever mixture was read.
   BORROWED,
   /// As BORROWED, for memory that its owner may unmap at any moment, as JavaScript does with a transferred
-  /// ArrayBuffer. The kernel copies it (process_vm_readv), which reports what is not mapped where a plain copy
-  /// would end the process: the request then fails with INPUT_LENGTH. Memory that was unmapped and has another
+  /// ArrayBuffer. The kernel copies it (process_vm_readv), which reports what is not mapped where a plain
+  /// copy
+  /// would end the process: the request then fails with INPUT_LENGTH. Memory that was unmapped and has
+  /// another
   /// use by now is read as any other, so the owner has to know for itself that a result is worth nothing.
   REVOCABLE,
 };

@@ -1,9 +1,9 @@
 // The kernels' own source, compiled for the CPU.
 #define TFT_EMULATE
-#include "plugins/kernels.cu"
-
-#include "plugins/launch.h"
 #include "plugins/test/emulated_launcher.h"
+
+#include "plugins/kernels.cu"
+#include "plugins/launch.h"
 #include "plugins/test/emulator.h"
 
 namespace tft::plugins {
@@ -20,7 +20,8 @@ std::function<void()> bind(void* parameters) {
   return [copy] { KERNEL(copy); };
 }
 
-#define TFT_ENTRY(kernel, parameters) Entry{#kernel, &bind<parameters, kernel>}
+#define TFT_ENTRY(kernel, parameters) \
+  Entry { #kernel, &bind<parameters, kernel> }
 constexpr std::array kEntries = {
     TFT_ENTRY(tft_preprocess, PreprocessParameters),
     TFT_ENTRY(tft_select_by_variable, VariableSelectionParameters),
@@ -57,7 +58,8 @@ bool EmulatedLauncher::launch(const char* kernel, const Grid& grid, void* parame
   for (const Entry& entry : kEntries) {
     if (entry.name != kernel) continue;
     launched.emplace_back(kernel);
-    emulator::launch({grid.blocks, grid.rows, grid.threads, grid.shared_bytes}, seed_, entry.bind(parameters));
+    emulator::launch({grid.blocks, grid.rows, grid.threads, grid.shared_bytes}, seed_,
+                     entry.bind(parameters));
     return true;
   }
   return false;

@@ -113,6 +113,7 @@ int block_threads() { return block->grid.threads; }
 int block_index() { return block->index; }
 int block_row() { return block->row; }
 int grid_blocks() { return block->grid.blocks; }
+int grid_rows() { return block->grid.rows; }
 
 void barrier(int id, int threads, bool wait) {
   Barrier& one = block->barriers[static_cast<std::size_t>(id)];

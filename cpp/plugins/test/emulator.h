@@ -1,5 +1,6 @@
-// Runs kernels on the CPU, for tests: every CUDA thread is a fiber, what a warp does together is done when all its
-// lanes have come to it, and the order in which fibers run is shuffled, so that a missing barrier shows.
+// Runs kernels on the CPU, for tests: every CUDA thread is a fiber, what a warp does together is done when
+// all its lanes have come to it, and the order in which fibers run is shuffled, so that a missing barrier
+// shows.
 #pragma once
 
 #include <ucontext.h>
@@ -40,6 +41,7 @@ int block_threads();
 int block_index();
 int block_row();
 int grid_blocks();
+int grid_rows();
 /// Waits for `threads` threads at barrier `id`; with `wait` false only counts this one.
 void barrier(int id, int threads, bool wait);
 /// Notes a copy of 16 bytes for this thread, and does all that it has noted.
@@ -54,6 +56,7 @@ using emulator::block_index;
 using emulator::block_row;
 using emulator::block_threads;
 using emulator::grid_blocks;
+using emulator::grid_rows;
 using emulator::thread_index;
 
 inline void sync_block() { emulator::barrier(0, emulator::block_threads(), true); }

@@ -90,7 +90,8 @@ struct Case {
     tensor.dims = std::move(dims);
     std::normal_distribution<float> normal;
     tensor.values.resize(count(tensor.dims));
-    for (float& value : tensor.values) value = normal(random) * static_cast<float>(scale) + static_cast<float>(center);
+    for (float& value : tensor.values)
+      value = normal(random) * static_cast<float>(scale) + static_cast<float>(center);
     inputs.push_back(std::move(tensor));
     return inputs.back();
   }
@@ -146,7 +147,8 @@ Outcome run(std::string_view name, const Case& test, int multiprocessors = 132, 
     for (const Dimension& dim : op->output_shape(i)) {
       std::int64_t length = dim.constant;
       if (dim.input >= 0) length += shapes[static_cast<std::size_t>(dim.input)][dim.axis];
-      if (dim.second_input >= 0) length += shapes[static_cast<std::size_t>(dim.second_input)][dim.second_axis];
+      if (dim.second_input >= 0)
+        length += shapes[static_cast<std::size_t>(dim.second_input)][dim.second_axis];
       size *= static_cast<std::size_t>(length);
     }
     outcome.outputs.emplace_back(size, std::numeric_limits<float>::quiet_NaN());
@@ -159,7 +161,8 @@ Outcome run(std::string_view name, const Case& test, int multiprocessors = 132, 
   outcome.kernels = launcher.launched;
   for (int i = 0; i < op->outputs(); ++i) {
     if (!op->is_int_output(i)) continue;
-    for (float& value : outcome.outputs[static_cast<std::size_t>(i)]) value = static_cast<float>(std::bit_cast<int>(value));
+    for (float& value : outcome.outputs[static_cast<std::size_t>(i)])
+      value = static_cast<float>(std::bit_cast<int>(value));
   }
   return outcome;
 }
@@ -176,7 +179,8 @@ double worst(const std::vector<float>& found, const Vector& expected) {
 
 // ----------------------------------------------------------------------------------------------- preprocess
 
-/// Five-minute steps from `start` (minutes since a Monday's midnight) on; the horizon's hour, weekday, month, weekend.
+/// Five-minute steps from `start` (minutes since a Monday's midnight) on; the horizon's hour, weekday, month,
+/// weekend.
 void set_calendar(Tensor& decoder, int steps, int batch, const std::vector<int>& starts) {
   for (int b = 0; b < batch; ++b) {
     for (int t = 0; t < steps; ++t) {
@@ -192,12 +196,13 @@ TEST(PreprocessTest, ScalesTransposesAndCountsTheHoursBack) {
   constexpr int past = 300, future = 24, batch = 3, metrics = 5, target = 2;
   const std::vector<int> starts = {7 * 1440 + 8 * 60 + 35, 8 * 1440, 12 * 1440 + 23 * 60 + 55};
   Case test(20);
-  test.attributes = {{"target", target},      {"softplus", 1},        {"steps_per_hour", 12}, {"hours_per_step", 1},
-                     {"hour_channel", 0},     {"day_channel", 1},     {"month_channel", 2},   {"features", 4},
-                     {"feature_0", 1},        {"feature_1", 2},       {"feature_2", 3},       {"feature_3", 4},
-                     {"static", 1},           {"static_codes", 1},    {"static_code_0", 0},   {"static_code_1", -1},
-                     {"encoder_codes", 1},    {"encoder_code_0", 1},  {"encoder_code_1", -1}, {"encoder_code_2", -1},
-                     {"encoder_code_3", -1}};
+  test.attributes = {{"target", target},     {"softplus", 1},        {"steps_per_hour", 12},
+                     {"hours_per_step", 1},  {"hour_channel", 0},    {"day_channel", 1},
+                     {"month_channel", 2},   {"features", 4},        {"feature_0", 1},
+                     {"feature_1", 2},       {"feature_2", 3},       {"feature_3", 4},
+                     {"static", 1},          {"static_codes", 1},    {"static_code_0", 0},
+                     {"static_code_1", -1},  {"encoder_codes", 1},   {"encoder_code_0", 1},
+                     {"encoder_code_1", -1}, {"encoder_code_2", -1}, {"encoder_code_3", -1}};
   Tensor& raw = test.add({batch, past, metrics}, 10, 15);
   for (float& value : raw.values) value = std::abs(value);
   test.add_codes({batch, past, 2}, 5);
@@ -224,11 +229,13 @@ TEST(PreprocessTest, ScalesTransposesAndCountsTheHoursBack) {
       for (int m = 0, out = 1; m < metrics; ++m) {
         if (m == target) continue;
         const auto other = static_cast<std::size_t>(out - 1);
-        row[out++] = (test[0].at(static_cast<std::size_t>((b * past + t) * metrics + m)) - test[3].at(other)) *
-                     test[4].at(other);
+        row[out++] =
+            (test[0].at(static_cast<std::size_t>((b * past + t) * metrics + m)) - test[3].at(other)) *
+            test[4].at(other);
       }
       const int minutes = starts[static_cast<std::size_t>(b)] - 5 * (past - t), day = minutes / 1440 % 7;
-      row[metrics] = minutes / 60 % 24, row[metrics + 1] = day, row[metrics + 2] = 3, row[metrics + 3] = day >= 5;
+      row[metrics] = minutes / 60 % 24, row[metrics + 1] = day, row[metrics + 2] = 3,
+      row[metrics + 3] = day >= 5;
     }
     for (int t = 0; t < future; ++t)
       for (int k = 0; k < 4; ++k)
@@ -244,18 +251,20 @@ TEST(PreprocessTest, ScalesTransposesAndCountsTheHoursBack) {
     EXPECT_EQ(outcome.outputs[4][at], outcome.outputs[2][2 * at + 1]);
     EXPECT_EQ(outcome.outputs[5][at], static_cast<float>(test[1].codes[at * past * 2]));
     for (std::size_t t = 0; t < past; ++t)
-      EXPECT_EQ(outcome.outputs[6][t * batch + at], static_cast<float>(test[1].codes[(at * past + t) * 2 + 1]));
+      EXPECT_EQ(outcome.outputs[6][t * batch + at],
+                static_cast<float>(test[1].codes[(at * past + t) * 2 + 1]));
   }
 }
 
 TEST(PreprocessTest, AnHourAStepAndAWindowThatStandsStillAreTaken) {
   Case test(21);
-  test.attributes = {{"target", 0},          {"softplus", 0},        {"steps_per_hour", 1},   {"hours_per_step", 2},
-                     {"hour_channel", 0},    {"day_channel", -1},    {"month_channel", -1},   {"features", 1},
-                     {"feature_0", 1},       {"feature_1", 0},       {"feature_2", 0},        {"feature_3", 0},
-                     {"static", 0},          {"static_codes", 0},    {"static_code_0", -1},   {"static_code_1", -1},
-                     {"encoder_codes", 0},   {"encoder_code_0", -1}, {"encoder_code_1", -1},  {"encoder_code_2", -1},
-                     {"encoder_code_3", -1}};
+  test.attributes = {{"target", 0},          {"softplus", 0},        {"steps_per_hour", 1},
+                     {"hours_per_step", 2},  {"hour_channel", 0},    {"day_channel", -1},
+                     {"month_channel", -1},  {"features", 1},        {"feature_0", 1},
+                     {"feature_1", 0},       {"feature_2", 0},       {"feature_3", 0},
+                     {"static", 0},          {"static_codes", 0},    {"static_code_0", -1},
+                     {"static_code_1", -1},  {"encoder_codes", 0},   {"encoder_code_0", -1},
+                     {"encoder_code_1", -1}, {"encoder_code_2", -1}, {"encoder_code_3", -1}};
   test.add({1, 30, 2}, 0, 7);
   test.add_codes({1, 30, 1}, 2);
   test.add({1, 4, 1}, 0, 3);
@@ -263,7 +272,8 @@ TEST(PreprocessTest, AnHourAStepAndAWindowThatStandsStillAreTaken) {
   const Outcome outcome = run("TftPreprocess", test);
   for (std::size_t t = 0; t < 30; ++t) {
     EXPECT_EQ(outcome.outputs[0][3 * t], 0);
-    EXPECT_EQ(outcome.outputs[0][3 * t + 2], static_cast<float>((3 + 24 * 10 - 2 * (30 - static_cast<int>(t))) % 24));
+    EXPECT_EQ(outcome.outputs[0][3 * t + 2],
+              static_cast<float>((3 + 24 * 10 - 2 * (30 - static_cast<int>(t))) % 24));
   }
   EXPECT_EQ(outcome.outputs[2][0], 7);
 }
@@ -333,7 +343,8 @@ TEST(RecurrenceTest, AgreesWithDoublePrecisionForEveryGain) {
 TEST(RecurrenceTest, TakesSequencesThatAreNoMultipleOfItsChunks) {
   for (const auto& [past, future] : {std::pair{1, 1}, {12, 12}, {13, 11}, {24, 1}, {25, 36}}) {
     const Case test = recurrence_case(past, future, 1, 1, 3);
-    EXPECT_LT(worst(run("TftRecurrence", test).outputs[0], recurrence_expected(test)), 1e-6) << past << ' ' << future;
+    EXPECT_LT(worst(run("TftRecurrence", test).outputs[0], recurrence_expected(test)), 1e-6)
+        << past << ' ' << future;
   }
 }
 
@@ -393,8 +404,8 @@ struct Selection {
 Case selection_case(const Selection& s, unsigned seed) {
   Case test(seed);
   const int variables = s.reals + s.tabulated + s.fixed + s.tables, given = s.reals + s.tabulated;
-  test.attributes = {{"reals", s.reals},         {"tabulated", s.tabulated}, {"fixed", s.fixed},
-                     {"tables", s.tables},       {"context", s.context},     {"resampled", s.resampled},
+  test.attributes = {{"reals", s.reals},   {"tabulated", s.tabulated}, {"fixed", s.fixed},
+                     {"tables", s.tables}, {"context", s.context},     {"resampled", s.resampled},
                      {"epsilon", kEpsilon}};
   Tensor& x = test.add({s.steps, s.batch, given}, 1);
   for (std::size_t i = 0; i < x.values.size(); ++i)
@@ -437,7 +448,8 @@ Case selection_case(const Selection& s, unsigned seed) {
 
 Vector selection_expected(const Selection& s, const Case& test) {
   const auto variables = static_cast<std::size_t>(s.reals + s.tabulated + s.fixed + s.tables);
-  const auto given = static_cast<std::size_t>(s.reals + s.tabulated), inner = static_cast<std::size_t>(s.inner);
+  const auto given = static_cast<std::size_t>(s.reals + s.tabulated),
+             inner = static_cast<std::size_t>(s.inner);
   const auto batch = static_cast<std::size_t>(s.batch), width = static_cast<std::size_t>(s.width);
   const std::size_t total = inner + variables;
   std::size_t next = 0;
@@ -449,7 +461,8 @@ Vector selection_expected(const Selection& s, const Case& test) {
   const std::size_t weights = next;
   std::size_t after = weights + 2 + (s.context ? 1 : 0) + (s.resampled ? 2 : 0);
   const std::size_t gate = after, networks = gate + 4, tabulated = networks + (s.reals > 0 ? 9 : 0);
-  const std::size_t fixed = tabulated + (s.tabulated > 0 ? 2 : 0), tables = fixed + static_cast<std::size_t>(s.fixed);
+  const std::size_t fixed = tabulated + (s.tabulated > 0 ? 2 : 0),
+                    tables = fixed + static_cast<std::size_t>(s.fixed);
   Vector out;
   for (std::size_t t = 0; t < static_cast<std::size_t>(s.steps); ++t) {
     for (std::size_t b = 0; b < batch; ++b) {
@@ -517,7 +530,8 @@ TEST(VariableSelectionTest, AgreesWithDoublePrecision) {
   expect_selection({}, 1);
   expect_selection({.reals = 1, .fixed = 1, .inner = 2}, 2);
   expect_selection({.reals = 2, .fixed = 1, .tables = 1, .context = true}, 3);
-  expect_selection({.reals = 14, .tabulated = 4, .fixed = 1, .tables = 1, .inner = 20, .width = 17, .context = true}, 4);
+  expect_selection(
+      {.reals = 14, .tabulated = 4, .fixed = 1, .tables = 1, .inner = 20, .width = 17, .context = true}, 4);
   expect_selection({.reals = 0, .tabulated = 3, .tables = 2, .resampled = false}, 5);
   expect_selection({.reals = 32, .inner = 32, .width = 33}, 6);
 }
@@ -528,9 +542,11 @@ TEST(VariableSelectionTest, OneStepAndOneSeriesAreTaken) {
 
 TEST(VariableSelectionTest, ManyRowsTakeTheOtherKernelsAndAgreeToo) {
   // 29 steps are no multiple of the four or eight rows that a warp takes at once.
-  const Selection s{.steps = 29, .batch = 6, .reals = 3, .tabulated = 2, .fixed = 1, .tables = 1, .context = true};
+  const Selection s{
+      .steps = 29, .batch = 6, .reals = 3, .tabulated = 2, .fixed = 1, .tables = 1, .context = true};
   const Case test = selection_case(s, 8);
-  for (const auto& [multiprocessors, kernel] : {std::pair{2, "tft_select_by_row_4"}, {1, "tft_select_by_row_8"}}) {
+  for (const auto& [multiprocessors, kernel] :
+       {std::pair{2, "tft_select_by_row_4"}, {1, "tft_select_by_row_8"}}) {
     const Outcome outcome = run("TftVariableSelection", test, multiprocessors);
     EXPECT_EQ(outcome.kernels, std::vector<std::string>{kernel});
     EXPECT_LT(worst(outcome.outputs[0], selection_expected(s, test)), 1e-5);
@@ -562,8 +578,10 @@ TEST(StaticContextsTest, AgreesWithDoublePrecision) {
     test.attributes = {{"epsilon", kEpsilon}};
     test.add({1, batch, H}, 1);
     for (const int columns : {H, 1, H, 1, H, 1}) {
-      if (columns == H) test.add({4, H, H}, 0.2);
-      else test.add({4, 1, H}, 0.3);
+      if (columns == H)
+        test.add({4, H, H}, 0.2);
+      else
+        test.add({4, 1, H}, 0.3);
     }
     test.add({4, 1, H}, 0.2, 1);
     test.add({4, 1, H}, 0.2);
@@ -630,8 +648,8 @@ Vector decoder_expected(const DecoderSizes& s, const Case& test) {
   for (std::size_t b = 0; b < batch; ++b) {
     std::vector<Vector> local, enriched, keys, values;
     for (std::size_t t = 0; t < steps; ++t) {
-      const Vector skip = t < past ? slice(test[1], (t * batch + b) * H, H)
-                                   : slice(test[2], ((t - past) * batch + b) * H, H);
+      const Vector skip =
+          t < past ? slice(test[1], (t * batch + b) * H, H) : slice(test[2], ((t - past) * batch + b) * H, H);
       local.push_back(gate_of(test, 4, slice(test[0], (t * batch + b) * H, H), skip));
       const Vector context = mapped(slice(test[3], b * H, H), test[8], H);
       const Vector hidden = all(plus(plus(mapped(local[t], test[9], H), test[10]), context), elu_of);
@@ -660,17 +678,21 @@ Vector decoder_expected(const DecoderSizes& s, const Case& test) {
       const Vector attention = gate_of(test, 21, attended, enriched[past + f]);
       const Vector hidden = all(plus(mapped(attention, test[25], H), test[26]), elu_of);
       const Vector position = gate_of(test, 27, hidden, attention);
-      const Vector last = plus(mapped(gate_of(test, 31, position, local[past + f]), test[35], quantiles), test[36]);
-      std::copy(last.begin(), last.end(), out.begin() + static_cast<std::ptrdiff_t>((f * batch + b) * quantiles));
+      const Vector last =
+          plus(mapped(gate_of(test, 31, position, local[past + f]), test[35], quantiles), test[36]);
+      std::copy(last.begin(), last.end(),
+                out.begin() + static_cast<std::ptrdiff_t>((f * batch + b) * quantiles));
     }
   }
   return out;
 }
 
 TEST(DecoderTest, AgreesWithDoublePrecision) {
-  for (const DecoderSizes& s : {DecoderSizes{}, {.past = 40, .future = 33, .batch = 1, .heads = 4},
+  for (const DecoderSizes& s : {DecoderSizes{},
+                                {.past = 40, .future = 33, .batch = 1, .heads = 4},
                                 {.past = 3, .future = 18, .heads = 2, .causal = 0, .quantiles = 3},
-                                {.past = 1, .future = 1, .batch = 1}, {.past = 130, .future = 20, .batch = 1}}) {
+                                {.past = 1, .future = 1, .batch = 1},
+                                {.past = 130, .future = 20, .batch = 1}}) {
     const Case test = decoder_case(s, 12);
     EXPECT_LT(worst(run("TftDecoder", test).outputs[0], decoder_expected(s, test)), 2e-5) << s.past;
   }

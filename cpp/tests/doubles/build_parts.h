@@ -13,6 +13,7 @@
 #include "library.h"
 #include "network.h"
 #include "plan.h"
+#include "plugin_registry.h"
 #include "unmodelled_builder.h"
 
 namespace doubles {
@@ -47,8 +48,7 @@ class Tensor final : public nvinfer1::ITensor, public UnmodelledTensor {
 
 class Network final : public FillableNetwork, public UnmodelledNetwork {
  public:
-  Network(const CudaLink& cuda, std::atomic<int>& alive, nvinfer1::IPluginRegistry& registry,
-          bool strongly_typed)
+  Network(const CudaLink& cuda, std::atomic<int>& alive, PluginRegistry& registry, bool strongly_typed)
       : strong(strongly_typed), cuda_(cuda), alive_(alive), registry_(registry) {
     mImpl = this;
     ++alive_;
@@ -59,16 +59,17 @@ class Network final : public FillableNetwork, public UnmodelledNetwork {
     --alive_;
     cuda_.count_freed("network");
   }
-  void fill(const OnnxModel& model, const std::string& hash) override {
+  void fill(const OnnxModel& model, const std::string& hash, const std::string& folder) override {
     onnx = hash;
+    samples = folder;
     tensors = model.tensors;
-    for (const OnnxNode& node : model.nodes)
-      if (has_plugin(node.op)) plugins.push_back({node.op, "1", "", {{"size", "int32", {1}, {}}}});
     for (const PlanTensor& tensor : tensors)
       (tensor.input ? inputs_ : outputs_).push_back(std::make_unique<Tensor>(tensor));
   }
-  bool has_plugin(const std::string& op) override {
-    return op.starts_with("Tft") && registry_.getCreator(op.c_str(), "1", "") != nullptr;
+  bool add_plugin(const OnnxNode& node) override {
+    auto plugin = registry_.plugin_of(node);
+    if (plugin) plugins.push_back(std::move(*plugin));
+    return plugin.has_value();
   }
   std::int32_t getNbInputs() const noexcept override { return static_cast<std::int32_t>(inputs_.size()); }
   std::int32_t getNbOutputs() const noexcept override { return static_cast<std::int32_t>(outputs_.size()); }
@@ -77,6 +78,7 @@ class Network final : public FillableNetwork, public UnmodelledNetwork {
 
   const bool strong;
   std::string onnx;
+  std::string samples;
   std::vector<PlanTensor> tensors;
   std::vector<PlanPlugin> plugins;
 
@@ -90,7 +92,7 @@ class Network final : public FillableNetwork, public UnmodelledNetwork {
 
   const CudaLink& cuda_;
   std::atomic<int>& alive_;
-  nvinfer1::IPluginRegistry& registry_;
+  PluginRegistry& registry_;
   Tensors inputs_;
   Tensors outputs_;
 };

@@ -1,5 +1,6 @@
 // The builder of the double of libnvinfer: it makes a plan of the double's own from what it was told.
 #include <chrono>
+#include <cstdlib>
 #include <thread>
 
 #include "build_parts.h"
@@ -164,6 +165,11 @@ class Builder final : public nvinfer1::IBuilder, public UnmodelledBuilder {
     if (config.hardware == nvinfer1::HardwareCompatibilityLevel::kSAME_COMPUTE_CAPABILITY)
       plan.hardware = "same";
     plan.onnx = network.onnx;
+    plan.samples = network.samples;
+    // Read at each build, unlike the settings of the double of libcuda.
+    if (const char* const profile = std::getenv("TFT_DOUBLE_WRONG_PROFILE");
+        profile != nullptr && *profile != '\0')
+      plan.wrong = std::atoi(profile);
     plan.flags = "level=" + std::to_string(config.level) + ",workspace=" + std::to_string(config.workspace);
     const auto add = [&plan](bool set, const char* name) {
       if (set) plan.flags += std::string(",") + name;

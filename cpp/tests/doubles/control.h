@@ -6,8 +6,7 @@
 
 extern "C" {
 
-// --- for tests
-// -------------------------------------------------------------------------------------------------------
+// ---- for tests
 
 /// Forgets calls, counters, faults, violations and lost devices, and reads the environment's settings again.
 /// Nothing made before may still be in use.
@@ -43,8 +42,7 @@ const char* double_violation_text();
 /// Writes the ledger as JSON, as TFT_DOUBLE_REPORT does at process exit. False if the file cannot be written.
 bool double_report(const char* path);
 
-// --- for the double of libnvinfer
-// ----------------------------------------------------------------------------------
+// ---- for the double of libnvinfer
 
 /// Counts a call; returns the code of the fault that fires on it, else 0.
 int double_call(const char* name);

@@ -102,8 +102,7 @@ CUresult begin_unsafe_call(const char* name) {
 
 CUresult begin_freeing_call(const char* name) { return begin_call_in_context(name); }
 
-// --- memory
-// ----------------------------------------------------------------------------------------------------------
+// ---- memory
 
 Memory& Memory::instance() {
   static Memory* const memory = new Memory;
@@ -234,8 +233,7 @@ using namespace doubles;
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-// --- the driver's functions for devices, contexts and memory
-// -----------------------------------------------------------
+// ---- the driver's functions for devices, contexts and memory
 
 EXPORT CUresult cuInit(unsigned flags) {
   if (const CUresult fault = Ledger::instance().call("cuInit")) return fault;
@@ -426,8 +424,7 @@ EXPORT CUresult cuMemFreeHost(void* pointer) {
   return code != CUDA_SUCCESS ? code : freed;
 }
 
-// --- errors
-// ------------------------------------------------------------------------------------------------------------
+// ---- errors
 
 namespace {
 
@@ -479,8 +476,7 @@ EXPORT CUresult cuGetErrorString(CUresult code, const char** text) {
   return CUDA_ERROR_INVALID_VALUE;
 }
 
-// --- control
-// -----------------------------------------------------------------------------------------------------------
+// ---- control
 
 EXPORT void double_reset() {
   forget_streams();

@@ -18,6 +18,7 @@
 #include "library.h"
 #include "plan.h"
 #include "plugin_registry.h"
+#include "sample_answers.h"
 #include "unmodelled.h"
 
 namespace doubles {
@@ -50,8 +51,7 @@ class OneThread {
   std::atomic<int>& users_;
 };
 
-// --- what outlives the objects: streams and graphs hold on to it
-// -----------------------------------------------------------
+// ---- what outlives the objects: streams and graphs hold on to it
 
 struct EngineState {
   const CudaLink& cuda;
@@ -59,6 +59,7 @@ struct EngineState {
   Plan plan;
   int device;
   std::vector<std::unique_ptr<nvinfer1::IPluginV3>> plugins;
+  SampleAnswers samples;
   std::atomic<int> contexts{0};
 
   const PlanTensor* find(const char* name) const {
@@ -195,7 +196,16 @@ class Run {
     const Plan& plan = context_->engine->plan;
     const auto rows = static_cast<std::size_t>(binding_.shapes.at(output.name)[0]);
     const std::size_t outputs = volume(output.dims, 1);
+    const SampleAnswers& samples = context_->engine->samples;
+    // A profile of the real builder's that forecasts wrongly is off by a little, not by everything.
+    const float offset = plan.wrong == binding_.profile ? 3 : 0;
     for (std::size_t row = 0; row < rows; ++row) {
+      if (const float* const known = samples.find(row_hash(row));
+          known != nullptr && &output == predictions()) {
+        auto* const y = reinterpret_cast<float*>(hosts_.at(output.name)) + row * outputs;
+        for (std::size_t k = 0; k < outputs; ++k) y[k] = known[k] + offset;
+        continue;
+      }
       std::vector<double> sums;
       for (const PlanTensor& input : plan.tensors) {
         if (!input.input) continue;
@@ -215,8 +225,26 @@ class Run {
       }
       if (output.type != "float32") continue;
       auto* const y = reinterpret_cast<float*>(hosts_.at(output.name)) + row * outputs;
-      for (std::size_t k = 0; k < outputs; ++k) y[k] = mix(sums.data(), sums.size(), k, plan.seed);
+      for (std::size_t k = 0; k < outputs; ++k) y[k] = mix(sums.data(), sums.size(), k, plan.seed) + offset;
     }
+  }
+
+  /// The first output, whose values the samples have.
+  const PlanTensor* predictions() const {
+    for (const PlanTensor& tensor : context_->engine->plan.tensors)
+      if (!tensor.input) return &tensor;
+    return nullptr;
+  }
+
+  std::uint64_t row_hash(std::size_t row) const {
+    if (context_->engine->samples.empty()) return 0;
+    std::uint64_t hash = SampleAnswers::start;
+    for (const PlanTensor& input : context_->engine->plan.tensors) {
+      if (!input.input) continue;
+      const std::size_t bytes = volume(binding_.shapes.at(input.name), 1) * bytes_of_type(input.type);
+      hash = SampleAnswers::hash_of(hosts_.at(input.name) + row * bytes, bytes, hash);
+    }
+    return hash;
   }
 
   const std::shared_ptr<ContextState> context_;
@@ -228,8 +256,7 @@ class Run {
   void* scratch_ = nullptr;
 };
 
-// --- IExecutionContext
-// -----------------------------------------------------------------------------------------------------
+// ---- IExecutionContext
 
 class Context final : public nvinfer1::IExecutionContext, public UnmodelledContext {
  public:
@@ -489,8 +516,7 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
   std::set<std::map<std::string, std::vector<std::int64_t>>> warm_;  // shapes that have run at least once
 };
 
-// --- ICudaEngine
-// -----------------------------------------------------------------------------------------------------------
+// ---- ICudaEngine
 
 class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
  public:
@@ -583,8 +609,7 @@ class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
   const std::shared_ptr<std::atomic<int>> engines_of_runtime_;
 };
 
-// --- IRuntime
-// --------------------------------------------------------------------------------------------------------------
+// ---- IRuntime
 
 class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
  public:
@@ -635,7 +660,8 @@ class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
       return nullptr;
     }
     auto state = std::shared_ptr<EngineState>(
-        new EngineState{cuda_, logger_, std::move(*plan), device, std::move(plugins), {}});
+        new EngineState{cuda_, logger_, std::move(*plan), device, std::move(plugins), {}, {}});
+    state->samples = SampleAnswers(state->plan);
     return new Engine(std::move(state), engines_);
   }
 
@@ -671,8 +697,7 @@ class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
 }  // namespace
 }  // namespace doubles
 
-// --- the library's functions
-// ---------------------------------------------------------------------------------------------------
+// ---- the library's functions
 
 using namespace doubles;
 

@@ -2,6 +2,7 @@
 // operators whose names begin with `TftUnsupported`, as the real one refuses those that it does not know.
 #include <NvOnnxParser.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -130,13 +131,16 @@ class Parser final : public Unmodelled {
     }
     for (std::size_t i = 0; i < model->nodes.size(); ++i) {
       const OnnxNode& node = model->nodes[i];
-      if (!node.op.starts_with("Tft") || network_.has_plugin(node.op)) continue;
+      if (!node.op.starts_with("Tft") || network_.add_plugin(node)) continue;
       add({ErrorCode::kUNSUPPORTED_NODE,
            "Plugin not found, are the plugin name, version, and namespace correct?", static_cast<int>(i),
            node});
     }
     if (!problems_.empty()) return false;
-    network_.fill(*model, checksum(bytes));
+    std::error_code unknown;
+    const auto samples = std::filesystem::absolute(path, unknown).parent_path() / "samples";
+    network_.fill(*model, checksum(bytes),
+                  std::filesystem::exists(samples / "expected.bin", unknown) ? samples.string() : "");
     return true;
   }
   void add(Problem problem) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <set>
 
 namespace doubles {
@@ -116,6 +117,26 @@ bool read_value_info(std::string_view bytes, PlanTensor& tensor) {
   });
 }
 
+/// AttributeProto: name 1, float 2, int 3, string 4, type 20.
+bool read_attribute(std::string_view bytes, OnnxNode& node) {
+  constexpr std::uint64_t type_float = 1, type_int = 2, type_string = 3;
+  std::string name, text;
+  float real = 0;
+  std::uint64_t integer = 0, type = 0;
+  const bool read = each(bytes, [&](int field, const Message& value) {
+    if (field == 1) name = value.bytes;
+    if (field == 2 && value.bytes.size() == sizeof real) std::memcpy(&real, value.bytes.data(), sizeof real);
+    if (field == 3) integer = value.number;
+    if (field == 4) text = value.bytes;
+    if (field == 20) type = value.number;
+    return true;
+  });
+  if (type == type_float) node.numbers.push_back({name, "float32", {}, {real}});
+  if (type == type_int) node.numbers.push_back({name, "int32", {static_cast<std::int32_t>(integer)}, {}});
+  if (type == type_string) node.texts[name] = text;
+  return read;
+}
+
 }  // namespace
 
 std::optional<OnnxModel> read_onnx(std::string_view bytes) {
@@ -130,7 +151,7 @@ std::optional<OnnxModel> read_onnx(std::string_view bytes) {
       return each(part.bytes, [&](int which, const Message& value) {
         if (which == 3) node.name = value.bytes;
         if (which == 4) node.op = value.bytes;
-        return true;
+        return which != 5 || read_attribute(value.bytes, node);
       });
     }
     if (field == 5)  // initializer

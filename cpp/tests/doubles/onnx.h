@@ -1,5 +1,6 @@
 // Reads of an ONNX file what the double of the parser needs: its inputs, outputs and operators.
 #pragma once
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,8 @@ namespace doubles {
 struct OnnxNode {
   std::string name;
   std::string op;
+  std::vector<PlanField> numbers;  // attributes that are a number, as the parser gives them to a plugin
+  std::map<std::string, std::string> texts;  // and those that are a text
 };
 
 struct OnnxModel {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <limits>
 #include <sstream>
 #include <utility>
 
@@ -37,9 +38,11 @@ bool read_field(std::istringstream& line, PlanPlugin& plugin) {
   std::istringstream stream(values);
   for (std::string item; std::getline(stream, item, ',');) {
     std::istringstream number(item);
-    if (field.type == "int32" ? !(number >> field.integers.emplace_back())
-                              : field.type != "float32" || !(number >> field.reals.emplace_back()))
-      return false;
+    const bool read = field.type == "int32" ? !!(number >> field.integers.emplace_back())
+                      : field.type == "float32"
+                          ? !!(number >> field.reals.emplace_back())
+                          : field.type == "float64" && number >> field.doubles.emplace_back();
+    if (!read) return false;
   }
   plugin.fields.push_back(std::move(field));
   return true;
@@ -59,6 +62,8 @@ bool read_line(std::istringstream& line, Plan& plan) {
   if (word == "activation") return static_cast<bool>(line >> plan.activation);
   if (word == "hostcode") return plan.host_code = true;
   if (word == "noop") return plan.noop = true;
+  if (word == "samples") return static_cast<bool>(std::getline(line >> std::ws, plan.samples));
+  if (word == "wrong") return static_cast<bool>(line >> plan.wrong);
   if (word == "plugin") {
     PlanPlugin& plugin = plan.plugins.emplace_back();
     if (!(line >> plugin.name >> plugin.version)) return false;
@@ -133,6 +138,8 @@ std::string write_plan(const Plan& plan) {
   out << "seed " << plan.seed << "\nweights " << plan.weights << "\nactivation " << plan.activation << "\n";
   if (plan.host_code) out << "hostcode\n";
   if (plan.noop) out << "noop\n";
+  if (!plan.samples.empty()) out << "samples " << plan.samples << "\n";
+  if (plan.wrong >= 0) out << "wrong " << plan.wrong << "\n";
   for (const PlanPlugin& plugin : plan.plugins) {
     out << "plugin " << plugin.name << " " << plugin.version;
     if (!plugin.plugin_namespace.empty()) out << " " << plugin.plugin_namespace;
@@ -141,7 +148,9 @@ std::string write_plan(const Plan& plan) {
       out << "field " << field.name << " " << field.type << " ";
       const char* separator = "";
       for (const std::int32_t value : field.integers) out << std::exchange(separator, ",") << value;
+      out.precision(std::numeric_limits<double>::max_digits10);
       for (const float value : field.reals) out << std::exchange(separator, ",") << value;
+      for (const double value : field.doubles) out << std::exchange(separator, ",") << value;
       out << "\n";
     }
   }

@@ -1,21 +1,25 @@
 // The double's plans: a short text that names tensors, shapes and profiles, with a checksum over all that
-// precedes it. The first line is `tft-double-plan 1`; what follows, of which most may lack:
+// precedes it. The first line is `tft-double-plan 1`; what follows, most of it optional:
 //
 //   version 10.16.0.72        the TensorRT that "built" it; * runs on every one
 //   compatible                runs on every version of that major one, and on the lean runtime
-//   gpu 90 Double 0           the compute capability and name of the GPU that it was built on; without this
-//   line
-//                             it runs on every one
+//   gpu 90 Double 0           the compute capability and name of the GPU that it was built on; without it the
+//   plan
+//                             runs on every one
 //   hardware ampere+          ampere+ or same: it also runs on compute capabilities from 80 on, or the same
 //   one onnx 1a2b3c4d             FNV-1a, 32 bits, of the file that it was built from flags strong,tf32 what
 //   the builder was asked for seed 7                    varies the model weights 1048576           bytes of
 //   device memory for the engine activation 65536          bytes of device memory for each row of a batch
 //   noop                      the model computes nothing, for benchmarks
+//   samples /path/samples     a bundle's sample windows: the model answers these as PyTorch did, all else by
+//                             the formula
+//   wrong 0                   the model is wrong in this profile
 //   hostcode                  refused unless the runtime allows code for the host
 //   plugin TftDouble 1        refused unless there is a creator of that name and version (and namespace,
 //   which
 //                             may follow)
-//   field size int32 4        of the plugin before; int32 or float32, several values separated by commas
+//   field size int32 4        of the plugin before; int32, float32 or float64, several values separated by
+//                             commas
 //   input encoder_cont float32 -1,288,14
 //   output predictions float32 -1,96,7
 //   profile                   begins an optimisation profile
@@ -44,9 +48,10 @@ using PlanRange = std::array<std::vector<std::int64_t>, 3>;  // minimum, optimum
 /// What a creator is given to make a plugin of.
 struct PlanField {
   std::string name;
-  std::string type;  // int32 or float32
+  std::string type;  // int32, float32 or float64
   std::vector<std::int32_t> integers;
   std::vector<float> reals;
+  std::vector<double> doubles = {};
 };
 
 struct PlanPlugin {
@@ -69,6 +74,8 @@ struct Plan {
   std::size_t activation = 1 << 16;
   bool host_code = false;
   bool noop = false;
+  std::string samples;
+  int wrong = -1;
   std::vector<PlanPlugin> plugins;
   std::vector<PlanTensor> tensors;
   std::vector<std::map<std::string, PlanRange>> profiles;

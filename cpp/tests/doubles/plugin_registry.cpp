@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 namespace doubles {
 namespace {
@@ -16,6 +17,45 @@ std::string text_of(const char* text) { return text == nullptr ? "" : text; }
 IPluginCreatorV3One* as_v3(nvinfer1::IPluginCreatorInterface& creator) {
   if (std::strcmp(creator.getInterfaceInfo().kind, "PLUGIN CREATOR_V3ONE") != 0) return nullptr;
   return static_cast<IPluginCreatorV3One*>(&creator);
+}
+
+using nvinfer1::PluginField;
+using nvinfer1::PluginFieldType;
+
+/// Refers to the plan's memory.
+PluginField field_of(const PlanField& field) {
+  const auto of = [&](const auto& values, PluginFieldType type) {
+    return PluginField(field.name.c_str(), values.data(), type, static_cast<std::int32_t>(values.size()));
+  };
+  if (field.type == "int32") return of(field.integers, PluginFieldType::kINT32);
+  if (field.type == "float32") return of(field.reals, PluginFieldType::kFLOAT32);
+  return of(field.doubles, PluginFieldType::kFLOAT64);
+}
+
+PlanField copy_of(const PluginField& field) {
+  PlanField copy;
+  copy.name = field.name;
+  const auto fill = [&](auto& values, const char* type) {
+    using Value = typename std::remove_reference_t<decltype(values)>::value_type;
+    const auto* const first = static_cast<const Value*>(field.data);
+    values.assign(first, first + field.length);
+    copy.type = type;
+  };
+  if (field.type == PluginFieldType::kINT32)
+    fill(copy.integers, "int32");
+  else if (field.type == PluginFieldType::kFLOAT32)
+    fill(copy.reals, "float32");
+  else if (field.type == PluginFieldType::kFLOAT64)
+    fill(copy.doubles, "float64");
+  else
+    unmodelled("a plugin's field of another type than int32, float32 and float64");
+  return copy;
+}
+
+/// An attribute's text, or what the parser takes where it lacks.
+std::string text_or(const OnnxNode& node, const char* name, const char* otherwise) {
+  const auto found = node.texts.find(name);
+  return found == node.texts.end() ? otherwise : found->second;
 }
 
 }  // namespace
@@ -133,6 +173,35 @@ nvinfer1::IPluginCreatorInterface* const* PluginRegistry::getAllCreatorsRecursiv
   return list_.empty() ? nullptr : list_.data();
 }
 
+std::optional<PlanPlugin> PluginRegistry::plugin_of(const OnnxNode& node) {
+  const std::string version = text_or(node, "plugin_version", "1");
+  const std::string plugin_namespace = text_or(node, "plugin_namespace", "");
+  auto* const creator = getCreator(node.op.c_str(), version.c_str(), plugin_namespace.c_str());
+  if (creator == nullptr) return std::nullopt;
+  auto& v3 = static_cast<IPluginCreatorV3One&>(*creator);
+  // Only what the creator names reaches it.
+  const nvinfer1::PluginFieldCollection& names = *v3.getFieldNames();
+  std::vector<PluginField> fields;
+  for (const PlanField& number : node.numbers)
+    if (std::any_of(names.fields, names.fields + names.nbFields,
+                    [&](const PluginField& name) { return number.name == name.name; }))
+      fields.push_back(field_of(number));
+  const nvinfer1::PluginFieldCollection collection{static_cast<std::int32_t>(fields.size()), fields.data()};
+  const std::unique_ptr<nvinfer1::IPluginV3> plugin(
+      v3.createPlugin(node.name.c_str(), &collection, nvinfer1::TensorRTPhase::kBUILD));
+  if (plugin == nullptr) return std::nullopt;
+  auto* const core = static_cast<nvinfer1::IPluginV3OneCore*>(
+      plugin->getCapabilityInterface(nvinfer1::PluginCapabilityType::kCORE));
+  auto* const runtime = static_cast<nvinfer1::IPluginV3OneRuntime*>(
+      plugin->getCapabilityInterface(nvinfer1::PluginCapabilityType::kRUNTIME));
+  if (core == nullptr || runtime == nullptr) return std::nullopt;
+  PlanPlugin made{core->getPluginName(), core->getPluginVersion(), core->getPluginNamespace(), {}};
+  const nvinfer1::PluginFieldCollection* const kept = runtime->getFieldsToSerialize();
+  for (std::int32_t i = 0; kept != nullptr && i < kept->nbFields; ++i)
+    made.fields.push_back(copy_of(kept->fields[i]));
+  return made;
+}
+
 std::vector<std::unique_ptr<nvinfer1::IPluginV3>> make_plugins(const Plan& plan, PluginRegistry& registry,
                                                                ILogger& logger, std::string& problem) {
   std::vector<std::unique_ptr<nvinfer1::IPluginV3>> plugins;
@@ -148,13 +217,7 @@ std::vector<std::unique_ptr<nvinfer1::IPluginV3>> make_plugins(const Plan& plan,
       return {};
     }
     std::vector<nvinfer1::PluginField> fields;
-    for (const PlanField& field : wanted.fields) {
-      const bool integers = field.type == "int32";
-      fields.emplace_back(field.name.c_str(),
-                          integers ? static_cast<const void*>(field.integers.data()) : field.reals.data(),
-                          integers ? nvinfer1::PluginFieldType::kINT32 : nvinfer1::PluginFieldType::kFLOAT32,
-                          static_cast<std::int32_t>(integers ? field.integers.size() : field.reals.size()));
-    }
+    for (const PlanField& field : wanted.fields) fields.push_back(field_of(field));
     const nvinfer1::PluginFieldCollection collection{static_cast<std::int32_t>(fields.size()), fields.data()};
     std::unique_ptr<nvinfer1::IPluginV3> plugin(static_cast<IPluginCreatorV3One*>(creator)->createPlugin(
         wanted.name.c_str(), &collection, nvinfer1::TensorRTPhase::kRUNTIME));

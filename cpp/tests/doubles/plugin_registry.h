@@ -4,10 +4,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "library.h"
+#include "onnx.h"
 #include "plan.h"
 #include "unmodelled_registry.h"
 
@@ -34,6 +36,10 @@ class PluginRegistry final : public UnmodelledRegistry {
       nvinfer1::AsciiChar const* plugin_namespace) noexcept override;
   nvinfer1::IPluginCreatorInterface* const* getAllCreators(std::int32_t* count) const noexcept override;
   nvinfer1::IPluginCreatorInterface* const* getAllCreatorsRecursive(std::int32_t* count) noexcept override;
+
+  /// A node as a plan keeps it: made by its creator as when TensorRT builds, and asked for its fields.
+  /// Nothing where there is no such creator, or where it takes no such attributes.
+  std::optional<PlanPlugin> plugin_of(const OnnxNode& node);
 
 #if NV_TENSORRT_MAJOR == 10
   using UnmodelledRegistry::deregisterCreator;

@@ -40,8 +40,7 @@ std::int64_t now() {
 
 }  // namespace
 
-// --- CUstream_st
-// ---------------------------------------------------------------------------------------------------------
+// ---- CUstream_st
 
 CUstream_st::CUstream_st(CUcontext owner) : context(owner), thread_([this] { loop(); }) {}
 
@@ -103,8 +102,7 @@ void CUstream_st::loop() {
   }
 }
 
-// --- CUevent_st
-// ----------------------------------------------------------------------------------------------------------
+// ---- CUevent_st
 
 Work CUevent_st::record() {
   std::uint64_t generation = 0;
@@ -127,8 +125,7 @@ Work CUevent_st::record() {
   return work;
 }
 
-// --- lookups
-// -------------------------------------------------------------------------------------------------------------
+// ---- lookups
 
 namespace doubles {
 
@@ -232,8 +229,7 @@ void forget_streams() {
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-// --- streams
-// -------------------------------------------------------------------------------------------------------------
+// ---- streams
 
 EXPORT CUresult cuStreamCreate(CUstream* stream, unsigned flags) {
   if (const CUresult code = begin_call_in_context("cuStreamCreate")) return code;
@@ -296,8 +292,7 @@ EXPORT CUresult cuStreamWaitEvent(CUstream stream, CUevent event, unsigned) {
   return enqueue(stream, std::move(work));
 }
 
-// --- copies
-// --------------------------------------------------------------------------------------------------------------
+// ---- copies
 
 EXPORT CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, std::size_t bytes, CUstream stream) {
   if (const CUresult code = begin_call_in_context("cuMemcpyHtoDAsync_v2")) {
@@ -389,8 +384,7 @@ EXPORT CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, std::size_t
   return enqueue(stream, std::move(work));
 }
 
-// --- events
-// --------------------------------------------------------------------------------------------------------------
+// ---- events
 
 EXPORT CUresult cuEventCreate(CUevent* event, unsigned flags) {
   if (const CUresult code = begin_call_in_context("cuEventCreate")) return code;
@@ -499,8 +493,7 @@ EXPORT CUresult cuEventElapsedTime(float* milliseconds, CUevent from, CUevent to
   return CUDA_SUCCESS;
 }
 
-// --- capture and graphs
-// ----------------------------------------------------------------------------------------------------
+// ---- capture and graphs
 
 EXPORT CUresult cuStreamBeginCapture_v2(CUstream stream, unsigned mode) {
   if (const CUresult code = begin_call_in_context("cuStreamBeginCapture_v2")) return code;
@@ -560,6 +553,15 @@ EXPORT CUresult cuGraphDestroy(CUgraph graph) {
   return code;
 }
 
+/// Only how many there are.
+EXPORT CUresult cuGraphGetNodes(CUgraph graph, CUgraphNode* nodes, std::size_t* count) {
+  if (const CUresult code = begin_call_in_context("cuGraphGetNodes")) return code;
+  const std::lock_guard lock(handles().mutex);
+  if (!handles().graphs.contains(graph) || nodes != nullptr) return CUDA_ERROR_INVALID_VALUE;
+  *count = graph->work.size();
+  return CUDA_SUCCESS;
+}
+
 EXPORT CUresult cuGraphInstantiateWithFlags(CUgraphExec* exec, CUgraph graph, unsigned long long) {
   if (const CUresult code = begin_call_in_context("cuGraphInstantiateWithFlags")) return code;
   const std::lock_guard lock(handles().mutex);
@@ -611,9 +613,9 @@ EXPORT CUresult cuGraphLaunch(CUgraphExec exec, CUstream stream) {
 }
 
 /// A kernel does nothing here: what it computes is the business of the tests of cpp/plugins.
-EXPORT CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
-                               unsigned block_y, unsigned block_z, unsigned shared_bytes, CUstream stream,
-                               void** parameters, void**) {
+EXPORT CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
+                               unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_bytes,
+                               CUstream stream, void** parameters, void**) {
   if (const CUresult code = begin_call_in_context("cuLaunchKernel")) return code;
   if (const CUresult code = check_stream(stream, "cuLaunchKernel")) return code;
   if (function == nullptr) return CUDA_ERROR_INVALID_HANDLE;
@@ -625,8 +627,7 @@ EXPORT CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned gr
   return enqueue(stream, std::move(work));
 }
 
-// --- for the double of libnvinfer
-// --------------------------------------------------------------------------------------------
+// ---- for the double of libnvinfer
 
 EXPORT int double_enqueue(void* handle, DoubleWork work) {
   const std::shared_ptr<void> state(work.state, work.destroy);

@@ -91,10 +91,10 @@ async function recordOf(plan: string, log: Log): Promise<EngineRecord | undefine
   return undefined;
 }
 
-async function refuseStale(plan: string, { key }: EngineRecord, request: LoadRequest): Promise<void> {
+async function refuseStale(plan: string, record: EngineRecord, request: LoadRequest): Promise<void> {
   const { model, tensorrt, verifyHash } = request;
   const target = await findTarget(tensorrt ?? {}, deviceOfRequest(request));
-  const differences = staleness(key, target, verifyHash ? model : undefined);
+  const differences = staleness(record, target, verifyHash ? model : undefined);
   if (differences.length === 0) return;
   const cure = existsSync(model.onnxPath)
     ? "backend 'tensorrt' builds another, as does 'tft build'"

@@ -23,6 +23,7 @@ export interface TrtexecOptions {
   builderOptimizationLevel?: number;
   versionCompatible?: boolean;
   hardwareCompatibilityLevel?: 'none' | 'ampere+' | 'sameComputeCapability';
+  noKernels?: boolean;
   iterations: number;
   duration: number;
   warmUp: number;
@@ -83,6 +84,7 @@ export function addTrtexecOptions(command: Command): Command {
       'ampere+',
       'sameComputeCapability',
     ]),
+    new Option('--noKernels', "TensorRT's own layers only"),
     new Option('--iterations <n>', 'the minimum number of runs').argParser(wholeNumber).default(10),
     new Option('--duration <s>', 'the minimum duration in seconds').argParser(numberArgument).default(3),
     new Option('--warmUp <ms>', 'warm-up in milliseconds, not counted')
@@ -142,6 +144,7 @@ export function checkTogether(options: TrtexecOptions): void {
     'timingCacheFile',
     'builderOptimizationLevel',
     'hardwareCompatibilityLevel',
+    'noKernels',
   ] as const;
   const lost = ofBuilding.filter((name) => options[name] !== undefined).map((name) => `--${name}`);
   if (lost.length > 0) {

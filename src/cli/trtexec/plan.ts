@@ -51,6 +51,7 @@ async function build({ options, console, signal, bar }: TrtexecRun): Promise<Pla
         optimizationLevel: options.builderOptimizationLevel,
         versionCompatible: options.versionCompatible,
         hardwareCompatibility: options.hardwareCompatibilityLevel,
+        kernels: !options.noKernels,
       },
       tensorrt: { devices: [options.device ?? 0] },
       cache: false,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checkpoint.structure import Structure
-from .network_regions import add_contexts, add_decoder, add_recurrence, add_selection
+from .network_regions import add_contexts, add_decoder, add_preprocess, add_recurrence, add_selection
 from .past_time_features import CALENDAR_VALUES
 from .preprocess import Preprocess, fixed_values
 from .regions import Regions
@@ -125,6 +125,8 @@ class TemporalFusionNetwork(nn.Module):
         past_steps = self.structure.encoder_length
 
         regions = Regions()
+        read = {"encoder_cont": encoder_cont, "encoder_cat": encoder_cat, "decoder_cont": decoder_cont}
+        add_preprocess(regions, "preprocess", self.preprocess, read, inputs)
         static = self._selected(regions, "static", inputs.static, inputs.static_codes, None, 1, batch)
         contexts = self.contexts(static)
         if _varies(self.static_selection):

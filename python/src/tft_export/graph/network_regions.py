@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor, nn
 
+from .past_time_features import DAY, HOUR, MONTH, WEEKEND
+from .preprocess import Prepared, Preprocess
 from .regions import Regions
 from .rewrite.lstm import RecurrentPair
 from .rewrite.static_contexts import StaticContexts
@@ -21,6 +23,90 @@ _CONTEXTS = (
     "expand", "expand_bias", "value", "value_bias", "gate", "gate_bias", "norm_weight", "norm_bias",
 )  # fmt: skip
 _LSTM = ("weight_0", "recurrence_0", "bias_0")
+# The kinds of time features are numbered from 1.
+_FEATURES = (HOUR, DAY, MONTH, WEEKEND)
+_MOST_STATIC_CODES, _MOST_ENCODER_CODES = 2, 4
+
+
+def add_preprocess(
+    regions: Regions, name: str, preprocess: Preprocess, inputs: Mapping[str, Tensor], prepared: Prepared
+) -> None:
+    """TftPreprocess: the network's inputs to all that the other regions read, time-major.
+
+    encoder_cont [B, T, metrics], encoder_cat [B, T, C] and decoder_cont [B, T, known] become encoder
+    [T, B, reals], decoder [T, B, known], static [1, B, 2], center, scale [1, B, 1], and int32 codes
+    [1, B] and [T, B].
+    """
+    attributes = preprocess_attributes(preprocess)
+    if attributes is None:
+        return
+    outputs = {"encoder": prepared.encoder, "decoder": prepared.decoder}
+    if prepared.static is not None:
+        outputs["static"] = prepared.static
+    outputs |= {"center": prepared.center, "scale": prepared.scale}
+    outputs |= {f"static_code_{index}": code for index, code in enumerate(prepared.static_codes)}
+    outputs |= {f"encoder_code_{index}": code for index, code in enumerate(prepared.encoder_codes)}
+    weights = _tensors(preprocess, ("metric_mean", "metric_factor"))
+    regions.add("TftPreprocess", name, attributes, {**inputs, **weights}, outputs)
+
+
+def preprocess_attributes(preprocess: Preprocess) -> dict[str, int] | None:
+    """The attributes of TftPreprocess, or None if it does not compute this preprocessing.
+
+    Channels that there are not are -1, kinds of features 0.
+    """
+    structure, normalizer = preprocess.structure, preprocess.structure.normalizer
+    past = preprocess.past_features
+    if normalizer.kind != "window":
+        return None
+    static = [structure.channel(column) for column in structure.static_categoricals]
+    encoder = [structure.channel(column) for column in structure.encoder_categoricals]
+    others = [channel for channel in range(len(structure.metrics)) if channel != structure.target_channel]
+    whole = all(
+        length is None or length >= structure.encoder_length
+        for length in (normalizer.center_length, normalizer.scale_length)
+    )
+    computes = (
+        normalizer.center
+        and whole
+        and normalizer.transformation in (None, "softplus")
+        and preprocess.target_is_input
+        and others
+        and preprocess.other_channels == others
+        and preprocess.static_order in ((), (structure.center_name, structure.scale_name))
+        and preprocess.decoder_order == structure.known
+        and not structure.decoder_categoricals
+        and len(static) <= _MOST_STATIC_CODES
+        and len(encoder) <= _MOST_ENCODER_CODES
+        # Without codes nothing reads encoder_cat.
+        and static + encoder
+    )
+    if not computes:
+        return None
+    channels = {name: structure.known.index(name) if name in structure.known else -1 for name in _FEATURES}
+    kinds = [_FEATURES.index(name) + 1 for name in past.needed]
+    return {
+        "target": structure.target_channel,
+        "softplus": int(normalizer.transformation == "softplus"),
+        "steps_per_hour": past.steps_per_hour,
+        "hours_per_step": past.hours_per_step,
+        "hour_channel": channels[HOUR],
+        "day_channel": channels[DAY],
+        "month_channel": channels[MONTH],
+        "features": len(kinds),
+        **_numbered("feature", kinds, len(_FEATURES), 0),
+        "static": int(bool(preprocess.static_order)),
+        "static_codes": len(static),
+        **_numbered("static_code", static, _MOST_STATIC_CODES, -1),
+        "encoder_codes": len(encoder),
+        **_numbered("encoder_code", encoder, _MOST_ENCODER_CODES, -1),
+    }
+
+
+def _numbered(name: str, values: Sequence[int], count: int, missing: int) -> dict[str, int]:
+    """`count` attributes: the values, then `missing`."""
+    filled = [*values, *[missing] * (count - len(values))]
+    return {f"{name}_{index}": value for index, value in enumerate(filled)}
 
 
 def add_selection(

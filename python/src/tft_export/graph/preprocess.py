@@ -74,17 +74,16 @@ class Preprocess(nn.Module):
             features, structure.known, structure.step_minutes, structure.encoder_length
         )
         self.target_is_input = structure.target in structure.encoder_reals
-        self.runs = _runs(
-            [
-                channel
-                for channel, name in enumerate(structure.metrics)
-                if name in structure.encoder_reals and name != structure.target
-            ]
-        )
+        self.other_channels = [
+            channel
+            for channel, name in enumerate(structure.metrics)
+            if name in structure.encoder_reals and name != structure.target
+        ]
+        self.runs = _runs(self.other_channels)
         self.target_piece = (structure.target_channel, structure.target_channel + 1)
         self.pieces = _pieces({self.target_piece, *self.runs}, len(structure.metrics))
         self.piece_sizes = [end - start for start, end in self.pieces]
-        metrics = [structure.metrics[channel] for start, end in self.runs for channel in range(start, end)]
+        metrics = [structure.metrics[channel] for channel in self.other_channels]
         scalers = [structure.scalers[name] for name in metrics]
         self.register_buffer("metric_mean", torch.tensor([s.mean for s in scalers]).float())
         self.register_buffer("metric_factor", torch.tensor([1.0 / s.scale for s in scalers]).float())

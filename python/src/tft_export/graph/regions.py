@@ -106,8 +106,10 @@ def _read(marker: onnx.NodeProto) -> _Region:
 
 
 def _can_be_cut(region: _Region, model: onnx.ModelProto) -> bool:
-    """Whether the outputs depend on all of the inputs, and otherwise on constants only."""
+    """Whether the outputs, all of them different, depend on all of the inputs, and otherwise on constants."""
     inputs, outputs = set(region.named("input")), region.named("output")
+    if len(set(outputs)) < len(outputs):
+        return False
     producer = {name: node for node in model.graph.node for name in node.output}
     constants = {tensor.name for tensor in model.graph.initializer}
     reached: set[str] = set()
