@@ -322,3 +322,42 @@ def test_a_static_real_of_the_users_own_is_named(tiny):
     model.model.hparams["static_reals"] = [*model.model.hparams["static_reals"], "rack_height"]
     with pytest.raises(Exception, match="static_reals contains 'rack_height'"):
         read_structure(model.checkpoint)
+
+
+def test_a_checkpoint_trained_on_a_gpu_loads_where_there_is_none(tiny, tmp_path):
+    path = tiny().save(tmp_path / "model.ckpt")
+    content = torch.load(path, weights_only=False)
+    hyper_parameters = content["hyper_parameters"]
+    # What torchmetrics pickle of the machine that they were on; nothing can be moved from meta.
+    for metric in [hyper_parameters["loss"], *hyper_parameters["logging_metrics"]]:
+        metric._device = torch.device("cuda", 0) if not torch.cuda.is_available() else torch.device("meta")
+    torch.save(content, path)
+    assert export(path, tmp_path / "demo") == 0
+
+
+def test_servers_that_a_normalizer_without_groups_has_never_seen(tmp_path, capsys):
+    """pytorch-forecasting's default for short encoders is a GroupNormalizer that groups by nothing."""
+    model = build(Recipe(normalizer=GroupNormalizer(), statics=(), add_nan=False))
+    path = model.save(tmp_path / "model.ckpt")
+    assert export(path, tmp_path / "demo") == 0, capsys.readouterr().err
+
+
+def test_what_a_library_underneath_throws_is_one_line(checkpoint, tmp_path, capsys, monkeypatch):
+    def fail(*_):
+        raise KeyError("something of\nsomebody else's")
+
+    monkeypatch.setattr("tft_export.make_bundle.expected_predictions", fail)
+    assert export(checkpoint, tmp_path / "demo") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "KeyError" in error
+    assert error.endswith("[unexpected]\n")
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_files_may_begin_with_a_byte_order_mark(checkpoint, history, tmp_path, mark):
+    column_map = tmp_path / "map.json"
+    column_map.write_bytes(mark + b'{"schemaVersion": 1, "metrics": {}}')
+    marked = tmp_path / "history.csv"
+    marked.write_bytes(mark + history.read_bytes())
+    assert export(checkpoint, tmp_path / "demo", "--history", marked, "--map", column_map) == 0

@@ -1,13 +1,47 @@
-// The folder that engines are kept in, and the errors if it cannot be used.
+// Where engines are kept, and what went wrong when they cannot be.
+import { lstat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { TFTError } from '../contract/errors.js';
 
-/** The folder of engines: in `option`, else in TFT_CACHE, else `tft-tensorrt` in XDG_CACHE_HOME or ~/.cache. */
+/**
+ * The folder of engines: the option's, else TFT_CACHE's, else XDG_CACHE_HOME's, else ~/.cache's.
+ *
+ * @throws TFTError ERR_TFT_CACHE where none is named and there is no home.
+ */
 export function engineFolder(option?: string): string {
   const { TFT_CACHE, XDG_CACHE_HOME } = process.env;
-  const root = option || TFT_CACHE || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'tft-tensorrt');
-  return resolve(root, 'engines');
+  const named = option || TFT_CACHE || (XDG_CACHE_HOME && join(XDG_CACHE_HOME, 'tft-tensorrt'));
+  return resolve(named || join(homeFolder(), '.cache', 'tft-tensorrt'), 'engines');
+}
+
+/** A user of a container may have neither HOME nor an entry among the users. */
+function homeFolder(): string {
+  try {
+    const home = homedir();
+    if (isAbsolute(home)) return home;
+  } catch {
+    // Told below.
+  }
+  throw new TFTError(
+    'ERR_TFT_CACHE',
+    'there is no folder to keep engines in: this user has no home; name one with the option cache or the variable TFT_CACHE',
+  );
+}
+
+/**
+ * Whether others than this user (and root) may change what is at a path, said as a reason; undefined when not, or when
+ * it cannot be told. A plan is code: who can change it decides what this process does.
+ */
+export async function foreignHand(path: string): Promise<string | undefined> {
+  const own = process.getuid?.();
+  if (own === undefined) return undefined;
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return undefined;
+  if (found.isSymbolicLink()) return `${path} is a link`;
+  if (found.uid !== own && found.uid !== 0) return `${path} belongs to user ${found.uid}`;
+  const mode = found.mode & 0o777;
+  return (mode & 0o022) === 0 ? undefined : `others may write to ${path} (mode ${mode.toString(8)})`;
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -17,7 +17,10 @@ export interface CachedEngine {
 /** The content of an entry: an engine, a description of its damage, or undefined. */
 export type Found = CachedEngine | { readonly damage: string } | undefined;
 
-/** The engines of one folder, which several processes may use at the same time. */
+/** A plan is code; whoever may write here runs in this process. */
+const PRIVATE = 0o700;
+
+/** The engines of one folder. All of it may be used by several processes at once. */
 export class EngineCache {
   constructor(readonly folder: string) {}
 
@@ -57,7 +60,7 @@ export class EngineCache {
   /** Takes the lock of an engine, or returns its holder. @throws TFTError ERR_TFT_CACHE. */
   async tryLock(name: string): Promise<BuildLock | { heldBy: LockHolder | undefined }> {
     try {
-      await mkdir(this.folder, { recursive: true });
+      await mkdir(this.folder, { recursive: true, mode: PRIVATE });
       return await tryLock(join(this.folder, `${name}.lock`));
     } catch (error) {
       throw cacheError(error, this.folder);
@@ -73,7 +76,7 @@ export class EngineCache {
     const name = entryName(record.key);
     const path = this.planPath(name);
     try {
-      await mkdir(this.folder, { recursive: true });
+      await mkdir(this.folder, { recursive: true, mode: PRIVATE });
       for (const left of await leftOvers(this.folder)) await rm(left, { force: true });
       await rm(this.#recordPath(name), { force: true });
       await writeDurably(path, plan);

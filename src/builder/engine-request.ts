@@ -1,5 +1,7 @@
-// A request for a TensorRT engine. The options of TFTEngine.load and of buildEngine are such requests as they are; the
-// functions here resolve what a request leaves open.
+// What a TensorRT engine is asked for with. The options of TFTEngine.load and of buildEngine are such requests as they
+// are; what they leave open is settled here, when it is needed.
+
+import { TFTError } from '../contract/errors.js';
 import type { Log } from '../contract/log.js';
 import type { Precision } from '../contract/names.js';
 import { type BuildOptions, type CompleteBuildOptions, completeBuildOptions } from './build-options.js';
@@ -37,9 +39,16 @@ export function precisionOfRequest({ model, precision }: EngineRequest): Precisi
   return precision ?? precisionOfOnnx(model);
 }
 
-/** The folder of the cache; undefined if the engine is not to be cached. */
-export function folderOfRequest({ cache }: EngineRequest): string | undefined {
-  return cache === false ? undefined : engineFolder(cache);
+/** The folder that keeps the engine; undefined where none is kept, as where there is no place for one. */
+export function folderOfRequest({ cache, log }: EngineRequest, mustKeep = false): string | undefined {
+  if (cache === false) return undefined;
+  try {
+    return engineFolder(cache);
+  } catch (error) {
+    if (mustKeep || !(error instanceof TFTError)) throw error;
+    log({ level: 'warn', message: error.message });
+    return undefined;
+  }
 }
 
 export function deviceOfRequest({ tensorrt }: EngineRequest): number {

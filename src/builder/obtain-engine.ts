@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { writeDurably } from '../contract/durable-file.js';
 import { TFTError } from '../contract/errors.js';
@@ -12,6 +12,7 @@ import { callSafely } from '../native/receiver.js';
 import type { BuildLock } from './build-lock.js';
 import type { CompleteBuildOptions } from './build-options.js';
 import { type BuildTarget, findTarget, majorOf } from './build-target.js';
+import { foreignHand } from './cache-folder.js';
 import { type CachedEngine, EngineCache } from './engine-cache.js';
 import { type EngineKey, type EngineRecord, engineKey, entryName, namePrefix } from './engine-record.js';
 import {
@@ -57,7 +58,7 @@ export async function obtainEngine(request: EngineRequest, how: ObtainOptions = 
   const { signal } = request;
   if (signal?.aborted) throw calledOff(signal);
   const resolved = await resolveRequest(request, how);
-  const folder = folderOfRequest(request);
+  const folder = folderOfRequest(request, how.mustKeep);
   if (folder === undefined) return inMemory(await checked(resolved, await build(resolved)));
   return throughCache(resolved, new EngineCache(folder));
 }
@@ -68,7 +69,7 @@ export async function obtainEngine(request: EngineRequest, how: ObtainOptions = 
  * @throws TFTError as `obtainEngine`, except the errors of building.
  */
 export async function findCached(request: EngineRequest): Promise<ObtainedEngine | undefined> {
-  const folder = folderOfRequest(request);
+  const folder = folderOfRequest({ ...request, log: () => {} });
   if (folder === undefined) return undefined;
   const names = await readdir(folder).catch(() => []);
   if (names.length === 0) return undefined;
@@ -80,7 +81,9 @@ export async function findCached(request: EngineRequest): Promise<ObtainedEngine
   const resolved = await resolveRequest(silent, {});
   const cache = new EngineCache(folder);
   const found = await cache.find(resolved.key);
-  return found && 'path' in found ? fromCache({ ...resolved, log: request.log }, cache, found) : undefined;
+  if (found === undefined || !('path' in found)) return undefined;
+  await warnOfOthers(request, found.path);
+  return fromCache({ ...resolved, log: request.log }, cache, found);
 }
 
 /** A request with everything that its key depends on. */
@@ -110,7 +113,10 @@ async function resolveRequest(request: EngineRequest, how: ObtainOptions): Promi
 async function throughCache(request: ResolvedRequest, cache: EngineCache): Promise<ObtainedEngine> {
   const { key, log } = request;
   const cached = request.rebuild ? undefined : await readable(request, () => cache.find(key));
-  if (cached && 'path' in cached) return fromCache(request, cache, cached);
+  if (cached && 'path' in cached) {
+    await warnOfOthers(request, cached.path);
+    return fromCache(request, cache, cached);
+  }
   if (cached)
     log({ level: 'warn', message: `the cached engine ${request.name} cannot be trusted: ${cached.damage}` });
 
@@ -207,6 +213,17 @@ async function waitForTurn(
     }
     if (onProgress) callSafely(() => onProgress({ stage: 'waiting', phase: who, share: 0 }));
     await pause(LOOK_AGAIN_MS, undefined, signal ? { signal } : {}).catch(() => {});
+  }
+}
+
+/** The record's hash tells of damage; against people only the file system's permissions help. */
+async function warnOfOthers({ log }: EngineRequest, plan: string): Promise<void> {
+  for (const path of [dirname(plan), plan]) {
+    const reason = await foreignHand(path);
+    if (reason === undefined) continue;
+    const message = `${reason}: a plan runs as code, and is trusted as its owner is; keep the cache to one user (chmod 700)`;
+    log({ level: 'warn', message });
+    return;
   }
 }
 

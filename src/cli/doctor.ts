@@ -171,11 +171,17 @@ function gpuSoftware(report: NonNullable<LibrarySurvey['nvidia']>): Finding[] {
 }
 
 async function engineCache(): Promise<Finding> {
-  const folder = engineFolder();
+  const name = 'engine cache';
+  let folder: string;
+  try {
+    folder = engineFolder();
+  } catch (error) {
+    return { name, found: reasonOf(error) };
+  }
   const entries = await listCache(folder).catch(() => []);
   const engines = entries.filter(({ kind }) => kind === 'engine').length;
   const size = formatBytes(entries.reduce((sum, { bytes }) => sum + bytes, 0));
-  return { name: 'engine cache', found: `${folder}, ${engines} engine${engines === 1 ? '' : 's'}, ${size}` };
+  return { name, found: `${folder}, ${engines} engine${engines === 1 ? '' : 's'}, ${size}` };
 }
 
 function reasonOf(error: unknown): string {

@@ -12,12 +12,34 @@ export async function reportFailure(error: unknown, { err }: Console): Promise<n
   if (error instanceof TFTError) {
     await err.write(`${err.paint('red', 'tft:')} ${printable(error.message)} (${error.code})\n`);
   } else {
-    const message = error instanceof Error ? error.message : String(error);
-    const hint = debug ? '' : '; this is a fault of tft itself: TFT_DEBUG=1 shows where';
-    await err.write(`${err.paint('red', 'tft:')} ${printable(message)}${hint}\n`);
+    await err.write(
+      `${err.paint('red', 'tft:')} ${printable(describe(error))}${debug ? '' : hintFor(error)}\n`,
+    );
   }
   if (debug && error instanceof Error) await err.write(`${describeStack(error)}\n`);
   return error instanceof TFTError && error.code === 'ERR_TFT_ABORTED' ? INTERRUPTED : FAILED;
+}
+
+/** What the system or Node refused says why in its code; everything else is a fault of this program. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code, permission, resource } = error as Refusal;
+  if (code !== 'ERR_ACCESS_DENIED') return error.message;
+  return (
+    `Node's permission model forbids ${permission ?? 'this'}${resource ? ` of ${resource}` : ''}; ` +
+    `reading, threads and addons are needed: --allow-fs-read=*, --allow-worker, --allow-addons (${code})`
+  );
+}
+
+interface Refusal extends NodeJS.ErrnoException {
+  readonly permission?: string;
+  readonly resource?: string;
+}
+
+function hintFor(error: unknown): string {
+  const { code, syscall } = error as Refusal;
+  if (code === 'ERR_ACCESS_DENIED' || (code !== undefined && syscall !== undefined)) return '';
+  return '; this is a fault of tft itself: TFT_DEBUG=1 shows where';
 }
 
 function describeStack(error: Error): string {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Entry point of the command `tft`. It does not call process.exit(), which would cut off output that is still in a pipe.
+// Entry of the command `tft`. The process is left to end by itself: output still in a pipe is not cut off.
+import { existsSync } from 'node:fs';
 import { processConsole } from './console.js';
 import { FAILED } from './exit-codes.js';
 import { runProgram } from './program.js';
@@ -11,5 +12,19 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exitCode = FAILED;
 });
 
+if (!hasWorkingFolder()) {
+  // It has been deleted, as a deployment does, and threads do not start in such a one.
+  process.chdir('/');
+}
+
 const status = await runProgram(process.argv.slice(2), processConsole());
 process.exitCode ||= status;
+
+function hasWorkingFolder(): boolean {
+  try {
+    // What it returns may be remembered from before.
+    return existsSync(process.cwd());
+  } catch {
+    return false;
+  }
+}

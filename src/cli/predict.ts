@@ -2,7 +2,15 @@
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { formatTimestamp, loadColumnMap, parseTimestamp, readHistory } from '../entries/history.js';
+import {
+  formatTimestamp,
+  type HistoryFormat,
+  loadColumnMap,
+  MISSING_SPELLINGS,
+  parseTimestamp,
+  readHistory,
+  SEPARATORS,
+} from '../entries/history.js';
 import { type FleetForecast, forecastFleet, type ModelDescription, TFTError } from '../index.js';
 import type { Console } from './console.js';
 import { OK, PARTLY } from './exit-codes.js';
@@ -38,6 +46,12 @@ interface PredictOptions extends EngineOptions, ShowOptions {
   at?: number;
   maxGap: number;
   servers?: string[];
+  separator?: HistoryFormat['separator'];
+  decimal?: HistoryFormat['decimal'];
+  missing?: string[];
+  missingRows?: HistoryFormat['missingRows'];
+  sparse?: boolean;
+  repeatKnown?: boolean;
 }
 
 const EXAMPLES = `
@@ -73,8 +87,34 @@ export function predictCommand(console: Console, exit: (status: number) => void)
         .default(60),
     )
     .addOption(
-      new Option('--servers <names>', 'only these servers, separated by commas').argParser(listArgument),
+      new Option('--separator <text>', "what separates columns: , ; | or 'tab' (default: ,)").argParser(
+        separatorArgument,
+      ),
     )
+    .addOption(new Option('--decimal <mark>', 'how decimals are written: 0.5 or 0,5').choices(['.', ',']))
+    .addOption(
+      new Option(
+        '--missing <spellings>',
+        `fields that say that nothing was measured, separated by commas (default: ${MISSING_SPELLINGS.join(',')})`,
+      ).argParser((text: string) => text.split(',')),
+    )
+    .addOption(
+      new Option(
+        '--missing-rows <what>',
+        'rows with a missing value: fill them like gaps, or refuse the file',
+      )
+        .choices(['fill', 'refuse'])
+        .default('fill'),
+    )
+    .option(
+      '--sparse',
+      "forecast also servers whose rows come less often than every third of the model's steps",
+    )
+    .option(
+      '--repeat-known',
+      'take the last value of categories that are known ahead where the history has no rows for the steps ahead',
+    )
+    .addOption(new Option('--servers <names>', 'only these, separated by commas').argParser(listArgument))
     .addOption(modelOption())
     .addOption(backendOption())
     .addOption(precisionOption())
@@ -113,6 +153,12 @@ async function predict(source: string, options: PredictOptions, console: Console
       map,
       servers,
       maxGapMinutes: options.maxGap,
+      allowSparse: options.sparse,
+      repeatKnown: options.repeatKnown,
+      separator: options.separator,
+      decimal: options.decimal,
+      missing: options.missing,
+      missingRows: options.missingRows,
       until: at,
       onProgress: reading.update,
     }).finally(reading.stop);
@@ -176,6 +222,12 @@ function timeArgument(text: string): number {
     );
   }
   return time;
+}
+
+function separatorArgument(text: string): (typeof SEPARATORS)[number] {
+  const separator = SEPARATORS.find((known) => known === (text === 'tab' || text === '\\t' ? '\t' : text));
+  if (separator === undefined) throw new InvalidArgumentError("It must be , ; | or 'tab'.");
+  return separator;
 }
 
 function minutesArgument(text: string): number {

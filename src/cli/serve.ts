@@ -23,6 +23,9 @@ type Flags = Record<string, string | boolean | undefined>;
  */
 const HEAP_GROWTH = '--heap-growing-percent=400';
 
+/** How long a process that has nothing to do any more may take to end by itself. */
+const LAST_MOMENT_MS = 500;
+
 const EXAMPLES = `
 Every setting is also a variable of the environment (--max-wait-ms is TFT_SERVE_MAX_WAIT_MS) and a key of the JSON
 file (maxWaitMs). A flag wins over the environment, that over the file. API keys come from the environment
@@ -70,6 +73,8 @@ export function serveCommand(console: Console, exit: (status: number) => void): 
     exit(finished ? OK : FAILED);
     // Exits explicitly, because a native library may keep threads of its own running.
     process.exitCode = finished ? OK : FAILED;
+    // Nothing is left to do, but a model that still loads, or a log whose reader is stuck, would keep the process.
+    setTimeout(() => process.exit(), LAST_MOMENT_MS).unref();
   });
 }
 
@@ -101,7 +106,8 @@ async function untilStopped(service: Service, log: ServiceLog): Promise<boolean>
     };
     process.on('SIGTERM', onStop).on('SIGINT', onStop);
     process.on('SIGHUP', () => {
-      service.reload().catch((error: unknown) => log.error({ err: error }, 'not all was loaded again'));
+      // The log says what failed.
+      service.reload().catch(() => {});
     });
     service.loaded.catch(async () => {
       // The log has the reason. A supervisor sees the exit status and restarts the service.

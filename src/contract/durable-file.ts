@@ -8,7 +8,12 @@ const TEMPORARY = /^\.tft-[0-9a-f]{12}\.tmp$/;
 /** Writing one file takes seconds. An older temporary file was left by a process that died. */
 const LEFT_OVER_MS = 10 * 60_000;
 
-/** Writes a file and atomically replaces one of the same name. @throws what the file system throws. */
+const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EIO', 'EMLINK']);
+const NO_FOLDER_SYNC: ReadonlySet<string> = new Set([
+  ...['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EPERM', 'EACCES', 'EISDIR', 'EBADF'],
+]);
+
+/** Writes a file, replacing one of the same name at once. @throws what the file system throws. */
 export async function writeDurably(path: string, content: Uint8Array | string): Promise<void> {
   const temporary = temporaryBeside(path);
   try {
@@ -31,7 +36,14 @@ export async function createExclusively(path: string, content: string): Promise<
   const temporary = temporaryBeside(path);
   try {
     await writeFile(temporary, content, { flag: 'wx' });
-    await link(temporary, path);
+    try {
+      await link(temporary, path);
+    } catch (error) {
+      if (!isOneOf(error, NO_LINKS)) throw error;
+      // No hard links here, as on exFAT, SMB and many mounts of containers: exclusive all the same, but for a moment a
+      // reader may find it half written.
+      await writeFile(path, content, { flag: 'wx' });
+    }
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -43,15 +55,24 @@ export async function createExclusively(path: string, content: string): Promise<
 
 /** Makes renames and removals in a folder survive a power failure. */
 export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
   try {
-    await handle.sync();
-  } finally {
-    await handle.close();
+    const handle = await open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    // Some file systems (CIFS, vboxsf, FUSE) and Windows know no such thing; what was written is there all the same.
+    if (!isOneOf(error, NO_FOLDER_SYNC)) throw error;
   }
 }
 
-/** Temporary files in a folder whose writers must be dead by now, or with `all` every temporary file. */
+function isOneOf(error: unknown, codes: ReadonlySet<string>): boolean {
+  return codes.has((error as NodeJS.ErrnoException).code ?? '');
+}
+
+/** Temporary files in a folder whose writers must be dead by now; all of them where `all` is set. */
 export async function leftOvers(folder: string, all = false): Promise<string[]> {
   const found: string[] = [];
   for (const name of await readdir(folder)) {

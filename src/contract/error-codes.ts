@@ -129,6 +129,11 @@ export const HTTP_ERRORS = {
   },
   ERR_TFT_HTTP_KEY: { status: 401, meaning: 'The API key is missing or wrong.' },
   ERR_TFT_HTTP_FORBIDDEN: { status: 403, meaning: 'The API key does not permit this.' },
+  ERR_TFT_HTTP_HOST: {
+    status: 403,
+    meaning:
+      'Host or Origin is no name of this machine, and the service has no keys to tell programs from web pages by.',
+  },
   ERR_TFT_HTTP_NOT_FOUND: { status: 404, meaning: 'There is no such path.' },
   ERR_TFT_HTTP_MODEL: {
     status: 404,

@@ -92,13 +92,19 @@ export function inputsOf(arrays: Iterable<readonly [TensorSpec, Values]>): Forec
   return inputs as unknown as ForecastInputs;
 }
 
-/** Checks and copies the requests to one model. */
+/** Beyond this many values in a tensor, native code and runtimes that count with 32 bits would count wrong. */
+const MOST_VALUES = 2 ** 31 - 1;
+
+/** Checks and copies requests as one model demands. */
 export class Contract {
   readonly tensors: ModelTensors;
   readonly #rules: readonly Rule[];
+  /** Values of one series in the largest of all tensors, the predictions among them. */
+  readonly #largest: number;
 
   constructor(model: ModelDescription) {
     this.tensors = modelTensors(model);
+    this.#largest = Math.max(...[...this.tensors.inputs, ...this.tensors.outputs].map(({ size }) => size));
     const codes = Int32Array.from(model.categories, largestCode);
     const names: Partial<Record<(typeof INPUTS)[number]['channels'], readonly string[]>> = {
       metrics: model.metrics.map(({ name }) => name),
@@ -113,6 +119,15 @@ export class Contract {
         channels: (common && names[common.channels]) ?? [],
       };
     });
+  }
+
+  #tooLarge(batch: number): TFTError {
+    const most = Math.floor(MOST_VALUES / this.#largest);
+    return inputError(
+      'ERR_TFT_INPUT_LENGTH',
+      () => `the batch has ${batch} series; ${most} are the most that can be counted. Split it`,
+      { found: batch, most },
+    );
   }
 
   /** The predicted values of one series. */
@@ -154,6 +169,7 @@ export class Contract {
     if (batch === 0) {
       throw inputError('ERR_TFT_INPUT_EMPTY', () => 'the batch is empty; at least one series is expected');
     }
+    if (batch * this.#largest > MOST_VALUES) throw this.#tooLarge(batch);
     return { batch, arrays };
   }
 

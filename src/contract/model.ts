@@ -19,6 +19,7 @@ import {
   type TensorType,
   VARIANT_PRECISIONS,
 } from './names.js';
+import { readTextFile } from './text-file.js';
 
 const name = z.string().min(1);
 const positive = z.int().positive();
@@ -48,7 +49,7 @@ const categorySchema = z.object({
         .every((code, index) => code === index),
     { error: 'codes must be 0, 1, 2 … with none missing or twice' },
   ),
-  role: z.enum(['static', 'varying']),
+  role: z.enum(['static', 'varying', 'known']),
 });
 
 const tensorSchema = z.object({
@@ -291,7 +292,7 @@ async function statOrRefuse(path: string, shown: string) {
 
 async function readDescription(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    return await readTextFile(path);
   } catch (cause) {
     throw new TFTError(
       'ERR_TFT_MODEL_NOT_FOUND',

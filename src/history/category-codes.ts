@@ -10,8 +10,8 @@ export interface UnknownCategory {
   count: number;
 }
 
-/** The name of a channel with the server itself: such a model has learned each server's own scale. */
-const SERVER_CATEGORY = 'server_id';
+/** A channel of this name holds the server itself: a model that knows each server's own scale. */
+export const SERVER_CATEGORY = 'server_id';
 const MAX_REMEMBERED = 50;
 
 export class CategoryCodes {

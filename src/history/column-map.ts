@@ -1,7 +1,7 @@
 // The column map: a small JSON file that defines how another system's columns become the model's metrics.
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { describeIssues, TFTError } from '../contract/errors.js';
+import { readTextFile } from '../contract/text-file.js';
 import { fileError } from './csv.js';
 
 const column = z.string().min(1);
@@ -88,7 +88,7 @@ export function parseColumnMap(value: unknown, where = 'column map'): ColumnMap 
 export async function loadColumnMap(path: string): Promise<ColumnMap> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readTextFile(path);
   } catch (cause) {
     throw fileError(path, cause as NodeJS.ErrnoException);
   }

@@ -1,6 +1,7 @@
 // Plans how the model's inputs are read from a file's rows: once, from the header and the column map if there is one. The
 // plan is then applied to every row.
 import { TFTError } from '../contract/errors.js';
+import { SERVER_CATEGORY } from './category-codes.js';
 import type { CategoryRule, ColumnMap, MetricRule } from './column-map.js';
 import type { HistoryModel } from './windows.js';
 
@@ -19,6 +20,10 @@ export interface ColumnPlan {
   readonly metrics: readonly MetricReader[];
   /** In the model's order. */
   readonly categories: readonly CategoryReader[];
+  /** Categories of the model that the file has no column for. */
+  readonly absent: readonly string[];
+  /** For each metric that the map clips, how many of its values were changed so far. */
+  readonly clipped: ReadonlyMap<string, { count: number }>;
 }
 
 const CATEGORY_COLUMNS = ['profile', 'status'];
@@ -44,6 +49,8 @@ export function planColumns(
       planner.category(name, name === 'profile' || name === 'status' ? map?.[name] : undefined),
     ),
     numbers: planner.numbers,
+    absent: planner.absent,
+    clipped: planner.clipped,
   };
   planner.refuseMissing();
   if (map === undefined) {
@@ -60,12 +67,15 @@ export function planColumns(
 
 class Planner {
   readonly numbers: { position: number; name: string }[] = [];
+  readonly absent: string[] = [];
+  readonly clipped = new Map<string, { count: number }>();
   readonly #header: readonly string[];
   readonly #missing: string[] = [];
 
   constructor(header: readonly string[]) {
     this.#header = header;
-    const twice = header.find((name, index) => header.indexOf(name) !== index);
+    // Columns without a name, which pandas makes of an index and spreadsheets of a comma at each end, are nobody's.
+    const twice = header.find((name, index) => name !== '' && header.indexOf(name) !== index);
     if (twice !== undefined) {
       throw new TFTError('ERR_TFT_HISTORY_COLUMN', `two columns are called '${twice}'`, {
         details: { column: twice },
@@ -84,7 +94,10 @@ class Planner {
       const index = this.#number(name, mapped ? 'the map does not say how to derive it' : 'a metric');
       return (numbers) => numbers[index] as number;
     }
-    return clipped(this.#rule(name, rule), rule.clip);
+    if (rule.clip === undefined) return this.#rule(name, rule);
+    const changes = { count: 0 };
+    this.clipped.set(name, changes);
+    return clipped(this.#rule(name, rule), rule.clip, changes);
   }
 
   category(name: string, rule: CategoryRule | undefined): CategoryReader {
@@ -94,7 +107,10 @@ class Planner {
     }
     const position =
       rule?.column === undefined ? this.#header.indexOf(name) : this.position(rule.column, `for ${name}`);
-    if (position < 0) return () => undefined;
+    if (position < 0) {
+      if (name !== SERVER_CATEGORY) this.absent.push(name);
+      return () => undefined;
+    }
     const values = new Map(Object.entries(rule?.values ?? {}));
     if (values.size === 0) return (fields) => (fields[position] as string).trim();
     return (fields) => {
@@ -115,7 +131,7 @@ class Planner {
   }
 
   refuseUnknown(known: readonly string[]): void {
-    const unknown = this.#header.filter((name) => !known.includes(name));
+    const unknown = this.#header.filter((name) => name !== '' && !known.includes(name));
     if (unknown.length === 0) return;
     throw new TFTError(
       'ERR_TFT_HISTORY_COLUMN',
@@ -160,16 +176,24 @@ class Planner {
   /** A header of one long name with other separators in it: the file is not separated by commas. */
   #separatorHint(): string {
     const only = this.#header.length === 1 ? (this.#header[0] as string) : '';
-    return /[;\t|]/.test(only) ? '; columns must be separated by commas' : '';
+    return /[;\t|]/.test(only) ? '; columns must be separated by commas, or say by what with separator' : '';
   }
 }
 
-function clipped(read: MetricReader, clip: MetricRule['clip']): MetricReader {
-  if (clip === undefined) return read;
+function clipped(
+  read: MetricReader,
+  clip: NonNullable<MetricRule['clip']>,
+  changes: { count: number },
+): MetricReader {
   const low = clip[0] ?? Number.NEGATIVE_INFINITY;
   const high = clip[1] ?? Number.POSITIVE_INFINITY;
-  // The NaN of an empty column passes through both.
-  return (numbers) => Math.min(Math.max(read(numbers), low), high);
+  // An empty column's NaN comes through both.
+  return (numbers) => {
+    const value = read(numbers);
+    const within = Math.min(Math.max(value, low), high);
+    if (within !== value && !Number.isNaN(value)) changes.count++;
+    return within;
+  };
 }
 
 function quoted(names: readonly string[]): string {

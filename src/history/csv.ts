@@ -29,9 +29,13 @@ const NEWLINE = 10;
  * @throws TFTError ERR_TFT_FILE if it cannot be read or is not text; ERR_TFT_HISTORY_EMPTY if it is empty;
  *   ERR_TFT_HISTORY_VALUE for a row whose number of fields is not the header's; and what the handler throws.
  */
-export async function readCsv(source: string | Readable, handler: CsvHandler): Promise<void> {
+export async function readCsv(
+  source: string | Readable,
+  handler: CsvHandler,
+  separator = ',',
+): Promise<void> {
   const shown = typeof source === 'string' ? source : 'standard input';
-  const records = new RecordReader(handler, shown);
+  const records = new RecordReader(handler, shown, separator);
   let raw: Readable | undefined;
   try {
     // Awaited before the stream is created: an error of the stream during the wait would have no listener.
@@ -79,6 +83,7 @@ async function decompressed(raw: Readable, counted: Transform): Promise<AsyncIte
 class RecordReader {
   readonly #handler: CsvHandler;
   readonly #shown: string;
+  readonly #separator: string;
   #columns = 0;
   #line = 0;
   #started = false;
@@ -88,7 +93,8 @@ class RecordReader {
   /** A record whose quote is still open, and the line that it began on. */
   #open: { text: string; line: number } | undefined;
 
-  constructor(handler: CsvHandler, shown: string) {
+  constructor(handler: CsvHandler, shown: string, separator: string) {
+    this.#separator = separator;
     this.#handler = handler;
     this.#shown = shown;
   }
@@ -143,7 +149,7 @@ class RecordReader {
       at = newline + 1;
       this.#line++;
       if (quoted && (this.#open !== undefined || line.includes('"'))) this.#quotedLine(line);
-      else if (line !== '') this.#record(line.split(','), this.#line);
+      else if (!isBlank(line)) this.#record(line.split(this.#separator), this.#line);
     }
   }
 
@@ -158,7 +164,7 @@ class RecordReader {
     }
     let rows: string[][];
     try {
-      rows = parse(record.text, { relax_column_count: true });
+      rows = parse(record.text, { relax_column_count: true, delimiter: this.#separator });
     } catch (cause) {
       throw new TFTError(
         'ERR_TFT_HISTORY_VALUE',
@@ -173,6 +179,8 @@ class RecordReader {
     if (this.#columns === 0) {
       this.#columns = fields.length;
       this.#handler.header(fields.map((name) => name.trim()));
+    } else if (fields.every(isBlank)) {
+      // Spreadsheets append rows of nothing.
     } else if (fields.length === this.#columns) {
       this.#handler.row(fields, line);
     } else {
@@ -192,6 +200,11 @@ class RecordReader {
       { details: { line } },
     );
   }
+}
+
+/** Nothing, blanks, or the end-of-file character of old programs. */
+function isBlank(text: string): boolean {
+  return text === '' || text === '\x1a' || text.trim() === '';
 }
 
 function countQuotes(text: string): number {

@@ -4,14 +4,15 @@ import type { Readable } from 'node:stream';
 import { TFTError } from '../contract/errors.js';
 import type { ColumnMap } from './column-map.js';
 import { type ColumnPlan, planColumns } from './columns.js';
-import { readCsv } from './csv.js';
+import { type CsvHandler, readCsv } from './csv.js';
+import { type HistoryFormat, numberReader } from './format.js';
 import { FleetHistory, type FleetHistoryOptions } from './history.js';
 import { parseTimestamp } from './timestamp.js';
 import type { HistoryModel } from './windows.js';
 
 /** Options of {@link readHistory}. */
-export interface ReadHistoryOptions extends FleetHistoryOptions {
-  /** How the file's columns become the model's metrics. Without it columns have the metrics' names. */
+export interface ReadHistoryOptions extends FleetHistoryOptions, HistoryFormat {
+  /** How the file's columns become the model's metrics; without it they have the metrics' own names. */
   map?: ColumnMap | undefined;
   /** Read only rows of these servers. The values of other rows are not checked. */
   servers?: readonly string[] | undefined;
@@ -19,12 +20,10 @@ export interface ReadHistoryOptions extends FleetHistoryOptions {
   onProgress?: ((bytes: number, total: number | undefined) => void) | undefined;
 }
 
-const ZERO = 48;
-const NINE = 57;
-
 /**
  * Reads a history file: CSV, gzipped or not, with the columns `timestamp, server_name`, the model's metrics by
- * name, and optionally `profile` and `status`.
+ * name, and the model's categories; those that it has not are 'unknown', and told in a warning. docs/history.md has the
+ * whole of it.
  *
  * Memory is bounded by the number of servers, not by the length of the file.
  *
@@ -42,21 +41,43 @@ export async function readHistory(
   const wanted = options.servers === undefined ? undefined : new Set(options.servers);
   let readRow: ((fields: readonly string[], line: number) => void) | undefined;
   let rows = 0;
-  await readCsv(source, {
+  let plan: ColumnPlan | undefined;
+  const handler: CsvHandler = {
     header(names) {
-      readRow = rowReader(planFor(names, shown, model, options.map), history, shown, wanted);
+      plan = planFor(names, shown, model, options.map);
+      readRow = rowReader(plan, history, shown, wanted, options);
     },
     row(fields, line) {
       rows++;
       readRow?.(fields, line);
     },
     ...(options.onProgress === undefined ? {} : { progress: options.onProgress }),
-  });
+  };
+  await readCsv(source, handler, options.separator);
   if (rows === 0) {
     throw new TFTError('ERR_TFT_HISTORY_EMPTY', `${shown} has a header but no rows`);
   }
+  if (plan !== undefined) tellOfColumns(plan, rows, history);
   history.finish();
   return history;
+}
+
+function tellOfColumns({ absent, clipped }: ColumnPlan, rows: number, history: FleetHistory): void {
+  for (const name of absent) {
+    history.note({
+      kind: 'category',
+      count: rows,
+      message: `there is no column '${name}': every row is taken as 'unknown', which may be far off`,
+    });
+  }
+  for (const [name, { count }] of clipped) {
+    if (count === 0) continue;
+    history.note({
+      kind: 'clipped',
+      count,
+      message: `the map's clip changed values of ${name} in ${count} rows`,
+    });
+  }
 }
 
 function planFor(
@@ -78,7 +99,9 @@ function rowReader(
   history: FleetHistory,
   shown: string,
   wanted: ReadonlySet<string> | undefined,
+  format: HistoryFormat,
 ): (fields: readonly string[], line: number) => void {
+  const readNumber = numberReader(format);
   const numbers = new Float64Array(plan.numbers.length);
   const metrics = new Float64Array(plan.metrics.length);
   const categories: (string | undefined)[] = new Array(plan.categories.length).fill(undefined);
@@ -101,6 +124,9 @@ function rowReader(
       const { position, name } = plan.numbers[index] as { position: number; name: string };
       const value = readNumber(fields[position] as string);
       if (value === undefined) throw refuse(line, name, fields[position] as string, 'a number');
+      if (format.missingRows === 'refuse' && Number.isNaN(value)) {
+        throw refuse(line, name, fields[position] as string, 'a number, and missing values are refused');
+      }
       numbers[index] = value;
     }
     for (let index = 0; index < metrics.length; index++) {
@@ -112,21 +138,12 @@ function rowReader(
       );
     }
     try {
-      history.record(server, time, metrics, categories);
+      history.record(server, time, metrics, categories, line);
     } catch (error) {
       if (!(error instanceof TFTError)) throw error;
       throw new TFTError(error.code, `${shown}, line ${line}: ${error.message}`, { cause: error });
     }
   };
-}
-
-/** @returns NaN for an empty field, undefined if the field is not a finite decimal number. */
-function readNumber(text: string): number | undefined {
-  const value = Number(text);
-  if (value === 0 && text.trim() === '') return Number.NaN;
-  // Number() also accepts 0x10, 0b1 and 0o7, which are errors in a history.
-  const radix = text.charCodeAt(0) === ZERO && text.charCodeAt(1) > NINE && /^0[xbo]/i.test(text);
-  return Number.isFinite(value) && !radix ? value : undefined;
 }
 
 function shortened(text: string): string {

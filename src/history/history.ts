@@ -8,8 +8,15 @@ import { CategoryCodes } from './category-codes.js';
 import { HistoryReport } from './report.js';
 import { type Coverage, type SeriesShape, ServerSeries } from './server-series.js';
 import { describeShortfall } from './shortfall.js';
-import { parseTimestamp } from './timestamp.js';
-import type { FilledGap, FleetWindows, HistoryModel, RefusedServer, ServerWindow } from './windows.js';
+import { formatTimestamp, parseTimestamp } from './timestamp.js';
+import type {
+  FilledGap,
+  FleetWindows,
+  HistoryModel,
+  HistoryWarning,
+  RefusedServer,
+  ServerWindow,
+} from './windows.js';
 
 /** One server's metrics at one time. */
 export interface HistoryRow {
@@ -28,7 +35,17 @@ export interface HistoryRow {
 export interface FleetHistoryOptions {
   /** Gaps of up to this many minutes are filled with the row before them; 60 by default. */
   maxGapMinutes?: number | undefined;
-  /** Rows after this time are ignored, so that forecasts are those that would have been made then. */
+  /**
+   * Servers are forecast also when most of their window is filled: rows that come less often than every third step. What
+   * such a forecast is worth is for the caller to know.
+   */
+  allowSparse?: boolean | undefined;
+  /**
+   * Categories that are known ahead take their last value for the steps ahead where the history has no rows for those.
+   * Without it such servers are refused.
+   */
+  repeatKnown?: boolean | undefined;
+  /** Rows after this time are left out: a forecast as it would have been made then. */
   until?: Date | number | string | undefined;
   /**
    * Called with each complete window as soon as no later row can belong to its last step, and by `finish` with the last
@@ -46,6 +63,9 @@ export interface WindowsOptions {
 }
 
 const MINUTE = 60_000;
+const DAY = 86_400_000;
+/** Rows may be so many steps apart, on average, before their forecast is refused. */
+const MOST_STEPS_APART = 3;
 const LARGEST = 3.4028234663852886e38;
 const ROW_KEYS = new Set(['timestamp', 'server_name', 'profile', 'status', 'categories', 'metrics']);
 const byName = new Intl.Collator('en', { numeric: true });
@@ -53,10 +73,10 @@ const byName = new Intl.Collator('en', { numeric: true });
 /**
  * Collects the rows of a fleet and makes the model's inputs of them.
  *
- * Rows may be added in any order and for any number of servers. Each row is assigned to the nearest step of the model's
- * grid (multiples of `stepMinutes` in UTC). Of rows that share a step the latest is used; of rows with the same time, the
- * one added last. Only steps that a window can still use are kept: about 21 kB a server for the default model, however
- * long the history.
+ * Rows may come in any order and of any number of servers. Each is put on the model's grid (multiples of
+ * `stepMinutes` in UTC, the nearest one). Of rows that share a step the metrics are averaged and the latest's categories
+ * count; of two with the very same time the one added last. Only the steps that a window can still use are held: about 21 kB a server for the
+ * default model, however long the history.
  */
 export class FleetHistory {
   readonly #model: HistoryModel;
@@ -69,11 +89,21 @@ export class FleetHistory {
   readonly #codes: Int32Array;
   readonly #report: HistoryReport;
   readonly #onWindow: FleetHistoryOptions['onWindow'];
+  readonly #allowSparse: boolean;
+  readonly #repeatKnown: boolean;
+  /** The channels of categories that are known ahead. */
+  readonly #knownAhead: readonly number[];
+  /** By server and step, the codes of rows for models that have such categories. */
+  readonly #codesAhead = new Map<string, Map<number, Int32Array>>();
+  readonly #notes: HistoryWarning[] = [];
+  /** By server, the newest row that lies ahead of this machine's clock. */
+  readonly #ahead = new Map<string, { time: number; line: number | undefined }>();
+  readonly #clock = Date.now() + DAY;
   #rows = 0;
 
   /** @throws TFTError ERR_TFT_OPTION. */
   constructor(model: HistoryModel, options: FleetHistoryOptions = {}) {
-    const { maxGapMinutes = 60, until, onWindow } = options;
+    const { maxGapMinutes = 60, until, onWindow, allowSparse = false, repeatKnown = false } = options;
     if (!Number.isFinite(maxGapMinutes) || maxGapMinutes < 0) {
       throw new TFTError('ERR_TFT_OPTION', `maxGapMinutes must be 0 or more, not ${String(maxGapMinutes)}`);
     }
@@ -91,6 +121,11 @@ export class FleetHistory {
     this.#codes = new Int32Array(model.categories.length);
     this.#report = new HistoryReport(model.stepMinutes);
     this.#onWindow = onWindow;
+    this.#allowSparse = allowSparse;
+    this.#repeatKnown = repeatKnown;
+    this.#knownAhead = [...model.categories.keys()].filter(
+      (channel) => model.categories[channel]?.role === 'known',
+    );
   }
 
   /** How many rows were added. */
@@ -147,21 +182,30 @@ export class FleetHistory {
    * Adds one row without making an object for it. Readers of long files use this.
    *
    * @param time milliseconds since 1970.
-   * @param metrics in the model's order; NaN for a missing measurement. They are copied.
-   * @param categories in the model's order; undefined or '' if unknown.
-   * @throws TFTError ERR_TFT_HISTORY_VALUE for an invalid time or a value outside the range of float32.
+   * @param metrics in the model's order; NaN where nothing was measured. Copied.
+   * @param categories in the model's order; undefined or '' where unknown.
+   * @param line where it stands in its file, for messages.
+   * @throws TFTError ERR_TFT_HISTORY_VALUE for a time that is none or a value that no float32 holds.
    */
   record(
     server: string,
     time: number,
     metrics: ArrayLike<number>,
     categories: readonly (string | undefined)[],
+    line?: number,
   ): void {
     this.#rows++;
     if (!Number.isFinite(time)) throw badValue(`row ${this.#rows}`, 'timestamp', time, 'a time');
     // Done before the time is checked, so that a server whose rows are all later is refused by name.
     const series = this.#series(server);
+    if (this.#knownAhead.length > 0) {
+      this.#keepAhead(server, Math.round(time / this.#stepMs), categories);
+      // A row of the future has nothing measured, and is not what now is found by.
+      if (isEmpty(metrics, this.#shape.metrics)) return;
+    }
     if (time > this.#until) return;
+    if (time > this.#clock && !(time < (this.#ahead.get(server)?.time ?? 0)))
+      this.#ahead.set(server, { time, line });
     for (let index = 0; index < this.#shape.metrics; index++) {
       const value = metrics[index] as number;
       if (isFloat32(value)) continue;
@@ -177,7 +221,12 @@ export class FleetHistory {
     if (fate !== 'kept') this.#report.count(fate, server, time);
   }
 
-  /** Declares that there are no more rows: calls `onWindow` with each server's last window. */
+  /** Something that a reader of rows has to tell, beside what is seen here. */
+  note(warning: HistoryWarning): void {
+    this.#notes.push(warning);
+  }
+
+  /** Says that no more rows come: each server's last window is told to `onWindow`. */
   finish(): void {
     if (this.#onWindow) for (const series of this.#servers.values()) this.#emitWindow(series);
   }
@@ -204,37 +253,110 @@ export class FleetHistory {
       }
       const end = at === undefined ? series.newest : Math.round(at / this.#stepMs);
       const coverage: Coverage = Number.isFinite(end) ? series.coverage(end) : { kind: 'none' };
-      if (coverage.kind === 'complete') {
+      const unknownAhead = coverage.kind === 'complete' ? this.#unknownAhead(server, end) : undefined;
+      const sparse = coverage.kind === 'complete' ? this.#sparseness(coverage.gaps) : undefined;
+      if (coverage.kind === 'complete' && sparse === undefined && unknownAhead !== undefined) {
+        refused.push({ server, code: 'ERR_TFT_HISTORY_SHORT', message: unknownAhead });
+      } else if (coverage.kind === 'complete' && sparse === undefined) {
         const filled = coverage.gaps.map(({ first, steps }) => ({ from: this.#date(first), steps }));
         complete.push({ server, series, end, filled });
+      } else if (coverage.kind === 'complete') {
+        refused.push({ server, code: 'ERR_TFT_HISTORY_SHORT', message: sparse as string });
       } else {
-        refused.push({ server, ...describeShortfall(coverage, end, this.#shape, this.#stepMs, this.#until) });
+        const shortfall = describeShortfall(coverage, end, this.#shape, this.#stepMs, this.#until);
+        refused.push({ server, ...shortfall, message: `${shortfall.message}${this.#aheadHint(server)}` });
       }
     }
 
     const packed = emptyInputs(this.#model, complete.length);
     const servers = complete.map(({ server, series, end, filled }, index): ServerWindow => {
       const inputs = sliceInputs(packed, this.#model, index, index + 1);
-      this.#write(series, end, inputs);
+      this.#write(series, end, inputs, server);
       return { server, start: this.#date(end + 1), inputs, filled };
     });
     const warnings = this.#report.warnings({
       servers,
       metrics: this.#model.metrics,
+      target: this.#model.target,
+      categories: this.#model.categories,
+      repeatsKnown: this.#repeatKnown,
       encoderLength: this.#model.encoderLength,
       maxGap: this.#shape.maxGap,
       unknownCategories: this.#categories.unknown,
     });
-    return { servers, packed, refused, warnings };
+    return { servers, packed, refused, warnings: [...this.#notes, ...warnings] };
+  }
+
+  /** Why a window is more filled than measured; undefined where it is not. */
+  #sparseness(gaps: readonly { readonly steps: number }[]): string | undefined {
+    const { window } = this.#shape;
+    const measured = window - gaps.reduce((sum, { steps }) => sum + steps, 0);
+    if (this.#allowSparse || measured * MOST_STEPS_APART >= window) return undefined;
+    return (
+      `has a row for ${measured} of ${window} steps of ${this.#model.stepMinutes} minutes; rows that come less often than ` +
+      `every ${MOST_STEPS_APART} steps are not what the model was trained on. allowSparse forecasts all the same`
+    );
+  }
+
+  /** A clock gone wrong puts a row decades ahead, and what lies between looks like a gap. */
+  #aheadHint(server: string): string {
+    const ahead = this.#ahead.get(server);
+    if (ahead === undefined) return '';
+    const days = (ahead.time - Date.now()) / DAY;
+    const lead = days > 730 ? `${Math.round(days / 365.25)} years` : `${Math.round(days)} days`;
+    const where = ahead.line === undefined ? '' : ` (line ${ahead.line.toLocaleString('en')})`;
+    return (
+      `; its newest row${where} has the time ${formatTimestamp(ahead.time)}, ${lead} ahead of this machine's clock: ` +
+      'leave it out, or say with at what now is'
+    );
   }
 
   /** Writes the window that ends at a step, which must be complete. */
-  #write(series: ServerSeries, end: number, inputs: ForecastInputs): void {
+  #write(series: ServerSeries, end: number, inputs: ForecastInputs, server?: string): void {
     series.copy(end, inputs.encoderCont, inputs.encoderCat);
     writeCalendar(inputs.decoderCont, this.#model.known, (end + 1) * this.#stepMs, this.#stepMs);
     const width = this.#shape.categories;
     const last = inputs.encoderCat.subarray(-width);
     for (let row = 0; row < inputs.decoderCat.length; row += width) inputs.decoderCat.set(last, row);
+    const ahead = server === undefined ? undefined : this.#codesAhead.get(server);
+    for (let step = 0; ahead !== undefined && step < this.#model.horizon; step++) {
+      const codes = ahead.get(end + 1 + step);
+      for (const channel of codes === undefined ? [] : this.#knownAhead) {
+        inputs.decoderCat[step * width + channel] = codes?.[channel] as number;
+      }
+    }
+  }
+
+  #keepAhead(server: string, step: number, categories: readonly (string | undefined)[]): void {
+    const { window, maxGap } = this.#shape;
+    this.#series(server);
+    let steps = this.#codesAhead.get(server);
+    if (steps === undefined) {
+      steps = new Map();
+      this.#codesAhead.set(Buffer.from(server).toString(), steps);
+    }
+    this.#categories.write(this.#codes, server, categories);
+    steps.set(step, this.#codes.slice());
+    // As far back as a window can reach.
+    const most = 2 * (window + maxGap + this.#model.horizon);
+    if (steps.size <= most) return;
+    const oldest = [...steps.keys()].sort((a, b) => a - b).slice(0, steps.size - most / 2);
+    for (const old of oldest) steps.delete(old);
+  }
+
+  /** Why the categories that are known ahead are not known far enough; undefined where they are. */
+  #unknownAhead(server: string, end: number): string | undefined {
+    if (this.#knownAhead.length === 0 || this.#repeatKnown) return undefined;
+    const { horizon, categories } = this.#model;
+    const steps = this.#codesAhead.get(server);
+    let missing = 0;
+    for (let step = end + 1; step <= end + horizon; step++) if (!steps?.has(step)) missing++;
+    if (missing === 0) return undefined;
+    const names = this.#knownAhead.map((channel) => categories[channel]?.name).join(', ');
+    return (
+      `${names} must be known for the ${horizon} steps ahead, and ${missing} of them have no row: add rows with the time and ` +
+      `${names} and empty metrics, or let repeatKnown take the last value`
+    );
   }
 
   #emitWindow(series: ServerSeries): void {
@@ -265,6 +387,11 @@ export class FleetHistory {
   #date(step: number): Date {
     return new Date(step * this.#stepMs);
   }
+}
+
+function isEmpty(metrics: ArrayLike<number>, count: number): boolean {
+  for (let index = 0; index < count; index++) if (!Number.isNaN(metrics[index])) return false;
+  return true;
 }
 
 function timeOf(time: Date | number | string): number {

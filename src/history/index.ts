@@ -7,6 +7,7 @@ export {
   type MetricRule,
   parseColumnMap,
 } from './column-map.js';
+export { type HistoryFormat, MISSING_SPELLINGS, SEPARATORS } from './format.js';
 export { FleetHistory, type FleetHistoryOptions, type HistoryRow, type WindowsOptions } from './history.js';
 export { type ReadHistoryOptions, readHistory } from './history-file.js';
 export { formatTimestamp, parseTimestamp } from './timestamp.js';

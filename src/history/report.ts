@@ -1,5 +1,5 @@
-// Counts what is filled, merged, left out or doubtful in a history while rows are added, and reports it at the end.
-import type { Metric } from '../contract/model.js';
+// What was filled, merged, left out or doubtful in a history, counted while rows come in and told at the end.
+import type { Category, Metric } from '../contract/model.js';
 import type { UnknownCategory } from './category-codes.js';
 import type { RowFate } from './server-series.js';
 import { formatTimestamp } from './timestamp.js';
@@ -9,6 +9,9 @@ import type { HistoryWarning, ServerWindow } from './windows.js';
 export interface ReportContext {
   readonly servers: readonly ServerWindow[];
   readonly metrics: readonly Metric[];
+  readonly target: string | undefined;
+  readonly categories: readonly Category[];
+  readonly repeatsKnown: boolean;
   readonly encoderLength: number;
   readonly maxGap: number;
   readonly unknownCategories: readonly UnknownCategory[];
@@ -60,6 +63,9 @@ export class HistoryReport {
         }),
       ),
       ...outOfRange(context, this.#stepMinutes),
+      ...shares(context),
+      ...standingStill(context),
+      ...repeatedCategories(context),
     ];
   }
 
@@ -100,7 +106,7 @@ export class HistoryReport {
     const texts: Record<CountedFate | 'incomplete', [what: string, then: string]> = {
       repeated: ['repeated rows', 'one of each is kept'],
       conflicting: ['different rows for the same server and time', 'the last one is kept'],
-      merged: [`rows that share a ${this.#stepMinutes}-minute step`, 'the latest is kept'],
+      merged: [`rows that share a ${this.#stepMinutes}-minute step`, 'they are averaged'],
       incomplete: ['rows with an empty metric', 'they count as missing'],
     };
     return [...this.#tallies].map(([kind, { count, example }]) => {
@@ -136,6 +142,65 @@ function outOfRange({ servers, metrics }: ReportContext, stepMinutes: number): H
     }
   }
   return warnings;
+}
+
+/** A percentage that is at most 1 on every server all the time was most likely written as a share. */
+function shares({ servers, metrics }: ReportContext): HistoryWarning[] {
+  return [...metrics.entries()].flatMap(([channel, { name, unit, maximum }]): HistoryWarning[] => {
+    if (unit !== '%' || maximum !== 100 || servers.length === 0) return [];
+    let largest = Number.NEGATIVE_INFINITY;
+    let smallest = Number.POSITIVE_INFINITY;
+    for (const { inputs } of servers) {
+      for (let at = channel; at < inputs.encoderCont.length; at += metrics.length) {
+        largest = Math.max(largest, inputs.encoderCont[at] as number);
+        smallest = Math.min(smallest, inputs.encoderCont[at] as number);
+      }
+    }
+    if (smallest < 0 || largest > 1 || largest === smallest) return [];
+    const message = `${name} is a percentage, but lies between 0 and 1 everywhere; if it is a share, multiply it by 100 (a column map's scale)`;
+    return [{ kind: 'scale', count: servers.length, message }];
+  });
+}
+
+/** What stood still for a whole window was most likely not measured. */
+function standingStill({ servers, metrics, target }: ReportContext): HistoryWarning[] {
+  const channel = metrics.findIndex(({ name }) => name === target);
+  if (channel < 0) return [];
+  return servers
+    .filter(({ inputs: { encoderCont } }) => {
+      for (let at = channel; at < encoderCont.length; at += metrics.length) {
+        if (encoderCont[at] !== encoderCont[channel]) return false;
+      }
+      return true;
+    })
+    .map(({ server, inputs }) => ({
+      kind: 'constant',
+      server,
+      count: 1,
+      message: `${server}: ${target} is ${Number((inputs.encoderCont[channel] as number).toPrecision(6))} in the whole window; was it measured?`,
+    }));
+}
+
+/** A category's last value stands for all steps ahead: of one that is another at every step that is hardly right. */
+function repeatedCategories({
+  servers,
+  categories,
+  encoderLength,
+  repeatsKnown,
+}: ReportContext): HistoryWarning[] {
+  return [...categories.entries()].flatMap(([channel, { name, role }]): HistoryWarning[] => {
+    if (role === 'static' || (role === 'known' && !repeatsKnown)) return [];
+    let changes = 0;
+    for (const { inputs } of servers) {
+      const codes = inputs.encoderCat;
+      for (let at = channel + categories.length; at < codes.length; at += categories.length) {
+        if (codes[at] !== codes[at - categories.length]) changes++;
+      }
+    }
+    if (changes * 2 <= servers.length * (encoderLength - 1)) return [];
+    const message = `${name} changes from step to step, and its last value is taken for all steps ahead; right only if the model reads it of the past alone`;
+    return [{ kind: 'category', count: servers.length, message }];
+  });
 }
 
 function plural(count: number, noun: string): string {

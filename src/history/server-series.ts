@@ -18,7 +18,7 @@ export type RowFate =
   | 'repeated'
   /** Replaced a different row of the very same time. */
   | 'conflicting'
-  /** Shares its step with a row of another time; the later of the two is kept. */
+  /** Shares its step with a row of another time; their metrics are averaged, the categories are the later one's. */
   | 'merged'
   /** Older than anything that a window can use. */
   | 'old';
@@ -50,6 +50,8 @@ export class ServerSeries {
   readonly #times: Float64Array;
   readonly #metrics: Float32Array;
   readonly #codes: Int32Array;
+  /** Of the other rows that share a step with the latest, which is in #metrics; made when there are any. */
+  #others: { readonly sums: Float64Array; readonly counts: Uint32Array } | undefined;
   #newest = Number.NEGATIVE_INFINITY;
   /** The newest step whose row was dropped or overwritten. */
   #lost = Number.NEGATIVE_INFINITY;
@@ -80,12 +82,18 @@ export class ServerSeries {
     if (this.#steps[at] === step) {
       if (this.#times[at] !== time) {
         fate = 'merged';
-        if ((this.#times[at] as number) > time) return fate;
+        if ((this.#times[at] as number) > time) {
+          this.#addOther(at, metrics);
+          return fate;
+        }
+        const width = this.#shape.metrics;
+        this.#addOther(at, this.#metrics.subarray(at * width, (at + 1) * width));
       } else {
         fate = this.#equals(at, metrics, codes) ? 'repeated' : 'conflicting';
       }
-    } else if (!Number.isNaN(this.#steps[at])) {
-      this.#lost = Math.max(this.#lost, this.#steps[at] as number);
+    } else {
+      if (!Number.isNaN(this.#steps[at])) this.#lost = Math.max(this.#lost, this.#steps[at] as number);
+      this.#forgetOthers(at);
     }
     this.#steps[at] = step;
     this.#times[at] = time;
@@ -132,8 +140,37 @@ export class ServerSeries {
       if (this.#has(step)) source = this.#position(step);
       if (step < begin) continue;
       const row = step - begin;
-      metrics.set(this.#metrics.subarray(source * width, (source + 1) * width), row * width);
+      this.#copyMean(source, metrics, row * width);
       codes.set(this.#codes.subarray(source * categories, (source + 1) * categories), row * categories);
+    }
+  }
+
+  #addOther(at: number, metrics: ArrayLike<number>): void {
+    const { metrics: width } = this.#shape;
+    this.#others ??= {
+      sums: new Float64Array(this.#capacity * width),
+      counts: new Uint32Array(this.#capacity),
+    };
+    const { sums, counts } = this.#others;
+    for (let index = 0; index < width; index++) {
+      sums[at * width + index] = (sums[at * width + index] as number) + (metrics[index] as number);
+    }
+    counts[at] = (counts[at] as number) + 1;
+  }
+
+  #forgetOthers(at: number): void {
+    const { metrics: width } = this.#shape;
+    this.#others?.sums.fill(0, at * width, (at + 1) * width);
+    this.#others?.counts.fill(0, at, at + 1);
+  }
+
+  #copyMean(at: number, out: Float32Array, to: number): void {
+    const { metrics: width } = this.#shape;
+    const count = this.#others?.counts[at] ?? 0;
+    for (let index = 0; index < width; index++) {
+      const latest = this.#metrics[at * width + index] as number;
+      const sum = this.#others?.sums[at * width + index] ?? 0;
+      out[to + index] = count === 0 ? latest : (sum + latest) / (count + 1);
     }
   }
 

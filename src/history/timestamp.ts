@@ -4,17 +4,49 @@
 const MINUTE = 60_000;
 const DAY = 86_400_000;
 const DAYS_BEFORE_MONTH = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
-const EPOCH = /^(?:(\d{10})(?:\.(\d{1,9}))?|(\d{13}))$/;
+/** Since 1970, by their digits: seconds, milliseconds, microseconds, nanoseconds; maybe with decimals or an exponent. */
+const EPOCH = /^(\d+)(?:\.(\d+))?(?:[eE]\+?(\d{1,2}))?$/;
+const EPOCH_SCALES: Readonly<Record<number, number>> = { 10: 1000, 13: 1, 16: 1e-3, 19: 1e-6 };
+/** 20260131T220500Z, as AWS writes it. */
+const BASIC = /^(\d{4})(\d\d)(\d\d)[Tt ](\d\d)(\d\d)(\d\d)?(.*)$/;
+/** A date alone, its first moment. */
+const DATE = /^\d{4}([-/])\d\d\1\d\d$/;
+const SLASHES = /^(\d{4})\/(\d\d)\/(\d\d)/;
+/** Names of UTC, with a blank before or in brackets behind a zone; and a blank before an offset. */
+const UTC_NAME = / ?(?:UTC|GMT)$|(?<=[Zz0-9])\[(?:UTC|GMT|Z|Etc\/UTC)\]$/;
+const SPACED_OFFSET = / (?=[+-]\d\d:?\d\d$)/;
 
 /**
- * Reads a time stamp: ISO 8601 with date and time (`2026-01-31T22:05Z`, `2026-01-31 22:05:30.250+01:00`;
- * seconds and zone may be left out, and without a zone it is UTC), or seconds (10 digits, with or without
- * decimals) or milliseconds (13 digits) since 1970.
+ * Reads a time stamp: ISO 8601 (`2026-01-31T22:05Z`, `2026-01-31 22:05:30.250+01:00`, `20260131T220500Z`, `2026/01/31 22:05`,
+ * `2026-01-31 22:05 UTC`; seconds and zone may be left out, and without a zone it is UTC), a date alone, or seconds,
+ * milliseconds, microseconds or nanoseconds since 1970 (10, 13, 16, 19 digits, with or without decimals).
+ *
+ * Dates with the day or month first are refused: nobody can tell which is which.
  *
  * @returns milliseconds since 1970, or NaN when the text is none of these.
  */
 export function parseTimestamp(text: string): number {
-  // 'YYYY-MM-DDTHH:MM' is 16 characters; everything shorter can only be an epoch.
+  const time = parseIso(text);
+  return Number.isNaN(time) ? parseOtherSpelling(text) : time;
+}
+
+/** What is rare is made into what is usual. */
+function parseOtherSpelling(text: string): number {
+  const plain = text
+    .replace(UTC_NAME, (name) => (name.startsWith('[') ? '' : 'Z'))
+    .replace(SPACED_OFFSET, '');
+  if (DATE.test(plain)) return parseIso(`${plain.replaceAll('/', '-')}T00:00`);
+  const basic = BASIC.exec(plain);
+  if (basic) {
+    const [, year, month, day, hour, minute, second = '00', zone] = basic;
+    return parseIso(`${year}-${month}-${day}T${hour}:${minute}:${second}${zone}`);
+  }
+  const other = plain.replace(SLASHES, '$1-$2-$3');
+  return other === text ? Number.NaN : parseIso(other);
+}
+
+function parseIso(text: string): number {
+  // 'YYYY-MM-DDTHH:MM' is 16 characters.
   if (text.length < 16 || text.charCodeAt(4) !== 45) return parseEpoch(text);
   const separator = text.charCodeAt(10);
   if (text.charCodeAt(7) !== 45 || text.charCodeAt(13) !== 58) return Number.NaN;
@@ -72,7 +104,14 @@ function parseZone(text: string, at: number): number {
 function parseEpoch(text: string): number {
   const match = EPOCH.exec(text);
   if (match === null) return Number.NaN;
-  return match[3] === undefined ? Math.floor(Number(text) * 1000) : Number(text);
+  const [, whole = '', , exponent] = match;
+  // 1.77e+09 has ten digits before its point once it is written out.
+  const digitsBefore = exponent === undefined ? whole.length : Number(exponent) + whole.length;
+  const scale = EPOCH_SCALES[digitsBefore];
+  if (scale === undefined) return Number.NaN;
+  // A double has no room for nanoseconds; the milliseconds are its first digits.
+  if (scale < 1 && exponent === undefined) return Number(whole.slice(0, 13));
+  return Math.floor(Number(text) * scale);
 }
 
 function isDigit(code: number): boolean {

@@ -7,7 +7,8 @@ import type { ModelDescription } from '../contract/model.js';
 export type HistoryModel = Pick<
   ModelDescription,
   'stepMinutes' | 'encoderLength' | 'horizon' | 'metrics' | 'categories' | 'known'
->;
+> &
+  Partial<Pick<ModelDescription, 'target'>>;
 
 /** Consecutive missing steps that took the values of the row before them. */
 export interface FilledGap {
@@ -42,14 +43,20 @@ export interface HistoryWarning {
     | 'repeated'
     /** Different rows for one server and time; the last one was kept. */
     | 'conflicting'
-    /** Several rows for one step of the grid; the latest was kept. */
+    /** Several rows for one step of the grid; they were averaged. */
     | 'merged'
     /** Rows with an empty metric; they count as missing. */
     | 'incomplete'
     /** A category value that the model does not know. */
     | 'category'
-    /** Values outside a metric's range. They are used anyway. */
-    | 'range';
+    /** Values outside a metric's range; they are used all the same. */
+    | 'range'
+    /** Values that the column map's clip changed. */
+    | 'clipped'
+    /** A percentage that is never above 1: a share, most likely. */
+    | 'scale'
+    /** A server whose target has the same value in the whole window. */
+    | 'constant';
   readonly message: string;
   /** How many rows, steps or values it is about. */
   readonly count: number;

@@ -5,9 +5,11 @@ import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { CLIENT_GONE } from '../contract/error-codes.js';
 import type { Access } from './http/access.js';
+import type { Connections } from './http/connections.js';
 import { type ErrorBody, type HttpError, refusal, toHttpError } from './http/http-error.js';
 import { makeServer } from './http/listener.js';
 import type { DescribedRoute } from './http/openapi.js';
+import { Origins } from './http/origin.js';
 import { RefusalLog, type ServiceLog } from './observe/logging.js';
 import type { RequestSpan } from './observe/tracing.js';
 import { docsRoutes } from './routes/docs.js';
@@ -28,17 +30,20 @@ declare module 'fastify' {
     span: RequestSpan | undefined;
     /** The error that the request was refused with. */
     refusal: HttpError | undefined;
+    /** To be called when the answer is there. */
+    answered: () => void;
   }
 }
 
 /** Creates the app. It does not listen yet. */
 export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyInstance {
-  const { config, host, metrics, tracing } = parts;
+  const { config, connections, host, metrics, tracing } = parts;
   const refusals = new RefusalLog(log);
+  const origins = new Origins(config);
   let counted = 0;
   const prefix = `${process.pid.toString(36)}-${Date.now().toString(36)}-`;
   const app = Fastify({
-    serverFactory: (handler) => makeServer(config, handler as Parameters<typeof makeServer>[1]),
+    serverFactory: (handler) => makeServer(config, connections, handler as Parameters<typeof makeServer>[2]),
     genReqId: ({ headers }) => {
       const given = headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given)
@@ -49,13 +54,14 @@ export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyI
     // Clients may still send requests while the service drains; these are served.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    clientErrorHandler: refuseConnection,
+    clientErrorHandler: (error, socket) => refuseConnection(error, socket, connections),
     frameworkErrors: (error, request, reply) =>
       refuse(error, request as FastifyRequest, reply as FastifyReply),
   });
   app.decorateRequest('arrived', 0);
   app.decorateRequest('span', undefined);
   app.decorateRequest('refusal', undefined);
+  app.decorateRequest('answered', () => {});
 
   // The routes read their bodies themselves, within their own limits (read-body.ts).
   app.removeAllContentTypeParsers();
@@ -63,6 +69,7 @@ export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyI
 
   app.addHook('onRequest', (request, reply, done) => {
     request.arrived = performance.now();
+    request.answered = connections.begin(request.raw, reply.raw);
     reply.header('x-request-id', request.id);
     if (host.state.phase === 'stopping' && request.raw.httpVersionMajor === 1)
       reply.header('connection', 'close');
@@ -70,10 +77,20 @@ export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyI
       url: route = '',
       config: { operation },
     } = request.routeOptions;
+    if (origins.isCrossOrigin) {
+      reply.header('vary', 'origin');
+      const allowed = origins.allowed(request.headers.origin);
+      if (allowed !== undefined) reply.header('access-control-allow-origin', allowed);
+      if (allowed !== undefined && isPreflight(request)) {
+        // The question whether a page may ask has no key.
+        return reply.headers(PREFLIGHT_ANSWER).code(204).send();
+      }
+    }
     request.span = tracing.begin(request.method, route, request.headers);
     const proceed = () => {
       try {
         if (!METHODS.includes(request.method)) throw unknownMethod(request.method);
+        origins.check(request.headers);
         if (operation?.access === 'administrator') access.checkAdmin(request.headers);
         else if (operation?.access !== 'anyone' && !(operation?.access === 'metrics' && config.openMetrics)) {
           access.checkUser(request.headers);
@@ -85,6 +102,11 @@ export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyI
     };
     if (request.span) request.span.run(proceed);
     else proceed();
+  });
+
+  app.addHook('onSend', (request, _reply, _payload, done) => {
+    request.answered();
+    done();
   });
 
   app.addHook('onResponse', (request, reply, done) => {
@@ -133,7 +155,19 @@ export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyI
   }
 }
 
-/** Makes every path answer other methods with 405 and a list of its own methods. */
+function isPreflight({ method, headers }: FastifyRequest): boolean {
+  return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
+}
+
+const PREFLIGHT_ANSWER = {
+  'access-control-allow-methods': 'GET, HEAD, POST',
+  'access-control-allow-headers':
+    'authorization, content-type, content-encoding, inference-header-content-length, x-api-key, x-request-id, ' +
+    'x-request-timeout-ms',
+  'access-control-max-age': '600',
+};
+
+/** Every path answers other methods with 405 and the ones that it takes. */
 function refuseOtherMethods(app: FastifyInstance, routes: readonly DescribedRoute[]): void {
   const byUrl = new Map<string, string[]>();
   for (const { url, method } of routes) byUrl.set(url, [...(byUrl.get(url) ?? []), method]);
@@ -172,21 +206,25 @@ function connectionError(error: Error & { code?: string; rawPacket?: unknown }):
   const begin =
     error.rawPacket instanceof Uint8Array ? Buffer.from(error.rawPacket).toString('latin1', 0, 400) : '';
   const [, method] = /^([A-Z]{1,20}) \S+ HTTP\/1/.exec(begin) ?? [];
-  if (error.code === 'HPE_INVALID_METHOD' && method !== undefined) return unknownMethod(method);
+  if (error.code === 'HPE_INVALID_METHOD' && method !== undefined && !METHODS.includes(method)) {
+    return unknownMethod(method);
+  }
   return refusal('ERR_TFT_HTTP_HEADER', 'the request is not HTTP');
 }
 
-/** Input that is not HTTP, or arrives too slowly, never becomes a request, so the answer is written to the socket. */
-function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
+/** What is no HTTP, or came too slowly, never becomes a request; it is answered by hand, after the requests before it. */
+function refuseConnection(error: Error & { code?: string }, socket: Socket, connections: Connections): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
     socket.destroy();
     return;
   }
   const { status, code, message } = connectionError(error);
   const body = JSON.stringify({ error: message, code } satisfies ErrorBody);
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\n` +
-      `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  connections.afterAnswers(socket, () =>
+    socket.end(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\n` +
+        `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+    ),
   );
 }
 

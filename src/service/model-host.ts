@@ -60,7 +60,9 @@ export class ModelHost {
   /** The current model is last; those before it finish their requests. */
   #held: Held[] = [];
   #state: HostState = { phase: 'loading', reason: 'the model is being loaded' };
-  #loading: Promise<unknown> = Promise.resolve();
+  #loading: Promise<ServedModel> | undefined;
+  /** The load after the one that is under way. */
+  #next: Promise<ServedModel> | undefined;
   #fatal: Error | undefined;
 
   constructor(settings: Settings, log: ServiceLog, events: HostEvents = {}) {
@@ -90,15 +92,25 @@ export class ModelHost {
   }
 
   /**
-   * Loads what is at the model's path now and replaces the current model, which finishes its requests. Loads run one after
-   * another. If loading fails the current model stays.
+   * Loads what is at the model's path now and puts it in the place of the current one, which finishes what it has.
+   * One load at a time; the current one stays when it fails. Whoever asks meanwhile shares the one load that follows:
+   * that under way may have looked at the files already.
    *
    * @throws TFTError as TFTEngine.load.
    */
   load(): Promise<ServedModel> {
-    const next = this.#loading.then(() => this.#load());
-    this.#loading = next.catch(() => {});
-    return next;
+    if (this.#loading === undefined) {
+      this.#loading = this.#load().finally(() => {
+        this.#loading = undefined;
+      });
+      return this.#loading;
+    }
+    const begin = () => {
+      this.#next = undefined;
+      return this.load();
+    };
+    this.#next ??= this.#loading.then(begin, begin);
+    return this.#next;
   }
 
   /** Calls `use` with the current model, which is not closed before `use` has ended. */
@@ -127,7 +139,9 @@ export class ModelHost {
   /** Closes every model after its requests have finished. */
   async close(): Promise<void> {
     this.stopping();
-    await this.#loading;
+    // What follows a load is refused by now.
+    await this.#loading?.catch(() => {});
+    await this.#next?.catch(() => {});
     await Promise.all(this.#held.map((held) => this.#close(held)));
   }
 
@@ -149,8 +163,10 @@ export class ModelHost {
       if (before) this.#retire(before);
       return model;
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      if (first) this.#state = { phase: 'failed', reason: `the model cannot be loaded: ${message}` };
+      // Anybody may ask whether it is ready; paths and the like are not for anybody.
+      const code = error instanceof TFTError ? error.code : 'a fault';
+      if (first)
+        this.#state = { phase: 'failed', reason: `the model cannot be loaded (${code}); the log says why` };
       this.#log.error(
         { err: error },
         first ? 'the model cannot be loaded' : 'reload failed; the old model stays',

@@ -1,7 +1,9 @@
-// The life cycle of the service: it listens, loads its model, reloads it, and stops without losing a request.
+// The service's life: it listens, loads its model, renews it, and stops without losing a request.
+
+import { chmodSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { isMainThread } from 'node:worker_threads';
 import type { FastifyInstance } from 'fastify';
 import { TFTError } from '../contract/errors.js';
 import { ByteBudget } from './admission/budget.js';
@@ -11,9 +13,10 @@ import { makeApp } from './app.js';
 import type { ServiceConfig } from './config/schema.js';
 import { Access } from './http/access.js';
 import { BodyMemory } from './http/body-memory.js';
+import { Connections } from './http/connections.js';
 import { clearSocket, renewCertificates } from './http/listener.js';
 import { ModelHost } from './model-host.js';
-import type { ServiceLog } from './observe/logging.js';
+import { droppedLines, type ServiceLog } from './observe/logging.js';
 import { Metrics } from './observe/metrics.js';
 import { makeTracing } from './observe/tracing.js';
 import { TrafficSample } from './observe/traffic-sample.js';
@@ -28,6 +31,7 @@ export class Service {
   readonly #app: FastifyInstance;
   readonly #host: ModelHost;
   readonly #access: Access;
+  readonly #connections = new Connections();
   readonly #metrics: Metrics;
   readonly #sample: TrafficSample;
   #loaded: Promise<void> = Promise.resolve();
@@ -39,14 +43,20 @@ export class Service {
     this.#access = new Access(config);
     this.#sample = new TrafficSample(config);
     const budget = new ByteBudget(config.maxBytesInFlight);
-    const connections = () => this.#connections();
-    this.#metrics = new Metrics(() => this.#host, budget, connections);
+    const connections = this.#connections;
+    this.#metrics = new Metrics(
+      () => this.#host,
+      budget,
+      connections,
+      () => droppedLines(log),
+    );
     this.#host = new ModelHost(config, log, {
       gone: (model, counters) => this.#metrics.engine.keep(model, counters),
     });
     const pressure = new Pressure(config.maxWaitMs);
     const parts = {
       config,
+      connections,
       host: this.#host,
       budget,
       memory: new BodyMemory(KEPT_BODY_BYTES),
@@ -87,11 +97,26 @@ export class Service {
     return `http${tlsCert === undefined ? '' : 's'}://${host}:${port}`;
   }
 
-  /** Loads what is at the model's path now, and reads keys and certificates again. @throws as their readers. */
+  /** How many connections are open. */
+  get connections(): number {
+    return this.#connections.count;
+  }
+
+  /**
+   * Loads what is at the model's path now, and reads keys and certificates again. Each on its own: what cannot be read
+   * leaves the others to be renewed.
+   *
+   * @throws as their readers, the first of them; the log has all.
+   */
   async reload(): Promise<void> {
-    this.#access.reload();
-    renewCertificates(this.#app.server, this.#config);
-    await this.#host.load();
+    const outcomes = await Promise.allSettled([
+      (async () => this.#access.reload())(),
+      (async () => renewCertificates(this.#app.server, this.#config))(),
+      this.#host.load(),
+    ]);
+    const failures = outcomes.filter((outcome) => outcome.status === 'rejected');
+    for (const { reason } of failures) this.#log.error({ err: reason as Error }, 'not all was loaded again');
+    if (failures[0]) throw failures[0].reason;
   }
 
   /**
@@ -112,7 +137,8 @@ export class Service {
     try {
       // The system drops connections that this queue cannot hold, and clients retry only after seconds.
       const backlog = maxConnections;
-      await this.#app.listen(socket === undefined ? { host, port, backlog } : { path: socket, backlog });
+      if (socket === undefined) await this.#app.listen({ host, port, backlog });
+      else await this.#listenPrivately(socket, backlog);
     } catch (cause) {
       const where = socket === undefined ? `host and port: ${host}:${port}` : `socket: ${socket}`;
       const { message } = cause as Error;
@@ -121,29 +147,36 @@ export class Service {
     this.#log.info({ address: this.address }, 'listening');
   }
 
+  /** The socket must not be open to all even for the moment between its making and chmod. */
+  async #listenPrivately(path: string, backlog: number): Promise<void> {
+    const mode = Number.parseInt(this.#config.socketMode, 8);
+    const before = isMainThread ? process.umask(0o777 & ~mode) : undefined;
+    try {
+      await this.#app.listen({ path, backlog });
+    } finally {
+      if (before !== undefined) process.umask(before);
+    }
+    chmodSync(path, mode);
+  }
+
   async #stop(): Promise<boolean> {
     const { drainDelayMs, stopTimeoutMs } = this.#config;
     this.#log.info('stopping: what is under way is finished');
     this.#host.stopping();
     await delay(drainDelayMs);
-    const { server } = this.#app;
     const given = new AbortController();
+    this.#connections.end();
     const drained = this.#app.close().then(() => this.#host.close());
     const timeout = delay(stopTimeoutMs, 'late' as const, { signal: given.signal }).catch(() => undefined);
     const late = (await Promise.race([drained, timeout])) === 'late';
     given.abort();
     if (late) {
       this.#log.warn(`not all was finished within ${stopTimeoutMs} ms; the rest is cut off`);
-      server.closeAllConnections?.();
+      this.#connections.destroy();
     }
     await this.#sample.write(this.#log);
     this.#metrics.close();
     this.#log.info('stopped');
     return !late;
-  }
-
-  #connections(): Promise<number> {
-    const { server } = this.#app;
-    return promisify(server.getConnections.bind(server))();
   }
 }

@@ -81,6 +81,34 @@ test('who has keys, says so, or stays on this machine may listen', () => {
   }
 });
 
+test.each(['TFT_SERVE', 'TFT_SERVE_METRICS'])(
+  'what Kubernetes says of a Service is no setting: %s',
+  (name) => {
+    const environment = {
+      [`${name}_SERVICE_HOST`]: '10.0.0.7',
+      [`${name}_SERVICE_PORT`]: '8000',
+      [`${name}_SERVICE_PORT_HTTP`]: '8000',
+      [`${name}_PORT`]: 'tcp://10.0.0.7:8000',
+      [`${name}_PORT_8000_TCP`]: 'tcp://10.0.0.7:8000',
+      [`${name}_PORT_8000_TCP_PROTO`]: 'tcp',
+      [`${name}_PORT_8000_TCP_PORT`]: '8000',
+      [`${name}_PORT_8000_TCP_ADDR`]: '10.0.0.7',
+    };
+    expect(readConfig({ environment, defaults: { model: 'a' } }).port).toBe(8000);
+    expect(() => readConfig({ environment: { ...environment, TFT_SERVE_PROT: '1' } })).toThrow(
+      /TFT_SERVE_PROT/,
+    );
+    // A port of one's own is one still.
+    expect(readConfig({ environment: { TFT_SERVE_PORT: '9' }, defaults: { model: 'a' } }).port).toBe(9);
+  },
+);
+
+test('a file of settings may begin with a byte order mark', () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'tft-config-')), 'serve.json');
+  writeFileSync(file, '\uFEFF{"model": "a", "port": 9}');
+  expect(readConfig({ file }).port).toBe(9);
+});
+
 test('--print-config prints what is in force, without the keys', async () => {
   const env = { TFT_SERVE_API_KEYS: 'a-key-of-16-chars', TFT_SERVE_COMPRESS: 'false' };
   const { status, stdout } = await tft(

@@ -25,7 +25,7 @@ let tiny: Running;
 beforeAll(async () => {
   tiny = await running();
 });
-afterAll(() => tiny.service.stop());
+afterAll(() => tiny[Symbol.asyncDispose]());
 
 const inputs = variedInputs(3, 1);
 const expected = Array.from(tinyAnswer(inputs));
@@ -132,6 +132,68 @@ describe('KServe v2', () => {
         { name: 'predictions', datatype: 'FP32', shape: [3, 4, 3], parameters: { binary_data_size: 144 } },
       ]);
     }
+  });
+
+  test('null, where a client has nothing to say, is nothing', async () => {
+    const inputs = variedInputs(2, 4);
+    const request = JSON.parse(inferJson(inputs)) as { inputs: object[] };
+    const body = JSON.stringify({
+      ...request,
+      id: null,
+      parameters: null,
+      inputs: request.inputs.map((input) => ({ ...input, parameters: null })),
+      outputs: [{ name: 'predictions', parameters: null }],
+    });
+    const answer = await ask(`${tiny.url}/v2/models/tiny/infer`, { body });
+    expect(outputData(answer)).toEqual(Array.from(tinyAnswer(inputs)));
+    expect(answer.json).not.toHaveProperty('id');
+    const { body: bytes, headers } = inferBinary(inputs, { id: null, outputs: null });
+    const header = Number(headers['inference-header-content-length']);
+    const json = bytes.toString('utf8', 0, header).replaceAll('"datatype"', '"data":null,"datatype"');
+    const withNull = await ask(`${tiny.url}/v2/models/tiny/infer`, {
+      body: Buffer.concat([Buffer.from(json), bytes.subarray(header)]),
+      headers: { 'inference-header-content-length': String(json.length) },
+    });
+    expect(outputData(withNull)).toEqual(Array.from(tinyAnswer(inputs)));
+  });
+
+  test.each([
+    ['INT64', (codes: number[]) => new BigInt64Array(codes.map(BigInt))],
+    ['UINT64', (codes: number[]) => new BigUint64Array(codes.map(BigInt))],
+    ['INT16', (codes: number[]) => new Int16Array(codes)],
+    ['UINT8', (codes: number[]) => new Uint8Array(codes)],
+  ])('categories as %s, in JSON and in bytes', async (datatype, arrayOf) => {
+    const inputs = variedInputs(2, 4);
+    const request = JSON.parse(inferJson(inputs)) as {
+      inputs: { name: string; datatype: string; data: number[]; shape: number[] }[];
+    };
+    for (const input of request.inputs) if (input.name.endsWith('cat')) input.datatype = datatype;
+    const url = `${tiny.url}/v2/models/tiny/infer`;
+    expect(outputData(await ask(url, { body: JSON.stringify(request) }))).toEqual(
+      Array.from(tinyAnswer(inputs)),
+    );
+    const send = (change: (codes: number[]) => number[] = (codes) => codes) => {
+      const arrays = request.inputs.map(({ name, data }) =>
+        name.endsWith('cat') ? arrayOf(change(data)) : new Float32Array(data),
+      );
+      const list = request.inputs.map(({ data: _, ...rest }, index) => ({
+        ...rest,
+        parameters: { binary_data_size: arrays[index]?.byteLength },
+      }));
+      const json = Buffer.from(JSON.stringify({ inputs: list }));
+      const body = Buffer.concat([
+        json,
+        ...arrays.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength)),
+      ]);
+      return ask(url, { body, headers: { 'inference-header-content-length': String(json.length) } });
+    };
+    expect(outputData(await send())).toEqual(Array.from(tinyAnswer(inputs)));
+    if (!datatype.endsWith('64')) return;
+    const tooLarge = await send((codes) => [...codes.slice(1), 2 ** 31]);
+    expect(tooLarge.json).toMatchObject({
+      code: 'ERR_TFT_INPUT_CATEGORY',
+      error: expect.stringContaining('2147483648, which INT32 cannot hold'),
+    });
   });
 
   test("an output's own wish for bytes or JSON goes before the request's", async () => {

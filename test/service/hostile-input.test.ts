@@ -1,5 +1,5 @@
 // Bad requests, of honest clients and of others: each gets a 4xx with a code, and the service goes on.
-import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { constantInputs, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
@@ -18,7 +18,7 @@ let tiny: Running;
 beforeAll(async () => {
   tiny = await running({ maxServers: 8, requestTimeoutMs: 1000, headersTimeoutMs: 1000 });
 });
-afterAll(() => tiny.service.stop());
+afterAll(() => tiny[Symbol.asyncDispose]());
 
 afterEach(async () => {
   const inputs = variedInputs(1, 5);
@@ -92,6 +92,27 @@ describe('POST /predict refuses', () => {
       400,
       'ERR_TFT_HTTP_BODY',
       /rows differ/,
+    ],
+    [
+      'an exponent behind an array',
+      JSON.stringify(good).replace(']', ']e0'),
+      400,
+      'ERR_TFT_HTTP_BODY',
+      /not JSON/,
+    ],
+    [
+      'a digit before an array',
+      JSON.stringify(good).replace('[', '1['),
+      400,
+      'ERR_TFT_HTTP_BODY',
+      /must be an array/,
+    ],
+    [
+      "the library's names, in a body larger than all that is not numbers may be",
+      JSON.stringify({ encoderCont: new Array(34_000).fill(1) }),
+      400,
+      'ERR_TFT_HTTP_BODY',
+      /'encoderCont' is unknown; encoder_cont/,
     ],
     [
       'numbers among rows',
@@ -184,7 +205,7 @@ describe('POST /predict refuses', () => {
     const length = 10_000_000;
     const text = await askRaw(
       tiny.url,
-      `POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n{`,
+      `POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n\r\n{`,
     );
     expect(text).toMatch(/^HTTP\/1.1 413 /);
     expect(text).toMatch(/connection: close/i);
@@ -204,6 +225,15 @@ describe('POST /predict refuses', () => {
 
   test.each([
     ['gzip that is none', 'gzip', Buffer.from('hello'), 400],
+    ...[gzipSync, brotliCompressSync, deflateSync].map(
+      (pack, index) =>
+        [
+          `something behind what is packed as ${['gzip', 'br', 'deflate'][index]}`,
+          ['gzip', 'br', 'deflate'][index] as string,
+          Buffer.concat([pack(JSON.stringify(good)), Buffer.from('more')]),
+          400,
+        ] as [string, string, Buffer, number],
+    ),
     ['gzip cut off', 'gzip', gzipSync(JSON.stringify(good)).subarray(0, 40), 400],
     ['an encoding that nobody reads', 'zip', Buffer.from('x'), 415],
     ['two encodings', 'gzip, gzip', gzipSync(gzipSync('x')), 415],
@@ -355,7 +385,10 @@ describe('what is hardly a request', () => {
     '/%zz',
     `/${'a/'.repeat(3000)}`,
   ])('the path %s is refused', async (path) => {
-    const text = await askRaw(tiny.url, `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    const text = await askRaw(
+      tiny.url,
+      `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
+    );
     expect(text).toMatch(/^HTTP\/1.1 (400|404|414) /);
     expect(text).toContain('ERR_TFT_HTTP_');
   });
@@ -367,7 +400,7 @@ describe('what is hardly a request', () => {
   });
 
   test('headers without end, and too many of them', async () => {
-    const head = 'GET /v2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n';
+    const head = 'GET /v2 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n';
     const flood = await askRaw(tiny.url, `${head}X: ${'x'.repeat(40_000)}\r\n\r\n`);
     expect(flood).toMatch(/^HTTP\/1.1 431 /);
     expect(flood).toContain('ERR_TFT_HTTP_HEADER');
@@ -376,19 +409,25 @@ describe('what is hardly a request', () => {
   });
 
   test('a method that nobody knows is a 405', async () => {
-    const text = await askRaw(tiny.url, 'BREW /predict HTTP/1.1\r\nHost: a\r\n\r\n');
+    const text = await askRaw(tiny.url, 'BREW /predict HTTP/1.1\r\nHost: localhost\r\n\r\n');
     expect(text).toMatch(/^HTTP\/1.1 405 /);
     expect(text).toContain('ERR_TFT_HTTP_METHOD');
   });
 
   test.each([
     ['what is no HTTP', '\x16\x03\x01 hello\r\n\r\n'],
-    ['two lengths', 'POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}'],
+    [
+      'two lengths',
+      'POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}',
+    ],
     [
       'a length and chunks',
-      'POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      'POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
     ],
-    ['chunks that are none', 'POST /predict HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
+    [
+      'chunks that are none',
+      'POST /predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
+    ],
   ])('%s ends the connection with a 400', async (_what, text) => {
     const answer = await askRaw(tiny.url, text);
     expect(answer).toMatch(/^HTTP\/1.1 400 /);
@@ -396,8 +435,8 @@ describe('what is hardly a request', () => {
 
   test('headers, or a body, that do not come to an end are cut off with a 408', async () => {
     const [headers, body] = await Promise.all([
-      askRaw(tiny.url, 'POST /predict HTTP/1.1\r\nHost: a\r\nX-'),
-      askRaw(tiny.url, 'POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n{'),
+      askRaw(tiny.url, 'POST /predict HTTP/1.1\r\nHost: localhost\r\nX-'),
+      askRaw(tiny.url, 'POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{'),
     ]);
     for (const text of [headers, body]) {
       expect(text).toMatch(/^HTTP\/1.1 408 /);
@@ -405,8 +444,17 @@ describe('what is hardly a request', () => {
     }
   });
 
+  test('what is no HTTP behind a good request does not take the place of its answer', async () => {
+    const request = `POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${JSON.stringify(good).length}\r\n\r\n`;
+    const text = await askRaw(
+      tiny.url,
+      `${request}${JSON.stringify(good)}${request}${JSON.stringify(good)}GARBAGE\r\n\r\n`,
+    );
+    expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200', 'HTTP/1.1 400']);
+  });
+
   test('a client that goes away in the middle of its body is no fault of the service', async () => {
-    await askRaw(tiny.url, 'POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n{', true);
+    await askRaw(tiny.url, 'POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{', true);
     expect(tiny.log.filter(({ level }) => level === 'error')).toEqual([]);
   });
 });

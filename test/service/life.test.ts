@@ -1,55 +1,15 @@
 // From the start to the stop, and new models in between: no request is lost.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, renameSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterEach, expect, test } from 'vitest';
-import { TFT } from '../cli/tft.js';
+import { expect, test } from 'vitest';
 import { bundles, constantInputs } from '../fixtures/bundles.js';
 import { holdDelay } from '../fixtures/held-delay.js';
 import { holdRuns } from '../fixtures/held-runs.js';
 import { ask, inferJson, running, until } from './running.js';
-
-const children: ChildProcess[] = [];
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill('SIGKILL');
-});
-
-interface Served {
-  readonly child: ChildProcess;
-  readonly log: Record<string, unknown>[];
-  readonly ended: Promise<number | null>;
-  says(message: string): Promise<Record<string, unknown>>;
-}
-
-/** Lets the parent hold what the process runs. */
-const HOLD = fileURLToPath(new URL('../fixtures/hold-runs-on-message.mjs', import.meta.url));
-
-/** The real command in a process of its own. */
-function serve(args: readonly string[]): Served {
-  const child = spawn(process.execPath, ['--import', HOLD, TFT, 'serve', '--port', '0', ...args], {
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-  });
-  children.push(child);
-  const log: Served['log'] = [];
-  let rest = '';
-  child.stdout?.on('data', (text: Buffer) => {
-    const lines = (rest + text.toString()).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) log.push(JSON.parse(line) as Served['log'][number]);
-  });
-  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
-  const says = async (message: string) => {
-    const find = () => log.find(({ msg }) => msg === message);
-    await Promise.race([until(() => find() !== undefined), ended]);
-    const line = find();
-    if (line === undefined) throw new Error(`it ended without saying '${message}': ${JSON.stringify(log)}`);
-    return line;
-  };
-  return { child, log, ended, says };
-}
+import { serve } from './serving.js';
 
 test('SIGTERM: what is under way is answered, then the process ends with status 0', async () => {
   const served = serve(['--model', bundles.tiny, '--max-batch', '1', '--threads', '1']);
@@ -106,7 +66,9 @@ test('without a model it lives, is not ready and says why; the command ends with
   await expect(service.service.loaded).rejects.toThrow(/no model at/);
   const ready = await ask(`${service.url}/v2/health/ready`);
   expect(ready.status).toBe(503);
-  expect(ready.json?.reason).toMatch(/^failed: the model cannot be loaded: no model at/);
+  expect(ready.json?.reason).toBe(
+    'failed: the model cannot be loaded (ERR_TFT_MODEL_NOT_FOUND); the log says why',
+  );
   expect((await ask(`${service.url}/v2/health/live`)).json).toEqual({ live: true });
   const forecast = await ask(`${service.url}/predict`, { body: '{}' });
   expect([forecast.status, forecast.json?.code]).toEqual([503, 'ERR_TFT_HTTP_NOT_READY']);
@@ -179,6 +141,58 @@ test('a version that cannot be loaded leaves the old one where it is', async () 
   expect((await ask(`${service.url}/v2/models/tiny`)).json?.versions).toEqual(['1']);
   add(8);
   expect((await reload()).json?.version).toBe('8');
+});
+
+test('a storm of reloads is a few loads, and each gets its answer, however long that takes', async () => {
+  const admin = 'admin-key-0123456789';
+  const headers = { 'x-api-key': admin };
+  const { folder, add } = folderOfVersions();
+  // Less than the loads take together, and soon less than one: no answer may hang on these.
+  await using service = await running({
+    model: folder,
+    adminKeys: [admin],
+    requestTimeoutMs: 40,
+    headersTimeoutMs: 40,
+    maxWaitMs: 1,
+  });
+  const reload = () => ask(`${service.url}/admin/reload`, { body: '', headers });
+  const first = Array.from({ length: 30 }, reload);
+  await until(() => service.log.some(({ msg }) => msg === 'the new model serves'));
+  add(2);
+  const last = await reload();
+  // Asked for after the new version was there, so it is that one.
+  expect([last.status, last.json?.version]).toEqual([200, '2']);
+  expect((await Promise.all(first)).map(({ status }) => status)).toEqual(new Array(30).fill(200));
+  const loads = service.log.filter(({ msg }) => msg === 'the new model serves').length;
+  expect(loads).toBeLessThanOrEqual(4);
+  await Promise.all(Array.from({ length: 100 }, () => service.service.reload()));
+  expect(service.log.filter(({ msg }) => msg === 'the new model serves').length).toBeLessThanOrEqual(
+    loads + 2,
+  );
+});
+
+test('a file of keys that is damaged keeps nothing else from being loaded again', async () => {
+  const { folder, add } = folderOfVersions();
+  const apiKeysFile = join(folder, 'keys');
+  writeFileSync(apiKeysFile, 'a-key-0123456789abc\n');
+  await using service = await running({ model: folder, apiKeysFile });
+  writeFileSync(apiKeysFile, 'short\n');
+  add(2);
+  await expect(service.service.reload()).rejects.toThrow(/apiKeysFile/);
+  const headers = { 'x-api-key': 'a-key-0123456789abc' };
+  expect((await ask(`${service.url}/v2/models/tiny`, { headers })).json?.versions).toEqual(['2']);
+});
+
+test('SIGTERM ends the process in the time it was given, also while a client is stuck', async () => {
+  const served = serve(['--model', bundles.tiny, '--stop-timeout-ms', '200']);
+  const { address } = await served.says('listening');
+  const { hostname, port } = new URL(String(address));
+  const stuck = connect(Number(port), hostname).on('error', () => {});
+  stuck.write('POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{');
+  await served.says('ready');
+  served.child.kill('SIGTERM');
+  expect(await served.ended).toBe(1);
+  stuck.destroy();
 });
 
 test('SIGHUP loads what a link points to by now', async () => {

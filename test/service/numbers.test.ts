@@ -1,14 +1,20 @@
 // The service's own reading and writing of numbers against JavaScript's.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { scanTensors } from '../../src/service/http/json/tensor-scan.js';
+import { ByteBudget } from '../../src/service/admission/budget.js';
+import { type Scanned, scanTensors } from '../../src/service/http/json/tensor-scan.js';
 import { MAX_NUMBER_BYTES, writeNumber } from '../../src/service/http/json/write-numbers.js';
 import { writePredictions } from '../../src/service/http/write-predictions.js';
 
-const KEY = new Set(['data']);
+const KEYS = new Set(['data']);
+const holding = () => new ByteBudget(2 ** 30).hold();
+
+function scan(bytes: Buffer, mostNumbers = 1_000_000): Promise<Scanned> {
+  return scanTensors(bytes, { keys: KEYS, mostTensors: 4, mostNumbers, expected: 'data' }, holding());
+}
 
 async function read(text: string): Promise<number[]> {
-  const { tensors } = await scanTensors(Buffer.from(`{"data":[${text}]}`), KEY, 1_000_000);
+  const { tensors } = await scan(Buffer.from(`{"data":[${text}]}`));
   const [numbers] = tensors;
   return Array.from(numbers?.values.subarray(0, numbers.length) ?? []);
 }
@@ -99,7 +105,7 @@ describe('reading', () => {
 
   test('keys may have escapes and other letters, and a byte order mark may come first', async () => {
     const text = '\uFEFF{"d\\u0061ta": [1, 2], "größe": "data", "data ": 3, "of": {"data": [4]}}';
-    const { tensors, rest } = await scanTensors(Buffer.from(text), new Set(['data']), 10);
+    const { tensors, rest } = await scan(Buffer.from(text), 10);
     expect(rest).toEqual({ data: 0, größe: 'data', 'data ': 3, of: { data: 1 } });
     expect(tensors.map(({ length }) => length)).toEqual([2, 1]);
   });
@@ -108,7 +114,7 @@ describe('reading', () => {
     ['in a key', [0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]],
     ['in a value', [0x7b, 0x22, 0x61, 0x22, 0x3a, 0x22, 0xc3, 0x22, 0x7d]],
   ])('bytes that are no UTF-8 are refused %s', async (_where, bytes) => {
-    await expect(scanTensors(Buffer.from(bytes), new Set(['data']), 10)).rejects.toMatchObject({
+    await expect(scan(Buffer.from(bytes), 10)).rejects.toMatchObject({
       code: 'ERR_TFT_HTTP_BODY',
       message: expect.stringContaining('UTF-8'),
     });
@@ -116,11 +122,7 @@ describe('reading', () => {
 
   test('the shape is that of the brackets, across many slices of a large body', async () => {
     const rows = Array.from({ length: 40_000 }, (_, row) => [row, row + 0.5]);
-    const { tensors, rest } = await scanTensors(
-      Buffer.from(JSON.stringify({ id: 'a', data: rows })),
-      KEY,
-      1_000_000,
-    );
+    const { tensors, rest } = await scan(Buffer.from(JSON.stringify({ id: 'a', data: rows })));
     expect(tensors[0]?.shape).toEqual([40_000, 2]);
     expect(tensors[0]?.length).toBe(80_000);
     expect(Array.from(tensors[0]?.values.subarray(79_998, 80_000) ?? [])).toEqual([39_999, 39_999.5]);

@@ -17,7 +17,7 @@ let tiny: Running;
 beforeAll(async () => {
   tiny = await running({ accessLog: true, threads: 1 });
 });
-afterAll(() => tiny.service.stop());
+afterAll(() => tiny[Symbol.asyncDispose]());
 
 const promtool = spawnSync('promtool', ['--version']).error === undefined;
 if (!promtool) console.warn("skipped: promtool is not installed (Debian's package prometheus)");
@@ -86,6 +86,28 @@ test.skipIf(!promtool)("promtool finds no fault but in Triton's names", async ()
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('nv_inference_'));
   expect(complaints).toEqual([]);
+});
+
+test('who prefers OpenMetrics gets it, all others the text format', async () => {
+  const get = (accept?: string) =>
+    ask(`${tiny.url}/metrics`, { headers: accept === undefined ? {} : { accept } });
+  const prometheus =
+    'application/openmetrics-text;version=1.0.0;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=0.0.4;q=0.3';
+  for (const accept of [undefined, '*/*', 'text/plain', 'text/plain, application/openmetrics-text;q=0.5']) {
+    expect((await get(accept)).headers['content-type']).toMatch(/^text\/plain; version=0\.0\.4/);
+  }
+  const { headers, bytes } = await get(prometheus);
+  expect(headers['content-type']).toMatch(/^application\/openmetrics-text; version=1\.0\.0/);
+  const lines = bytes.toString().trimEnd().split('\n');
+  expect(lines.at(-1)).toBe('# EOF');
+  expect(lines).toContain('# TYPE tft_http_requests counter');
+  const counters = lines.flatMap((line) => /^# TYPE (\S+) counter$/.exec(line)?.[1] ?? []);
+  for (const family of counters) {
+    const samples = lines.filter((line) => line.startsWith(family) && !line.startsWith('#'));
+    for (const sample of samples.filter((line) => /^[^{ ]+/.exec(line)?.[0] === family)) {
+      throw new Error(`a counter's sample without _total: ${sample}`);
+    }
+  }
 });
 
 test('the log has a line for each request with its id, and for a refusal its code', async () => {

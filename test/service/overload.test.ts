@@ -60,7 +60,7 @@ test('beyond the queue requests are refused with a time to come again, and those
 });
 
 test("a deadline by Triton's parameter timeout is a 504", async () => {
-  await using slow = await running(ONE_BY_ONE);
+  await using slow = await running({ ...ONE_BY_ONE, maxWaitMs: 600_000 });
   using held = holdRuns();
   const first = ask(slow.url + INFER, { body: inferJson(constantInputs(1)) });
   await until(async () => (await metric(slow.url, /^tft_running_batches (\d+)/m)) === 1);
@@ -108,7 +108,9 @@ test('bodies that are under way are bounded in bytes, and refused beyond', async
   await using tiny = await running({ maxBytesInFlight: 1000 });
   const { port, hostname } = new URL(tiny.url);
   const holder = connect(Number(port), hostname);
-  holder.write(`POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n${' '.repeat(2000)}`);
+  holder.write(
+    `POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n${' '.repeat(2000)}`,
+  );
   await until(async () => (await metric(tiny.url, /^tft_http_in_flight_bytes (\d+)/m)) >= 2000);
   const body = inferJson(constantInputs(1));
   const refused = await ask(`${tiny.url}/v2/models/tiny/infer`, { body });
@@ -141,9 +143,10 @@ test('connections beyond the limit are closed', async () => {
   const { port, hostname } = new URL(tiny.url);
   const holders = [connect(Number(port), hostname), connect(Number(port), hostname)];
   await Promise.all(holders.map((holder) => new Promise((resolve) => holder.on('connect', resolve))));
-  const outcome = await askRaw(tiny.url, 'GET /v2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n').catch(
-    () => '',
-  );
+  const outcome = await askRaw(
+    tiny.url,
+    'GET /v2 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
+  ).catch(() => '');
   expect(outcome).toBe('');
   for (const holder of holders) holder.destroy();
   await until(async () => (await ask(`${tiny.url}/v2`).catch(() => undefined))?.status === 200);

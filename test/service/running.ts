@@ -1,6 +1,8 @@
 // Starts the service inside the test, on a free port, and speaks to it.
-import { request as httpRequest, type RequestOptions } from 'node:http';
+import { request as httpRequest } from 'node:http';
+import { type RequestOptions as HttpsRequestOptions, request as httpsRequest } from 'node:https';
 import { connect, type Socket } from 'node:net';
+import { expect } from 'vitest';
 import type { ForecastInputs } from '../../src/index.js';
 import { makeLog, readConfig, Service, type ServiceConfig } from '../../src/service/index.js';
 import { bundles } from '../fixtures/bundles.js';
@@ -13,6 +15,7 @@ export type LogLines = Record<string, unknown>[];
 export interface Running {
   readonly service: Service;
   readonly url: string;
+  readonly config: ServiceConfig;
   readonly log: LogLines;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -23,19 +26,77 @@ export async function running(overrides: Overrides = {}, wait = true): Promise<R
     defaults: { model: bundles.tiny, port: 0, ...overrides } as Partial<ServiceConfig>,
   });
   const log: LogLines = [];
+  const before = handles();
   const service = await Service.start(
     config,
     makeLog('debug', { write: (line) => log.push(JSON.parse(line) as LogLines[number]) }),
   );
   if (wait) await service.loaded;
+  const url = service.address;
   return {
     service,
-    url: service.address,
+    url,
+    config,
     log,
     async [Symbol.asyncDispose]() {
+      await comeToRest(url, config);
       await service.stop();
+      await handlesGone(before);
     },
   };
+}
+
+/** What is counted while requests are under way, and must be zero when none is. */
+const AT_REST = ['tft_http_in_flight_bytes', 'tft_queue_servers', 'tft_running_batches'];
+
+/**
+ * Nothing is left of any request: no bytes, no place in the queue, no connection but the one that asks. A service that
+ * was stopped, or that tells its metrics only to keys in a file, is not asked.
+ */
+export async function comeToRest(address: string, { apiKeys, adminKeys }: ServiceConfig): Promise<void> {
+  const [key] = [...apiKeys, ...adminKeys];
+  const isSocket = !address.startsWith('http');
+  const url = `${isSocket ? 'http://localhost' : address}/metrics`;
+  const options = {
+    headers: key === undefined ? {} : { 'x-api-key': key },
+    ...(isSocket ? { socketPath: address } : {}),
+  };
+  const patience = performance.now() + 20_000;
+  let found: Record<string, number> = {};
+  while (performance.now() < patience) {
+    const answer = await ask(url, options).catch(() => undefined);
+    if (answer?.status !== 200) return;
+    const value = (name: string) =>
+      Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(answer.bytes.toString())?.[1] ?? Number.NaN);
+    found = Object.fromEntries(AT_REST.map((name) => [name, value(name)]));
+    // The one that asks.
+    found.tft_http_connections = value('tft_http_connections') - 1;
+    if (Object.values(found).every((count) => count === 0)) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  expect(found).toEqual(Object.fromEntries(Object.keys(found).map((name) => [name, 0])));
+}
+
+/** How many of each kind of handle keep this process alive. */
+function handles(): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const kind of process.getActiveResourcesInfo()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return counts;
+}
+
+/** After the stop nothing of the service is left: no listener, connection, child process, thread or timer. */
+async function handlesGone(before: ReadonlyMap<string, number>): Promise<void> {
+  const left = () =>
+    [...handles()].filter(
+      ([kind, count]) =>
+        /Server|Socket|Process|Pipe|Message|Timeout/.test(kind) && count > (before.get(kind) ?? 0),
+    );
+  const patience = performance.now() + 20_000;
+  while (left().length > 0 && performance.now() < patience) {
+    // No timer: it would be counted.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(left()).toEqual([]);
 }
 
 export interface Answer {
@@ -49,12 +110,14 @@ export interface Answer {
 /** A request by Node's own client, which adds no header and unpacks nothing. */
 export function ask(
   url: string,
-  options: RequestOptions & { body?: string | Buffer | undefined } = {},
+  options: HttpsRequestOptions & { body?: string | Buffer | undefined } = {},
 ): Promise<Answer> {
   const { body, ...rest } = options;
   return new Promise((resolve, reject) => {
     const method = body === undefined ? 'GET' : 'POST';
-    const outgoing = httpRequest(url, { method, agent: false, ...rest }, (answer) => {
+    const send = url.startsWith('https:') ? httpsRequest : httpRequest;
+    // The certificates of tests are their own.
+    const outgoing = send(url, { method, agent: false, rejectUnauthorized: false, ...rest }, (answer) => {
       const chunks: Buffer[] = [];
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
       answer.on('error', reject);

@@ -5,20 +5,14 @@ import { type ClientHttp2Session, connect } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { constantInputs, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
 import { ask, inferBinary, inferJson, predictBody, running } from './running.js';
+import { hasTls, tlsCert, tlsKey } from './transports.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'tft-tls-'));
-const tlsCert = join(folder, 'cert.pem');
-const tlsKey = join(folder, 'key.pem');
-const openssl = spawnSync('openssl', [
-  ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost'],
-  ...['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', tlsKey, '-out', tlsCert],
-]);
-const hasTls = openssl.status === 0;
-if (!hasTls) console.warn('skipped: TLS, since openssl is not installed');
 const hasCurl = spawnSync('curl', ['--version']).status === 0;
 if (!hasCurl) console.warn('skipped: curl is not installed');
 const clients = spawnSync(fileURLToPath(new URL('../../scripts/http-clients', import.meta.url)));
@@ -89,6 +83,38 @@ describe.skipIf(!hasTls)('TLS', () => {
     }
   });
 });
+
+test.skipIf(!hasTls).each([true, false])(
+  'old ciphers are refused, modern ones taken (HTTP/2: %s)',
+  async (http2) => {
+    await using service = await running({ tlsCert, tlsKey, http2 });
+    const { hostname, port } = new URL(service.url);
+    const agree = (options: ConnectionOptions) =>
+      new Promise<string>((resolve) => {
+        const socket = connectTls(
+          { host: hostname, port: Number(port), rejectUnauthorized: false, ...options },
+          () => {
+            resolve(`${socket.getProtocol()} ${socket.getCipher().name}`);
+            socket.destroy();
+          },
+        );
+        socket.on('error', () => resolve('refused'));
+      });
+    expect(await agree({})).toMatch(/^TLSv1\.3 TLS_/);
+    expect(await agree({ maxVersion: 'TLSv1.2' })).toMatch(/^TLSv1\.2 ECDHE-RSA-.*(GCM|POLY1305)/);
+    const old = [
+      'AES128-SHA',
+      'AES256-GCM-SHA384',
+      'ECDHE-RSA-AES128-SHA',
+      'ECDHE-RSA-AES256-SHA384',
+      'DHE-RSA-AES128-GCM-SHA256',
+    ];
+    for (const ciphers of old)
+      expect([ciphers, await agree({ maxVersion: 'TLSv1.2', ciphers })]).toEqual([ciphers, 'refused']);
+    const ancient = { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
+    expect(await agree(ancient)).toBe('refused');
+  },
+);
 
 function post(session: ClientHttp2Session, path: string, body: string): Promise<string> {
   return new Promise((resolve, reject) => {

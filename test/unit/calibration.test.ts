@@ -113,11 +113,11 @@ describe('a calibration set', () => {
     ]);
   });
 
-  test('has the newest of several rows within a step, and gaps filled as for forecasts', async () => {
+  test('has the mean of several rows within a step, and gaps filled as for forecasts', async () => {
     const later = lines('one', 5, 5).replace(',5,', ',50,').replace(':15Z', ':16Z');
     const output = await written(lines('one', 0, 5) + later + lines('one', 8, 8), 'gaps');
-    expect(series(output, 0)).toEqual([0, 1, 2, 3, 4, 50]);
-    expect(series(output, 1)).toEqual([3, 4, 50, 50, 50, 8]);
+    expect(series(output, 0)).toEqual([0, 1, 2, 3, 4, 27.5]);
+    expect(series(output, 1)).toEqual([3, 4, 27.5, 27.5, 27.5, 8]);
   });
 
   test('is not written over other things, and not of nothing', async () => {

@@ -4,6 +4,7 @@ Commands import torch only when they run, so that `--help` is quick.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -32,9 +33,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.run(options)
     except ExportError as error:
-        print(f"tft-export: {error} [{error.code}]", file=sys.stderr)
-        return EXIT_USER_ERROR
+        return _report(error)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         return EXIT_USER_ERROR
+    except Exception as error:
+        # Libraries underneath fail in their own words; a line of those is worth more than a page of insides.
+        if os.environ.get("TFT_DEBUG"):
+            raise
+        reason = " ".join(str(error).split())[:500]
+        return _report(
+            ExportError(
+                "unexpected", f"{type(error).__name__}: {reason}; TFT_DEBUG=1 shows where it comes from"
+            )
+        )
+
+
+def _report(error: ExportError) -> int:
+    print(f"tft-export: {error} [{error.code}]", file=sys.stderr)
+    return EXIT_USER_ERROR

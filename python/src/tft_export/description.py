@@ -30,7 +30,7 @@ class MetricEntry(_Model):
 class CategoryEntry(_Model):
     name: str
     codes: dict[str, int]
-    role: Literal["static", "varying"]
+    role: Literal["static", "varying", "known"]
 
 
 class TensorEntry(_Model):

@@ -38,6 +38,7 @@ CODES = {
     "calibration_mismatch": "the calibration set is another model's",
     "calibration_exists": "the folder for the windows exists",
     "calibration_not_written": "the windows cannot be written",
+    "unexpected": "a library underneath failed in a way that is not foreseen here",
     "outputs_invalid": "the outputs cannot be read or have another size",
 }
 

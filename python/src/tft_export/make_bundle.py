@@ -110,7 +110,7 @@ def export_checkpoint(options: ExportOptions) -> Description:
 def read_servers(path: Path) -> dict[str, dict[str, str]]:
     """{server_name: {column: value}} of a CSV file with a column server_name. Raises servers_invalid."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ExportError("servers_invalid", f"cannot read {path}: {error}") from error
@@ -208,7 +208,7 @@ def _tensor_entry(tensor: TensorSpec) -> TensorEntry:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise ExportError("report_invalid", f"cannot read the training report {path}: {error}") from error
     if not isinstance(content, dict):

@@ -8,6 +8,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, Worker } from 'node:worker_threads';
 import type { Slab } from '../../batching/slab.js';
+import { TFTError } from '../../contract/errors.js';
 import type { ModelTensors, Values } from '../../contract/tensors.js';
 import { dropGuard, type ExitGuard, raiseGuard } from './exit-guard.js';
 
@@ -77,7 +78,17 @@ export function startHost(events: HostEvents): SessionHost {
   // By default ONNX Runtime sends usage data to its makers and stores an identifier of the machine. The variable that
   // disables this is read from the process's own environment, which only the main thread can set: before a thread starts.
   process.env.ORT_DISABLE_TELEMETRY ??= '1';
-  return isMainThread ? startThread(events) : startProcess(events);
+  try {
+    return isMainThread ? startThread(events) : startProcess(events);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_ACCESS_DENIED') throw cause;
+    const flag = isMainThread ? '--allow-worker' : '--allow-child-process';
+    throw new TFTError(
+      'ERR_TFT_BACKEND_UNAVAILABLE',
+      `Node's permission model forbids the ${isMainThread ? 'thread' : 'process'} that a model runs in; start node with ${flag}`,
+      { cause },
+    );
+  }
 }
 
 function startThread(events: HostEvents): SessionHost {

@@ -31,11 +31,16 @@ export class OnnxRuntimeSession {
     this.#host = startHost({
       message: (message) => this.#settle((exchange) => exchange.resolve(message)),
       gone: (reason, cause) => {
-        const lost = new TFTError(
-          'ERR_TFT_BACKEND_LOST',
-          `${reason}; the engine starts another, and the request may be sent again`,
-          { cause },
-        );
+        // What it needs to start is not there, and will not be at the next try.
+        const cure = cureFor(cause);
+        const lost =
+          cure === undefined
+            ? new TFTError(
+                'ERR_TFT_BACKEND_LOST',
+                `${reason}; the engine starts another, and the request may be sent again`,
+                { cause },
+              )
+            : new TFTError('ERR_TFT_BACKEND_UNAVAILABLE', `${reason}: ${cure}`, { cause });
         this.#lost = lost;
         this.#settle((exchange) => exchange.reject(lost));
         ended();
@@ -119,7 +124,19 @@ export class OnnxRuntimeSession {
   }
 }
 
-/** The error if the ONNX file's tensors differ from those in model.json. */
+/** What to do about a thread or process that cannot start; undefined where another may. */
+function cureFor(cause: unknown): string | undefined {
+  const { code, message } = (cause ?? {}) as NodeJS.ErrnoException;
+  if (message?.includes('uv_cwd')) {
+    return 'the folder that this program was started in has been deleted; start it in one that is there';
+  }
+  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') {
+    return 'a file of tft-tensorrt is missing; install it again, and name it external where a bundler is used';
+  }
+  return undefined;
+}
+
+/** What is wrong when the ONNX file's tensors are not those of model.json. */
 function contradiction(
   model: ModelDescription,
   inputs: readonly TensorInfo[],

@@ -1,8 +1,9 @@
-// Combines the service's settings: flags override the environment, which overrides the file, which overrides the defaults.
-// Each error names the key and where its value came from.
-import { readFileSync } from 'node:fs';
+// Puts the service's settings together: flags over environment over file over defaults, each mistake named with the
+// key and the place that it came from.
 import { dirname, resolve } from 'node:path';
 import { TFTError } from '../../contract/errors.js';
+import { readTextFileSync } from '../../contract/text-file.js';
+import { isLoopback } from './loopback.js';
 import { configSchema, SECRET, type ServiceConfig, type Setting, settings } from './schema.js';
 
 /** Where settings come from. */
@@ -31,7 +32,10 @@ const PATHS = [
 
 /** @throws TFTError ERR_TFT_OPTION that names the key and its source; ERR_TFT_FILE for the file. */
 export function readConfig(sources: ConfigSources): ServiceConfig {
-  const { flags = {}, environment = {}, defaults = {} } = sources;
+  const { flags = {}, defaults = {} } = sources;
+  const environment = Object.fromEntries(
+    Object.entries(sources.environment ?? {}).filter(([name, value]) => !isServiceLink(name, value)),
+  );
   const values: Record<string, unknown> = {};
   const origin: Record<string, string> = {};
   const set = (key: string, value: unknown, from: string) => {
@@ -86,7 +90,7 @@ export function printableConfig(config: ServiceConfig): string {
 function readFile(path: string): Record<string, unknown> {
   let content: unknown;
   try {
-    content = JSON.parse(readFileSync(path, 'utf8'));
+    content = JSON.parse(readTextFileSync(path));
   } catch (cause) {
     throw new TFTError(
       'ERR_TFT_FILE',
@@ -120,7 +124,20 @@ function fromText({ kind }: Setting, text: string): unknown {
   return text;
 }
 
-/** Refuses unknown settings, so that a misspelt one is never silently ignored. */
+/**
+ * What Kubernetes puts into the environment for each Service of a pod's namespace, named after it: one called
+ * `tft-serve` gives TFT_SERVE_SERVICE_HOST, TFT_SERVE_PORT=tcp://…, TFT_SERVE_PORT_8000_TCP_ADDR, and one called
+ * `tft-serve-metrics` the like. Nobody wrote them as settings.
+ */
+const SERVICE_LINK =
+  /^TFT_SERVE_(?:.*_)?(?:SERVICE_(?:HOST|PORT(?:_.+)?)|PORT_\d+_(?:TCP|UDP|SCTP)(?:_.+)?)$/;
+const SERVICE_ADDRESS = /^(?:tcp|udp|sctp):\/\//;
+
+function isServiceLink(name: string, value = ''): boolean {
+  return SERVICE_LINK.test(name) || (/_PORT$/.test(name) && SERVICE_ADDRESS.test(value));
+}
+
+/** A setting misspelt must not be a setting ignored. */
 function refuseUnknownVariables(environment: Readonly<Record<string, string | undefined>>): void {
   const known = new Set<string>([FILE_VARIABLE, ...settings.map(({ variable }) => variable)]);
   const unknown = Object.keys(environment).find((name) => name.startsWith(PREFIX) && !known.has(name));
@@ -145,10 +162,6 @@ function refuseContradictions(config: ServiceConfig, origin: Readonly<Record<str
         'forcePublic if something else keeps strangers out',
     );
   }
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function shown(value: unknown): string {

@@ -10,6 +10,8 @@ const keys = z
   .array(z.string().regex(/^[\x21-\x7e]{16,256}$/, 'a key has 16 to 256 characters, without spaces'))
   .default([]);
 
+const names = z.array(z.string().min(1)).default([]);
+
 /** The settings that must never be shown. */
 export const SECRET = ['apiKeys', 'adminKeys'] as const;
 
@@ -47,7 +49,18 @@ export const configSchema = z.strictObject({
   host: z.string().min(1).default('127.0.0.1').describe('the address to listen on'),
   port: z.int().min(0).max(65_535).default(8000).describe('the port; 0 takes any free one'),
   socket: path.optional().describe('listen on this Unix socket instead'),
+  socketMode: z
+    .string()
+    .regex(/^0?[0-7]{3}$/, 'three octal digits, as chmod takes them')
+    .default('660')
+    .describe('who may use the Unix socket, as chmod says it'),
   forcePublic: z.boolean().default(false).describe('listen beyond this machine even without API keys'),
+  allowedHosts: names.describe(
+    'names under which browsers may reach a service of this machine without keys, besides localhost; * for any',
+  ),
+  corsOrigins: names.describe(
+    'origins whose pages may ask and read answers, as https://app.example; * for any',
+  ),
   tlsCert: path.optional().describe('certificate chain, PEM'),
   tlsKey: path.optional().describe('private key, PEM'),
   http2: z.boolean().default(false).describe('speak HTTP/2 too; needs TLS'),

@@ -1,8 +1,8 @@
 // Access by API keys. Keys are compared by their hashes, so that the time taken reveals nothing about a key.
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import { TFTError } from '../../contract/errors.js';
+import { readTextFileSync } from '../../contract/text-file.js';
 import type { ServiceConfig } from '../config/schema.js';
 import { type HttpError, refusal } from './http-error.js';
 
@@ -80,7 +80,7 @@ function keysIn(path: string | undefined, setting: string): string[] {
   if (path === undefined) return [];
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = readTextFileSync(path);
   } catch (cause) {
     throw new TFTError('ERR_TFT_FILE', `${setting}: ${(cause as Error).message}`, { cause });
   }

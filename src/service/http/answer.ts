@@ -2,7 +2,7 @@
 import { promisify } from 'node:util';
 import { brotliCompress, constants, deflate, gzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { ByteBudget } from '../admission/budget.js';
+import type { Exchange } from './exchange.js';
 
 /** Compressing smaller answers saves nothing. */
 const MIN_COMPRESSED_BYTES = 1024;
@@ -16,24 +16,26 @@ const COMPRESSORS = {
 } as const;
 type Encoding = keyof typeof COMPRESSORS;
 
-/** Sends `bytes` as the answer. */
+/** Sends `bytes` as the answer. @throws HttpError ERR_TFT_ABORTED when nobody is left to take it. */
 export async function sendBytes(
   request: FastifyRequest,
   reply: FastifyReply,
   bytes: Buffer,
-  { budget, compress }: { budget: ByteBudget; compress: boolean },
+  { holding, client }: Exchange,
+  compress: boolean,
 ): Promise<FastifyReply> {
+  holding.add(bytes.length);
   let body = bytes;
   if (compress && bytes.length >= MIN_COMPRESSED_BYTES) {
     reply.header('vary', 'accept-encoding');
     const encoding = preferredEncoding(request.headers['accept-encoding']);
     if (encoding !== undefined) {
       body = await COMPRESSORS[encoding](bytes);
+      holding.add(body.length - bytes.length);
       reply.header('content-encoding', encoding);
     }
   }
-  budget.take(body.length);
-  reply.raw.once('close', () => budget.give(body.length));
+  if (client.aborted) throw client.reason;
   return reply.send(body);
 }
 

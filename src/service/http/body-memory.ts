@@ -15,9 +15,14 @@ export class BodyMemory {
     this.#most = most;
   }
 
-  /** @returns at least `bytes` bytes with undefined contents. */
+  /** How many bytes `take` gives to whoever asks for so many. */
+  sizeFor(bytes: number): number {
+    return Math.max(MIN_BYTES, 2 ** Math.ceil(Math.log2(bytes)));
+  }
+
+  /** At least so many bytes, of whatever content. */
   take(bytes: number): ArrayBuffer {
-    const size = Math.max(MIN_BYTES, 2 ** Math.ceil(Math.log2(bytes)));
+    const size = this.sizeFor(bytes);
     const kept = this.#kept.get(size)?.pop();
     if (kept === undefined) return new ArrayBuffer(size);
     this.#keptBytes -= size;

@@ -2,11 +2,12 @@
 // slow, too many, or send endless headers.
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { createSecureServer, type Http2SecureServer } from 'node:http2';
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
 import { createServer as createTlsServer } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { TFTError } from '../../contract/errors.js';
 import type { ServiceConfig } from '../config/schema.js';
+import type { Connections } from './connections.js';
 
 const MAX_HEADER_BYTES = 16 * 1024;
 const MAX_HEADERS = 100;
@@ -28,7 +29,11 @@ type ListenerSettings = Pick<
 >;
 
 /** @throws TFTError ERR_TFT_FILE for a certificate or key that cannot be used. */
-export function makeServer(settings: ListenerSettings, handler: RequestListener): Server {
+export function makeServer(
+  settings: ListenerSettings,
+  connections: Connections,
+  handler: RequestListener,
+): Server {
   const { requestTimeoutMs, keepAliveTimeoutMs, maxWaitMs, http2, tlsCert } = settings;
   const limits = {
     requestTimeout: requestTimeoutMs,
@@ -40,14 +45,22 @@ export function makeServer(settings: ListenerSettings, handler: RequestListener)
     insecureHTTPParser: false,
     noDelay: true,
   };
-  // Closes a connection on which nothing moves, including one whose client does not read its answer.
+  // A connection on which nothing moves, not even an answer that its client is slow to take. While the client waits for
+  // the service, as it does for a model to be loaded, it may be as still as it likes.
   const idleMs = requestTimeoutMs + maxWaitMs;
+  const endIdle = (connection?: Socket | ServerHttp2Session) => {
+    if (connection === undefined) return;
+    // A timeout comes once; the next one has to be asked for.
+    if (connections.isWaiting(connection)) connection.setTimeout(idleMs);
+    else connection.destroy();
+  };
   let server: Server;
   if (tlsCert === undefined) {
     server = createServer(limits, handler);
   } else if (http2) {
     const secure = createSecureServer(
       {
+        ...security(settings),
         ...certificates(settings),
         ...limits,
         allowHTTP1: true,
@@ -55,18 +68,38 @@ export function makeServer(settings: ListenerSettings, handler: RequestListener)
       },
       handler as unknown as Parameters<typeof createSecureServer>[1],
     );
-    secure.on('session', (session) => session.setTimeout(keepAliveTimeoutMs + idleMs, () => session.close()));
+    secure.on('session', (session) => session.setTimeout(keepAliveTimeoutMs + idleMs));
     server = secure as unknown as Server;
+    // This server does not take them from its options, and speaks HTTP/1 without them.
+    Object.assign(server, limits, { requireHostHeader: true });
   } else {
-    server = createTlsServer({ ...limits, ...certificates(settings) }, handler);
+    server = createTlsServer({ ...limits, ...security(settings), ...certificates(settings) }, handler);
   }
   server.maxHeadersCount = MAX_HEADERS;
   server.maxConnections = settings.maxConnections;
-  server.setTimeout(idleMs, (socket?: Socket) => socket?.destroy());
+  server.setTimeout(idleMs, endIdle);
+  connections.watch(server);
   return server;
 }
 
-/** Reads the certificate again. Open connections keep the old one. @throws TFTError ERR_TFT_FILE. */
+/** Only what keeps its secrets when the key is lost one day, and has no known weakness. */
+const CIPHERS = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':');
+
+function security({ headersTimeoutMs }: ListenerSettings) {
+  return { ciphers: CIPHERS, minVersion: 'TLSv1.2', handshakeTimeout: headersTimeoutMs } as const;
+}
+
+/** Reads the certificate again; connections that are open keep the old one. @throws TFTError ERR_TFT_FILE. */
 export function renewCertificates(server: Server, settings: ListenerSettings): void {
   if (settings.tlsCert === undefined) return;
   (server as unknown as Http2SecureServer).setSecureContext(certificates(settings));

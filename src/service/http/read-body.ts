@@ -1,9 +1,19 @@
 // Reads a request's body: decompressed according to Content-Encoding, within limits of size and time, and aligned in memory
 // so that the bytes after a JSON header can be used as typed arrays without a copy.
 import type { Readable } from 'node:stream';
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import type { ByteBudget } from '../admission/budget.js';
+import {
+  type BrotliDecompress,
+  createBrotliDecompress,
+  createGunzip,
+  createInflate,
+  type Gunzip,
+  type Inflate,
+} from 'node:zlib';
+import { Turns } from '../admission/turns.js';
+import { Assembly } from './assembly.js';
 import type { BodyMemory } from './body-memory.js';
+import type { ClientAbort } from './client-abort.js';
+import type { Exchange } from './exchange.js';
 import { badBody, type HttpError, refusal } from './http-error.js';
 
 /** How a body is to be read. */
@@ -19,7 +29,13 @@ export interface BodyRules {
   readonly aligned: number;
 }
 
-/** A body. It occupies its budget and memory until `release`; its bytes must not be used afterwards. */
+/**
+ * As many as Node has threads for them. More are not faster, and an unpacker takes up to 16 MiB of its own that nothing
+ * here can count.
+ */
+const unpacking = new Turns(4);
+
+/** A body. Until `release` it holds its bytes of the budget and its memory; nothing may look at it afterwards. */
 export interface Body {
   readonly bytes: Buffer;
   release(): void;
@@ -29,105 +45,125 @@ export interface Body {
  * @throws HttpError ERR_TFT_HTTP_TOO_LARGE, ERR_TFT_HTTP_ENCODING, ERR_TFT_HTTP_TIMEOUT, ERR_TFT_HTTP_OVERLOADED,
  *   ERR_TFT_HTTP_GONE.
  */
-export function readBody(
+export async function readBody(
   request: Readable,
   rules: BodyRules,
-  budget: ByteBudget,
+  { holding, client }: Exchange,
   memory: BodyMemory,
 ): Promise<Body> {
-  return new Promise((resolve, reject) => {
-    const { most, timeoutMs } = rules;
-    budget.refuseWhenSpent();
-    // Refused before any of the body is read.
-    if (Number(rules.length ?? 0) > most) throw tooLarge(most);
-    const unpacker = unpackerFor(rules.encoding);
-    const source = unpacker ?? request;
-    const chunks: Buffer[] = [];
-    let size = 0;
-    let sent = 0;
-    let held = 0;
-    let over = false;
+  const makeUnpacker = unpackerFor(rules.encoding);
+  // Refused before a byte of it is read.
+  if (Number(rules.length ?? 0) > rules.most) throw tooLarge(rules.most);
+  const sent = new Assembly(holding, memory, makeUnpacker ? 0 : rules.aligned);
+  try {
+    await arrival(request, rules, sent);
+    if (makeUnpacker === undefined) return sent;
+  } catch (error) {
+    sent.release();
+    throw error;
+  }
+  const unpacked = new Assembly(holding, memory, rules.aligned);
+  try {
+    // Only once it is complete: a slow client must not keep an unpacker busy, and what waits inside one is not counted.
+    await unpacking.take(() => unpack(sent.bytes, makeUnpacker(), rules, unpacked, client));
+    return unpacked;
+  } catch (error) {
+    unpacked.release();
+    throw error;
+  } finally {
+    sent.release();
+  }
+}
 
-    const hold = (bytes: number) => {
-      budget.refuseWhenSpent();
-      budget.take(bytes);
-      held += bytes;
-    };
+/** Puts what is sent into `body`, until its end. */
+function arrival(request: Readable, { most, timeoutMs }: BodyRules, body: Assembly): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let over = false;
     const stop = () => {
       over = true;
       clearTimeout(timer);
-      request.off('close', gone).off('error', gone);
-      source.off('data', take).off('end', end);
-      if (unpacker) {
-        request.off('data', countSent).unpipe(unpacker);
-        unpacker.off('error', damaged).on('error', () => {});
-        unpacker.destroy();
-      }
+      request.off('data', take).off('end', end).off('close', gone).off('error', gone);
+      // An error that comes late is nobody's any more.
+      request.on('error', () => {});
     };
     const fail = (error: unknown) => {
       if (over) return;
       stop();
-      budget.give(held);
-      // The rest of the body is discarded, so that the client can read the answer.
+      // What still comes is thrown away, so that the answer can be read.
       request.resume();
       reject(error);
     };
-    const gone = () => {
-      // The stream of a complete body also closes, even while it is still being decompressed.
-      if (request.readableEnded) return;
+    const gone = () =>
       fail(refusal('ERR_TFT_HTTP_GONE', 'the client went away before its request was complete'));
-    };
-    const damaged = (cause: unknown) =>
-      fail(refusal('ERR_TFT_HTTP_ENCODING', `the body is not valid ${rules.encoding}`, { cause }));
-    const countSent = (chunk: Buffer) => {
-      sent += chunk.length;
-      if (sent > most) fail(tooLarge(most));
-    };
     const take = (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > most) {
+      if (over) return;
+      if (body.length + chunk.length > most) {
         fail(tooLarge(most));
         return;
       }
       try {
-        hold(chunk.length);
+        body.add(chunk);
       } catch (error) {
         fail(error);
-        return;
       }
-      chunks.push(chunk);
     };
     const end = () => {
       if (over) return;
       stop();
-      let released = false;
-      const { bytes, taken } = layOut(chunks, size, rules.aligned, memory);
-      resolve({
-        bytes,
-        release: () => {
-          if (released) return;
-          released = true;
-          if (taken) memory.give(taken);
-          budget.give(held);
-        },
-      });
+      resolve();
     };
     const timer = setTimeout(
       () => fail(refusal('ERR_TFT_HTTP_TIMEOUT', `the body had not arrived within ${timeoutMs} ms`)),
       timeoutMs,
     );
-
-    request.on('close', gone).on('error', gone);
-    source.on('data', take).on('end', end);
-    if (unpacker) {
-      unpacker.on('error', damaged);
-      request.on('data', countSent).pipe(unpacker);
-    }
+    request.on('close', gone).on('error', gone).on('data', take).on('end', end);
+    if (request.destroyed && !request.readableEnded) gone();
   });
 }
 
-/** For all three encodings a truncated body is an error. */
-function unpackerFor(encoding: string | undefined) {
+/** Puts what `packed` unpacks to into `body`. */
+function unpack(
+  packed: Buffer,
+  unpacker: Unpacker,
+  { most, encoding }: BodyRules,
+  body: Assembly,
+  client: ClientAbort,
+): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    const damaged = (cause?: unknown) =>
+      refusal('ERR_TFT_HTTP_ENCODING', `the body is not valid ${encoding}`, { cause });
+    const fail = (error: unknown) => {
+      unpacker.destroy();
+      reject(error);
+    };
+    client.addEventListener('abort', () => fail(client.reason));
+    unpacker.on('data', (chunk: Buffer) => {
+      if (unpacker.destroyed) return;
+      if (body.length + chunk.length > most) {
+        fail(tooLarge(most));
+        return;
+      }
+      try {
+        body.add(chunk);
+      } catch (error) {
+        fail(error);
+      }
+    });
+    unpacker.on('error', (cause) => fail(damaged(cause)));
+    unpacker.on('end', () => {
+      // What follows the end of the packed data is no part of any body.
+      if (unpacker.bytesWritten < packed.length) fail(damaged());
+      else resolve();
+    });
+    if (client.aborted) fail(client.reason);
+    else unpacker.end(packed);
+  }).finally(() => client.removeEventListener());
+}
+
+type Unpacker = Gunzip | Inflate | BrotliDecompress;
+
+/** The end of a packed body that is cut off is an error in all three. */
+function unpackerFor(encoding: string | undefined): (() => Unpacker) | undefined {
   switch (encoding?.trim().toLowerCase()) {
     case undefined:
     case '':
@@ -135,11 +171,11 @@ function unpackerFor(encoding: string | undefined) {
       return undefined;
     case 'gzip':
     case 'x-gzip':
-      return createGunzip();
+      return createGunzip;
     case 'deflate':
-      return createInflate();
+      return createInflate;
     case 'br':
-      return createBrotliDecompress();
+      return createBrotliDecompress;
     default:
       throw refusal(
         'ERR_TFT_HTTP_ENCODING',
@@ -147,27 +183,6 @@ function unpackerFor(encoding: string | undefined) {
         { status: 415 },
       );
   }
-}
-
-/** Joins the chunks of a body. A single chunk that is aligned already is not copied. */
-function layOut(
-  chunks: readonly Buffer[],
-  size: number,
-  aligned: number,
-  memory: BodyMemory,
-): { bytes: Buffer; taken: ArrayBuffer | undefined } {
-  const [only] = chunks;
-  if (only === undefined) return { bytes: Buffer.alloc(0), taken: undefined };
-  if (chunks.length === 1 && (only.byteOffset + aligned) % 4 === 0) return { bytes: only, taken: undefined };
-  const shift = (4 - (aligned % 4)) % 4;
-  const taken = memory.take(size + shift);
-  const bytes = Buffer.from(taken, shift, size);
-  let at = 0;
-  for (const chunk of chunks) {
-    chunk.copy(bytes, at);
-    at += chunk.length;
-  }
-  return { bytes, taken };
 }
 
 function tooLarge(most: number): HttpError {

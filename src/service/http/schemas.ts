@@ -2,6 +2,7 @@
 // answers against them. Requests are checked without them: a check for each of a million numbers would be too slow.
 import { z } from 'zod';
 import { INPUTS, TENSOR_TYPES } from '../../contract/names.js';
+import { INTEGER_TYPES } from '../../kserve/integers.js';
 
 /** Numbers in arrays, flat or nested. */
 const numbers = z
@@ -25,26 +26,26 @@ export const predictAnswer = z
   })
   .meta({ id: 'PredictAnswer' });
 
-const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
+const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]));
 
 export const inferRequest = z
   .object({
-    id: z.string().max(512).optional(),
-    parameters: parameters.optional().describe('binary_data_output; timeout in microseconds'),
+    id: z.string().max(512).nullish(),
+    parameters: parameters.nullish().describe('binary_data_output; timeout in microseconds'),
     inputs: z
       .array(
         z.object({
           name: z.string(),
           shape: z.array(z.int().nonnegative()),
-          datatype: z.enum(Object.values(TENSOR_TYPES)),
-          parameters: parameters.optional().describe('binary_data_size'),
-          data: numbers.optional(),
+          datatype: z.enum([TENSOR_TYPES.float32, ...INTEGER_TYPES]),
+          parameters: parameters.nullish().describe('binary_data_size'),
+          data: numbers.nullish(),
         }),
       )
       .min(1),
     outputs: z
-      .array(z.object({ name: z.string(), parameters: parameters.optional().describe('binary_data') }))
-      .optional(),
+      .array(z.object({ name: z.string(), parameters: parameters.nullish().describe('binary_data') }))
+      .nullish(),
   })
   .meta({ id: 'InferRequest' });
 

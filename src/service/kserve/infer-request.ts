@@ -2,7 +2,9 @@
 import { type ForecastInputs, inputsOf } from '../../contract/inputs.js';
 import { PREDICTIONS, TENSOR_TYPES } from '../../contract/names.js';
 import type { TensorSpec, Values } from '../../contract/tensors.js';
+import { bytesOf, integersOfBytes, isIntegerType } from '../../kserve/integers.js';
 import { valuesOfBytes } from '../../kserve/wire.js';
+import type { Holding } from '../admission/budget.js';
 import { badBody, type HttpError, refusal } from '../http/http-error.js';
 import { type Scanned, scanTensors } from '../http/json/tensor-scan.js';
 import { fromNumbers } from '../http/tensors.js';
@@ -28,6 +30,7 @@ export async function understandInfer(
   model: ServedModel,
   header: number | undefined,
   maxServers: number,
+  holding: Holding,
 ): Promise<InferQuestion> {
   if (header !== undefined && header > body.length) {
     throw badBody(
@@ -35,8 +38,13 @@ export async function understandInfer(
     );
   }
   const json = header === undefined ? body : body.subarray(0, header);
-  const most = maxServers * Math.max(...model.tensors.inputs.map(({ size }) => size));
-  const scanned = await scanTensors(json, DATA, most);
+  const rules = {
+    keys: DATA,
+    mostTensors: model.tensors.inputs.length,
+    mostNumbers: maxServers * Math.max(...model.tensors.inputs.map(({ size }) => size)),
+    expected: 'tensors with name, shape, datatype and data in inputs',
+  };
+  const scanned = await scanTensors(json, rules, holding);
   const request = asObject(scanned.rest, 'the request');
   const { id, parameters, inputs, outputs } = request;
   if (id !== undefined && (typeof id !== 'string' || id.length > MAX_ID_LENGTH)) {
@@ -70,19 +78,25 @@ function readInputs(list: unknown, model: ServedModel, scanned: Scanned, bytes: 
       found.set(spec.name, fromJson(spec, tensor.data, scanned, length));
       continue;
     }
-    if (size !== length * 4) {
+    const datatype = tensor.datatype;
+    const isConverted = isIntegerType(datatype) && datatype !== TENSOR_TYPES[spec.type];
+    const needed = length * (isConverted ? bytesOf(datatype) : 4);
+    if (size !== needed) {
       throw badBody(
-        `input '${spec.name}': binary_data_size is ${quote(size)}, but its shape needs ${length * 4} bytes`,
+        `input '${spec.name}': binary_data_size is ${quote(size)}, but its shape needs ${needed} bytes`,
       );
     }
     if (tensor.data !== undefined) throw badBody(`input '${spec.name}' has both data and binary_data_size`);
-    if (from + length * 4 > bytes.length) {
+    if (from + needed > bytes.length) {
       throw badBody(
-        `input '${spec.name}' ends ${from + length * 4} bytes behind the JSON, but only ${bytes.length} are there`,
+        `input '${spec.name}' ends ${from + needed} bytes behind the JSON, but only ${bytes.length} are there`,
       );
     }
-    found.set(spec.name, valuesOfBytes(spec, bytes.subarray(from, from + length * 4)));
-    from += length * 4;
+    const part = bytes.subarray(from, from + needed);
+    const refuse = (index: number, value: number | bigint) =>
+      refusal('ERR_TFT_INPUT_CATEGORY', `${spec.name}[${index}] is ${value}, which INT32 cannot hold`);
+    found.set(spec.name, isConverted ? integersOfBytes(datatype, part, refuse) : valuesOfBytes(spec, part));
+    from += needed;
   }
   if (from !== bytes.length) {
     throw badBody(`${bytes.length - from} bytes behind the JSON belong to no input`);
@@ -99,7 +113,8 @@ function readInputs(list: unknown, model: ServedModel, scanned: Scanned, bytes: 
 function checkDeclaration(spec: TensorSpec, { datatype, shape }: Record<string, unknown>): number {
   const { name, steps, channels } = spec;
   const expected = TENSOR_TYPES[spec.type];
-  if (datatype !== expected) {
+  // Whole numbers of another width are converted, as long as none is too large.
+  if (datatype !== expected && !(spec.type === 'int32' && isIntegerType(datatype))) {
     throw badBody(`input '${name}': datatype is ${quote(datatype)}, ${expected} is expected`);
   }
   const [series, ...rest] = Array.isArray(shape) ? (shape as unknown[]) : [];

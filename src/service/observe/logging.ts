@@ -1,12 +1,18 @@
 // The service's log: one line of JSON for each event, on standard output, at a limited rate.
 import pino from 'pino';
 import type { HttpError } from '../http/http-error.js';
+import { LogOutput } from './log-output.js';
 
 export type ServiceLog = pino.Logger;
 
-/** The number of refusals of one code that are logged each second. The others are only counted. */
+const STANDARD_OUTPUT = 1;
+/** Refusals of one code that are written each second; the rest is counted. */
 const LINES_A_SECOND = 5;
 
+/** What each log could not write. */
+const dropped = new WeakMap<ServiceLog, () => number>();
+
+/** @param destination standard output without it, written to so that it cannot stop the service: see log-output.ts. */
 export function makeLog(level: string, destination?: pino.DestinationStream): ServiceLog {
   const options: pino.LoggerOptions = {
     level,
@@ -14,7 +20,16 @@ export function makeLog(level: string, destination?: pino.DestinationStream): Se
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
   };
-  return destination === undefined ? pino(options) : pino(options, destination);
+  if (destination !== undefined) return pino(options, destination);
+  const output = new LogOutput(STANDARD_OUTPUT);
+  const log = pino(options, output);
+  dropped.set(log, () => output.dropped);
+  return log;
+}
+
+/** How many lines a log could not write. */
+export function droppedLines(log: ServiceLog): number {
+  return dropped.get(log)?.() ?? 0;
 }
 
 /** Logs refusals, a few of each code a second, so that an overload does not overload the log too. */

@@ -1,6 +1,7 @@
 // All metrics at /metrics: the engine's under Triton's names, the service's own, and the process's.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { ByteBudget } from '../admission/budget.js';
+import type { Connections } from '../http/connections.js';
 import type { ModelHost } from '../model-host.js';
 import { EngineTotals, registerEngineMetrics } from './engine-metrics.js';
 import { gpuStatusReader, registerGpuMetrics } from './gpu-metrics.js';
@@ -15,7 +16,36 @@ const MISNAMED = [
   'nodejs_active_resources_total',
 ];
 
-/** The service's metrics and the methods that count. */
+/** What Prometheus asks for has both, with weights. */
+function prefersOpenMetrics(accept = ''): boolean {
+  const weight = (type: string) =>
+    Math.max(
+      0,
+      ...accept.split(',').map((item) => {
+        const [name, ...parameters] = item.split(';').map((part) => part.trim());
+        const quality = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
+        return name === type ? Number(quality ?? 1) || 0 : 0;
+      }),
+    );
+  return weight('application/openmetrics-text') > weight('text/plain');
+}
+
+/** A counter's family is called without `_total` there, and the text has an end. */
+function toOpenMetrics(text: string): string {
+  const lines = text.split('\n').filter((line) => line !== '');
+  const counters = new Set(lines.flatMap((line) => /^# TYPE (\S+) counter$/.exec(line)?.[1] ?? []));
+  const renamed = lines.map((line) => {
+    const [, kind, family = ''] = /^# (HELP|TYPE) (\S+)/.exec(line) ?? [];
+    if (kind !== undefined) {
+      return counters.has(family) ? line.replace(family, family.replace(/_total$/, '')) : line;
+    }
+    const [name = ''] = /^[^{ ]+/.exec(line) ?? [];
+    return counters.has(name) && !name.endsWith('_total') ? line.replace(name, `${name}_total`) : line;
+  });
+  return `${renamed.join('\n')}\n# EOF\n`;
+}
+
+/** The service's metrics, and the places where they are counted. */
 export class Metrics {
   readonly registry = new Registry();
   readonly engine: EngineTotals;
@@ -24,7 +54,12 @@ export class Metrics {
   readonly #refusals: Counter<'code'>;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(host: () => ModelHost, budget: ByteBudget, connections: () => Promise<number>) {
+  constructor(
+    host: () => ModelHost,
+    budget: ByteBudget,
+    connections: Connections,
+    droppedLines: () => number,
+  ) {
     const registers = [this.registry];
     this.engine = new EngineTotals(host);
     registerEngineMetrics(this.registry, this.engine);
@@ -74,7 +109,7 @@ export class Metrics {
           this.set(await value());
         },
       });
-    gauge('tft_http_connections', 'Open connections.', connections);
+    gauge('tft_http_connections', 'Open connections.', () => connections.count);
     gauge('tft_http_in_flight_bytes', 'Bytes of bodies and answers under way.', () => budget.used);
     gauge(
       'tft_http_in_flight_limit_bytes',
@@ -90,6 +125,17 @@ export class Metrics {
       'Batches that are running.',
       () => current()?.counters().runningBatches ?? 0,
     );
+    let told = 0;
+    new Counter({
+      name: 'tft_log_lines_dropped_total',
+      help: 'Lines of the log that could not be written.',
+      registers,
+      collect() {
+        const dropped = droppedLines();
+        this.inc(dropped - told);
+        told = dropped;
+      },
+    });
     new Gauge({
       name: 'tft_model_info',
       help: 'The served model and its backend; the value is always 1.',
@@ -114,6 +160,17 @@ export class Metrics {
   /** Counts a refused request. */
   refused(code: string): void {
     this.#refusals.inc({ code });
+  }
+
+  /**
+   * All metrics as text: Prometheus's, or OpenMetrics' for who prefers it.
+   *
+   * @param accept the header.
+   */
+  async exposition(accept: string | undefined): Promise<{ type: string; text: string }> {
+    const text = await this.registry.metrics();
+    if (!prefersOpenMetrics(accept)) return { type: this.registry.contentType, text };
+    return { type: Registry.OPENMETRICS_CONTENT_TYPE, text: toOpenMetrics(text) };
   }
 
   close(): void {

@@ -5,12 +5,14 @@ import type { Forecast } from '../../contract/forecast.js';
 import { type ForecastInputs, valuesOf } from '../../contract/inputs.js';
 import type { TensorSpec } from '../../contract/tensors.js';
 import { HEADER_LENGTH } from '../../kserve/wire.js';
-import type { ByteBudget } from '../admission/budget.js';
+import type { ByteBudget, Holding } from '../admission/budget.js';
 import type { Pressure } from '../admission/pressure.js';
 import type { RefusalPace } from '../admission/refusal-pace.js';
 import type { ServiceConfig } from '../config/schema.js';
+import { sendBytes } from '../http/answer.js';
 import type { BodyMemory } from '../http/body-memory.js';
-import { ClientAbort } from '../http/client-abort.js';
+import type { Connections } from '../http/connections.js';
+import { Exchange } from '../http/exchange.js';
 import { badBody, refusal, toHttpError } from '../http/http-error.js';
 import { type Body, headerLength, readBody } from '../http/read-body.js';
 import type { ModelHost, ServedModel } from '../model-host.js';
@@ -21,6 +23,7 @@ import type { TrafficSample } from '../observe/traffic-sample.js';
 /** The parts that serve requests. */
 export interface Parts {
   readonly config: ServiceConfig;
+  readonly connections: Connections;
   readonly host: ModelHost;
   readonly budget: ByteBudget;
   readonly memory: BodyMemory;
@@ -47,24 +50,46 @@ export function maxBodyBytes(config: ServiceConfig, model: ServedModel): number 
   return config.maxBodyBytes ?? config.maxServers * model.valuesPerSeries * BYTES_A_NUMBER + BYTES_BESIDES;
 }
 
+/** The answer to a forecast. */
+export interface ForecastAnswer {
+  readonly bytes: Buffer;
+  readonly type: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /**
- * Handles a forecast request from admission to the bytes of the answer.
+ * Forecasts, and sends the answer.
  *
- * @param understand parses the body.
- * @param answer writes the answer. The model stays open until it has finished.
+ * @param understand makes the question of the body; what it takes of memory counts in `holding`.
+ * @param answer makes the answer's bytes, while the model is still held.
  */
-export function forecastFor<Q extends ForecastQuestion>(
-  { config, host, budget, memory, pressure, pace, metrics, tracing, sample }: Parts,
+export async function forecastFor<Q extends ForecastQuestion>(
+  parts: Parts,
   request: FastifyRequest,
   reply: FastifyReply,
-  understand: (body: Buffer, model: ServedModel, header: number | undefined) => Promise<Q>,
-  answer: (forecast: Forecast, question: Q, model: ServedModel) => Promise<Buffer>,
-): Promise<Buffer> {
-  return host.lend(async (model) => {
+  understand: (body: Buffer, model: ServedModel, header: number | undefined, holding: Holding) => Promise<Q>,
+  answer: (forecast: Forecast, question: Q, model: ServedModel) => Promise<ForecastAnswer>,
+): Promise<FastifyReply> {
+  const { config, host, budget, memory, pressure, pace, metrics, tracing, sample } = parts;
+  const exchange = new Exchange(request.raw, reply.raw, budget);
+  const { holding, client } = exchange;
+  try {
+    const { bytes, type, headers = {} } = await host.lend(answerOf);
+    reply.type(type).headers(headers);
+    return await sendBytes(request, reply, bytes, exchange, config.compress);
+  } catch (error) {
+    holding.empty();
+    throw error;
+  } finally {
+    exchange.finish();
+  }
+
+  async function answerOf(model: ServedModel): Promise<ForecastAnswer> {
     const arrived = performance.now();
     const timeoutMs = timeoutOf(request);
     try {
       pressure.refuseWhenLate(model, Math.min(timeoutMs ?? config.maxWaitMs, config.maxWaitMs));
+      budget.refuseWhenSpent();
       const most = maxBodyBytes(config, model);
       const header = headerLength(request.headers[HEADER_LENGTH], most);
       const body = await tracing.step('read', () =>
@@ -77,50 +102,58 @@ export function forecastFor<Q extends ForecastQuestion>(
             timeoutMs: config.requestTimeoutMs,
             aligned: header ?? 0,
           },
-          budget,
+          exchange,
           memory,
         ),
       );
       const { forecast, question } = await tracing.step('forecast', () =>
-        ask(body, model, header, timeoutMs ?? Infinity),
+        ask(body, model, header, arrived, timeoutMs ?? Infinity),
       );
       return await tracing.step('answer', () => answer(forecast, question, model));
     } catch (error) {
+      // A body that nobody reads would wait in its socket's buffers.
+      request.raw.resume();
       const refusal = toHttpError(error);
       if (refusal.status < 500 && refusal.code !== 'ERR_TFT_ABORTED') metrics.engine.countInvalid(model);
       if (refusal.status === 503) await pace.next();
       throw refusal;
     }
+  }
 
-    async function ask(body: Body, served: ServedModel, header: number | undefined, limitMs: number) {
-      const client = new ClientAbort();
-      const leave = () => client.abort();
-      reply.raw.once('close', leave);
-      try {
-        const question = await understand(body.bytes, served, header);
-        refuseLargeBatch(question.inputs, served, config.maxServers);
-        const within = Math.min(limitMs, question.timeoutMs ?? Infinity, config.maxWaitMs);
-        const deadlineMs = Math.max(0, within - (performance.now() - arrived));
-        // The inputs are this request's own. After an abort a lane may still read them, and of what the memory holds
-        // by then nothing comes.
-        const running = served.engine.predict(question.inputs, {
-          signal: client,
-          deadlineMs,
-          borrow: true,
-        });
-        // Binary inputs are views of the body, which TensorRT reads in place until the forecast is there, and a sample
-        // afterwards.
-        const isRead = header !== undefined && served.engine.info.backend === 'tensorrt';
-        if (!isRead && !sample.isTaken) body.release();
-        const forecast = await running;
-        sample.offer(served, question.inputs);
-        return { forecast, question };
-      } finally {
-        body.release();
-        reply.raw.off('close', leave);
+  async function ask(
+    body: Body,
+    model: ServedModel,
+    header: number | undefined,
+    arrived: number,
+    limitMs: number,
+  ) {
+    try {
+      const question = await understand(body.bytes, model, header, holding);
+      refuseLargeBatch(question.inputs, model, config.maxServers);
+      const within = Math.min(limitMs, question.timeoutMs ?? Infinity, config.maxWaitMs);
+      const deadlineMs = Math.max(0, within - (performance.now() - arrived));
+      // The inputs are this request's own. After an abort a lane may still read them, and of what the memory holds
+      // by then nothing comes.
+      const running = model.engine.predict(question.inputs, {
+        signal: client,
+        deadlineMs,
+        borrow: true,
+      });
+      // Binary inputs are views of the body, which TensorRT reads in place until the forecast is there, and a sample
+      // afterwards.
+      const isLent = model.engine.info.backend === 'tensorrt';
+      if (!sample.isTaken) {
+        if (header === undefined || !isLent) body.release();
+        if (!isLent) holding.empty();
       }
+      const forecast = await running;
+      sample.offer(model, question.inputs);
+      return { forecast, question };
+    } finally {
+      body.release();
+      holding.empty();
     }
-  });
+  }
 }
 
 /** The header X-Request-Timeout-Ms. */
@@ -144,10 +177,14 @@ function refuseLargeBatch(inputs: ForecastInputs, { tensors }: ServedModel, most
   );
 }
 
-/** Checks that a JSON value is an object. @throws HttpError ERR_TFT_HTTP_BODY. */
+/**
+ * An object that JSON gave. What is null in it is left out: clients write null for what they have not got.
+ *
+ * @throws HttpError ERR_TFT_HTTP_BODY.
+ */
 export function asObject(value: unknown, what: string): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return value as Record<string, unknown>;
+    return Object.fromEntries(Object.entries(value).filter(([, content]) => content !== null));
   }
   throw badBody(`${what} must be an object`);
 }

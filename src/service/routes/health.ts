@@ -3,53 +3,59 @@ import type { FastifyInstance } from 'fastify';
 import { live, ready } from '../http/schemas.js';
 import type { Parts } from './forecast-request.js';
 
-export function healthRoutes(app: FastifyInstance, { host, pressure, metrics }: Parts): void {
-  app.get(
-    '/v2/health/live',
-    {
-      config: {
-        operation: {
-          summary: 'Whether the process lives',
-          description: '503 once the GPU is lost: the process must be started again.',
-          tag: 'operations',
-          access: 'anyone',
-          answers: {
-            200: { description: 'it does, also while it loads the model', json: live },
-            503: { description: 'it must be started again', json: live },
+export function healthRoutes(app: FastifyInstance, { host, pressure, budget, metrics }: Parts): void {
+  for (const url of ['/v2/health/live', '/healthz']) {
+    app.get(
+      url,
+      {
+        config: {
+          operation: {
+            summary: 'Whether the process lives',
+            description: '503 once the GPU is lost: the process must be started again.',
+            tag: 'operations',
+            access: 'anyone',
+            answers: {
+              200: { description: 'it does, also while it loads the model', json: live },
+              503: { description: 'it must be started again', json: live },
+            },
           },
         },
       },
-    },
-    async (_request, reply) => {
-      const isLive = host.fatal === undefined;
-      return reply.code(isLive ? 200 : 503).send({ live: isLive });
-    },
-  );
-  app.get(
-    '/v2/health/ready',
-    {
-      config: {
-        operation: {
-          summary: 'Whether requests are served',
-          tag: 'operations',
-          access: 'anyone',
-          answers: {
-            200: { description: 'they are', json: ready },
-            503: { description: 'they are not, and why', json: ready },
+      async (_request, reply) => {
+        const isLive = host.fatal === undefined;
+        return reply.code(isLive ? 200 : 503).send({ live: isLive });
+      },
+    );
+  }
+  for (const url of ['/v2/health/ready', '/readyz']) {
+    app.get(
+      url,
+      {
+        config: {
+          operation: {
+            summary: 'Whether requests are served',
+            tag: 'operations',
+            access: 'anyone',
+            answers: {
+              200: { description: 'they are', json: ready },
+              503: { description: 'they are not, and why', json: ready },
+            },
           },
         },
       },
-    },
-    async (_request, reply) => {
-      const { phase, reason } = host.state;
-      const model = host.current;
-      if (phase === 'ready' && model !== undefined) {
-        if (!pressure.isFull(model)) return { ready: true };
-        return reply.code(503).send({ ready: false, reason: 'the queue is full' });
-      }
-      return reply.code(503).send({ ready: false, reason: `${phase}: ${reason}` });
-    },
-  );
+      async (_request, reply) => {
+        const { phase, reason } = host.state;
+        const model = host.current;
+        if (phase === 'ready' && model !== undefined) {
+          if (budget.isSpent)
+            return reply.code(503).send({ ready: false, reason: 'maxBytesInFlight is spent' });
+          if (!pressure.isFull(model)) return { ready: true };
+          return reply.code(503).send({ ready: false, reason: 'the queue is full' });
+        }
+        return reply.code(503).send({ ready: false, reason: `${phase}: ${reason}` });
+      },
+    );
+  }
   app.get(
     '/metrics',
     {
@@ -62,7 +68,9 @@ export function healthRoutes(app: FastifyInstance, { host, pressure, metrics }: 
         },
       },
     },
-    async (_request, reply) =>
-      reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+    async (request, reply) => {
+      const { type, text } = await metrics.exposition(request.headers.accept);
+      return reply.header('vary', 'accept').type(type).send(text);
+    },
   );
 }

@@ -2,7 +2,6 @@
 
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { HEADER_LENGTH } from '../../kserve/wire.js';
-import { sendBytes } from '../http/answer.js';
 import { FORECAST_ERRORS, REQUEST_HEADERS } from '../http/openapi-parts.js';
 import type { Operation } from '../http/operation.js';
 import { inferAnswer, inferRequest } from '../http/schemas.js';
@@ -27,31 +26,25 @@ const operation: Operation = {
 };
 
 export function inferRoutes(app: FastifyInstance, parts: Parts): void {
-  const { config, budget, host } = parts;
+  const { config, host } = parts;
   for (const url of ['/v2/models/:model/infer', '/v2/models/:model/versions/:version/infer']) {
     app.post(
       url,
       { config: { operation } },
       async (request: FastifyRequest<{ Params: ModelPath }>, reply) => {
         modelNamed(host, request.params);
-        let jsonLength: number | undefined;
-        const bytes = await forecastFor(
+        return forecastFor(
           parts,
           request,
           reply,
-          (body, model, header) => understandInfer(body, model, header, config.maxServers),
+          (body, model, header, holding) => understandInfer(body, model, header, config.maxServers, holding),
           async (forecast, question, model) => {
-            const answer = await answerInfer(forecast, question, model);
-            jsonLength = answer.header;
-            return answer.bytes;
+            const { bytes, header } = await answerInfer(forecast, question, model);
+            return header === undefined
+              ? { bytes, type: 'application/json' }
+              : { bytes, type: 'application/octet-stream', headers: { [HEADER_LENGTH]: String(header) } };
           },
         );
-        if (jsonLength === undefined) {
-          reply.type('application/json');
-        } else {
-          reply.type('application/octet-stream').header(HEADER_LENGTH, String(jsonLength));
-        }
-        return sendBytes(request, reply, bytes, { budget, compress: config.compress });
       },
     );
   }

@@ -2,6 +2,7 @@
 
 import type { Forecast } from '../../contract/forecast.js';
 import { inputsOf } from '../../contract/inputs.js';
+import type { Holding } from '../admission/budget.js';
 import { badBody } from '../http/http-error.js';
 import { scanTensors } from '../http/json/tensor-scan.js';
 import { checkNesting, fromNumbers } from '../http/tensors.js';
@@ -14,11 +15,13 @@ export async function understandPredict(
   body: Buffer,
   model: ServedModel,
   maxServers: number,
+  holding: Holding,
 ): Promise<ForecastQuestion> {
   const { inputs } = model.tensors;
   const names = new Set(inputs.map(({ name }) => name));
-  const most = maxServers * Math.max(...inputs.map(({ size }) => size));
-  const { rest, tensors } = await scanTensors(body, names, most);
+  const mostNumbers = maxServers * Math.max(...inputs.map(({ size }) => size));
+  const rules = { keys: names, mostTensors: names.size, mostNumbers, expected: [...names].join(', ') };
+  const { rest, tensors } = await scanTensors(body, rules, holding);
   const request = asObject(rest, 'the request');
   const surplus = Object.keys(request).find((key) => !names.has(key));
   if (surplus !== undefined) {

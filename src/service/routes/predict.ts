@@ -1,13 +1,12 @@
 // POST /predict.
 import type { FastifyInstance } from 'fastify';
-import { sendBytes } from '../http/answer.js';
 import { FORECAST_ERRORS, REQUEST_HEADERS } from '../http/openapi-parts.js';
 import { predictAnswer, predictRequest } from '../http/schemas.js';
 import { forecastFor, type Parts } from './forecast-request.js';
 import { answerPredict, understandPredict } from './predict-request.js';
 
 export function predictRoute(app: FastifyInstance, parts: Parts): void {
-  const { config, budget } = parts;
+  const { config } = parts;
   app.post(
     '/predict',
     {
@@ -25,16 +24,16 @@ export function predictRoute(app: FastifyInstance, parts: Parts): void {
         },
       },
     },
-    async (request, reply) => {
-      const bytes = await forecastFor(
+    (request, reply) =>
+      forecastFor(
         parts,
         request,
         reply,
-        (body, model) => understandPredict(body, model, config.maxServers),
-        (forecast, _question, model) => answerPredict(forecast, model),
-      );
-      reply.type('application/json');
-      return sendBytes(request, reply, bytes, { budget, compress: config.compress });
-    },
+        (body, model, _header, holding) => understandPredict(body, model, config.maxServers, holding),
+        async (forecast, _question, model) => ({
+          bytes: await answerPredict(forecast, model),
+          type: 'application/json',
+        }),
+      ),
   );
 }

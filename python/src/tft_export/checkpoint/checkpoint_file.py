@@ -5,7 +5,9 @@ A checkpoint is a pickle: loading one runs code that it contains. Load only chec
 
 import contextlib
 import pickle
+import tempfile
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,8 +53,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             "create the model with TemporalFusionTransformer.from_dataset(...) and train it again",
         )
     try:
-        with _quiet():
-            model = TemporalFusionTransformer.load_from_checkpoint(path, map_location="cpu")
+        with _quiet(), _without_devices(content) as on_cpu:
+            model = TemporalFusionTransformer.load_from_checkpoint(on_cpu, map_location="cpu")
     except (RuntimeError, TypeError, KeyError, AttributeError) as error:
         raise ExportError(
             "not_a_tft", f"{path} does not fit pytorch-forecasting's TemporalFusionTransformer: {error}"
@@ -67,6 +69,25 @@ def write_slim_checkpoint(source: Path, destination: Path) -> None:
         if key in content:
             content[key] = {} if isinstance(content[key], dict) else []
     torch.save(content, destination)
+
+
+@contextlib.contextmanager
+def _without_devices(content: dict) -> Iterator[Path]:
+    """The checkpoint as a file that loads on any machine.
+
+    torchmetrics keep the device that they were on among what they pickle, and move there when they are
+    loaded: map_location is not asked. A loss or metric of a GPU fails where there is none.
+    """
+    hyper_parameters = content.get("hyper_parameters") or {}
+    metrics = [hyper_parameters.get("loss"), *(hyper_parameters.get("logging_metrics") or ())]
+    for metric in metrics:
+        for module in metric.modules() if isinstance(metric, torch.nn.Module) else ():
+            if hasattr(module, "_device"):
+                module._device = torch.device("cpu")
+    with tempfile.TemporaryDirectory(prefix="tft-export-") as folder:
+        path = Path(folder) / "checkpoint.ckpt"
+        torch.save(content, path)
+        yield path
 
 
 def _read(path: Path) -> Any:

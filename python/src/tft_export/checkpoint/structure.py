@@ -141,16 +141,21 @@ def read_structure(
         if name
         in {*static, *hyper.time_varying_categoricals_encoder, *hyper.time_varying_categoricals_decoder}
     ]
-    categories = [
-        read_category(name, encoders[name], "static" if name in static else "varying") for name in columns
-    ]
+    ahead = {*hyper.time_varying_categoricals_decoder}
+
+    def role_of(name: str) -> str:
+        if name in static:
+            return "static"
+        return "known" if name in ahead else "varying"
+
+    categories = [read_category(name, encoders[name], role_of(name)) for name in columns]
     looked_up: dict[str, tuple[int, ...]] = {}
     looked_up_categories: list[Category] = []
     if is_by_group(parameters["target_normalizer"]):
         column = parameters["group_ids"][0]
         server = read_category(column, encoders[column], "static", name=SERVER_ID)
         looked_up_categories = [c for c in categories if c.role == "static" and c.column != column]
-        categories = [server, *(c for c in categories if c.role == "varying")]
+        categories = [server, *(c for c in categories if c.role != "static")]
         names = list(server.codes)
         normalizer = read_group_normalizer(parameters, column, names, server.rows)
         looked_up = {c.column: _codes_by_server(c, names, servers) for c in looked_up_categories}

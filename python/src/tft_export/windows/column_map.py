@@ -14,10 +14,12 @@ import pandas as pd
 
 from ..errors import ExportError
 from .metrics import METRIC_NAMES, UNKNOWN
+from .written import HistoryFormat, parse_numbers
 
 _TOP_KEYS = {
     "schemaVersion", "name", "description", "timestamp", "server_name", "profile", "status", "metrics",
 }  # fmt: skip
+_AS_USUAL = HistoryFormat()
 _FORMS = ("column", "sum", "constant")
 
 
@@ -32,7 +34,7 @@ class ColumnMap:
     @classmethod
     def read(cls, path: str | Path) -> "ColumnMap":
         try:
-            spec = json.loads(Path(path).read_text(encoding="utf-8"))
+            spec = json.loads(Path(path).read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise ExportError("map_not_found", f"cannot read the column map {path}: {error}") from error
         except ValueError as error:
@@ -47,7 +49,20 @@ class ColumnMap:
         kind = {"column": "recorded", "sum": "derived", "constant": "constant"}
         return {name: kind[self._form(rule, name)] for name, rule in self._spec.get("metrics", {}).items()}
 
-    def apply(self, frame: pd.DataFrame, metrics: Sequence[str] = METRIC_NAMES) -> pd.DataFrame:
+    @property
+    def text_columns(self) -> set[str]:
+        """The columns that hold no numbers."""
+        named = {self._spec.get(key) for key in ("timestamp", "server_name")}
+        rules = (self._spec.get(category) or {} for category in ("profile", "status"))
+        return {name for name in (*named, *(rule.get("column") for rule in rules)) if name}
+
+    def apply(
+        self,
+        frame: pd.DataFrame,
+        metrics: Sequence[str] = METRIC_NAMES,
+        written: HistoryFormat = _AS_USUAL,
+    ) -> pd.DataFrame:
+        """The columns of a history; `written` says how numbers are written that pandas has left as text."""
         mapped = pd.DataFrame(index=frame.index)
         mapped["timestamp"] = self._column(frame, self._spec.get("timestamp", "timestamp"), "timestamp")
         mapped["server_name"] = self._column(
@@ -57,7 +72,7 @@ class ColumnMap:
             mapped[category] = self._category(frame, category)
         rules = self._spec.get("metrics", {})
         for metric in metrics:
-            mapped[metric] = self._metric(frame, metric, rules.get(metric, {"column": metric}))
+            mapped[metric] = self._metric(frame, metric, rules.get(metric, {"column": metric}), written)
         return mapped
 
     def _check(self) -> None:
@@ -89,11 +104,11 @@ class ColumnMap:
             raise self._invalid(f"metrics.{name}", "must have exactly one of column, sum, constant")
         return forms[0]
 
-    def _metric(self, frame: pd.DataFrame, name: str, rule: Mapping) -> np.ndarray:
+    def _metric(self, frame: pd.DataFrame, name: str, rule: Mapping, written: HistoryFormat) -> np.ndarray:
         where = f"metrics.{name}"
         match self._form(rule, name):
             case "column":
-                value = self._numbers(frame, rule["column"], where) * rule.get("scale", 1)
+                value = self._numbers(frame, rule["column"], where, written) * rule.get("scale", 1)
             case "constant":
                 value = np.full(len(frame), float(rule["constant"]))
             case "sum":
@@ -101,7 +116,7 @@ class ColumnMap:
                 for factor, *columns in rule["sum"]:
                     term = np.full(len(frame), float(factor))
                     for column in columns:
-                        term = term * self._numbers(frame, column, where)
+                        term = term * self._numbers(frame, column, where, written)
                     value = value + term
         if "clip" in rule:
             low, high = rule["clip"]
@@ -117,13 +132,8 @@ class ColumnMap:
         column = self._column(frame, rule["column"], name)
         return column.map(lambda theirs: rule["values"].get(theirs, theirs)) if "values" in rule else column
 
-    def _numbers(self, frame: pd.DataFrame, column: str, where: str) -> np.ndarray:
-        try:
-            return self._column(frame, column, where).to_numpy(np.float64)
-        except (TypeError, ValueError) as error:
-            raise ExportError(
-                "history_value", f"column '{column}' holds something that is not a number: {error}"
-            ) from error
+    def _numbers(self, frame: pd.DataFrame, column: str, where: str, written: HistoryFormat) -> np.ndarray:
+        return parse_numbers(self._column(frame, column, where), written, column)
 
     def _column(self, frame: pd.DataFrame, column: str, where: str) -> pd.Series:
         if column not in frame:

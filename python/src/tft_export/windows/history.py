@@ -1,7 +1,7 @@
 """Histories as data frames: CSV in, rows on the model's grid out, each unbroken run of rows marked."""
 
 import gzip
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +10,19 @@ import pandas as pd
 from ..errors import ExportError
 from .column_map import ColumnMap
 from .metrics import METRIC_NAMES, STEP_MINUTES
+from .written import HistoryFormat, parse_times, read_table
 
 DEFAULT_MAX_GAP = 12
+AS_USUAL = HistoryFormat()
+_TEXTS = ("timestamp", "server_name", "server", "profile", "status")
 _NO_METRICS = {"timestamp", "server_name", "profile", "status", "slot"}
 
 
-def read_csv(path: str | Path) -> pd.DataFrame:
-    """A history file's columns, unchanged. Raises history_not_found, history_invalid."""
-    try:
-        return pd.read_csv(path, dtype={"server": str, "server_name": str})
-    except OSError as error:
-        raise ExportError("history_not_found", f"cannot read the history {path}: {error}") from error
-    except ValueError as error:
-        raise ExportError("history_invalid", f"{path} is not a CSV file: {error}") from error
+def read_csv(
+    path: str | Path, written: HistoryFormat = AS_USUAL, text_columns: Iterable[str] = ()
+) -> pd.DataFrame:
+    """A history file's columns. Raises history_not_found, history_invalid, history_column, history_empty."""
+    return read_table(path, written, {*_TEXTS, *text_columns})
 
 
 def read_history(
@@ -30,23 +30,46 @@ def read_history(
     column_map: ColumnMap | None = None,
     metrics: Sequence[str] = METRIC_NAMES,
     categories: Sequence[str] = (),
+    written: HistoryFormat = AS_USUAL,
 ) -> pd.DataFrame:
     """Reads a history file: timestamp (UTC), server_name, profile, status and these metrics.
 
-    Also those of `categories` that the file has as columns of their own.
+    Also those of `categories` that the file has as columns of their own. Rows with a missing metric are left
+    out. Raises what `read_csv` does, and history_value.
     """
-    frame = read_csv(path)
-    mapped = (column_map or ColumnMap({})).apply(frame, metrics)
+    column_map = column_map or ColumnMap({})
+    frame = read_csv(path, written, {*column_map.text_columns, *categories})
+    mapped = column_map.apply(frame, metrics, written)
     for name in categories:
         if name not in mapped and name in frame:
             mapped[name] = frame[name].astype(str)
-    try:
-        mapped["timestamp"] = pd.to_datetime(mapped["timestamp"], utc=True, format="ISO8601")
-    except ValueError as error:
-        raise ExportError(
-            "history_invalid", f"{path} holds a timestamp that cannot be parsed: {error}"
-        ) from error
-    return mapped
+    mapped["timestamp"] = parse_times(mapped["timestamp"].astype(str), path)
+    mapped["server_name"] = mapped["server_name"].astype(str)
+    if (mapped["server_name"] == "").any():
+        raise ExportError("history_value", f"{path} has a row without the name of a server")
+    measured = np.isfinite(mapped[list(metrics)].to_numpy(np.float32)).all(axis=1)
+    if written.missing_rows == "refuse" and not measured.all():
+        raise ExportError("history_value", f"{path} has missing values, and those are refused")
+    return mapped[measured].reset_index(drop=True)
+
+
+def slots_of(timestamps: pd.Series, step_minutes: int) -> np.ndarray:
+    """The step of the grid nearest to each time, half a step rounded up: steps since 1970 (UTC)."""
+    seconds = timestamps.dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[s]").astype(np.int64)
+    return np.floor(seconds / (60 * step_minutes) + 0.5).astype(np.int64)
+
+
+def one_row_a_step(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Of rows with one time the last; those that share a `slot` averaged, the rest from the latest."""
+    frame = frame.drop_duplicates(["server_name", "timestamp"], keep="last")
+    key = ["server_name", "slot"]
+    if not frame.duplicated(key).any():
+        return frame
+    frame = frame.sort_values("timestamp", kind="stable")
+    shared = frame.duplicated(key, keep=False)
+    means = frame[shared].groupby(key, as_index=False)[list(metrics)].mean()
+    latest = frame[shared].drop_duplicates(key, keep="last").drop(columns=list(metrics))
+    return pd.concat([frame[~shared], latest.merge(means, on=key)[list(frame.columns)]], ignore_index=True)
 
 
 def write_history(frame: pd.DataFrame, path: Path) -> None:
@@ -67,9 +90,9 @@ def on_grid(
     `segment` follow one another without a break. `slot` is the time in steps since 1970 (UTC).
     """
     frame = frame.copy()
-    minutes = frame["timestamp"].dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[s]")
-    frame["slot"] = (minutes.astype(np.int64) / (60 * step_minutes)).round().astype(np.int64)
-    frame = frame.drop_duplicates(["server_name", "slot"], keep="last")
+    frame["slot"] = slots_of(frame["timestamp"], step_minutes)
+    metrics = [name for name in frame.columns if frame[name].dtype.kind in "fiu" and name not in _NO_METRICS]
+    frame = one_row_a_step(frame, metrics)
     parts = []
     segment = 0
     for _, rows in frame.sort_values("slot").groupby("server_name", sort=True):
@@ -87,7 +110,6 @@ def on_grid(
         raise ExportError("history_empty", "the history has no rows")
     gridded = pd.concat(parts, ignore_index=True)
     gridded["timestamp"] = pd.to_datetime(gridded["slot"] * (60 * step_minutes), unit="s", utc=True)
-    metrics = [name for name in frame.columns if frame[name].dtype.kind in "fiu" and name not in _NO_METRICS]
     gridded[metrics] = gridded[metrics].astype(np.float32)
     return gridded
 

@@ -21,13 +21,12 @@ from ..checkpoint.structure import KNOWN_FEATURES, UNKNOWN, Category, Structure
 from ..checkpoint.tensors import INPUT_NAMES
 from ..errors import ExportError
 from .column_map import ColumnMap
-from .history import read_csv, time_features
+from .history import one_row_a_step, read_history, slots_of, time_features
 from .units import unit_of
 
 # Windows of one server are this many windows apart on the data set's time axis, so that none touch.
 _APART = 2
 _MONTH_TURN_SHARE = 8
-_GRID_TOLERANCE = 0.5
 # Until it is done, `predict` holds the attention of every window: a megabyte each.
 _PREDICTED_AT_ONCE = 512
 
@@ -189,7 +188,7 @@ def forecasting_dataset(checkpoint: Checkpoint, windows: WindowSet) -> TimeSerie
     servers = np.repeat(np.array(windows.servers, dtype=object), steps)
     for group in structure.group_ids:
         if group not in frame:
-            frame[group] = servers
+            frame[group] = _known_names(servers, checkpoint.dataset_parameters, group)
     window = np.repeat(np.arange(len(windows)), steps)
     frame[structure.time_idx] = window * steps * _APART + np.tile(np.arange(steps), len(windows))
     order = frame.sort_values([*structure.group_ids, structure.time_idx]).index.to_numpy()
@@ -215,6 +214,21 @@ def forecasting_dataset(checkpoint: Checkpoint, windows: WindowSet) -> TimeSerie
     return dataset
 
 
+def _known_names(names: np.ndarray, parameters: Mapping, group: str) -> np.ndarray:
+    """Names of groups that the data set takes.
+
+    With any GroupNormalizer, also one without groups, it encodes the columns of the groups by an encoder that
+    refuses names it was not trained with. They are of no consequence where the model does not read them:
+    windows are told apart by their times, so that one known name does for all others.
+    """
+    encoder = (parameters.get("categorical_encoders") or {}).get(group)
+    classes = getattr(encoder, "classes_", None)
+    if not classes or getattr(encoder, "add_nan", False):
+        return names
+    known = next(iter(classes))
+    return np.array([name if name in classes else known for name in names], dtype=object)
+
+
 def _category_columns(windows: WindowSet) -> dict[str, np.ndarray]:
     """Each category's values under the data set's own name for its column."""
     structure = windows.structure
@@ -236,25 +250,14 @@ def _class_names(category: Category) -> np.ndarray:
 
 def _read_rows(path: Path, structure: Structure, column_map: ColumnMap | None) -> pd.DataFrame:
     """The history on the model's grid, sorted by server and time, with one code column per category."""
-    frame = read_csv(path)
-    rows = (column_map or ColumnMap({})).apply(frame, structure.metrics)
-    try:
-        times = pd.to_datetime(rows["timestamp"], utc=True, format="ISO8601")
-    except ValueError as error:
-        raise ExportError(
-            "history_invalid", f"{path} holds a timestamp that cannot be parsed: {error}"
-        ) from error
-    if times.isna().any():
-        raise ExportError("history_invalid", f"{path} has a row without a timestamp")
-    minutes = times.dt.tz_localize(None).astype("datetime64[s]").astype(np.int64) / 60
-    rows["slot"] = np.floor(minutes / structure.step_minutes + _GRID_TOLERANCE).astype(np.int64)
-    rows["server_name"] = rows["server_name"].astype(str)
+    names = [category.name for category in structure.categories]
+    rows = read_history(path, column_map, structure.metrics, names)
+    rows["slot"] = slots_of(rows["timestamp"], structure.step_minutes)
     for category, column in zip(structure.categories, _code_columns(structure), strict=True):
-        source = rows if category.name in rows else frame
         if category.column in structure.group_ids:
             values = rows["server_name"]
-        elif category.name in source:
-            values = source[category.name].astype(str)
+        elif category.name in rows:
+            values = rows[category.name].astype(str)
         else:
             values = pd.Series(UNKNOWN, index=rows.index)
         rows[column] = values.map(category.codes).fillna(0).astype(np.int32)
@@ -265,13 +268,8 @@ def _read_rows(path: Path, structure: Structure, column_map: ColumnMap | None) -
                 f"{path}: {category.name} '{foreign[0]}' was not in the training data, and the model has no "
                 "code for unknown values (train with NaNLabelEncoder(add_nan=True)); leave those rows out",
             )
-    finite = np.isfinite(rows[list(structure.metrics)].to_numpy(np.float32)).all(axis=1)
-    return (
-        rows[finite]
-        .drop_duplicates(["server_name", "slot"], keep="last")
-        .sort_values(["server_name", "slot"])
-        .reset_index(drop=True)
-    )
+    rows = one_row_a_step(rows, structure.metrics)
+    return rows.sort_values(["server_name", "slot"]).reset_index(drop=True)
 
 
 def _code_columns(structure: Structure) -> list[str]:

@@ -1,10 +1,18 @@
-// Reads a JSON array of numbers, nested or flat, from bytes directly into a typed array. There may be a million numbers, so
-// no string and no JavaScript array is made of them, and the work can be done in slices.
+// Reads a JSON array of numbers, nested or flat, from bytes straight into a typed array: no string and no JavaScript
+// array is made of what may be a million numbers, and the work can be done in slices.
+import type { Holding } from '../../admission/budget.js';
 import { badBody, type HttpError, refusal } from '../http-error.js';
 
 /** The deepest nesting that is read; tensors have less. */
 const MAX_DEPTH = 8;
 const FIRST_CAPACITY = 1024;
+/** Of a number while it is read, and of the float32 or int32 that it becomes. */
+const BYTES_EACH = 8 + 4;
+/**
+ * Longer numbers are refused: the longest double, every digit of it written out, has some 1,080 characters. A number
+ * is read in one go, and a megabyte of digits would keep all others waiting.
+ */
+const LONGEST = 1100;
 
 const OPEN = 0x5b;
 const CLOSE = 0x5d;
@@ -33,6 +41,7 @@ export class Numbers {
   readonly #bytes: Buffer;
   readonly #name: string;
   readonly #most: number;
+  readonly #holding: Holding;
   #at: number;
   #state = AFTER_OPEN;
   #depth = 1;
@@ -43,15 +52,18 @@ export class Numbers {
   #leaf = 0;
 
   /**
-   * @param start the index of the array's opening bracket.
-   * @param name its name in messages.
-   * @param most the largest number of numbers that it may have.
+   * @param start where the array's bracket is.
+   * @param name what messages call it.
+   * @param most the most numbers that it may have.
+   * @param holding counts the memory that it takes.
    */
-  constructor(bytes: Buffer, start: number, name: string, most: number) {
+  constructor(bytes: Buffer, start: number, name: string, most: number, holding: Holding) {
     this.#bytes = bytes;
     this.#at = start + 1;
     this.#name = name;
     this.#most = most;
+    this.#holding = holding;
+    holding.take(FIRST_CAPACITY * BYTES_EACH);
   }
 
   /** `[2, 3]` for `[[1, 2, 3], [4, 5, 6]]`. */
@@ -118,6 +130,7 @@ export class Numbers {
     else if (this.#leaf !== this.#depth) throw this.#uneven();
     const bytes = this.#bytes;
     const start = this.#at;
+    const limit = start + LONGEST;
     let at = start;
     let byte = bytes[at] as number;
     const negative = byte === MINUS;
@@ -133,7 +146,7 @@ export class Numbers {
         mantissa = mantissa * 10 + (byte - ZERO);
         digits++;
         byte = bytes[++at] as number;
-      } while (byte >= ZERO && byte <= NINE);
+      } while (byte >= ZERO && byte <= NINE && at < limit);
     }
     if (byte === DOT) {
       byte = bytes[++at] as number;
@@ -143,7 +156,7 @@ export class Numbers {
         if (mantissa !== 0) digits++;
         exponent--;
         byte = bytes[++at] as number;
-      } while (byte >= ZERO && byte <= NINE);
+      } while (byte >= ZERO && byte <= NINE && at < limit);
     }
     if (byte === 0x65 || byte === 0x45) {
       byte = bytes[++at] as number;
@@ -154,9 +167,10 @@ export class Numbers {
       do {
         if (written < 10_000) written = written * 10 + (byte - ZERO);
         byte = bytes[++at] as number;
-      } while (byte >= ZERO && byte <= NINE);
+      } while (byte >= ZERO && byte <= NINE && at < limit);
       exponent += down ? -written : written;
     }
+    if (at >= limit) throw this.#tooLong();
     this.#at = at;
     const value = quickly(mantissa, digits, exponent);
     if (Number.isNaN(value)) this.#keep(Number(bytes.toString('latin1', start, at)));
@@ -171,8 +185,12 @@ export class Numbers {
           `${this.#name} has more than the ${this.#most} numbers that one request may have; send several requests`,
         );
       }
-      const grown = new Float64Array(Math.min(this.#most, this.values.length * 4));
+      const before = this.values.length;
+      const capacity = Math.min(this.#most, before * 4);
+      this.#holding.take(capacity * BYTES_EACH);
+      const grown = new Float64Array(capacity);
       grown.set(this.values);
+      this.#holding.give(before * BYTES_EACH);
       this.values = grown;
     }
     this.values[this.length++] = value;
@@ -187,6 +205,13 @@ export class Numbers {
       'ERR_TFT_INPUT_VALUE',
       `${this.#name}: found '${found}' where number ${this.length} is expected (byte ${at}); NaN, Infinity, ` +
         'null and strings cannot be forecast from',
+    );
+  }
+
+  #tooLong(): HttpError {
+    return refusal(
+      'ERR_TFT_INPUT_VALUE',
+      `${this.#name}: number ${this.length} has more than ${LONGEST} characters; 17 digits are enough for any`,
     );
   }
 

@@ -2,6 +2,7 @@
 // is parsed by JSON.parse, which checks it strictly.
 import { isUtf8 } from 'node:buffer';
 import { setImmediate } from 'node:timers/promises';
+import type { Holding } from '../../admission/budget.js';
 import { badBody, type HttpError, refusal } from '../http-error.js';
 import { Numbers } from './numbers.js';
 
@@ -14,6 +15,8 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const OPEN = 0x5b;
+/** The letter that null begins with. */
+const NULL = 0x6e;
 
 /** The parts of a body. */
 export interface Scanned {
@@ -22,46 +25,72 @@ export interface Scanned {
   readonly tensors: readonly Numbers[];
 }
 
+/** What a body may have. */
+export interface ScanRules {
+  /** The keys whose values are arrays of numbers, wherever they stand. */
+  readonly keys: ReadonlySet<string>;
+  /** The most such arrays: memory for others must not be an attacker's to ask for. */
+  readonly mostTensors: number;
+  /** The most numbers that one array may have. */
+  readonly mostNumbers: number;
+  /** What a message says that there should be. */
+  readonly expected: string;
+}
+
 /**
  * Reads a body, and yields to the event loop every few milliseconds.
  *
- * @param keys the keys whose values are arrays of numbers, at any depth.
- * @param most the largest number of numbers in one array.
- * @throws HttpError ERR_TFT_HTTP_BODY, ERR_TFT_INPUT_VALUE, ERR_TFT_HTTP_TOO_LARGE.
+ * @param holding counts the memory of the numbers.
+ * @throws HttpError ERR_TFT_HTTP_BODY, ERR_TFT_INPUT_VALUE, ERR_TFT_HTTP_TOO_LARGE,
+ *   ERR_TFT_HTTP_OVERLOADED.
  */
-export async function scanTensors(bytes: Buffer, keys: ReadonlySet<string>, most: number): Promise<Scanned> {
+export async function scanTensors(
+  bytes: Buffer,
+  { keys, mostTensors, mostNumbers, expected }: ScanRules,
+  holding: Holding,
+): Promise<Scanned> {
   const tensors: Numbers[] = [];
   const pieces: string[] = [];
   // A byte order mark is not part of the text.
   let from = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
   let at = from;
   let text = 0;
+  /** The last array that is none of the tensors. */
+  let array: string | undefined;
   let until = SLICE;
   const take = (end: number) => {
     text += end - from;
     pieces.push(textOf(bytes, from, end));
   };
   while (at < bytes.length) {
-    if (text + at - from > MAX_TEXT_BYTES) throw tooMuchText();
+    if (text + at - from > MAX_TEXT_BYTES) {
+      throw array === undefined ? tooMuchText() : unknownArray(array, expected);
+    }
     if (bytes[at++] !== QUOTE) continue;
     const start = at;
     at = endOfString(bytes, at, MAX_TEXT_BYTES);
     const colon = skipSpace(bytes, at);
     if (bytes[colon] !== COLON) continue;
     const key = keyOf(bytes, start, at - 1);
-    at = colon + 1;
-    if (!keys.has(key)) continue;
-    at = skipSpace(bytes, at);
+    at = skipSpace(bytes, colon + 1);
+    if (!keys.has(key)) {
+      if (bytes[at] === OPEN) array = key;
+      continue;
+    }
+    // null is what many clients write for nothing.
+    if (bytes[at] === NULL) continue;
     if (bytes[at] !== OPEN) throw badBody(`'${key}' must be an array of numbers`);
     take(at);
-    // So many tensors no request has; their memory must not be an attacker's to ask for.
-    if (tensors.length === 16) throw badBody(`there are more than 16 arrays called '${key}' and the like`);
-    const numbers = new Numbers(bytes, at, `'${key}'`, most);
+    if (tensors.length === mostTensors) {
+      throw badBody(`there are more than ${mostTensors} arrays called '${key}' and the like`);
+    }
+    const numbers = new Numbers(bytes, at, `'${key}'`, mostNumbers, holding);
     while (!numbers.read(until)) {
       await setImmediate();
       until += SLICE;
     }
-    pieces.push(String(tensors.length));
+    // Blanks: what stands beside an array must not become a part of the number.
+    pieces.push(` ${tensors.length} `);
     tensors.push(numbers);
     from = numbers.end;
     at = from;
@@ -107,10 +136,19 @@ function endOfString(bytes: Buffer, start: number, most: number): number {
   throw badBody('the body ends inside a string');
 }
 
+/** Blanks without end would keep all others waiting, and count as text anyway. */
 function skipSpace(bytes: Buffer, start: number): number {
+  const end = start + MAX_TEXT_BYTES;
   let at = start;
-  while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) at++;
+  while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) {
+    if (++at > end) throw tooMuchText();
+  }
   return at;
+}
+
+/** Arrays of numbers under names that nobody knows; the size that they have is not what is wrong with them. */
+function unknownArray(key: string, expected: string): HttpError {
+  return badBody(`'${key.slice(0, 40)}' is unknown; ${expected} are expected`);
 }
 
 function tooMuchText(): HttpError {

@@ -1,0 +1,191 @@
+// What must hold on every way to reach the service: a request may come in any pieces, a client may leave at any step,
+// the slow are cut off, and a stop ends with all of them.
+import { once } from 'node:events';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { tinyAnswer, variedInputs } from '../fixtures/bundles.js';
+import { comeToRest, inferBinary, inferJson, running, until } from './running.js';
+import { type Message, send, session, textOf, transports } from './transports.js';
+
+const inputs = variedInputs(2, 3);
+const expected = Array.from(tinyAnswer(inputs));
+const json = Buffer.from(inferJson(inputs));
+const binary = inferBinary(inputs);
+const INFER = '/v2/models/tiny/infer';
+const MESSAGES: readonly (readonly [string, Message])[] = [
+  ['a probe', { method: 'GET', path: '/v2/health/ready' }],
+  ['a forecast in JSON', { method: 'POST', path: INFER, body: json }],
+  ['a forecast in bytes', { method: 'POST', path: INFER, ...binary }],
+  [
+    'a packed forecast',
+    { method: 'POST', path: INFER, body: gzipSync(json), headers: { 'content-encoding': 'gzip' } },
+  ],
+];
+
+function isRight(body: string, message: Message): void {
+  if (message.method === 'GET') expect(JSON.parse(body)).toEqual({ ready: true });
+  else expect((JSON.parse(body) as { outputs: { data: number[] }[] }).outputs[0]?.data).toEqual(expected);
+}
+
+describe.each(transports)('$name', (transport) => {
+  test('a request may come byte by byte, and in chunks of one byte', async () => {
+    await using service = await running(transport.overrides());
+    for (const [, message] of MESSAGES) {
+      for (const cut of [{ bytes: 1 }, { bytes: 1_000_000, chunk: 1 }, { bytes: 7, chunk: 3 }]) {
+        const { status, body } = await send(transport, service.url, message, cut);
+        expect(status).toBe(200);
+        isRight(body, message);
+      }
+    }
+  });
+
+  test('a client may leave at any step, and nothing of its request stays', async () => {
+    await using service = await running({ ...transport.overrides(), maxServers: 4000 });
+    // Large enough to be packed for a while.
+    const large = variedInputs(2000, 1);
+    const message = {
+      method: 'POST',
+      path: INFER,
+      body: Buffer.from(inferJson(large)),
+      headers: { 'accept-encoding': 'br' },
+    };
+    const leavers: Promise<void>[] = [];
+    for (const share of [0, 0.001, 0.3, 0.999, 1]) {
+      for (let step = 0; step < (share === 1 ? 60 : 2); step++) {
+        leavers.push(leave(message, share, step * 4));
+        if (leavers.length % 8 === 0) await Promise.all(leavers);
+      }
+    }
+    await Promise.all(leavers);
+    await comeToRest(service.url, service.config);
+    const [, probe] = MESSAGES[1] as (typeof MESSAGES)[number];
+    isRight((await send(transport, service.url, probe, { bytes: 1_000_000 })).body, probe);
+
+    /** Sends a share of the message, waits some milliseconds, and breaks the connection. */
+    async function leave({ body, ...rest }: Message & { body: Buffer }, share: number, delay: number) {
+      const wait = () => new Promise((resolve) => setTimeout(resolve, delay));
+      if (transport.isText) {
+        const socket = transport.connect(service.url);
+        socket.on('error', () => {}).on('data', () => {});
+        const wire = textOf({ ...rest, body });
+        await once(socket, transport.isTls ? 'secureConnect' : 'connect');
+        await new Promise((resolve) =>
+          socket.write(wire.subarray(0, Math.ceil(share * wire.length)), resolve),
+        );
+        await wait();
+        socket.destroy();
+      } else {
+        const client = session(service.url);
+        const stream = client.request({ ':method': rest.method, ':path': rest.path, ...rest.headers });
+        stream.on('error', () => {}).on('data', () => {});
+        await new Promise((resolve) =>
+          stream.write(body.subarray(0, Math.ceil(share * body.length)), resolve),
+        );
+        if (share === 1) stream.end();
+        await wait();
+        if (delay % 8 === 0) stream.close();
+        client.destroy();
+      }
+    }
+  });
+
+  test.skipIf(!transport.isText)(
+    'requests sent ahead on one connection leave nothing when it breaks',
+    async () => {
+      await using service = await running({ ...transport.overrides(), maxServers: 4000 });
+      const one = textOf({ method: 'POST', path: INFER, body: Buffer.from(inferJson(variedInputs(500, 1))) });
+      const ahead = Buffer.from(one.toString('latin1').replace('Connection: close\r\n', ''), 'latin1');
+      for (const delay of [0, 10, 20, 40]) {
+        const socket = transport.connect(service.url);
+        socket.on('error', () => {});
+        await new Promise((resolve) => socket.write(Buffer.concat(new Array(5).fill(ahead)), resolve));
+        await new Promise((resolve) => setTimeout(resolve, delay));
+        socket.destroy();
+      }
+      await comeToRest(service.url, service.config);
+    },
+  );
+
+  test('who is slow to say what it wants is cut off', async () => {
+    await using service = await running({
+      ...transport.overrides(),
+      headersTimeoutMs: 300,
+      requestTimeoutMs: 600,
+      keepAliveTimeoutMs: 300,
+      maxWaitMs: 100,
+    });
+    const silent = transport.connect(service.url);
+    silent.on('error', () => {}).resume();
+    const dripping = transport.connect(service.url);
+    dripping.on('error', () => {}).resume();
+    const wire = transport.isText
+      ? textOf({ method: 'GET', path: '/v2', headers: { 'x-a': 'b'.repeat(9000) } })
+      : undefined;
+    // A beginning of HTTP/2, and then the frame of a PING without end.
+    const begin = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
+    let at = 0;
+    const drip = setInterval(() => {
+      const bytes = wire ?? begin;
+      dripping.write(bytes.subarray(at, at + 1));
+      if (at < bytes.length - 1) at++;
+    }, 50);
+    // The service looks for the slow once a second.
+    await Promise.all(
+      [silent, dripping].map((socket) => new Promise((resolve) => socket.once('close', resolve))),
+    );
+    clearInterval(drip);
+  });
+
+  test('a stop ends in time, whoever is connected', async () => {
+    await using service = await running({ ...transport.overrides(), stopTimeoutMs: 400 });
+    const address = service.url;
+    const open = [
+      // Never says a thing.
+      transport.connect(address),
+      // In the middle of its headers, or of what HTTP/2 begins with.
+      transport.connect(address),
+    ];
+    open[1]?.write(transport.isText ? 'GET /v2 HT' : 'PRI * HT');
+    if (transport.isText) {
+      const text = textOf({ method: 'POST', path: INFER, body: json }).toString('latin1');
+      const stuck = transport.connect(address);
+      stuck.write(text.slice(0, -100), 'latin1');
+      const idle = transport.connect(address);
+      idle.write('GET /v2 HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      await once(idle, 'data');
+      open.push(stuck, idle);
+    } else {
+      const client = session(address);
+      const stuck = client.request({ ':method': 'POST', ':path': INFER });
+      stuck.on('error', () => {});
+      stuck.write('{');
+      const idle = session(address);
+      const probe = idle.request({ ':path': '/v2' }).resume();
+      await once(probe, 'end');
+    }
+    for (const socket of open) socket.on('error', () => {});
+    await until(() => service.service.connections >= 4);
+    const outcome = await service.service.stop();
+    expect(outcome).toBe(false);
+    // Nobody is left; the end of the test looks for handles.
+    await until(() => service.service.connections === 0);
+    for (const socket of open) socket.destroy();
+  });
+
+  test('a stop with none but idle clients waits for nothing', async () => {
+    await using service = await running({
+      ...transport.overrides(),
+      stopTimeoutMs: 60_000,
+      keepAliveTimeoutMs: 60_000,
+    });
+    if (transport.isText) {
+      const idle = transport.connect(service.url);
+      idle.write('GET /v2 HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      await once(idle, 'data');
+    } else {
+      const idle = session(service.url);
+      await once(idle.request({ ':path': '/v2' }).resume(), 'end');
+    }
+    expect(await service.service.stop()).toBe(true);
+  });
+});

@@ -1,0 +1,52 @@
+// The real command, `tft serve`, in a process of its own.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { afterEach } from 'vitest';
+import { TFT } from '../cli/tft.js';
+import { ask, until } from './running.js';
+
+const children: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
+export interface Served {
+  readonly child: ChildProcess;
+  readonly log: Record<string, unknown>[];
+  readonly ended: Promise<number | null>;
+  says(message: string): Promise<Record<string, unknown>>;
+}
+
+/** Lets the parent hold what the process runs. */
+const HOLD = fileURLToPath(new URL('../fixtures/hold-runs-on-message.mjs', import.meta.url));
+
+/** Starts it on a free port; it is killed after the test. */
+export function serve(args: readonly string[], env: NodeJS.ProcessEnv = {}): Served {
+  const child = spawn(process.execPath, ['--import', HOLD, TFT, 'serve', '--port', '0', ...args], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    env: { ...process.env, ...env },
+  });
+  children.push(child);
+  const log: Served['log'] = [];
+  let rest = '';
+  child.stdout?.on('data', (text: Buffer) => {
+    const lines = (rest + text.toString()).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) log.push(JSON.parse(line) as Served['log'][number]);
+  });
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  const says = async (message: string) => {
+    const find = () => log.find(({ msg }) => msg === message);
+    await Promise.race([until(() => find() !== undefined), ended]);
+    const line = find();
+    if (line === undefined) throw new Error(`it ended without saying '${message}': ${JSON.stringify(log)}`);
+    return line;
+  };
+  return { child, log, ended, says };
+}
+
+/** The value of a metric that has no labels. */
+export async function metric(url: string, name: string): Promise<number> {
+  const text = (await ask(`${url}/metrics`)).bytes.toString();
+  return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
+}
