@@ -50,6 +50,8 @@ export interface EngineInfo {
   readonly origin: string;
   /** With TensorRT, where the engine comes from: a plan file, the cache, or built while loading. */
   readonly engine?: 'file' | 'cache' | 'built';
+  /** With TensorRT whether the engine's forecasts of the bundle's sample windows were compared with PyTorch's. */
+  readonly checked?: boolean;
 }
 
 /** Options of {@link TFTEngine.warmup}. */
@@ -91,7 +93,7 @@ export class TFTEngine {
    * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID, ERR_TFT_MODEL_HASH,
    *   ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_UNSUPPORTED; with TensorRT also ERR_TFT_NO_CUDA_DRIVER,
    *   ERR_TFT_NO_CUDA_DEVICE, ERR_TFT_TENSORRT_NOT_FOUND, ERR_TFT_TENSORRT_VERSION, ERR_TFT_PLAN_INVALID,
-   *   ERR_TFT_PLAN_MISMATCH, ERR_TFT_ENGINE_STALE, ERR_TFT_OUT_OF_MEMORY, ERR_TFT_DEVICE_LOST; where an engine is
+   *   ERR_TFT_PLAN_MISMATCH, ERR_TFT_PLAN_WRONG, ERR_TFT_ENGINE_STALE, ERR_TFT_OUT_OF_MEMORY, ERR_TFT_DEVICE_LOST; where an engine is
    *   built ERR_TFT_BUILD, ERR_TFT_ABORTED.
    */
   static async load(path: string, options: LoadOptions = {}): Promise<TFTEngine> {

@@ -43,6 +43,12 @@ export interface LoadOptions {
    * With false none is built.
    */
   build?: BuildOptions | false | undefined;
+  /**
+   * Whether a TensorRT engine is run on the bundle's sample windows before it is kept or serves a request, and refused
+   * with ERR_TFT_PLAN_WRONG if it does not forecast as PyTorch did; true by default. The result is kept, so an engine is
+   * checked once.
+   */
+  check?: boolean | undefined;
   /** Receives the progress of a build. */
   onProgress?: OnBuildProgress | undefined;
   /** Cancels a build: loading then rejects with ERR_TFT_ABORTED. */
@@ -124,6 +130,7 @@ const loadSchema = z.strictObject({
   verifyHash: z.boolean().default(true),
   cache: z.union([z.string().min(1), z.literal(false)], 'must be a folder or false').optional(),
   build: z.custom<BuildOptions | false>().optional(),
+  check: z.boolean().default(true),
   onProgress: z
     .custom<OnBuildProgress>((value) => typeof value === 'function', 'must be a function')
     .optional(),

@@ -55,6 +55,8 @@ class BatchQueue {
     /// For how long an idle lane looks for work before it sleeps. A sleeping lane has to be woken, which
     /// costs who submits some microseconds and its request some more.
     std::chrono::microseconds spin{0};
+    /// Threads that help lanes to copy large batches of borrowed inputs.
+    int helpers = 0;
   };
 
   /// What a lane runs.
@@ -176,7 +178,7 @@ class BatchQueue {
   void work_as_clerk();
 
   const Options options_;
-  const BorrowedReader reader_;
+  BorrowedReader reader_;
   mutable std::mutex mutex_;
   std::condition_variable drained_;
   std::condition_variable lane_idle_;

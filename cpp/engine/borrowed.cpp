@@ -20,6 +20,9 @@ namespace {
 /// Small enough for the copy to be in the processor's cache when its values are looked at.
 constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
 
+/// Fewer are copied before a helper is awake.
+constexpr std::size_t kSharedChunks = 8;
+
 /// One stretch of memory to copy.
 struct Copy {
   std::byte* to = nullptr;
@@ -77,13 +80,13 @@ struct BorrowedReader::Chunk {
   bool revocable = false;
 };
 
-BorrowedReader::BorrowedReader(BatchLayout layout, ModelShape shape)
-    : layout_(std::move(layout)), shape_(std::move(shape)) {
+BorrowedReader::BorrowedReader(BatchLayout layout, ModelShape shape, int helpers)
+    : layout_(std::move(layout)), shape_(std::move(shape)), helpers_(helpers) {
   for (const BatchLayout::Tensor& input : layout_.inputs) series_bytes_ += input.item;
 }
 
 std::vector<std::optional<Error>> BorrowedReader::read(std::span<const BorrowedSeries> list,
-                                                       std::byte* block) const {
+                                                       std::byte* block) {
   const std::size_t most = std::max<std::size_t>(1, kChunkBytes / std::max<std::size_t>(1, series_bytes_));
   std::vector<Chunk> chunks;
   for (std::size_t i = 0; i < list.size(); ++i) {
@@ -99,11 +102,17 @@ std::vector<std::optional<Error>> BorrowedReader::read(std::span<const BorrowedS
   }
 
   std::vector<std::optional<Error>> errors(list.size());
-  for (const Chunk& chunk : chunks) {
-    auto error = read(chunk, block);
+  const auto note = [&](const Chunk& chunk, std::optional<Error> error) {
     auto& first = errors[chunk.list];
     if (error && (!first || is_before(*error, *first))) first = std::move(error);
+  };
+  if (!helpers_.any() || chunks.size() < kSharedChunks) {
+    for (const Chunk& chunk : chunks) note(chunk, read(chunk, block));
+    return errors;
   }
+  std::vector<std::optional<Error>> found(chunks.size());
+  helpers_.share(chunks.size(), [&](std::size_t i) { found[i] = read(chunks[i], block); });
+  for (std::size_t i = 0; i < chunks.size(); ++i) note(chunks[i], std::move(found[i]));
   return errors;
 }
 

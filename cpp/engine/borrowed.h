@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/helpers.h"
 #include "engine/staging.h"
 #include "tft/error.h"
 #include "tft/model_shape.h"
@@ -29,12 +30,12 @@ struct BorrowedSeries {
 
 class BorrowedReader {
  public:
-  /// A shape without inputs: values are not looked at.
-  BorrowedReader(BatchLayout layout, ModelShape shape);
+  /// A shape without inputs: values are not looked at. So many threads help with large batches.
+  BorrowedReader(BatchLayout layout, ModelShape shape, int helpers = 0);
 
   /// Copies all of them into a batch's block. For each what is wrong with it, INPUT_LENGTH or the first value
-  /// in order of parts, tensors and elements; its slots then hold rubbish.
-  std::vector<std::optional<Error>> read(std::span<const BorrowedSeries> list, std::byte* block) const;
+  /// in order of parts, tensors and elements; its slots then hold rubbish. Any thread, several at once.
+  std::vector<std::optional<Error>> read(std::span<const BorrowedSeries> list, std::byte* block);
 
  private:
   struct Chunk;
@@ -43,6 +44,7 @@ class BorrowedReader {
   const BatchLayout layout_;
   const ModelShape shape_;
   std::size_t series_bytes_ = 0;
+  Helpers helpers_;
 };
 
 }  // namespace tft

@@ -19,6 +19,11 @@ namespace {
 
 /// Long enough for a caller who sends the next request when it has got its answer, short beside a run.
 constexpr std::chrono::microseconds kSpin{50};
+/// After loading, a first request has the device to itself for so long: a runtime sets up one thing at a time,
+/// and a forecast must not wait for what it does not need.
+constexpr std::chrono::milliseconds kHeadStart{250};
+/// More copy no faster: memory is the limit.
+constexpr unsigned kMostHelpers = 4;
 constexpr std::size_t kMostPinned = std::size_t{256} << 20;  // carriers may take more
 
 /// Waits for a completion on the caller's thread.
@@ -65,6 +70,8 @@ class TFTEngine::Impl {
  private:
   Result<void> make_queue(const ModelShape& shape);
   void work(int number);
+  void prepare();
+  void note_served();
   void note_capture(const std::string& why);
   void note_loss(const Error& error);
   void log(LogLevel level, const std::string& message) const {
@@ -84,6 +91,11 @@ class TFTEngine::Impl {
   std::vector<std::thread> threads_;
   std::atomic<bool> capture_failure_said_ = false;
   std::atomic<bool> loss_said_ = false;
+  std::thread preparer_;
+  std::mutex preparing_;  // of the two below
+  std::condition_variable preparing_changed_;
+  std::atomic<bool> served_ = false;    // a forecast was made
+  std::atomic<bool> stopping_ = false;  // nothing need be prepared any more
   std::mutex closing_;
   bool closed_ = false;
 };
@@ -101,6 +113,7 @@ Result<void> TFTEngine::Impl::start(const ModelShape& shape) {
   factory_->describe(info_);
   for (int number = 0; number < lane_count_; ++number)
     threads_.emplace_back([this, number] { work(number); });
+  preparer_ = std::thread([this] { prepare(); });
   return {};
 }
 
@@ -122,7 +135,9 @@ Result<void> TFTEngine::Impl::make_queue(const ModelShape& shape) {
   queue.max_batch = max_batch_;
   queue.queue_limit = options_.queue_limit;
   queue.lanes = lane_count_;
-  if (std::thread::hardware_concurrency() > 1) queue.spin = kSpin;
+  const unsigned processors = std::thread::hardware_concurrency();
+  if (processors > 1) queue.spin = kSpin;
+  queue.helpers = static_cast<int>(std::min(kMostHelpers, processors / 2));
   for (std::size_t i = 0; i < batches; ++i)
     (i < carriers ? queue.carriers : queue.pinned).push_back(*pinned + i * each);
   queue_ = std::make_unique<BatchQueue>(std::move(queue));
@@ -133,11 +148,40 @@ void TFTEngine::Impl::close() {
   const std::lock_guard lock(closing_);
   if (closed_) return;
   closed_ = true;
+  {
+    const std::lock_guard preparing(preparing_);
+    stopping_ = true;
+    preparing_changed_.notify_all();
+  }
   if (queue_ != nullptr) queue_->close();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
+  if (preparer_.joinable()) preparer_.join();
   lanes_.clear();
   factory_.reset();
+}
+
+/// Sets up the usual batches, one series and the most, on all lanes, once the first forecast has been made.
+/// What fails here is tried again by the run that needs it, whose error it then is.
+void TFTEngine::Impl::prepare() {
+  {
+    std::unique_lock lock(preparing_);
+    preparing_changed_.wait_for(lock, kHeadStart, [this] { return served_ || stopping_; });
+  }
+  for (const int series : {1, max_batch_}) {
+    for (const auto& lane : lanes_) {
+      if (stopping_) return;
+      if (const auto prepared = lane->prepare(series); !prepared)
+        return log(LogLevel::WARN, "not set up in advance: " + prepared.error().message);
+    }
+  }
+}
+
+void TFTEngine::Impl::note_served() {
+  if (served_.load(std::memory_order_relaxed)) return;
+  const std::lock_guard lock(preparing_);
+  served_ = true;
+  preparing_changed_.notify_all();
 }
 
 /// A lane's thread. It issues the next batch before it hands out the results of the last one, so that the
@@ -157,6 +201,7 @@ void TFTEngine::Impl::work(int number) {
     BatchQueue::Batch* const next = queue_->next(number, batch);
     if (next != nullptr) issued = lane.issue(next->staging(), next->servers(), options_.poll);
     queue_->deliver(batch, result);
+    note_served();
     batch = next;
   }
 }
@@ -178,6 +223,7 @@ Result<Timing> TFTEngine::Impl::predict(std::span<const Part> parts) {
       if (result.ok()) copy_out(layout_, parts, 0, servers, staging, 0);
       if (!result && result.error().code == ErrorCode::DEVICE_LOST) note_loss(result.error());
       queue_->end_lease(lease, servers, &result);
+      note_served();
       if (!result) return result.error();
       return Timing{0, result->copy_in_us, result->run_us, result->copy_out_us, servers, result->bucket};
     }

@@ -29,6 +29,9 @@ class Lane {
   virtual Result<void> issue(std::byte* staging, int series, bool poll) = 0;
   /// Waits until what was issued is done. After DEVICE_LOST the lane must not be used again.
   virtual Result<RunReport> finish() = 0;
+  /// Sets up what a run of so many series needs, so that the run need not. On any thread, also while the lane
+  /// runs another batch; nothing where that was done. After an error the run tries again.
+  virtual Result<void> prepare(int series) = 0;
   /// Runs each batch size as often as it takes to run as it will from then on.
   virtual Result<void> warm_up(std::byte* staging) = 0;
 };

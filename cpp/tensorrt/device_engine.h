@@ -1,7 +1,9 @@
 // A plan on one device: the context, TensorRT's runtime and its engine, which the device's lanes share.
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -19,6 +21,13 @@ struct PlanOptions {
   std::vector<std::string> plugins;
 };
 
+/// Whose turn it is to make a context of an engine: TensorRT lets one thread at a time use the engine, and
+/// takes 115 to 190 ms for a context. A run that needs one goes before what is made in advance.
+struct ContextMaking {
+  std::mutex mutex;  // held while a context is made
+  std::atomic<int> needed = 0;  // runs that wait for one
+};
+
 class DeviceEngine {
  public:
   /// PLAN_INVALID with TensorRT's own words where it does not take the plan; OUT_OF_MEMORY with what was
@@ -32,6 +41,7 @@ class DeviceEngine {
 
   const cuda::ContextPointer& context() const { return context_; }
   tensorrt::Engine& engine() const { return *engine_; }
+  ContextMaking& making() const { return making_; }
   std::size_t weights_bytes() const { return weights_bytes_; }
 
  private:
@@ -41,6 +51,7 @@ class DeviceEngine {
   std::unique_ptr<tensorrt::Runtime> runtime_;
   std::unique_ptr<tensorrt::Engine> engine_;
   std::size_t weights_bytes_ = 0;
+  mutable ContextMaking making_;
 };
 
 static_assert(!std::is_copy_constructible_v<DeviceEngine>);

@@ -50,8 +50,9 @@ class LeaveToPoll {
 
 }  // namespace
 
-TensorRTLane::TensorRTLane(cuda::ContextPointer context, LaneOptions options)
+TensorRTLane::TensorRTLane(cuda::ContextPointer context, tensorrt::Engine& engine, LaneOptions options)
     : context_(std::move(context)),
+      engine_(engine),
       options_(std::move(options)),
       staging_layout_(options_.items, options_.max_batch),
       device_layout_(options_.items, options_.buckets.back().size) {}
@@ -65,19 +66,21 @@ TensorRTLane::~TensorRTLane() {
 
 Result<std::unique_ptr<TensorRTLane>> TensorRTLane::create(cuda::ContextPointer context,
                                                            tensorrt::Engine& engine, LaneOptions options) {
-  std::unique_ptr<TensorRTLane> lane(new TensorRTLane(std::move(context), std::move(options)));
-  if (auto made = lane->set_up(engine); !made) return made.error();
+  std::unique_ptr<TensorRTLane> lane(new TensorRTLane(std::move(context), engine, std::move(options)));
+  if (auto made = lane->set_up(); !made) return made.error();
   return lane;
 }
 
-Result<void> TensorRTLane::set_up(tensorrt::Engine& engine) {
+Result<void> TensorRTLane::set_up() {
   const CurrentContext current(*context_);
   const cuda::Driver& driver = context_->driver();
   if (current.status() != kSuccess) return failure(driver, current.status(), "setting up " + options_.name);
 
-  auto stream = cuda::create_stream(context_);
-  if (!stream) return stream.error();
-  stream_ = std::move(stream).value();
+  for (cuda::Stream* const stream : {&stream_, &setup_stream_}) {
+    auto made = cuda::create_stream(context_);
+    if (!made) return made.error();
+    *stream = std::move(made).value();
+  }
   for (cuda::Event* const event : {&begun_, &copied_in_, &ran_, &copied_out_}) {
     auto made =
         cuda::create_event(context_, event == &copied_out_ ? cuda::kEventBlockingSync : cuda::kEventDefault);
@@ -93,26 +96,52 @@ Result<void> TensorRTLane::set_up(tensorrt::Engine& engine) {
   if (const Status status = driver.memset_async(buffers_.get(), 0, bytes, stream_.get()))
     return failure(driver, status, "clearing the buffers of " + options_.name);
 
-  runs_.reserve(options_.buckets.size());
-  for (const Bucket& bucket : options_.buckets) {
-    runs_.push_back({});
-    runs_.back().bucket = bucket;
-    if (auto made = set_up(engine, runs_.back()); !made) return made;
-  }
-  if (auto shared = share_activations(engine); !shared) return shared;
+  for (const Bucket& bucket : options_.buckets) runs_.emplace_back().bucket = bucket;
+  if (auto allocated = allocate_activations(); !allocated) return allocated;
   if (const Status status = driver.stream_synchronize(stream_.get()))
     return failure(driver, status, "setting up " + options_.name);
   return {};
 }
 
-Result<void> TensorRTLane::set_up(tensorrt::Engine& engine, BucketRun& run) {
+Result<void> TensorRTLane::prepare(int series) {
+  BucketRun& run = bucket_for(series);
+  while (!run.ready && options_.making->needed > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return make_context(run);
+}
+
+Result<void> TensorRTLane::make_context(BucketRun& run) {
+  if (run.ready.load(std::memory_order_acquire)) return {};
+  const std::lock_guard lock(options_.making->mutex);
+  if (run.ready.load(std::memory_order_relaxed)) return {};
+  const CurrentContext current(*context_);
+  const cuda::Driver& driver = context_->driver();
+  if (current.status() != kSuccess) return failure(driver, current.status(), "setting up " + options_.name);
+  Result<void> made = set_up(run);
+  if (made.ok()) made = give_activations(run);
+  const Status status = driver.stream_synchronize(setup_stream_.get());
+  if (status != kSuccess) {
+    // The driver's word counts: it knows a lost device, of which TensorRT only says that something failed.
+    Error error = failure(driver, status, "setting up " + options_.name);
+    if (!made.ok()) error.message += "; " + made.error().message;
+    made = error;
+  }
+  if (!made.ok()) {
+    run.context.reset();
+    run.own_activation = {};
+    return made;
+  }
+  run.ready.store(true, std::memory_order_release);
+  return {};
+}
+
+Result<void> TensorRTLane::set_up(BucketRun& run) {
   const tensorrt::LogScope log(*options_.log);
   const std::string what = options_.name + ", batch " + std::to_string(run.bucket.size);
   const auto refuse = [&](const std::string& step) {
     return Error{ErrorCode::PLAN_INVALID,
                  "TensorRT fails to " + step + " for " + what + "; it says: " + log.errors()};
   };
-  run.context = engine.create_context();
+  run.context = engine_.create_context();
   if (run.context == nullptr) {
     Error error = refuse("make an execution context");
     if (log.says_memory_lacks()) {
@@ -121,7 +150,7 @@ Result<void> TensorRTLane::set_up(tensorrt::Engine& engine, BucketRun& run) {
     }
     return error;
   }
-  if (!run.context->set_profile(run.bucket.profile, stream_.get()))
+  if (!run.context->set_profile(run.bucket.profile, setup_stream_.get()))
     return refuse("take an optimisation profile");
   const auto set_address = [&](const std::string& name, const BatchLayout::Tensor& tensor) {
     return run.context->set_address(name, address(buffers_.get() + tensor.offset));
@@ -143,23 +172,53 @@ Result<void> TensorRTLane::set_up(tensorrt::Engine& engine, BucketRun& run) {
   return {};
 }
 
-/// Gives the contexts the block of activation memory that they share. Where batches stay below a profile's
-/// maximum, less than that profile's will do.
-Result<void> TensorRTLane::share_activations(const tensorrt::Engine& engine) {
-  const tensorrt::LogScope log(*options_.log);
-  for (const BucketRun& run : runs_) {
-    std::int64_t bytes = 0;
-    if (run.bucket.size < run.bucket.profile_max) bytes = run.context->activation_bytes();
-    if (bytes <= 0) bytes = engine.activation_bytes(run.bucket.profile);
-    activation_bytes_ = std::max(activation_bytes_, bytes);
+/// Where batches stay below a profile's maximum, less than that profile's will do, which a context tells.
+std::int64_t TensorRTLane::activation_bytes_of(const BucketRun& run) const {
+  const bool is_below = run.bucket.size < run.bucket.profile_max;
+  const std::int64_t bytes = is_below && run.context != nullptr ? run.context->activation_bytes() : 0;
+  return bytes > 0 ? bytes : engine_.activation_bytes(run.bucket.profile);
+}
+
+/// The block of activation memory that the contexts share. The largest bucket of each profile says how large it
+/// is, and only where it is below the profile's maximum is its context made for that.
+Result<void> TensorRTLane::allocate_activations() {
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    BucketRun& run = runs_[i];
+    if (i + 1 < runs_.size() && runs_[i + 1].bucket.profile == run.bucket.profile) continue;
+    if (run.bucket.size < run.bucket.profile_max)
+      if (auto made = set_up(run); !made) return made;
+    activation_bytes_ = std::max(activation_bytes_, activation_bytes_of(run));
   }
-  if (activation_bytes_ <= 0) return {};
-  auto memory = cuda::allocate_device(context_, static_cast<std::size_t>(activation_bytes_),
-                                      "the activations of " + options_.name);
+  if (activation_bytes_ > 0) {
+    auto memory = cuda::allocate_device(context_, static_cast<std::size_t>(activation_bytes_),
+                                        "the activations of " + options_.name);
+    if (!memory) return memory.error();
+    activation_ = std::move(memory).value();
+  }
+  for (BucketRun& run : runs_) {
+    if (run.context == nullptr) continue;
+    if (auto given = give_activations(run); !given) return given;
+    run.ready = true;
+  }
+  if (const Status status = context_->driver().stream_synchronize(setup_stream_.get()))
+    return failure(context_->driver(), status, "setting up " + options_.name);
+  return {};
+}
+
+Result<void> TensorRTLane::give_activations(BucketRun& run) {
+  const tensorrt::LogScope log(*options_.log);
+  const std::int64_t bytes = activation_bytes_of(run);
+  if (bytes <= activation_bytes_) {
+    if (activation_bytes_ > 0) run.context->set_activation_memory(address(activation_.get()), activation_bytes_);
+    return {};
+  }
+  // TensorRT promises nowhere that a smaller batch needs no more than a larger one.
+  auto memory = cuda::allocate_device(
+      context_, static_cast<std::size_t>(bytes),
+      "the activations of " + options_.name + ", batch " + std::to_string(run.bucket.size));
   if (!memory) return memory.error();
-  activation_ = std::move(memory).value();
-  for (const BucketRun& run : runs_)
-    run.context->set_activation_memory(address(activation_.get()), activation_bytes_);
+  run.own_activation = std::move(memory).value();
+  run.context->set_activation_memory(address(run.own_activation.get()), bytes);
   return {};
 }
 
@@ -191,6 +250,12 @@ Result<void> TensorRTLane::issue(std::byte* staging, int servers, bool poll) {
   if (current.status() != kSuccess)
     return failure(context_->driver(), current.status(), "using GPU " + std::to_string(context_->ordinal()));
   BucketRun& run = bucket_for(servers);
+  if (!run.ready.load(std::memory_order_acquire)) {
+    ++options_.making->needed;
+    const Result<void> made = make_context(run);
+    --options_.making->needed;
+    if (!made) return made;
+  }
   if (options_.cuda_graphs && run.has_run && !run.capture_tried) capture(run);
   if (auto put = put_on_stream(staging, servers, run); !put) return drained(put.error());
   issued_ = &run;

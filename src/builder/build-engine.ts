@@ -11,6 +11,7 @@ import { type BuildOptions, completeBuildOptions, type Profile } from './build-o
 import { readBuildable } from './buildable-model.js';
 import { recordPathOf } from './engine-record.js';
 import { type ObtainedEngine, obtainEngine } from './obtain-engine.js';
+import type { BatchCheck } from './plan-check.js';
 import type { OnBuildProgress } from './progress.js';
 
 /** Options of {@link buildEngine}. */
@@ -24,6 +25,8 @@ export interface BuildEngineOptions {
   /** Whether to build even if the cache has the engine. */
   rebuild?: boolean | undefined;
   build?: BuildOptions | undefined;
+  /** Whether the plan must forecast the bundle's sample windows as PyTorch did, else it is not kept; true by default. */
+  check?: boolean | undefined;
   /** The GPU to build on, by CUDA's number; 0 by default. */
   device?: number | undefined;
   /** libnvinfer.so.N or its folder, and libcuda.so.1 or its folder; see TensorRtLoadOptions. */
@@ -52,6 +55,8 @@ export interface BuiltEngine {
   readonly profiles: readonly Profile[];
   /** The parts of the model that this package's own kernels run; none where all of it is TensorRT's. */
   readonly fused: readonly string[];
+  /** What it gave for the bundle's sample windows; undefined where it was not checked. */
+  readonly check: readonly BatchCheck[] | undefined;
 }
 
 const string = z.string().min(1);
@@ -61,6 +66,7 @@ const schema = z.strictObject({
   cache: z.union([string, z.literal(false)], 'must be a folder or false').optional(),
   rebuild: z.boolean().default(false),
   build: z.custom<BuildOptions>().optional(),
+  check: z.boolean().default(true),
   device: z.int().nonnegative().default(0),
   tensorrt: z.strictObject({ tensorrtPath: string.optional(), cudaPath: string.optional() }).default({}),
   verifyHash: z.boolean().default(true),
@@ -77,7 +83,7 @@ const schema = z.strictObject({
  * @param path a bundle's folder, or an ONNX file, which needs no model.json.
  * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_…, ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_NO_CUDA_DRIVER,
  *   ERR_TFT_NO_CUDA_DEVICE, ERR_TFT_TENSORRT_NOT_FOUND, ERR_TFT_TENSORRT_VERSION, ERR_TFT_BUILD,
- *   ERR_TFT_PLAN_MISMATCH, ERR_TFT_UNSUPPORTED, ERR_TFT_OUT_OF_MEMORY, ERR_TFT_ABORTED; ERR_TFT_CACHE where the
+ *   ERR_TFT_PLAN_MISMATCH, ERR_TFT_PLAN_WRONG, ERR_TFT_UNSUPPORTED, ERR_TFT_OUT_OF_MEMORY, ERR_TFT_ABORTED; ERR_TFT_CACHE where the
  *   engine cannot be kept, ERR_TFT_FILE where `output` cannot be written.
  */
 export async function buildEngine(path: string, options: BuildEngineOptions = {}): Promise<BuiltEngine> {
@@ -121,7 +127,7 @@ export async function writePlan({ path, record }: ObtainedEngine, output: string
 }
 
 function describe({ from, record }: ObtainedEngine, path: string): BuiltEngine {
-  const { key, plan, buildSeconds, onnxName, kernels } = record;
+  const { key, plan, buildSeconds, onnxName, kernels, check } = record;
   return {
     path,
     engine: from,
@@ -134,5 +140,6 @@ function describe({ from, record }: ObtainedEngine, path: string): BuiltEngine {
     onnx: onnxName,
     profiles: key.profiles,
     fused: kernels?.fused ?? [],
+    check,
   };
 }

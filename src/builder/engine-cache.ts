@@ -88,6 +88,15 @@ export class EngineCache {
     }
   }
 
+  /** Puts another record in place of an engine's. @throws TFTError ERR_TFT_CACHE. */
+  async note(record: EngineRecord): Promise<void> {
+    try {
+      await writeDurably(this.#recordPath(entryName(record.key)), `${JSON.stringify(record, null, 2)}\n`);
+    } catch (error) {
+      throw cacheError(error, this.folder);
+    }
+  }
+
   /** Removes an engine, its record first. Only the holder of its lock may call this. @throws TFTError ERR_TFT_CACHE. */
   async remove(name: string): Promise<void> {
     try {

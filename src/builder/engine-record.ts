@@ -47,6 +47,18 @@ const recordSchema = z.strictObject({
   plan: z.strictObject({ bytes: z.int().positive(), sha256: hash }),
   /** The kernels that were offered, and the parts of the model that they run: with any, the plan needs them. */
   kernels: z.strictObject({ version: z.string().min(1), hash, fused: z.array(z.string()) }).optional(),
+  /** What the plan gave for the bundle's sample windows; absent where it was not checked. */
+  check: z
+    .array(
+      z.strictObject({
+        profile: z.int().nonnegative(),
+        batch: z.int().positive(),
+        largest: z.number().nonnegative(),
+        within: z.number().min(0).max(1),
+      }),
+    )
+    .min(1)
+    .optional(),
   created: z.iso.datetime(),
   buildSeconds: z.number().nonnegative(),
   builtBy: z.string(),

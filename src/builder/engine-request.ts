@@ -18,10 +18,13 @@ export interface EngineRequest {
   readonly maxBatch?: number | undefined;
   readonly build?: BuildOptions | false | undefined;
   readonly cache?: string | false | undefined;
+  /** Whether a plan is run on the bundle's sample windows before it is kept or served; true where it is left out. */
+  readonly check?: boolean | undefined;
   readonly tensorrt?:
     | {
         readonly tensorrtPath?: string | undefined;
         readonly cudaPath?: string | undefined;
+        readonly allowHostCode?: boolean | undefined;
         /** The engine is built on the first of them. */
         readonly devices?: readonly number[] | undefined;
       }

@@ -13,7 +13,7 @@ import type { BuildLock } from './build-lock.js';
 import type { CompleteBuildOptions } from './build-options.js';
 import { type BuildTarget, findTarget, majorOf } from './build-target.js';
 import { foreignHand } from './cache-folder.js';
-import { EngineCache } from './engine-cache.js';
+import { type CachedEngine, EngineCache } from './engine-cache.js';
 import { type EngineKey, type EngineRecord, engineKey, entryName, namePrefix } from './engine-record.js';
 import {
   buildOptionsOfRequest,
@@ -24,6 +24,7 @@ import {
 } from './engine-request.js';
 import { buildPlan, calledOff } from './native-build.js';
 import { chooseOnnx, type OnnxSource } from './onnx-source.js';
+import { checkRecorded } from './recorded-check.js';
 import { temporaryPlan } from './temporary-plan.js';
 import { readTimingCache, writeTimingCache } from './timing-cache.js';
 
@@ -58,7 +59,7 @@ export async function obtainEngine(request: EngineRequest, how: ObtainOptions = 
   if (signal?.aborted) throw calledOff(signal);
   const resolved = await resolveRequest(request, how);
   const folder = folderOfRequest(request, how.mustKeep);
-  if (folder === undefined) return inMemory(await build(resolved));
+  if (folder === undefined) return inMemory(await checked(resolved, await build(resolved)));
   return throughCache(resolved, new EngineCache(folder));
 }
 
@@ -77,11 +78,10 @@ export async function findCached(request: EngineRequest): Promise<ObtainedEngine
   const source = await chooseOnnx(request.model, { precision, verifyHash: false, major: 10 }, silent.log);
   const prefix = namePrefix({ onnx: source.sha256, precision });
   if (!names.some((name) => name.startsWith(prefix))) return undefined;
-  const { key } = await resolveRequest(silent, {});
-  const found = await new EngineCache(folder).find(key);
-  if (found === undefined || !('path' in found)) return undefined;
-  await warnOfOthers(request, found.path);
-  return kept(found.path, 'cache', found.record);
+  const resolved = await resolveRequest(silent, {});
+  const cache = new EngineCache(folder);
+  const found = await cache.find(resolved.key);
+  return found && 'path' in found ? fromCache({ ...resolved, log: request.log }, cache, found) : undefined;
 }
 
 /** A request with everything that its key depends on. */
@@ -111,17 +111,14 @@ async function resolveRequest(request: EngineRequest, how: ObtainOptions): Promi
 async function throughCache(request: ResolvedRequest, cache: EngineCache): Promise<ObtainedEngine> {
   const { key, log } = request;
   const cached = request.rebuild ? undefined : await readable(request, () => cache.find(key));
-  if (cached && 'path' in cached) {
-    await warnOfOthers(request, cached.path);
-    return kept(cached.path, 'cache', cached.record);
-  }
+  if (cached && 'path' in cached) return fromCache(request, cache, cached);
   if (cached)
     log({ level: 'warn', message: `the cached engine ${request.name} cannot be trusted: ${cached.damage}` });
 
   const lock = await waitForTurn(request, cache);
-  if (lock && 'path' in lock) return kept(lock.path, 'cache', lock.record);
+  if (lock && 'path' in lock) return fromCache(request, cache, lock);
   try {
-    const built = await build(request, cache.folder);
+    const built = await checked(request, await build(request, cache.folder));
     try {
       if (lock === undefined) return await inMemory(built);
       return await save(request, cache, built);
@@ -132,6 +129,42 @@ async function throughCache(request: ResolvedRequest, cache: EngineCache): Promi
     }
   } finally {
     await lock?.release().catch(() => {});
+  }
+}
+
+/** An engine of the cache; one that was never checked is checked now, once. */
+async function fromCache(
+  request: ResolvedRequest,
+  cache: EngineCache,
+  { path, record }: CachedEngine,
+): Promise<ObtainedEngine> {
+  await warnOfOthers(request, path);
+  try {
+    const noted = await checkRecorded({ path, name: path, record }, request);
+    if (noted !== record) {
+      await cache.note(noted).catch((error: Error) => {
+        request.log({ level: 'warn', message: `the check is not kept: ${error.message}` });
+      });
+    }
+    return kept(path, 'cache', noted);
+  } catch (error) {
+    if (error instanceof TFTError && error.code === 'ERR_TFT_PLAN_WRONG') {
+      await cache.remove(request.name).catch(() => {});
+    }
+    throw error;
+  }
+}
+
+/** A plan that was just built, after its check: a plan that forecasts wrongly is kept nowhere. */
+async function checked(request: ResolvedRequest, built: Built): Promise<Built> {
+  const { path, release } = await temporaryPlan(built.plan);
+  try {
+    return {
+      ...built,
+      record: await checkRecorded({ path, name: 'the engine built', record: built.record }, request),
+    };
+  } finally {
+    await release();
   }
 }
 

@@ -7,6 +7,7 @@ import type { Console } from './console.js';
 import { OK } from './exit-codes.js';
 import { interruptible } from './interrupt.js';
 import { bytesArgument, formatBytes } from './present/bytes.js';
+import { describeCheck } from './present/check.js';
 import { DEMO_BUNDLE, precisionOption } from './shared-options.js';
 
 interface BuildCommandOptions {
@@ -20,6 +21,7 @@ interface BuildCommandOptions {
   refittable?: boolean;
   tf32?: boolean;
   kernels: boolean;
+  check: boolean;
   plugin?: string[];
   device: number;
   rebuild?: boolean;
@@ -80,6 +82,7 @@ export function buildCommand(console: Console, exit: (status: number) => void): 
     .option('--refittable', 'allow replacing the weights later')
     .option('--tf32', 'allow products in TF32 where the model is in FP32')
     .option('--no-kernels', "run all of the model by TensorRT's own layers")
+    .option('--no-check', 'keep it even if it forecasts wrongly')
     .option('--plugin <library...>', 'libraries with TensorRT plugins')
     .addOption(new Option('--device <n>', 'the GPU, by its number').argParser(deviceArgument).default(0))
     .option('--cache <folder>', 'the folder of the cache (default: TFT_CACHE, else ~/.cache/tft-tensorrt)')
@@ -97,7 +100,7 @@ export function buildCommand(console: Console, exit: (status: number) => void): 
 async function build(model: string, options: BuildCommandOptions, { err }: Console): Promise<BuiltEngine> {
   const { precision, output, profile, workspace, optimizationLevel, plugin, device, cache, rebuild } =
     options;
-  const { versionCompatible, hardwareCompatibility, refittable, tf32, kernels, verbose } = options;
+  const { versionCompatible, hardwareCompatibility, refittable, tf32, kernels, check, verbose } = options;
   const bar = buildBar(err, verbose);
   try {
     return await interruptible((signal) =>
@@ -107,6 +110,7 @@ async function build(model: string, options: BuildCommandOptions, { err }: Conso
         device,
         cache,
         rebuild,
+        check,
         signal,
         build: {
           profiles: profile,
@@ -138,6 +142,7 @@ function describe({
   gpu,
   profiles,
   fused,
+  check,
 }: BuiltEngine): string {
   const batches = profiles.map(({ min, opt, max }) => `${min}:${opt}:${max}`).join(', ');
   const how = engine === 'cache' ? 'found in the cache; it took' : 'built in';
@@ -146,6 +151,7 @@ function describe({
     `${precision}, batches ${batches}, ${formatBytes(bytes)}, TensorRT ${tensorrt}, ${gpu}`,
     `${how} ${buildSeconds.toFixed(1)} s`,
     ...(fused.length > 0 ? [`kernels of this package run ${fused.join(', ')}`] : []),
+    describeCheck(check),
     '',
   ].join('\n');
 }

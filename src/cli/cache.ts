@@ -130,16 +130,19 @@ async function write(
 
 function table(folder: string, bytes: number, entries: readonly CacheEntry[], paint: Paint): string {
   if (entries.length === 0) return `${folder} is empty`;
-  const head = ['', 'what', 'TensorRT', 'GPU', 'batches', 'size', 'last used', 'name'];
+  const head = ['', 'what', 'TensorRT', 'GPU', 'batches', 'off by', 'size', 'last used', 'name'];
   const rows = entries.map((entry) => {
     const { record, kind } = entry;
     const mark = entry.damage ? paint('red', '✗') : kind === 'left over' ? '·' : paint('green', '✓');
     const used = entry.lastUsed.toISOString().slice(0, 16).replace('T', ' ');
-    if (!record) return [mark, kind, '', '', '', formatBytes(entry.bytes), used, entry.name];
+    if (!record) return [mark, kind, '', '', '', '', formatBytes(entry.bytes), used, entry.name];
     const { key } = record;
     const batches = key.profiles.map(({ min, opt, max }) => `${min}:${opt}:${max}`).join(' ');
     const what = `${record.model} ${key.precision}`;
-    return [mark, what, key.tensorrt, key.gpu, batches, formatBytes(entry.bytes), used, entry.name];
+    const { check } = record;
+    // The largest difference to PyTorch's forecasts, of the spread.
+    const off = check ? Math.max(...check.map(({ largest }) => largest)).toExponential(1) : 'not checked';
+    return [mark, what, key.tensorrt, key.gpu, batches, off, formatBytes(entry.bytes), used, entry.name];
   });
   const lines = plainTable(
     head.map((title) => paint('bold', title)),

@@ -11,6 +11,7 @@ import {
   backendOption,
   type EngineOptions,
   modelOption,
+  noCheckOption,
   precisionOption,
   threadsOption,
 } from './shared-options.js';
@@ -32,6 +33,7 @@ export function demoCommand(console: Console, exit: (status: number) => void): C
     .addOption(modelOption())
     .addOption(backendOption())
     .addOption(precisionOption())
+    .addOption(noCheckOption())
     .addOption(threadsOption())
     .addHelpText('after', EXAMPLES)
     .action(async (options: DemoOptions) => {

@@ -7,6 +7,7 @@ import { type Console, type Paint, printable } from './console.js';
 import { OK } from './exit-codes.js';
 import { describeBundle } from './inspect-bundle.js';
 import { formatBytes } from './present/bytes.js';
+import { describeCheck } from './present/check.js';
 import { plainTable } from './present/plain-table.js';
 
 interface InspectOptions {
@@ -68,6 +69,7 @@ function describeEngine(path: string, report: Omit<EngineReport, 'inspector'>, p
     facts.push(
       ['precision', `${key.precision}${key.stronglyTyped ? '' : ' where TensorRT chose it'}`],
       ['built from', `${onnxName} of '${model}', SHA-256 ${key.onnx.slice(0, 12)}…`],
+      ['checked', describeCheck(record.check)],
       ['built', `${created.slice(0, 16).replace('T', ' ')} in ${buildSeconds.toFixed(1)} s for ${key.gpu}`],
     );
   }

@@ -26,6 +26,7 @@ import {
   backendOption,
   type EngineOptions,
   modelOption,
+  noCheckOption,
   precisionOption,
   threadsOption,
   wholeNumber,
@@ -117,6 +118,7 @@ export function predictCommand(console: Console, exit: (status: number) => void)
     .addOption(modelOption())
     .addOption(backendOption())
     .addOption(precisionOption())
+    .addOption(noCheckOption())
     .addOption(threadsOption())
     .addHelpText('after', EXAMPLES)
     .action(async (history: string, options: PredictOptions) => {

@@ -11,6 +11,8 @@ export interface EngineOptions {
   backend: NonNullable<LoadOptions['backend']>;
   threads?: number;
   precision?: Precision;
+  /** Whether a TensorRT engine must forecast the bundle's sample windows as PyTorch did. */
+  check?: boolean;
 }
 
 export function modelOption(): Option {
@@ -29,6 +31,10 @@ export function threadsOption(): Option {
 
 export function precisionOption(): Option {
   return new Option('--precision <name>', 'the precision to compute in').choices(PRECISIONS);
+}
+
+export function noCheckOption(): Option {
+  return new Option('--no-check', 'run a TensorRT engine even if it forecasts wrongly');
 }
 
 /** For `Option.argParser`: 1, 2, 3 … */

@@ -1,6 +1,7 @@
 // `tft verify`: compares a bundle's files with their hashes, and the output of its sample windows, run here, with PyTorch's.
+import { dirname } from 'node:path';
 import { Argument, Command } from 'commander';
-import { type Verdict, verifyBundle } from '../entries/build.js';
+import { locate, type PlanVerdict, type Verdict, verifyBundle, verifyPlan } from '../entries/build.js';
 import type { Console, Paint } from './console.js';
 import { FAILED, OK } from './exit-codes.js';
 import { loadEngine } from './load-engine.js';
@@ -15,6 +16,7 @@ import {
 } from './shared-options.js';
 
 interface VerifyOptions extends Omit<EngineOptions, 'model'> {
+  bundle?: string;
   json?: boolean;
 }
 
@@ -24,8 +26,12 @@ and compares the result with PyTorch's. The limit is in the bundle, as a share o
 target's standard deviation over the samples (the 'spread'). FP16 and INT8 are judged by
 the bundle's goals: which shares of the outputs must be within which part of the spread.
 
+A TensorRT plan (.engine, .plan) is run on the sample windows of --bundle, in each of its profiles at the
+smallest, best and largest batch.
+
 Examples:
   $ tft verify models/demo
+  $ tft verify model.engine --bundle models/demo
   $ tft verify my-bundle --backend onnxruntime --json
 
 Exit status: 0 within the limit, 1 over it or the bundle is damaged.`;
@@ -34,14 +40,18 @@ export function verifyCommand(console: Console, exit: (status: number) => void):
   return new Command('verify')
     .summary("check a bundle's sample windows against their expected output")
     .description('Checks that a bundle gives here what it gave where it was exported.')
-    .addArgument(new Argument('[bundle]', 'a folder').default(DEMO_BUNDLE, 'the demo model'))
+    .addArgument(
+      new Argument('[path]', "a bundle's folder, or a plan").default(DEMO_BUNDLE, 'the demo model'),
+    )
+    .option('--bundle <folder>', 'the bundle that a plan is of (default: the one that it lies in)')
     .addOption(backendOption())
     .addOption(precisionOption())
     .addOption(threadsOption())
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
-    .action(async (bundle: string, options: VerifyOptions) => {
-      exit(await verify(bundle, options, console));
+    .action(async (path: string, options: VerifyOptions) => {
+      const isPlan = locate(path).kind === 'plan';
+      exit(await (isPlan ? verifyOnePlan(path, options, console) : verify(path, options, console)));
     });
 }
 
@@ -51,6 +61,30 @@ async function verify(bundle: string, options: VerifyOptions, console: Console):
   const verdict = await verifyBundle(engine, describeEngine(engine.info));
   await out.write(options.json ? `${JSON.stringify(verdict, null, 2)}\n` : describe(verdict, out.paint));
   return verdict.withinLimit ? OK : FAILED;
+}
+
+async function verifyOnePlan(plan: string, options: VerifyOptions, { out }: Console): Promise<number> {
+  const { bundle = dirname(plan), precision, json } = options;
+  const verdict = await verifyPlan(plan, bundle, { precision });
+  await out.write(json ? `${JSON.stringify(verdict, null, 2)}\n` : describePlan(verdict, out.paint));
+  return verdict.withinLimit ? OK : FAILED;
+}
+
+function describePlan({ model, precision, batches, withinLimit }: PlanVerdict, paint: Paint): string {
+  const head = ['profile', 'batch', 'max / spread', 'within 1 %', ''];
+  const table = plainTable(
+    head.map((title) => paint('bold', title)),
+    batches.map(({ profile, batch, largest, within, withinLimit }) => [
+      String(profile),
+      String(batch),
+      largest.toExponential(2),
+      `${Number((100 * within).toFixed(3))} %`,
+      withinLimit ? paint('green', 'right') : paint('red', 'WRONG'),
+    ]),
+    head.map((title) => (title === '' ? 'left' : 'right')),
+  );
+  const result = withinLimit ? paint('green', 'within the limit') : paint('red', 'OVER THE LIMIT');
+  return [...table, '', `${result}: sample windows of '${model}' in ${precision}`, ''].join('\n');
 }
 
 function describe(verdict: Verdict, paint: Paint): string {

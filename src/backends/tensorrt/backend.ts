@@ -23,6 +23,8 @@ export interface PlanToRun {
   readonly origin?: string | undefined;
   readonly engine: 'file' | 'cache' | 'built';
   readonly precision: Precision | 'unknown';
+  /** Whether its forecasts of the bundle's sample windows were compared with PyTorch's. */
+  readonly checked: boolean;
 }
 
 /** The number of codes of a category whose vocabulary is not known: no limit. */
@@ -57,6 +59,7 @@ export class TensorRtBackend implements Backend {
       versions: { tensorrt: `${info.tensorrtVersion}${info.lean ? ' lean' : ''}`, cuda },
       precision: plan.precision,
       engine: plan.engine,
+      checked: plan.checked,
       threads: info.devices.reduce((lanes, device) => lanes + device.lanes, 0),
     };
     this.maxBatch = info.maxBatch;

@@ -8,6 +8,7 @@ import { deviceOfRequest } from '../../builder/engine-request.js';
 import { sha256OfFile } from '../../builder/file-hash.js';
 import { findCached, type ObtainedEngine, obtainEngine } from '../../builder/obtain-engine.js';
 import { precisionOf } from '../../builder/plan-file.js';
+import { checkPlanFile } from '../../builder/plan-file-check.js';
 import { staleness } from '../../builder/staleness.js';
 import { TFTError } from '../../contract/errors.js';
 import type { Log } from '../../contract/log.js';
@@ -17,8 +18,8 @@ import { TensorRtBackend } from './backend.js';
 /**
  * Loads a plan file.
  *
- * @throws TFTError ERR_TFT_ENGINE_STALE if its record says that it was built for another machine or model, and as
- *   {@link TensorRtBackend.load}.
+ * @throws TFTError ERR_TFT_ENGINE_STALE if its record says that it was built for another machine or model,
+ *   ERR_TFT_PLAN_WRONG if it forecasts the bundle's sample windows wrongly, and as {@link TensorRtBackend.load}.
  */
 export async function loadPlanFile(plan: string, request: LoadRequest): Promise<TensorRtBackend> {
   const { precision } = request;
@@ -32,10 +33,9 @@ export async function loadPlanFile(plan: string, request: LoadRequest): Promise<
     );
   }
   if (record) await refuseStale(plan, record, request);
-  return TensorRtBackend.load(
-    { path: plan, engine: 'file', precision: declared ?? precision ?? 'unknown' },
-    request,
-  );
+  const computes = declared ?? precision ?? 'unknown';
+  const checked = await checkPlanFile(plan, record, computes, request);
+  return TensorRtBackend.load({ path: plan, engine: 'file', precision: computes, checked }, request);
 }
 
 /** Loads a plan file. If TensorRT rejects it and there is an ONNX file, builds another. */
@@ -114,7 +114,7 @@ async function runObtained(engine: ObtainedEngine, request: LoadRequest): Promis
     const { path, from, kept, record } = engine;
     const origin = kept === 'nowhere' ? `${request.model.onnxPath} (built just now, not kept)` : path;
     return await TensorRtBackend.load(
-      { path, origin, engine: from, precision: record.key.precision },
+      { path, origin, engine: from, precision: record.key.precision, checked: record.check !== undefined },
       request,
     );
   } finally {

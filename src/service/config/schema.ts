@@ -35,6 +35,10 @@ export const configSchema = z.strictObject({
     .record(z.string(), z.unknown())
     .optional()
     .describe('how engines are built, as TFTEngine.load takes it, as JSON'),
+  check: z
+    .boolean()
+    .default(true)
+    .describe("run a TensorRT engine on the bundle's sample windows first, and refuse one that is wrong"),
   calibrationFolder: path
     .optional()
     .describe(

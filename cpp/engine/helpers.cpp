@@ -1,0 +1,67 @@
+// Sharing work among threads.
+#include "engine/helpers.h"
+
+#include <algorithm>
+#include <atomic>
+
+namespace tft {
+
+/// Work that is being shared. It is on the stack of who shares it, who waits until nobody helps any more.
+struct Helpers::Job {
+  Job(const std::function<void(std::size_t)>& what, std::size_t how_often) : work(what), count(how_often) {}
+
+  const std::function<void(std::size_t)>& work;
+  const std::size_t count;
+  std::atomic<std::size_t> next = 0;
+  int helping = 0;  // with the mutex held
+  std::condition_variable left;
+
+  void run() {
+    for (std::size_t i = 0; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) work(i);
+  }
+};
+
+Helpers::Helpers(int threads) {
+  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { help(); });
+}
+
+Helpers::~Helpers() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  changed_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void Helpers::share(std::size_t count, const std::function<void(std::size_t)>& work) {
+  Job job(work, count);
+  if (threads_.empty() || count < 2) return job.run();
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back(&job);
+  }
+  for (std::size_t i = 0; i < std::min(threads_.size(), count - 1); ++i) changed_.notify_one();
+  job.run();
+  std::unique_lock lock(mutex_);
+  std::erase(jobs_, &job);
+  job.left.wait(lock, [&] { return job.helping == 0; });
+}
+
+void Helpers::help() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return stopped_ || !jobs_.empty(); });
+    if (stopped_) return;
+    Job& job = *jobs_.front();
+    ++job.helping;
+    lock.unlock();
+    job.run();
+    lock.lock();
+    std::erase(jobs_, &job);
+    // With the mutex held: the job is gone as soon as its owner sees that nobody helps.
+    if (--job.helping == 0) job.left.notify_one();
+  }
+}
+
+}  // namespace tft
