@@ -63,7 +63,7 @@ function describe(url: string, method: string, operation: Operation): Record<str
       schema: inline(header.schema),
     })),
   ];
-  const statuses = [...new Set([...(access === 'anyone' ? [] : [401]), 431, ...errors])];
+  const statuses = [...new Set([...(access === 'anyone' ? [] : [401]), 403, 431, ...errors])];
   const refusals = statuses
     .filter((status) => !(status in answers))
     .map((status) => [
