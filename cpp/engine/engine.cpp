@@ -19,8 +19,8 @@ namespace {
 
 /// Long enough for a caller who sends the next request when it has got its answer, short beside a run.
 constexpr std::chrono::microseconds kSpin{50};
-/// After loading, a first request has the device to itself for so long: a runtime sets up one thing at a time,
-/// and a forecast must not wait for what it does not need.
+/// After loading, a first request has the device to itself for so long: a runtime sets up one thing at a
+/// time, and a forecast must not wait for what it does not need.
 constexpr std::chrono::milliseconds kHeadStart{250};
 /// More copy no faster: memory is the limit.
 constexpr unsigned kMostHelpers = 4;

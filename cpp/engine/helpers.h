@@ -1,5 +1,5 @@
-// Threads that help lanes with work that can be shared: copying a large batch takes one thread longer than the
-// GPU takes to run it.
+// Threads that help lanes with work that can be shared: copying a large batch takes one thread longer than
+// the GPU takes to run it.
 #pragma once
 
 #include <condition_variable>

@@ -52,7 +52,7 @@ int divided(int count, int by) { return (count + by - 1) / by; }
 std::size_t bytes(int floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
 
 //// Whether there are so many rows (series times steps) that warps of eight each keep every multiprocessor
-///busy.
+/// busy.
 bool many_rows(const Launcher& launcher, int steps, int batch) {
   return static_cast<std::int64_t>(steps) * batch >= 64 * launcher.multiprocessors();
 }

@@ -24,7 +24,7 @@ struct PlanOptions {
 /// Whose turn it is to make a context of an engine: TensorRT lets one thread at a time use the engine, and
 /// takes 115 to 190 ms for a context. A run that needs one goes before what is made in advance.
 struct ContextMaking {
-  std::mutex mutex;  // held while a context is made
+  std::mutex mutex;             // held while a context is made
   std::atomic<int> needed = 0;  // runs that wait for one
 };
 

@@ -179,8 +179,8 @@ std::int64_t TensorRTLane::activation_bytes_of(const BucketRun& run) const {
   return bytes > 0 ? bytes : engine_.activation_bytes(run.bucket.profile);
 }
 
-/// The block of activation memory that the contexts share. The largest bucket of each profile says how large it
-/// is, and only where it is below the profile's maximum is its context made for that.
+/// The block of activation memory that the contexts share. The largest bucket of each profile says how large
+/// it is, and only where it is below the profile's maximum is its context made for that.
 Result<void> TensorRTLane::allocate_activations() {
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     BucketRun& run = runs_[i];
@@ -209,7 +209,8 @@ Result<void> TensorRTLane::give_activations(BucketRun& run) {
   const tensorrt::LogScope log(*options_.log);
   const std::int64_t bytes = activation_bytes_of(run);
   if (bytes <= activation_bytes_) {
-    if (activation_bytes_ > 0) run.context->set_activation_memory(address(activation_.get()), activation_bytes_);
+    if (activation_bytes_ > 0)
+      run.context->set_activation_memory(address(activation_.get()), activation_bytes_);
     return {};
   }
   // TensorRT promises nowhere that a smaller batch needs no more than a larger one.

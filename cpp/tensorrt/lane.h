@@ -62,7 +62,8 @@ class TensorRTLane final : public Lane {
 
   struct BucketRun {
     Bucket bucket;
-    // Made when the bucket is first needed, or in advance by another thread: not to be touched until it is ready.
+    // Made when the bucket is first needed, or in advance by another thread: not to be touched until it is
+    // ready.
     std::atomic<bool> ready = false;
     cuda::DeviceMemory own_activation;  // where the shared block is too small
     std::unique_ptr<tensorrt::Context> context;

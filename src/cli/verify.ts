@@ -26,8 +26,8 @@ and compares the result with PyTorch's. The limit is in the bundle, as a share o
 target's standard deviation over the samples (the 'spread'). FP16 and INT8 are judged by
 the bundle's goals: which shares of the outputs must be within which part of the spread.
 
-A TensorRT plan (.engine, .plan) is run on the sample windows of --bundle, in each of its profiles at the
-smallest, best and largest batch.
+A TensorRT plan (.engine, .plan) is run on the sample windows of --bundle, in each of its
+profiles at the smallest, best and largest batch.
 
 Examples:
   $ tft verify models/demo

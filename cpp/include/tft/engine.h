@@ -96,9 +96,9 @@ class TFTEngine {
   /// result came in between. What of it runs already runs on.
   bool cancel(RequestId id);
 
-  /// Runs each bucket on each lane until it runs as it will from then on (contexts made, graphs captured). Blocks.
-  /// Without it a bucket's first run sets that up, and fails with what that fails with: OUT_OF_MEMORY,
-  /// PLAN_INVALID.
+  /// Runs each bucket on each lane until it runs as it will from then on (contexts made, graphs captured).
+  /// Blocks. Without it a bucket's first run sets that up, and fails with what that fails with:
+  /// OUT_OF_MEMORY, PLAN_INVALID.
   Result<void> warmup();
 
   /// Refuses new requests, lets those accepted finish, frees everything; when it returns all completions have

@@ -89,8 +89,9 @@ TEST_F(Borrowed, HelpersCopyAndFindTheSame) {
           const auto* const copied = block.data() + layout_.inputs[tensor].offset;
           const std::size_t item = layout_.inputs[tensor].item;
           for (std::size_t i = 0; i < 2 * kSeries - 30; ++i)
-            if (std::memcmp(copied + i * item, static_cast<const std::byte*>(inputs_[tensor]) +
-                                                   (i + 10 * static_cast<std::size_t>(lane)) % kSeries * item,
+            if (std::memcmp(copied + i * item,
+                            static_cast<const std::byte*>(inputs_[tensor]) +
+                                (i + 10 * static_cast<std::size_t>(lane)) % kSeries * item,
                             item) != 0)
               ++wrong;
         }

@@ -111,13 +111,13 @@ TEST(FusedGraphTest, WithoutTheExportersEntriesTheTwoLstmsBecomeOperators) {
 }
 
 TEST(FusedGraphTest, APartThatDoesNotFitTheGraphIsLeftToTensorRTWithTheReason) {
-  expect_left(demo_with("contexts", "input static add_16", "input static no_such"), "contexts",
-              "the graph has no tensor 'no_such'");
+  expect_left(demo_with("contexts", "input static ", "input static no_such_"), "contexts",
+              "the graph has no tensor 'no_such_");
   expect_left(demo_with("contexts", "output select split_split_0", "output select no_such"), "contexts",
               "the graph does not make 'no_such'");
   expect_left(demo_with("decoder_selection", "op TftVariableSelection", "op TftOther"), "decoder_selection",
               "this build has no kernel for TftOther");
-  expect_left(demo_with("contexts", "input static add_16\n", ""), "contexts",
+  expect_left(demo_with("contexts", "input static ", "output one_too_many "), "contexts",
               "another version of the exporter");
   expect_left(demo_with("decoder", "attribute heads 8", "attribute heads 3"), "decoder", "3 attention heads");
 }
