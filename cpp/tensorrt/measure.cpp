@@ -150,6 +150,9 @@ class Measurement {
       std::vector<std::jthread> threads;
       struct StopOnExit {  // where a thread cannot be started, those that run must end too
         std::stop_source& source;
+        explicit StopOnExit(std::stop_source& stop) : source(stop) {}
+        StopOnExit(const StopOnExit&) = delete;
+        StopOnExit& operator=(const StopOnExit&) = delete;
         ~StopOnExit() {
           if (std::uncaught_exceptions() > 0) source.request_stop();
         }
@@ -179,7 +182,7 @@ class Measurement {
 
   Result<void> warm_up() {
     const auto end = after(options_.warm_up_ms);
-    const auto warm = on_all([&](MeasuredStream& stream, std::size_t, const std::stop_token& failed) {
+    auto warm = on_all([&](MeasuredStream& stream, std::size_t, const std::stop_token& failed) {
       return stream.run([&](int begun) { return begun == 0 || (goes_on(failed) && Clock::now() < end); },
                         nullptr, nullptr);
     });
