@@ -97,12 +97,8 @@ function arrival(request: Readable, { most, timeoutMs }: BodyRules, body: Assemb
       fail(refusal('ERR_TFT_HTTP_GONE', 'the client went away before its request was complete'));
     const take = (chunk: Buffer) => {
       if (over) return;
-      if (body.length + chunk.length > most) {
-        fail(tooLarge(most));
-        return;
-      }
       try {
-        body.add(chunk);
+        addWithin(most, body, chunk);
       } catch (error) {
         fail(error);
       }
@@ -139,12 +135,8 @@ function unpack(
     client.addEventListener('abort', () => fail(client.reason));
     unpacker.on('data', (chunk: Buffer) => {
       if (unpacker.destroyed) return;
-      if (body.length + chunk.length > most) {
-        fail(tooLarge(most));
-        return;
-      }
       try {
-        body.add(chunk);
+        addWithin(most, body, chunk);
       } catch (error) {
         fail(error);
       }
@@ -183,6 +175,12 @@ function unpackerFor(encoding: string | undefined): (() => Unpacker) | undefined
         { status: 415 },
       );
   }
+}
+
+/** Throws where the body would grow over the limit, or where its bytes cannot be held. */
+function addWithin(most: number, body: Assembly, chunk: Buffer): void {
+  if (body.length + chunk.length > most) throw tooLarge(most);
+  body.add(chunk);
 }
 
 function tooLarge(most: number): HttpError {

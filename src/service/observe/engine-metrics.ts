@@ -79,7 +79,7 @@ const TRITON: readonly EngineMetric[] = [
   },
 ];
 
-/** Counts requests that are refused before they reach the engine, by model version. */
+/** Totals by model version: what engines counted, also those closed since, and requests that never reached one. */
 export class EngineTotals {
   readonly #host: () => ModelHost;
   /** By version: the sums of closed engines. */
