@@ -33,6 +33,12 @@ describe.skipIf(missing)('a plan with kernels of this package', () => {
   });
   afterEach(() => rmSync(root, { recursive: true }));
 
+  const inputs = {
+    encoderCont: new Float32Array(288 * 14),
+    encoderCat: new Int32Array(288 * 2),
+    decoderCont: new Float32Array(96 * 4),
+    decoderCat: new Int32Array(96 * 2),
+  };
   const settings = (options: LoadOptions = {}): LoadOptions => ({
     tensorrt: onDoubles(),
     backend: 'tensorrt',
@@ -42,18 +48,7 @@ describe.skipIf(missing)('a plan with kernels of this package', () => {
   });
   async function use(options?: LoadOptions, path = bundle) {
     await using engine = await TFTEngine.load(path, settings(options));
-    const { inputs } = oneWindow();
     return { info: engine.info, data: (await engine.predict(inputs)).data };
-  }
-  function oneWindow() {
-    return {
-      inputs: {
-        encoderCont: new Float32Array(288 * 14),
-        encoderCat: new Int32Array(288 * 2),
-        decoderCont: new Float32Array(96 * 4),
-        decoderCat: new Int32Array(96 * 2),
-      },
-    };
   }
   const records = () => {
     const folder = join(root, 'cache', 'engines');
