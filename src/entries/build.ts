@@ -46,6 +46,7 @@ export type {
   LibraryReport,
   NativeDevice,
   NativeInspectOptions,
+  NativeKernels,
   NativeLibraryOptions,
   NativeMeasureOptions,
   NativeProfile,
