@@ -1,0 +1,63 @@
+// What watches the daemon while it runs: alerts and the accuracy watch. The daemon knows no more of them than this.
+import type { Accuracy, AccuracyHorizon, Alert, Alerts, ForecastSource } from './api.js';
+import type { FleetArchive } from './store/store.js';
+
+/** A batch of servers that was just forecast. The arrays are valid during the call only. */
+export interface ForecastBatch {
+  /** The newest step that the model read; the first step forecast is the one after it. */
+  readonly step: number;
+  /** When it was made, in milliseconds since 1970. */
+  readonly madeAt: number;
+  /** Places of the servers in the archive. */
+  readonly servers: Int32Array;
+  /** `[servers][horizon][quantiles]` of the target, sorted and within its range. */
+  readonly values: Float32Array;
+  /** By server of the batch, whether the encoder was not full yet. */
+  readonly warmingUp: readonly boolean[];
+}
+
+/** What an observer may ask the daemon. */
+export interface ObservedFleet {
+  readonly archive: FleetArchive;
+  readonly stepMs: number;
+  readonly horizon: number;
+  readonly quantiles: readonly number[];
+  /** The position of the target among the model's metrics. */
+  readonly targetIndex: number;
+  /** What is known of a server now. */
+  serverAt(index: number): { readonly name: string; readonly profile: string; readonly status: string };
+}
+
+/**
+ * Watches forecasts and measurements. Calls come in this order: the step closes, then batches of forecasts made from it,
+ * then `runEnded`. An error is logged and stops nothing.
+ */
+export interface FleetObserver {
+  /** A step is complete and in the archive. */
+  stepClosed?(step: number, fleet: ObservedFleet): void | Promise<void>;
+  forecasts?(batch: ForecastBatch, fleet: ObservedFleet): void | Promise<void>;
+  /** All servers that were due have been forecast. */
+  runEnded?(step: number, fleet: ObservedFleet): void | Promise<void>;
+  close?(): Promise<void>;
+}
+
+/** The alerts of the daemon. */
+export interface AlertsWatch extends FleetObserver {
+  state(): Alerts;
+  /** Calls back when an alert begins, fires or ends. */
+  onAlert(listener: (alert: Alert) => void): void;
+}
+
+/** How right the forecasts have been. */
+export interface AccuracyWatch extends FleetObserver {
+  state(): Accuracy;
+  /** Of one server, by its place; null where nothing was scored yet. */
+  server(index: number): readonly AccuracyHorizon[] | null;
+  /**
+   * Which forecast is used for a server from now on, chosen on earlier steps only. Asked for each server before it is
+   * forecast, where the daemon runs with fallback 'best'.
+   */
+  choose?(index: number): ForecastSource;
+  /** The naive forecast of a server `[horizon][quantiles]` from its window of the target, oldest step first. */
+  naive?(window: Float32Array): Float32Array;
+}
