@@ -1,0 +1,110 @@
+// Naive forecasts with quantiles: a model has to beat them to be worth running. The same as tft_export/judging/naive.py, and
+// the test vectors hold both to that.
+import { quantilesOf } from './quantile.js';
+import type { Range } from './score.js';
+
+export const NAIVE_NAMES = [
+  'last value',
+  'same time yesterday',
+  'window quantiles',
+  'window changes',
+] as const;
+export type NaiveName = (typeof NAIVE_NAMES)[number];
+
+/** What naive forecasts depend on. */
+export interface NaiveShape {
+  /** Steps of the encoder window. */
+  readonly encoder: number;
+  readonly horizon: number;
+  /** Steps of a day: 288 of 5 minutes. */
+  readonly day: number;
+  readonly quantiles: readonly number[];
+  /** The target's range, to which the forecasts are cut. */
+  readonly range: Range;
+}
+
+/** Days of a series' own past that a naive forecast's errors are taken from. */
+export const DAYS_OF_ERRORS = 7;
+
+/** The steps of a day, rounded for steps that do not divide it. */
+export function stepsPerDay(stepMinutes: number): number {
+  return Math.max(1, Math.round(1440 / stepMinutes));
+}
+
+/** How many steps of the past, at most, the naive forecasts read. */
+export function pastSteps({ horizon, day, encoder }: NaiveShape): number {
+  return Math.max(DAYS_OF_ERRORS * day + Math.max(horizon, day), encoder);
+}
+
+/**
+ * The forecasts at some steps ahead, each `[steps, quantiles]`, in the order of {@link NAIVE_NAMES}, cut to the range.
+ *
+ * - last value: the last value, with the quantiles of the errors that this forecast made over the past 7 days.
+ * - same time yesterday: the value a day before each step, with the quantiles of its own errors over the past 7 days, the
+ *   same for all steps; the last value's where the past is shorter than a day.
+ * - window quantiles: the quantiles of the encoder window, at every step.
+ * - window changes: the last value plus the quantiles of the changes over as many steps within the encoder window.
+ *
+ * Where the past is too short for a change over so many steps, the longest changes that it has stand in.
+ *
+ * @param past the target up to the forecast's origin, oldest first, not empty.
+ * @param steps which steps ahead, from 1 on; all of the horizon by default.
+ */
+export function naiveForecasts(
+  past: ArrayLike<number>,
+  shape: NaiveShape,
+  steps: readonly number[] = Array.from({ length: shape.horizon }, (_, index) => index + 1),
+): Float64Array[] {
+  const { encoder, horizon, day, quantiles } = shape;
+  const last = past[past.length - 1] as number;
+  const errors = tail(past, DAYS_OF_ERRORS * day + horizon);
+  const window = tail(past, encoder);
+  const ownErrors = quantilesOf(changesOver(tail(past, (DAYS_OF_ERRORS + 1) * day), day), quantiles);
+  const ofWindow = quantilesOf(window, quantiles);
+  const results = NAIVE_NAMES.map(() => new Float64Array(steps.length * quantiles.length));
+  for (const [row, step] of steps.entries()) {
+    const byLast = quantilesOf(changes(errors, step), quantiles);
+    const byChange = quantilesOf(changes(window, step), quantiles);
+    const yesterday = yesterdayOf(past, day, step);
+    const values = [
+      byLast.map((error) => last + error),
+      yesterday === undefined
+        ? byLast.map((error) => last + error)
+        : ownErrors.map((error) => yesterday + error),
+      ofWindow,
+      byChange.map((change) => last + change),
+    ];
+    for (const [index, result] of results.entries()) {
+      result.set(cut(values[index] as number[], shape.range), row * quantiles.length);
+    }
+  }
+  return results;
+}
+
+/** The value of the past at the same time of day as the step ahead: a day before it, or more where that is ahead as well. */
+function yesterdayOf(past: ArrayLike<number>, day: number, step: number): number | undefined {
+  return past[past.length - 1 + step - Math.ceil(step / day) * day];
+}
+
+/** Values cut to a range. */
+function cut(values: readonly number[], range: Range): number[] {
+  const { minimum = Number.NEGATIVE_INFINITY, maximum = Number.POSITIVE_INFINITY } = range;
+  return values.map((value) => Math.min(maximum, Math.max(minimum, value)));
+}
+
+/** The changes over so many steps, or over as many as there are; none of a single value. */
+function changes(series: ArrayLike<number>, steps: number): Float64Array {
+  return changesOver(series, Math.min(steps, series.length - 1));
+}
+
+function changesOver(series: ArrayLike<number>, lag: number): Float64Array {
+  const found = new Float64Array(lag > 0 ? Math.max(0, series.length - lag) : 0);
+  for (let index = 0; index < found.length; index++) {
+    found[index] = (series[index + lag] as number) - (series[index] as number);
+  }
+  return found;
+}
+
+function tail(series: ArrayLike<number>, length: number): ArrayLike<number> {
+  return series.length <= length ? series : Array.prototype.slice.call(series, series.length - length);
+}

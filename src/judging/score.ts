@@ -1,0 +1,101 @@
+// How good one forecast of one step was, given what was measured: pinball loss and coverage. And what needs no measurement:
+// the shares of crossed quantiles and of values outside the target's range.
+
+/** The range of a metric; an end that is undefined is open. */
+export interface Range {
+  readonly minimum?: number | undefined;
+  readonly maximum?: number | undefined;
+}
+
+/**
+ * The pinball loss of Koenker and Bassett (1978), the mean over quantiles, in the unit of the target: max(q·e, (q − 1)·e)
+ * with e = measured − forecast. Some authors double it.
+ *
+ * @param forecast the quantiles of the step, from index `at` on.
+ */
+export function pinballLoss(
+  forecast: ArrayLike<number>,
+  at: number,
+  quantiles: readonly number[],
+  measured: number,
+): number {
+  let loss = 0;
+  for (let index = 0; index < quantiles.length; index++) {
+    const q = quantiles[index] as number;
+    const error = measured - (forecast[at + index] as number);
+    loss += error >= 0 ? q * error : (q - 1) * error;
+  }
+  return loss / quantiles.length;
+}
+
+/**
+ * Whether a band holds a measurement, at the resolution of the recording: a reading may be rounded or cut, so it stands for
+ * anything within one step of the resolution around it. Without this a band from 0.003 on 'misses' a reading of 0.
+ */
+export function isHeld(low: number, high: number, measured: number, resolution: number): boolean {
+  return measured >= low - resolution && measured <= high + resolution;
+}
+
+/** The smallest share of changes, and of the range, that a resolution is taken from. */
+const SMALL_CHANGES = 0.01;
+const LARGEST_OF_RANGE = 0.001;
+
+/** Finds the resolution of a recording from the changes between neighbouring measurements. */
+export class ResolutionFinder {
+  readonly #most: number;
+  #changes: number[] = [];
+  #stride = 1;
+  #seen = 0;
+
+  /** @param most how many changes are kept: of more every second, fourth … one. */
+  constructor(most = 100_000) {
+    this.#most = most;
+  }
+
+  add(change: number): void {
+    const size = Math.abs(change);
+    if (!(size > 0) || this.#seen++ % this.#stride > 0) return;
+    this.#changes.push(size);
+    if (this.#changes.length < this.#most) return;
+    this.#changes = this.#changes.filter((_, index) => index % 2 === 0);
+    this.#stride *= 2;
+  }
+
+  /**
+   * The 1 % quantile of the changes that are not 0, at most a thousandth of the target's range; 0 where nothing changes.
+   * That of a gauge with two decimals is 0.01.
+   */
+  find(range: Range = {}): number {
+    if (this.#changes.length === 0) return 0;
+    const sorted = Float64Array.from(this.#changes).sort();
+    const at = SMALL_CHANGES * (sorted.length - 1);
+    const found = sorted[Math.floor(at)] as number;
+    const { minimum, maximum } = range;
+    if (minimum === undefined || maximum === undefined) return found;
+    return Math.min(found, LARGEST_OF_RANGE * (maximum - minimum));
+  }
+}
+
+/** Counts of what is wrong with a forecast in itself, whatever was measured. */
+export interface Disorder {
+  /** Neighbouring quantiles of which the upper is under the lower, of `pairs`. */
+  readonly crossed: number;
+  readonly pairs: number;
+  /** Values outside the target's range, of `values`. */
+  readonly outside: number;
+  readonly values: number;
+}
+
+/** @param forecast `[steps, quantiles]` of one series. */
+export function disorderOf(forecast: ArrayLike<number>, quantiles: number, range: Range): Disorder {
+  const { minimum = Number.NEGATIVE_INFINITY, maximum = Number.POSITIVE_INFINITY } = range;
+  let crossed = 0;
+  let outside = 0;
+  for (let index = 0; index < forecast.length; index++) {
+    const value = forecast[index] as number;
+    if (value < minimum || value > maximum) outside++;
+    if (index % quantiles > 0 && value < (forecast[index - 1] as number)) crossed++;
+  }
+  const pairs = forecast.length - forecast.length / quantiles;
+  return { crossed, pairs, outside, values: forecast.length };
+}
