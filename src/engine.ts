@@ -60,6 +60,9 @@ export interface WarmupOptions {
   batches?: readonly number[] | undefined;
 }
 
+/** Closes what ran for engines that nobody has any more; else its threads would stay as long as the program. */
+const dropped = new FinalizationRegistry<Backend>((backend) => void backend.close().catch(() => {}));
+
 /**
  * A loaded model that forecasts.
  *
@@ -83,6 +86,7 @@ export class TFTEngine {
     this.info = info;
     this.#backend = backend;
     this.#contract = contract;
+    dropped.register(this, backend, this);
   }
 
   /**
@@ -229,6 +233,7 @@ export class TFTEngine {
 
   /** Finishes running and waiting requests, refuses new ones, then frees the model. It may be called more than once. */
   close(): Promise<void> {
+    dropped.unregister(this);
     this.#closed ??= this.#backend.close();
     return this.#closed;
   }

@@ -8,6 +8,9 @@ import type { ForecastInputs } from '../../src/index.js';
 import { bundles, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
 
 const THREAD = fileURLToPath(new URL('../fixtures/engine-in-thread.mjs', import.meta.url));
+/** Set for all that this process starts. */
+const MARK = 'TFT_TEST_STARTED_BY';
+process.env[MARK] = String(process.pid);
 const hasProc = existsSync('/proc/self/task');
 
 let thread: Worker;
@@ -24,14 +27,20 @@ async function predict(requests: ForecastInputs[]): Promise<unknown[]> {
   return results;
 }
 
-/** The processes that this one has started to run models. */
+/** The processes that this one has started to run models; they are the children of none of its. */
 function modelProcesses(): number[] {
-  const children = readdirSync('/proc/self/task').flatMap((task) =>
-    readIfThere(`/proc/self/task/${task}/children`).split(' ').filter(Boolean),
-  );
-  return children
+  return readdirSync('/proc')
+    .filter((id) => /^\d+$/.test(id))
     .filter((id) => readIfThere(`/proc/${id}/cmdline`).includes('onnxruntime/worker.js'))
+    .filter((id) => readIfThere(`/proc/${id}/environ`).includes(`${MARK}=${process.pid}\0`))
     .map(Number);
+}
+
+/** The children of this process that have ended and still have a place in the system's table. */
+function zombies(): string[] {
+  return readdirSync('/proc/self/task')
+    .flatMap((task) => readIfThere(`/proc/self/task/${task}/children`).split(' ').filter(Boolean))
+    .filter((id) => /\) Z /.test(readIfThere(`/proc/${id}/stat`)));
 }
 
 function readIfThere(path: string): string {
@@ -69,4 +78,24 @@ test.skipIf(!hasProc)('no process is left when the thread is terminated', async 
   await thread.terminate();
   // One that stays lets the test run into its timeout.
   while (modelProcesses().length > 0) await new Promise((done) => setTimeout(done, 20));
+  expect(zombies()).toEqual([]);
 });
+
+test.skipIf(!hasProc)(
+  'threads that are ended without closing their engines leave nothing behind',
+  async () => {
+    const before = modelProcesses().length;
+    for (const ending of ['terminate', 'terminate', 'exit'] as const) {
+      const other = new Worker(THREAD, { workerData: bundles.tiny });
+      await once(other, 'message');
+      if (ending === 'terminate') {
+        await other.terminate();
+      } else {
+        other.postMessage('exit');
+        await once(other, 'exit');
+      }
+    }
+    while (modelProcesses().length > before) await new Promise((done) => setTimeout(done, 20));
+    expect(zombies()).toEqual([]);
+  },
+);

@@ -50,6 +50,9 @@ export type FromSession =
   | { readonly kind: 'done'; readonly outputs: readonly Values[] }
   | { readonly kind: 'error'; readonly message: string };
 
+/** Messages of a process. The first says that it listens. */
+export type ToParent = FromSession | { readonly kind: 'here' };
+
 /** Events of a host. */
 export interface HostEvents {
   message(message: FromSession): void;
@@ -67,6 +70,7 @@ export interface SessionHost {
 }
 
 const RUNNER = new URL('./worker.js', import.meta.url);
+const STARTER = new URL('./starter.js', import.meta.url);
 
 /** What a worker thread is started with. */
 export interface RunnerData {
@@ -119,27 +123,39 @@ function startThread(events: HostEvents): SessionHost {
 }
 
 function startProcess(events: HostEvents): SessionHost {
-  const child = fork(fileURLToPath(RUNNER), { serialization: 'advanced', execArgv: [] });
+  // Windows keeps no record of a process that nobody waited for, so there it needs no starter.
+  const program = process.platform === 'win32' ? RUNNER : STARTER;
+  const child = fork(fileURLToPath(program), { serialization: 'advanced', execArgv: [] });
   let failure: unknown;
-  let isGone = false;
-  const gone = (code: number | string) => {
-    if (isGone) return;
-    isGone = true;
-    events.gone(describe('process', code, failure), failure);
-  };
-  child.on('message', (message) => events.message(message as FromSession));
   child.on('error', (error) => {
     failure = error;
-    if (child.pid === undefined) gone('not started');
+    if (child.pid === undefined) events.gone(describe('process', 'not started', failure), failure);
   });
-  child.on('exit', (code, signal) => gone(signal ?? code ?? 'unknown'));
-  // Sending to a process that has just died fails here too. The event 'exit' reports it.
+  const exit = new Promise<number | string>((resolve) => {
+    child.once('exit', (code, signal) => resolve(signal ?? code ?? 'unknown'));
+  });
+  const here = new Promise<void>((resolve) => {
+    child.on('message', (message: ToParent) => {
+      if (message.kind === 'here') resolve();
+      else events.message(message);
+    });
+  });
+  // The starter would get what is sent before the model's process listens. And who has an answer may terminate this
+  // thread: by then the starter's own end has been taken note of.
+  const listens = program === STARTER ? Promise.all([here, exit]) : here;
+  const closed = new Promise((resolve) => child.once('disconnect', resolve));
+  Promise.all([exit, closed]).then(([code]) => {
+    if (code !== 0) failure ??= lostFolder();
+    events.gone(describe('process', code === 0 ? 'its connection closed' : code, failure), failure);
+  });
+  // Sending to a process that has just died fails here too. The event 'disconnect' reports it.
   const ignore = () => {};
+  const send = (message: ToSession) => void listens.then(() => child.send(message, ignore));
   return {
-    send: (message) => void child.send(message, ignore),
+    send,
     sendSlab(slab, batch) {
       const { inputs } = slab.views(batch);
-      child.send({ kind: 'run', batch, inputs } satisfies RunMessage, ignore);
+      send({ kind: 'run', batch, inputs });
       return false;
     },
     hold(alive) {
@@ -154,6 +170,17 @@ function startProcess(events: HostEvents): SessionHost {
   };
 }
 
+/** Without its working folder no process of Node starts, and it does not say so by its code. */
+function lostFolder(): unknown {
+  try {
+    process.cwd();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
 function describe(what: string, code: number | string, failure: unknown): string {
-  return `the ${what} that ran the model ended (${failure instanceof Error ? failure.message : `code ${code}`})`;
+  const how = failure instanceof Error ? failure.message : typeof code === 'number' ? `code ${code}` : code;
+  return `the ${what} that ran the model ended (${how})`;
 }

@@ -5,7 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-common';
 import type { ModelTensors, TensorSpec, Values } from '../../contract/tensors.js';
 import { guarded } from './exit-guard.js';
-import type { FromSession, RunMessage, RunnerData, TensorInfo, ToSession } from './host.js';
+import type { FromSession, RunMessage, RunnerData, TensorInfo, ToParent, ToSession } from './host.js';
 
 type Runtime = typeof import('onnxruntime-common');
 type Start = Extract<ToSession, { kind: 'start' }>;
@@ -109,6 +109,7 @@ if (parentPort) {
   parentPort.on('message', receive);
 } else {
   process.on('message', receive);
+  process.send?.({ kind: 'here' } satisfies ToParent, undefined, undefined, () => {});
   // The engine's process has exited or closed the channel.
   process.on('disconnect', () => process.exit());
 }
