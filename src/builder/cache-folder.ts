@@ -5,13 +5,17 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { TFTError } from '../contract/errors.js';
 
 /**
- * The folder of engines: the option's, else TFT_CACHE's, else XDG_CACHE_HOME's, else ~/.cache's.
+ * The folder of engines: the option's, else TFT_CACHE's, else XDG_CACHE_HOME's, else ~/.cache's. A relative
+ * XDG_CACHE_HOME is passed over, as its specification wants: plans are code, and would be taken from any current folder.
  *
  * @throws TFTError ERR_TFT_CACHE where none is named and there is no home.
  */
 export function engineFolder(option?: string): string {
   const { TFT_CACHE, XDG_CACHE_HOME } = process.env;
-  const named = option || TFT_CACHE || (XDG_CACHE_HOME && join(XDG_CACHE_HOME, 'tft-tensorrt'));
+  const named =
+    option ||
+    TFT_CACHE ||
+    (XDG_CACHE_HOME && isAbsolute(XDG_CACHE_HOME) && join(XDG_CACHE_HOME, 'tft-tensorrt'));
   return resolve(named || join(homeFolder(), '.cache', 'tft-tensorrt'), 'engines');
 }
 

@@ -1,8 +1,8 @@
 // The engine cache as a folder of files: what is found in it, what is not trusted, and what is removed.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { tryLock } from '../../src/builder/build-lock.js';
 import type { BuildTarget } from '../../src/builder/build-target.js';
 import { engineFolder } from '../../src/builder/cache-folder.js';
@@ -35,6 +35,17 @@ async function keep(change: Partial<EngineKey> = {}, days = 0, plan: Buffer = PL
   return name;
 }
 const names = () => readdirSync(cache.folder).sort();
+
+test('a relative XDG_CACHE_HOME is passed over: plans of the current folder would run', () => {
+  vi.stubEnv('TFT_CACHE', undefined);
+  for (const relative of ['cache', './cache', '..']) {
+    vi.stubEnv('XDG_CACHE_HOME', relative);
+    expect(engineFolder()).toBe(join(homedir(), '.cache', 'tft-tensorrt', 'engines'));
+  }
+  vi.stubEnv('XDG_CACHE_HOME', root);
+  expect(engineFolder()).toBe(join(root, 'tft-tensorrt', 'engines'));
+  vi.unstubAllEnvs();
+});
 
 describe('an engine in the cache', () => {
   test('is found by its key, and by no other', async () => {
