@@ -7,15 +7,19 @@ import type { EngineCounters } from './batching/counters.js';
 import type { Results } from './batching/request.js';
 import { describePlan } from './builder/plan-file.js';
 import { TFTError } from './contract/errors.js';
-import { Forecast } from './contract/forecast.js';
+import { Forecast, type ForecastAbout } from './contract/forecast.js';
 import { inRequest } from './contract/input-error.js';
 import { type AcceptedInputs, Contract, emptyInputs, type ForecastInputs } from './contract/inputs.js';
 import { type Located, locate } from './contract/locate.js';
 import { loadModel, type ModelDescription } from './contract/model.js';
 import type { BackendName, Precision } from './contract/names.js';
 import { ownVersion } from './contract/own-version.js';
+import { clipValues, sortSteps, type ValueRange } from './contract/quantiles.js';
 import { emptyValues, type Values } from './contract/tensors.js';
 import { typeName } from './contract/typed-array.js';
+import { type FleetForecast, type ForecastOptions, forecastWindows } from './fleet-forecast.js';
+import { type StreamOptions, streamForecasts } from './forecast-stream.js';
+import type { FleetHistory, HistoryRow } from './history/index.js';
 import { inspectPlan } from './native/inspect-plan.js';
 import {
   checkLoadOptions,
@@ -67,7 +71,7 @@ const dropped = new FinalizationRegistry<Backend>((backend) => void backend.clos
  * A loaded model that forecasts.
  *
  * ```ts
- * await using engine = await TFTEngine.load('models/demo');
+ * await using engine = await TFTEngine.load('demo');
  * const forecast = await engine.predict({ encoderCont, encoderCat, decoderCont, decoderCat });
  * forecast.quantile(0.5); // the median, [batch, horizon]
  * ```
@@ -79,6 +83,8 @@ export class TFTEngine {
   readonly info: EngineInfo;
   readonly #backend: Backend;
   readonly #contract: Contract;
+  readonly #about: ForecastAbout;
+  readonly #range: ValueRange;
   #closed: Promise<void> | undefined;
 
   private constructor(model: ModelDescription, contract: Contract, info: EngineInfo, backend: Backend) {
@@ -87,12 +93,21 @@ export class TFTEngine {
     this.#backend = backend;
     this.#contract = contract;
     dropped.register(this, backend, this);
+    const target = model.metrics.find(({ name }) => name === model.target);
+    this.#about = Object.freeze({
+      target: model.target,
+      unit: target?.unit ?? '',
+      stepMinutes: model.stepMinutes,
+      sorted: false,
+      clipped: false,
+    });
+    this.#range = { minimum: target?.minimum, maximum: target?.maximum };
   }
 
   /**
    * Loads a model.
    *
-   * @param path a bundle folder; an ONNX file with model.json beside it; or a TensorRT plan (.engine or .plan),
+   * @param path a bundle folder; 'demo' for the model that the package brings along; an ONNX file with model.json beside it; or a TensorRT plan (.engine or .plan),
    *   described by model.json beside it, else by its own tensors and the option `quantiles`.
    * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID, ERR_TFT_MODEL_HASH,
    *   ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_UNSUPPORTED; with TensorRT also ERR_TFT_NO_CUDA_DRIVER,
@@ -139,7 +154,7 @@ export class TFTEngine {
   async predict(inputs: ForecastInputs, options: PredictOptions = NONE): Promise<Forecast> {
     const accepted = this.#contract.accept(inputs);
     const results = await this.#submit([accepted], accepted.batch, options, false);
-    return this.#forecast(results, accepted.batch);
+    return this.#forecast(results, accepted.batch, options);
   }
 
   /**
@@ -184,15 +199,50 @@ export class TFTEngine {
           ? values.subarray(start * size, from * size)
           : values.slice(start * size, from * size);
       });
-      return this.#forecast(parts as unknown as Results, batch);
+      return this.#forecast(parts as unknown as Results, batch, options);
     });
   }
 
   /**
-   * Forecasts and blocks until the result is there: the lowest latency, for scripts and worker threads.
+   * Forecasts every server of a history, with names, times and warnings. Servers that cannot be forecast are listed in
+   * `refused`. Quantiles are put in order and kept within the target's range; `sorted: false, clipped: false` gives the
+   * network's own numbers.
    *
-   * @throws TFTError as `predict`, by throwing; ERR_TFT_UNSUPPORTED on the backend 'onnxruntime', which runs in another
-   *   thread.
+   * ```ts
+   * const history = await readHistory('metrics.csv', engine.model);
+   * for (const one of await engine.forecast(history)) console.log(one.server, one.times, one.quantile(0.9));
+   * ```
+   *
+   * @throws TFTError ERR_TFT_HISTORY_EMPTY, ERR_TFT_OPTION, and as `predict`.
+   */
+  async forecast(history: FleetHistory, options: ForecastOptions = {}): Promise<FleetForecast> {
+    const { at, servers } = options;
+    return forecastWindows(this, history.windows({ at, servers }), options);
+  }
+
+  /**
+   * Forecasts while rows come: a forecast for each step of the model's grid that is complete, of the servers that had rows
+   * in it and have enough history. The rows are taken no faster than they are forecast.
+   *
+   * ```ts
+   * for await (const forecast of engine.forecastStream(rows)) publish(forecast.toJSON());
+   * ```
+   *
+   * @param rows in order of time, as `FleetHistory.add` takes them.
+   * @throws TFTError ERR_TFT_HISTORY_COLUMN, ERR_TFT_HISTORY_VALUE, and as `predict`.
+   */
+  forecastStream(
+    rows: AsyncIterable<HistoryRow> | Iterable<HistoryRow>,
+    options: StreamOptions = {},
+  ): AsyncGenerator<FleetForecast, void, undefined> {
+    return streamForecasts(this, rows, options);
+  }
+
+  /**
+   * Only with TensorRT: the CPU backend runs in another thread and refuses it with ERR_TFT_UNSUPPORTED. Forecasts and blocks
+   * until the result is there: the lowest latency, for scripts and worker threads.
+   *
+   * @throws TFTError as `predict`, by throwing; ERR_TFT_UNSUPPORTED on the backend 'onnxruntime'.
    */
   predictSync(inputs: ForecastInputs, options: PredictOptions = NONE): Forecast {
     if (this.#backend.runSync === undefined) {
@@ -209,7 +259,7 @@ export class TFTEngine {
       index === 0 && out ? out : emptyValues(tensor, accepted.batch),
     ) as unknown as Results;
     this.#backend.runSync(accepted, results);
-    return this.#forecast(results, accepted.batch);
+    return this.#forecast(results, accepted.batch, options);
   }
 
   /** Runs inputs of zeros, so that the first real request does not pay for what first runs set up. */
@@ -253,14 +303,17 @@ export class TFTEngine {
     return this.#backend.submit(list, checked, numbered);
   }
 
-  #forecast([data, ...further]: Results, batch: number): Forecast {
+  #forecast([data, ...further]: Results, batch: number, { sorted, clipped }: PredictOptions): Forecast {
     const { horizon, quantiles } = this.model;
     const shape = [batch, horizon, quantiles.length] as const;
-    if (further.length === 0) return new Forecast(data, shape, quantiles);
+    if (sorted) sortSteps(data, quantiles.length);
+    if (clipped) clipValues(data, this.#range);
+    const about = sorted || clipped ? { ...this.#about, sorted, clipped } : this.#about;
+    if (further.length === 0) return new Forecast(data, shape, quantiles, undefined, about);
     const outputs = this.#contract.tensors.outputs.slice(1).map(({ name, steps, channels }, index) => {
       return [name, { data: further[index] as Values, shape: [batch, steps, channels] as const }] as const;
     });
-    return new Forecast(data, shape, quantiles, Object.fromEntries(outputs));
+    return new Forecast(data, shape, quantiles, Object.fromEntries(outputs), about);
   }
 }
 

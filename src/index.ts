@@ -6,7 +6,7 @@ export { type BuildEngineOptions, type BuiltEngine, buildEngine } from './builde
 export type { BuildOptions, Profile } from './builder/build-options.js';
 export type { BuildProgress, OnBuildProgress } from './builder/progress.js';
 export { TFTError, type TFTErrorCode, type TFTErrorOptions } from './contract/errors.js';
-export { Forecast, type FurtherOutput } from './contract/forecast.js';
+export { Forecast, type ForecastAbout, type FurtherOutput } from './contract/forecast.js';
 export { emptyInputs, type ForecastInputs } from './contract/inputs.js';
 export type { Log, LogEntry } from './contract/log.js';
 export {
@@ -21,13 +21,11 @@ export {
 } from './contract/model.js';
 export { BACKENDS, type BackendName, PRECISIONS, type Precision } from './contract/names.js';
 export { ownVersion } from './contract/own-version.js';
+export { SeriesForecast } from './contract/series-forecast.js';
 export type { SizedModel } from './contract/tensors.js';
 export { type EngineInfo, TFTEngine, type WarmupOptions } from './engine.js';
-export {
-  type FleetForecast,
-  type FleetForecastOptions,
-  forecastFleet,
-  type ServerForecast,
-} from './fleet/forecast.js';
+export { type FleetForecastOptions, forecastFleet } from './fleet/forecast.js';
+export { FleetForecast, type ForecastOptions, type RanBy, ServerForecast } from './fleet-forecast.js';
+export type { StreamOptions } from './forecast-stream.js';
 export * from './history/index.js';
 export type { LoadOptions, PredictOptions, TensorRtLoadOptions } from './options.js';

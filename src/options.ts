@@ -100,6 +100,12 @@ export interface PredictOptions {
   borrow?: boolean | undefined;
   /** A request that has not begun to run after so many milliseconds rejects with ERR_TFT_DEADLINE. */
   deadlineMs?: number | undefined;
+  /**
+   * Puts the quantiles of each step in order: a network may let them cross. False by default: the numbers are PyTorch's.
+   */
+  sorted?: boolean | undefined;
+  /** Keeps the numbers within the target's minimum and maximum in model.json. False by default: the numbers are PyTorch's. */
+  clipped?: boolean | undefined;
 }
 
 const DEFAULT_QUEUE_LIMIT = 4096;
@@ -172,16 +178,22 @@ export function checkPredictOptions(options: PredictOptions, length: number): Pr
   if (typeof options !== 'object' || options === null) {
     throw new TFTError('ERR_TFT_OPTION', `predict options: found ${typeName(options)}, expected an object`);
   }
-  const { signal, out, borrow, deadlineMs, ...unknown } = options;
+  const { signal, out, borrow, deadlineMs, sorted, clipped, ...unknown } = options;
   const [surplus] = Object.keys(unknown);
   if (surplus !== undefined) {
     throw new TFTError(
       'ERR_TFT_OPTION',
-      `predict options: '${surplus}' is unknown; signal, out, borrow and deadlineMs are known`,
+      `predict options: '${surplus}' is unknown; signal, out, borrow, deadlineMs, sorted and clipped are known`,
     );
   }
-  if (borrow !== undefined && typeof borrow !== 'boolean') {
-    throw new TFTError('ERR_TFT_OPTION', `borrow: found ${typeName(borrow)}, expected true or false`);
+  for (const [name, value] of [
+    ['borrow', borrow] as const,
+    ['sorted', sorted] as const,
+    ['clipped', clipped] as const,
+  ]) {
+    if (value !== undefined && typeof value !== 'boolean') {
+      throw new TFTError('ERR_TFT_OPTION', `${name}: found ${typeName(value)}, expected true or false`);
+    }
   }
   if (deadlineMs !== undefined && !(typeof deadlineMs === 'number' && deadlineMs >= 0)) {
     throw new TFTError(
@@ -203,7 +215,7 @@ export function checkPredictOptions(options: PredictOptions, length: number): Pr
       );
     }
   }
-  return { signal, out, borrow, deadlineMs };
+  return { signal, out, borrow, deadlineMs, sorted, clipped };
 }
 
 /** The options of a call without any. */

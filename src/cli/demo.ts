@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { readHistory } from '../entries/history.js';
-import { type FleetForecast, forecastFleet, TFTError } from '../index.js';
+import { type FleetForecast, TFTError } from '../index.js';
 import type { Console } from './console.js';
 import { loadEngine } from './load-engine.js';
 import { addShowOptions, type ShowOptions, show } from './predict.js';
@@ -56,9 +56,9 @@ async function demo(options: DemoOptions, console: Console): Promise<number> {
     }
     const history = await readHistory(join(model.directory, sample.path), model);
     // Run once before timing, because the first run of a model also plans its memory.
-    const simulated = sample.simulated === true;
-    await forecastFleet(engine, history, { simulated });
-    fleet = await forecastFleet(engine, history, { simulated });
+    const shown = { simulated: sample.simulated === true, sorted: !options.raw, clipped: !options.raw };
+    await engine.forecast(history, shown);
+    fleet = await engine.forecast(history, shown);
     engineLine = describeEngine(engine.info);
   }
   const status = await show(fleet, options, console);

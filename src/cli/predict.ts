@@ -11,7 +11,7 @@ import {
   readHistory,
   SEPARATORS,
 } from '../entries/history.js';
-import { type FleetForecast, forecastFleet, type ModelDescription, TFTError } from '../index.js';
+import { type FleetForecast, type ModelDescription, TFTError } from '../index.js';
 import type { Console } from './console.js';
 import { OK, PARTLY } from './exit-codes.js';
 import { loadEngine } from './load-engine.js';
@@ -39,6 +39,7 @@ export interface ShowOptions {
   plot?: string;
   panels: number;
   chart?: boolean;
+  raw?: boolean;
 }
 
 interface PredictOptions extends EngineOptions, ShowOptions {
@@ -61,7 +62,7 @@ profile and status, and the model's metrics by name. --map takes other columns.
 Examples:
   $ tft predict history.csv
   $ tft predict history.csv.gz --servers web-01,web-02 --plot web.png
-  $ tft predict trace.csv --map maps/bitbrains.json --json > forecasts.json
+  $ tft predict trace.csv --map bitbrains --json > forecasts.json
   $ zcat history.csv.gz | tft predict - --at 2026-01-31T22:05Z --csv
 
 Exit status: 0 all forecast, 1 nothing forecast, 2 some servers refused (named on
@@ -74,7 +75,7 @@ export function predictCommand(console: Console, exit: (status: number) => void)
       .description('Forecasts every server of a history file.')
       .argument('<history>', "CSV file, gzipped or not; '-' is standard input"),
   )
-    .option('--map <file>', 'column map: how columns become the metrics')
+    .option('--map <file>', "column map: how columns become the metrics; a file, or 'bitbrains'")
     .addOption(
       new Option(
         '--at <time>',
@@ -137,6 +138,7 @@ export function addShowOptions(command: Command): Command {
         .argParser(wholeNumber)
         .default(60),
     )
+    .option('--raw', "the network's own numbers: quantiles may cross, and leave the target's range")
     .option('--chart', 'draw small charts below the table (default: on a terminal)')
     .option('--no-chart', 'draw no charts');
 }
@@ -163,12 +165,16 @@ async function predict(source: string, options: PredictOptions, console: Console
       onProgress: reading.update,
     }).finally(reading.stop);
     const forecasting = startProgress(console.err, 'forecasting');
-    fleet = await forecastFleet(engine, history, {
-      at,
-      servers,
-      simulated: await isSimulated(source, engine.model),
-      onProgress: forecasting.update,
-    }).finally(forecasting.stop);
+    fleet = await engine
+      .forecast(history, {
+        at,
+        servers,
+        sorted: !options.raw,
+        clipped: !options.raw,
+        simulated: await isSimulated(source, engine.model),
+        onProgress: forecasting.update,
+      })
+      .finally(forecasting.stop);
   }
   return show(fleet, options, console);
 }

@@ -1,5 +1,7 @@
 // The result of a prediction: quantiles for every series and step, in the target's raw units.
 import { TFTError } from './errors.js';
+import { interpolate, placeOf, type QuantilePlace } from './quantiles.js';
+import { SeriesForecast } from './series-forecast.js';
 
 const NONE = Object.freeze({});
 
@@ -10,12 +12,36 @@ export interface FurtherOutput {
   readonly shape: readonly [number, number, number];
 }
 
+/** What is known of a forecast beside its numbers. */
+export interface ForecastAbout {
+  /** The metric that is forecast. */
+  readonly target?: string | undefined;
+  /** The unit of the numbers; '' where the metric has none. */
+  readonly unit?: string | undefined;
+  readonly stepMinutes?: number | undefined;
+  /** Whether the quantiles of each step were put in order. */
+  readonly sorted?: boolean | undefined;
+  /** Whether the numbers were kept within the target's range. */
+  readonly clipped?: boolean | undefined;
+  /** The names of the series, where they came from a history. */
+  readonly names?: readonly string[] | undefined;
+  /** The time of each series' first step, where they came from a history. */
+  readonly starts?: readonly Date[] | undefined;
+}
+
 /**
  * The forecast of a batch of series.
  *
- * `data` is row-major `[batch, horizon, quantiles]`. It is the caller's `out` if one was given.
+ * `data` is row-major `[batch, horizon, quantiles]`: series `i`, step `s`, quantile `q` is
+ * `data[(i * horizon + s) * quantiles.length + q]`. It is the caller's `out` if one was given.
+ *
+ * ```ts
+ * forecast.at(0, 11, 0.9);        // series 0, an hour ahead: 90 % of outcomes lie below this
+ * forecast.quantile(0.5);         // the median of all, [batch, horizon]
+ * for (const series of forecast) series.band(0.8).high; // [horizon]
+ * ```
  */
-export class Forecast {
+export class Forecast implements Iterable<SeriesForecast> {
   /** The predicted quantiles, row-major in the order of `shape`, in the target's raw units. */
   readonly data: Float32Array;
   /** `[batch, horizon, quantiles]`. */
@@ -24,39 +50,127 @@ export class Forecast {
   readonly quantiles: readonly number[];
   /** What the model gives beside the predictions, by the names in its model.json; the default model has none. */
   readonly outputs: Readonly<Record<string, FurtherOutput>>;
+  /** Names, times and unit, as far as they are known. */
+  readonly about: ForecastAbout;
 
   constructor(
     data: Float32Array,
     shape: readonly [number, number, number],
     quantiles: readonly number[],
     outputs: Readonly<Record<string, FurtherOutput>> = NONE,
+    about: ForecastAbout = NONE,
   ) {
     this.data = data;
     this.shape = shape;
     this.quantiles = quantiles;
     this.outputs = outputs;
+    this.about = about;
+  }
+
+  /** Whether the quantiles of each step are in order: see the option `sorted`. */
+  get sorted(): boolean {
+    return this.about.sorted ?? false;
+  }
+
+  /** Whether all numbers are within the target's range: see the option `clipped`. */
+  get clipped(): boolean {
+    return this.about.clipped ?? false;
   }
 
   /**
-   * One quantile, copied out: `[batch, horizon]`, row-major, in the target's raw units.
+   * One number, in the target's raw units.
    *
-   * @param q one of `quantiles`, such as 0.5 for the median.
-   * @throws TFTError ERR_TFT_OPTION when the model does not predict `q`.
+   * @param series an index from 0, or a name where the forecast came from a history.
+   * @param step from 0, the first after now.
+   * @param quantile such as 0.5 for the median; interpolated as `quantile` does it.
+   * @throws TFTError ERR_TFT_OPTION for a series, step or quantile that is not there.
+   */
+  at(series: number | string, step: number, quantile = 0.5): number {
+    const place = placeOf(this.quantiles, quantile);
+    const [, horizon, width] = this.shape;
+    const index = this.#indexOf(series);
+    if (!Number.isInteger(step) || step < 0 || step >= horizon) {
+      throw new TFTError('ERR_TFT_OPTION', `step ${String(step)}: the steps are 0 to ${horizon - 1}`);
+    }
+    return interpolate(this.data, (index * horizon + step) * width, place);
+  }
+
+  /**
+   * One quantile of all series and steps, copied out: `[batch, horizon]`, row-major, in the target's raw units.
+   *
+   * One that is not the model's own is interpolated on a straight line between the model's two nearest, by probability.
+   *
+   * @param q such as 0.5 for the median, from the model's lowest to its highest.
+   * @throws TFTError ERR_TFT_OPTION when `q` is beyond those: what lies there the model does not say.
    */
   quantile(q: number): Float32Array {
-    const column = this.quantiles.indexOf(q);
-    if (column < 0) {
-      throw new TFTError(
-        'ERR_TFT_OPTION',
-        `quantile ${String(q)} is not predicted by this model; it predicts ${this.quantiles.join(', ')}`,
-        { details: { found: q, expected: this.quantiles } },
-      );
+    return this.#column(placeOf(this.quantiles, q));
+  }
+
+  /**
+   * The central band that holds a share of the outcomes, each side `[batch, horizon]`.
+   *
+   * @param share 0.8 for the band from the quantile 0.1 to 0.9.
+   * @throws TFTError ERR_TFT_OPTION when the model's quantiles do not reach so far.
+   */
+  band(share: number): { low: Float32Array; high: Float32Array } {
+    return { low: this.quantile((1 - share) / 2), high: this.quantile((1 + share) / 2) };
+  }
+
+  /**
+   * One series, as a view of `data`.
+   *
+   * @param series an index from 0, or a name where the forecast came from a history.
+   * @throws TFTError ERR_TFT_OPTION for one that is not there.
+   */
+  series(series: number | string): SeriesForecast {
+    return this.view(this.#indexOf(series));
+  }
+
+  /** All series, in order. */
+  *[Symbol.iterator](): Generator<SeriesForecast> {
+    for (let index = 0; index < this.shape[0]; index++) yield this.view(index);
+  }
+
+  /** What JSON.stringify writes: target, unit, and for each series its name, times, quantiles and values. */
+  toJSON(): Record<string, unknown> {
+    const { target, unit } = this.about;
+    const { sorted, clipped } = this;
+    return { target, unit, sorted, clipped, forecasts: Array.from(this, (series) => series.toJSON()) };
+  }
+
+  protected view(index: number): SeriesForecast {
+    const [, horizon, width] = this.shape;
+    const size = horizon * width;
+    return new SeriesForecast({
+      server: this.about.names?.[index],
+      start: this.about.starts?.[index],
+      stepMinutes: this.about.stepMinutes,
+      quantiles: this.quantiles,
+      values: this.data.subarray(index * size, (index + 1) * size),
+    });
+  }
+
+  #indexOf(series: number | string): number {
+    const { names } = this.about;
+    const [batch] = this.shape;
+    if (typeof series === 'string') {
+      const index = names?.indexOf(series) ?? -1;
+      if (index >= 0) return index;
+      const hint =
+        names === undefined ? 'this forecast has no names; give an index' : 'no series has that name';
+      throw new TFTError('ERR_TFT_OPTION', `series '${series}': ${hint}`);
     }
+    if (Number.isInteger(series) && series >= 0 && series < batch) return series;
+    const there = batch === 0 ? 'there is none' : `the series are 0 to ${batch - 1}`;
+    throw new TFTError('ERR_TFT_OPTION', `series ${String(series)}: ${there}`);
+  }
+
+  #column(place: QuantilePlace): Float32Array {
     const [batch, horizon, width] = this.shape;
     const values = new Float32Array(batch * horizon);
-    for (let step = 0, at = column; step < values.length; step++, at += width) {
-      values[step] = this.data[at] as number;
-    }
+    for (let step = 0; step < values.length; step++)
+      values[step] = interpolate(this.data, step * width, place);
     return values;
   }
 }

@@ -3,6 +3,7 @@ import { existsSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { TFTError } from './errors.js';
 import { type FileKind, fileKind, MODEL_FILE } from './names.js';
+import { packedModel } from './packed.js';
 import { typeName } from './typed-array.js';
 
 /** A model's place in the file system. */
@@ -20,7 +21,7 @@ export interface Located {
 /**
  * Tells what is at a path.
  *
- * @param given a bundle folder or its model.json, an ONNX file, or a TensorRT plan.
+ * @param given a bundle folder or its model.json, an ONNX file, a TensorRT plan, or the name of a packed model: 'demo'.
  * @throws TFTError ERR_TFT_OPTION for what is no string, ERR_TFT_MODEL_NOT_FOUND where nothing is there,
  *   ERR_TFT_MODEL_INVALID for any other file, ERR_TFT_BACKEND_UNAVAILABLE for the address of a server.
  */
@@ -35,7 +36,7 @@ export function locate(given: string): Located {
       { details: { path: given } },
     );
   }
-  const path = resolve(given);
+  const path = resolve(packedModel(given) ?? given);
   const kind = statOf(path, given).isDirectory() || basename(path) === MODEL_FILE ? 'bundle' : fileKind(path);
   if (kind === undefined) {
     throw new TFTError(

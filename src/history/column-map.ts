@@ -1,6 +1,7 @@
 // The column map: a small JSON file that defines how another system's columns become the model's metrics.
 import { z } from 'zod';
 import { describeIssues, TFTError } from '../contract/errors.js';
+import { packedMap } from '../contract/packed.js';
 import { readTextFile } from '../contract/text-file.js';
 import { fileError } from './csv.js';
 
@@ -83,9 +84,11 @@ export function parseColumnMap(value: unknown, where = 'column map'): ColumnMap 
 /**
  * Reads a column map file.
  *
+ * @param given a path, or the name of a map that the package brings along: 'bitbrains'.
  * @throws TFTError ERR_TFT_FILE or ERR_TFT_MAP_INVALID.
  */
-export async function loadColumnMap(path: string): Promise<ColumnMap> {
+export async function loadColumnMap(given: string): Promise<ColumnMap> {
+  const path = packedMap(given) ?? given;
   let text: string;
   try {
     text = await readTextFile(path);

@@ -5,10 +5,20 @@ import { TFTError } from '../contract/errors.js';
 import { emptyInputs, type ForecastInputs, sliceInputs } from '../contract/inputs.js';
 import { writeCalendar } from './calendar.js';
 import { CategoryCodes } from './category-codes.js';
+import { Expiry } from './expiry.js';
 import { HistoryReport } from './report.js';
+import {
+  badValue,
+  type CheckedRow,
+  describeRow,
+  type HistoryRow,
+  isFloat32,
+  RowCheck,
+  timeOf,
+} from './row.js';
 import { type Coverage, type SeriesShape, ServerSeries } from './server-series.js';
 import { describeShortfall } from './shortfall.js';
-import { formatTimestamp, parseTimestamp } from './timestamp.js';
+import { formatTimestamp } from './timestamp.js';
 import type {
   FilledGap,
   FleetWindows,
@@ -17,19 +27,6 @@ import type {
   RefusedServer,
   ServerWindow,
 } from './windows.js';
-
-/** One server's metrics at one time. */
-export interface HistoryRow {
-  /** A Date, milliseconds since 1970, or text as {@link parseTimestamp} reads it. */
-  timestamp: Date | number | string;
-  server_name: string;
-  profile?: string | undefined;
-  status?: string | undefined;
-  /** Values of further categories by name, for a model that has others than profile and status. */
-  categories?: Readonly<Record<string, string | undefined>> | undefined;
-  /** All of the model's metrics by name, in raw units; null for a missing measurement. */
-  metrics: Readonly<Record<string, number | null>>;
-}
 
 /** Options of {@link FleetHistory}. */
 export interface FleetHistoryOptions {
@@ -45,6 +42,11 @@ export interface FleetHistoryOptions {
    * Without it such servers are refused.
    */
   repeatKnown?: boolean | undefined;
+  /**
+   * Servers whose newest row is so many minutes older than the newest of all are forgotten, as those of pods that are gone.
+   * Without it every server is kept for ever.
+   */
+  expireAfterMinutes?: number | undefined;
   /** Rows after this time are left out: a forecast as it would have been made then. */
   until?: Date | number | string | undefined;
   /**
@@ -66,8 +68,6 @@ const MINUTE = 60_000;
 const DAY = 86_400_000;
 /** Rows may be so many steps apart, on average, before their forecast is refused. */
 const MOST_STEPS_APART = 3;
-const LARGEST = 3.4028234663852886e38;
-const ROW_KEYS = new Set(['timestamp', 'server_name', 'profile', 'status', 'categories', 'metrics']);
 const byName = new Intl.Collator('en', { numeric: true });
 
 /**
@@ -84,7 +84,8 @@ export class FleetHistory {
   readonly #shape: SeriesShape;
   readonly #until: number;
   readonly #servers = new Map<string, ServerSeries>();
-  readonly #metricIndex: ReadonlyMap<string, number>;
+  readonly #rowCheck: RowCheck;
+  readonly #expiry: Expiry | undefined;
   readonly #categories: CategoryCodes;
   readonly #codes: Int32Array;
   readonly #report: HistoryReport;
@@ -104,8 +105,15 @@ export class FleetHistory {
   /** @throws TFTError ERR_TFT_OPTION. */
   constructor(model: HistoryModel, options: FleetHistoryOptions = {}) {
     const { maxGapMinutes = 60, until, onWindow, allowSparse = false, repeatKnown = false } = options;
+    const { expireAfterMinutes } = options;
     if (!Number.isFinite(maxGapMinutes) || maxGapMinutes < 0) {
       throw new TFTError('ERR_TFT_OPTION', `maxGapMinutes must be 0 or more, not ${String(maxGapMinutes)}`);
+    }
+    if (expireAfterMinutes !== undefined && !(expireAfterMinutes > 0)) {
+      throw new TFTError(
+        'ERR_TFT_OPTION',
+        `expireAfterMinutes must be above 0, not ${String(expireAfterMinutes)}`,
+      );
     }
     this.#model = model;
     this.#stepMs = model.stepMinutes * MINUTE;
@@ -116,11 +124,13 @@ export class FleetHistory {
       categories: model.categories.length,
     };
     this.#until = until === undefined ? Number.POSITIVE_INFINITY : timeOption('until', until);
-    this.#metricIndex = new Map(model.metrics.map((metric, index) => [metric.name, index]));
+    this.#rowCheck = new RowCheck(model);
     this.#categories = new CategoryCodes(model.categories);
     this.#codes = new Int32Array(model.categories.length);
     this.#report = new HistoryReport(model.stepMinutes);
     this.#onWindow = onWindow;
+    if (expireAfterMinutes !== undefined)
+      this.#expiry = new Expiry(expireAfterMinutes * MINUTE, this.#stepMs);
     this.#allowSparse = allowSparse;
     this.#repeatKnown = repeatKnown;
     this.#knownAhead = [...model.categories.keys()].filter(
@@ -144,38 +154,44 @@ export class FleetHistory {
    * @throws TFTError ERR_TFT_HISTORY_COLUMN or ERR_TFT_HISTORY_VALUE, naming the row (counted from 1) and column.
    */
   add(row: HistoryRow): void {
-    const where = `row ${this.#rows + 1}`;
-    for (const key of Object.keys(row)) if (!ROW_KEYS.has(key)) throw unknownColumn(where, key);
-    for (const key of Object.keys(row.metrics)) {
-      if (!this.#metricIndex.has(key)) throw unknownColumn(where, `metrics.${key}`);
-    }
-    const time = timeOf(row.timestamp);
-    if (Number.isNaN(time)) throw badValue(where, 'timestamp', row.timestamp, 'a time');
-    if (typeof row.server_name !== 'string' || row.server_name === '') {
-      throw badValue(where, 'server_name', row.server_name, 'a name');
-    }
-    const metrics = new Float64Array(this.#shape.metrics);
-    for (const [name, index] of this.#metricIndex) {
-      const value = row.metrics[name];
-      if (value === undefined) {
-        throw new TFTError('ERR_TFT_HISTORY_COLUMN', `${where}: metric ${name} is missing`, {
-          details: { column: name },
-        });
+    this.#take(this.#rowCheck.check(row, `row ${this.#rows + 1}`));
+  }
+
+  /**
+   * Adds all rows, or none: if one is invalid nothing of them is added.
+   *
+   * @throws TFTError ERR_TFT_HISTORY_COLUMN or ERR_TFT_HISTORY_VALUE, naming the row by its index from 0, its server and its
+   *   time; `details.index` is the index.
+   */
+  addAll(rows: Iterable<HistoryRow>): void {
+    const checked: CheckedRow[] = [];
+    for (const row of rows) {
+      try {
+        checked.push(this.#rowCheck.check(row, `rows[${checked.length}]${describeRow(row)}`));
+      } catch (error) {
+        if (!(error instanceof TFTError)) throw error;
+        const details = { ...error.details, index: checked.length };
+        throw new TFTError(error.code, error.message, { cause: error, details });
       }
-      if (value !== null && !isFloat32(value)) throw badValue(where, name, value, 'a finite 32-bit number');
-      metrics[index] = value ?? Number.NaN;
     }
-    const given: Record<string, string | undefined> = {
-      profile: row.profile,
-      status: row.status,
-      ...row.categories,
-    };
-    this.record(
-      row.server_name,
-      time,
-      metrics,
-      this.#model.categories.map((category) => given[category.name]),
-    );
+    for (const row of checked) this.#take(row);
+  }
+
+  /** The step of the model's grid that a time belongs to; NaN for what is no time. */
+  stepOf(time: Date | number | string): number {
+    return Math.round(timeOf(time) / this.#stepMs);
+  }
+
+  /** Forgets all rows of a server. @returns whether there were any. */
+  forget(server: string): boolean {
+    this.#ahead.delete(server);
+    this.#codesAhead.delete(server);
+    this.#expiry?.forget(server);
+    return this.#servers.delete(server);
+  }
+
+  #take({ server, time, metrics, categories }: CheckedRow): void {
+    this.record(server, time, metrics, categories);
   }
 
   /**
@@ -204,6 +220,7 @@ export class FleetHistory {
       if (isEmpty(metrics, this.#shape.metrics)) return;
     }
     if (time > this.#until) return;
+    for (const gone of this.#expiry?.see(server, time) ?? []) this.forget(gone);
     if (time > this.#clock && !(time < (this.#ahead.get(server)?.time ?? 0)))
       this.#ahead.set(server, { time, line });
     for (let index = 0; index < this.#shape.metrics; index++) {
@@ -394,35 +411,11 @@ function isEmpty(metrics: ArrayLike<number>, count: number): boolean {
   return true;
 }
 
-function timeOf(time: Date | number | string): number {
-  if (typeof time === 'string') return parseTimestamp(time.trim());
-  const value = Number(time instanceof Date ? time.getTime() : time);
-  return Number.isFinite(value) && Math.abs(value) <= 8.64e15 ? value : Number.NaN;
-}
-
 function timeOption(name: string, time: Date | number | string): number {
   const value = timeOf(time);
   if (!Number.isNaN(value)) return value;
   throw new TFTError(
     'ERR_TFT_OPTION',
     `${name} is not a time: '${String(time)}'; write it like 2026-01-31T22:05Z`,
-  );
-}
-
-function isFloat32(value: unknown): boolean {
-  return typeof value === 'number' && Math.abs(value) <= LARGEST;
-}
-
-function unknownColumn(where: string, column: string): TFTError {
-  return new TFTError('ERR_TFT_HISTORY_COLUMN', `${where}: unknown column '${column}'`, {
-    details: { column },
-  });
-}
-
-function badValue(where: string, column: string, found: unknown, expected: string): TFTError {
-  return new TFTError(
-    'ERR_TFT_HISTORY_VALUE',
-    `${where}, column ${column}: '${String(found)}' is not ${expected}`,
-    { details: { column, found } },
   );
 }

@@ -8,8 +8,9 @@ export {
   parseColumnMap,
 } from './column-map.js';
 export { type HistoryFormat, MISSING_SPELLINGS, SEPARATORS } from './format.js';
-export { FleetHistory, type FleetHistoryOptions, type HistoryRow, type WindowsOptions } from './history.js';
+export { FleetHistory, type FleetHistoryOptions, type WindowsOptions } from './history.js';
 export { type ReadHistoryOptions, readHistory } from './history-file.js';
+export type { HistoryRow } from './row.js';
 export { formatTimestamp, parseTimestamp } from './timestamp.js';
 export type {
   FilledGap,

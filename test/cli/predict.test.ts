@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { forecastSchema } from '../../src/forecast-schema.js';
 import { bundleWithHistory, HEADER, line, lines, STEP, T0, TFT, TINY, tft } from './tft.js';
 
 let folder: string;
@@ -42,7 +43,7 @@ describe('the output', () => {
     expect(status).toBe(0);
     const [title, band, blank, head, first, second] = stdout.split('\n');
     expect(title).toBe('cpu_user_pct, the next 1 h of 2 servers, from 2026-01-07T10:00Z');
-    expect(band).toBe('median and 10–90 % band · times in UTC');
+    expect(band).toBe('median and 10–90 % band · quantiles sorted, at least 0 · times in UTC');
     expect(blank).toBe('');
     expect(head?.split(/\s{2,}/)).toEqual(['server', 'now', '+15 min', '+30 min', '+1 h']);
     const row = expectedValues([2, 3, 4, 5, 6, 7], [10])
@@ -57,19 +58,39 @@ describe('the output', () => {
     expect(status).toBe(0);
     const values = expectedValues([2, 3, 4, 5, 6, 7], [10, 10, 10, 10]);
     const forecast = {
+      now: 7,
       start: '2026-01-07T10:00:00.000Z',
       stepMinutes: 15,
+      times: ['10:00', '10:15', '10:30', '10:45'].map((time) => `2026-01-07T${time}:00.000Z`),
       quantiles: [0.1, 0.5, 0.9],
       values,
     };
-    expect(JSON.parse(stdout)).toEqual({
+    expect(forecastSchema.parse(JSON.parse(stdout))).toEqual({
       model: 'tiny',
+      target: 'cpu_user_pct',
+      unit: '',
+      backend: 'onnxruntime',
+      precision: 'fp32',
+      sorted: true,
+      clipped: true,
       forecasts: [
         { server: 'vm2', ...forecast },
         { server: 'vm10', ...forecast },
       ],
       refused: [],
+      warnings: [],
     });
+  });
+
+  it("keeps to the target's range and says so; --raw does not", async () => {
+    const low = GOOD.replace(/,healthy,\d+,/g, ',healthy,-40,');
+    const kept = await predict(low, '--json');
+    expect(JSON.parse(kept.stdout).forecasts[0].values[0]).toEqual([0, 0, 0]);
+    expect((await predict(low)).stdout).toContain('quantiles sorted, at least 0');
+    const raw = await predict(low, '--json', '--raw');
+    expect(JSON.parse(raw.stdout)).toMatchObject({ sorted: false, clipped: false });
+    expect(JSON.parse(raw.stdout).forecasts[0].values[0][1]).toBeLessThan(0);
+    expect((await predict(low, '--raw')).stdout).not.toContain('sorted');
   });
 
   it('is CSV with a line for every server and step', async () => {

@@ -412,3 +412,62 @@ describe('for any rows', () => {
     );
   });
 });
+
+describe('a long life', () => {
+  it('forgets a server', () => {
+    const history = historyOf([...steps(0, 1, 2, 3), row(3, 1, { server_name: 'b' })]);
+    expect(history.forget('a')).toBe(true);
+    expect(history.forget('a')).toBe(false);
+    expect(history.servers).toEqual(['b']);
+    expect(history.windows().refused.map(({ server }) => server)).toEqual(['b']);
+  });
+
+  it('forgets servers whose rows stopped coming, and does not list them as refused', () => {
+    const history = new FleetHistory(smallModel, { expireAfterMinutes: 60 });
+    for (let step = 0; step < 5000; step++) history.add(row(step, 1, { server_name: `pod-${step}` }));
+    expect(history.servers.length).toBeLessThanOrEqual(14);
+    expect(history.windows().refused.length).toBe(history.servers.length);
+    expect(history.rows).toBe(5000);
+  });
+
+  it('does not take a clock gone wrong for the end of all others', () => {
+    const history = new FleetHistory(smallModel, { expireAfterMinutes: 60 });
+    const now = Date.now();
+    history.add(row(0, 1, { timestamp: now }));
+    history.add(row(0, 1, { server_name: 'b', timestamp: now + 30 * 365 * 86_400_000 }));
+    expect(history.servers).toEqual(['a', 'b']);
+  });
+
+  it('adds all rows of a body or none, naming the index, the server and the time', () => {
+    const history = historyOf(steps(0, 1));
+    const bad = { ...row(4, 1), metrics: { cpu: 1 } };
+    expect(() => history.addAll([row(2, 2), row(3, 3), bad])).toThrowError(
+      expect.objectContaining({
+        code: 'ERR_TFT_HISTORY_COLUMN',
+        message: expect.stringMatching(/^rows\[2\] \(a at 2026-01-05T23:20Z\): /),
+        details: expect.objectContaining({ index: 2 }),
+      }),
+    );
+    expect(history.rows).toBe(2);
+    history.addAll([row(2, 2), row(3, 3)]);
+    expect(history.windows().servers).toHaveLength(1);
+  });
+
+  it.each([
+    [{ server: 'a' }, "unknown column 'server'; is server_name meant?"],
+    [{ time: 1 }, "unknown column 'time'; is timestamp meant?"],
+    [{ metric: {} }, "unknown column 'metric'; is metrics meant?"],
+    [{ [smallModel.metrics[0]?.name ?? '']: 1 }, `is metrics.${smallModel.metrics[0]?.name} meant?`],
+    [{ colour: 1 }, "unknown column 'colour'"],
+  ])('says of %j what was most likely meant', (surplus, message) => {
+    expect(() => new FleetHistory(smallModel).add({ ...row(0, 1), ...surplus } as HistoryRow)).toThrow(
+      message,
+    );
+  });
+
+  it('refuses a life of no length', () => {
+    expect(() => new FleetHistory(smallModel, { expireAfterMinutes: 0 })).toThrowError(
+      expect.objectContaining({ code: 'ERR_TFT_OPTION' }),
+    );
+  });
+});

@@ -7,6 +7,7 @@ import type { FleetForecast, ModelDescription, ServerForecast } from '../../inde
 import {
   bandOf,
   decimalsFor,
+  describeTidying,
   formatSpan,
   nestedBands,
   percent,
@@ -98,8 +99,9 @@ function header(fleet: FleetForecast, shown: number, width: number): string {
     starts.size === 1 ? `from ${formatTimestamp([...starts][0] ?? 0)}` : 'each from its own newest row',
     'times in UTC',
     `in brackets ${percent(model.quantiles[low])}–${percent(model.quantiles[high])} %`,
-    ...(single ? [] : ['each panel has its own scale']),
-  ];
+    describeTidying(fleet),
+    single ? '' : 'each panel has its own scale',
+  ].filter((note) => note !== '');
   const parts = [
     text(MARGIN, 30, title, { size: 16, weight: 'bold' }),
     text(MARGIN, 49, notes.join(' · '), { fill: COLOURS.quiet }),

@@ -2,26 +2,24 @@
 // large string.
 
 import { formatTimestamp } from '../../entries/history.js';
-import type { FleetForecast, ServerForecast } from '../../index.js';
+import type { FleetForecast } from '../../index.js';
 import { percent } from './summary.js';
 
 /**
- * `{ model, forecasts: [{ server, start, stepMinutes, quantiles, values }], refused: [{ server, code, message }] }`
- * with `values` as [steps][quantiles] and one line for each server. `simulated: true` is added if the history is.
+ * What JSON.stringify(fleet) writes, with a line for each server: `{ model, target, unit, …, forecasts: [{ server, start, …,
+ * values }], refused, warnings }`, as schemas/forecast.schema.json says.
  */
 export function* jsonPieces(fleet: FleetForecast): Generator<string> {
-  const { model, forecasts, refused, simulated } = fleet;
-  yield `{\n  "model": ${JSON.stringify(model.name)},\n`;
-  if (simulated) yield '  "simulated": true,\n';
+  const { forecasts, refused, warnings } = fleet;
+  yield '{\n';
+  for (const [key, value] of Object.entries(fleet.describe()))
+    yield `  "${key}": ${JSON.stringify(value)},\n`;
   yield '  "forecasts": [';
   for (const [index, forecast] of forecasts.entries()) {
-    const { stepMinutes, quantiles } = model;
-    const start = forecast.start.toISOString();
-    const values = rows(forecast, quantiles.length);
-    const item = { server: forecast.server, start, stepMinutes, quantiles, values };
-    yield `${index === 0 ? '' : ','}\n    ${JSON.stringify(item)}`;
+    yield `${index === 0 ? '' : ','}\n    ${JSON.stringify(forecast)}`;
   }
-  yield `${forecasts.length === 0 ? '' : '\n  '}],\n  "refused": ${JSON.stringify(refused)}\n}\n`;
+  yield forecasts.length === 0 ? '' : '\n  ';
+  yield `],\n  "refused": ${JSON.stringify(refused)},\n  "warnings": ${JSON.stringify(warnings)}\n}\n`;
 }
 
 /** `server,timestamp,q2,q10,…`: one line for every server and step. */
@@ -30,25 +28,14 @@ export function* csvPieces({ model, forecasts }: FleetForecast): Generator<strin
   for (const forecast of forecasts) {
     const server = csvField(forecast.server);
     const start = forecast.start.getTime();
-    yield rows(forecast, model.quantiles.length)
+    const { values } = forecast.toJSON() as { values: number[][] };
+    yield values
       .map((row, step) => {
         const time = formatTimestamp(start + step * model.stepMinutes * 60_000);
         return `${server},${time},${row.join(',')}\n`;
       })
       .join('');
   }
-}
-
-function rows({ values }: ServerForecast, width: number): number[][] {
-  const result: number[][] = [];
-  for (let at = 0; at < values.length; at += width)
-    result.push(Array.from(values.subarray(at, at + width), short));
-  return result;
-}
-
-/** A float32 has seven significant digits. Further ones only come from converting it to a double. */
-function short(value: number): number {
-  return Number(value.toPrecision(7));
 }
 
 function csvField(text: string): string {

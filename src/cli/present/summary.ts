@@ -1,6 +1,6 @@
 // The short form of forecasts: which quantiles are the median and the band, which steps get a column, and how numbers and
 // durations are written.
-import type { ModelDescription } from '../../index.js';
+import type { FleetForecast, ModelDescription } from '../../index.js';
 
 /** Columns of the quantile axis. */
 export interface Band {
@@ -75,4 +75,18 @@ function nearest(values: readonly number[], wanted: number): number {
     if (Math.abs(value - wanted) < Math.abs((values[best] as number) - wanted)) best = index;
   }
   return best;
+}
+
+/** What was done to the network's numbers, for people: '' when nothing was. */
+export function describeTidying({ sorted, clipped, model, about }: FleetForecast): string {
+  const { minimum, maximum } = model.metrics.find(({ name }) => name === model.target) ?? {};
+  const hasRange = clipped && (minimum !== undefined || maximum !== undefined);
+  const unit = about.unit ? ` ${about.unit}` : '';
+  const within = minimum !== undefined && maximum !== undefined;
+  const range = within
+    ? `kept within ${minimum} to ${maximum}`
+    : minimum === undefined
+      ? `at most ${maximum}`
+      : `at least ${minimum}`;
+  return [sorted ? 'quantiles sorted' : '', hasRange ? `${range}${unit}` : ''].filter(Boolean).join(', ');
 }

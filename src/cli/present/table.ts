@@ -4,7 +4,15 @@ import { formatTimestamp } from '../../entries/history.js';
 import type { FleetForecast } from '../../index.js';
 import { type Paint, printable } from '../console.js';
 import { plainTable } from './plain-table.js';
-import { bandOf, decimalsFor, describeBand, formatSpan, shownSteps, targetTitle } from './summary.js';
+import {
+  bandOf,
+  decimalsFor,
+  describeBand,
+  describeTidying,
+  formatSpan,
+  shownSteps,
+  targetTitle,
+} from './summary.js';
 
 /** A few lines that explain the numbers, then one row for each server. */
 export function forecastTable(fleet: FleetForecast, paint: Paint): string {
@@ -64,18 +72,16 @@ export function forecastTable(fleet: FleetForecast, paint: Paint): string {
   return `${[...heading(fleet, starts, paint), '', ...lines].join('\n')}\n`;
 }
 
-function heading(
-  { model, forecasts, simulated }: FleetForecast,
-  starts: Set<number>,
-  paint: Paint,
-): string[] {
+function heading(fleet: FleetForecast, starts: Set<number>, paint: Paint): string[] {
+  const { model, forecasts, simulated } = fleet;
+  const tidying = describeTidying(fleet);
   const servers = forecasts.length === 1 ? '' : ` of ${forecasts.length} servers`;
   const [start] = starts;
   const from = starts.size === 1 ? `, from ${formatTimestamp(start ?? 0)}` : '';
   const span = formatSpan(model.horizon * model.stepMinutes);
   return [
     `${paint('bold', targetTitle(model))}, the next ${span}${servers}${from}`,
-    `${describeBand(model.quantiles)} · times in UTC`,
+    `${describeBand(model.quantiles)}${tidying === '' ? '' : ` · ${tidying}`} · times in UTC`,
     ...(simulated ? [paint('yellow', 'Simulated data: these servers do not exist.')] : []),
   ];
 }

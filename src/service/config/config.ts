@@ -1,7 +1,9 @@
 // Puts the service's settings together: flags over environment over file over defaults, each mistake named with the
 // key and the place that it came from.
+import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { TFTError } from '../../contract/errors.js';
+import { packedModel } from '../../contract/packed.js';
 import { readTextFileSync } from '../../contract/text-file.js';
 import { isLoopback } from './loopback.js';
 import { configSchema, SECRET, type ServiceConfig, type Setting, settings } from './schema.js';
@@ -48,7 +50,7 @@ export function readConfig(sources: ConfigSources): ServiceConfig {
   if (file !== undefined) {
     for (const [key, value] of Object.entries(readFile(file))) {
       const isPath = PATHS.includes(key) && typeof value === 'string';
-      set(key, isPath ? resolve(dirname(file), value) : value, file);
+      set(key, isPath ? pathFrom(dirname(file), value, key) : value, file);
     }
   }
   refuseUnknownVariables(environment);
@@ -85,6 +87,12 @@ export function printableConfig(config: ServiceConfig): string {
     ),
   );
   return JSON.stringify(masked, null, 2);
+}
+
+/** A path in a file is relative to it; a model may also be one that is packed. */
+function pathFrom(folder: string, value: string, key: string): string {
+  const path = resolve(folder, value);
+  return (key === 'model' && !existsSync(path) ? packedModel(value) : undefined) ?? path;
 }
 
 function readFile(path: string): Record<string, unknown> {

@@ -1,0 +1,67 @@
+// The JSON of forecasts: what `tft predict --json` prints, /forecast answers and JSON.stringify makes of a FleetForecast.
+//
+// schemas/forecast.schema.json is made of this, and tests hold all three against it.
+import { z } from 'zod';
+import { TFT_ERRORS, type TFTErrorCode } from './contract/error-codes.js';
+import { BACKENDS, PRECISIONS } from './contract/names.js';
+import type { HistoryWarning } from './history/index.js';
+
+const time = z.iso.datetime();
+
+const serverForecast = z.strictObject({
+  server: z.string(),
+  now: z.number().describe("the target's newest value"),
+  start: time.describe('the time of the first step'),
+  stepMinutes: z.number().positive(),
+  times: z.array(time).describe('the time of each step'),
+  quantiles: z.array(z.number().gt(0).lt(1)).describe('the quantiles of `values`, increasing'),
+  values: z
+    .array(z.array(z.number()))
+    .describe("[steps][quantiles], in the target's unit; shortest decimals of a float32"),
+});
+
+const refused = z.strictObject({
+  server: z.string(),
+  code: z.enum(Object.keys(TFT_ERRORS) as TFTErrorCode[]),
+  message: z.string(),
+});
+
+const WARNINGS = {
+  filled: true,
+  stale: true,
+  repeated: true,
+  conflicting: true,
+  merged: true,
+  incomplete: true,
+  category: true,
+  range: true,
+  clipped: true,
+  scale: true,
+  constant: true,
+} as const satisfies Record<HistoryWarning['kind'], true>;
+
+const warning = z.strictObject({
+  kind: z.enum(Object.keys(WARNINGS) as HistoryWarning['kind'][]),
+  message: z.string(),
+  count: z.number().describe('how many rows, steps or values it is about'),
+  server: z.string().optional().describe('the server, where it is about one'),
+});
+
+/** The forecasts of a fleet, as JSON. */
+export const forecastSchema = z
+  .strictObject({
+    model: z.string(),
+    simulated: z.literal(true).optional().describe('the history is simulated: these servers do not exist'),
+    target: z.string().describe('the metric that is forecast'),
+    unit: z.string().describe("the target's unit; '' where it has none"),
+    backend: z.enum(BACKENDS).describe('what ran the model'),
+    precision: z.enum([...PRECISIONS, 'unknown']),
+    sorted: z.boolean().describe("whether each step's quantiles were put in order"),
+    clipped: z.boolean().describe("whether the values were kept within the target's range"),
+    forecasts: z.array(serverForecast),
+    refused: z.array(refused).describe('servers that cannot be forecast, and why'),
+    warnings: z.array(warning).describe('what was filled, merged or doubtful in the measurements'),
+  })
+  .meta({ id: 'Forecasts' });
+
+export type ForecastJson = z.infer<typeof forecastSchema>;

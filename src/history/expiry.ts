@@ -1,0 +1,33 @@
+// Which servers are gone: those whose newest row is much older than the newest of all.
+
+/** Looks through the servers once for each step that the rows move on, so that a row costs nothing more. */
+export class Expiry {
+  readonly #afterMs: number;
+  readonly #stepMs: number;
+  /** By server, the time of its newest row. */
+  readonly #seen = new Map<string, number>();
+  #newest = Number.NEGATIVE_INFINITY;
+  #looked = Number.NEGATIVE_INFINITY;
+
+  constructor(afterMs: number, stepMs: number) {
+    this.#afterMs = afterMs;
+    this.#stepMs = stepMs;
+  }
+
+  /** Notes a row. @returns the servers that are gone by now. */
+  see(server: string, time: number): readonly string[] {
+    const before = this.#seen.get(server);
+    if (before === undefined) this.#seen.set(Buffer.from(server).toString(), time);
+    else if (time > before) this.#seen.set(server, time);
+    // A row with a time ahead of this machine's clock says nothing about the others.
+    if (time > this.#newest) this.#newest = Math.max(this.#newest, Math.min(time, Date.now()));
+    if (this.#newest - this.#looked < this.#stepMs) return [];
+    this.#looked = this.#newest;
+    const oldest = this.#newest - this.#afterMs;
+    return [...this.#seen].filter(([name, last]) => last < oldest && name !== server).map(([name]) => name);
+  }
+
+  forget(server: string): void {
+    this.#seen.delete(server);
+  }
+}
