@@ -33,7 +33,7 @@ export type { Log, LogEntry } from './contract/log.js';
 export type { BackendName, Precision } from './contract/names.js';
 export type { LoadOptions, PredictOptions } from './options.js';
 
-/** What really runs. */
+/** The backend, device, versions and settings that a model runs with. */
 export interface EngineInfo {
   readonly backend: BackendName;
   /** The processor, or the GPUs. */
@@ -79,7 +79,7 @@ const dropped = new FinalizationRegistry<Backend>((backend) => void backend.clos
 export class TFTEngine {
   /** What the model expects and predicts. */
   readonly model: ModelDescription;
-  /** What really runs it. */
+  /** The backend, device, versions and settings that it runs with. */
   readonly info: EngineInfo;
   readonly #backend: Backend;
   readonly #contract: Contract;
@@ -107,13 +107,14 @@ export class TFTEngine {
   /**
    * Loads a model.
    *
-   * @param path a bundle folder; 'demo' for the model that the package brings along; an ONNX file with model.json beside it; or a TensorRT plan (.engine or .plan),
-   *   described by model.json beside it, else by its own tensors and the option `quantiles`.
+   * @param path a bundle folder; 'demo' for the model in this package; an ONNX file with model.json in the same folder; or a
+   *   TensorRT plan (.engine or .plan), described by model.json in its folder, else by its own tensors and the option
+   *   `quantiles`.
    * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID, ERR_TFT_MODEL_HASH,
    *   ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_UNSUPPORTED; with TensorRT also ERR_TFT_NO_CUDA_DRIVER,
    *   ERR_TFT_NO_CUDA_DEVICE, ERR_TFT_TENSORRT_NOT_FOUND, ERR_TFT_TENSORRT_VERSION, ERR_TFT_PLAN_INVALID,
-   *   ERR_TFT_PLAN_MISMATCH, ERR_TFT_PLAN_WRONG, ERR_TFT_ENGINE_STALE, ERR_TFT_OUT_OF_MEMORY, ERR_TFT_DEVICE_LOST; where an engine is
-   *   built ERR_TFT_BUILD, ERR_TFT_ABORTED.
+   *   ERR_TFT_PLAN_MISMATCH, ERR_TFT_PLAN_WRONG, ERR_TFT_ENGINE_STALE, ERR_TFT_OUT_OF_MEMORY, ERR_TFT_DEVICE_LOST; if an
+   *   engine is built ERR_TFT_BUILD, ERR_TFT_ABORTED.
    */
   static async load(path: string, options: LoadOptions = {}): Promise<TFTEngine> {
     const { quantiles, ...wanted } = checkLoadOptions(options);
@@ -144,8 +145,8 @@ export class TFTEngine {
   }
 
   /**
-   * Forecasts a batch of servers. The inputs are copied before this returns, so the caller may reuse them at
-   * once, unless `borrow` lends them until the promise settles; a batch over `info.maxBatch` runs in parts.
+   * Forecasts a batch of series. The inputs are copied before this returns, so the caller may reuse them at once, unless
+   * `borrow` lends them until the promise settles. A batch larger than `info.maxBatch` runs in parts.
    *
    * @throws TFTError ERR_TFT_INPUT_…, ERR_TFT_OPTION, ERR_TFT_OUTPUT_BUFFER, ERR_TFT_ABORTED,
    *   ERR_TFT_DEADLINE, ERR_TFT_QUEUE_FULL, ERR_TFT_CLOSED, ERR_TFT_BACKEND_LOST, ERR_TFT_RUN; always by
@@ -248,7 +249,7 @@ export class TFTEngine {
     if (this.#backend.runSync === undefined) {
       throw new TFTError(
         'ERR_TFT_UNSUPPORTED',
-        `predictSync is not offered by the backend '${this.info.backend}'; await predict instead`,
+        `the backend '${this.info.backend}' does not offer predictSync; await predict instead`,
       );
     }
     const accepted = this.#contract.accept(inputs);
@@ -276,7 +277,7 @@ export class TFTEngine {
     }
   }
 
-  /** Totals since the engine was loaded, and what waits now. For metrics. */
+  /** Totals since the engine was loaded, and the current queue. For metrics. */
   counters(): EngineCounters {
     return this.#backend.counters();
   }

@@ -1,4 +1,4 @@
-// What `import … from 'tft-tensorrt'` offers.
+// The exports of 'tft-tensorrt'.
 
 export type { AbortSignalLike } from './batching/abort.js';
 export type { EngineCounters } from './batching/counters.js';

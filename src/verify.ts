@@ -1,4 +1,4 @@
-// Checks that a bundle gives the same output here as where it was exported.
+// Checks that a bundle or plan gives the same output here as PyTorch did when the bundle was exported.
 import { readRecord, recordPathOf } from './builder/engine-record.js';
 import { inspectEngine } from './builder/inspect-engine.js';
 import { type BatchCheck, comparePlan } from './builder/plan-check.js';
@@ -12,11 +12,11 @@ import type { TFTEngine } from './engine.js';
 import type { NativeInspectOptions } from './native/addon.js';
 
 /**
- * Compares the files of a bundle with their hashes, then runs its sample windows and compares the result with the output
- * that PyTorch gave for them.
+ * Compares the files of a bundle with their hashes, then runs its sample windows and compares the result with PyTorch's
+ * output for them.
  *
  * @param engine the bundle's, loaded.
- * @param label what to call the engine in the verdict; its backend and device by default.
+ * @param label the engine's name in the verdict; its backend and device by default.
  * @throws TFTError ERR_TFT_MODEL_INVALID for a bundle without samples, ERR_TFT_MODEL_HASH, and as `predict`.
  */
 export async function verifyBundle(engine: TFTEngine, label?: string): Promise<Verdict> {
@@ -30,24 +30,24 @@ export async function verifyBundle(engine: TFTEngine, label?: string): Promise<V
 
 /** Options of {@link verifyPlan}. */
 export interface VerifyPlanOptions extends NativeInspectOptions {
-  /** What it computes in; by default what its record says, else its name. */
+  /** The plan's precision; by default the one in its record, else in its file name. */
   precision?: Precision | undefined;
   log?: Log | undefined;
 }
 
-/** A plan against PyTorch's forecasts. */
+/** The comparison of a plan with PyTorch's forecasts. */
 export interface PlanVerdict {
   readonly plan: string;
   readonly model: string;
   readonly precision: Precision | 'unknown';
   readonly batches: readonly (BatchCheck & { readonly withinLimit: boolean })[];
-  /** Whether all of them are. */
+  /** Whether all batches are within their limits. */
   readonly withinLimit: boolean;
 }
 
 /**
- * Runs a plan on a bundle's sample windows, in each profile at its smallest, best and largest batch, and compares the result
- * with the output that PyTorch gave for them.
+ * Runs a plan on a bundle's sample windows, in each profile at its smallest, optimal and largest batch, and compares the
+ * result with PyTorch's output.
  *
  * @throws TFTError ERR_TFT_MODEL_INVALID for a bundle without samples, and as loading a plan.
  */

@@ -1,4 +1,4 @@
-// What the choice among backends needs to know of each of them.
+// The interface of a backend's row in the table of backends.
 import type { Backend } from '../batching/backend.js';
 import type { LoadRequest } from './load-request.js';
 
@@ -8,7 +8,7 @@ export interface BackendRow {
   canRun(request: LoadRequest): string | undefined;
   /** Loads the model because the backend was asked for by name. May build an engine first. */
   load(request: LoadRequest): Promise<Backend>;
-  /** What 'auto' may load, the best first. Nothing is built. */
+  /** The candidates that 'auto' may load without building, the best first. */
   atHand(request: LoadRequest): Promise<readonly AtHand[]>;
 }
 

@@ -8,7 +8,7 @@ import { onnxRuntimeRow } from './onnxruntime/row.js';
 import type { BackendRow } from './row.js';
 import { tensorRtRow } from './tensorrt/row.js';
 
-/** The backends of this build, the fastest first. A backend that is not here is offered nowhere. */
+/** The backends of this build, the fastest first. Only these are offered. */
 const ROWS: Readonly<Record<BackendName, BackendRow>> = {
   tensorrt: tensorRtRow,
   onnxruntime: onnxRuntimeRow,

@@ -1,4 +1,4 @@
-// Which of the libraries that backends need are on this machine, and why others are missing.
+// Surveys the libraries that backends need: which of them are on this machine, and why others are missing.
 import type { TFTError } from '../contract/errors.js';
 import type { LibraryReport } from '../native/addon.js';
 import { driverVersion } from '../native/driver-version.js';
@@ -6,7 +6,7 @@ import { fromNative } from '../native/errors.js';
 import { findAddon, loadAddon } from '../native/load-addon.js';
 import { findOnnxRuntime, type OnnxRuntimeLibrary } from './onnxruntime/library.js';
 
-/** What was found. An error stands for a library that is missing. */
+/** The libraries found. An error takes the place of a missing library. */
 export interface LibrarySurvey {
   readonly onnxRuntime: OnnxRuntimeLibrary | TFTError;
   /** The file of the native addon. */

@@ -31,7 +31,7 @@ export interface Backend {
    * read them until the promise settles.
    *
    * @param numbered whether an error about one of the inputs names its index in `list`.
-   * @returns every output of all series in order; the predictions in `options.out` where it is given.
+   * @returns every output of all series in order; the predictions in `options.out` if it is given.
    * @throws TFTError at once or by rejecting: ERR_TFT_INPUT_VALUE, ERR_TFT_INPUT_CATEGORY, ERR_TFT_CLOSED,
    *   ERR_TFT_QUEUE_FULL, ERR_TFT_ABORTED, ERR_TFT_DEADLINE, and what the runtime fails with.
    */
@@ -49,11 +49,11 @@ export interface Backend {
 /** Runs a model on one or several lanes in parallel. */
 export interface SlabRunner {
   readonly info: BackendInfo;
-  /** The number of runs that may be under way at the same time. */
+  /** The maximum number of concurrent runs. */
   readonly lanes: number;
   /** The default for the largest batch. */
   readonly preferredBatch: number;
-  /** With that default, the largest batch that is gathered out of several requests. */
+  /** With that default, the largest batch that is formed from several requests. */
   readonly preferredGathered: number;
   /**
    * Runs the first `batch` series of a slab. The slab belongs to the backend until the promise settles. The slab that

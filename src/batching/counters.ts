@@ -1,8 +1,8 @@
-// What an engine has done since it was loaded, counted as Triton's metrics count.
+// Totals of an engine since it was loaded, counted as in Triton's metrics.
 
-/** Totals since the engine was loaded, and what waits now. Times are in microseconds, not always whole ones. */
+/** Totals since the engine was loaded, and the current queue. Times are in microseconds, not always whole ones. */
 export interface EngineCounters {
-  /** Requests that were accepted, including those under way. */
+  /** Requests that were accepted, including those that have not ended. */
   readonly accepted: number;
   /** Requests by how they ended. */
   readonly succeeded: number;

@@ -1,5 +1,5 @@
 // Batch while busy: a request that arrives while a lane of the backend is idle runs at once. While all lanes are busy,
-// waiting requests gather in order of arrival into the next batch, up to the maximum. Batching uses no timers.
+// requests are collected in order of arrival into the next batch, up to the maximum. Batching uses no timers.
 //
 // A request is copied into its place in a batch's slab when it arrives, so the contents of a batch are known then.
 // Requests up to the maximum share batches. A larger request has batches of its own; so has a request that arrives
@@ -48,7 +48,7 @@ interface Turn {
 /** Slabs kept for reuse in addition to those that run: one that is being filled, and a few for bursts. */
 const KEPT_SLABS = 3;
 
-/** Makes a backend of a SlabRunner by gathering requests into batches. */
+/** Turns a SlabRunner into a backend by collecting requests into batches. */
 export class BatchQueue implements Backend {
   readonly info: BackendInfo;
   readonly maxBatch: number;

@@ -1,16 +1,17 @@
-// A request from acceptance to its result: gathers the parts, and ends early on abort, deadline or failure.
+// A request from acceptance to its result: collects the results of its parts, and ends early on abort, deadline or
+// failure.
 
 import { TFTError } from '../contract/errors.js';
 import { emptyValues, type TensorSpec, type Values } from '../contract/tensors.js';
 import { viewLength } from '../contract/typed-array.js';
 import { type AbortSignalLike, unwatchSignal, watchSignal } from './abort.js';
 
-/** What cancels a request, and where its result goes. */
+/** The options of a request. */
 export interface RequestOptions {
   readonly signal?: AbortSignalLike | undefined;
   readonly out?: Float32Array | undefined;
   readonly deadlineMs?: number | undefined;
-  /** Whether the inputs stay as they are until the promise settles. */
+  /** Whether the caller leaves the inputs unchanged until the promise settles, so that they need not be copied. */
   readonly borrow?: boolean | undefined;
 }
 
@@ -19,7 +20,7 @@ export type Results = readonly [predictions: Float32Array, ...further: Values[]]
 
 /** A request whose inputs have been copied. */
 export class Request {
-  /** Resolves with the outputs of all series; the predictions in the caller's `out` where one was given. */
+  /** Resolves with the outputs of all series; the predictions in the caller's `out` if one was given. */
   readonly promise: Promise<Results>;
   readonly series: number;
   /** Whether the promise has settled; nothing is written to `out` afterwards. */
@@ -68,7 +69,7 @@ export class Request {
     }
   }
 
-  /** Called before a part runs. @returns false when the deadline has passed; the request has failed then. */
+  /** Called before a part runs. @returns false if the deadline has passed; the request has failed then. */
   begin(): boolean {
     if (this.#begun !== undefined) return true;
     if (this.#deadline !== Infinity && performance.now() > this.#deadline) {
@@ -121,7 +122,7 @@ export class Request {
     this.#resolve(this.targets);
   }
 
-  /** @returns false when the caller's `out` has been detached or resized; the request has failed then. */
+  /** @returns false if the caller's `out` has been detached or resized; the request has failed then. */
   #copy(outputs: readonly Values[], slot: number, from: number, count: number): boolean {
     for (const [index, { size }] of this.#outputs.entries()) {
       const target = this.targets[index] as Values;

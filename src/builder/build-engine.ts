@@ -18,14 +18,14 @@ import type { OnBuildProgress } from './progress.js';
 export interface BuildEngineOptions {
   /** The precision; by default the ONNX file's own, which is FP32 for a bundle. */
   precision?: Precision | undefined;
-  /** Where to write the plan and, beside it, its record NAME.json. Without it the plan is only kept in the cache. */
+  /** Where to write the plan, with its record NAME.json in the same folder. Without it the plan is only cached. */
   output?: string | undefined;
   /** The cache's folder; see LoadOptions.cache. With false nothing is cached, so `output` is required. */
   cache?: string | false | undefined;
   /** Whether to build even if the cache has the engine. */
   rebuild?: boolean | undefined;
   build?: BuildOptions | undefined;
-  /** Whether the plan must forecast the bundle's sample windows as PyTorch did, else it is not kept; true by default. */
+  /** Whether a plan is refused if its forecasts of the bundle's sample windows differ from PyTorch's; true by default. */
   check?: boolean | undefined;
   /** The GPU to build on, by CUDA's number; 0 by default. */
   device?: number | undefined;
@@ -53,9 +53,9 @@ export interface BuiltEngine {
   /** The name of the ONNX file that it was built from. */
   readonly onnx: string;
   readonly profiles: readonly Profile[];
-  /** The parts of the model that this package's own kernels run; none where all of it is TensorRT's. */
+  /** The parts of the model that this package's kernels run; empty if TensorRT's layers run all of it. */
   readonly fused: readonly string[];
-  /** What it gave for the bundle's sample windows; undefined where it was not checked. */
+  /** The results of the check on the bundle's sample windows; undefined if it was not checked. */
   readonly check: readonly BatchCheck[] | undefined;
 }
 
@@ -83,8 +83,8 @@ const schema = z.strictObject({
  * @param path a bundle's folder, or an ONNX file, which needs no model.json.
  * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_…, ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_NO_CUDA_DRIVER,
  *   ERR_TFT_NO_CUDA_DEVICE, ERR_TFT_TENSORRT_NOT_FOUND, ERR_TFT_TENSORRT_VERSION, ERR_TFT_BUILD,
- *   ERR_TFT_PLAN_MISMATCH, ERR_TFT_PLAN_WRONG, ERR_TFT_UNSUPPORTED, ERR_TFT_OUT_OF_MEMORY, ERR_TFT_ABORTED; ERR_TFT_CACHE where the
- *   engine cannot be kept, ERR_TFT_FILE where `output` cannot be written.
+ *   ERR_TFT_PLAN_MISMATCH, ERR_TFT_PLAN_WRONG, ERR_TFT_UNSUPPORTED, ERR_TFT_OUT_OF_MEMORY, ERR_TFT_ABORTED; ERR_TFT_CACHE
+ *   if the engine cannot be cached, ERR_TFT_FILE if `output` cannot be written.
  */
 export async function buildEngine(path: string, options: BuildEngineOptions = {}): Promise<BuiltEngine> {
   const result = schema.safeParse(options);
@@ -115,7 +115,7 @@ export async function buildEngine(path: string, options: BuildEngineOptions = {}
   }
 }
 
-/** Writes a plan and its record. A plan is never beside the record of another. @throws TFTError ERR_TFT_FILE. */
+/** Writes a plan and its record; a plan never has another plan's record. @throws TFTError ERR_TFT_FILE. */
 export async function writePlan({ path, record }: ObtainedEngine, output: string): Promise<void> {
   try {
     await rm(recordPathOf(output), { force: true });

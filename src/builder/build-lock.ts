@@ -1,8 +1,8 @@
 // A lock file, so that processes or threads that need the same engine build it only once.
 //
-// A holder counts as dead when its process has ended, or when it has shown no sign of life for a minute: nothing else
-// shows that a thread was terminated, or that a process died in another container that shares the folder. A holder that
-// is taken for dead wrongly does no harm: two builds run, and either result is complete.
+// A holder counts as dead when its process has ended, or when it has not refreshed its lock for a minute: nothing else
+// reveals that a thread was terminated, or that a process died in another container that shares the folder. If a holder
+// is wrongly taken for dead, two builds run, and either result is complete.
 import { randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { link, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { z } from 'zod';
 import { createExclusively, temporaryBeside } from '../contract/durable-file.js';
 
 const SIGN_OF_LIFE_MS = 5_000;
-/** A holder that has shown no sign of life for this long is dead. */
+/** A holder that has not refreshed its lock for this long is dead. */
 export const SILENCE_MS = 60_000;
 
 const holderSchema = z.object({

@@ -19,7 +19,7 @@ export interface BuildOptions {
   optimizationLevel?: number | undefined;
   /**
    * Whether the plan also runs on later versions of TensorRT and on its lean runtime; false by default. It may be slower,
-   * and it contains code for the host: loading it requires `tensorrt: { allowHostCode: true }`.
+   * and it contains host code: loading it requires `tensorrt: { allowHostCode: true }`.
    */
   versionCompatible?: boolean | undefined;
   /** Which other GPUs the plan runs on; 'none' by default. With the others it may be slower. */
@@ -31,8 +31,8 @@ export interface BuildOptions {
   /** Whether the plan keeps the details of its layers that `tft inspect` shows; true by default. */
   detailedLayers?: boolean | undefined;
   /**
-   * Whether this package's own CUDA kernels run the parts of the model that they are for, several times as fast as
-   * TensorRT's layers; true by default. TensorRT's layers run the other parts, and the log says why.
+   * Whether this package's CUDA kernels run the parts of the model that they support, several times as fast as TensorRT's
+   * layers; true by default. TensorRT's layers run the other parts, and the log says why.
    */
   kernels?: boolean | undefined;
   /** Libraries with TensorRT plugins that the model needs. They run as code: name only libraries that you trust. */

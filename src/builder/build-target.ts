@@ -18,7 +18,7 @@ export interface BuildTarget {
   readonly cuda: number;
   /** The kernel driver's version; empty if it cannot be read. */
   readonly driver: string;
-  /** This package's CUDA kernels; undefined where the addon was built without. */
+  /** This package's CUDA kernels; undefined if the addon was built without them. */
   readonly kernels: NativeKernels | undefined;
 }
 
@@ -26,7 +26,7 @@ export interface BuildTarget {
  * Opens TensorRT and CUDA and reads their versions and the GPU.
  *
  * @throws TFTError ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_NO_CUDA_DRIVER, ERR_TFT_NO_CUDA_DEVICE,
- *   ERR_TFT_TENSORRT_NOT_FOUND, ERR_TFT_TENSORRT_VERSION, ERR_TFT_OPTION for a device that is not there.
+ *   ERR_TFT_TENSORRT_NOT_FOUND, ERR_TFT_TENSORRT_VERSION, ERR_TFT_OPTION for a device that does not exist.
  */
 export async function findTarget(libraries: NativeLibraryOptions, device = 0): Promise<BuildTarget> {
   const { cudaPath, tensorrtPath } = libraries;

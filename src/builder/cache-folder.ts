@@ -1,14 +1,14 @@
-// Where engines are kept, and what went wrong when they cannot be.
+// The folder of the engine cache, and the errors of a folder that cannot be used.
 import { lstat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { TFTError } from '../contract/errors.js';
 
 /**
- * The folder of engines: the option's, else TFT_CACHE's, else XDG_CACHE_HOME's, else ~/.cache's. A relative
- * XDG_CACHE_HOME is passed over, as its specification wants: plans are code, and would be taken from any current folder.
+ * The folder of the engine cache: the option's, else TFT_CACHE's, else in XDG_CACHE_HOME, else in ~/.cache. A relative
+ * XDG_CACHE_HOME is ignored, as its specification requires: plans are code, and must not come from the current folder.
  *
- * @throws TFTError ERR_TFT_CACHE where none is named and there is no home.
+ * @throws TFTError ERR_TFT_CACHE if none is given and the user has no home folder.
  */
 export function engineFolder(option?: string): string {
   const { TFT_CACHE, XDG_CACHE_HOME } = process.env;
@@ -25,17 +25,17 @@ function homeFolder(): string {
     const home = homedir();
     if (isAbsolute(home)) return home;
   } catch {
-    // Told below.
+    // Reported below.
   }
   throw new TFTError(
     'ERR_TFT_CACHE',
-    'there is no folder to keep engines in: this user has no home; name one with the option cache or the variable TFT_CACHE',
+    'there is no folder for the engine cache, because this user has no home folder; name one with the option cache or the variable TFT_CACHE',
   );
 }
 
 /**
- * Whether others than this user (and root) may change what is at a path, said as a reason; undefined when not, or when
- * it cannot be told. A plan is code: who can change it decides what this process does.
+ * The reason why users other than this one (and root) may change a file; undefined if they may not, or if that cannot be
+ * determined. A plan is code: a user who can change it controls this process.
  */
 export async function foreignHand(path: string): Promise<string | undefined> {
   const own = process.getuid?.();
@@ -54,7 +54,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
   EACCES: 'the permission is missing',
   EPERM: 'it is not permitted',
-  ENOTDIR: 'a part of its path is no folder',
+  ENOTDIR: 'a part of its path is not a folder',
   ENOENT: 'it does not exist and cannot be created',
 };
 

@@ -108,7 +108,7 @@ async function engineEntry(cache: EngineCache, name: string, verify: boolean): P
   const entry = await entryOf('engine', cache.folder, [`${name}.json`, `${name}.engine`]);
   if (typeof record === 'string') return { ...entry, name, damage: record };
   if (record === undefined || entryName(record.key) !== name) {
-    return { ...entry, name, damage: 'its record is of another engine' };
+    return { ...entry, name, damage: 'its record belongs to another engine' };
   }
   const found = verify ? await cache.examine(name) : undefined;
   const damage = found && 'damage' in found ? { damage: found.damage } : {};

@@ -17,7 +17,7 @@ export interface CachedEngine {
 /** The content of an entry: an engine, a description of its damage, or undefined. */
 export type Found = CachedEngine | { readonly damage: string } | undefined;
 
-/** A plan is code; whoever may write here runs in this process. */
+/** A plan is code: a user who may write here can run code in this process. */
 const PRIVATE = 0o700;
 
 /** The engines of one folder. All of it may be used by several processes at once. */
@@ -42,7 +42,7 @@ export class EngineCache {
       const record = await readRecord(this.#recordPath(name));
       if (record === undefined) return undefined;
       if (typeof record === 'string') return { damage: record };
-      if (entryName(record.key) !== name) return { damage: 'its record is of another engine' };
+      if (entryName(record.key) !== name) return { damage: 'its record belongs to another engine' };
       const info = await stat(path).catch(() => undefined);
       if (info === undefined) return { damage: 'its plan is missing' };
       if (info.size !== record.plan.bytes) {
@@ -88,7 +88,7 @@ export class EngineCache {
     }
   }
 
-  /** Puts another record in place of an engine's. @throws TFTError ERR_TFT_CACHE. */
+  /** Replaces an engine's record. @throws TFTError ERR_TFT_CACHE. */
   async note(record: EngineRecord): Promise<void> {
     try {
       await writeDurably(this.#recordPath(entryName(record.key)), `${JSON.stringify(record, null, 2)}\n`);

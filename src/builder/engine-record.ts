@@ -10,7 +10,7 @@ import type { BuildTarget } from './build-target.js';
 import { sha256OfFile } from './file-hash.js';
 import type { OnnxSource } from './onnx-source.js';
 
-/** Incremented when older plans or records must not be used any more. */
+/** Incremented when older plans or records must no longer be used. */
 const FORMAT = 2;
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');
@@ -33,7 +33,7 @@ const keySchema = z.strictObject({
   refittable: z.boolean(),
   tf32: z.boolean(),
   detailedLayers: z.boolean(),
-  /** This package's kernels that were offered to the builder, by version and hash; 'none' without. */
+  /** The version and hash of this package's kernels that the builder could use; 'none' without kernels. */
   kernels: z.string().min(1),
   /** The hashes of the plugin libraries, in their order. */
   plugins: z.array(hash),
@@ -45,9 +45,9 @@ const recordSchema = z.strictObject({
   onnxName: z.string(),
   onnxBytes: z.int().nonnegative(),
   plan: z.strictObject({ bytes: z.int().positive(), sha256: hash }),
-  /** The kernels that were offered, and the parts of the model that they run: with any, the plan needs them. */
+  /** The kernels that the builder could use, and the parts of the model that run on them: if any, the plan needs them. */
   kernels: z.strictObject({ version: z.string().min(1), hash, fused: z.array(z.string()) }).optional(),
-  /** What the plan gave for the bundle's sample windows; absent where it was not checked. */
+  /** The results of the check on the bundle's sample windows; absent if the plan was not checked. */
   check: z
     .array(
       z.strictObject({

@@ -1,5 +1,5 @@
-// What a TensorRT engine is asked for with. The options of TFTEngine.load and of buildEngine are such requests as they
-// are; what they leave open is settled here, when it is needed.
+// A request for a TensorRT engine. The options of TFTEngine.load and of buildEngine are such requests; the functions here
+// fill in their defaults when needed.
 
 import { TFTError } from '../contract/errors.js';
 import type { Log } from '../contract/log.js';
@@ -18,7 +18,7 @@ export interface EngineRequest {
   readonly maxBatch?: number | undefined;
   readonly build?: BuildOptions | false | undefined;
   readonly cache?: string | false | undefined;
-  /** Whether a plan is run on the bundle's sample windows before it is kept or served; true where it is left out. */
+  /** Whether a plan is checked on the bundle's sample windows before it is cached or loaded; true by default. */
   readonly check?: boolean | undefined;
   readonly tensorrt?:
     | {
@@ -39,7 +39,7 @@ export function precisionOfRequest({ model, precision }: EngineRequest): Precisi
   return precision ?? precisionOfOnnx(model);
 }
 
-/** The folder that keeps the engine; undefined where none is kept, as where there is no place for one. */
+/** The cache folder for the engine; undefined if it is not cached, or if no folder can be used. */
 export function folderOfRequest({ cache, log }: EngineRequest, mustKeep = false): string | undefined {
   if (cache === false) return undefined;
   try {

@@ -9,9 +9,9 @@ export interface BundleReport {
     readonly opset: number;
     readonly producer: string;
     readonly nodes: number;
-    /** How often each operator occurs, the most frequent first. */
+    /** The number of nodes of each operator, the most frequent first. */
     readonly operators: Readonly<Record<string, number>>;
-    /** Weights: how many values of each type. */
+    /** The number of weights of each type. */
     readonly weights: Readonly<Record<string, number>>;
   };
 }

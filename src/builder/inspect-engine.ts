@@ -8,7 +8,7 @@ import { type Layer, readLayers } from './layers.js';
 
 /** The result of inspecting an engine. */
 export interface EngineReport extends Omit<NativeEngineReport, 'layers'> {
-  /** What it was built from and for; undefined without a record of this plan. */
+  /** The plan's record; undefined if there is none. */
   readonly record: EngineRecord | undefined;
   readonly layers: readonly Layer[];
   /** The JSON text of TensorRT's inspector. */
@@ -16,7 +16,7 @@ export interface EngineReport extends Omit<NativeEngineReport, 'layers'> {
 }
 
 /**
- * Opens a plan with the TensorRT that is here, and reports on it.
+ * Opens a plan with this machine's TensorRT, and reports on it.
  *
  * @throws TFTError as loading the plan does.
  */

@@ -26,7 +26,7 @@ export interface EngineMeasurement {
   readonly layers?: readonly { readonly name: string; readonly averageMs: number; readonly calls: number }[];
 }
 
-/** How many numbers each run has; see NativeMeasured.samples. */
+/** The number of values of each run; see NativeMeasured.samples. */
 const COLUMNS = 7;
 
 /** @throws TFTError as loading and running a plan do; ERR_TFT_ABORTED. */
@@ -72,5 +72,5 @@ function samplesOf({ samples }: NativeMeasured, transfers: boolean): MeasuredRun
 }
 
 function stopped(signal: AbortSignal): TFTError {
-  return new TFTError('ERR_TFT_ABORTED', 'the measurement was called off', { cause: signal.reason });
+  return new TFTError('ERR_TFT_ABORTED', 'the measurement was cancelled', { cause: signal.reason });
 }

@@ -12,7 +12,7 @@ import type { BuildableModel } from './buildable-model.js';
 import type { OnnxSource } from './onnx-source.js';
 import { type OnBuildProgress, PhaseTree } from './progress.js';
 
-/** What is built, and what receives log and progress. */
+/** A build: model, options, and the receivers of log and progress. */
 export interface BuildJob {
   readonly model: BuildableModel;
   readonly source: OnnxSource;
@@ -33,7 +33,7 @@ export interface BuildJob {
  */
 export async function buildPlan(job: BuildJob): Promise<NativeBuild> {
   const { source, options, signal, timingCache } = job;
-  if (signal?.aborted) throw calledOff(signal);
+  if (signal?.aborted) throw cancelledBuild(signal);
   const { precision, stronglyTyped } = source;
   const { cudaPath, tensorrtPath } = job.libraries;
   const phases = new PhaseTree();
@@ -61,11 +61,11 @@ export async function buildPlan(job: BuildJob): Promise<NativeBuild> {
   signal?.addEventListener('abort', cancel, { once: true });
   try {
     const built = await builder.result;
-    // Cancelled when the build was nearly done: the result is not wanted any more.
-    if (signal?.aborted) throw calledOff(signal);
+    // The signal fired just before the build ended: discard its result.
+    if (signal?.aborted) throw cancelledBuild(signal);
     return built;
   } catch (error) {
-    if (signal?.aborted) throw calledOff(signal);
+    if (signal?.aborted) throw cancelledBuild(signal);
     throw fromNative(error);
   } finally {
     signal?.removeEventListener('abort', cancel);
@@ -73,6 +73,6 @@ export async function buildPlan(job: BuildJob): Promise<NativeBuild> {
 }
 
 /** The error for a build whose signal has fired. */
-export function calledOff(signal: AbortSignal): TFTError {
-  return new TFTError('ERR_TFT_ABORTED', 'building the engine was called off', { cause: signal.reason });
+export function cancelledBuild(signal: AbortSignal): TFTError {
+  return new TFTError('ERR_TFT_ABORTED', 'the build was cancelled', { cause: signal.reason });
 }

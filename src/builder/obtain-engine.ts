@@ -22,7 +22,7 @@ import {
   folderOfRequest,
   precisionOfRequest,
 } from './engine-request.js';
-import { buildPlan, calledOff } from './native-build.js';
+import { buildPlan, cancelledBuild } from './native-build.js';
 import { chooseOnnx, type OnnxSource } from './onnx-source.js';
 import { checkRecorded } from './recorded-check.js';
 import { temporaryPlan } from './temporary-plan.js';
@@ -56,7 +56,7 @@ export interface ObtainedEngine {
  */
 export async function obtainEngine(request: EngineRequest, how: ObtainOptions = {}): Promise<ObtainedEngine> {
   const { signal } = request;
-  if (signal?.aborted) throw calledOff(signal);
+  if (signal?.aborted) throw cancelledBuild(signal);
   const resolved = await resolveRequest(request, how);
   const folder = folderOfRequest(request, how.mustKeep);
   if (folder === undefined) return inMemory(await checked(resolved, await build(resolved)));
@@ -137,7 +137,7 @@ async function throughCache(request: ResolvedRequest, cache: EngineCache): Promi
   }
 }
 
-/** An engine of the cache; one that was never checked is checked now, once. */
+/** Takes an engine from the cache; checks it now if it was never checked. */
 async function fromCache(
   request: ResolvedRequest,
   cache: EngineCache,
@@ -147,7 +147,7 @@ async function fromCache(
     const noted = await checkRecorded({ path, name: path, record }, request);
     if (noted !== record) {
       await cache.note(noted).catch((error: Error) => {
-        request.log({ level: 'warn', message: `the check is not kept: ${error.message}` });
+        request.log({ level: 'warn', message: `the result of the check is not stored: ${error.message}` });
       });
     }
     return kept(path, 'cache', noted);
@@ -159,7 +159,7 @@ async function fromCache(
   }
 }
 
-/** A plan that was just built, after its check: a plan that forecasts wrongly is kept nowhere. */
+/** Checks a plan that was just built. A plan that forecasts wrongly is not cached. */
 async function checked(request: ResolvedRequest, built: Built): Promise<Built> {
   const { path, release } = await temporaryPlan(built.plan);
   try {
@@ -180,7 +180,7 @@ async function waitForTurn(
   const { key, name, log, signal, onProgress } = request;
   let waiting: string | undefined;
   for (;;) {
-    if (signal?.aborted) throw calledOff(signal);
+    if (signal?.aborted) throw cancelledBuild(signal);
     let lock: Awaited<ReturnType<EngineCache['tryLock']>>;
     try {
       lock = await cache.tryLock(name);
@@ -216,12 +216,12 @@ async function waitForTurn(
   }
 }
 
-/** The record's hash tells of damage; against people only the file system's permissions help. */
+/** The hash in the record detects damage. Against other users only the file system's permissions protect. */
 async function warnOfOthers({ log }: EngineRequest, plan: string): Promise<void> {
   for (const path of [dirname(plan), plan]) {
     const reason = await foreignHand(path);
     if (reason === undefined) continue;
-    const message = `${reason}: a plan runs as code, and is trusted as its owner is; keep the cache to one user (chmod 700)`;
+    const message = `${reason}: a plan runs as code, so whoever can change it controls this process; keep the cache to one user (chmod 700)`;
     log({ level: 'warn', message });
     return;
   }
@@ -247,7 +247,7 @@ async function build(request: ResolvedRequest, folder?: string): Promise<Built> 
     timingCache,
   });
   const buildSeconds = Math.round(performance.now() - begin) / 1000;
-  const parts = built.fused.length > 0 ? `; kernels of ours run ${built.fused.join(', ')}` : '';
+  const parts = built.fused.length > 0 ? `; kernels of tft-tensorrt run ${built.fused.join(', ')}` : '';
   log({
     level: 'info',
     message: `built in ${buildSeconds.toFixed(1)} s, ${built.plan.length} bytes${parts}`,
@@ -301,7 +301,7 @@ async function save(request: ResolvedRequest, cache: EngineCache, built: Built):
   try {
     if (built.timingCache.length > 0) await writeTimingCache(cache.folder, target, built.timingCache);
   } catch (error) {
-    log({ level: 'warn', message: `the timing cache is not kept: ${(error as Error).message}` });
+    log({ level: 'warn', message: `the timing cache is not stored: ${(error as Error).message}` });
   }
   return kept(path, 'built', record);
 }
@@ -315,7 +315,7 @@ async function inMemory({ plan, record }: Built): Promise<ObtainedEngine> {
   return { path, release, record, from: 'built', kept: 'nowhere' };
 }
 
-/** Reads the cache. One that cannot be read counts as empty, unless the engine must be kept. */
+/** Reads the cache. An unreadable cache counts as empty, unless the engine must be kept. */
 async function readable<T>(request: ResolvedRequest, read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();

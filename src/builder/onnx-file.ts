@@ -18,9 +18,9 @@ export interface OnnxSummary {
   readonly producer: string;
   readonly inputs: readonly OnnxTensor[];
   readonly outputs: readonly OnnxTensor[];
-  /** How often each operator occurs, including those inside loops and branches. */
+  /** The number of nodes of each operator, including those inside loops and branches. */
   readonly operators: ReadonlyMap<string, number>;
-  /** Weights: how many values of each type. */
+  /** The number of weights of each type. */
   readonly weights: ReadonlyMap<string, number>;
 }
 

@@ -1,6 +1,6 @@
-// Chooses the ONNX file that a plan of a precision is built from. The precision is part of the graph: FP16 and INT8 have
-// graphs of their own, the bundle's variants. Without a variant TensorRT 10 can choose FP16 or INT8 layers by itself,
-// with unverified accuracy; TensorRT 11 cannot.
+// Chooses the ONNX file for a plan's precision. The precision is part of the graph: FP16 and INT8 have their own graphs,
+// the bundle's variants. Without a variant TensorRT 10 can choose FP16 or INT8 layers itself, with unverified accuracy;
+// TensorRT 11 cannot.
 
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -74,8 +74,8 @@ export async function chooseOnnx(
   log({
     level: 'warn',
     message:
-      `${model.directory} has no ${precision} variant of the model: TensorRT picks where it computes in ` +
-      `${precision}, accuracy not verified; 'python -m tft_export variants' makes a variant that is`,
+      `${model.directory} has no ${precision} variant of the model: TensorRT chooses the layers that it computes in ` +
+      `${precision}, with unverified accuracy; 'python -m tft_export variants' makes a verified variant`,
   });
   return describeSource(model.onnxPath, precision, false);
 }
@@ -85,7 +85,7 @@ async function mustExist(model: BuildableModel, file: BundleFile, precision: Pre
   if (existsSync(path)) return;
   throw new TFTError(
     'ERR_TFT_MODEL_NOT_FOUND',
-    `${path}, which model.json names as the ${precision} variant, is not there; copy the whole bundle, or run ` +
+    `${path}, which model.json names as the ${precision} variant, is missing; copy the whole bundle, or run ` +
       `'python -m tft_export variants ${model.directory}'`,
     { details: { path } },
   );

@@ -1,6 +1,6 @@
-// Runs a plan on a bundle's sample windows, in each profile at its smallest, best and largest batch, and holds the
-// forecasts against PyTorch's. TensorRT has built plans that forecast wrongly without a word; none is kept or served
-// before it has passed.
+// Checks a plan: runs it on a bundle's sample windows, in each profile at its smallest, optimal and largest batch, and
+// compares the forecasts with PyTorch's. TensorRT has built plans that forecast wrongly without any error, so no plan is
+// cached or loaded before it has passed.
 import { setImmediate } from 'node:timers/promises';
 import { TFTError } from '../contract/errors.js';
 import { valuesOf } from '../contract/inputs.js';
@@ -17,18 +17,18 @@ import { receiver } from '../native/receiver.js';
 import { nativeTensors } from '../native/tensors.js';
 import type { Profile } from './build-options.js';
 
-/** What one batch of one profile gave. */
+/** The differences of one batch size in one profile. */
 export interface BatchCheck {
   /** From 0. */
   readonly profile: number;
   readonly batch: number;
-  /** The largest difference to PyTorch's forecasts, as a share of the samples' spread. */
+  /** The largest difference from PyTorch's forecasts, as a share of the samples' spread. */
   readonly largest: number;
-  /** The share of the forecasts that lie within 1 % of the spread. */
+  /** The share of the forecasts that differ by at most 1 % of the spread. */
   readonly within: number;
 }
 
-/** The same, judged. */
+/** The differences of a batch and whether they are within the limits. */
 export interface BatchVerdict {
   readonly check: BatchCheck;
   readonly verdict: Verdict;
@@ -36,34 +36,34 @@ export interface BatchVerdict {
 
 /** A plan to check. */
 export interface CheckedPlan {
-  /** What to call it in a message. */
+  /** Its name in messages. */
   readonly name: string;
-  /** Where TensorRT reads it, how, and with which plugins. */
+  /** Its path, and the options to load it with. */
   readonly native: NativePlanOptions & { readonly devices?: readonly number[] | undefined };
   readonly profiles: readonly Profile[];
   readonly precision: Precision | 'unknown';
-  /** Whether FP32 may be computed in TF32, which has FP16's mantissa: it is judged as that. */
+  /** Whether FP32 may be computed in TF32. TF32 has FP16's mantissa, so FP16's goals apply. */
   readonly tf32?: boolean | undefined;
 }
 
-/** A model's sample windows, if they are there. */
+/** A model's sample windows; undefined if it has none. */
 export async function samplesToCheck(model: object): Promise<BundleSamples | undefined> {
   const described = model as Partial<ModelDescription>;
   if (described.samples === undefined) return undefined;
   try {
     return await readSamples(model as ModelDescription);
   } catch (error) {
-    // A description that was copied without the samples.
+    // model.json was copied without the samples.
     if (error instanceof TFTError && error.code === 'ERR_TFT_MODEL_NOT_FOUND') return undefined;
     throw error;
   }
 }
 
-/** The first run of a batch size is enqueued plainly, later ones are a CUDA graph: both must be right. */
+/** The first run of a batch size is enqueued directly, later ones launch a CUDA graph: both must be right. */
 const RUNS = 3;
 
 /**
- * Runs a plan and compares, batch by batch. Each run blocks for as long as one batch takes.
+ * Runs a plan and compares its forecasts, batch by batch. Each run blocks until its batch has ended.
  *
  * @throws what loading and running a plan throw.
  */
@@ -113,7 +113,7 @@ export async function checkPlan(
   return checks;
 }
 
-/** Each profile's smallest, best and largest batch; one that several profiles have runs in the first of them. */
+/** The smallest, optimal and largest batch of each profile. A batch of several profiles runs in the first of them. */
 function batchesOf(profiles: readonly Profile[]): { profile: number; batch: number }[] {
   const batches = new Map<number, number>();
   for (const [profile, { min, opt, max }] of profiles.entries())
@@ -121,14 +121,14 @@ function batchesOf(profiles: readonly Profile[]): { profile: number; batch: numb
   return [...batches].map(([batch, profile]) => ({ profile, batch }));
 }
 
-/** One lane, and the path that every forecast takes. */
+/** Loads the plan with one lane, through the same code as for forecasts. */
 async function load(plan: CheckedPlan, model: ModelDescription, log: Log): Promise<NativeEngine> {
   try {
     return await loadAddon().load(
       {
         ...plan.native,
         ...nativeTensors(model),
-        // Samples are the bundle's own: no code needs a bound.
+        // The bundle's samples have valid codes, so no bound is needed.
         codes: model.categories.map(() => 2 ** 31 - 1),
         devices: [plan.native.devices?.[0] ?? 0],
         lanes: 1,
@@ -178,7 +178,7 @@ async function runBatch(
   );
 }
 
-/** Some windows of an input, one after another. */
+/** Copies some windows of an input, one after another. */
 function gather({ size }: TensorSpec, values: Values, windows: readonly number[]): Values {
   const part =
     values instanceof Float32Array
@@ -190,7 +190,7 @@ function gather({ size }: TensorSpec, values: Values, windows: readonly number[]
   return part;
 }
 
-/** What nobody says the precision of is held to the loosest goal, which what is wrong misses too. */
+/** The precision whose goals apply. If it is unknown, the loosest goals do: a wrong plan misses even those. */
 function judgedAs({ precision, tf32 }: CheckedPlan): string {
   if (precision === 'unknown') return 'int8';
   return tf32 && precision === 'fp32' ? 'fp16' : precision;
@@ -206,7 +206,7 @@ function wrong(plan: CheckedPlan, check: BatchCheck, verdict: Verdict): TFTError
       ? verdict.shares
           .map(
             ({ share, goal, within }) =>
-              `${percent(share)} of them lie within ${percent(within)}, and ${percent(goal)} are asked for`,
+              `${percent(share)} of them are within ${percent(within)}, and ${percent(goal)} are required`,
           )
           .join('; ')
       : `at most ${percent(verdict.tolerance)} is allowed`;
@@ -214,7 +214,7 @@ function wrong(plan: CheckedPlan, check: BatchCheck, verdict: Verdict): TFTError
     'ERR_TFT_PLAN_WRONG',
     `${plan.name} forecasts wrongly in profile ${check.profile} (batches of ${min} to ${max}) at a batch of ` +
       `${check.batch}: the bundle's sample windows differ from PyTorch's forecasts, ${largest}; ${asked}. Build it with ` +
-      'other profiles or by another version of TensorRT; check: false (--no-check) loads it all the same',
+      'other profiles or by another version of TensorRT; check: false (--no-check) loads it anyway',
     { details: { plan: plan.name, ...check } },
   );
 }

@@ -1,4 +1,5 @@
-// Whether a plan file was checked: by its record, or now, on the sample windows of the bundle that it lies in.
+// Makes sure that a plan file is checked: its record has the result of an earlier check, or it is checked now on the sample
+// windows in its folder.
 import { writeDurably } from '../contract/durable-file.js';
 import type { ModelDescription } from '../contract/model.js';
 import type { Precision } from '../contract/names.js';
@@ -9,7 +10,7 @@ import { checkPlan, samplesToCheck } from './plan-check.js';
 import { checkRecorded } from './recorded-check.js';
 
 /**
- * Checks a plan file. Its record keeps the result; one without a record is checked each time.
+ * Checks a plan file and stores the result in its record. A plan without a record is checked each time.
  *
  * @returns whether its forecasts were compared with PyTorch's.
  * @throws TFTError ERR_TFT_PLAN_WRONG, and what loading and running a plan throw.
@@ -30,7 +31,7 @@ export async function checkPlanFile(
   const samples = check ? await samplesToCheck(model) : undefined;
   if (samples === undefined) {
     const why = check
-      ? `there are no sample windows with PyTorch's forecasts beside it; 'tft verify ${plan} --bundle BUNDLE' checks it`
+      ? `its folder has no sample windows with PyTorch's forecasts; 'tft verify ${plan} --bundle BUNDLE' checks it`
       : 'as check: false asks';
     log({ level: 'warn', message: `${plan} is not checked against PyTorch's forecasts: ${why}` });
     return false;
@@ -63,7 +64,7 @@ async function keep(plan: string, record: EngineRecord, { log }: EngineRequest):
   } catch (error) {
     log({
       level: 'info',
-      message: `the check is not kept, and made again at the next start: ${(error as Error).message}`,
+      message: `the result of the check is not stored, so the next start checks again: ${(error as Error).message}`,
     });
   }
 }

@@ -1,4 +1,4 @@
-// TensorRT plan files: the precision in a file's name, the plan of a bundle that is to run, and the description of a model
+// TensorRT plan files: the precision in a file's name, the choice among a bundle's plans, and the description of a model
 // that consists of a plan only.
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
@@ -25,8 +25,7 @@ export function precisionOf(plan: string): Precision | undefined {
 }
 
 /**
- * The plan of a bundle that is to run: one in the precision asked for. Without one asked for, a plan in FP32, else the
- * first by name.
+ * Chooses a bundle's plan: one in the requested precision or, if none is requested, one in FP32, else the first by name.
  */
 export async function findPlan(
   directory: string,
@@ -45,7 +44,7 @@ export async function findPlan(
 type Item = [steps: number, channels: number];
 
 /** The step of a model without a description, in minutes. */
-const USUAL_STEP_MINUTES = 5;
+const DEFAULT_STEP_MINUTES = 5;
 
 /**
  * Describes a model by its plan's tensors. Channels are named by number, every category code is valid, and a step is 5
@@ -83,7 +82,7 @@ export function describePlan(
     throw new TFTError(
       'ERR_TFT_OPTION',
       `quantiles: ${quantiles?.length ?? 'none'} given, and ${path} predicts ${width}; there is no model.json ` +
-        'beside it to name them, so they are needed as an option',
+        'in its folder to name them, so they are needed as an option',
       { details: { found: quantiles?.length ?? 0, expected: width } },
     );
   }
@@ -98,7 +97,7 @@ export function describePlan(
   return Object.freeze({
     schemaVersion: 1,
     name: basename(path, extname(path)),
-    stepMinutes: USUAL_STEP_MINUTES,
+    stepMinutes: DEFAULT_STEP_MINUTES,
     encoderLength,
     horizon,
     target: 'metric_0',

@@ -1,4 +1,4 @@
-// A plan with a record is checked once: the record keeps the result.
+// Checks a plan with a record once: the record stores the result.
 import type { ModelDescription } from '../contract/model.js';
 import type { EngineRecord } from './engine-record.js';
 import { deviceOfRequest, type EngineRequest } from './engine-request.js';
@@ -6,17 +6,17 @@ import { checkPlan, samplesToCheck } from './plan-check.js';
 
 /** A plan and its record. */
 export interface RecordedPlan {
-  /** Where TensorRT reads it. */
+  /** Its path. */
   readonly path: string;
-  /** What to call it in a message. */
+  /** Its name in messages. */
   readonly name: string;
   readonly record: EngineRecord;
 }
 
 /**
- * Checks a plan that was not checked before, where the model has sample windows and the request does not forbid it.
+ * Checks a plan that was not checked before, if the model has sample windows and the request allows the check.
  *
- * @returns its record, with the result; the same object where there was nothing to do.
+ * @returns its record with the result; the same object if there was nothing to do.
  * @throws TFTError ERR_TFT_PLAN_WRONG, and what loading and running a plan throw.
  */
 export async function checkRecorded(
@@ -36,7 +36,7 @@ export async function checkRecorded(
   if (samples === undefined) {
     log({
       level: 'warn',
-      message: `${name} is not checked: there are no sample windows with PyTorch's forecasts beside the model`,
+      message: `${name} is not checked: the model has no sample windows with PyTorch's forecasts`,
     });
     return record;
   }
@@ -48,7 +48,7 @@ export async function checkRecorded(
         plan: path,
         cudaPath: tensorrt?.cudaPath,
         tensorrtPath: tensorrt?.tensorrtPath,
-        // The lean runtime that the builder put into its own plan.
+        // A version-compatible plan contains the lean runtime, which is host code.
         allowHostCode: tensorrt?.allowHostCode ?? key.versionCompatible,
         devices: [deviceOfRequest(request)],
         plugins: (build || undefined)?.plugins,
@@ -57,7 +57,7 @@ export async function checkRecorded(
       precision: key.precision,
       tf32: key.tf32,
     },
-    // One with samples is a bundle's.
+    // Only a bundle's description has samples.
     model as ModelDescription,
     samples,
     log,

@@ -4,7 +4,7 @@ import type { BuildTarget } from './build-target.js';
 import type { EngineRecord } from './engine-record.js';
 
 /**
- * The differences between what a plan was built for and what is here; an empty list if it fits. Without a model, the ONNX
+ * The differences between a plan's record and this machine and model; an empty list if it fits. Without a model, the ONNX
  * file that it was built from is not compared.
  *
  * Plans stay valid when the driver or CUDA changes, so these are not compared. (The cache, which can build again, does
@@ -17,7 +17,7 @@ export function staleness(
 ): string[] {
   const differences: string[] = [];
   const differ = (what: string, built: string, here: string) =>
-    differences.push(`it was built ${what} ${built}, and here is ${here}`);
+    differences.push(`it was built ${what} ${built}, but here it is ${here}`);
   const { tensorrt, versionCompatible, hardwareCompatibility } = key;
   const sameVersion = versionCompatible
     ? runsOnLater(tensorrt, target.tensorrt)
@@ -36,11 +36,7 @@ export function staleness(
     differ('for the GPU', key.gpu, target.gpu);
   }
   if (kernels && kernels.fused.length > 0 && kernels.version !== target.kernels?.version) {
-    differ(
-      'with kernels of version',
-      kernels.version,
-      target.kernels ? target.kernels.version : 'a build without',
-    );
+    differ('with kernels of version', kernels.version, target.kernels ? target.kernels.version : 'none');
   }
   const known = [model?.files.onnx, ...Object.values(model?.variants ?? {}).map((variant) => variant?.file)];
   const hashes = known.flatMap((file) => (file ? [file.sha256] : []));

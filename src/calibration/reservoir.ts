@@ -1,8 +1,8 @@
-// A uniform sample of any number of windows, which INT8 variants of a model are calibrated on. Only the sample itself is in
-// memory.
+// A uniform random sample of windows, for calibrating INT8 variants of a model. Only the sample is in memory, however many
+// windows there are.
 //
-// Reservoir sampling: for the n-th window a place among the first n is drawn, and the window is kept if the reservoir has
-// that place (algorithm R in J. S. Vitter, Random sampling with a reservoir, 1985).
+// Reservoir sampling: for the n-th window a random place among the first n is drawn; if the reservoir has that place, the
+// window goes there (algorithm R in J. S. Vitter, Random sampling with a reservoir, 1985).
 
 import { TFTError } from '../contract/errors.js';
 import { type ForecastInputs, inputsOf, sliceInputs, valuesOf } from '../contract/inputs.js';

@@ -59,7 +59,7 @@ export async function writeCalibrationSet(
   }
 }
 
-/** @param ours the files of a calibration set beside its description. */
+/** @param ours the files of a calibration set, except its description. */
 async function makeRoom(folder: string, ours: readonly string[]): Promise<void> {
   let names: string[];
   try {
@@ -73,7 +73,7 @@ async function makeRoom(folder: string, ours: readonly string[]): Promise<void> 
   if (foreign === undefined) return;
   throw new TFTError(
     'ERR_TFT_FILE',
-    `${folder} contains other files ('${foreign}') and is no calibration set; name a new folder`,
+    `${folder} contains other files ('${foreign}') and is not a calibration set; name a new folder`,
   );
 }
 

@@ -40,8 +40,8 @@ export async function createExclusively(path: string, content: string): Promise<
       await link(temporary, path);
     } catch (error) {
       if (!isOneOf(error, NO_LINKS)) throw error;
-      // No hard links here, as on exFAT, SMB and many mounts of containers: exclusive all the same, but for a moment a
-      // reader may find it half written.
+      // This file system has no hard links (exFAT, SMB, many container mounts). Creation is still exclusive, but for a
+      // moment a reader may find the file incomplete.
       await writeFile(path, content, { flag: 'wx' });
     }
     return true;
@@ -63,7 +63,7 @@ export async function syncFolder(folder: string): Promise<void> {
       await handle.close();
     }
   } catch (error) {
-    // Some file systems (CIFS, vboxsf, FUSE) and Windows know no such thing; what was written is there all the same.
+    // Some file systems (CIFS, vboxsf, FUSE) and Windows cannot sync a folder; the written data is still visible.
     if (!isOneOf(error, NO_FOLDER_SYNC)) throw error;
   }
 }
@@ -72,7 +72,7 @@ function isOneOf(error: unknown, codes: ReadonlySet<string>): boolean {
   return codes.has((error as NodeJS.ErrnoException).code ?? '');
 }
 
-/** Temporary files in a folder whose writers must be dead by now; all of them where `all` is set. */
+/** Temporary files in a folder whose writers must be dead by now; with `all`, all temporary files. */
 export async function leftOvers(folder: string, all = false): Promise<string[]> {
   const found: string[] = [];
   for (const name of await readdir(folder)) {

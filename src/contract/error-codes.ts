@@ -1,27 +1,27 @@
-// Every error code: what it means, and the status that the HTTP service answers it with. The types, the service's statuses,
-// its OpenAPI document and docs/errors.md all come from here; codes of the C++ core are among them (cpp, `ErrorCode`).
+// The table of error codes: the meaning of each, and its HTTP status. The types, the service's statuses, its OpenAPI
+// document and docs/errors.md are derived from it. It includes the codes of the C++ core (cpp, `ErrorCode`).
 
 /** One code. */
 export interface ErrorCodeFacts {
   readonly meaning: string;
-  /** The HTTP status; 500 where it is left out, which then says no more than that the service has a fault. */
+  /** The HTTP status; 500 by default, in which case the response only says that the service has a fault. */
   readonly status?: number;
-  /** Other statuses that the code comes with. */
+  /** Other statuses that responses with this code may have. */
   readonly also?: readonly number[];
 }
 
-/** What nginx logs for a client that closed its connection; no client sees it. */
+/** The status that nginx logs for a client that closed its connection; no client sees it. */
 export const CLIENT_GONE = 499;
 
 /** The codes of {@link TFTError}. */
 export const TFT_ERRORS = {
   ERR_TFT_INPUT_TYPE: {
     status: 400,
-    meaning: 'An input is missing, or is not the typed array that the contract asks for.',
+    meaning: 'An input is missing, or is not a typed array of the right type.',
   },
   ERR_TFT_INPUT_LENGTH: {
     status: 400,
-    meaning: "An input's length is no multiple of one series', or its memory is detached.",
+    meaning: "An input's length is not a multiple of one series' length, or its memory is detached.",
   },
   ERR_TFT_INPUT_BATCH: { status: 400, meaning: 'The inputs hold different numbers of series.' },
   ERR_TFT_INPUT_EMPTY: { status: 400, meaning: 'The batch, or the list of requests, is empty.' },
@@ -33,7 +33,7 @@ export const TFT_ERRORS = {
   ERR_TFT_MODEL_INVALID: { meaning: 'model.json or the model itself is damaged or contradicts itself.' },
   ERR_TFT_MODEL_HASH: { meaning: 'A file of the bundle is not the one that model.json describes.' },
   ERR_TFT_NO_CUDA_DRIVER: { meaning: 'The CUDA driver (libcuda) does not load, or is too old.' },
-  ERR_TFT_NO_CUDA_DEVICE: { meaning: 'The CUDA driver is there, but no GPU that can be used.' },
+  ERR_TFT_NO_CUDA_DEVICE: { meaning: 'The CUDA driver loads, but there is no usable GPU.' },
   ERR_TFT_TENSORRT_NOT_FOUND: { meaning: 'No TensorRT library was found.' },
   ERR_TFT_TENSORRT_VERSION: { meaning: 'TensorRT was found in a version that cannot be used.' },
   ERR_TFT_PLAN_INVALID: {
@@ -48,7 +48,7 @@ export const TFT_ERRORS = {
     meaning: 'A plugin library does not load, or a plan needs a plugin that no loaded library has.',
   },
   ERR_TFT_BUILD: {
-    meaning: "TensorRT's parser or builder refused the model or failed; the message has its own words.",
+    meaning: "TensorRT's parser or builder refused the model or failed; the message quotes it.",
   },
   ERR_TFT_ENGINE_STALE: {
     meaning:
@@ -88,21 +88,22 @@ export const TFT_ERRORS = {
   ERR_TFT_RUN: { status: 500, meaning: 'The runtime refused or failed to run the model.' },
   ERR_TFT_HISTORY_COLUMN: { meaning: 'A column of a history file is missing, unknown or named twice.' },
   ERR_TFT_HISTORY_VALUE: {
-    meaning: 'A value of a history is no number, time or name, or a line has too many or too few of them.',
+    meaning: 'A value of a history is not a number, time or name, or a line has too many or too few values.',
   },
   ERR_TFT_HISTORY_ORDER: {
-    meaning: 'A window was asked for whose rows newer ones have displaced; see `until` of FleetHistory.',
+    meaning:
+      'The rows of the requested window have been replaced by newer ones; see `until` of FleetHistory.',
   },
   ERR_TFT_HISTORY_SHORT: {
     meaning:
       "A server's history, since its last gap that is too long to fill, is shorter than the model's encoder.",
   },
-  ERR_TFT_HISTORY_EMPTY: { meaning: 'A history holds no rows.' },
+  ERR_TFT_HISTORY_EMPTY: { meaning: 'A history contains no rows.' },
   ERR_TFT_MAP_INVALID: { meaning: 'A column map is damaged or contradicts itself.' },
   ERR_TFT_FILE: { meaning: 'A file cannot be read or written.' },
 } as const satisfies Readonly<Record<string, ErrorCodeFacts>>;
 
-/** The codes of refusals that are about HTTP, not about the model. */
+/** The codes of HTTP errors, which are not about the model. */
 export const HTTP_ERRORS = {
   ERR_TFT_HTTP_BODY: {
     status: 400,
@@ -111,46 +112,46 @@ export const HTTP_ERRORS = {
   ERR_TFT_HTTP_HEADER: {
     status: 400,
     also: [431],
-    meaning: 'A header has a value that cannot be used; headers are larger than 16 KiB or more than 100.',
+    meaning: 'A header has an invalid value, or the headers are larger than 16 KiB or more than 100.',
   },
   ERR_TFT_HTTP_ENCODING: {
     status: 400,
     also: [415],
     meaning:
-      'The body is not what Content-Encoding says, or the encoding is none of gzip, deflate, br, identity.',
+      'The body does not match Content-Encoding, or the encoding is none of gzip, deflate, br, identity.',
   },
   ERR_TFT_HTTP_UNSUPPORTED: {
     status: 400,
-    meaning: 'The protocol has it, and this service does not offer it, such as shared memory.',
+    meaning: 'The service does not offer this part of the protocol, such as shared memory.',
   },
   ERR_TFT_HTTP_GONE: {
     status: 400,
-    meaning: 'The client went away before its request was complete. Only the log has it.',
+    meaning: 'The client disconnected before its request was complete. Only the log shows this code.',
   },
   ERR_TFT_HTTP_KEY: { status: 401, meaning: 'The API key is missing or wrong.' },
   ERR_TFT_HTTP_FORBIDDEN: { status: 403, meaning: 'The API key does not permit this.' },
   ERR_TFT_HTTP_HOST: {
     status: 403,
     meaning:
-      'Host or Origin is no name of this machine, and the service has no keys to tell programs from web pages by.',
+      'Host or Origin is not a name of this machine, and the service has no API keys that would prove a request legitimate.',
   },
   ERR_TFT_HTTP_NOT_FOUND: { status: 404, meaning: 'There is no such path.' },
   ERR_TFT_HTTP_MODEL: {
     status: 404,
-    meaning: 'The model or version asked for is not the one that is served.',
+    meaning: 'The requested model or version is not the one that is served.',
   },
   ERR_TFT_HTTP_METHOD: {
     status: 405,
-    meaning: 'The path does not take this method; the header Allow lists those that it takes.',
+    meaning: 'The path does not support this method; the header Allow lists the supported ones.',
   },
   ERR_TFT_HTTP_TIMEOUT: { status: 408, meaning: 'The headers or the body did not arrive in time.' },
   ERR_TFT_HTTP_TOO_LARGE: {
     status: 413,
-    meaning: 'The body, as sent or unpacked, or the batch is over the limit.',
+    meaning: 'The body, compressed or unpacked, or the batch is larger than its limit.',
   },
   ERR_TFT_HTTP_OVERLOADED: {
     status: 503,
-    meaning: 'Too much is waiting or under way; the header Retry-After says when to try again.',
+    meaning: 'Too many requests are waiting or running; the header Retry-After says when to try again.',
   },
   ERR_TFT_HTTP_NOT_READY: { status: 503, meaning: 'No model is loaded yet, or the service is stopping.' },
   ERR_TFT_HTTP_INTERNAL: { status: 500, meaning: 'A fault of the service; its log says more.' },
@@ -162,10 +163,10 @@ export const HTTP_ERRORS = {
  */
 export type TFTErrorCode = keyof typeof TFT_ERRORS;
 
-/** Codes of refusals that are about HTTP, not about the model; the others are TFTErrorCode's. */
+/** A code of {@link HTTP_ERRORS}. */
 export type HttpErrorCode = keyof typeof HTTP_ERRORS;
 
-/** All codes with what is known of them. */
+/** All codes. */
 export const ERRORS: Readonly<Record<TFTErrorCode | HttpErrorCode, ErrorCodeFacts>> = {
   ...TFT_ERRORS,
   ...HTTP_ERRORS,

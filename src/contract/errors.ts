@@ -1,12 +1,12 @@
-// The one error class of this package, and how a failed zod check becomes one.
+// The error class of this package, and the text of a failed zod check.
 import type { z } from 'zod';
 import type { TFTErrorCode } from './error-codes.js';
 
 export type { TFTErrorCode } from './error-codes.js';
 
-/** What a {@link TFTError} may carry besides its code and message. */
+/** The properties of a {@link TFTError} besides its code and message. */
 export interface TFTErrorOptions {
-  /** The error underneath. */
+  /** The error that caused this one. */
   cause?: unknown;
   /** The message's facts as data: tensor, index, found, expected and the like. */
   details?: Record<string, unknown>;

@@ -5,7 +5,7 @@ import { SeriesForecast } from './series-forecast.js';
 
 const NONE = Object.freeze({});
 
-/** An output beside the predictions, row-major. */
+/** An output besides the predictions, row-major. */
 export interface FurtherOutput {
   readonly data: Float32Array | Int32Array;
   /** `[batch, steps, channels]`. */
@@ -48,7 +48,7 @@ export class Forecast implements Iterable<SeriesForecast> {
   readonly shape: readonly [number, number, number];
   /** The quantiles of the last axis, increasing. */
   readonly quantiles: readonly number[];
-  /** What the model gives beside the predictions, by the names in its model.json; the default model has none. */
+  /** The model's outputs besides the predictions, by their names in model.json; the default model has none. */
   readonly outputs: Readonly<Record<string, FurtherOutput>>;
   /** Names, times and unit, as far as they are known. */
   readonly about: ForecastAbout;
@@ -80,10 +80,10 @@ export class Forecast implements Iterable<SeriesForecast> {
   /**
    * One number, in the target's raw units.
    *
-   * @param series an index from 0, or a name where the forecast came from a history.
-   * @param step from 0, the first after now.
-   * @param quantile such as 0.5 for the median; interpolated as `quantile` does it.
-   * @throws TFTError ERR_TFT_OPTION for a series, step or quantile that is not there.
+   * @param series an index from 0, or a name if the forecast is of a history.
+   * @param step from 0, the first step after now.
+   * @param quantile such as 0.5 for the median; interpolated as in `quantile`.
+   * @throws TFTError ERR_TFT_OPTION for a series, step or quantile that does not exist.
    */
   at(series: number | string, step: number, quantile = 0.5): number {
     const place = placeOf(this.quantiles, quantile);
@@ -98,10 +98,10 @@ export class Forecast implements Iterable<SeriesForecast> {
   /**
    * One quantile of all series and steps, copied out: `[batch, horizon]`, row-major, in the target's raw units.
    *
-   * One that is not the model's own is interpolated on a straight line between the model's two nearest, by probability.
+   * A quantile that is not the model's own is interpolated linearly, by probability, between the model's two nearest.
    *
-   * @param q such as 0.5 for the median, from the model's lowest to its highest.
-   * @throws TFTError ERR_TFT_OPTION when `q` is beyond those: what lies there the model does not say.
+   * @param q such as 0.5 for the median, between the model's lowest and highest.
+   * @throws TFTError ERR_TFT_OPTION if `q` is outside that range, for which the model predicts nothing.
    */
   quantile(q: number): Float32Array {
     return this.#column(placeOf(this.quantiles, q));

@@ -93,7 +93,7 @@ export function inputsOf(arrays: Iterable<readonly [TensorSpec, Values]>): Forec
 }
 
 /** Beyond this many values in a tensor, native code and runtimes that count with 32 bits would count wrong. */
-const MOST_VALUES = 2 ** 31 - 1;
+const MAX_VALUES = 2 ** 31 - 1;
 
 /** Checks and copies requests as one model demands. */
 export class Contract {
@@ -122,7 +122,7 @@ export class Contract {
   }
 
   #tooLarge(batch: number): TFTError {
-    const most = Math.floor(MOST_VALUES / this.#largest);
+    const most = Math.floor(MAX_VALUES / this.#largest);
     return inputError(
       'ERR_TFT_INPUT_LENGTH',
       () => `the batch has ${batch} series; ${most} are the most that can be counted. Split it`,
@@ -158,7 +158,7 @@ export class Contract {
     let differ = false;
     for (let index = 0; index < tensors.length; index++) {
       const tensor = tensors[index] as TensorSpec;
-      // Read once: a getter may give another array the next time.
+      // Read once: a getter may return another array the next time.
       const value: unknown = valuesOf(inputs, tensor);
       const series = seriesIn(tensor, value);
       if (index === 0) batch = series;
@@ -169,7 +169,7 @@ export class Contract {
     if (batch === 0) {
       throw inputError('ERR_TFT_INPUT_EMPTY', () => 'the batch is empty; at least one series is expected');
     }
-    if (batch * this.#largest > MOST_VALUES) throw this.#tooLarge(batch);
+    if (batch * this.#largest > MAX_VALUES) throw this.#tooLarge(batch);
     return { batch, arrays };
   }
 
@@ -213,11 +213,11 @@ export class Contract {
       this.#firstInvalid(arrays, 0) ??
       // Another thread has changed shared memory since it was copied: the copy still has the invalid value.
       this.#firstInvalid(copied, from) ??
-      new Error('a fast scan failed where the slow one finds nothing: a bug of tft-tensorrt')
+      new Error('the fast scan failed but the slow one finds nothing: a bug of tft-tensorrt')
     );
   }
 
-  /** The error for inputs that were lent and have not the memory any more that they had when they were accepted. */
+  /** The error for borrowed inputs whose memory was detached or resized since they were accepted; undefined if none was. */
   changed({ batch, arrays }: AcceptedInputs): TFTError | undefined {
     for (const [index, { key, size }] of this.tensors.inputs.entries()) {
       // A view of memory that was detached, or resized below its end, has no length.
@@ -236,8 +236,8 @@ export class Contract {
   /**
    * The error for an invalid value that the check of a backend found.
    *
-   * @param input which of the model's inputs.
-   * @param index of the element in that array.
+   * @param input the index of the model's input.
+   * @param index the index of the element in that array.
    */
   invalidValue(input: number, index: number, found: number): TFTError {
     return invalidValueError(this.#rules[input] as Rule, index, found);

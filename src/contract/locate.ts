@@ -1,4 +1,4 @@
-// What is at a path: the one place that tells bundles, ONNX files, plans and addresses of servers apart.
+// Determines what a path is: a bundle, an ONNX file, a plan or a URL. Nothing else decides this.
 import { existsSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { TFTError } from './errors.js';
@@ -6,24 +6,24 @@ import { type FileKind, fileKind, MODEL_FILE } from './names.js';
 import { packedModel } from './packed.js';
 import { typeName } from './typed-array.js';
 
-/** A model's place in the file system. */
+/** A model's location in the file system. */
 export interface Located {
   /** 'bundle' for a folder and for its model.json; else the kind of the file. */
   readonly kind: 'bundle' | FileKind;
-  /** Absolute: the folder of a bundle, else the file. */
+  /** The absolute path of the bundle's folder, else of the file. */
   readonly path: string;
-  /** The folder that the path is or lies in: a model.json there describes the model. */
+  /** The bundle's folder, else the file's: a model.json there describes the model. */
   readonly directory: string;
-  /** Whether there is such a model.json. */
+  /** Whether that folder has a model.json. */
   readonly isDescribed: boolean;
 }
 
 /**
- * Tells what is at a path.
+ * Determines what a path is.
  *
  * @param given a bundle folder or its model.json, an ONNX file, a TensorRT plan, or the name of a packed model: 'demo'.
- * @throws TFTError ERR_TFT_OPTION for what is no string, ERR_TFT_MODEL_NOT_FOUND where nothing is there,
- *   ERR_TFT_MODEL_INVALID for any other file, ERR_TFT_BACKEND_UNAVAILABLE for the address of a server.
+ * @throws TFTError ERR_TFT_OPTION if it is not a string, ERR_TFT_MODEL_NOT_FOUND if it does not exist,
+ *   ERR_TFT_MODEL_INVALID for any other file, ERR_TFT_BACKEND_UNAVAILABLE for a URL.
  */
 export function locate(given: string): Located {
   if (typeof given !== 'string') {

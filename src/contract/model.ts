@@ -1,4 +1,4 @@
-// A model bundle's description: reads model.json, checks it against itself and against the files it names.
+// A model bundle's description: reads model.json, and checks that it is consistent and that its files are the right ones.
 // Every size used elsewhere in this package comes from here.
 
 import { createHash } from 'node:crypto';
@@ -86,16 +86,16 @@ const variantSchema = z.object({
   calibration: z.record(z.string(), z.unknown()).optional(),
 });
 
-/** What is asked of a precision: `share` of the outputs differ from PyTorch's by at most `within` of the spread. */
+/** The goal of a precision: `share` of the outputs must differ from PyTorch's by at most `within` of the spread. */
 const goalSchema = z.looseObject({
   shares: z.array(z.looseObject({ share: z.number().gt(0).lt(1), within: z.number().positive() })).min(1),
 });
 
 /** The differences of each precision from PyTorch. Shares are fractions, `largest` is in the target's unit. */
 const accuracySchema = z.looseObject({
-  /** The target's standard deviation over the windows judged. */
+  /** The target's standard deviation over the judged windows. */
   spread: z.number().positive().optional(),
-  /** What `tft verify` and the exporter's judges ask; a bundle of an older exporter has none. */
+  /** The goals of `tft verify` and of the exporter's judges; bundles of older exporters have none. */
   goals: z.partialRecord(z.enum(PRECISIONS), goalSchema).optional(),
   rows: z.array(
     z.looseObject({
@@ -179,7 +179,7 @@ function namesDiffer(items: readonly { name: string }[]): boolean {
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 type ModelFile = DeepReadonly<z.infer<typeof modelSchema>>;
 
-/** A measured series that the encoder reads, in raw units; its range is a check for readers of history. */
+/** A measured channel that the encoder reads, in raw units. Readers of history check values against its range. */
 export type Metric = ModelFile['metrics'][number];
 /** A category channel: its codes by name, 0 being 'unknown'. */
 export type Category = ModelFile['categories'][number];
@@ -200,15 +200,15 @@ export interface ModelDescription extends Omit<ModelFile, 'files'> {
 
 /** Options of {@link loadModel}. */
 export interface LoadModelOptions {
-  /** Whether the ONNX file's size and SHA-256 are compared with model.json; true unless said otherwise. */
+  /** Whether the ONNX file's size and SHA-256 are compared with model.json; true by default. */
   verifyHash?: boolean | undefined;
 }
 
 /**
  * Reads and checks a bundle's description.
  *
- * @param path a bundle folder, its model.json, or an ONNX file or TensorRT plan with model.json beside it. A
- *   plan needs no ONNX file.
+ * @param path a bundle folder, its model.json, or an ONNX file or TensorRT plan with model.json in its folder. A plan
+ *   needs no ONNX file.
  * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID or ERR_TFT_MODEL_HASH.
  */
 export async function loadModel(path: string, options: LoadModelOptions = {}): Promise<ModelDescription> {
@@ -296,7 +296,7 @@ async function readDescription(path: string): Promise<string> {
   } catch (cause) {
     throw new TFTError(
       'ERR_TFT_MODEL_NOT_FOUND',
-      `${path} cannot be read; a bundle has its description there`,
+      `${path} cannot be read; it must be the bundle's description`,
       {
         cause,
         details: { path },

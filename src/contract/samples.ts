@@ -17,7 +17,7 @@ export interface BundleSamples {
   readonly monthTurn: ReadonlySet<number>;
 }
 
-/** @throws TFTError ERR_TFT_MODEL_INVALID when there are none or their sizes are wrong, ERR_TFT_MODEL_HASH. */
+/** @throws TFTError ERR_TFT_MODEL_INVALID if there are none or their sizes are wrong, ERR_TFT_MODEL_HASH. */
 export async function readSamples(model: ModelDescription): Promise<BundleSamples> {
   const { samples } = model;
   if (samples === undefined) {

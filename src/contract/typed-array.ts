@@ -14,10 +14,10 @@ const tagOf = getter<string | undefined>(Symbol.toStringTag);
 export const viewLength = getter<number>('length');
 /** The memory under the view. */
 export const viewBuffer = getter<ArrayBufferLike>('buffer');
-/** Where the view begins in its memory, in bytes. */
+/** The view's offset in its memory, in bytes. */
 export const viewOffset = getter<number>('byteOffset');
 
-/** 'Float32Array' and the like for any realm's typed array; for other values a name to show to people. */
+/** 'Float32Array' and the like for typed arrays of any realm; for other values a readable name. */
 export function typeName(value: unknown): string {
   return tagOf(value) ?? describe(value);
 }

@@ -16,7 +16,7 @@ export interface Share extends ShareGoal {
   readonly share: number;
 }
 
-/** Differences of one quantile, absolute, over the windows that are judged. */
+/** The absolute differences of one quantile over the judged windows. */
 export interface QuantileDifference {
   readonly quantile: number;
   readonly maximum: number;
@@ -118,7 +118,7 @@ export function judge(
     maximum,
     withinOnePercent: near / Math.max(1, windows * size),
     shares,
-    // Without a window to judge, nothing has been shown.
+    // With no window to judge, the goal is not shown to be reached.
     withinLimit:
       windows > 0 &&
       (shares.length > 0

@@ -1,5 +1,5 @@
-// What `import … from 'tft-tensorrt/build'` offers: building TensorRT engines, looking after their cache, inspecting
-// engines and bundles, measuring and verifying them.
+// The exports of 'tft-tensorrt/build': building TensorRT engines, maintaining their cache, and inspecting, measuring and
+// verifying engines and bundles.
 export type { OnnxRuntimeLibrary } from '../backends/onnxruntime/library.js';
 export { type LibrarySurvey, surveyLibraries } from '../backends/survey.js';
 export {

@@ -1,4 +1,4 @@
-// Integer types of the protocol other than INT32: clients send INT64, which is what numpy makes of whole numbers.
+// The protocol's integer types besides INT32. Clients send INT64, numpy's default for whole numbers.
 
 const ARRAYS = {
   INT8: Int8Array,
@@ -28,7 +28,7 @@ export function bytesOf(type: IntegerType): number {
 /**
  * Little-endian integers as int32.
  *
- * @param refuse says which of them does not fit.
+ * @param refuse called with the index of a number that does not fit.
  */
 export function integersOfBytes(
   type: IntegerType,

@@ -1,4 +1,4 @@
-// The KServe v2 inference protocol on the wire, with Triton's binary tensor extension: what servers and clients share.
+// The wire format of the KServe v2 inference protocol with Triton's binary tensor extension, for servers and clients.
 // See https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol and
 // https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
 import { TENSOR_TYPES } from '../contract/names.js';

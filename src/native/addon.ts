@@ -123,13 +123,13 @@ export interface NativeBuildOptions extends NativeLibraryOptions, NativeShape {
   readonly workspaceBytes?: number | undefined;
   /** 0 … 5; 3. */
   readonly optimizationLevel?: number | undefined;
-  /** The plan also runs on later versions of the same major one; it contains code for the host (`allowHostCode`) … */
+  /** The plan also runs on later versions of the same major version; it contains host code (`allowHostCode`) … */
   readonly versionCompatible?: boolean | undefined;
   /** … unless this excludes that code: then only the version that built the plan runs it. */
   readonly excludeLeanRuntime?: boolean | undefined;
   readonly hardwareCompatibility?: 'none' | 'ampere+' | 'sameComputeCapability' | undefined;
   readonly refittable?: boolean | undefined;
-  /** Whether the parts that this library has CUDA kernels for run on those; true. */
+  /** Whether this library's CUDA kernels run the parts of the model that they support; true. */
   readonly kernels?: boolean | undefined;
   /** Whether the plan keeps the layers' details for inspectEngine; true. */
   readonly detailedLayers?: boolean | undefined;
@@ -163,10 +163,10 @@ export interface NativeBuildProgress {
   readonly steps: number;
 }
 
-/** A build under way. */
+/** A running build. */
 export interface NativeBuilder {
   readonly result: Promise<NativeBuild>;
-  /** Makes the build end soon, with ERR_TFT_ABORTED; nothing when it has ended. */
+  /** Makes the build end soon with ERR_TFT_ABORTED; has no effect after its end. */
   cancel(): void;
 }
 
@@ -192,7 +192,7 @@ export interface NativeMeasureOptions extends NativeLibraryOptions {
   readonly batch: number;
   /** CUDA's number; 0. */
   readonly device?: number | undefined;
-  /** The number of batches under way at the same time, each with its own stream and context; 1. */
+  /** The number of concurrent batches, each with its own stream and context; 1. */
   readonly streams?: number | undefined;
   /** 200. */
   readonly warmUpMs?: number | undefined;
@@ -231,10 +231,10 @@ export interface NativeMeasured {
   readonly layers?: readonly { readonly name: string; readonly averageMs: number; readonly calls: number }[];
 }
 
-/** A measurement under way. */
+/** A running measurement. */
 export interface NativeMeasurement {
   readonly result: Promise<NativeMeasured>;
-  /** Makes it end soon, with ERR_TFT_ABORTED; nothing when it has ended. */
+  /** Makes the measurement end soon with ERR_TFT_ABORTED; has no effect after its end. */
   cancel(): void;
 }
 
@@ -306,18 +306,18 @@ export type Handle = number;
 
 /** One engine. Errors thrown have the core's `code`; errors.ts makes TFTErrors of them. */
 export interface NativeEngine {
-  /** The handles that `deliver` is about. */
+  /** The handles of ended requests, for `deliver`. */
   readonly done: Uint32Array;
   /** Set by the owner: the first `count` requests in `done` have ended, and each must be taken. */
   deliver?: (count: number) => void;
   /** Set by the owner: receives the engine's log. */
   log?: NativeLog;
-  /** Copies and checks a request, whose inputs are in the model's order; a negative deadline is none. */
+  /** Copies and checks a request, with inputs in the model's order; a negative deadline means none. */
   submit(deadlineMs: number, ...inputs: readonly (Float32Array | Int32Array)[]): Handle;
   /**
    * The same for a request in several parts: the inputs of the first part, then those of the second … With `borrow`
-   * nothing is copied or checked here, and the list and its arrays are held until `take`. The caller must not change the
-   * list, and must check after `take` that no array has lost its memory meanwhile.
+   * nothing is copied or checked here, and the list and its arrays are kept until `take`. The caller must not change the
+   * list, and must check after `take` that no array was detached meanwhile.
    */
   submitAll(deadlineMs: number, inputs: readonly (Float32Array | Int32Array)[], borrow?: boolean): Handle;
   /**
@@ -325,7 +325,7 @@ export interface NativeEngine {
    * request's error if it failed.
    */
   take(handle: Handle, ...targets: readonly (Float32Array | undefined)[]): Error | undefined;
-  /** Cancels a request. Returns whether it was still under way. It is delivered in either case. */
+  /** Cancels a request. Returns whether it had not ended. It is delivered in either case. */
   cancel(handle: Handle): boolean;
   /** Blocks. The inputs in the model's order, then an array for each output. */
   predict(...arrays: readonly (Float32Array | Int32Array)[]): void;
@@ -345,7 +345,7 @@ export interface Addon {
   inspectEngine(options: NativePlanOptions): Promise<NativeEngineReport>;
   /**
    * Builds a plan. It rejects with ERR_TFT_BUILD if the parser refuses (with node, operator and file line) or the builder
-   * does (in TensorRT's own words), ERR_TFT_PLAN_MISMATCH if the network is not the model's, ERR_TFT_ABORTED,
+   * does (with TensorRT's message), ERR_TFT_PLAN_MISMATCH if the network is not the model's, ERR_TFT_ABORTED,
    * ERR_TFT_OUT_OF_MEMORY, ERR_TFT_OPTION, ERR_TFT_UNSUPPORTED for options that TensorRT 11 has removed,
    * ERR_TFT_TENSORRT_NOT_FOUND if the parser or the builder is missing, and as loading does.
    */

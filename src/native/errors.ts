@@ -1,5 +1,5 @@
-// Converts the addon's errors to TFTErrors; nothing else does. The codes of the core are codes of TFTError, letter by
-// letter: test/unit/error-codes.test.ts compares them.
+// Converts the addon's errors to TFTErrors; nothing else does. The core's codes are spelled exactly as TFTError's:
+// test/unit/error-codes.test.ts compares them.
 import { TFTError, type TFTErrorCode } from '../contract/errors.js';
 
 /** An invalid value that the addon found. */

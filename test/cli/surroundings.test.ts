@@ -42,14 +42,16 @@ describe('a user without a home or an entry among the users', () => {
   test('doctor says that there is no place for engines, and goes on', async () => {
     const { code, stdout } = await run('doctor', '--model', TINY);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/engine cache +there is no folder to keep engines in/);
+    expect(stdout).toMatch(/engine cache +there is no folder for the engine cache/);
     expect(stdout).toContain('Forecasts can be made here.');
   });
 
   test('the cache says in one line what to do', async () => {
     const { code, stderr } = await run('cache', 'list');
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^tft: there is no folder to keep engines in: .* TFT_CACHE \(ERR_TFT_CACHE\)\n$/);
+    expect(stderr).toMatch(
+      /^tft: there is no folder for the engine cache, .* TFT_CACHE \(ERR_TFT_CACHE\)\n$/,
+    );
   });
 });
 

@@ -1,5 +1,5 @@
-// Borrowed inputs over the doubles: right numbers without a copy on the caller's thread, and no harm from callers who
-// take their memory away while a request is under way.
+// Borrowed inputs over the doubles: right results without a copy on the caller's thread, even if callers detach the
+// memory before a request has ended.
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { MessageChannel, Worker } from 'node:worker_threads';
@@ -8,7 +8,7 @@ import { type Forecast, type ForecastInputs, type LoadOptions, TFTEngine } from 
 import { variedInputs, WIDTH } from '../fixtures/bundles.js';
 import { bundleWithPlan, doubleAnswer, doublePlan, onDoubles, whatIsMissing } from '../fixtures/doubles.js';
 
-// Each run takes long enough for others to wait behind it.
+// Each run takes long enough for other requests to wait.
 process.env.TFT_DOUBLE_RUN_US = '5000';
 
 const THREAD = fileURLToPath(new URL('../fixtures/native-thread.mjs', import.meta.url));
@@ -45,7 +45,7 @@ const memories: [string, (bytes: number) => ArrayBufferLike][] = [
   ['WebAssembly.Memory', (bytes) => new WebAssembly.Memory({ initial: Math.ceil(bytes / 65_536) }).buffer],
 ];
 
-/** What JavaScript can do to memory that somebody still reads. */
+/** The ways in which JavaScript can detach memory that is still being read. */
 const takings: [string, (buffer: ArrayBuffer) => void][] = [
   ['transferred to a thread', (buffer) => void structuredClone(buffer, { transfer: [buffer] })],
   [
@@ -74,7 +74,7 @@ describe.skipIf(whatIsMissing())('borrowed inputs', () => {
   });
   afterEach(() => engine.close());
 
-  /** Keeps the only lane busy, so that what comes next is not read yet. */
+  /** Keeps the only lane busy, so that the inputs of the next request are not read yet. */
   function busy(): Promise<Forecast[]> {
     return Promise.all(Array.from({ length: 2 }, () => engine.predict(variedInputs(8, 1))));
   }
@@ -100,7 +100,7 @@ describe.skipIf(whatIsMissing())('borrowed inputs', () => {
     for (const { data } of answers) expect(data).toEqual(doubleAnswer(inputs));
   });
 
-  test('what the caller writes before the promise settles may be forecast, and nothing else happens', async () => {
+  test('values that the caller writes before the promise settles may be forecast, without other effects', async () => {
     const running = busy();
     const inputs = variedInputs(2, 3);
     const forecast = engine.predict(inputs, BORROW);
@@ -115,7 +115,7 @@ describe.skipIf(whatIsMissing())('borrowed inputs', () => {
     ['decoderCont', 7, -Infinity, 'ERR_TFT_INPUT_VALUE'],
     ['encoderCat', 13, 4, 'ERR_TFT_INPUT_CATEGORY'],
     ['decoderCat', 0, -1, 'ERR_TFT_INPUT_CATEGORY'],
-  ] as const)('a bad value in %s[%i] is named as ever, and others of its batch go on', async (...row) => {
+  ] as const)('a bad value in %s[%i] is named, and other requests of its batch succeed', async (...row) => {
     const [tensor, index, value, code] = row;
     const inputs = variedInputs(4, 1);
     inputs[tensor][index] = value;
@@ -155,7 +155,7 @@ describe.skipIf(whatIsMissing())('borrowed inputs', () => {
     await running;
   });
 
-  test('predictBatch names the request whose memory is gone', async () => {
+  test('predictBatch names the request whose memory was detached', async () => {
     const running = busy();
     const requests = [1, 2, 3].map((batch, seed) => variedInputs(batch, seed));
     const waiting = engine.predictBatch(requests, BORROW);
@@ -194,7 +194,7 @@ describe.skipIf(whatIsMissing())('borrowed inputs', () => {
     await running;
   });
 
-  // Megabytes, so that lanes are in the middle of reading when they go, and pages are given back to the system.
+  // Megabytes, so that memory is freed while lanes read it, and its pages are returned to the system.
   test('large memory that is detached and freed at any moment while lanes read it', async () => {
     await using large = await load(`${bundle.folder}/large.engine`, { tensorrt: { lanes: 2 } });
     const batch = 40_000; // 7 MB
@@ -221,7 +221,7 @@ describe.skipIf(whatIsMissing())('borrowed inputs', () => {
     expect((await large.predict(given, BORROW)).data).toEqual(doubleAnswer(given));
   });
 
-  test('abort: the promise rejects at once, and the memory may go', async () => {
+  test('abort: the promise rejects at once, and the memory may be detached', async () => {
     const running = busy();
     const abort = new AbortController();
     const inputs = variedInputs(30, 5);
@@ -233,7 +233,7 @@ describe.skipIf(whatIsMissing())('borrowed inputs', () => {
     expect((await engine.predict(variedInputs(1, 1), BORROW)).data).toEqual(doubleAnswer(variedInputs(1, 1)));
   });
 
-  test('a deadline, and close with borrowed requests under way', async () => {
+  test('a deadline, and close with borrowed requests running', async () => {
     const running = busy();
     await expect(engine.predict(variedInputs(1, 2), { borrow: true, deadlineMs: 1 })).rejects.toMatchObject({
       code: 'ERR_TFT_DEADLINE',
@@ -245,7 +245,7 @@ describe.skipIf(whatIsMissing())('borrowed inputs', () => {
     await running;
   });
 
-  test('nothing is copied on the way in: what predict and predictSync do with `borrow` on and off', async () => {
+  test('inputs are not copied: predict and predictSync with `borrow` on and off', async () => {
     await expect(engine.predict(variedInputs(1, 1), { borrow: 1 as never })).rejects.toMatchObject({
       code: 'ERR_TFT_OPTION',
     });

@@ -1,5 +1,5 @@
-// Building, inspecting and measuring over the doubles, at the addon's own level: what arrives in JavaScript, and
-// threads and processes that end meanwhile.
+// Building, inspecting and measuring over the doubles, through the addon: the results in JavaScript, and threads and
+// processes that end during a build.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ import {
 import { MAJORS, onDoubles, runOverDoubles, whatIsMissing } from '../fixtures/doubles.js';
 
 const PROGRAM = fileURLToPath(new URL('../fixtures/build-program.mjs', import.meta.url));
-/** How often each ending is tried; scripts try thousands of times. */
+/** The number of trials of each ending; scripts run thousands. */
 const TIMES = Number(process.env.TFT_ENDINGS ?? 8);
 
 const ignore = () => {};
@@ -115,7 +115,7 @@ describe.skipIf(whatIsMissing())('building', () => {
   async function run(what: string, milliseconds = 0) {
     const args = [PROGRAM, JSON.stringify(buildOptions(10)), what, String(milliseconds)];
     const ended = await runOverDoubles(folder, args, { TFT_DOUBLE_BUILD_MS: '150' });
-    // Whatever happened to the build, everything was given back.
+    // Whatever happened to the build, everything was freed.
     expect({ what, milliseconds, created: ended.ledger?.freed }).toEqual({
       what,
       milliseconds,
@@ -123,10 +123,10 @@ describe.skipIf(whatIsMissing())('building', () => {
     });
     return ended;
   }
-  /** Spread over the whole of a build, and a little after it. */
+  /** Moments spread over a whole build and a little after it. */
   const moments = Array.from({ length: TIMES }, (_, i) => Math.round((i * 220) / TIMES));
 
-  test('a build that nobody waits for keeps the process alive until it is done', async () => {
+  test('a build that is not awaited keeps the process alive until it has ended', async () => {
     expect(await run('answer')).toMatchObject({ code: 0, stdout: 'built\n', stderr: '' });
   });
 
@@ -138,7 +138,7 @@ describe.skipIf(whatIsMissing())('building', () => {
     });
   });
 
-  test('cancelled at any moment it ends with a code, or was done before', async () => {
+  test('a build cancelled at any moment ends with a code, unless it had ended before', async () => {
     for (const moment of moments) {
       const ended = await run('cancel', moment);
       expect(ended).toMatchObject({ code: 0, stderr: '' });

@@ -1,4 +1,4 @@
-// `tft doctor` over the doubles, which the loader finds as it would find the real libraries: in its own path.
+// `tft doctor` over the doubles, which the loader finds on its path like the real libraries.
 import { execFile } from 'node:child_process';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -32,7 +32,7 @@ describe.skipIf(whatIsMissing())('tft doctor', () => {
     bundle.remove();
   });
 
-  test('looks in TENSORRT_ROOT, and says what each file lacked', async () => {
+  test('searches TENSORRT_ROOT, and says what is missing in each file', async () => {
     const root = dirname(dirname(onDoubles(10).tensorrtPath as string));
     const found = JSON.parse(
       await doctor({ LD_LIBRARY_PATH: dirname(cudaPath as string), TENSORRT_ROOT: root }, '--json'),

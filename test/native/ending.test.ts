@@ -1,6 +1,6 @@
-// A process or a thread may end at any moment, and engines may be let go: real programs over the doubles, at
-// seeded random moments. Their exit code must be theirs, they must not say a word on stderr, and where they end
-// in order, the doubles must have got back all that they gave.
+// A process or a thread may end, and an engine may be collected, at any moment: real programs over the doubles, at
+// seeded random moments. Their exit code must be their own, stderr must be empty and, after an orderly end, everything in
+// the doubles must be freed.
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import { bundleWithPlan, doublePlan, onDoubles, runOverDoubles, whatIsMissing } 
 import { moments, twoAtATime } from '../fixtures/programs.js';
 
 const PROGRAM = fileURLToPath(new URL('../fixtures/native-program.mjs', import.meta.url));
-/** How often each ending is tried; scripts try thousands of times. */
+/** The number of trials of each ending; scripts run thousands. */
 const TIMES = Number(process.env.TFT_ENDINGS ?? 8);
 const SEED = Number(process.env.TFT_SEED ?? 1);
 
@@ -66,35 +66,35 @@ describe.skipIf(whatIsMissing())('endings', () => {
       tidy(ended);
     }));
 
-  test('process.exit() while threads of the user have engines at work', () =>
+  test("process.exit() while the user's worker threads run engines", () =>
     each(TIMES, 4, 200, async (moment) => {
       quiet(await run('exit with threads', moment), 3);
     }));
 
-  test('a program that just ends, with an engine open', async () => {
+  test('a program that ends with an open engine', async () => {
     const ended = await run('end');
     quiet(ended, 0);
     tidy(ended);
   });
 
-  test('a program that ends without waiting gets its answer first', async () => {
+  test('a program that ends without awaiting its forecast gets it first', async () => {
     quiet(await run('answer'), 0, '20x4x3\n');
   });
 
-  test('close answers what was accepted, and frees everything', async () => {
+  test('close completes accepted requests and frees everything', async () => {
     const ended = await run('close');
     quiet(ended, 0, '20x4x3\n');
     tidy(ended);
   });
 
-  test('close at any moment, awaited by nobody', () =>
+  test('close at any moment, not awaited', () =>
     each(TIMES / 2, 5, 12, async (moment) => {
       const ended = await run('closeAtOnce', moment);
       quiet(ended, 0);
       tidy(ended);
     }));
 
-  test('engines that are let go are collected, those with work under way after it', async () => {
+  test('engines without references are collected, after their requests have ended', async () => {
     const ended = await run('collect');
     quiet(ended, 0);
     tidy(ended);
@@ -104,11 +104,11 @@ describe.skipIf(whatIsMissing())('endings', () => {
     quiet(await run('borrow'), 0, '60\n');
   });
 
-  test('V8 knows what memory an engine holds, and collects without being told', async () => {
+  test("V8 counts an engine's memory, and collects unreferenced engines by itself", async () => {
     quiet(await run('forget', 0, 'large.engine'), 0, 'collected\n');
   });
 
-  // A fault at the nth call: the process ends in order, and everything is given back all the same.
+  // A fault at the nth call: the process still ends in order and frees everything.
   test.each([
     'cuMemAlloc_v2:1:2',
     'cuMemHostAlloc:1:2',
@@ -119,7 +119,7 @@ describe.skipIf(whatIsMissing())('endings', () => {
     'cuStreamBeginCapture_v2:1:900',
     'cuEventRecord:3:1',
     'run:model:3:700',
-  ])('%s fails: nothing hangs and nothing leaks', async (fault) => {
+  ])('%s fails: no hang and no leak', async (fault) => {
     const ended = await run('whole', 0, 'model.engine', { TFT_DOUBLE_FAIL: fault });
     expect(ended.ledger?.faultsFired).toBe(1);
     if (ended.code !== 0) expect(ended.stderr).toMatch(/ERR_TFT_[A-Z_]+/);

@@ -1,4 +1,4 @@
-// `tft build`, `tft inspect` and `tft trtexec` over the doubles, which the loader finds as it would the real libraries.
+// `tft build`, `tft inspect` and `tft trtexec` over the doubles, which the loader finds like the real libraries.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -68,11 +68,11 @@ describe.skipIf(whatIsMissing())('the commands for engines', () => {
       stderr += text;
     });
     expect(await once(child, 'close')).toEqual([130, null]);
-    expect(stderr).toContain('building the engine was called off (ERR_TFT_ABORTED)');
+    expect(stderr).toContain('the build was cancelled (ERR_TFT_ABORTED)');
     expect(readdirSync(join(cache, 'engines'))).toEqual([]);
   });
 
-  test("tft trtexec takes the plan's command line word for word", async () => {
+  test("tft trtexec accepts trtexec's command line unchanged", async () => {
     const command =
       'trtexec --onnx=tft_model.onnx --saveEngine=tft_model_fp16.engine --fp16 ' +
       '--minShapes=encoder_cont:1x288x14 --optShapes=encoder_cont:8x288x14 ' +
@@ -153,9 +153,9 @@ describe.skipIf(whatIsMissing())('the commands for engines', () => {
       /--shapes: a batch of 9 is outside of the plan's: 4 to 4/,
     ],
     ['an option misspelt', ['--useCudaGraf'], /unknown option '--useCudaGraf'\n.*--useCudaGraph/],
-    ['an option that it lacks', ['--sparsity=enable'], /unknown option '--sparsity=enable'/],
+    ['an option that does not exist', ['--sparsity=enable'], /unknown option '--sparsity=enable'/],
     [
-      'a variant that is not there',
+      'a variant that does not exist',
       ['--stronglyTyped', '--int8'],
       /--stronglyTyped: there is no int8 variant/,
     ],

@@ -1,5 +1,5 @@
-// Several processes and one engine cache, over the doubles: one builds for all; killed at any instant it leaves nothing
-// that would be trusted; and a cache that cannot be written or is full costs the cache, not the forecast.
+// Several processes and one engine cache, over the doubles: one process builds for all; a process killed at any moment
+// leaves no entry that would be trusted; and if the cache is read-only or full, forecasts still work.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -15,10 +15,10 @@ import { bundles } from '../fixtures/bundles.js';
 import { onDoubles, readReport, whatIsMissing } from '../fixtures/doubles.js';
 
 const PROGRAM = fileURLToPath(new URL('../fixtures/engine-program.mjs', import.meta.url));
-/** How often a process is killed; scripts try hundreds of times. */
+/** The number of times that a process is killed; scripts do it hundreds of times. */
 const KILLS = Number(process.env.TFT_KILLS ?? 10);
 const SEED = Number(process.env.TFT_SEED ?? 1);
-/** How long the doubles build. */
+/** The duration of a build with the doubles. */
 const BUILD_MS = 60;
 
 interface Said {
@@ -31,7 +31,7 @@ interface Said {
   warnings?: string[];
 }
 
-/** Whether this user may mount file systems in a namespace of their own. */
+/** Whether this user may mount file systems in a new namespace. */
 function canMount(): boolean {
   try {
     execFileSync('unshare', ['-rm', 'true'], { stdio: 'ignore' });
@@ -56,7 +56,7 @@ describe.skipIf(whatIsMissing())('processes that share an engine cache', () => {
   const command = [PROGRAM, bundles.tiny];
 
   interface Setting {
-    /** Shell commands to run first, in a mount namespace of their own. */
+    /** Shell commands to run first, in a new mount namespace. */
     before?: string;
     report?: string;
   }
@@ -94,7 +94,7 @@ describe.skipIf(whatIsMissing())('processes that share an engine cache', () => {
   }
   const run = async (setting?: Setting) => (await start(setting).said).at(-1) as Said;
 
-  test('build once when they start together: the others wait, say so, and take the result', async () => {
+  test('build once if they start together: the others wait, log that, and use the result', async () => {
     const all = await Promise.all([1, 2, 3].map(() => start().said));
     const ends = all.map((lines) => lines.at(-1) as Said);
     expect(ends.map(({ engine }) => engine).sort()).toEqual(['built', 'cache', 'cache']);
@@ -103,7 +103,7 @@ describe.skipIf(whatIsMissing())('processes that share an engine cache', () => {
     expect(stages.filter((stage) => stage === 'building')).toHaveLength(1);
   });
 
-  test('time layers once: another engine of the model is built with the timing cache', async () => {
+  test('time layers once: the next engine of the model is built with the timing cache', async () => {
     const timed = async () => {
       const report = join(cache, 'report.json');
       expect((await run({ report })).engine).toBe('built');
@@ -116,7 +116,7 @@ describe.skipIf(whatIsMissing())('processes that share an engine cache', () => {
     expect(await timed()).toBe(0);
   });
 
-  test('build once when they are threads of one process', async () => {
+  test('build once if they are threads of one process', async () => {
     const threads = [1, 2, 3].map(async () => {
       const thread = new Worker(PROGRAM, { workerData: [bundles.tiny, options()] });
       const lines: Said[] = [];
@@ -127,7 +127,7 @@ describe.skipIf(whatIsMissing())('processes that share an engine cache', () => {
     expect((await Promise.all(threads)).sort()).toEqual(['built', 'cache', 'cache']);
   });
 
-  test('trust nothing that one left that was killed, at whatever instant', async () => {
+  test('trust nothing that a process killed at any moment has left', async () => {
     let state = SEED * 7919;
     const outcomes = new Set<string>();
     const data = (await run()).data;
@@ -136,14 +136,14 @@ describe.skipIf(whatIsMissing())('processes that share an engine cache', () => {
       const { child, said, building } = start();
       await building;
       state = (Math.imul(state, 48_271) >>> 0) % 0x7fffffff;
-      // From the start of the build to some time after the engine is kept.
+      // From the start of the build to some time after the engine is cached.
       await new Promise((resolve) => setTimeout(resolve, state % (BUILD_MS * 2)));
       child.kill('SIGKILL');
       await said;
       const entries = existsSync(engines) ? await listCache(engines, true) : [];
       for (const { kind, damage } of entries) if (kind !== 'left over') expect(damage).toBeUndefined();
       outcomes.add(entries.some(({ kind }) => kind === 'engine') ? 'kept' : 'nothing');
-      // What it held does not stand in the way of the next, which finds the engine or builds it.
+      // The lock of the killed process does not block the next, which finds the engine or builds it.
       if (kill % 5 === 0) expect(await run()).toMatchObject({ data, warnings: [] });
     }
     expect([...outcomes]).toContain('nothing');
@@ -155,7 +155,7 @@ describe.skipIf(whatIsMissing())('processes that share an engine cache', () => {
   describe.skipIf(!canMount())('on file systems', () => {
     const tmpfs = (size: string) => `mount -t tmpfs -o size=${size} tmpfs ${cache}`;
 
-    test('that are read-only run what is there, and what is not without keeping it', async () => {
+    test('that are read-only: cached engines run, others are built and run without being cached', async () => {
       mkdirSync(engines);
       const readOnly = `mount --bind ${cache} ${cache} && mount -o remount,ro,bind ${cache}`;
       const built = await run({ before: readOnly });
@@ -170,15 +170,15 @@ describe.skipIf(whatIsMissing())('processes that share an engine cache', () => {
       });
     });
 
-    test('that are full run what is built, and keep nothing half', async () => {
-      // Room for the lock, not for the plan.
+    test('that are full: built engines run, and no incomplete entry is left', async () => {
+      // Enough space for the lock, but not for the plan.
       const fill = `${tmpfs('16k')} && mkdir ${engines} && head -c 8192 /dev/zero > ${cache}/filling`;
       const full = await run({ before: fill });
       expect(full.engine).toBe('built');
       expect(full.warnings?.join()).toMatch(/the disk is full \(ENOSPC\).*not kept/);
     });
 
-    test('that are full make tft build fail with a code, and hold no broken engine', async () => {
+    test('that are full: tft build fails with a code and leaves no broken engine', async () => {
       const script =
         `${tmpfs('16k')}; mkdir ${engines}; head -c 8192 /dev/zero > ${cache}/filling; ` +
         `"$0" "$@" --cache ${cache} || echo "status $?"; ls -A ${engines}`;

@@ -1,5 +1,5 @@
-// From a bundle to a forecast over the doubles: the engine is built once, kept, found again, and built anew where it
-// cannot be trusted or is for something else.
+// From a bundle to a forecast over the doubles: the engine is built once, cached and found again, and rebuilt if it is
+// damaged or does not fit.
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ import {
 import { bundles, variedInputs } from '../fixtures/bundles.js';
 import { doubleAnswer, onDoubles, whatIsMissing } from '../fixtures/doubles.js';
 
-/** A record or a model.json, as far as these tests change them. */
+/** The parts of a record or a model.json that these tests change. */
 interface EditableJson {
   key: object;
   plan: object;
@@ -89,7 +89,7 @@ describe.skipIf(whatIsMissing())('an engine', () => {
     });
   }
 
-  test('is built at the first start and taken from the cache at the second', async () => {
+  test('is built at the first start and loaded from the cache at the second', async () => {
     const first = await use();
     expect(first.from).toBe('built');
     expect(first.data).toEqual(doubleAnswer(inputs));
@@ -103,7 +103,7 @@ describe.skipIf(whatIsMissing())('an engine', () => {
     expect(warned()).toBe('');
   });
 
-  test('says how far it is while it is built', async () => {
+  test('reports progress while it is built', async () => {
     const seen: BuildProgress[] = [];
     await use({ onProgress: (progress) => seen.push(progress) });
     const shares = seen.map(({ share }) => share);
@@ -112,7 +112,7 @@ describe.skipIf(whatIsMissing())('an engine', () => {
     expect(new Set(seen.map(({ stage }) => stage))).toEqual(new Set(['building', 'saving']));
   });
 
-  test('of another precision, batch or option is another one', async () => {
+  test('is another one for another precision, batch or option', async () => {
     addVariant('fp16');
     const variants: LoadOptions[] = [
       {},
@@ -135,13 +135,13 @@ describe.skipIf(whatIsMissing())('an engine', () => {
     expect(files('.engine')).toHaveLength(variants.length);
   });
 
-  test('of a changed model is another one', async () => {
+  test('is another one for a changed model', async () => {
     await use();
     cpSync(bundles.slow, bundle, { recursive: true });
     expect((await use()).from).toBe('built');
   });
 
-  test('in FP16 without a variant is left to TensorRT 10, with a warning, and refused by 11', async () => {
+  test('in FP16 without a variant is built by TensorRT 10 with a warning, and refused with 11', async () => {
     expect((await use({ precision: 'fp16' })).info.precision).toBe('fp16');
     expect(warned()).toContain('accuracy not verified');
     const error = await refusal({ precision: 'int8', tensorrt: onDoubles(11) });
@@ -149,7 +149,7 @@ describe.skipIf(whatIsMissing())('an engine', () => {
     expect(error.message).toContain('tft_export variants');
   });
 
-  test('in FP16 is built from the variant, which must be the one described', async () => {
+  test('in FP16 is built from the variant that model.json describes', async () => {
     addVariant('fp16');
     expect((await use({ precision: 'fp16', tensorrt: onDoubles(11) })).from).toBe('built');
     expect(warned()).toBe('');
@@ -168,7 +168,7 @@ describe.skipIf(whatIsMissing())('an engine', () => {
     ],
     ['without a plan', () => rmSync(only('.engine'))],
     ['with half a record', () => writeFileSync(only('.json'), readFileSync(only('.json')).subarray(0, 99))],
-  ])('that is %s in the cache is built again, and this is said', async (_, spoil) => {
+  ])('that is %s in the cache is built again, with a warning', async (_, spoil) => {
     const before = await use();
     spoil();
     const after = await use();
@@ -178,7 +178,7 @@ describe.skipIf(whatIsMissing())('an engine', () => {
     expect((await use()).from).toBe('cache');
   });
 
-  test('that is whole in the cache and refused by TensorRT is built again', async () => {
+  test('that is undamaged in the cache but refused by TensorRT is built again', async () => {
     await use();
     const foreign = Buffer.from('whole, but no plan');
     writeFileSync(only('.engine'), foreign);
@@ -191,7 +191,7 @@ describe.skipIf(whatIsMissing())('an engine', () => {
     expect((await use()).from).toBe('cache');
   });
 
-  test('is not kept where the cache is turned off', async () => {
+  test('is not kept if the cache is turned off', async () => {
     const { info } = await use({ cache: false });
     expect(info.engine).toBe('built');
     expect(info.origin).toContain('not kept');
@@ -199,7 +199,7 @@ describe.skipIf(whatIsMissing())('an engine', () => {
     expect(existsSync(engines)).toBe(false);
   });
 
-  test('whose build is called off is nowhere, and can be built right away', async () => {
+  test('whose build is cancelled is not cached, and can be built at once', async () => {
     const abort = new AbortController();
     const error = await refusal({
       signal: abort.signal,
@@ -215,7 +215,7 @@ describe.skipIf(whatIsMissing())('an engine', () => {
     expect((await use()).from).toBe('built');
   });
 
-  test("is not built by 'auto', which takes it once it is there", async () => {
+  test("is not built by 'auto', which uses it once it exists", async () => {
     const auto: LoadOptions = { backend: 'auto', precision: 'fp32' };
     const before = await use(auto);
     expect(before.info.backend).toBe('onnxruntime');
@@ -228,7 +228,7 @@ describe.skipIf(whatIsMissing())('an engine', () => {
     expect((await use({ ...auto, precision: 'fp16' })).info.backend).toBe('onnxruntime');
   });
 
-  test('is not built where building is forbidden', async () => {
+  test('is not built if building is forbidden', async () => {
     const error = await refusal({ build: false });
     expect(error.code).toBe('ERR_TFT_BACKEND_UNAVAILABLE');
     expect(error.message).toContain('tft build');
@@ -236,13 +236,13 @@ describe.skipIf(whatIsMissing())('an engine', () => {
     expect((await use({ build: false })).from).toBe('cache');
   });
 
-  test('is built once by many who load at once', async () => {
+  test('is built once for many concurrent loads', async () => {
     const all = await Promise.all(Array.from({ length: 5 }, () => use()));
     expect(all.map(({ from }) => from).sort()).toEqual(['built', 'cache', 'cache', 'cache', 'cache']);
     expect(log.some((line) => line.includes('is building this engine; waiting for it'))).toBe(true);
   });
 
-  test('of a file is the one that was built there, in the precision of its record', async () => {
+  test('from a file runs in the precision of its record', async () => {
     const output = join(bundle, 'any-name.engine');
     const built = await build(output, { precision: 'fp16' });
     expect(built).toMatchObject({ path: output, engine: 'built', precision: 'fp16' });
@@ -259,16 +259,20 @@ describe.skipIf(whatIsMissing())('an engine', () => {
     [
       'version',
       (key) => Object.assign(key, { tensorrt: '10.9.0.34' }),
-      /built by TensorRT 10\.9\.0\.34, and here is 10\.\d/,
+      /built by TensorRT 10\.9\.0\.34, but here it is 10\.\d/,
     ],
     [
       'GPU',
       (key) => Object.assign(key, { gpu: 'Tesla T4', computeCapability: '7.5' }),
-      /7\.5 \(Tesla T4\), and here is 9\.0/,
+      /7\.5 \(Tesla T4\), but here it is 9\.0/,
     ],
-    ['model', (key) => Object.assign(key, { onnx: 'ab'.repeat(32) }), /SHA-256 abababababab…, and here is/],
+    [
+      'model',
+      (key) => Object.assign(key, { onnx: 'ab'.repeat(32) }),
+      /SHA-256 abababababab…, but here it is/,
+    ],
   ])(
-    'of a file for another %s is built again from the ONNX file, else refused naming both',
+    'from a file for another %s is built again from the ONNX file, else refused with both sides named',
     async (_, change, both) => {
       const output = join(bundle, 'model.engine');
       await build(output);
@@ -290,7 +294,7 @@ describe.skipIf(whatIsMissing())('an engine', () => {
     },
   );
 
-  test('of a file that TensorRT refuses is built again from the ONNX file', async () => {
+  test('from a file that TensorRT refuses is built again from the ONNX file', async () => {
     const output = join(bundle, 'model.fp32.engine');
     writeFileSync(output, 'no plan');
     expect((await refusal({ backend: 'auto' }, output)).code).toBe('ERR_TFT_PLAN_INVALID');
@@ -299,7 +303,7 @@ describe.skipIf(whatIsMissing())('an engine', () => {
     expect(warned()).toContain(basename(output));
   });
 
-  test('with a record of another plan beside it speaks for itself', async () => {
+  test('from a file ignores a record of another plan', async () => {
     const output = join(bundle, 'model.engine');
     await build(output);
     edit(`${output}.json`, (record) => Object.assign(record.key, { tensorrt: '9.9.9.9' }));
@@ -308,7 +312,7 @@ describe.skipIf(whatIsMissing())('an engine', () => {
     expect(warned()).toContain('is not used: it is of another plan');
   });
 
-  test('is built from an ONNX file that nothing describes but itself', async () => {
+  test('is built from an ONNX file without model.json', async () => {
     cpSync(join(bundle, 'model.onnx'), join(root, 'alone.onnx'));
     const { tensorrtPath, cudaPath } = onDoubles();
     const built = await buildEngine(join(root, 'alone.onnx'), {
@@ -320,7 +324,7 @@ describe.skipIf(whatIsMissing())('an engine', () => {
     expect(existsSync(engines)).toBe(false);
   });
 
-  test('that is whole passes tft cache verify', async () => {
+  test('that is undamaged passes tft cache verify', async () => {
     await use();
     const entries = await listCache(engines, true);
     expect(entries.map(({ kind, damage }) => [kind, damage])).toEqual([

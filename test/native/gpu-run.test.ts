@@ -1,5 +1,5 @@
-// The one command that proves and measures a GPU, rehearsed over the doubles: every step runs, and the report has
-// a figure where one belongs. The figures mean nothing.
+// The command that tests and measures on a GPU, run over the doubles: every step runs, and the report has all its figures,
+// which mean nothing here.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

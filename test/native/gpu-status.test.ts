@@ -1,10 +1,10 @@
-// What the GPUs say of themselves, over the double of NVML.
+// The state of the GPUs, over the double of NVML.
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { loadAddon } from '../../src/native/load-addon.js';
 import { onDoubles, whatIsMissing } from '../fixtures/doubles.js';
 
-test.skipIf(whatIsMissing())('each GPU tells what it can, in watts, joules and bytes', async () => {
+test.skipIf(whatIsMissing())('each GPU is reported in watts, joules and bytes', async () => {
   const library = join(dirname(onDoubles().cudaPath as string), 'libnvidia-ml.so.1');
   expect(await loadAddon().gpuStatus(library)).toEqual([
     {

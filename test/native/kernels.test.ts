@@ -1,4 +1,4 @@
-// Plans whose parts run on this package's own kernels, over the doubles: they load and run, and are told from others.
+// Plans with this package's kernels, over the doubles: they load and run, and are distinguished from other plans.
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,10 +57,10 @@ describe.skipIf(missing)('a plan with kernels of this package', () => {
       .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as EngineRecord);
   };
 
-  test('is built, kept with what it needs, loaded again, and runs', async () => {
+  test('is built, cached with the kernels that it needs, loaded again, and runs', async () => {
     const first = await use();
     expect(first.info.engine).toBe('built');
-    expect(log.join('\n')).toMatch(/kernels of ours run .*recurrent/);
+    expect(log.join('\n')).toMatch(/kernels of tft-tensorrt run .*recurrent/);
     const kernels = loadAddon().kernels();
     expect(records()).toMatchObject([
       {
@@ -73,7 +73,7 @@ describe.skipIf(missing)('a plan with kernels of this package', () => {
     expect(second.data).toEqual(first.data);
   });
 
-  test('is another engine than one without', async () => {
+  test('is another engine than one without kernels', async () => {
     await use();
     expect((await use({ build: { kernels: false } })).info.engine).toBe('built');
     const all = records();
@@ -83,7 +83,7 @@ describe.skipIf(missing)('a plan with kernels of this package', () => {
     expect((await use({ build: { kernels: false } })).info.engine).toBe('cache');
   });
 
-  test('of a file is refused or built again where this build has other kernels', async () => {
+  test('from a file is refused or built again if this build has other kernels', async () => {
     const output = join(bundle, 'model.engine');
     const { tensorrtPath, cudaPath } = onDoubles();
     const built = await buildEngine(bundle, {
@@ -97,9 +97,9 @@ describe.skipIf(missing)('a plan with kernels of this package', () => {
     writeFileSync(`${output}.json`, JSON.stringify(record));
     await expect(use({ backend: 'auto' }, output)).rejects.toMatchObject({
       code: 'ERR_TFT_ENGINE_STALE',
-      message: expect.stringMatching(/with kernels of version 0, and here is \d/),
+      message: expect.stringMatching(/with kernels of version 0, but here it is \d/),
     });
     expect((await use({}, output)).info.engine).toBe('cache');
-    expect(log.join('\n')).toContain('another engine is taken or built');
+    expect(log.join('\n')).toContain('using another engine, from the cache or built');
   });
 });

@@ -1,4 +1,4 @@
-// Loading over the doubles: which plan is taken, what describes it, and what is refused with which code.
+// Loading over the doubles: the choice of the plan, its description, and the codes of refusals.
 import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -34,7 +34,7 @@ describe.skipIf(whatIsMissing())('loading', () => {
   }
   const replacePlan = (options: PlanOptions) => writeFileSync(bundle.plan, doublePlan(options));
 
-  test("'auto' takes the plan at hand and says so", async () => {
+  test("'auto' uses an existing plan and says so", async () => {
     await using engine = await load();
     expect(engine.info).toMatchObject({
       backend: 'tensorrt',
@@ -54,7 +54,7 @@ describe.skipIf(whatIsMissing())('loading', () => {
     expect(log.join('\n')).toContain(engine.info.why);
   });
 
-  test('by name there is no other backend', async () => {
+  test('a backend requested by name never falls back', async () => {
     const nowhere = { ...onDoubles(), cudaPath: '/nowhere/libcuda.so.1' };
     expect((await refusal(bundle.folder, { backend: 'tensorrt', tensorrt: nowhere })).code).toBe(
       'ERR_TFT_NO_CUDA_DRIVER',
@@ -63,7 +63,7 @@ describe.skipIf(whatIsMissing())('loading', () => {
     expect(engine.info.backend).toBe('onnxruntime');
   });
 
-  test('of several plans the one in the precision asked for', async () => {
+  test('of several plans the one in the requested precision is loaded', async () => {
     for (const name of ['a_int8.plan', 'b_fp16.engine', 'c_fp32.engine']) {
       writeFileSync(join(bundle.folder, name), doublePlan());
     }
@@ -77,18 +77,18 @@ describe.skipIf(whatIsMissing())('loading', () => {
     );
   });
 
-  test('a plan needs no ONNX file beside it', async () => {
+  test('a plan needs no ONNX file in its folder', async () => {
     rmSync(join(bundle.folder, 'model.onnx'));
     await using engine = await load(bundle.plan);
     expect(engine.model.name).toBe('tiny');
   });
 
-  test('a plan without model.json describes itself, but for its quantiles', async () => {
+  test('a plan without model.json describes itself, except for its quantiles', async () => {
     rmSync(join(bundle.folder, 'model.json'));
     const missing = await refusal(bundle.plan);
     expect(missing.code).toBe('ERR_TFT_OPTION');
     expect(missing.message).toContain('predicts 3');
-    // Its calendar has two channels, and nobody says which.
+    // Its calendar has two channels without names.
     const calendar = await refusal(bundle.plan, { quantiles: [0.1, 0.5, 0.9] });
     expect(calendar.code).toBe('ERR_TFT_PLAN_MISMATCH');
     replacePlan({
@@ -131,7 +131,7 @@ describe.skipIf(whatIsMissing())('loading', () => {
       /predictions/,
     ],
     ['another version', { replace: { version: 'version 9.9.9.9' } }, 'ERR_TFT_PLAN_INVALID', /./],
-    ['code for the host', { replace: { seed: 'seed 7\nhostcode' } }, 'ERR_TFT_PLAN_INVALID', /./],
+    ['host code', { replace: { seed: 'seed 7\nhostcode' } }, 'ERR_TFT_PLAN_INVALID', /./],
     [
       'more weights than memory',
       { replace: { weights: `weights ${2 ** 30}` } },
@@ -159,7 +159,7 @@ describe.skipIf(whatIsMissing())('loading', () => {
     expect((await refusal(bundle.plan)).code).toBe('ERR_TFT_MODEL_NOT_FOUND');
   });
 
-  test('libraries that are not there', async () => {
+  test('missing libraries', async () => {
     const path = '/nowhere/libnvinfer.so.10';
     expect((await refusal(bundle.plan, { tensorrt: { ...onDoubles(), tensorrtPath: path } })).code).toBe(
       'ERR_TFT_TENSORRT_NOT_FOUND',
@@ -195,7 +195,7 @@ describe.skipIf(whatIsMissing())('loading', () => {
     expect(engine.info.backend).toBe('tensorrt');
   });
 
-  test('the addon links no library of NVIDIA', () => {
+  test("the addon links none of NVIDIA's libraries", () => {
     const needed = execFileSync('readelf', ['-d', findAddon()], { encoding: 'utf8' }).match(/\[lib[^\]]+\]/g);
     expect(needed).toContain('[libc.so.6]');
     for (const library of needed ?? [])

@@ -1,4 +1,4 @@
-// Plans that forecast wrongly, over the doubles: none is kept or serves a request, and what was checked is told.
+// Plans that forecast wrongly, over the doubles: they are neither cached nor used, and info says which plans were checked.
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,7 +62,7 @@ describe.skipIf(whatIsMissing())('a plan', () => {
   const recordPath = () => join(engines, kept().find((name) => name.endsWith('.json')) as string);
   const said = (level: string) => log.filter((line) => line.startsWith(level)).join('\n');
 
-  test('that is built is checked in each profile at its smallest, best and largest batch, once', async () => {
+  test('that is built is checked once, in each profile at its smallest, optimal and largest batch', async () => {
     const first = await use();
     expect(first.info).toMatchObject({ engine: 'built', checked: true });
     expect(said('info')).toMatch(
@@ -84,7 +84,7 @@ describe.skipIf(whatIsMissing())('a plan', () => {
     expect(said('warn')).toBe('');
   });
 
-  test('that forecasts wrongly in one profile is refused by name, and kept nowhere', async () => {
+  test('that forecasts wrongly in one profile is refused, with the profile named, and not cached', async () => {
     process.env.TFT_DOUBLE_WRONG_PROFILE = '1';
     const error = await refusal();
     expect(error.code).toBe('ERR_TFT_PLAN_WRONG');
@@ -100,7 +100,7 @@ describe.skipIf(whatIsMissing())('a plan', () => {
     await expect(refusal({ cache: false })).resolves.toMatchObject({ code: 'ERR_TFT_PLAN_WRONG' });
   });
 
-  test('that is wrong runs with check: false, which is logged and told', async () => {
+  test('that is wrong runs with check: false, which the log and info say', async () => {
     process.env.TFT_DOUBLE_WRONG_PROFILE = '1';
     const { info, data } = await use({ check: false });
     expect(info).toMatchObject({ engine: 'built', checked: false });
@@ -109,7 +109,7 @@ describe.skipIf(whatIsMissing())('a plan', () => {
     expect((await build({ check: false })).check).toBeUndefined();
   });
 
-  test('of a cache that was never checked is checked when it is first loaded, and removed if it is wrong', async () => {
+  test('in the cache that was never checked is checked when it is first loaded, and removed if it is wrong', async () => {
     await use({ check: false });
     expect((await use()).info).toMatchObject({ engine: 'cache', checked: true });
     log.length = 0;
@@ -126,7 +126,7 @@ describe.skipIf(whatIsMissing())('a plan', () => {
     expect(kept()).toEqual([]);
   });
 
-  test('of a file that is wrong gives way to what is next best by auto, and is refused by name', async () => {
+  test("from a file that is wrong is skipped by 'auto', and refused if TensorRT was requested by name", async () => {
     const plan = join(bundle, 'model.engine');
     writeFileSync(plan, doublePlan({ replace: { weights: 'weights 1048576\nwrong 0' } }));
     const auto = await use({ backend: 'auto' });
@@ -135,7 +135,7 @@ describe.skipIf(whatIsMissing())('a plan', () => {
     expect((await use({ check: false }, plan)).info).toMatchObject({ engine: 'file', checked: false });
   });
 
-  test('of a file keeps the result in its record', async () => {
+  test('from a file stores the result in its record', async () => {
     const output = join(bundle, 'model.engine');
     await build({ output, check: false });
     expect((await use({}, output)).info).toMatchObject({ engine: 'file', checked: true });

@@ -1,5 +1,5 @@
-// The shipped addon over the doubles of CUDA and TensorRT: right numbers whatever the callers do. The doubles'
-// memory is poisoned until its copy has run, so a missing synchronisation shows as a wrong number.
+// The shipped addon over the doubles of CUDA and TensorRT: right results whatever the callers do. The doubles' memory is
+// poisoned until its copy has run, so a missing synchronisation gives a wrong result.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ForecastInputs, TFTEngine } from '../../src/index.js';
 import { constantInputs, variedInputs, WIDTH } from '../fixtures/bundles.js';
@@ -26,7 +26,7 @@ describe.skipIf(missing).each(MAJORS)('on TensorRT %i', (major) => {
     bundle.remove();
   });
 
-  test('every batch from one server to beyond the maximum', async () => {
+  test('every batch from one series to beyond the maximum', async () => {
     expect(engine.info.maxBatch).toBe(8);
     for (let batch = 1; batch <= 27; batch++) {
       const inputs = variedInputs(batch, batch);
@@ -43,7 +43,7 @@ describe.skipIf(missing).each(MAJORS)('on TensorRT %i', (major) => {
     }
   });
 
-  test('many callers at once, and some that block in between', async () => {
+  test('many concurrent callers, some of them blocking', async () => {
     const requests = Array.from({ length: 300 }, (_, seed) => variedInputs(1 + (seed % 11), seed));
     const results = requests.map((inputs, index) =>
       index % 50 === 49 ? engine.predictSync(inputs) : engine.predict(inputs),
@@ -60,7 +60,7 @@ describe.skipIf(missing).each(MAJORS)('on TensorRT %i', (major) => {
     expect(forecasts.map(({ data }) => data)).toEqual(requests.map((inputs) => doubleAnswer(inputs)));
   });
 
-  test('with one bad request among them none runs, and the error names it', async () => {
+  test('if one of several requests is bad, none runs, and the error names it', async () => {
     const requests = [1, 2, 3].map((batch, seed) => variedInputs(batch, seed));
     (requests[1] as ForecastInputs).encoderCont[20] = Number.NaN;
     await expect(engine.predictBatch(requests)).rejects.toMatchObject({
@@ -149,7 +149,7 @@ describe.skipIf(missing).each(MAJORS)('on TensorRT %i', (major) => {
     expect(() => engine.predictSync(inputs)).toThrowError(message);
   });
 
-  test('info says what runs', () => {
+  test('info describes the engine', () => {
     expect(engine.info).toMatchObject({
       backend: 'tensorrt',
       precision: 'unknown',

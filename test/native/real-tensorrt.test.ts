@@ -1,5 +1,5 @@
-// NVIDIA's own TensorRT on a machine without a GPU, where it is at hand (scripts/fetch-tensorrt): a coded error, and
-// never a crash. With a GPU test/gpu says more.
+// NVIDIA's TensorRT, if installed (scripts/fetch-tensorrt), on a machine without a GPU: an error with a code, never a
+// crash. test/gpu tests more on a GPU.
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ const demo = fileURLToPath(new URL('../../models/demo', import.meta.url));
 const cli = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url));
 
 function whyNot(): string | undefined {
-  if (!existsSync(library)) return `${library} is not there; scripts/fetch-tensorrt fetches it`;
+  if (!existsSync(library)) return `${library} is missing; scripts/fetch-tensorrt fetches it`;
   try {
     findAddon();
   } catch {
@@ -34,30 +34,27 @@ beforeAll(async () => {
   withoutGpu = problem?.code.startsWith('ERR_TFT_NO_CUDA') ?? false;
 });
 
-test.skipIf(missing)(
-  'whatever is given as a plan, the error is about the GPU that lacks',
-  async ({ skip }) => {
-    if (!withoutGpu) skip('there is a GPU here');
-    const folder = mkdtempSync(join(tmpdir(), 'tft-real-'));
-    writeFileSync(join(folder, 'model.json'), readFileSync(join(demo, 'model.json')));
-    const file = join(folder, 'model.engine');
-    const contents = [
-      Buffer.alloc(0),
-      Buffer.from('no plan'),
-      readFileSync(join(demo, 'model.onnx')),
-      Buffer.alloc(1 << 20, 'ftrt'),
-    ];
-    for (const content of contents) {
-      writeFileSync(file, content);
-      await expect(
-        TFTEngine.load(file, { backend: 'tensorrt', tensorrt: { tensorrtPath: library } }),
-      ).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_TFT_NO_CUDA_(DRIVER|DEVICE)$/) });
-    }
-    rmSync(folder, { recursive: true });
-  },
-);
+test.skipIf(missing)('whatever the plan, the error is about the missing GPU', async ({ skip }) => {
+  if (!withoutGpu) skip('there is a GPU here');
+  const folder = mkdtempSync(join(tmpdir(), 'tft-real-'));
+  writeFileSync(join(folder, 'model.json'), readFileSync(join(demo, 'model.json')));
+  const file = join(folder, 'model.engine');
+  const contents = [
+    Buffer.alloc(0),
+    Buffer.from('no plan'),
+    readFileSync(join(demo, 'model.onnx')),
+    Buffer.alloc(1 << 20, 'ftrt'),
+  ];
+  for (const content of contents) {
+    writeFileSync(file, content);
+    await expect(
+      TFTEngine.load(file, { backend: 'tensorrt', tensorrt: { tensorrtPath: library } }),
+    ).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_TFT_NO_CUDA_(DRIVER|DEVICE)$/) });
+  }
+  rmSync(folder, { recursive: true });
+});
 
-test.skipIf(missing)('tft doctor says which version it is without asking it for more', async ({ skip }) => {
+test.skipIf(missing)('tft doctor reports its version without calling more of it', async ({ skip }) => {
   if (!withoutGpu) skip('there is a GPU here');
   const { stdout } = await promisify(execFile)(process.execPath, [cli, 'doctor'], {
     env: { ...process.env, TENSORRT_ROOT: dirname(library) },

@@ -1,4 +1,4 @@
-// The addon with models of other inputs and outputs than the default's: their number and types are the options'.
+// The addon with other inputs and outputs than the default model's: the options give their number and types.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

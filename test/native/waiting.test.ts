@@ -1,10 +1,10 @@
-// What waits, over the doubles: abort, deadline, queue limit, close, and that nothing comes late or twice.
+// Waiting requests over the doubles: abort, deadline, queue limit and close; each request ends once, and in time.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Forecast, type LoadOptions, TFTEngine } from '../../src/index.js';
 import { variedInputs, WIDTH } from '../fixtures/bundles.js';
 import { bundleWithPlan, doubleAnswer, onDoubles, whatIsMissing } from '../fixtures/doubles.js';
 
-// Each run takes long enough for others to wait behind it.
+// Each run takes long enough for other requests to wait.
 process.env.TFT_DOUBLE_RUN_US = '20000';
 
 describe.skipIf(whatIsMissing())('what waits', () => {
@@ -17,7 +17,7 @@ describe.skipIf(whatIsMissing())('what waits', () => {
   });
   afterEach(() => engine.close());
 
-  /** Keeps the only lane busy, so that what comes next waits. */
+  /** Keeps the only lane busy, so that the next request waits. */
   function busy(): Promise<Forecast[]> {
     return Promise.all(Array.from({ length: 4 }, () => engine.predict(variedInputs(8, 1))));
   }
@@ -70,11 +70,11 @@ describe.skipIf(whatIsMissing())('what waits', () => {
     for (const outcome of refused) {
       expect(outcome).toMatchObject({ reason: { code: 'ERR_TFT_QUEUE_FULL' } });
     }
-    // Nothing of the refused ones stays behind.
+    // Refused requests leave nothing in the queue.
     expect((await engine.predict(variedInputs(40, 1))).shape[0]).toBe(40);
   });
 
-  test('close lets what was accepted finish and refuses what comes later', async () => {
+  test('close lets accepted requests finish and refuses later ones', async () => {
     const order: string[] = [];
     const inputs = variedInputs(20, 4);
     const accepted = engine.predict(inputs).then((forecast) => {
@@ -94,7 +94,7 @@ describe.skipIf(whatIsMissing())('what waits', () => {
     await expect(engine.warmup()).rejects.toMatchObject({ code: 'ERR_TFT_CLOSED' });
   });
 
-  test('a small request is not held up by the parts of a large one', async () => {
+  test('a small request does not wait for all parts of a large one', async () => {
     const order: string[] = [];
     const large = engine.predict(variedInputs(38, 1)).then(() => order.push('large'));
     const small = engine.predict(variedInputs(1, 2)).then(() => order.push('small'));
@@ -124,7 +124,7 @@ describe.skipIf(whatIsMissing())('what waits', () => {
     expect(outcomes).toContain('forecast');
   });
 
-  test('an engine that nobody holds any more finishes what it has accepted', async () => {
+  test('an engine without references finishes its accepted requests', async () => {
     const inputs = variedInputs(30, 6);
     const forgotten = load().then((other) => other.predict(inputs));
     expect((await forgotten).data).toEqual(doubleAnswer(inputs));

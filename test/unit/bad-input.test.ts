@@ -1,5 +1,5 @@
-// Every kind of bad input that the contract names, through the public API: the code, and a message that names
-// the tensor, the index of the first offending value, what was found and what was expected.
+// Every kind of bad input, through the public API: the code, and a message with the tensor, the index of the first bad
+// value, the found and the expected value.
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ForecastInputs, type PredictOptions, TFTEngine, TFTError } from '../../src/index.js';
@@ -61,7 +61,7 @@ describe('wrong lengths', () => {
     ['encoderCat', new Int32Array(13), '6 steps × 2 values'],
     ['decoderCont', new Float32Array(4), '4 steps × 2 values'],
     ['decoderCat', new Int32Array(1), '4 steps × 2 values'],
-  ])('%s of a length that is no multiple of one series', async (name, value, shape) => {
+  ])("%s of a length that is not a multiple of one series' length", async (name, value, shape) => {
     const error = await refusal({ ...constantInputs(1), [name]: value });
     expect(error.code).toBe('ERR_TFT_INPUT_LENGTH');
     expect(error.message).toContain(`${name}: found length ${value.length}, expected a multiple of`);
@@ -116,7 +116,7 @@ describe('bad values', () => {
   test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
     '%s in a metric',
     async (value) => {
-      // Server 6, so the value lies in the second part of a batch that runs in parts of 4.
+      // Series 6, so the value is in the second part of a batch that runs in parts of 4.
       const index = 6 * 18 + 2 * 3 + 1;
       const error = await refusal(set(7, 'encoderCont', index, value));
       expect(error.code).toBe('ERR_TFT_INPUT_VALUE');
@@ -132,8 +132,8 @@ describe('bad values', () => {
     expect(error.message).toContain("decoderCont[13] (series 1, step 2, 'is_weekend') is NaN");
   });
 
-  test('every place is looked at, and the first offender is named', async () => {
-    // Of one, two and three servers: lengths that leave 2, 0 and 2 values over when read by fours.
+  test('every value is checked, and the first bad one is named', async () => {
+    // One, two and three series: lengths with 2, 0 and 2 values left over when read in groups of four.
     for (const batch of [1, 2, 3]) {
       for (let index = 0; index < batch * 18; index++) {
         const inputs = set(batch, 'encoderCont', index, Number.NaN);
@@ -166,7 +166,7 @@ describe('bad values', () => {
     expect((await engine.predict(inputs)).data.length).toBe(WIDTH);
   });
 
-  test('a refused request leaves nothing behind that would reach the next one', async () => {
+  test('a refused request does not affect the next one', async () => {
     const { inputs, expected } = samples();
     const busy = engine.predict(inputs);
     const bad = refusal(set(1, 'encoderCont', 3, Number.NaN));
@@ -178,7 +178,7 @@ describe('bad values', () => {
 });
 
 describe('predictBatch', () => {
-  test('one bad request among good ones refuses all, naming its place', async () => {
+  test('one bad request among good ones refuses all, and the error names its index', async () => {
     const out = new Float32Array(9 * WIDTH);
     const bad = set(2, 'encoderCont', 20, Number.NaN);
     const result = engine.predictBatch([variedInputs(6, 1), bad, variedInputs(1, 2)], { out });
@@ -194,12 +194,12 @@ describe('predictBatch', () => {
     ['a wrong type', { ...constantInputs(1), encoderCat: [] }, 'ERR_TFT_INPUT_TYPE'],
     ['an empty request', constantInputs(0), 'ERR_TFT_INPUT_EMPTY'],
     ['no request', undefined, 'ERR_TFT_INPUT_TYPE'],
-  ])('%s is refused with its place', async (_what, bad, code) => {
+  ])('%s is refused, and the error names its index', async (_what, bad, code) => {
     const list = [constantInputs(1), constantInputs(1), bad] as ForecastInputs[];
     await expect(engine.predictBatch(list)).rejects.toMatchObject({ code, details: { request: 2 } });
   });
 
-  test('an empty list, and what is no list', async () => {
+  test('an empty list, and a value that is not a list', async () => {
     await expect(engine.predictBatch([])).rejects.toMatchObject({ code: 'ERR_TFT_INPUT_EMPTY' });
     for (const value of [undefined, null, 3, constantInputs(1), new Set()]) {
       await expect(engine.predictBatch(value as unknown as ForecastInputs[])).rejects.toMatchObject({
@@ -251,7 +251,7 @@ describe('options of a prediction', () => {
   });
 });
 
-test('arrays of another realm are as good as ours', async () => {
+test('arrays of another realm are accepted', async () => {
   const { inputs, expected } = samples();
   const foreign = runInNewContext(
     `({ encoderCont: Float32Array.from(e), encoderCat: Int32Array.from(f),
@@ -273,7 +273,7 @@ test('arrays of another realm are as good as ours', async () => {
 
 describe('quantile()', () => {
   test.each([0.05, 0.95, Number.NaN, '0.5', undefined])(
-    'refuses %o, naming those that there are',
+    "refuses %o, naming the model's quantiles",
     async (q) => {
       const forecast = await engine.predict(constantInputs(1));
       expect(() => forecast.quantile(q as number)).toThrow(

@@ -1,4 +1,4 @@
-// The lock that lets one of several build: who gets it, and when its holder counts as dead.
+// The lock that lets one of several processes build: which one gets it, and when its holder counts as dead.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ const holder = () => JSON.parse(readFileSync(path, 'utf8')) as { pid: number; pl
 const pretend = (change: object) => writeFileSync(path, JSON.stringify({ ...holder(), ...change }));
 
 describe('a build lock', () => {
-  test('is held by one, who is named to the others, until it is released', async () => {
+  test('has one holder, whose name the others get, until it is released', async () => {
     const lock = await taken();
     const second = await tryLock(path);
     expect(isHeld(second)).toBe(false);
@@ -35,12 +35,12 @@ describe('a build lock', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('goes to exactly one of many who come at once', async () => {
+  test('goes to exactly one of many concurrent callers', async () => {
     const results = await Promise.all(Array.from({ length: 20 }, () => tryLock(path)));
     expect(results.filter(isHeld)).toHaveLength(1);
   });
 
-  test('of a process that is gone is taken over', async () => {
+  test('of a process that has ended is taken over', async () => {
     const child = spawn(process.execPath, ['-e', '']);
     await once(child, 'exit');
     await taken();
@@ -51,13 +51,13 @@ describe('a build lock', () => {
     expect(readdirSync(folder)).toEqual(['engine.lock']);
   });
 
-  test('of a process whose number another process has now is taken over', async () => {
+  test('of a process whose number was reused is taken over', async () => {
     await taken();
     pretend({ started: '1' });
     expect(isHeld(await tryLock(path))).toBe(true);
   });
 
-  test('of a process somewhere else counts until it has been silent for a minute', async () => {
+  test('of a process on another machine counts until it is not refreshed for a minute', async () => {
     await taken();
     pretend({ pid: 999_999_999, place: 'another machine' });
     expect(isHeld(await tryLock(path))).toBe(false);
@@ -66,14 +66,14 @@ describe('a build lock', () => {
     expect(isHeld(await tryLock(path))).toBe(true);
   });
 
-  test('of a thread that was ended is taken over, though its process lives', async () => {
+  test('of a thread that has ended is taken over, even if its process lives', async () => {
     await taken();
     const before = new Date(Date.now() - 61_000);
     utimesSync(path, before, before);
     expect(isHeld(await tryLock(path))).toBe(true);
   });
 
-  test('that is damaged blocks nobody for ever', async () => {
+  test('that is damaged does not block forever', async () => {
     writeFileSync(path, 'no lock');
     expect(await tryLock(path)).toEqual({ heldBy: undefined });
     const before = new Date(Date.now() - 61_000);

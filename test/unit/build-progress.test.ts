@@ -25,7 +25,7 @@ describe('progress of a build', () => {
     ).toEqual([0.02, ...[0, 0.125, 0.1875, 0.25, 0.25, 0.5, 1].map((share) => 0.02 + share * 0.98)]);
   });
 
-  test('never falls, whatever comes, and ends at 1', () => {
+  test('never decreases, whatever TensorRT reports, and ends at 1', () => {
     const found = shares([
       ['a', '', 3, 4],
       ['b', '', 1, 4],

@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Which of the windows 0 … count - 1, told by their values, are in the sample. */
+/** The windows 0 … count - 1 that are in the sample, identified by their values. */
 function sampled(count: number, options: { windows: number; seed: number }): number[] {
   const reservoir = new CalibrationReservoir(model, options);
   for (let index = 0; index < count; index++) reservoir.offer(constantInputs(1, index));
@@ -33,7 +33,7 @@ describe('a calibration reservoir', () => {
     expect(sampled(5, { windows: 8, seed: 1 })).toEqual([0, 1, 2, 3, 4]);
   });
 
-  test('holds no more than it may, of any number, and counts what it saw', () => {
+  test('keeps at most its size of any number of windows, and counts them all', () => {
     const reservoir = new CalibrationReservoir(model, { windows: 4, seed: 3 });
     for (let round = 0; round < 50; round++) reservoir.offer(constantInputs(7, round));
     expect(reservoir.windows).toBe(4);
@@ -41,7 +41,7 @@ describe('a calibration reservoir', () => {
     expect(reservoir.packed().decoderCat).toHaveLength(4 * 8);
   });
 
-  test('is the same for the same seed, and another for another', () => {
+  test('is the same for the same seed, and differs for another', () => {
     expect(sampled(200, { windows: 10, seed: 5 })).toEqual(sampled(200, { windows: 10, seed: 5 }));
     expect(sampled(200, { windows: 10, seed: 5 })).not.toEqual(sampled(200, { windows: 10, seed: 6 }));
   });
@@ -52,7 +52,7 @@ describe('a calibration reservoir', () => {
     for (let seed = 0; seed < rounds; seed++) {
       for (const index of sampled(40, { windows: 4, seed })) times[index] = (times[index] as number) + 1;
     }
-    // Each is expected in a tenth of the samples: 100 of 1000, give or take 9.5; five times that never comes.
+    // Each is expected in a tenth of the samples, 100 of 1000, with a standard deviation of 9.5. Five times that never occurs.
     for (const count of times) expect(Math.abs(count - rounds / 10)).toBeLessThan(48);
   });
 
@@ -113,14 +113,14 @@ describe('a calibration set', () => {
     ]);
   });
 
-  test('has the mean of several rows within a step, and gaps filled as for forecasts', async () => {
+  test('has the mean of several rows in a step, and gaps filled as for forecasts', async () => {
     const later = lines('one', 5, 5).replace(',5,', ',50,').replace(':15Z', ':16Z');
     const output = await written(lines('one', 0, 5) + later + lines('one', 8, 8), 'gaps');
     expect(series(output, 0)).toEqual([0, 1, 2, 3, 4, 27.5]);
     expect(series(output, 1)).toEqual([3, 4, 27.5, 27.5, 27.5, 8]);
   });
 
-  test('is not written over other things, and not of nothing', async () => {
+  test('does not overwrite other files, and is not written without windows', async () => {
     await expect(written(lines('one', 0, 7), '.')).rejects.toMatchObject({ code: 'ERR_TFT_FILE' });
     await expect(written(lines('one', 0, 2), 'empty')).rejects.toMatchObject({
       code: 'ERR_TFT_HISTORY_EMPTY',
@@ -128,7 +128,7 @@ describe('a calibration set', () => {
     expect(existsSync(join(folder, 'empty'))).toBe(false);
   });
 
-  test('replaces one that is there', async () => {
+  test('replaces an existing calibration set', async () => {
     const output = await written(lines('one', 0, 7), 'twice');
     await written(lines('one', 0, 5), 'twice');
     expect(JSON.parse(readFileSync(join(output, 'calibration.json'), 'utf8')).windows).toBe(1);

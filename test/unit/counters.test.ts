@@ -1,9 +1,9 @@
-// What engine.counters() says after requests of every fate.
+// engine.counters() after requests that ended in every way.
 import { expect, test } from 'vitest';
 import { TFTEngine } from '../../src/index.js';
 import { bundles, constantInputs } from '../fixtures/bundles.js';
 
-test('requests are counted by how they ended, and servers by the batches that they ran in', async () => {
+test('requests are counted by how they ended, and series by the batches that they ran in', async () => {
   const engine = await TFTEngine.load(bundles.slow, { maxBatch: 2, queueLimit: 4, threads: 1 });
   const gone = new AbortController();
   const fates = [

@@ -1,4 +1,4 @@
-// The bundle that ships: its sample windows give, through the engine, what PyTorch gave for them.
+// The shipped bundle: the engine's output for its sample windows is PyTorch's.
 import { expect, test } from 'vitest';
 import { TFTEngine } from '../../src/index.js';
 import { DEMO, demoSamples, largestDifference, whyNoDemo } from '../fixtures/demo-samples.js';

@@ -1,4 +1,4 @@
-// The engine cache as a folder of files: what is found in it, what is not trusted, and what is removed.
+// The engine cache as a folder of files: entries that are found, that are not trusted, and that are removed.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true }));
 
-/** Puts an engine in the cache, last used so many days ago; returns its name. */
+/** Puts an engine in the cache, last used `days` ago; returns its name. */
 async function keep(change: Partial<EngineKey> = {}, days = 0, plan: Buffer = PLAN): Promise<string> {
   const record = recordOf(plan, change);
   await cache.publish(record, plan);
@@ -97,7 +97,7 @@ describe('an engine in the cache', () => {
           JSON.stringify(recordOf(PLAN, { format: 1 } as unknown as Partial<EngineKey>)),
         ),
     ],
-  ])('that is %s is not trusted, told by verify and removed by prune', async (_, spoil) => {
+  ])('that is %s is not trusted, reported by verify and removed by prune', async (_, spoil) => {
     const name = await keep();
     await keep({ precision: 'fp16' });
     spoil(name);
@@ -109,7 +109,7 @@ describe('an engine in the cache', () => {
     expect(names().every((file) => file.includes('-fp16-'))).toBe(true);
   });
 
-  test('without its record is nothing, and is removed by prune', async () => {
+  test('without its record is not found, and is removed by prune', async () => {
     const name = await keep();
     rmSync(join(cache.folder, `${name}.json`));
     expect(await cache.find(recordOf(PLAN).key)).toBeUndefined();
@@ -119,14 +119,14 @@ describe('an engine in the cache', () => {
 });
 
 describe('pruning', () => {
-  test('by age takes what was not used for so long', async () => {
+  test('by age removes engines that were not used for longer', async () => {
     await keep({}, 40);
     const young = await keep({ precision: 'fp16' }, 20);
     await pruneCache(cache.folder, { olderThanMs: 30 * DAY });
     expect(names()).toEqual([`${young}.engine`, `${young}.json`]);
   });
 
-  test('by size takes the least recently used until the rest fits', async () => {
+  test('by size removes the least recently used until the rest fits', async () => {
     await keep({}, 3, Buffer.alloc(5000));
     await keep({ precision: 'int8' }, 1, Buffer.alloc(5000));
     await keep({ precision: 'fp16' }, 2, Buffer.alloc(5000));
@@ -135,7 +135,7 @@ describe('pruning', () => {
     expect(names().map((name) => name.slice(13, 17))).toEqual(['int8', 'int8']);
   });
 
-  test('leaves what is being built, and files of others', async () => {
+  test('leaves engines that are being built, and foreign files', async () => {
     const name = await keep();
     const lock = await tryLock(join(cache.folder, `${name}.lock`));
     writeFileSync(join(cache.folder, 'notes.json'), 'mine');
@@ -147,7 +147,7 @@ describe('pruning', () => {
     expect(names()).toEqual(['notes.json']);
   });
 
-  test('removes what a killed process left: temporary files after a while, locks at once', async () => {
+  test('removes leftovers of a killed process: temporary files after a while, locks at once', async () => {
     await keep();
     const before = names();
     const old = join(cache.folder, '.tft-0123456789ab.tmp');
@@ -188,7 +188,7 @@ describe('a timing cache', () => {
   });
 });
 
-describe('a plan beside a bundle', () => {
+describe("a plan in a bundle's folder", () => {
   const here: BuildTarget = {
     tensorrt: '10.15.1.29',
     device: 0,
@@ -206,12 +206,12 @@ describe('a plan beside a bundle', () => {
 
   test('is stale on another version or GPU, and both are named', () => {
     expect(differences({ tensorrt: '10.9.0.34' })).toEqual([
-      'it was built by TensorRT 10.9.0.34, and here is 10.15.1.29',
+      'it was built by TensorRT 10.9.0.34, but here it is 10.15.1.29',
     ]);
     expect(differences({ computeCapability: '8.6', gpu: 'A10' })[0]).toContain(
-      '8.6 (A10), and here is 9.0 (Double 0)',
+      '8.6 (A10), but here it is 9.0 (Double 0)',
     );
-    expect(differences({ gpu: 'Other' })[0]).toContain('for the GPU Other, and here is Double 0');
+    expect(differences({ gpu: 'Other' })[0]).toContain('for the GPU Other, but here it is Double 0');
   });
 
   test('built compatible, it fits later versions and other GPUs', () => {
@@ -239,17 +239,17 @@ describe('a plan that needs kernels of this package', () => {
     kernels: { version, hash: 'ab'.repeat(32), fused },
   });
 
-  test('runs with another image of the same version, and with nothing else', () => {
+  test('runs with another image of the same version, and with no other kernels', () => {
     expect(staleness(built('1', ['recurrent']), here, undefined)).toEqual([]);
     expect(staleness(built('2', ['recurrent']), here, undefined)).toEqual([
-      'it was built with kernels of version 2, and here is 1',
+      'it was built with kernels of version 2, but here it is 1',
     ]);
     expect(staleness(built('1', ['recurrent']), { ...here, kernels: undefined }, undefined)).toEqual([
-      'it was built with kernels of version 1, and here is a build without',
+      'it was built with kernels of version 1, but here it is none',
     ]);
   });
 
-  test('is any plan that they run a part of: offered and not taken, they are not missed', () => {
+  test('is one that the kernels run a part of; one that could have used kernels but does not needs none', () => {
     expect(staleness(built('2', []), { ...here, kernels: undefined }, undefined)).toEqual([]);
   });
 });

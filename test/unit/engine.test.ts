@@ -1,4 +1,4 @@
-// What a caller of TFTEngine sees when all is well.
+// TFTEngine with valid input.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Forecast, type ForecastInputs, type LogEntry, TFTEngine } from '../../src/index.js';
 import { bundles, constantInputs, samples, tinyAnswer, variedInputs, WIDTH } from '../fixtures/bundles.js';
@@ -21,7 +21,7 @@ describe('loading', () => {
     }
   });
 
-  test('info says what really runs, and the log why', async () => {
+  test('info says what runs, and the log says why', async () => {
     const log: LogEntry[] = [];
     const one = await TFTEngine.load(bundles.tiny, {
       precision: 'int8',
@@ -53,7 +53,7 @@ describe('loading', () => {
 });
 
 describe('predict', () => {
-  test('gives the sample windows their expected output', async () => {
+  test('gives the expected output for the sample windows', async () => {
     const forecast = await engine.predict(inputs);
     expect(forecast).toBeInstanceOf(Forecast);
     expect(forecast.shape).toEqual([count, 4, 3]);
@@ -88,7 +88,7 @@ describe('predict', () => {
     expect((await waiting).data).toEqual(right);
   });
 
-  test('subarrays are read where they lie', async () => {
+  test('subarrays are read in place', async () => {
     const padded = (array: Float32Array | Int32Array) => {
       const wide = new (array.constructor as Float32ArrayConstructor)(array.length + 10).fill(9e9);
       wide.set(array, 3);
@@ -117,7 +117,7 @@ describe('predict', () => {
     expect(out).toEqual(expected);
   });
 
-  test('out receives the result, in place, also of a batch that runs in parts', async () => {
+  test('out receives the result in place, even of a batch that runs in parts', async () => {
     for (const batch of [2, 8, 21]) {
       const many = variedInputs(batch, 5);
       const wide = new Float32Array(batch * WIDTH + 4).fill(7);
@@ -129,7 +129,7 @@ describe('predict', () => {
     }
   });
 
-  test('results belong to the caller: a later one changes none', async () => {
+  test('results belong to the caller: later ones do not change them', async () => {
     const first = await engine.predict(inputs);
     await engine.predict(constantInputs(count, 3));
     expect(first.data).toEqual(expected);
@@ -145,7 +145,7 @@ describe('predictBatch', () => {
     expect(new Set(forecasts.map((forecast) => forecast.data.buffer)).size).toBe(requests.length);
   });
 
-  test('writes all into out, one after another', async () => {
+  test('writes all forecasts into out, one after another', async () => {
     const requests = [variedInputs(2, 1), variedInputs(12, 2)];
     const out = new Float32Array(14 * WIDTH);
     const [first, second] = await engine.predictBatch(requests, { out });
@@ -166,7 +166,7 @@ describe('predictBatch', () => {
 });
 
 describe('the rest', () => {
-  test('warmup runs without input, also for sizes of choice', async () => {
+  test('warmup runs without input, for default and chosen batch sizes', async () => {
     await engine.warmup();
     await engine.warmup({ batches: [1, 2, 30] });
     await expect(engine.warmup({ batches: [0] })).rejects.toMatchObject({ code: 'ERR_TFT_OPTION' });

@@ -1,5 +1,5 @@
-// Error codes are data in one table; here the documentation and the C++ core are held to it, and the options that the addon
-// is called with to those that it reads.
+// Error codes are data in one table. These tests compare the documentation and the C++ core with it, and the options that
+// TypeScript declares with those that the addon reads.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ const cpp = readdirSync(join(root, 'cpp'), { recursive: true, encoding: 'utf8' }
   .filter((file) => /\.(?:h|cpp)$/.test(file) && !file.startsWith('tests/'))
   .map((file) => read(join('cpp', file)));
 
-/** The one file of the C++ sources that has this. */
+/** The only C++ source file that matches. */
 function sourceWith(pattern: RegExp): string {
   const found = cpp.filter((text) => pattern.test(text));
   expect(found, `C++ sources with ${pattern}`).toHaveLength(1);
@@ -26,13 +26,13 @@ function tableOf(errors: Readonly<Record<string, ErrorCodeFacts>>): string {
   return ['| code | HTTP status | meaning |', '|---|---|---|', ...Object.entries(errors).map(row)].join('\n');
 }
 
-test('docs/errors.md has the table of codes as it is', () => {
+test('docs/errors.md has the table of codes', () => {
   const text = read('docs/errors.md');
   expect(text).toContain(tableOf(TFT_ERRORS));
   expect(text).toContain(tableOf(HTTP_ERRORS));
 });
 
-test('a code of the C++ core is one of the table, letter by letter', () => {
+test('every code of the C++ core is in the table, spelled alike', () => {
   const [, body = ''] =
     /enum class ErrorCode \{(.*?)\n\};/s.exec(sourceWith(/enum class ErrorCode \{/)) ?? [];
   const declared = [...body.matchAll(/^\s*([A-Z_]+),/gm)].map(([, name]) => `ERR_TFT_${name}`);
@@ -54,7 +54,7 @@ describe('the addon reads the options that TypeScript declares, under the same n
     ].map(([, name, body]) => [name as string, body as string]),
   );
 
-  /** The keys that a function and those that it hands its object to read. */
+  /** The keys that a function reads, and those read by functions to which it passes its object. */
   function keysRead(name: string): string[] {
     const body = functions.get(name);
     expect(body, name).toBeDefined();

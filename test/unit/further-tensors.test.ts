@@ -1,4 +1,4 @@
-// Which tensors a model has is data: model.json may list inputs and outputs beyond those of the default model.
+// A model's tensors are data: model.json may list inputs and outputs beyond those of the default model.
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ function wideAnswer(inputs: ForecastInputs & { staticCont: Float32Array }): Floa
 }
 
 describe('a model with a fifth input and a second output', () => {
-  test.each([1, 3, 4, 9])('of %i series is forecast whole and in order', async (batch) => {
+  test.each([1, 3, 4, 9])('forecasts %i series completely and in order', async (batch) => {
     const inputs = wideInputs(batch, 5);
     const forecast = await engine.predict(inputs);
     expect(forecast.data).toEqual(wideAnswer(inputs));
@@ -47,7 +47,7 @@ describe('a model with a fifth input and a second output', () => {
     }
   });
 
-  test('writes the predictions to the array of the caller, the other outputs to one of their own', async () => {
+  test("writes the predictions to the caller's array, and the other outputs to new ones", async () => {
     const inputs = wideInputs(6, 7);
     const out = new Float32Array(6 * HORIZON * QUANTILES);
     const { data, outputs } = await engine.predict(inputs, { out });
@@ -56,7 +56,7 @@ describe('a model with a fifth input and a second output', () => {
     expect(outputs.metric_importance?.data).toHaveLength(6 * STATIC);
   });
 
-  test('takes an input of its own that is missing, of a wrong length or not finite for a mistake', async () => {
+  test('refuses a further input that is missing, of a wrong length or not finite', async () => {
     const refusal = (inputs: ForecastInputs): Promise<TFTError> =>
       engine.predict(inputs).then(
         () => expect.unreachable(),
@@ -75,7 +75,7 @@ describe('a model with a fifth input and a second output', () => {
   });
 });
 
-test('the default model has no output beside its predictions', async () => {
+test('the default model has no output besides its predictions', async () => {
   await using tiny = await TFTEngine.load(bundles.tiny, { threads: 1 });
   expect((await tiny.predict(variedInputs(1, 1))).outputs).toEqual({});
 });

@@ -1,4 +1,4 @@
-// The rooms of src/ and the direction of imports between them: CONTRIBUTING.md states the chain, this holds the code to it.
+// The rooms of src/ and the direction of imports between them, as CONTRIBUTING.md states them.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.ts'))
   .sort();
-/** Each file of src/ with those that it imports, for values or for types alone. */
+/** Each file of src/ with the files that it imports, for values or for types. */
 const imports = new Map(files.map((file) => [file, importsOf(file)]));
 
 function importsOf(file: string): string[] {
@@ -20,21 +20,21 @@ function importsOf(file: string): string[] {
     .map((name) => normalize(join(dirname(file), name)).replace(/\.js$/, '.ts'));
 }
 
-/** The floors of the house, the highest first: rooms that stand on one floor do not import each other. */
+/** The chain, its top first. Rooms of one step of the chain do not import each other. */
 function floors(): string[][] {
   const [, chain] = /^> (cli → .*)$/m.exec(readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8')) ?? [];
   expect(chain, 'the chain in CONTRIBUTING.md').toBeDefined();
   return (chain as string).split(' → ').map((floor) => floor.split(', '));
 }
 
-/** The room of a file. index.ts and entries/ are the public face of what is under the command line. */
+/** The room of a file. index.ts and entries/ are the public entry points, directly below the command line. */
 function roomOf(file: string): string {
   if (file === 'index.ts') return 'entries';
   if (!file.includes('/')) return 'engine';
   return file.slice(0, file.indexOf('/'));
 }
 
-test('every import is of a file that is there', () => {
+test('every imported file exists', () => {
   const missing = [...imports].flatMap(([file, imported]) =>
     imported.filter((other) => !imports.has(other)).map((other) => `${file} → ${other}`),
   );

@@ -1,10 +1,10 @@
-// A batch that does not fit is refused before anything is computed with its size.
+// A batch that is too large is refused before anything is computed with its size.
 import { expect, test } from 'vitest';
 import { Contract, inputsOf } from '../../src/contract/inputs.js';
 import type { ModelDescription } from '../../src/contract/model.js';
 import { inputTensors } from '../../src/contract/tensors.js';
 
-/** One value a series in each tensor: the batch that has the fewest bytes. */
+/** One value per series in each tensor, so that a batch has the fewest bytes. */
 const model = {
   encoderLength: 1,
   horizon: 1,
@@ -18,10 +18,10 @@ const model = {
 
 function memory(bytes: number): ArrayBuffer | undefined {
   try {
-    // Pages that nobody touches take no memory.
+    // Untouched pages take no memory.
     return new ArrayBuffer(bytes);
   } catch {
-    console.warn(`skipped: ${bytes} bytes cannot be had here`);
+    console.warn(`skipped: ${bytes} bytes cannot be allocated here`);
     return undefined;
   }
 }

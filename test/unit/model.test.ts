@@ -1,4 +1,4 @@
-// Loading a bundle: what is refused, with which code, and that the message says where.
+// Loading a bundle: refusals, their codes, and the place that the message names.
 import { createHash } from 'node:crypto';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(join(folder, '..'), { recursive: true }));
 
-/** Writes a value into model.json, at a path like 'inputs.0.type'; undefined takes the key away. */
+/** Writes a value to model.json at a path like 'inputs.0.type'; undefined removes the key. */
 function edit(path: string, value: unknown): void {
   const file = join(folder, 'model.json');
   const model = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
@@ -34,7 +34,7 @@ async function refusal(path = folder, options?: LoadOptions): Promise<TFTError> 
 describe('model.json', () => {
   const predictions = { name: 'predictions', type: 'float32', shape: ['batch', 4, 3] };
   test.each<[string, string, unknown, RegExp]>([
-    ['a target that is no metric', 'target', 'gpu', /target: 'gpu' is none of the metrics/],
+    ['a target that is not a metric', 'target', 'gpu', /target: 'gpu' is none of the metrics/],
     ['quantiles that do not increase', 'quantiles', [0.9, 0.5, 0.1], /quantiles: must increase/],
     ['a quantile of 1', 'quantiles.2', 1, /quantiles\.2/],
     ['no quantile', 'quantiles', [], /quantiles/],
@@ -87,7 +87,7 @@ describe('model.json', () => {
     expect(error.message).toMatch(message);
   });
 
-  test('that is no JSON', async () => {
+  test('that is not JSON', async () => {
     writeFileSync(join(folder, 'model.json'), '{"schemaVersion": 1,');
     expect((await refusal()).message).toContain('is not JSON');
   });
@@ -100,7 +100,7 @@ describe('model.json', () => {
 });
 
 describe('files', () => {
-  test('no bundle there', async () => {
+  test('a missing bundle', async () => {
     for (const path of [join(folder, 'nothing'), join(folder, 'nothing.onnx'), join(folder, 'samples')]) {
       const error = await refusal(path);
       expect(error.code).toBe('ERR_TFT_MODEL_NOT_FOUND');
@@ -115,7 +115,7 @@ describe('files', () => {
     expect(error.message).toContain('model.onnx');
   });
 
-  test('a model file that is neither of the kind', async () => {
+  test('a file that is neither ONNX nor a plan', async () => {
     expect((await refusal(join(folder, 'samples/expected.bin'))).code).toBe('ERR_TFT_MODEL_INVALID');
   });
 
@@ -131,7 +131,7 @@ describe('files', () => {
     expect((await refusal()).code).toBe('ERR_TFT_MODEL_HASH');
   });
 
-  test('an ONNX file that model.json does not name runs only when its hash is not asked for', async () => {
+  test('an ONNX file that model.json does not name runs only without a check of its hash', async () => {
     const other = join(folder, 'other.onnx');
     cpSync(join(folder, 'model.onnx'), other);
     expect((await refusal(other)).code).toBe('ERR_TFT_MODEL_HASH');
@@ -157,7 +157,7 @@ describe('files', () => {
     );
   });
 
-  test('readBundleFile gives a file only if it is the one described', async () => {
+  test('readBundleFile returns a file only if it is the one described', async () => {
     const model = await loadModel(folder);
     const file = model.samples?.files.expected;
     if (file === undefined) throw new Error('the fixture has samples');
@@ -177,7 +177,7 @@ describe('variants', () => {
     return { file: { path: 'model.fp16.onnx', bytes: content.length, sha256 }, lstm: 'fp32', kept: [] };
   };
 
-  test('are described by the model, with what is known of their accuracy', async () => {
+  test('are described by the model, with their accuracy', async () => {
     edit('variants', { fp16: fp16(folder) });
     edit('accuracy', { rows: [{ precision: 'fp16', within1: 0.9999 }], source: 'a test', emulated: true });
     const model = await loadModel(folder);
@@ -229,7 +229,7 @@ describe('options', () => {
     await expect(result).rejects.toMatchObject({ code: 'ERR_TFT_OPTION' });
   });
 
-  test('a backend asked for by name never falls back', async () => {
+  test('a backend requested by name never falls back', async () => {
     const none = await refusal(folder, { backend: 'tensorrt', build: false, cache: join(folder, 'cache') });
     expect(none.code).toBe('ERR_TFT_BACKEND_UNAVAILABLE');
     expect(none.message).toMatch(/there is none for .*'tft build/);
@@ -237,18 +237,18 @@ describe('options', () => {
     expect(error.code).toBe('ERR_TFT_UNSUPPORTED');
   });
 
-  test('a backend that is not in this build is refused, and the message lists those that are', async () => {
+  test('a backend that is not in this build is refused, and the message lists the available ones', async () => {
     const error = await refusal(folder, { backend: 'libtorch' as 'auto' });
     expect(error.code).toBe('ERR_TFT_OPTION');
     expect(error.message).toMatch(/backend: .*"auto"\|"onnxruntime"\|"tensorrt"/);
   });
 
-  test('a TensorRT plan is not run by something else', async () => {
+  test('only TensorRT runs a TensorRT plan', async () => {
     for (const name of ['tft_model_fp16.engine', 'model.plan']) {
       const plan = join(folder, name);
       expect((await refusal(plan)).code).toBe('ERR_TFT_MODEL_NOT_FOUND');
       writeFileSync(plan, 'no plan');
-      // Without addon, driver, device or TensorRT, or with all of them and a file that is no plan.
+      // Without addon, driver, device or TensorRT, or with all of them and a file that is not a plan.
       expect((await refusal(plan)).code).toMatch(
         /^ERR_TFT_(BACKEND_UNAVAILABLE|NO_CUDA_|TENSORRT_|PLAN_INVALID)/,
       );
@@ -257,7 +257,7 @@ describe('options', () => {
     }
   });
 
-  test('auto says why it did not take the plan at hand', async () => {
+  test('auto says why it did not use an existing plan', async () => {
     writeFileSync(join(folder, 'model.engine'), 'no plan');
     await using engine = await TFTEngine.load(folder);
     expect(engine.info.backend).toBe('onnxruntime');

@@ -1,4 +1,4 @@
-// What is read of an ONNX file without running it.
+// Reading an ONNX file without running it.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ describe('an ONNX file', () => {
     expect(operators.get('LSTM')).toBe(2);
   });
 
-  test('that is cut off or something else is refused', async () => {
+  test('that is truncated or of another kind is refused', async () => {
     const whole = readFileSync(join(bundles.tiny, 'model.onnx'));
     const path = join(folder, 'bad.onnx');
     for (const content of [whole.subarray(0, 400), Buffer.from('{"no": "model"}'), Buffer.alloc(0)]) {

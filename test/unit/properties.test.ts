@@ -1,5 +1,5 @@
-// Whatever is thrown at the engine, it answers with the right forecast or a TFTError, and never with anything
-// else. What is right is decided by naive code here.
+// For any input the engine gives the right forecast or a TFTError, and nothing else. Naive code here decides which is
+// right.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,14 +26,14 @@ const SIZES = { encoderCont: 18, encoderCat: 12, decoderCont: 8, decoderCat: 8 }
 const NAMES = ['encoderCont', 'encoderCat', 'decoderCont', 'decoderCat'] as const;
 type Name = (typeof NAMES)[number];
 
-/** A problem that the contract names: its code, and where it is. */
+/** A problem with an input: its code and place. */
 interface Problem {
   code: string;
   tensor?: Name;
   index?: number;
 }
 
-/** The contract, read naively. */
+/** A naive check of inputs. */
 function problemOf(inputs: Record<Name, unknown>): Problem | undefined {
   const batches: number[] = [];
   for (const tensor of NAMES) {
@@ -80,7 +80,7 @@ function expectProblem(found: unknown, problem: Problem): void {
   if (problem.index !== undefined) expect(message).toContain(`${problem.tensor}[${problem.index}] `);
 }
 
-/** A number of servers, and sometimes a length beside it. */
+/** The length for a number of series, or sometimes one that differs a little. */
 const length = (size: number) =>
   fc.oneof(
     { weight: 6, arbitrary: fc.constant(2 * size) },
@@ -168,7 +168,7 @@ test('values of any kind in place of inputs and options', async () => {
   );
 });
 
-test('separate requests: one bad refuses all with its place, else each has its own answer', async () => {
+test('separate requests: a bad one refuses all and is named by its index, else each gets its own forecast', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.tuple(fc.integer({ min: 1, max: 6 }), fc.nat(999)), { minLength: 1, maxLength: 8 }),
@@ -199,7 +199,7 @@ test('separate requests: one bad refuses all with its place, else each has its o
   );
 });
 
-test('requests of any size sent together, some aborted: every answer goes to its caller', async () => {
+test('requests of any size sent together, some aborted: every result goes to its caller', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.tuple(fc.integer({ min: 1, max: 11 }), fc.nat(999), fc.integer({ min: 0, max: 9 })), {
@@ -227,10 +227,10 @@ test('requests of any size sent together, some aborted: every answer goes to its
   );
 });
 
-test('options of loading of any kind', async () => {
+test('load options of any kind', async () => {
   await fc.assert(
     fc.asyncProperty(fc.anything(), async (options) => {
-      // Nothing here loads a model: the path does not exist, which is looked at after the options.
+      // No model is loaded: the path does not exist, which is checked after the options.
       const found = await outcome(() => TFTEngine.load('/nowhere', options as LoadOptions));
       expect(found).toBeInstanceOf(TFTError);
       expect((found as TFTError).code).toMatch(/^ERR_TFT_(OPTION|MODEL_NOT_FOUND)$/);

@@ -1,8 +1,8 @@
-// Batching while busy, order, fairness, and every way to call a request off.
+// Batching while busy, order, fairness, and every way to cancel a request.
 //
-// Whatever is asked for in one turn of the event loop after a first request finds the backend busy: its answer
-// cannot arrive before the turn ends. The bundle 'witness' answers with the batch that a server ran in, its
-// place there, and its first value.
+// All requests after the first in one turn of the event loop find the backend busy, since the first one's result cannot
+// arrive before the turn ends. The bundle 'witness' predicts, for each series, the size of its batch, its index in the
+// batch, and its first value.
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Forecast, type PredictOptions, TFTEngine, TFTError } from '../../src/index.js';
@@ -14,12 +14,12 @@ beforeEach(async () => {
 });
 afterEach(() => engine.close());
 
-/** Asks for `batch` servers whose first value is `value`. */
+/** Forecasts `batch` series whose first value is `value`. */
 function ask(value: number, batch = 1, options?: PredictOptions): Promise<Forecast> {
   return engine.predict(constantInputs(batch, value), options);
 }
 
-/** [batch, place, value] of each server of a forecast. */
+/** [batch, index, value] of each series of a forecast. */
 function seen(forecast: Forecast): number[][] {
   return Array.from({ length: forecast.shape[0] }, (_, server) => [
     ...forecast.data.subarray(server * WIDTH, server * WIDTH + 3),
@@ -33,7 +33,7 @@ const code = (promise: Promise<unknown>) =>
   );
 
 describe('batching', () => {
-  test('the first runs alone at once; what comes meanwhile gathers in order of arrival', async () => {
+  test('the first request runs alone at once; later ones share the next batches in order of arrival', async () => {
     const forecasts = await Promise.all([ask(1), ask(2), ask(3, 2), ask(4), ask(5)]);
     expect(forecasts.map(seen)).toEqual([
       [[1, 0, 1]],
@@ -47,7 +47,7 @@ describe('batching', () => {
     ]);
   });
 
-  test('a request is never split where it fits into one batch', async () => {
+  test('a request is never split if it fits into one batch', async () => {
     const forecasts = await Promise.all([ask(1), ask(2, 3), ask(3, 3), ask(4)]);
     expect(forecasts.map((forecast) => seen(forecast)[0])).toEqual([
       [1, 0, 1],
@@ -57,7 +57,7 @@ describe('batching', () => {
     ]);
   });
 
-  test('answers come in order of arrival', async () => {
+  test('results arrive in the order of the requests', async () => {
     const order: number[] = [];
     const all = Array.from({ length: 18 }, (_, index) => ask(index).then(() => order.push(index)));
     await Promise.all(all);
@@ -110,7 +110,7 @@ describe('on two lanes', () => {
     expect(two.counters()).toMatchObject({ runningBatches: 0, waitingServers: 0, batches: 3 });
   });
 
-  test('a request that finds both idle is spread evenly over them', async () => {
+  test('a request is spread evenly over the lanes if both are idle', async () => {
     expect(await batches(two.predict(constantInputs(4)))).toEqual([2, 2, 2, 2]);
     expect(await places(two.predict(constantInputs(3)))).toEqual([0, 0, 1]);
     // Two rounds, since one of two times four is not enough.
@@ -119,7 +119,7 @@ describe('on two lanes', () => {
     expect(await batches(large)).toEqual([2, 2, 3, 3, 3, 2, 2, 3, 3, 3]);
   });
 
-  test('a request that finds one idle, or others waiting, is not', async () => {
+  test('a request is not spread if only one lane is idle or others wait', async () => {
     const first = two.predict(constantInputs(1));
     const whole = two.predict(constantInputs(4));
     const waiting = [two.predict(constantInputs(1)), two.predict(constantInputs(3))];
@@ -128,7 +128,7 @@ describe('on two lanes', () => {
     for (const one of waiting) expect((await batches(one)).every((batch) => batch === 4)).toBe(true);
   });
 
-  test('each server has its own answer, whichever lane it ran on', async () => {
+  test('each series gets its own forecast, whichever lane it ran on', async () => {
     const tiny = await TFTEngine.load(bundles.tiny, { maxBatch: 4, threads: 3 });
     const inputs = Array.from({ length: 60 }, (_, seed) => variedInputs(1 + (seed % 11), seed));
     const forecasts = await Promise.all(inputs.map((one) => tiny.predict(one)));
@@ -146,7 +146,7 @@ describe('on two lanes', () => {
     expect(order).toEqual(['small', 'large']);
   });
 
-  test('called off, a request leaves both lanes to others', async () => {
+  test('a cancelled request frees both lanes for others', async () => {
     const controller = new AbortController();
     const large = two.predict(constantInputs(80), { signal: controller.signal });
     const behind = two.predict(constantInputs(2, 5));
@@ -171,7 +171,7 @@ describe('an AbortSignal', () => {
     expect(error).toMatchObject({ code: 'ERR_TFT_ABORTED', name: 'AbortError', cause: reason });
   });
 
-  test('takes a waiting request out: those behind it move up', async () => {
+  test('removes a waiting request; those behind it move up', async () => {
     const controller = new AbortController();
     const running = ask(1);
     const behind = [ask(2), ask(3, 2, { signal: controller.signal }), ask(4)];
@@ -182,7 +182,7 @@ describe('an AbortSignal', () => {
     expect(seen((await behind[2]) as Forecast)).toEqual([[2, 1, 4]]);
   });
 
-  test('frees the room that the request took', async () => {
+  test("frees the request's place in the queue", async () => {
     const controller = new AbortController();
     const running = ask(0);
     const waiting = Array.from({ length: 100 }, (_, i) => ask(i, 1, { signal: controller.signal }));
@@ -195,7 +195,7 @@ describe('an AbortSignal', () => {
     await running;
   });
 
-  test('ends a running request at once, and its out is left alone', async () => {
+  test('ends a running request at once, and its out is not written', async () => {
     const controller = new AbortController();
     const out = new Float32Array(WIDTH);
     const running = ask(1, 1, { signal: controller.signal, out });
@@ -238,7 +238,7 @@ describe('an AbortSignal', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  test('calls off all requests that share it, and no other', async () => {
+  test('cancels all requests that share it, and no other', async () => {
     const controller = new AbortController();
     const { signal } = controller;
     const results = [ask(1), ask(2, 1, { signal }), ask(3), ask(4, 9, { signal }), ask(5)].map(code);
@@ -263,7 +263,7 @@ describe('deadlineMs', () => {
     await slow.close();
   });
 
-  test('holds also when a blocked event loop keeps the timer from firing', async () => {
+  test('holds even if a blocked event loop keeps the timer from firing', async () => {
     const running = ask(1);
     const late = code(ask(2, 1, { deadlineMs: 5 }));
     const end = performance.now() + 20;
@@ -274,7 +274,7 @@ describe('deadlineMs', () => {
 });
 
 describe('queueLimit', () => {
-  test('refuses what would pile up beyond it, and works on afterwards', async () => {
+  test('refuses requests beyond it, and the engine works on afterwards', async () => {
     const running = ask(0);
     const waiting = [ask(1, 4), ask(2, 96)];
     expect(await code(ask(3))).toBe('ERR_TFT_QUEUE_FULL');
@@ -302,7 +302,7 @@ describe('close', () => {
 });
 
 describe('many callers at once', () => {
-  test('each gets the answer to its own question, whatever is aborted and refused around it', async () => {
+  test('each gets the forecast for its own inputs, whatever other requests are aborted and refused', async () => {
     const tiny = await TFTEngine.load(bundles.tiny, { maxBatch: 5, queueLimit: 60 });
     const outcomes: Record<string, number> = {};
     const caller = async (seed: number) => {
@@ -313,7 +313,7 @@ describe('many callers at once', () => {
         if (round % 3 === 1) options.out = new Float32Array(tinyAnswer(inputs).length);
         if (round % 7 === 5) options.deadlineMs = 1;
         const result = tiny.predict(inputs, options);
-        // At once, in a microtask, or after some turns of the event loop.
+        // Immediately, in a microtask, or after some turns of the event loop.
         if (seed % 5 === 0 && round % 4 === 0) controller.abort();
         if (seed % 5 === 1 && round % 4 === 1) queueMicrotask(() => controller.abort());
         if (seed % 5 === 2 && round % 4 === 2) setImmediate(() => controller.abort());
@@ -334,7 +334,7 @@ describe('many callers at once', () => {
     await tiny.close();
   });
 
-  test('closing at any moment leaves every request answered or refused', async () => {
+  test('after close at any moment every request has succeeded or was refused', async () => {
     for (let round = 0; round < 12; round++) {
       const tiny = await TFTEngine.load(bundles.tiny, { maxBatch: 3 });
       const inputs = variedInputs(1 + (round % 5), round);

@@ -1,4 +1,4 @@
-// What `tft verify` asks of each precision.
+// The goals of `tft verify` for each precision.
 import { expect, test } from 'vitest';
 import type { BundleSamples } from '../../src/contract/samples.js';
 import { judge } from '../../src/contract/verdict.js';
@@ -20,7 +20,7 @@ const samples = {
   monthTurn: new Set<number>(),
 } as unknown as BundleSamples;
 
-/** So many outputs are off by so many hundredths of the spread. */
+/** The verdict if the given numbers of outputs differ by the given hundredths of the spread. */
 function verdict(
   precision: string,
   off: readonly (readonly [outputs: number, hundredths: number])[],
@@ -72,7 +72,7 @@ test('shares are of the spread that the accuracy table was judged with', () => {
   expect(verdict('fp32', [[1, 0.011]], judged).withinLimit).toBe(false);
 });
 
-test('the goals are those of model.json where it has them', () => {
+test('the goals are those of model.json if it has them', () => {
   const goals = {
     fp32: { shares: [{ share: 0.5, within: 0.5 }] },
     int8: {
@@ -91,12 +91,12 @@ test('the goals are those of model.json where it has them', () => {
     ],
   });
   expect(verdict('int8', [[2001, 3]], judged).withinLimit).toBe(false);
-  // What the file leaves out has the goals of before.
+  // Precisions that the file omits have the default goals.
   expect(verdict('fp16', [[3, 50]], judged).withinLimit).toBe(false);
-  // FP32 has a stricter judge than any share.
+  // FP32's limit is stricter than any share.
   expect(verdict('fp32', [[1, 0.011]], judged)).toMatchObject({ withinLimit: false, shares: [] });
 });
 
-test.each(['fp32', 'fp16', 'int8'])('one value that is no number fails in %s', (precision) => {
+test.each(['fp32', 'fp16', 'int8'])('one NaN fails in %s', (precision) => {
   expect(verdict(precision, [[1, Number.NaN]]).withinLimit).toBe(false);
 });

@@ -30,7 +30,7 @@ export function raiseGuard(): ExitGuard {
   return guard;
 }
 
-/** On the main thread: the worker is gone. */
+/** On the main thread: call it when the worker has ended. */
 export function dropGuard(guard: ExitGuard): void {
   guards.delete(guard);
   if (guards.size === 0) process.removeListener('exit', waitForNativeCalls);

@@ -72,15 +72,15 @@ export interface SessionHost {
 const RUNNER = new URL('./worker.js', import.meta.url);
 const STARTER = new URL('./starter.js', import.meta.url);
 
-/** What a worker thread is started with. */
+/** The data that a worker thread is started with. */
 export interface RunnerData {
   readonly guard: ExitGuard;
 }
 
 /** Starts a host where it is safe. */
 export function startHost(events: HostEvents): SessionHost {
-  // By default ONNX Runtime sends usage data to its makers and stores an identifier of the machine. The variable that
-  // disables this is read from the process's own environment, which only the main thread can set: before a thread starts.
+  // By default ONNX Runtime sends usage data to its makers and stores an identifier of the machine. It reads the variable
+  // that disables this from the process's environment, which only the main thread can set, before a thread starts.
   process.env.ORT_DISABLE_TELEMETRY ??= '1';
   try {
     return isMainThread ? startThread(events) : startProcess(events);

@@ -17,7 +17,7 @@ export interface OnnxRuntimeLibrary {
 
 const packed = fileURLToPath(new URL('../../../vendor/onnxruntime-node', import.meta.url));
 
-/** @throws TFTError ERR_TFT_BACKEND_UNAVAILABLE when there is none for this platform. */
+/** @throws TFTError ERR_TFT_BACKEND_UNAVAILABLE if there is none for this platform. */
 export function findOnnxRuntime(): OnnxRuntimeLibrary {
   const candidates = [packed, installed()].filter((directory) => directory !== undefined);
   const found = candidates.find(hasBinary);
@@ -25,7 +25,7 @@ export function findOnnxRuntime(): OnnxRuntimeLibrary {
     const platform = `${process.platform}-${process.arch}`;
     throw new TFTError(
       'ERR_TFT_BACKEND_UNAVAILABLE',
-      `ONNX Runtime is not here for ${platform}: run 'npm install onnxruntime-node' (where its install script ` +
+      `ONNX Runtime is missing for ${platform}: run 'npm install onnxruntime-node' (if its install script ` +
         `cannot reach the network, 'npm install --ignore-scripts onnxruntime-node')`,
       { details: { platform, looked: candidates } },
     );

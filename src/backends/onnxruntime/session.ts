@@ -31,7 +31,7 @@ export class OnnxRuntimeSession {
     this.#host = startHost({
       message: (message) => this.#settle((exchange) => exchange.resolve(message)),
       gone: (reason, cause) => {
-        // What it needs to start is not there, and will not be at the next try.
+        // If a requirement for starting is missing, the next attempt fails too.
         const cure = cureFor(cause);
         const lost =
           cure === undefined
@@ -124,19 +124,19 @@ export class OnnxRuntimeSession {
   }
 }
 
-/** What to do about a thread or process that cannot start; undefined where another may. */
+/** What to do about a thread or process that cannot start; undefined if another attempt may succeed. */
 function cureFor(cause: unknown): string | undefined {
   const { code, message } = (cause ?? {}) as NodeJS.ErrnoException;
   if (message?.includes('uv_cwd')) {
-    return 'the folder that this program was started in has been deleted; start it in one that is there';
+    return 'the folder that this program was started in has been deleted; start it in one that exists';
   }
   if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') {
-    return 'a file of tft-tensorrt is missing; install it again, and name it external where a bundler is used';
+    return 'a file of tft-tensorrt is missing; install it again, and declare it external if you use a bundler';
   }
   return undefined;
 }
 
-/** What is wrong when the ONNX file's tensors are not those of model.json. */
+/** The differences between the ONNX file's tensors and those of model.json; undefined if there are none. */
 function contradiction(
   model: ModelDescription,
   inputs: readonly TensorInfo[],

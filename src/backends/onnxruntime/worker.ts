@@ -1,5 +1,5 @@
-// Runs an ONNX Runtime session for host.ts, in a worker thread or in a process of its own: one
-// batch at a time, each a native call that blocks this thread and no other.
+// Runs an ONNX Runtime session for host.ts in a worker thread or a child process: one batch at a time, each in a native
+// call that blocks this thread only.
 import { createRequire } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-common';
@@ -96,7 +96,7 @@ function reply(message: FromSession): void {
       message.kind === 'done' ? [message.outputs[0]?.buffer as ArrayBuffer] : [],
     );
   } else {
-    // A failure to send means that the parent has exited; there is nobody to report it to.
+    // A failure to send means that the parent has exited, so it cannot be reported.
     process.send?.(message, undefined, undefined, () => {});
   }
 }

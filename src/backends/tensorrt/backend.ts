@@ -30,10 +30,10 @@ export interface PlanToRun {
 /** The number of codes of a category whose vocabulary is not known: no limit. */
 const ANY_CODE = 2 ** 31 - 1;
 
-/** A request under way. */
+/** A request that has not ended. */
 interface Sent {
   readonly request: Request;
-  /** Inputs that the engine reads while the request is under way. */
+  /** Inputs that the engine reads until the request ends. */
   readonly borrowed: readonly AcceptedInputs[];
   /** Whether an error about one of the inputs names its place in the list. */
   readonly numbered: boolean;
@@ -105,10 +105,10 @@ export class TensorRtBackend implements Backend {
   submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Results> {
     this.#refuseWhenClosed();
     const { signal, out, deadlineMs = -1, borrow = false } = options;
-    let servers = 0;
-    for (const { batch } of list) servers += batch;
+    let series = 0;
+    for (const { batch } of list) series += batch;
     const handle = this.#send(list, deadlineMs, borrow, numbered);
-    const request = new Request(servers, this.#contract.tensors.outputs, { signal, out }, () =>
+    const request = new Request(series, this.#contract.tensors.outputs, { signal, out }, () =>
       this.#native.cancel(handle),
     );
     this.#sent[handle] = { request, borrowed: borrow ? list : [], numbered };
@@ -202,7 +202,7 @@ export class TensorRtBackend implements Backend {
       this.#sent[handle] = undefined;
       const targets = request.settled ? [undefined] : (request.targets as readonly Float32Array[]);
       const error = this.#native.take(handle, ...targets);
-      // If borrowed memory has changed hands meanwhile, the result is invalid, be it a forecast or an error.
+      // If borrowed memory was detached meanwhile, the result is invalid, be it a forecast or an error.
       const failure = this.#changed(borrowed, numbered) ?? (error && this.#refusal(error, numbered));
       if (failure) request.fail(failure as TFTError);
       else request.finish();

@@ -50,7 +50,7 @@ export async function loadPlanOrRebuild(plan: string, request: LoadRequest): Pro
     const precision = request.precision ?? record?.key.precision ?? precisionOf(plan);
     log({
       level: 'warn',
-      message: `${named(plan, error)}; another engine is taken or built from ${model.onnxPath}`,
+      message: `${named(plan, error)}; using another engine, from the cache or built from ${model.onnxPath}`,
     });
     return loadBuilt({ ...request, precision });
   }
@@ -99,9 +99,13 @@ async function refuseStale(plan: string, record: EngineRecord, request: LoadRequ
   const cure = existsSync(model.onnxPath)
     ? "backend 'tensorrt' builds another, as does 'tft build'"
     : `there is no ONNX file in ${dirname(plan)} to build another from: copy the whole bundle here`;
-  throw new TFTError('ERR_TFT_ENGINE_STALE', `${plan} is not for here: ${differences.join('; ')}; ${cure}`, {
-    details: { plan, differences },
-  });
+  throw new TFTError(
+    'ERR_TFT_ENGINE_STALE',
+    `${plan} does not fit here: ${differences.join('; ')}; ${cure}`,
+    {
+      details: { plan, differences },
+    },
+  );
 }
 
 /** An error's message, with the plan's path if it does not name it. */
