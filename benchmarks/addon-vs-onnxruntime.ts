@@ -1,8 +1,8 @@
-// What does the way from JavaScript to the GPU and back cost, against onnxruntime-node with a model that does
-// nothing, and against a bare ThreadSafeFunction echo?
+// Measures the overhead from JavaScript to the GPU and back, compared with onnxruntime-node running a model that does
+// nothing, and with a bare ThreadSafeFunction echo.
 //
-// Our side runs on the doubles of CUDA and TensorRT, whose model does nothing either. They do their work on the
-// spot, where a GPU would take its time without taking a processor's.
+// Our side runs on the doubles of CUDA and TensorRT, whose model does nothing either. They do their work immediately on
+// the calling thread, whereas a GPU would take time but no processor.
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -74,7 +74,7 @@ function feeds({ encoderCont, encoderCat, decoderCont, decoderCat }: ForecastInp
 
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** Runs the sides in short turns, each after a pause; every side pushes microseconds of one call. */
+/** Runs the sides in short turns, each after a pause; each side pushes the microseconds of one call. */
 async function turns<Name extends string>(
   sides: Record<Name, (times: number[]) => unknown>,
 ): Promise<Record<Name, number[]>> {
@@ -94,13 +94,13 @@ async function turns<Name extends string>(
   return times;
 }
 
-/** Times all of a call, its answer included. */
+/** Times a whole call, including its result. */
 const whole = (call: () => unknown) => async (times: number[]) => {
   const start = performance.now();
   await call();
   times.push((performance.now() - start) * 1000);
 };
-/** Times what the caller's thread does before it goes on. */
+/** Times the part of a call before the caller's thread continues. */
 const begin = (call: () => Promise<unknown>) => async (times: number[]) => {
   const start = performance.now();
   const answer = call();
@@ -116,7 +116,7 @@ for (const batch of BATCHES) {
   const { call, sync, peer } = await turns({
     call: begin(() => engine.predict(inputs)),
     sync: whole(() => engine.predictSync(inputs)),
-    // It runs on the calling thread: all of it is main-thread time.
+    // The peer runs on the calling thread, so the whole call is main-thread time.
     peer: whole(() => session.run(feeds(inputs, batch))),
   });
   for (const part of [0.5, 0.99]) {
@@ -143,7 +143,7 @@ const { round, blocking, bare } = await turns({
 });
 echo.end();
 comparisons.push(less('round trip against a bare echo, B=1', 'us', median(round), median(bare)));
-// The doubles' copies are work that the echo has not: predictSync does the same on the calling thread.
+// The doubles copy data and the echo does not; predictSync copies the same on the calling thread.
 comparisons.push(
   less(
     'what awaiting adds to predictSync against a bare echo, B=1',
@@ -153,7 +153,7 @@ comparisons.push(
   ),
 );
 
-/** Calls per second of so many callers, and the main thread's own microseconds for each call. */
+/** Calls per second of `count` callers, and the main thread's microseconds per call. */
 async function callers(count: number, call: () => Promise<unknown>, duration: number) {
   const end = performance.now() + duration;
   const before = performance.eventLoopUtilization();
@@ -164,7 +164,7 @@ async function callers(count: number, call: () => Promise<unknown>, duration: nu
       while (performance.now() < end) {
         await call();
         calls++;
-        // The peer answers without the event loop: nobody else would get a turn.
+        // The peer resolves without the event loop, so other callers would get no turn.
         if (calls % count === 0) await nextTurn();
       }
     }),
@@ -184,7 +184,7 @@ comparisons.push(
 );
 console.log(`main thread busy for ${median(rates.busy).toFixed(1)} us a call, delivery included`);
 
-/** How long each turn of the event loop takes while so many requests are in flight, in microseconds. */
+/** The duration of each turn of the event loop while `count` requests are in flight, in microseconds. */
 async function turnsOfTheLoop(count: number, call: () => Promise<unknown>): Promise<number[]> {
   const times: number[] = [];
   let ended = false;
@@ -192,7 +192,7 @@ async function turnsOfTheLoop(count: number, call: () => Promise<unknown>): Prom
     while (!ended) await call();
   };
   const all: Promise<void>[] = [];
-  // Callers come a few at a time, as they would.
+  // Callers start a few at a time, as in practice.
   while (all.length < count) {
     for (let i = 0; i < 10; i++) all.push(caller());
     await nextTurn();
@@ -213,7 +213,7 @@ console.log(
   `event loop with ${IN_FLIGHT} in flight: a turn takes p50 ${median(loop).toFixed(0)} us, ` +
     `p99.9 ${percentile(loop, 0.999).toFixed(0)} us, at most ${Math.max(...loop).toFixed(0)} us`,
 );
-/** How long turns take that only count, for as long as ours usually do: the machine's part in the delays. */
+/** The duration of turns that only count, for as long as ours usually do: the machine's share of the delays. */
 async function turnsOfNothing(microseconds: number): Promise<number[]> {
   const times: number[] = [];
   const end = performance.now() + seconds * 1000;
@@ -239,4 +239,4 @@ comparisons.push(
 
 await engine.close();
 rmSync(folder, { recursive: true });
-report('addon-vs-onnxruntime', 'What does the way to the GPU and back cost?', comparisons);
+report('addon-vs-onnxruntime', 'What is the overhead to the GPU and back?', comparisons);

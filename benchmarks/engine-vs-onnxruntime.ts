@@ -1,6 +1,5 @@
-// What does the engine cost, and what does it save, against calling onnxruntime-node by hand on the main thread?
-//
-// Time for one call, how late the event loop runs meanwhile, and forecasts for many callers at once.
+// Compares the engine with direct calls of onnxruntime-node on the main thread: the time of one call, the delay of the
+// event loop during it, and the throughput of many callers.
 import { createRequire } from 'node:module';
 import type { InferenceSession, Tensor } from 'onnxruntime-common';
 import { type ForecastInputs, TFTEngine } from '../src/index.js';
@@ -41,7 +40,7 @@ function feeds({ encoderCont, encoderCat, decoderCont, decoderCat }: ForecastInp
   } satisfies InferenceSession.FeedsType;
 }
 
-/** How late a timer fires in the worst and in the usual case, in milliseconds, while `work` repeats. */
+/** The worst and the mean delay of a timer, in milliseconds, while `work` repeats. */
 async function loopDelay(work: () => Promise<unknown>): Promise<{ worst: number; mean: number }> {
   const gaps: number[] = [];
   let last = performance.now();

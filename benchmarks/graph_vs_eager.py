@@ -1,9 +1,9 @@
-"""The exported graph on the CPU against PyTorch eager: how much faster is one forecast?
+"""Compares one forecast by the exported graph on the CPU with PyTorch eager.
 
     uv run --project python benchmarks/graph_vs_eager.py [BUNDLE]
 
-Both get the same windows and the same number of threads, in one process, in turns. PyTorch runs the network
-alone, on inputs that pytorch-forecasting has already scaled; the graph starts from raw values. Prints a line
+Both run the same windows with the same number of threads, in one process and in turns. PyTorch runs only
+the network, on inputs that pytorch-forecasting has scaled; the graph starts from raw values. Prints a line
 `ratio graph_vs_eager_b<batch> <times faster>` for each batch and writes the medians as JSON.
 """
 
@@ -68,7 +68,8 @@ def main() -> None:
             "processor": _processor(),
             "cores": os.cpu_count(),
             "threads": options.threads,
-            # Above the number of cores: others were at work, and the ratios are less sure.
+            # A load above the number of cores means that other programs ran, and that the ratios are less
+            # certain.
             "load_average": round(os.getloadavg()[0], 2),
         },
         "versions": {
@@ -92,7 +93,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "graph-vs-eager.json")
     parser.add_argument("--threads", type=int, default=min(os.cpu_count() or 1, 2))
     parser.add_argument("--seconds", type=float, default=15.0, help="time for each batch size")
-    parser.add_argument("--machine", help="what to call this machine in the results")
+    parser.add_argument("--machine", help="the machine's name in the results")
     return parser.parse_args()
 
 
@@ -103,7 +104,9 @@ def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
 
 
 def _medians(contenders: dict, seconds: float) -> dict[str, float]:
-    """Median milliseconds of each; they take turns, so that a slow moment of the machine hits both."""
+    """The median milliseconds of each; they take turns, so that other load on the machine affects both
+    alike.
+    """
     times = {name: [] for name in contenders}
     deadline = time.perf_counter() + seconds
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-// What the benchmarks share: the bundle's sample windows, timing two sides in turns, and the report.
+// Shared by the benchmarks: the bundle's sample windows, timing two sides in turns, and the report.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, release, type } from 'node:os';
@@ -10,20 +10,20 @@ import { type ForecastInputs, loadModel, type ModelDescription } from '../src/in
 /** The repository: benchmarks run from there. */
 const root = process.cwd();
 
-/** What a benchmark was asked for. */
+/** The options of a benchmark. */
 export const options = parseArgs({
   options: {
     /** The bundle to run. */
     bundle: { type: 'string', default: join(root, 'models/demo') },
     /** Seconds for each measurement. */
     seconds: { type: 'string', default: '4' },
-    /** The long form, where a benchmark has one. */
+    /** The long form, if a benchmark has one. */
     full: { type: 'boolean', default: false },
   },
 }).values;
 export const seconds = Number(options.seconds);
 
-/** A bundle's sample windows, repeated where a batch wants more. */
+/** A bundle's sample windows, repeated if a batch needs more. */
 export class Samples {
   readonly #inputs: ForecastInputs;
   readonly #count: number;
@@ -65,7 +65,7 @@ export function percentile(numbers: readonly number[], part: number): number {
 }
 
 /**
- * Times two sides in short turns, so that whatever else the machine does meets both alike.
+ * Times two sides in short turns, so that other load on the machine affects both alike.
  *
  * @returns milliseconds of each call.
  */
@@ -77,7 +77,7 @@ export async function inTurns(
   for (const side of ['ours', 'peer'] as const) for (let i = 0; i < 3; i++) await sides[side]();
   const end = performance.now() + 2 * seconds * 1000;
   for (let turn = 0; performance.now() < end; turn++) {
-    // Who goes first changes too.
+    // The order alternates too.
     const order = turn % 2 === 0 ? (['ours', 'peer'] as const) : (['peer', 'ours'] as const);
     for (const side of order) {
       const until = performance.now() + turnMs;
@@ -91,7 +91,7 @@ export async function inTurns(
   return times;
 }
 
-/** One comparison. `ratio` is above 1 where we are ahead. */
+/** One comparison. `ratio` is above 1 if our side is better. */
 export interface Comparison {
   name: string;
   unit: string;
@@ -100,12 +100,12 @@ export interface Comparison {
   ratio: number;
 }
 
-/** Compares two numbers of which less is better. */
+/** Compares two numbers; less is better. */
 export function less(name: string, unit: string, ours: number, peer: number): Comparison {
   return { name, unit, ours, peer, ratio: peer / ours };
 }
 
-/** Compares two numbers of which more is better. */
+/** Compares two numbers; more is better. */
 export function more(name: string, unit: string, ours: number, peer: number): Comparison {
   return { name, unit, ours, peer, ratio: ours / peer };
 }
@@ -113,7 +113,7 @@ export function more(name: string, unit: string, ours: number, peer: number): Co
 /**
  * Prints the comparisons and writes them to benchmarks/results.
  *
- * @param measured what else is worth keeping of the run.
+ * @param measured further measurements to store with the results.
  */
 export function report(
   benchmark: string,

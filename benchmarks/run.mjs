@@ -1,8 +1,8 @@
 // Runs the benchmarks, or the one that is named: node benchmarks/run.mjs [NAME] [-- OPTIONS].
 //
-// They measure what is published: src/ is built into lib/, and the benchmarks, compiled into build/benchmarks,
-// import it from there. Each runs in a process of its own, one after another. Those in a folder have its name in
-// front: service/load.ts is service-load.
+// They measure the published form: src/ is built into lib/, and the benchmarks, compiled into build/benchmarks, import it
+// from there. Each runs in a separate process, one after another. The name of a benchmark in a folder begins with the
+// folder's: service/load.ts is service-load.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -12,7 +12,7 @@ import ts from 'typescript';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const compiled = `${root}build/benchmarks/`;
-/** What the benchmarks share is no benchmark. */
+/** Shared files, which are not benchmarks. */
 const SHARED = /^harness\.ts$|\/parts\//;
 
 const files = readdirSync(`${root}benchmarks`, { recursive: true }).filter((file) => file.endsWith('.ts'));

@@ -1,4 +1,4 @@
-// The least that an answer from another thread can cost: ask() wakes a thread, which wakes JavaScript's by a
+// The minimal cost of a result from another thread: ask() wakes a thread, which wakes JavaScript's thread with a
 // ThreadSafeFunction, which calls the function given to listen(). For benchmarks only.
 #include <napi.h>
 

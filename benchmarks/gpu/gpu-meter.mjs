@@ -1,5 +1,5 @@
-// What the first GPU is doing meanwhile, by NVML: utilization, power by the energy used, memory. Says nothing where NVML
-// lacks.
+// Reads the state of the first GPU from NVML during a measurement: utilization, power (from the energy used), memory. Empty
+// if NVML is missing.
 import { addon, options } from './session.mjs';
 
 const EVERY_MS = 100;
@@ -21,7 +21,7 @@ export class GpuMeter {
     const last = this.#readings.at(-1);
     if (last === undefined) return {};
     const seconds = (last.at - first.at) / 1000;
-    // The driver's utilization is of the moment before: the first half of what was read tells of what was before.
+    // The driver reports the utilization of the preceding period, so the first half of the readings is dropped.
     const since = this.#readings.slice(Math.floor(this.#readings.length / 2));
     return {
       utilizationPercent:

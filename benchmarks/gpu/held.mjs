@@ -1,12 +1,12 @@
-// Whether a plan's forecasts are PyTorch's, at each batch that it is to be timed at: what forecasts wrongly is fast for
-// nothing, and no step prints a time of it. Found out once for a plan, and kept beside it.
+// Checks that a plan's forecasts are PyTorch's at each batch size before it is timed there: the speed of wrong forecasts is
+// meaningless, so no step reports it. The result is stored in a file next to the plan.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { judge } from '../../lib/contract/verdict.js';
 import { TFTEngine } from '../../lib/index.js';
 import { libraries, model, planOf, request, samples, say, width } from './session.mjs';
 
-/** The batches, of those asked for, whose forecasts are right; what is wrong is a record of the kind 'held'. */
+/** The given batch sizes whose forecasts are right; a wrong one is written as a record of the kind 'held'. */
 export async function held(name, batches, precision = 'fp32') {
   const path = planOf(name).replace(/engine$/, 'held.json');
   const plan = createHash('sha256')
@@ -33,7 +33,7 @@ export async function held(name, batches, precision = 'fp32') {
 async function hold(engine, plan, batch, precision) {
   const windows = Array.from({ length: batch }, (_, i) => (i * 7 + batch) % samples.count);
   let verdict;
-  // The first run of a batch size is enqueued plainly, the next ones are a CUDA graph.
+  // The first run of a batch size is enqueued directly, the next ones launch a CUDA graph.
   for (let i = 0; i < 3 && (verdict?.withinLimit ?? true); i++) {
     const { data } = await engine.predict(request(windows));
     verdict = compare(windows, data, precision);
@@ -43,7 +43,7 @@ async function hold(engine, plan, batch, precision) {
   return verdict.withinLimit;
 }
 
-/** Forecasts of some of the sample windows against PyTorch's. */
+/** Compares forecasts of some of the sample windows with PyTorch's. */
 export function compare(windows, data, precision) {
   const expected = new Float32Array(windows.length * width);
   windows.forEach((window, row) => {
@@ -51,7 +51,7 @@ export function compare(windows, data, precision) {
   });
   const turned = new Set(samples.monthTurn);
   const monthTurn = new Set(windows.flatMap((window, row) => (turned.has(window) ? [row] : [])));
-  // A window alone may be one that is not judged; then what it gives says nothing.
+  // A single window may be one that is not judged; it is judged here anyway.
   const judged = monthTurn.size < windows.length ? monthTurn : new Set();
   return judge(
     model,

@@ -49,7 +49,7 @@ export function drawLatency(series, title) {
   }
   for (const batch of batches)
     parts.push(text(x(batch), HEIGHT - MARGIN.bottom + 18, batch, 'text-anchor="middle"'));
-  // Labels at the lines' ends, moved apart where they would cover each other.
+  // Labels at the ends of the lines, moved apart if they would overlap.
   const ends = series
     .map(({ name, points }, index) => ({ name, index, at: y(points.at(-1)[1]) }))
     .sort((a, b) => a.at - b.at);

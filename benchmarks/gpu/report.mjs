@@ -11,7 +11,7 @@ const records = readFileSync(join(folder, 'results.jsonl'), 'utf8')
 const all = (kind, wanted = {}) =>
   records.filter((record) => record.kind === kind && matches(record, wanted));
 const first = (kind, wanted) => all(kind, wanted)[0];
-/** Of several, the one with the largest value. */
+/** The item with the largest value. */
 const best = (list, value) =>
   list.reduce((most, one) => (!most || value(one) > value(most) ? one : most), undefined);
 
@@ -40,13 +40,13 @@ const lines = [
 ];
 const section = (title, ...content) => lines.push(`## ${title}`, '', ...content, '');
 
-/** Our plans by name, those that were held against PyTorch and timed. */
+/** The names of our plans that were checked against PyTorch and timed. */
 const plans = [...new Set(all('latency').map(({ plan }) => plan))];
 const peers = [...new Set(all('peer').map(({ peer, precision }) => `${peer} ${precision}`))];
 const nameOf = ({ peer, precision }) => `${peer} ${precision}`;
-/** The quickest of our calls at a batch, of one caller who waits for each. */
+/** The fastest of our plans at a batch size, for one caller that awaits each call. */
 const oursAt = (batch) => best(all('latency', { batch }), ({ promise }) => -promise.p50);
-/** What our copies of a batch take, in and out, milliseconds. */
+/** The time of our copies of a batch, in and out, in milliseconds. */
 const copiesAt = (batch) => {
   const bare = first('bare', { plan: 'fp32', batch, streams: 1, cudaGraph: true });
   return bare && bare.copyIn.p50 + bare.copyOut.p50;
@@ -55,9 +55,9 @@ const ratio = (peer, ours) => (peer && ours ? `${show(peer / ours)}x` : NOT_MEAS
 
 section(
   'Against the strongest peer',
-  'One caller who waits for each batch, p50. Ours is from JavaScript, from raw values in host memory to forecasts in host ' +
-    'memory, copies included. Peers have their inputs on the GPU and leave their forecasts there; below that, with the ' +
-    'time of our copies added.',
+  'One caller that awaits each batch, p50. Ours is measured in JavaScript, from raw values in host memory to forecasts in ' +
+    'host memory, copies included. Peers have their inputs on the GPU and leave their forecasts there; the rows below add ' +
+    'the time of our copies.',
   '',
   table(
     ['B', 'ours ms', 'plan', 'strongest peer', 'inputs are', 'peer ms', 'ours is faster'],
@@ -98,7 +98,7 @@ section(
 
 section(
   'One forecast and many',
-  'From JavaScript, from the call to the result, copies included. Latency is of one call at a time, throughput of ready batches.',
+  'In JavaScript, from the call to the result, copies included. Latency is of one call at a time, throughput of ready batches.',
   '',
   table(
     [
@@ -263,10 +263,10 @@ const limitOf = ({ limit, shares = [] }) =>
     : `${limit} of the spread`;
 section(
   'Numbers',
-  "Against PyTorch's forecasts of the bundle's sample windows, before anything was timed. What was not right was not timed.",
+  "Comparison with PyTorch's forecasts of the bundle's sample windows before the measurements. Wrong plans were not timed.",
   '',
   table(
-    ['plan', 'B or way', 'largest difference, of the spread', 'shares', 'asked', ''],
+    ['plan', 'B or way', 'largest difference, of the spread', 'shares', 'required', ''],
     [...all('held'), ...all('numbers')].map((record) => [
       record.plan,
       record.way ? textOf(record.way) : record.batch,
@@ -304,7 +304,7 @@ section(
 section(
   'Builds',
   table(
-    ['plan', 'seconds', 'parts by our kernels', 'plan KiB', 'ONNX KiB'],
+    ['plan', 'seconds', 'parts on our kernels', 'plan KiB', 'ONNX KiB'],
     all('build').map(({ name, ms, fused = [], planBytes, onnxBytes }) => [
       name,
       show(ms / 1000),

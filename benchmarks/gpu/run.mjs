@@ -1,4 +1,4 @@
-// Proves and measures an installation on a GPU, from start to end, unattended:
+// Tests and measures an installation on a GPU, unattended:
 //
 //   node benchmarks/gpu/run.mjs OUT [--work FOLDER] [--bundle FOLDER] [--tensorrt PATH] [--cuda PATH] [--lean PATH]
 //        [--windows FOLDER] [--also FOLDER] [--python PYTHON] [--seconds S] [--only STEP,STEP …] [--plans NAME,NAME …]
@@ -7,9 +7,9 @@
 //
 // --thorough adds the INT8 plan and the lean runtime. --max-autotune adds that mode of torch.compile, which takes minutes for
 // each batch size: the --peer- options narrow it down.
-// Writes OUT/results.jsonl (a JSON object a line), OUT/log.txt, and OUT/report.md with its plots. A step that fails or
-// takes too long does not keep the next from running; the exit code is then 1. --doubles rehearses it on a machine
-// without a GPU, over the doubles of CUDA and TensorRT: every step runs, and no figure means anything.
+// Writes OUT/results.jsonl (a JSON object per line), OUT/log.txt, and OUT/report.md with its plots. If a step fails or takes
+// too long, the others still run, and the exit code is 1. --doubles rehearses the run on a machine without a GPU, over the
+// doubles of CUDA and TensorRT: every step runs, but the figures mean nothing.
 import { spawn } from 'node:child_process';
 import {
   appendFileSync,
@@ -66,7 +66,7 @@ for (const name of ['bundle', 'tensorrt', 'cuda', 'lean', 'nvml', 'windows', 'al
   if (given[name]) given[name] = resolve(given[name]);
 mkdirSync(out, { recursive: true });
 mkdirSync(given.work, { recursive: true });
-// Describes the plans that are built there.
+// The description of the plans that are built there.
 copyFileSync(join(given.bundle ?? join(root, 'models/demo'), 'model.json'), join(given.work, 'model.json'));
 writeFileSync(given.out, '');
 const log = createWriteStream(join(out, 'log.txt'));
@@ -81,7 +81,7 @@ const step = (name, seconds) => ({
 const steps = [
   step('machine', 60),
   step('build', 580),
-  // These three measure no time: they run side by side.
+  // These three measure no time, so they run in parallel.
   { ...step('numbers', 240), proof: true },
   {
     name: 'tests',
@@ -133,7 +133,7 @@ function say(record) {
 
 function run({ name, seconds, proof, command: [program, ...args] }) {
   console.log(`== ${name}`);
-  // What runs beside others is logged in one piece.
+  // The output of steps that run in parallel is logged in one piece.
   const kept = [];
   const write = (text) => (proof ? kept.push(text) : log.write(text));
   write(`\n== ${name}: ${program} ${args.join(' ')}\n`);

@@ -1,5 +1,5 @@
-// What the steps of a run on a GPU share: their options, the records that they write, the sample windows, and the
-// plans. Needs lib/ and the native addon, and no package beyond what those need.
+// Shared by the steps of a run on a GPU: options, records, sample windows and plans. Needs lib/ and the native addon with
+// their dependencies, and no other package.
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -7,25 +7,25 @@ import { loadAddon } from '../../lib/native/load-addon.js';
 
 export const { values: options } = parseArgs({
   options: {
-    /** The file that gets the records, a JSON object a line. */
+    /** The file for the records, a JSON object per line. */
     out: { type: 'string', default: 'results.jsonl' },
     /** The folder for plans. */
     work: { type: 'string', default: '.' },
     bundle: { type: 'string', default: 'models/demo' },
-    /** Recorded windows with PyTorch's forecasts, as `tft_export accuracy --write-windows` leaves them. */
+    /** Recorded windows with PyTorch's forecasts, as `tft_export accuracy --write-windows` writes them. */
     windows: { type: 'string' },
-    /** More ONNX files to build and time, by what they are called. */
+    /** A folder with further ONNX files to build and time, named by their files. */
     also: { type: 'string' },
-    /** libnvinfer and libcuda, where they are not found by themselves. */
+    /** libnvinfer and libcuda, if they are not found automatically. */
     tensorrt: { type: 'string' },
     cuda: { type: 'string' },
     lean: { type: 'string' },
     nvml: { type: 'string' },
-    /** The plans to build, hold and time, of PLANS below, separated by commas; without, those of the run. */
+    /** The plans of PLANS below to build, check and time, separated by commas; by default those of the run. */
     plans: { type: 'string' },
     /** All plans. */
     thorough: { type: 'boolean', default: false },
-    /** For each measurement of throughput. */
+    /** The duration of each measurement of throughput. */
     seconds: { type: 'string', default: '0.5' },
   },
 });
@@ -44,7 +44,7 @@ export function say(record) {
   appendFileSync(options.out, `${line}\n`);
 }
 
-/** Runs a part of a step; what goes wrong is a record, and the step goes on. */
+/** Runs a part of a step; an error is written as a record, and the step continues. */
 export async function attempt(what, part) {
   try {
     return await part();
@@ -56,10 +56,10 @@ export async function attempt(what, part) {
 
 export const model = JSON.parse(readFileSync(join(options.bundle, 'model.json'), 'utf8'));
 
-/** The path of a plan, made or not. */
+/** The path of a plan, which may not exist. */
 export const planOf = (name) => join(options.work, `${name}.engine`);
 
-/** For one caller, a group, and large batches. No profile of exactly one: TensorRT 10.6 builds wrong plans with it. */
+/** For one caller, a group, and large batches. No profile of exactly one: TensorRT 10.6 builds wrong plans for it. */
 export const PROFILES = [
   { min: 1, opt: 1, max: 2 },
   { min: 3, opt: 32, max: 32 },
@@ -67,10 +67,10 @@ export const PROFILES = [
   { min: 129, opt: 512, max: 512 },
 ];
 
-/** What is measured of every plan. */
+/** The batch sizes that are measured of every plan. */
 export const BATCHES = [1, 8, 32, 128, 512];
 
-/** The plans that are built and timed; `fp32-layers` is the first one without our kernels, for comparison. */
+/** The plans that are built and timed; `fp32-layers` is `fp32` without our kernels, for comparison. */
 const PLANS = [
   { name: 'fp32', precision: 'fp32', kernels: true },
   { name: 'fp32-layers', precision: 'fp32', kernels: false },
@@ -81,10 +81,10 @@ export const wantedPlans = PLANS.filter(({ name, thorough }) =>
   options.plans ? options.plans.split(',').includes(name) : !thorough || options.thorough,
 );
 
-/** Those of them that are there. */
+/** The existing ones of these. */
 export const plans = () => wantedPlans.filter(({ name }) => existsSync(planOf(name)));
 
-/** The precisions that a plan is there in. */
+/** The precisions of the existing plans. */
 export const precisions = () => [...new Set(plans().map(({ precision }) => precision))];
 
 export const addon = loadAddon();
@@ -100,7 +100,7 @@ function tensor(wanted) {
   return { name, type, item: shape.slice(1) };
 }
 
-/** The bundle's sample windows, and what PyTorch makes of them. */
+/** The bundle's sample windows, and PyTorch's output for them. */
 export const samples = {
   ...model.samples,
   arrays: {
@@ -111,7 +111,7 @@ export const samples = {
   },
   expected: read('expected', Float32Array),
 };
-/** Numbers in one server's forecast. */
+/** The number of values in a series' forecast. */
 export const width = samples.expected.length / samples.count;
 
 function read(name, Type) {
@@ -138,7 +138,7 @@ export function request(windows, { arrays, count } = samples) {
   );
 }
 
-/** `batch` of the sample windows, repeated where they are fewer. */
+/** `batch` of the sample windows, repeated if there are fewer. */
 export const batchOf = (batch) => request(Array.from({ length: batch }, (_, i) => i % samples.count));
 
 /** The value below which a part of the numbers lies. */

@@ -1,6 +1,6 @@
 """Writes model.onnx next to this file: the demo model's inputs and outputs around a single copying node.
 
-What is left of a run is what its binding costs.
+A run of it costs only the runtime's overhead.
 
 Run: uv run --project python python benchmarks/noop/make_noop.py
 """

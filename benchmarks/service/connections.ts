@@ -1,7 +1,7 @@
-// What do 1,000 idle and 200 slow connections do to everybody else? With --full at the service's default timeouts.
+// Measures the effect of 1,000 idle and 200 slow connections on other clients; with --full at the service's default timeouts.
 //
-// Half of the slow ones send their headers a byte at a time, half their body. The service must cut them off in time,
-// and meanwhile answer others as quickly as before.
+// Half of the slow ones send their headers a byte at a time, half their body. The service must close them in time, and
+// meanwhile answer other clients as quickly as before.
 import { setTimeout as delay } from 'node:timers/promises';
 import { less, options, report, seconds } from '../harness.js';
 import { inTurnsOf, summary } from './parts/closed-loop.js';
@@ -21,7 +21,7 @@ const CALLERS = 2;
 const TIMEOUTS = options.full
   ? { headers: 10_000, request: 30_000, keepAlive: 65_000 }
   : { headers: 2000, request: 4000, keepAlive: 6000 };
-/** What a server may be late in noticing. */
+/** The delay with which a server may notice a timeout. */
 const GRACE_MS = 5000;
 const ALLOWED_GROWTH_MIB = 96;
 
@@ -55,14 +55,14 @@ async function openConnections(): Promise<number> {
 async function connectAll(): Promise<SlowClient[]> {
   const all: SlowClient[] = [];
   const line = 'GET /v2/health/live HTTP/1.1\r\nhost: 127.0.0.1\r\n';
-  // A few at a time, as they would come.
+  // A few at a time, as in practice.
   const add = async (count: number, make: (index: number) => Promise<SlowClient>) => {
     for (let from = 0; from < count; from += 50) {
       const part = Math.min(50, count - from);
       all.push(...(await Promise.all(Array.from({ length: part }, (_, i) => make(from + i)))));
     }
   };
-  // Half of the idle ones have asked something before, half never will.
+  // Half of the idle ones have sent a request before, half never send one.
   await add(IDLE, (index) => slowClient(service.port, 'idle', { first: index % 2 ? `${line}\r\n` : '' }));
   await add(SLOW / 2, () => slowClient(service.port, 'slow headers', { rest: Buffer.from(line.repeat(20)) }));
   const request = requests[0] as Buffer;

@@ -1,8 +1,7 @@
-// What does the service cost over calling the library, and how does it compare with a FastAPI service of the same
-// model?
+// Measures the overhead of the service over calling the library, and compares it with a FastAPI service of the same model.
 //
-// Windows of recorded machines are replayed by a closed loop of callers, in batches of 1, 8 and 32, as JSON and as
-// bytes; each server is a process of its own, and all sides take turns.
+// A closed loop of callers replays windows of recorded machines in batches of 1, 8 and 32, as JSON and as bytes. Each server
+// is a separate process, and all sides take turns.
 import { TFTEngine } from '../../src/index.js';
 import { type Comparison, less, more, options, report, seconds } from '../harness.js';
 import { type Call, inTurnsOf, type Summary, summary, type Times } from './parts/closed-loop.js';
@@ -12,18 +11,18 @@ import { NotStarted, type Running, startFastApi, startService } from './parts/pr
 import { loadReplay } from './parts/recorded-windows.js';
 import { bareRequest, jsonRequest, kserveRequest, predictionsIn } from './parts/requests.js';
 
-/** Callers at once, by batch size. */
+/** The number of concurrent callers, by batch size. */
 const CALLERS = { 1: 16, 8: 8, 32: 4 } as const;
 type Batch = keyof typeof CALLERS;
 const BATCHES: readonly Batch[] = [1, 8, 32];
-/** Different requests that are replayed for each batch size. */
+/** The number of different requests that are replayed for each batch size. */
 const VARIETY = 16;
-/** What is asked of the service: shares of the library's throughput, and milliseconds. */
+/** The service's goals: shares of the library's throughput, and milliseconds. */
 const GOALS = { binary: 0.85, json: 0.6, overheadMs: 0.3, loopDelayMs: 20 };
 /** Values of a forecast of the same model on the same processor differ by less. */
 const TOLERANCE = 1e-2;
 
-/** How FastAPI's threads compute; it is compared by the quicker way. */
+/** FastAPI's two settings of threads; the faster one is compared. */
 const PEERS = ['together', 'apart'] as const;
 type Kind = 'binary' | 'json';
 type Side = 'library' | Kind | `fastapi-${(typeof PEERS)[number]}-${Kind}`;
@@ -42,7 +41,7 @@ try {
 }
 console.log(`'${model.name}' on ${engine.info.device}, ${threads} threads on every side`);
 
-/** What is asked over HTTP, and how. */
+/** The HTTP sides and their requests. */
 const asked: { side: Side; port: number; request: typeof jsonRequest }[] = [
   { side: 'binary', port: service.port, request: kserveRequest },
   { side: 'json', port: service.port, request: jsonRequest },
@@ -55,7 +54,7 @@ for (const {
   asked.push({ side: `fastapi-${how}-json`, port, request: jsonRequest });
 }
 
-/** The calls of every side, each caller with a connection of its own. */
+/** The calls of every side; each caller has its own connection. */
 function callsOf(batch: Batch): { sides: Record<string, Call>; close(): void } {
   const inputs = batches(batch, VARIETY);
   const nextInputs = turnsThrough(inputs);
@@ -83,7 +82,7 @@ function turnsThrough<T>(list: readonly T[]): () => T {
   return () => list[index++ % list.length] as T;
 }
 
-/** All sides must forecast the same before any is timed. */
+/** Checks that all sides give the same forecasts before any is timed. */
 async function compareAnswers(batch: Batch): Promise<void> {
   const [inputs] = batches(batch, 1);
   if (inputs === undefined) throw new Error('there is nothing to replay');
@@ -109,7 +108,7 @@ const delays = {
   json: new HistogramGrowth(service.metricsUrl, LOOP_DELAY),
 };
 
-/** Prints and keeps what the sides took. */
+/** Prints and stores the times of the sides. */
 function keep(name: string, times: Readonly<Record<string, Times>>): (side: Side) => Summary | undefined {
   for (const [side, one] of Object.entries(times)) {
     const found = summary(one);
@@ -123,7 +122,7 @@ function keep(name: string, times: Readonly<Record<string, Times>>): (side: Side
   return (side) => figures[`${name} ${side}`];
 }
 
-/** The quicker FastAPI. */
+/** The faster setting of FastAPI. */
 function best(of: (side: Side) => Summary | undefined, kind: Kind): Summary | undefined {
   return PEERS.map((how) => of(`fastapi-${how}-${kind}`))
     .filter((one) => one !== undefined)
@@ -160,7 +159,7 @@ for (const batch of BATCHES) {
     }
   }
   if (batch === 1) {
-    // One caller alone: what a request takes, not what it waits for.
+    // A single caller: the time of a request without waiting in the queue.
     const alone = keep('B=1, 1 caller,', await inTurnsOf(sides, { callers: 1, seconds }));
     for (const side of ['binary', 'json'] as const) {
       const [ours, peer] = [alone(side), best(alone, side)];

@@ -1,8 +1,8 @@
-// Does the service stay well when ten times as much is asked of it as it can do? With --full for a minute.
+// Tests the service at ten times its capacity; with --full for a minute.
 //
-// Requests of one server each arrive at a fixed rate whatever becomes of those before them, as from many clients that
-// know nothing of each other. Those accepted must have a bounded latency, those refused must know it soon; memory must
-// stay flat; and afterwards all must be as before.
+// Requests of one series each arrive at a fixed rate, whether or not earlier ones have ended, as from many independent
+// clients. Accepted requests must have a bounded latency, refusals must be quick, memory must not grow, and afterwards the
+// service must perform as before.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { less, options, percentile, report, seconds } from '../harness.js';
@@ -18,14 +18,14 @@ import { watchMemory } from './parts/watch-memory.js';
 const TIMES_CAPACITY = 10;
 const DURATION_MS = (options.full ? 60 : Math.max(seconds, 5)) * 1000;
 const MAX_CONNECTIONS = 2000;
-/** At first nearly every request brings a new connection, up to the most: that is told apart. */
+/** At first nearly every request opens a new connection, up to the maximum; this phase is reported separately. */
 const RUSH_MS = 2000;
 const CALLERS = 16;
 const TICK_MS = 2;
-/** The service's own promise of how long a request waits at most, and what a run and the machine may add. */
+/** The service's limit on the time that a request waits, and the time that a run and the machine may add. */
 const MAX_WAIT_MS = 2000;
 const GRACE_MS = 1000;
-/** Half of those refused know it within this. */
+/** Half of the refusals must arrive within this time. */
 const QUICK_MS = 100;
 const ALLOWED_GROWTH_MIB = 48;
 
@@ -49,13 +49,13 @@ async function atEase() {
   return { capacity: summary(busy).perSecond, p50: summary(alone).p50, statuses: [...statuses] };
 }
 
-/** What became of the requests that came after the rush at the beginning, and of those in it. */
+/** The results of requests after the rush of connections at the beginning, and of those in it. */
 class Outcome {
   readonly rush: number[] = [];
   readonly accepted: number[] = [];
   readonly refused: number[] = [];
   readonly statuses: Record<string, number> = {};
-  /** Arrivals for which no connection was free: the generator's own limit. */
+  /** Requests not sent because no connection was free: the generator's limit. */
   dropped = 0;
   withoutRetryAfter = 0;
 

@@ -1,7 +1,7 @@
-// Is the service back, and right, after it was killed under load? With --full more often.
+// Tests that the service recovers after it was killed under load; with --full more often.
 //
-// Its clients go on asking all the while. They may see connections fail and be told that it is not ready yet; each
-// answer that they get must be the right one. Every other kill meets the service while it loads.
+// Its clients keep sending requests. Connections may fail, and the service may respond that it is not ready, but every
+// forecast must be right. Every other kill hits the service while it loads.
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,17 +15,17 @@ import { Verdict } from './parts/verdict.js';
 
 const KILLS = options.full ? 20 : 4;
 const CALLERS = 8;
-/** Under load between two kills. */
+/** The time under load between two kills. */
 const LOAD_MS = Math.min(seconds, 2) * 1000;
-/** A kill while it loads comes so soon after the start. */
+/** The time from the start to a kill while it loads. */
 const LOADING_MS = 150;
 const GOAL_MS = 10_000;
-/** Answers of other batches and runs differ by rounding only. */
+/** Forecasts of other batches and runs differ by rounding only. */
 const TOLERANCE = 1e-2;
 
 const { model, source, batches } = await loadReplay(options.bundle);
 const requests = batches(1, 16).map((inputs) => kserveRequest(model, inputs));
-// A home of its own for whatever the service keeps there.
+// A separate home folder for the service's cache.
 const cache = mkdtempSync(join(tmpdir(), 'tft-restart-'));
 const port = await freePort();
 const flags = ['--model', options.bundle];
@@ -80,7 +80,7 @@ for (let kill = 0; kill < KILLS; kill++) {
   const at = performance.now();
   await service.stop('SIGKILL');
   if (kill % 2 === 1) {
-    // It dies again before it is ready.
+    // It is killed again before it is ready.
     const dying = launchService(flags, { port, env });
     await delay(LOADING_MS);
     await dying.stop('SIGKILL');

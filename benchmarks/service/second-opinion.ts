@@ -1,4 +1,4 @@
-// Does another load generator see the same service? autocannon and our own, in turns, with the same requests.
+// Compares our load generator with autocannon, in turns and with the same requests.
 import { createRequire } from 'node:module';
 import { type Comparison, more, options, percentile, report, seconds } from '../harness.js';
 import { inTurnsOf, summary } from './parts/closed-loop.js';
@@ -9,7 +9,7 @@ import { jsonRequest, kserveRequest } from './parts/requests.js';
 
 const TURNS = 3;
 
-/** What is used of autocannon. */
+/** The part of autocannon's interface that is used. */
 type Autocannon = (options: {
   url: string;
   method: 'POST';
@@ -24,7 +24,7 @@ const { model, source, batches } = await loadReplay(options.bundle);
 console.log(`replaying ${source}`);
 const service = await startService(['--model', options.bundle]);
 
-/** Requests per second by autocannon, which sends the same one again and again. */
+/** Requests per second by autocannon, which repeats one request. */
 async function byAutocannon(request: Buffer, callers: number, duration: number): Promise<number> {
   const end = request.indexOf('\r\n\r\n');
   const [first = '', ...lines] = request.toString('latin1', 0, end).split('\r\n');

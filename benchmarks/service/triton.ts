@@ -1,7 +1,7 @@
-// What does serving cost, with a model that does nothing, against a real Triton server with such a model? And do the
-// metrics have Triton's names and labels?
+// Compares the cost of serving a model that does nothing with that of a real Triton server, and our metrics with Triton's
+// names and labels.
 //
-// Triton runs twice: as nvidia-pytriton sets it up, and its Python backend alone, which is quicker.
+// Triton runs twice: as nvidia-pytriton sets it up, and with its Python backend alone, which is faster.
 import { TFTEngine } from '../../src/index.js';
 import { type Comparison, less, options, report, seconds } from '../harness.js';
 import { type Call, inTurnsOf, type Summary, summary, type Times } from './parts/closed-loop.js';
@@ -36,7 +36,7 @@ async function stopAll(): Promise<void> {
   noop.remove();
 }
 
-/** Every side's call, and what it answers to the first request. */
+/** The call of every side; each is checked with a first request. */
 async function callsOf(batch: number): Promise<Record<string, Call>> {
   const inputs = batches(batch, VARIETY);
   const requests = inputs.map((one) => kserveRequest(model, one));
@@ -74,10 +74,10 @@ async function compareMetrics(ours: Running, triton: Running) {
   );
   const lacking = [...theirs.keys()].filter((name) => !mine.has(name));
   console.log(`metrics of Triton's names: ${[...mine.keys()].filter(isTritons).join(', ')}`);
-  console.log(`ours that Triton has not: ${unknown.join(', ') || 'none'}`);
+  console.log(`ours that Triton does not have: ${unknown.join(', ') || 'none'}`);
   console.log(`with other labels than Triton's: ${otherLabels.map(([name]) => name).join(', ') || 'none'}`);
-  console.log(`Triton's that we have not: ${lacking.join(', ') || 'none'}`);
-  // Those of GPUs are there on GPUs only, on either side.
+  console.log(`Triton's that we do not have: ${lacking.join(', ') || 'none'}`);
+  // Metrics of GPUs exist only on machines with GPUs, on either side.
   const wrong = unknown.some((name) => name.startsWith('nv_inference')) || otherLabels.length > 0;
   return { unknown, otherLabels: otherLabels.map(([name]) => name), lacking, wrong };
 }

@@ -1,5 +1,5 @@
-// The bare C++ loop, as trtexec has it: what the GPU and the copies take without this package's queue and without
-// JavaScript. Also of the graphs brought along.
+// The bare C++ loop, as in trtexec: the time of the GPU and the copies, without this package's queue and without JavaScript.
+// Also for the further graphs (--also).
 import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { held } from '../held.mjs';
@@ -26,7 +26,7 @@ for (const { name, precision } of [...plans(), ...also]) {
   const right = await attempt({ step: 'bare', plan: name }, () => held(name, BATCHES, precision));
   for (const batch of right ?? []) {
     for (const cudaGraph of [true, false]) {
-      // Each measurement loads the plan again: several streams only where the question is throughput.
+      // Each measurement loads the plan again, so several streams are used for throughput only.
       const several = cudaGraph && [32, 512].includes(batch) && name === 'fp32';
       for (const streams of several ? [1, 2, 4, 8] : [1]) {
         const what = { plan: name, batch, streams, cudaGraph };

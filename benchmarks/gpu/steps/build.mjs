@@ -1,4 +1,4 @@
-// Builds the plans that the other steps run, a version-compatible one, and whatever else was brought.
+// Builds the plans that the other steps run, a version-compatible one, and those of the further graphs (--also).
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import {
@@ -27,10 +27,10 @@ const wanted = wantedPlans.map(({ name, precision, kernels }) => ({
   kernels,
 }));
 if (options.thorough) {
-  // On the lean runtime, which has none of our kernels.
+  // For the lean runtime, which does not have our kernels.
   const compatible = { path: onnx('fp16'), profiles: NARROW, versionCompatible: true, kernels: false };
   wanted.push({ name: 'compatible-fp16', ...compatible });
-  // Where the lean runtime of the builder's version lacks, a compatible plan can be had without it.
+  // If the lean runtime of the builder's version is missing, a compatible plan can be built without it.
   wanted.push({ name: 'compatible-fp16', ...compatible, excludeLeanRuntime: true });
 }
 if (options.also && existsSync(options.also)) {

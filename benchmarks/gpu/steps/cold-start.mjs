@@ -1,4 +1,4 @@
-// From nothing to the first forecast, each in a process of its own: a plan from its file, ready to run.
+// The time from process start to the first forecast with a plan file, in a new process for each trial.
 import { spawnSync } from 'node:child_process';
 import { held } from '../held.mjs';
 import { attempt, batchOf, libraries, planOf, plans, say } from '../session.mjs';

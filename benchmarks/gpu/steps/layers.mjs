@@ -1,10 +1,10 @@
-// The slowest layers of each plan by TensorRT's profiler, and what the recurrence takes of the whole. It waits for each
-// layer, some 25 microseconds each: of a plan whose recurrence is one kernel that is little, of TensorRT's loop much.
+// The slowest layers of each plan by TensorRT's profiler, and the recurrence's share of the whole. The profiler waits about 25
+// microseconds for each layer: that adds little if the recurrence is one kernel, and much if it is TensorRT's loop.
 import { held } from '../held.mjs';
 import { addon, attempt, libraries, model, planOf, plans, say } from '../session.mjs';
 
 const BATCHES = [1, 32, 512];
-/** Our operator, ONNX's, and what TensorRT calls the loop that it makes of the latter. */
+/** The names of our operator, ONNX's, and the loop that TensorRT makes of the latter. */
 const RECURRENCE = /recurren|lstm|loop|unroll/i;
 const steps = model.encoderLength + model.horizon;
 

@@ -1,4 +1,4 @@
-// A version-compatible plan on the lean runtime.
+// Runs a version-compatible plan on the lean runtime.
 import { existsSync } from 'node:fs';
 import { TFTEngine } from '../../../lib/index.js';
 import { attempt, batchOf, libraries, options, planOf, samples, say } from '../session.mjs';
@@ -12,7 +12,7 @@ if (existsSync(plan)) {
     await attempt({ step: 'lean', runtime }, async () => {
       const engine = await TFTEngine.load(plan, {
         backend: 'tensorrt',
-        // The lean runtime that such a plan brings along is code for the host.
+        // Such a plan contains the lean runtime, which is host code.
         tensorrt: { ...libraries, allowHostCode: true },
       });
       const { data } = await engine.predict(batchOf(4));

@@ -1,4 +1,4 @@
-// Which machine this is, and which libraries run on it.
+// Describes the machine and its libraries.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus, release, totalmem, type } from 'node:os';

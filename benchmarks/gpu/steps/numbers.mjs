@@ -1,5 +1,5 @@
-// Are the forecasts PyTorch's? Each plan on the bundle's samples, with graphs and without, on one lane to eight, in
-// batches of every kind; then the recorded windows, whose outputs are kept for `tft_export accuracy --outputs`.
+// Compares forecasts with PyTorch's: each plan on the bundle's samples, with and without graphs, on one to eight lanes, in
+// batches of every kind; then on the recorded windows, whose outputs are stored for `tft_export accuracy --outputs`.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { TFTEngine } from '../../../lib/index.js';
@@ -19,7 +19,7 @@ import {
 } from '../session.mjs';
 
 const SIZES = [1, 2, 3, 5, 8, 13, 20, 31, 32, 40, 128, 512];
-/** Every way for the plan that counts, whose limit is the sharpest. */
+/** All ways to run for the fp32 plan, whose limit is the strictest. */
 const WAYS = [
   ...[1, 2, 4, 8].map((lanes) => ({ lanes })),
   { lanes: 2, cudaGraphs: false },
@@ -28,7 +28,7 @@ const WAYS = [
 const FEWER = [{ lanes: 2 }, { lanes: 2, cudaGraphs: false }];
 
 for (const { name, precision } of plans()) {
-  // What the steps that measure time ask for, here already.
+  // The check that the timing steps need, done here already.
   await attempt({ step: 'numbers', plan: name }, () => held(name, BATCHES, precision));
   for (const way of name === 'fp32' ? WAYS : FEWER) {
     await attempt({ step: 'numbers', plan: name, way }, async () => {
@@ -39,7 +39,7 @@ for (const { name, precision } of plans()) {
       let worst;
       for (const batch of SIZES) {
         const windows = Array.from({ length: batch }, (_, i) => (i * 7 + batch) % samples.count);
-        // Twice: the first run of a batch size is enqueued plainly, the next ones are a graph.
+        // Repeated, because the first run of a batch size is enqueued directly and the next ones launch a graph.
         for (let i = 0; i < 3; i++) {
           const { data } =
             i < 2 ? await engine.predict(request(windows)) : engine.predictSync(request(windows));

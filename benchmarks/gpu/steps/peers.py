@@ -1,14 +1,14 @@
-"""The peers, in the same run: the model in PyTorch on the GPU, in FP32 and with TF32, and the exported graph
-on the CPU by ONNX Runtime.
+"""Measures the peers in the same run: the model in PyTorch on the GPU, in FP32 and with TF32, and the
+exported graph in ONNX Runtime on the CPU.
 
-PyTorch runs two networks. 'prepared' is the original as prepared for training: the same function in fewer and
-faster steps, on inputs that pytorch-forecasting has scaled. 'rewritten' is ours, from raw inputs to raw
-forecasts, which is the strongest form that PyTorch can take. Both have their inputs on the GPU already; ours
-starts in host memory.
+PyTorch runs two networks. 'prepared' is the original as prepared for training: the same function in fewer
+and faster steps, on inputs that pytorch-forecasting has scaled. 'rewritten' is ours, from raw inputs to raw
+forecasts, which is the fastest form in PyTorch. Both have their inputs on the GPU; our engine starts in
+host memory.
 
-    peers.py                          the original eager, both networks in CUDA graphs, ONNX Runtime
-    peers.py --compile default        both networks by torch.compile, each in a CUDA graph
-    peers.py --compile max-autotune   the same; minutes for each batch size
+    peers.py                          the original eagerly, both networks in CUDA graphs, ONNX Runtime
+    peers.py --compile default        both networks with torch.compile, each in a CUDA graph
+    peers.py --compile max-autotune   the same; takes minutes for each batch size
 """
 
 import argparse
@@ -31,10 +31,10 @@ from tft_export.training.training_network import FixedLength, prepare_for_traini
 from tft_export.windows.sample_windows import forecasting_dataset, made_up_windows
 
 WARMUP = 3
-# Autocast to FP16 fails: the attention's mask of -1e9 does not fit. TF32 is the next best that it can do.
+# Autocast to FP16 fails, because the attention's mask of -1e9 overflows. TF32 is the next fastest precision.
 PRECISIONS = ("tf32", "fp32")
 NETWORKS = ("rewritten", "prepared")
-# Its own CUDA graphs copy inputs and outputs at each call; ours replays on the same memory.
+# torch.compile's CUDA graphs copy inputs and outputs at each call; ours replays on the same memory.
 MODES = {"default": "default", "max-autotune": "max-autotune-no-cudagraphs"}
 
 Run = Callable[[], torch.Tensor]
@@ -42,14 +42,14 @@ Run = Callable[[], torch.Tensor]
 
 @dataclass(frozen=True)
 class Network:
-    """A network on the device, and its arguments by batch."""
+    """A network on the device, and its arguments for each batch size."""
 
     call: Callable[..., torch.Tensor]
     arguments: dict[int, tuple]
 
 
 class Peers:
-    """The networks of one bundle, measured one after another into a file of records."""
+    """Measures the networks of one bundle, one after another, and writes records."""
 
     def __init__(self, options: argparse.Namespace):
         self.options = options
@@ -73,7 +73,7 @@ class Peers:
             self.onnxruntime()
 
     def original(self) -> None:
-        """pytorch-forecasting's network as it is, call by call."""
+        """Measures pytorch-forecasting's unchanged network, called eagerly."""
         checkpoint = self._checkpoint()
         checkpoint.model.to(self.device).eval()
         for batch in self.options.batches:
@@ -83,7 +83,7 @@ class Peers:
                 self.measure({"peer": "pytorch eager", "precision": precision, "batch": batch}, run)
 
     def captured(self, name: str) -> None:
-        """A network in a CUDA graph, compiled before if that was asked for."""
+        """Measures a network in a CUDA graph, compiled first if `mode` is given."""
         network = self._rewritten() if name == "rewritten" else self._prepared()
         mode = self.options.compile
         peer = f"pytorch graph, {name}" if mode is None else f"torch.compile {mode}, {name}"
@@ -98,11 +98,11 @@ class Peers:
                         run, what["compileSeconds"] = self.compiled(network, arguments, precision, mode)
                         what["ofSpread"] = _difference(run(), plain())
                     self.measure(what, self.in_graph(run))
-                except Exception as error:  # a peer that fails is a record, and the next one goes on
+                except Exception as error:  # a failing peer is written as a record, and the next one runs
                     self.failed(what, error)
 
     def compiled(self, network: Network, arguments: tuple, precision: str, mode: str) -> tuple[Run, float]:
-        """Compiled for these shapes alone, and how long its first call took."""
+        """Compiles a network for these shapes alone; also returns the time of its first call."""
         torch._dynamo.reset()
         call = torch.compile(network.call, mode=MODES[mode], dynamic=False)
         run = _under(precision, lambda: call(*arguments))
@@ -135,7 +135,7 @@ class Peers:
             self.measure(what, lambda inputs=inputs: session.run(None, inputs))
 
     def measure(self, what: dict, run: Callable[[], object]) -> None:
-        """One call at a time, each waited for; then as many as fit, waited for at the end."""
+        """Times one call at a time, each awaited; then as many calls as fit, awaited at the end."""
         seconds = self.options.seconds
         try:
             for _ in range(WARMUP):
@@ -176,7 +176,7 @@ class Peers:
             file.write(line + "\n")
 
     def _checkpoint(self) -> Checkpoint:
-        """Read anew each time: preparing changes a network in place."""
+        """Reads the checkpoint each time, because preparing changes a network in place."""
         return load_checkpoint(check_file(self.options.bundle, self.description.files.checkpoint))
 
     def _structure(self, checkpoint: Checkpoint) -> Structure:
@@ -217,7 +217,7 @@ def _under(precision: str, run: Run) -> Run:
 
 
 def _difference(found: torch.Tensor, plain: torch.Tensor) -> float:
-    """The largest, as a share of the standard deviation of what the network gives uncompiled."""
+    """The largest difference, as a share of the standard deviation of the uncompiled network's output."""
     return float((found - plain).abs().max() / plain.std())
 
 

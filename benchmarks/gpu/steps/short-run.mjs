@@ -1,8 +1,8 @@
-// A short life of an engine, for compute-sanitizer to watch.
+// A short run of an engine, for compute-sanitizer.
 import { TFTEngine } from '../../../lib/index.js';
 import { batchOf, libraries, planOf, say } from '../session.mjs';
 
-// Few runs: under the sanitizer each kernel takes its time. The third run of a batch size is a graph.
+// Few runs, because kernels are slow under the sanitizer. The third run of a batch size launches a graph.
 const engine = await TFTEngine.load(planOf('fp32'), {
   backend: 'tensorrt',
   tensorrt: { ...libraries, lanes: 1 },

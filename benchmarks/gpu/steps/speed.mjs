@@ -1,5 +1,5 @@
-// How fast is a forecast from JavaScript, copies included: latency one call at a time, throughput of ready batches and
-// of single requests from many callers, with what the GPU takes for it.
+// Measures forecasts from JavaScript, copies included: the latency of one call at a time, the throughput of ready batches and
+// of single requests from many callers, and the GPU's utilization, power and memory.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { TFTEngine } from '../../../lib/index.js';
 import { GpuMeter } from '../gpu-meter.mjs';
@@ -18,9 +18,9 @@ import {
 } from '../session.mjs';
 
 const CALLS = Math.max(10, Math.round(300 * Math.min(1, seconds)));
-/** Large batches take milliseconds: fewer calls say as much. */
-const MOST_MS = 2000 * seconds;
-/** What is measured of each plan: everything of the one that counts, the rest for comparison. */
+/** Large batches take milliseconds, so fewer calls are enough. */
+const MAX_MS = 2000 * seconds;
+/** The ways to measure each plan: all for fp32, fewer for the plans for comparison. */
 const WAYS = {
   fp32: [
     ...[1, 2, 4, 8].map((lanes) => ({ lanes })),
@@ -52,7 +52,7 @@ for (const { name: plan, precision } of plans()) {
         const lanes = engine.info.threads;
         await throughput({ plan, way, batch, callers: 'ready batches' }, engine, inputs, 3 * lanes);
         if (batch === 1) {
-          // As a fleet's service would: batches form by themselves.
+          // As in a fleet's service: the queue forms the batches.
           await throughput(
             { plan, way, batch, callers: 'single requests' },
             engine,
@@ -73,7 +73,7 @@ async function latency(what, engine, inputs) {
   const promise = [];
   const call = [];
   const sync = [];
-  const until = performance.now() + MOST_MS;
+  const until = performance.now() + MAX_MS;
   const goesOn = (done, most) => done < most && (done < 10 || performance.now() < until);
   for (let i = 0; goesOn(i, CALLS); i++) {
     const start = performance.now();

@@ -1,11 +1,11 @@
-// A closed loop of callers, each of which sends its next request when it has the answer to the last; and sides that
-// take turns, so that whatever else the machine does meets all alike.
+// A closed loop of callers: each sends its next request when it has the response to the last. The sides take turns, so that
+// other load on the machine affects all alike.
 import { percentile } from '../../harness.js';
 
-/** What is measured: one call by one of the callers, resolved with its answer. */
+/** A call by one of the callers, which is timed until it resolves with its result. */
 export type Call = (caller: number) => Promise<unknown>;
 
-/** What the calls of a side took, over all its turns. */
+/** The times of a side's calls over all its turns. */
 export interface Times {
   /** Milliseconds of each call. */
   readonly calls: number[];
@@ -13,7 +13,7 @@ export interface Times {
   readonly rates: number[];
 }
 
-/** Milliseconds and calls per second, as they are reported; null where the calls are too few to tell. */
+/** Milliseconds and calls per second as reported; null if there are too few calls. */
 export interface Summary {
   readonly calls: number;
   readonly perSecond: number;
@@ -22,7 +22,7 @@ export interface Summary {
   readonly p999: number | null;
 }
 
-/** Lets so many callers call for so long and then waits for those under way. */
+/** Runs `callers` callers for `milliseconds`, then waits for their last calls. */
 async function loop(call: Call, callers: number, milliseconds: number, times: Times): Promise<void> {
   const begin = performance.now();
   const end = begin + milliseconds;
@@ -43,8 +43,8 @@ async function loop(call: Call, callers: number, milliseconds: number, times: Ti
 /**
  * Measures several sides in turns, each with the same callers.
  *
- * @param seconds for each side, warm-up excluded.
- * @param around called with each side's name before a turn; what it returns, after it.
+ * @param seconds the time for each side, without the warm-up.
+ * @param around called with a side's name before its turn; the function that it returns is called after the turn.
  */
 export async function inTurnsOf<Name extends string>(
   sides: Readonly<Record<Name, Call>>,
@@ -60,7 +60,7 @@ export async function inTurnsOf<Name extends string>(
   const turns = Math.max(1, Math.round((seconds * 1000) / turnMs));
   for (let turn = 0; turn < turns; turn++) {
     for (let i = 0; i < names.length; i++) {
-      // Who goes first changes too.
+      // The order alternates too.
       const name = names[(i + turn) % names.length] as Name;
       const after = await around(name);
       await loop(sides[name], callers, turnMs, times[name]);

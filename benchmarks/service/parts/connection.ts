@@ -1,11 +1,11 @@
-// A client's keep-alive connection that costs the machine next to nothing: requests are ready-made bytes, and of an
-// answer only what frames it is read.
+// A client's keep-alive connection with minimal cost: requests are prepared bytes, and only the framing of a response is
+// parsed.
 import { connect, type Socket } from 'node:net';
 
 const HEAD_END = Buffer.from('\r\n\r\n');
 const LARGEST_HEAD = 64 * 1024;
 
-/** An answer. */
+/** A response. */
 export interface Answer {
   readonly status: number;
   /** The headers as they came, in lower case. */
@@ -14,7 +14,7 @@ export interface Answer {
   readonly body: Buffer;
 }
 
-/** The connection failed before the answer was complete: what a server that dies leaves its clients with. */
+/** The connection failed before the response was complete, as when a server dies. */
 export class ConnectionError extends Error {
   constructor(readonly code: string) {
     super(`the connection failed: ${code}`);
@@ -27,7 +27,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** One request at a time; connects when there is something to send, again after the server closed. */
+/** One request at a time; connects on the first request, and again after the server has closed the connection. */
 export class Connection {
   readonly #port: number;
   readonly #keepBodies: boolean;
@@ -37,7 +37,7 @@ export class Connection {
   #pending: Buffer[] = [];
   #received = 0;
 
-  /** @param keepBodies whether answers have their bodies; without them they are only counted. */
+  /** @param keepBodies whether responses have their bodies; otherwise the bodies are only counted. */
   constructor(port: number, { keepBodies = false }: { keepBodies?: boolean } = {}) {
     this.#port = port;
     this.#keepBodies = keepBodies;
@@ -99,7 +99,7 @@ export class Connection {
     if (this.#received < this.#head.length) return;
     const { status, text } = this.#head;
     const answer = { status, head: text, body: Buffer.concat(this.#pending) };
-    // A server that refuses a request before it has read it says that it closes; the rest need not be sent.
+    // A server that refuses a request before reading all of it sends this header; the rest need not be sent.
     if (text.includes('\r\nconnection: close')) this.close();
     this.#settle()?.resolve(answer);
   }

@@ -1,9 +1,9 @@
-// What a histogram of the service's /metrics has counted in the turns that were watched.
+// The growth of a histogram in the service's /metrics during the watched turns.
 import { buckets, parseMetrics } from './prometheus-text.js';
 
-/** How late the service's event loop runs. */
+/** The delay of the service's event loop. */
 export const LOOP_DELAY = 'tft_event_loop_delay_seconds';
-/** How long requests take from their headers to the end of the answer, as the service sees it. */
+/** The duration of requests from their headers to the end of the response, measured by the service. */
 export const REQUEST_DURATION = 'tft_http_request_duration_seconds';
 
 /** Sums up a histogram's growth over several turns. */
@@ -18,7 +18,7 @@ export class HistogramGrowth {
     this.#metric = metric;
   }
 
-  /** Begins to watch; call what it returns at the end of the turn. */
+  /** Starts watching; call the returned function at the end of the turn. */
   async during(): Promise<() => Promise<void>> {
     const before = await this.#read();
     return async () => {
@@ -28,7 +28,7 @@ export class HistogramGrowth {
     };
   }
 
-  /** A percentile in milliseconds, between a bucket's bounds as Prometheus estimates it; then starts anew. */
+  /** A percentile in milliseconds, interpolated within a bucket as in Prometheus. Then resets. */
   take(part = 0.99): number {
     const counts = [...this.#counts].sort(([a], [b]) => a - b);
     this.#counts = new Map();

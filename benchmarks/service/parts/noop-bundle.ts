@@ -1,10 +1,10 @@
-// A bundle with the demo's contract whose model does nothing: what is left of a request is what serving it costs.
+// A bundle with the demo's tensors whose model does nothing, so that only the cost of serving is measured.
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Makes it in a folder of its own; `remove` it afterwards. */
+/** Makes it in a temporary folder; call `remove` afterwards. */
 export function noopBundle(): { readonly folder: string; remove(): void } {
   const folder = mkdtempSync(join(tmpdir(), 'tft-noop-'));
   const { samples: _samples, ...model } = JSON.parse(

@@ -1,5 +1,5 @@
-// Servers in processes of their own: this package's, the FastAPI peer and Triton. Started on a free port, awaited
-// until they are ready, ended by their id.
+// Starts servers in separate processes (this package's, the FastAPI peer and Triton) on a free port, waits until they are
+// ready, and ends them by process id.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -11,10 +11,10 @@ const root = process.cwd();
 const PEERS = join(root, 'benchmarks/service/peers');
 const START_MS = 120_000;
 
-// ONNX Runtime reports to its makers unless told not to: no side is to spend time on that.
+// Disables ONNX Runtime's telemetry, so that no side spends time on it.
 process.env.ORT_DISABLE_TELEMETRY ??= '1';
 
-/** Nothing is left behind when the benchmark fails. */
+/** The running processes, which are ended even if the benchmark fails. */
 const alive = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
@@ -24,20 +24,20 @@ process.once('exit', () => {
 export interface Running {
   readonly process: ChildProcess;
   readonly port: number;
-  /** Where its metrics are. */
+  /** The URL of its metrics. */
   readonly metricsUrl: string;
-  /** What it has written so far. */
+  /** Its output so far. */
   output(): string;
-  /** Ends it and waits until it is gone. */
+  /** Ends it and waits until it has exited. */
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
-/** A server that could not be started; its own words are in the message. */
+/** A server that could not be started; the message contains its output. */
 export class NotStarted extends Error {
   override readonly name = 'NotStarted';
 }
 
-/** Our service, ready. @param flags of `tft serve`, beside the port. */
+/** Starts our service and waits until it is ready. @param flags options of `tft serve`, except the port. */
 export async function startService(
   flags: readonly string[],
   { port, env = {} }: { port?: number; env?: NodeJS.ProcessEnv } = {},
@@ -47,7 +47,7 @@ export async function startService(
   return server;
 }
 
-/** Our service, not ready yet. */
+/** Starts our service without waiting until it is ready. */
 export function launchService(
   flags: readonly string[],
   { port, env }: { port: number; env: NodeJS.ProcessEnv },
@@ -57,7 +57,7 @@ export function launchService(
   return running(server, port, `http://127.0.0.1:${port}/metrics`);
 }
 
-/** The FastAPI peer around a bundle; its threads compute together or apart. */
+/** Starts the FastAPI peer with a bundle; its threads share a session's run or run separately. */
 export async function startFastApi(
   bundle: string,
   threads: number,
@@ -69,7 +69,7 @@ export async function startFastApi(
   return running(server, port, '');
 }
 
-/** Triton with a model 'demo' that does nothing: by pytriton, or with the Python backend alone. */
+/** Starts Triton with a model 'demo' that does nothing: with pytriton, or with the Python backend alone. */
 export async function startTriton(kind: 'pytriton' | 'direct'): Promise<Running> {
   const [http, metrics, grpc] = [await freePort(), await freePort(), await freePort()];
   const folder = mkdtempSync(join(tmpdir(), 'tft-triton-'));
@@ -86,7 +86,7 @@ export function residentBytes(pid: number): number {
   return Number(kib) * 1024;
 }
 
-/** A port that nobody listens on now. */
+/** A free port. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject);

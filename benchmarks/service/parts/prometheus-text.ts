@@ -1,4 +1,4 @@
-// Reads Prometheus's text format, as far as this repository's services and Triton write it.
+// Reads the part of Prometheus's text format that this repository's services and Triton write.
 
 /** A metric's value with its labels. */
 export interface Sample {
@@ -7,7 +7,7 @@ export interface Sample {
   readonly value: number;
 }
 
-/** All values of an answer of /metrics. */
+/** All values in a response of /metrics. */
 export function parseMetrics(text: string): Sample[] {
   return text
     .split('\n')

@@ -1,5 +1,5 @@
-// Windows of the recorded test machines at several times, as a fleet's clients would ask; where the recording is
-// absent, the bundle's samples, which is said.
+// Windows of the recorded test machines at several times, like the requests of a fleet's clients. If the recording is missing,
+// the bundle's samples are used, and the report says so.
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import {
@@ -18,14 +18,14 @@ const TIMES = ['2013-08-12T09:00Z', '2013-08-15T14:30Z', '2013-08-21T18:00Z', '2
 /** Windows to replay. */
 export interface Replay {
   readonly model: Awaited<ReturnType<typeof loadModel>>;
-  /** Where they come from, for the report. */
+  /** The source of the windows, for the report. */
   readonly source: string;
   readonly windows: number;
-  /** Different batches of so many servers, taken from the windows one after another. */
+  /** `count` different batches of `size` series, taken from the windows one after another. */
   batches(size: number, count: number): ForecastInputs[];
 }
 
-/** @param bundle the model's folder, whose contract must be the demo's for the recording. */
+/** @param bundle the model's folder; for the recording its tensors must be the demo's. */
 export async function loadReplay(bundle: string): Promise<Replay> {
   const folder = process.env.TFT_DATA ?? resolve(process.cwd(), '../shared/data');
   const path = join(folder, FILE);

@@ -1,5 +1,5 @@
-// Requests as bytes, made once: the JSON of /predict, the binary body of KServe v2, and bare tensors. And the
-// predictions out of their answers.
+// Prepares requests as bytes (the JSON of /predict, the binary body of KServe v2, bare tensors), and reads the predictions
+// from the responses.
 import type { ForecastInputs, ModelDescription } from '../../../src/index.js';
 import type { Answer } from './connection.js';
 
@@ -80,7 +80,7 @@ export function bareRequest(model: ModelDescription, inputs: ForecastInputs): Bu
   });
 }
 
-/** The predictions of any of the answers. @throws Error for one that is no forecast. */
+/** Reads the predictions from any of the responses. @throws Error if a response is not a forecast. */
 export function predictionsIn({ status, head, body }: Answer): Float32Array {
   if (status !== 200) throw new Error(`status ${status}: ${body.toString('utf8', 0, 300)}`);
   if (head.includes('application/json')) {
@@ -102,7 +102,7 @@ function nested(values: Values, [batch = 0, steps = 0, channels = 0]: readonly n
   return list(batch, (b) => list(steps, (s) => list(channels, (c) => text((b * steps + s) * channels + c))));
 }
 
-/** The shortest decimal of a float32: what a client has that never held the value as one. */
+/** The shortest decimal of a float32, as a client has that did not compute in float32. */
 function shortest(value: number): string {
   for (let digits = 6; digits < 9; digits++) {
     const text = String(Number(value.toPrecision(digits)));

@@ -1,15 +1,15 @@
-// Clients that hold a connection and hardly use it: silent ones, and ones that send a byte at a time.
+// Clients that keep a connection open and hardly use it: silent ones, and ones that send a byte at a time.
 import { connect, type Socket } from 'node:net';
 
 const DRIP_MS = 200;
 
-/** A client and what has become of its connection. */
+/** A client and the state of its connection. */
 export interface SlowClient {
   readonly kind: 'idle' | 'slow headers' | 'slow body';
-  /** performance.now() when it was connected, and when it was cut off. */
+  /** performance.now() when it was connected, and when the server closed the connection. */
   readonly since: number;
   ended: number | undefined;
-  /** What the server said, its beginning. */
+  /** The beginning of the server's response. */
   said: string;
   close(): void;
 }

@@ -1,20 +1,20 @@
-// Watches a process's resident memory while something else goes on.
+// Watches a process's resident memory during a measurement.
 import { residentBytes } from './processes.js';
 
 const EVERY_MS = 250;
 const MIB = 2 ** 20;
 
-/** Memory in MiB over the time that was watched. */
+/** Memory in MiB over the watched time. */
 export interface MemorySeen {
   readonly first: number;
-  /** Mean of the second quarter: after whatever the beginning sets up. */
+  /** The mean of the second quarter, after the initial allocations. */
   readonly early: number;
-  /** Mean of the last quarter. */
+  /** The mean of the last quarter. */
   readonly late: number;
   readonly most: number;
 }
 
-/** Begins to watch; call what it returns to end it. */
+/** Starts watching; call the returned function to stop. */
 export function watchMemory(pid: number): () => MemorySeen {
   const seen = [residentBytes(pid) / MIB];
   const timer = setInterval(() => seen.push(residentBytes(pid) / MIB), EVERY_MS);

@@ -1,4 +1,4 @@
-"""The demo model's tensors, for servers whose model does nothing, and where Triton's own files are."""
+"""The demo model's tensors, for servers whose model does nothing, and the location of Triton's files."""
 
 import importlib.util
 import json
@@ -12,13 +12,13 @@ _, STEPS, QUANTILES = MODEL["outputs"][0]["shape"]
 
 
 def use_own_libraries() -> None:
-    """Triton's Python processes must load the library of this very Python, not of the system's."""
+    """Makes Triton's Python processes load the library of this Python, not of the system's."""
     folders = [sysconfig.get_config_var("LIBDIR"), str(triton_folder() / "../../nvidia_pytriton.libs")]
     os.environ["LD_LIBRARY_PATH"] = ":".join(folders)
 
 
 def triton_folder() -> Path:
-    """The server and its backends, as nvidia-pytriton brings them."""
+    """The folder of the server and its backends in nvidia-pytriton."""
     package = importlib.util.find_spec("pytriton")
     assert package is not None
     assert package.origin is not None

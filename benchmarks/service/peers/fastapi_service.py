@@ -1,12 +1,12 @@
-"""The service a Python team would write: FastAPI, uvicorn and ONNX Runtime, with the quick parts of each.
+"""A typical Python service: FastAPI, uvicorn and ONNX Runtime, with their fastest options.
 
-uvicorn runs on uvloop and httptools, orjson reads and writes the JSON, NumPy holds the tensors, and the
-model runs in a thread beside the event loop.
+uvicorn runs on uvloop and httptools, orjson reads and writes the JSON, NumPy has the tensors, and the model
+runs in another thread than the event loop.
 
-Its threads compute together, one request at a time, or each a request of its own; which is quicker
-depends on the load.
+Its threads either share one request at a time or compute one request each; which is faster depends on the
+load.
 
-Run, here: ./run python fastapi_service.py PORT BUNDLE THREADS together|apart
+Run in this folder: ./run python fastapi_service.py PORT BUNDLE THREADS together|apart
 """
 
 import asyncio
@@ -25,7 +25,7 @@ Tensors = dict[str, np.ndarray]
 
 
 def make_app(bundle: Path, threads: int, apart: bool) -> FastAPI:
-    """The application around the model of a bundle."""
+    """The application that serves a bundle's model."""
     model = json.loads((bundle / "model.json").read_text())
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1 if apart else threads
@@ -85,7 +85,7 @@ def main() -> None:
         sys.argv[4] == "apart",
     )
     app = make_app(bundle, threads, apart)
-    # The sides of a comparison take turns: connections are idle for longer than uvicorn's 5 s.
+    # The sides of a comparison take turns, so connections are idle for longer than uvicorn's 5 s.
     uvicorn.run(
         app, host="127.0.0.1", port=port, log_level="warning", access_log=False, timeout_keep_alive=120
     )

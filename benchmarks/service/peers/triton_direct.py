@@ -1,7 +1,7 @@
-"""The same Triton server without pytriton's detour: its Python backend runs the model that does nothing.
+"""The same Triton server without pytriton: its Python backend runs the model that does nothing.
 
-Run, here: ./run python triton_direct.py PORT METRICS_PORT GRPC_PORT FOLDER
-FOLDER is to be empty; the server keeps its files there.
+Run in this folder: ./run python triton_direct.py PORT METRICS_PORT GRPC_PORT FOLDER
+FOLDER must be empty; the server stores its files there.
 """
 
 import os
@@ -32,7 +32,7 @@ class TritonPythonModel:
 
 
 def tensors(kind: str, side: str) -> str:
-    """The tensors of one side of the model, as Triton's configuration writes them."""
+    """The tensors of one side of the model in the format of Triton's configuration."""
     return "".join(
         f'{kind} {{ name: "{t["name"]}" data_type: {TYPES[t["type"]]} dims: {t["shape"][1:]} }}\n'
         for t in MODEL[side]
@@ -40,7 +40,7 @@ def tensors(kind: str, side: str) -> str:
 
 
 def lay_out(folder: Path) -> None:
-    """The model, and the Python backend with the program for this Python's version beside it."""
+    """Writes the model, and the Python backend with its program for this Python's version."""
     (folder / "models/demo/1").mkdir(parents=True)
     (folder / "models/demo/1/model.py").write_text(PROGRAM)
     (folder / "models/demo/config.pbtxt").write_text(

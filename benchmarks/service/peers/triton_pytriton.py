@@ -1,6 +1,6 @@
-"""A real Triton server, as nvidia-pytriton starts one, around a model that does nothing.
+"""A real Triton server, started by nvidia-pytriton, with a model that does nothing.
 
-Run, here: ./run python triton_pytriton.py PORT METRICS_PORT GRPC_PORT
+Run in this folder: ./run python triton_pytriton.py PORT METRICS_PORT GRPC_PORT
 """
 
 import sys
@@ -22,7 +22,7 @@ def tensors(side: str) -> list[Tensor]:
 
 @batch
 def forecast(**inputs: np.ndarray) -> dict[str, np.ndarray]:
-    """Zeros for as many servers as came."""
+    """Zeros for each series of the request."""
     return {"predictions": ZEROS[: len(inputs["encoder_cont"])]}
 
 
