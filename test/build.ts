@@ -1,5 +1,6 @@
-// Builds src/ into lib/ before any test runs, so that the code under test is the code that is published: the
+// Builds src/ and web/ into lib/ before any test runs, so that the code under test is the code that is published: the
 // engine's worker thread, too, is a file of lib/ (vitest.config.ts sends imports of src/ there).
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +15,7 @@ export function setup(): void {
   if (error) throw new Error(ts.flattenDiagnosticMessageText(error.messageText, '\n'));
   const { fileNames, options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
   ts.createProgram(fileNames, options).emit(undefined, replaceWhenDifferent);
+  execFileSync(process.execPath, [resolve(root, 'scripts/build-page.mjs')], { stdio: 'inherit' });
 }
 
 /** Never a half-written file, and no write at all when nothing changed: another test run may be reading. */

@@ -1,0 +1,82 @@
+// A small drawing in a row of the table: half of it the past, half of it the median ahead. The numbers stand beside it
+// as text, so it is hidden from screen readers.
+import { useLayoutEffect, useRef } from 'preact/hooks';
+import type { OverviewRow } from '../../src/fleet/api.js';
+import { type Palette, palette } from './palette.js';
+
+export interface SparkRange {
+  readonly minimum: number | null;
+  readonly maximum: number | null;
+  readonly threshold: number | null;
+}
+
+const WIDTH = 132;
+const HEIGHT = 28;
+const POINTS = 48;
+const PAST = POINTS / 2;
+
+export function Spark({ row, range }: { row: OverviewRow; range: SparkRange }) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const colours = palette.value;
+  const { spark } = row;
+  useLayoutEffect(() => {
+    if (canvas.current) draw(canvas.current, spark, range, colours);
+  }, [spark, range, colours]);
+  return (
+    <span class="spark" aria-hidden="true">
+      <canvas ref={canvas} />
+    </span>
+  );
+}
+
+function draw(
+  canvas: HTMLCanvasElement,
+  values: OverviewRow['spark'],
+  range: SparkRange,
+  colours: Palette,
+): void {
+  const scale = devicePixelRatio || 1;
+  canvas.width = WIDTH * scale;
+  canvas.height = HEIGHT * scale;
+  const context = canvas.getContext('2d');
+  if (!context) return;
+  context.scale(scale, scale);
+  const [low, high] = limits(values, range);
+  const x = (point: number) => 1 + (point / (POINTS - 1)) * (WIDTH - 2);
+  const y = (value: number) => HEIGHT - 2 - ((value - low) / (high - low)) * (HEIGHT - 4);
+  // Where the past ends.
+  context.fillStyle = colours.faint;
+  context.fillRect(x(PAST - 0.5), 0, WIDTH - x(PAST - 0.5), HEIGHT);
+  if (range.threshold !== null && range.threshold >= low && range.threshold <= high) {
+    context.fillStyle = colours.line;
+    context.fillRect(0, Math.round(y(range.threshold)), WIDTH, 1);
+  }
+  const line = (from: number, to: number, colour: string) => {
+    context.beginPath();
+    let isDown = false;
+    for (let point = from; point < to; point++) {
+      const value = values[point];
+      if (value === null || value === undefined) {
+        isDown = false;
+        continue;
+      }
+      if (isDown) context.lineTo(x(point), y(value));
+      else context.moveTo(x(point), y(value));
+      isDown = true;
+    }
+    context.strokeStyle = colour;
+    context.stroke();
+  };
+  context.lineWidth = 1.25;
+  context.lineJoin = 'round';
+  line(0, PAST, colours.past);
+  line(PAST - 1, POINTS, colours.accent);
+}
+
+/** The target's own range where it has one, so that rows compare; otherwise the row's. */
+function limits(values: OverviewRow['spark'], { minimum, maximum }: SparkRange): [number, number] {
+  const known = values.filter((value) => value !== null);
+  const low = minimum ?? Math.min(0, ...known);
+  const high = maximum ?? Math.max(low + 1e-6, ...known) * 1.05;
+  return high > low ? [low, high] : [low, low + 1];
+}

@@ -1,0 +1,63 @@
+// What the page shows, as signals: a view that reads one is drawn again when it changes.
+import { computed, effect, signal } from '@preact/signals';
+import type { Alerts } from '../../src/fleet/api.js';
+import type { Fleet } from '../state/fleet.js';
+import { FIRST_VIEW, parseHash, type Route, type ServersView, toHash } from '../state/hash.js';
+import { tally, visibleRows } from '../state/rows.js';
+import type { Zone } from '../state/times.js';
+
+export type Connection =
+  | { readonly phase: 'loading' | 'live' | 'paused' | 'key-needed' }
+  | { readonly phase: 'lost'; readonly why: string; readonly retryAt: number };
+export type Theme = 'auto' | 'light' | 'dark';
+
+export const fleet = signal<Fleet | undefined>(undefined);
+export const alerts = signal<Alerts | undefined>(undefined);
+export const connection = signal<Connection>({ phase: 'loading' });
+/** When something was heard last, in milliseconds since 1970. */
+export const heardAt = signal<number | undefined>(undefined);
+/** The present second. Only what shows an age reads it. */
+export const present = signal(Date.now());
+/** What a screen reader is told. */
+export const spoken = signal('');
+
+export const route = signal<Route>(parseHash(location.hash));
+/** The table as it was left, to come back to. */
+export const lastServers = signal<ServersView>(FIRST_VIEW);
+export const zone = signal<Zone>(localStorage.getItem('tft-zone') === 'utc' ? 'utc' : 'local');
+export const theme = signal<Theme>(themeOf(localStorage.getItem('tft-theme')));
+
+export const counts = computed(() => tally(fleet.value?.rows ?? []));
+export const rows = computed(() => {
+  const { filter, sort } = lastServers.value;
+  return visibleRows(fleet.value?.rows ?? [], filter, sort);
+});
+
+/** Changes the address without a new place in the browser's history: for filters while they are typed. */
+export function replaceRoute(next: Route): void {
+  history.replaceState(null, '', toHash(next));
+  route.value = next;
+}
+
+/** Follows the address, the clock and the reader's choices. */
+export function follow(): void {
+  addEventListener('hashchange', () => {
+    route.value = parseHash(location.hash);
+  });
+  effect(() => {
+    if (route.value.view === 'servers') lastServers.value = route.value;
+  });
+  setInterval(() => {
+    if (!document.hidden) present.value = Date.now();
+  }, 1000);
+  effect(() => localStorage.setItem('tft-zone', zone.value));
+  effect(() => {
+    localStorage.setItem('tft-theme', theme.value);
+    if (theme.value === 'auto') delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme.value;
+  });
+}
+
+function themeOf(text: string | null): Theme {
+  return text === 'light' || text === 'dark' ? text : 'auto';
+}

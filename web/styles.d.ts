@@ -1,0 +1,2 @@
+// Style sheets are bundled beside the program (scripts/build-page.mjs).
+declare module '*.css' {}
