@@ -1,6 +1,7 @@
 // The program `tft`: combines its commands and turns their outcome into an exit status.
 import { Command } from 'commander';
 import { ownVersion } from '../index.js';
+import { backtestCommand } from './backtest.js';
 import { buildCommand } from './build.js';
 import { cacheCommand } from './cache.js';
 import { calibrationCommand } from './calibration.js';
@@ -28,6 +29,7 @@ takes the colours out.`;
 
 const COMMANDS = [
   predictCommand,
+  backtestCommand,
   demoCommand,
   serveCommand,
   doctorCommand,

@@ -10,13 +10,15 @@ import { createGunzip } from 'node:zlib';
 import { parse } from 'csv-parse/sync';
 import { TFTError } from '../contract/errors.js';
 
-/** The callbacks of {@link readCsv}. They run between two chunks of the file and must not be asynchronous. */
+/** The callbacks of {@link readCsv}. They run between two chunks of the file; only `piece` may be asynchronous. */
 export interface CsvHandler {
   header(names: readonly string[]): void;
   /** A row has as many fields as the header. `line` counts from 1, the header's. */
   row(fields: readonly string[], line: number): void;
   /** The number of bytes read of the file on disk, and its size if it has one. */
   progress?(bytes: number, total: number | undefined): void;
+  /** After each chunk; the next one is read when it resolves. */
+  piece?(): Promise<void>;
 }
 
 const PIECE = 1 << 18;
@@ -51,6 +53,7 @@ export async function readCsv(
     for await (const chunk of await decompressed(raw, counted)) {
       records.push(chunk);
       handler.progress?.(bytes, total);
+      await handler.piece?.();
     }
     records.end();
   } catch (error) {

@@ -18,6 +18,8 @@ export interface ReadHistoryOptions extends FleetHistoryOptions, HistoryFormat {
   servers?: readonly string[] | undefined;
   /** Called repeatedly with the number of bytes read, and with the size if the source is a file. */
   onProgress?: ((bytes: number, total: number | undefined) => void) | undefined;
+  /** Awaited between two pieces of the file: whoever works with the rows holds the reading back here. */
+  onPiece?: (() => Promise<void>) | undefined;
 }
 
 /**
@@ -52,6 +54,7 @@ export async function readHistory(
       readRow?.(fields, line);
     },
     ...(options.onProgress === undefined ? {} : { progress: options.onProgress }),
+    ...(options.onPiece === undefined ? {} : { piece: options.onPiece }),
   };
   await readCsv(source, handler, options.separator);
   if (rows === 0) {

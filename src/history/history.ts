@@ -54,6 +54,22 @@ export interface FleetHistoryOptions {
    * window of each server; `make` copies the window. Rows must be in order of time within each server.
    */
   onWindow?: ((make: () => ForecastInputs) => void) | undefined;
+  /**
+   * Called with each step that has a row, as soon as no later row can belong to it, and by `finish` with the last of each
+   * server: for whoever replays a history. An older row after that is refused with ERR_TFT_HISTORY_ORDER.
+   */
+  onStep?: ((step: HistoryStep) => void) | undefined;
+}
+
+/** One step of one server, as a replay meets it. */
+export interface HistoryStep {
+  readonly server: string;
+  /** Milliseconds since 1970, on the model's grid. */
+  readonly time: number;
+  /** In the model's order; the mean of rows that share the step. */
+  readonly metrics: Float32Array;
+  /** Copies the window that ends with this step; undefined where it is not complete or mostly filled. */
+  readonly window: (() => ForecastInputs) | undefined;
 }
 
 /** Options of {@link FleetHistory.windows}. */
@@ -90,6 +106,7 @@ export class FleetHistory {
   readonly #codes: Int32Array;
   readonly #report: HistoryReport;
   readonly #onWindow: FleetHistoryOptions['onWindow'];
+  readonly #onStep: FleetHistoryOptions['onStep'];
   readonly #allowSparse: boolean;
   readonly #repeatKnown: boolean;
   /** The channels of categories that are known ahead. */
@@ -104,7 +121,7 @@ export class FleetHistory {
 
   /** @throws TFTError ERR_TFT_OPTION. */
   constructor(model: HistoryModel, options: FleetHistoryOptions = {}) {
-    const { maxGapMinutes = 60, until, onWindow, allowSparse = false, repeatKnown = false } = options;
+    const { maxGapMinutes = 60, until, onWindow, onStep, allowSparse = false, repeatKnown = false } = options;
     const { expireAfterMinutes } = options;
     if (!Number.isFinite(maxGapMinutes) || maxGapMinutes < 0) {
       throw new TFTError('ERR_TFT_OPTION', `maxGapMinutes must be 0 or more, not ${String(maxGapMinutes)}`);
@@ -131,6 +148,7 @@ export class FleetHistory {
     this.#onWindow = onWindow;
     if (expireAfterMinutes !== undefined)
       this.#expiry = new Expiry(expireAfterMinutes * MINUTE, this.#stepMs);
+    this.#onStep = onStep;
     this.#allowSparse = allowSparse;
     this.#repeatKnown = repeatKnown;
     this.#knownAhead = [...model.categories.keys()].filter(
@@ -233,7 +251,9 @@ export class FleetHistory {
     }
     this.#categories.write(this.#codes, server, categories);
     const step = Math.round(time / this.#stepMs);
-    if (this.#onWindow && step > series.newest) this.#emitWindow(series);
+    if (step > series.newest) this.#emit(server, series);
+    else if (this.#onStep && step < series.newest)
+      throw outOfOrder(server, time, series.newest * this.#stepMs);
     const fate = series.add(step, time, metrics, this.#codes);
     if (fate !== 'kept') this.#report.count(fate, server, time);
   }
@@ -245,7 +265,7 @@ export class FleetHistory {
 
   /** Says that no more rows come: each server's last window is told to `onWindow`. */
   finish(): void {
-    if (this.#onWindow) for (const series of this.#servers.values()) this.#emitWindow(series);
+    for (const [server, series] of this.#servers) this.#emit(server, series);
   }
 
   /**
@@ -376,13 +396,24 @@ export class FleetHistory {
     );
   }
 
-  #emitWindow(series: ServerSeries): void {
+  /** Tells of a server's newest step, which no later row can change. */
+  #emit(server: string, series: ServerSeries): void {
+    if (this.#onWindow === undefined && this.#onStep === undefined) return;
     const end = series.newest;
-    if (!Number.isFinite(end) || series.coverage(end).kind !== 'complete') return;
-    this.#onWindow?.(() => {
+    if (!Number.isFinite(end)) return;
+    const coverage = series.coverage(end);
+    const make = () => {
       const inputs = emptyInputs(this.#model, 1);
       this.#write(series, end, inputs);
       return inputs;
+    };
+    if (coverage.kind === 'complete') this.#onWindow?.(make);
+    const usable = coverage.kind === 'complete' && this.#sparseness(coverage.gaps) === undefined;
+    this.#onStep?.({
+      server,
+      time: end * this.#stepMs,
+      metrics: series.newestMetrics(),
+      window: usable ? make : undefined,
     });
   }
 
@@ -417,5 +448,13 @@ function timeOption(name: string, time: Date | number | string): number {
   throw new TFTError(
     'ERR_TFT_OPTION',
     `${name} is not a time: '${String(time)}'; write it like 2026-01-31T22:05Z`,
+  );
+}
+
+function outOfOrder(server: string, time: number, newest: number): TFTError {
+  return new TFTError(
+    'ERR_TFT_HISTORY_ORDER',
+    `${server} has a row of ${formatTimestamp(time)} after one of ${formatTimestamp(newest)}: a replay needs each server's ` +
+      'rows in the order of time; sort the file by its time stamps',
   );
 }

@@ -70,6 +70,13 @@ export class ServerSeries {
     return this.#newest;
   }
 
+  /** The metrics of the newest step, copied; there must be one. */
+  newestMetrics(): Float32Array {
+    const metrics = new Float32Array(this.#shape.metrics);
+    this.#copyMean(this.#position(this.#newest), metrics, 0);
+    return metrics;
+  }
+
   /** Stores a row at its step. Both arrays are copied. */
   add(step: number, time: number, metrics: ArrayLike<number>, codes: ArrayLike<number>): RowFate {
     if (step <= this.#newest - this.#capacity) {

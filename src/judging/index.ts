@@ -19,6 +19,7 @@ export {
   NAIVE_NAMES,
   type NaiveName,
   type NaiveShape,
+  naiveForecast,
   naiveForecasts,
   pastSteps,
   stepsPerDay,

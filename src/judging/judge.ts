@@ -36,6 +36,8 @@ export interface JudgedWindow {
   readonly measured: ArrayLike<number>;
   /** `[horizon, quantiles]`. */
   readonly model: ArrayLike<number>;
+  /** The model's values as the graph gave them, where `model` was sorted and cut: for crossed and outOfRange. */
+  readonly raw?: ArrayLike<number> | undefined;
   /** The naive forecasts in the order of NAIVE_NAMES, each `[horizon, quantiles]`. */
   readonly naive: readonly ArrayLike<number>[];
   readonly regime: Regime;
@@ -68,7 +70,7 @@ export interface Judgement extends JudgedSlice {
   readonly horizons: readonly ({ readonly minutes: number } & JudgedSlice)[];
   readonly regimes: readonly ({ readonly regime: Regime } & JudgedSlice)[];
   readonly servers: readonly JudgedMachine[];
-  /** Of the model's forecasts: neighbouring quantiles that cross, windows with any, values outside the range. */
+  /** Of the model's forecasts as the graph gave them: neighbouring quantiles that cross, windows with any, values outside the range. */
   readonly crossed: number;
   readonly crossedWindows: number;
   readonly outOfRange: number;
@@ -143,7 +145,11 @@ export class Judge {
     state.newest = window.origin;
     state.windows++;
     if (chosen !== 0) state.naive++;
-    const { crossed, pairs, outside, values } = disorderOf(window.model, quantiles.length, range);
+    const { crossed, pairs, outside, values } = disorderOf(
+      window.raw ?? window.model,
+      quantiles.length,
+      range,
+    );
     const sums = this.#disorder;
     this.#disorder = {
       crossed: sums.crossed + crossed,

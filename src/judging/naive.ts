@@ -37,7 +37,20 @@ export function pastSteps({ horizon, day, encoder }: NaiveShape): number {
 }
 
 /**
- * The forecasts at some steps ahead, each `[steps, quantiles]`, in the order of {@link NAIVE_NAMES}, cut to the range.
+ * The naive forecasts, each `[steps, quantiles]`, in the order of {@link NAIVE_NAMES}. See {@link naiveForecast}.
+ *
+ * @param steps which steps ahead, from 1 on; all of the horizon by default.
+ */
+export function naiveForecasts(
+  past: ArrayLike<number>,
+  shape: NaiveShape,
+  steps?: readonly number[],
+): Float64Array[] {
+  return NAIVE_NAMES.map((name) => naiveForecast(name, past, shape, steps));
+}
+
+/**
+ * One naive forecast, `[steps, quantiles]`, cut to the target's range.
  *
  * - last value: the last value, with the quantiles of the errors that this forecast made over the past 7 days.
  * - same time yesterday: the value a day before each step, with the quantiles of its own errors over the past 7 days, the
@@ -50,35 +63,37 @@ export function pastSteps({ horizon, day, encoder }: NaiveShape): number {
  * @param past the target up to the forecast's origin, oldest first, not empty.
  * @param steps which steps ahead, from 1 on; all of the horizon by default.
  */
-export function naiveForecasts(
+export function naiveForecast(
+  name: NaiveName,
   past: ArrayLike<number>,
   shape: NaiveShape,
   steps: readonly number[] = Array.from({ length: shape.horizon }, (_, index) => index + 1),
-): Float64Array[] {
-  const { encoder, horizon, day, quantiles } = shape;
+): Float64Array {
+  const { encoder, day, quantiles } = shape;
+  const width = quantiles.length;
+  const result = new Float64Array(steps.length * width);
   const last = past[past.length - 1] as number;
-  const errors = tail(past, DAYS_OF_ERRORS * day + horizon);
-  const window = tail(past, encoder);
-  const ownErrors = quantilesOf(changesOver(tail(past, (DAYS_OF_ERRORS + 1) * day), day), quantiles);
-  const ofWindow = quantilesOf(window, quantiles);
-  const results = NAIVE_NAMES.map(() => new Float64Array(steps.length * quantiles.length));
-  for (const [row, step] of steps.entries()) {
-    const byLast = quantilesOf(changes(errors, step), quantiles);
-    const byChange = quantilesOf(changes(window, step), quantiles);
-    const yesterday = yesterdayOf(past, day, step);
-    const values = [
-      byLast.map((error) => last + error),
-      yesterday === undefined
-        ? byLast.map((error) => last + error)
-        : ownErrors.map((error) => yesterday + error),
-      ofWindow,
-      byChange.map((change) => last + change),
-    ];
-    for (const [index, result] of results.entries()) {
-      result.set(cut(values[index] as number[], shape.range), row * quantiles.length);
+  const put = (row: number, base: number, spread: readonly number[]) =>
+    result.set(cut(spread, base, shape.range), row * width);
+  if (name === 'window quantiles') {
+    const window = quantilesOf(tail(past, encoder), quantiles);
+    for (const row of steps.keys()) put(row, 0, window);
+  } else if (name === 'window changes') {
+    const window = tail(past, encoder);
+    for (const [row, step] of steps.entries()) put(row, last, quantilesOf(changes(window, step), quantiles));
+  } else {
+    const errors = tail(past, DAYS_OF_ERRORS * day + shape.horizon);
+    const daily =
+      name === 'last value'
+        ? undefined
+        : quantilesOf(changesOver(tail(past, (DAYS_OF_ERRORS + 1) * day), day), quantiles);
+    for (const [row, step] of steps.entries()) {
+      const yesterday = daily === undefined ? undefined : yesterdayOf(past, day, step);
+      if (daily !== undefined && yesterday !== undefined) put(row, yesterday, daily);
+      else put(row, last, quantilesOf(changes(errors, step), quantiles));
     }
   }
-  return results;
+  return result;
 }
 
 /** The value of the past at the same time of day as the step ahead: a day before it, or more where that is ahead as well. */
@@ -86,10 +101,10 @@ function yesterdayOf(past: ArrayLike<number>, day: number, step: number): number
   return past[past.length - 1 + step - Math.ceil(step / day) * day];
 }
 
-/** Values cut to a range. */
-function cut(values: readonly number[], range: Range): number[] {
+/** A value plus a spread, cut to a range. */
+function cut(spread: readonly number[], base: number, range: Range): number[] {
   const { minimum = Number.NEGATIVE_INFINITY, maximum = Number.POSITIVE_INFINITY } = range;
-  return values.map((value) => Math.min(maximum, Math.max(minimum, value)));
+  return spread.map((value) => Math.min(maximum, Math.max(minimum, base + value)));
 }
 
 /** The changes over so many steps, or over as many as there are; none of a single value. */

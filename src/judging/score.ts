@@ -1,11 +1,9 @@
 // How good one forecast of one step was, given what was measured: pinball loss and coverage. And what needs no measurement:
 // the shares of crossed quantiles and of values outside the target's range.
+import type { ValueRange } from '../contract/quantiles.js';
 
 /** The range of a metric; an end that is undefined is open. */
-export interface Range {
-  readonly minimum?: number | undefined;
-  readonly maximum?: number | undefined;
-}
+export type Range = ValueRange;
 
 /**
  * The pinball loss of Koenker and Bassett (1978), the mean over quantiles, in the unit of the target: max(q·e, (q − 1)·e)

@@ -46,8 +46,9 @@ export class Tally {
     return this.#total((sums) => sums.windows);
   }
 
+  /** In the order of their names, which the bootstrap draws by. */
   get machines(): readonly string[] {
-    return [...this.#machines.keys()];
+    return [...this.#machines.keys()].sort();
   }
 
   /** Counts a window; its steps are added one by one. */
@@ -77,10 +78,11 @@ export class Tally {
   /** @param banded whether `held` was counted. */
   row(forecast: number, banded: boolean): TallyRow {
     const steps = this.#total((sums) => sums.steps);
-    const pairs = [...this.#machines.values()].map(({ losses }) => ({
-      model: losses[forecast] as number,
-      naive: losses[this.bestNaive] as number,
-    }));
+    const naive = this.bestNaive;
+    const pairs = this.machines.map((machine) => {
+      const { losses } = this.#sums(machine);
+      return { model: losses[forecast] as number, naive: losses[naive] as number };
+    });
     return {
       pinball: this.#total((sums) => sums.losses[forecast] as number) / steps,
       gain: gainOf(pairs),

@@ -1,0 +1,109 @@
+// `tft backtest`: what a model's forecasts of a history file would have been worth, against naive ones.
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { loadColumnMap } from '../entries/history.js';
+import { type Backtest, backtest } from '../entries/judging.js';
+import type { Console } from './console.js';
+import { OK } from './exit-codes.js';
+import { loadEngine } from './load-engine.js';
+import { backtestReport } from './present/judged.js';
+import { writeRefusals, writeWarnings } from './present/warnings.js';
+import { startProgress } from './progress.js';
+import {
+  backendOption,
+  type EngineOptions,
+  modelOption,
+  noCheckOption,
+  precisionOption,
+  threadsOption,
+  wholeNumber,
+} from './shared-options.js';
+
+interface BacktestOptions extends EngineOptions {
+  map?: string;
+  every: number;
+  servers?: string[];
+  maxGap: number;
+  resolution?: number;
+  json?: boolean;
+}
+
+const EXAMPLES = `
+Every forecast is made from what was known at its time, and scored against what came, beside
+four naive forecasts. Per server it says whether to use the model or a naive forecast; that
+choice is made on earlier windows and scored on later ones. docs/judging.md defines the figures.
+
+Examples:
+  $ tft backtest history.csv
+  $ tft backtest trace.csv.gz --map maps/bitbrains.json --every 120
+  $ tft backtest history.csv --json | jq '.servers[] | select(.use != "model")'`;
+
+export function backtestCommand(console: Console, exit: (status: number) => void): Command {
+  return new Command('backtest')
+    .summary('judge a model on a history file, against naive forecasts')
+    .description('Judges a model on a history file: every forecast it would have made, against naive ones.')
+    .argument('<history>', 'CSV file, gzipped or not, each server in the order of time')
+    .option('--map <file>', 'column map: how columns become the metrics')
+    .addOption(
+      new Option('--every <minutes>', 'minutes between the forecasts of a server')
+        .argParser(wholeNumber)
+        .default(60),
+    )
+    .addOption(
+      new Option('--servers <names>', 'only these, separated by commas').argParser((text: string) =>
+        text.split(',').map((name) => name.trim()),
+      ),
+    )
+    .addOption(
+      new Option('--max-gap <minutes>', 'fill gaps up to this long with the row before')
+        .argParser(numberFromZero)
+        .default(60),
+    )
+    .addOption(
+      new Option(
+        '--resolution <number>',
+        'how exact the readings are, for the coverage (default: found in the file)',
+      ).argParser(numberFromZero),
+    )
+    .option('--json', 'print JSON instead of tables')
+    .addOption(modelOption())
+    .addOption(backendOption())
+    .addOption(precisionOption())
+    .addOption(noCheckOption())
+    .addOption(threadsOption())
+    .addHelpText('after', EXAMPLES)
+    .action(async (history: string, options: BacktestOptions) => {
+      exit(await run(history, options, console));
+    });
+}
+
+async function run(source: string, options: BacktestOptions, console: Console): Promise<number> {
+  const { out, err } = console;
+  const map = options.map === undefined ? undefined : await loadColumnMap(options.map);
+  let result: Backtest;
+  {
+    await using engine = await loadEngine(options.model, options, console);
+    const progress = startProgress(err, 'forecasting');
+    result = await backtest(engine, source, {
+      map,
+      servers: options.servers,
+      maxGapMinutes: options.maxGap,
+      everyMinutes: options.every,
+      resolution: options.resolution,
+      onForecasts: progress.update,
+    }).finally(progress.stop);
+  }
+  await writeWarnings(result.warnings, err);
+  await writeRefusals(result.refused, err);
+  await out.write(
+    options.json ? `${JSON.stringify(result, undefined, 2)}\n` : backtestReport(result, out.paint),
+  );
+  return OK;
+}
+
+function numberFromZero(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && Number.isFinite(value))) {
+    throw new InvalidArgumentError('It must be a number from 0 on.');
+  }
+  return value;
+}

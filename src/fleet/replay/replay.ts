@@ -1,0 +1,104 @@
+// Replays a history file: forecasts are made as they would have been then, from nothing later, and handed over with what was
+// measured. Windows run in full batches, and the reading waits for them, so memory does not grow with the file.
+
+import type { ForecastInputs } from '../../contract/inputs.js';
+import type { TFTEngine } from '../../engine.js';
+import {
+  type FleetHistory,
+  type HistoryModel,
+  type HistoryStep,
+  type ReadHistoryOptions,
+  readHistory,
+} from '../../history/index.js';
+
+const MINUTE = 60_000;
+/** Windows that are gathered before the reading waits for them. */
+const FEWEST_GATHERED = 256;
+
+/** Who is told. A server's steps come in order and its forecasts as well; steps run ahead of forecasts. */
+export interface ReplayListener {
+  /** A measured step: its number (time / stepMinutes since 1970) and the target's value. Steps in between had no row. */
+  step(server: string, step: number, value: number): void;
+  /** A forecast will be made whose first step is `origin`. */
+  origin(server: string, origin: number, window: ForecastInputs): void;
+  /** The forecast from that origin as the graph gives it, `[horizon, quantiles]`. */
+  forecast(server: string, origin: number, values: Float32Array): void;
+}
+
+export interface ReplayOptions
+  extends Omit<ReadHistoryOptions, 'onWindow' | 'onStep' | 'onPiece' | 'onProgress'> {
+  /** Forecasts are made at multiples of so many steps since 1970; at every step by default. */
+  everySteps?: number | undefined;
+  /** Rows before this are read and nothing is forecast from them; milliseconds since 1970. */
+  from?: number | undefined;
+  onProgress?: ((bytes: number, total: number | undefined) => void) | undefined;
+}
+
+interface Gathered {
+  readonly server: string;
+  readonly origin: number;
+  readonly inputs: ForecastInputs;
+}
+
+/**
+ * Replays a file.
+ *
+ * @returns the history as read, whose windows and warnings are those of its end.
+ * @throws TFTError what `readHistory` and the engine throw; ERR_TFT_HISTORY_ORDER for rows that are not in order of time.
+ */
+export async function replayHistory(
+  engine: TFTEngine,
+  source: string,
+  options: ReplayOptions,
+  listener: ReplayListener,
+): Promise<FleetHistory> {
+  const { everySteps = 1, from = Number.NEGATIVE_INFINITY, ...reading } = options;
+  const { model } = engine;
+  const batch = Math.max(FEWEST_GATHERED, engine.info.maxBatch);
+  let gathered: Gathered[] = [];
+  const run = async (fewest: number) => {
+    while (gathered.length >= fewest && gathered.length > 0) {
+      const part = gathered.slice(0, batch);
+      gathered = gathered.slice(part.length);
+      const forecasts = await engine.predictBatch(part.map(({ inputs }) => inputs));
+      for (const [index, { server, origin }] of part.entries()) {
+        listener.forecast(server, origin, (forecasts[index] as { data: Float32Array }).data);
+      }
+    }
+  };
+  const onStep = eachStep(model, ({ server, step, value, window }) => {
+    listener.step(server, step, value);
+    const origin = step + 1;
+    if (window === undefined || origin % everySteps !== 0) return;
+    if (origin * model.stepMinutes * MINUTE < from) return;
+    const inputs = window();
+    listener.origin(server, origin, inputs);
+    gathered.push({ server, origin, inputs });
+  });
+  const history = await readHistory(source, model, { ...reading, onStep, onPiece: () => run(batch) });
+  await run(1);
+  return history;
+}
+
+/** A measured step with the target's value, on the model's grid. */
+export interface MeasuredStep {
+  readonly server: string;
+  readonly step: number;
+  readonly value: number;
+  readonly window: HistoryStep['window'];
+}
+
+/** For `onStep` of a history: its steps by number, with the target. */
+export function eachStep(
+  model: HistoryModel,
+  tell: (step: MeasuredStep) => void,
+): (step: HistoryStep) => void {
+  const target = model.metrics.findIndex(({ name }) => name === model.target);
+  return ({ server, time, metrics, window }) =>
+    tell({
+      server,
+      step: Math.round(time / (model.stepMinutes * MINUTE)),
+      value: metrics[target] as number,
+      window,
+    });
+}
