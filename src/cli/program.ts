@@ -10,6 +10,7 @@ import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { OK } from './exit-codes.js';
 import { reportFailure } from './failure.js';
+import { fleetCommand } from './fleet.js';
 import { inspectCommand } from './inspect.js';
 import { predictCommand } from './predict.js';
 import { serveCommand } from './serve.js';
@@ -21,6 +22,7 @@ Examples:
   $ tft demo                      forecasts of a sample fleet, here and now
   $ tft predict history.csv       forecasts of your servers
   $ tft serve                     forecasts over HTTP
+  $ tft fleet --replay demo       forecasts of a fleet, live
   $ tft doctor                    what this machine can run
   $ tft verify models/demo        is the model computed right here?
 
@@ -32,6 +34,7 @@ const COMMANDS = [
   backtestCommand,
   demoCommand,
   serveCommand,
+  fleetCommand,
   doctorCommand,
   verifyCommand,
   buildCommand,

@@ -12,6 +12,8 @@ export interface ForecastBatch {
   readonly servers: Int32Array;
   /** `[servers][horizon][quantiles]` of the target, sorted and within its range. */
   readonly values: Float32Array;
+  /** The model's own: others than `values` only for servers that are given naive forecasts. */
+  readonly modelValues: Float32Array;
   /** By server of the batch, whether the encoder was not full yet. */
   readonly warmingUp: readonly boolean[];
 }

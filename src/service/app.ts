@@ -4,6 +4,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { CLIENT_GONE } from '../contract/error-codes.js';
+import { extensionParts, type ServiceExtension } from './extension.js';
 import type { Access } from './http/access.js';
 import type { Connections } from './http/connections.js';
 import { type ErrorBody, type HttpError, refusal, toHttpError } from './http/http-error.js';
@@ -36,7 +37,12 @@ declare module 'fastify' {
 }
 
 /** Creates the app. It does not listen yet. */
-export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyInstance {
+export function makeApp(
+  parts: Parts,
+  access: Access,
+  log: ServiceLog,
+  extensions: readonly ServiceExtension[] = [],
+): FastifyInstance {
   const { config, connections, host, metrics, tracing } = parts;
   const refusals = new RefusalLog(log);
   const origins = new Origins(config);
@@ -137,6 +143,7 @@ export function makeApp(parts: Parts, access: Access, log: ServiceLog): FastifyI
   predictRoute(app, parts);
   inferRoutes(app, parts);
   modelRoutes(app, parts);
+  for (const extension of extensions) extension.routes(app, extensionParts(parts, log));
   docsRoutes(app, routes);
   refuseOtherMethods(app, routes);
   return app;

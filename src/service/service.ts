@@ -11,6 +11,7 @@ import { Pressure } from './admission/pressure.js';
 import { RefusalPace } from './admission/refusal-pace.js';
 import { makeApp } from './app.js';
 import type { ServiceConfig } from './config/schema.js';
+import type { ServiceExtension } from './extension.js';
 import { Access } from './http/access.js';
 import { BodyMemory } from './http/body-memory.js';
 import { Connections } from './http/connections.js';
@@ -34,12 +35,14 @@ export class Service {
   readonly #connections = new Connections();
   readonly #metrics: Metrics;
   readonly #sample: TrafficSample;
+  readonly #extensions: readonly ServiceExtension[];
   #loaded: Promise<void> = Promise.resolve();
   #stopped: Promise<boolean> | undefined;
 
-  private constructor(config: ServiceConfig, log: ServiceLog) {
+  private constructor(config: ServiceConfig, log: ServiceLog, extensions: readonly ServiceExtension[]) {
     this.#config = config;
     this.#log = log;
+    this.#extensions = extensions;
     this.#access = new Access(config);
     this.#sample = new TrafficSample(config);
     const budget = new ByteBudget(config.maxBytesInFlight);
@@ -66,16 +69,21 @@ export class Service {
       tracing: makeTracing(),
       sample: this.#sample,
     };
-    this.#app = makeApp(parts, this.#access, log);
+    this.#app = makeApp(parts, this.#access, log, extensions);
   }
 
   /**
    * Listens immediately and loads the model meanwhile: see `loaded`.
    *
+   * @param extensions what else is served.
    * @throws TFTError ERR_TFT_FILE; ERR_TFT_OPTION, also if the address cannot be listened on.
    */
-  static async start(config: ServiceConfig, log: ServiceLog): Promise<Service> {
-    const service = new Service(config, log);
+  static async start(
+    config: ServiceConfig,
+    log: ServiceLog,
+    extensions: readonly ServiceExtension[] = [],
+  ): Promise<Service> {
+    const service = new Service(config, log, extensions);
     await service.#listen();
     service.#loaded = service.#host.load().then(() => {});
     // Without this, a failure to load would be an unhandled rejection in programs that do not await `loaded`.
@@ -159,11 +167,20 @@ export class Service {
     chmodSync(path, mode);
   }
 
+  async #told(end: (() => Promise<void>) | undefined): Promise<void> {
+    try {
+      await end?.();
+    } catch (error) {
+      this.#log.error({ err: error }, 'an extension could not be stopped');
+    }
+  }
+
   async #stop(): Promise<boolean> {
     const { drainDelayMs, stopTimeoutMs } = this.#config;
     this.#log.info('stopping: what is under way is finished');
     this.#host.stopping();
     await delay(drainDelayMs);
+    for (const extension of this.#extensions) await this.#told(extension.stop?.bind(extension));
     const given = new AbortController();
     this.#connections.end();
     const drained = this.#app.close().then(() => this.#host.close());
@@ -174,6 +191,7 @@ export class Service {
       this.#log.warn(`not all was finished within ${stopTimeoutMs} ms; the rest is cut off`);
       this.#connections.destroy();
     }
+    for (const extension of this.#extensions) await this.#told(extension.close?.bind(extension));
     await this.#sample.write(this.#log);
     this.#metrics.close();
     this.#log.info('stopped');

@@ -11,6 +11,12 @@ export interface StoredServer {
   readonly status: string;
 }
 
+/** A server in its place. */
+export interface PlacedServer {
+  readonly place: number;
+  readonly server: StoredServer;
+}
+
 /** One closed step of all servers that were known by then. */
 export interface StoredStep {
   readonly step: number;
@@ -48,6 +54,8 @@ export interface FleetArchive {
   readonly horizons: readonly number[];
   /** The oldest and the newest closed step; undefined where there is none. */
   readonly range: { readonly oldest: number; readonly newest: number } | undefined;
+  /** How many closed steps are kept. */
+  readonly steps: number;
   /** One closed step; undefined where it is not kept. Servers that came later are not in it. */
   readStep(step: number): StoredStep | undefined;
   /** One server's values `[to - from][metrics]` of the steps from `from` up to but not including `to`; NaN where there are none. */
@@ -60,8 +68,8 @@ export interface FleetArchive {
 
 /** A store as the daemon uses it. */
 export interface FleetStore extends FleetArchive {
-  /** Adds servers, or renews what is known of them. @returns their places. */
-  putServers(servers: readonly StoredServer[]): readonly number[];
+  /** Puts servers in their places, or renews what is known of them. One without a name frees its place. */
+  putServers(servers: readonly PlacedServer[]): Promise<void>;
   /** Keeps a closed step; one that is there already is replaced. Resolves when it is durable. */
   putStep(step: StoredStep): Promise<void>;
   /** Keeps forecasts of a named horizon. Resolves when they are durable. */

@@ -106,12 +106,14 @@ export type ConfigKey = keyof typeof configSchema.shape;
 
 /** A setting as help and documentation show it. */
 export interface Setting {
-  readonly key: ConfigKey;
+  readonly key: string;
   /** TFT_SERVE_MAX_SERVERS */
   readonly variable: string;
   /** --max-servers; undefined for keys, which a list of processes would show. */
   readonly flag: string | undefined;
   readonly kind: 'boolean' | 'number' | 'text' | 'list' | 'json';
+  /** Whether a list is one of numbers. */
+  readonly ofNumbers: boolean;
   readonly choices: readonly string[] | undefined;
   readonly meaning: string;
   readonly fallback: unknown;
@@ -120,6 +122,7 @@ export interface Setting {
 interface JsonSchema {
   readonly type?: string;
   readonly enum?: readonly string[];
+  readonly items?: { readonly type?: string };
   readonly description?: string;
   readonly default?: unknown;
 }
@@ -127,21 +130,32 @@ interface JsonSchema {
 const KINDS: Record<string, Setting['kind']> = {
   boolean: 'boolean',
   integer: 'number',
+  number: 'number',
   array: 'list',
   object: 'json',
 };
 
-/** All settings in the order of the schema. */
-export const settings: readonly Setting[] = (Object.keys(configSchema.shape) as ConfigKey[]).map((key) => {
-  const described = z.toJSONSchema(configSchema.shape[key], { io: 'input' }) as JsonSchema;
-  const words = key.replace(/[A-Z](?![0-9])/g, (letter) => `-${letter.toLowerCase()}`);
-  return {
-    key,
-    variable: `TFT_SERVE_${words.replaceAll('-', '_').toUpperCase()}`,
-    flag: (SECRET as readonly string[]).includes(key) ? undefined : `--${words}`,
-    kind: KINDS[described.type ?? ''] ?? 'text',
-    choices: described.enum,
-    meaning: described.description ?? '',
-    fallback: described.default,
-  };
-});
+/**
+ * The settings of a schema, in its order.
+ *
+ * @param prefix of their variables: TFT_SERVE_.
+ */
+export function describeSettings(shape: Readonly<Record<string, z.ZodType>>, prefix: string): Setting[] {
+  return Object.entries(shape).map(([key, schema]) => {
+    const described = z.toJSONSchema(schema, { io: 'input' }) as JsonSchema;
+    const words = key.replace(/[A-Z](?![0-9])/g, (letter) => `-${letter.toLowerCase()}`);
+    return {
+      key,
+      variable: `${prefix}${words.replaceAll('-', '_').toUpperCase()}`,
+      flag: (SECRET as readonly string[]).includes(key) ? undefined : `--${words}`,
+      kind: KINDS[described.type ?? ''] ?? 'text',
+      ofNumbers: KINDS[described.items?.type ?? ''] === 'number',
+      choices: described.enum,
+      meaning: described.description ?? '',
+      fallback: described.default,
+    };
+  });
+}
+
+/** All settings of the service. */
+export const settings: readonly Setting[] = describeSettings(configSchema.shape, 'TFT_SERVE_');

@@ -14,6 +14,7 @@ export interface DescribedRoute {
 
 const TAGS = {
   forecast: 'Forecasts.',
+  fleet: 'The daemon: samples of servers in, their forecasts and alerts out.',
   kserve: 'The KServe v2 protocol, with extensions of Triton.',
   operations: 'For those who run the service.',
 } as const satisfies Record<Operation['tag'], string>;
@@ -34,10 +35,12 @@ export function openApiDocument(routes: readonly DescribedRoute[], version: stri
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
-    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+    tags: Object.entries(TAGS)
+      .filter(([name]) => routes.some(({ operation }) => operation.tag === name))
+      .map(([name, description]) => ({ name, description })),
     paths,
     components: {
-      schemas: components(),
+      schemas: components(routes),
       securitySchemes: {
         key: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
         bearer: { type: 'http', scheme: 'bearer' },
@@ -47,7 +50,17 @@ export function openApiDocument(routes: readonly DescribedRoute[], version: stri
 }
 
 function describe(url: string, method: string, operation: Operation): Record<string, unknown> {
-  const { summary, description, tag, access, headers = {}, body, answers, errors = [] } = operation;
+  const {
+    summary,
+    description,
+    tag,
+    access,
+    query = {},
+    headers = {},
+    body,
+    answers,
+    errors = [],
+  } = operation;
   const parameters = [
     ...[...url.matchAll(/:(\w+)/g)].map(([, name]) => ({
       name,
@@ -55,12 +68,15 @@ function describe(url: string, method: string, operation: Operation): Record<str
       required: true,
       schema: { type: 'string', pattern: '^[A-Za-z0-9_.-]{1,128}$' },
     })),
-    ...Object.entries(headers).map(([name, header]) => ({
+    ...[
+      ...Object.entries(query).map((entry) => ['query', ...entry] as const),
+      ...Object.entries(headers).map((entry) => ['header', ...entry] as const),
+    ].map(([place, name, parameter]) => ({
       name,
-      in: 'header',
+      in: place,
       required: false,
-      description: header.description,
-      schema: inline(header.schema),
+      description: parameter.description,
+      schema: inline(parameter.schema),
     })),
   ];
   const statuses = [...new Set([...(access === 'anyone' ? [] : [401]), 403, 431, ...errors])];
@@ -119,18 +135,38 @@ function referTo(schema: z.ZodType): Record<string, unknown> {
   return id === undefined ? inline(schema) : { $ref: `#/components/schemas/${id}` };
 }
 
-function components(): Record<string, unknown> {
-  const named = Object.values(schemas).map((schema) => [schema.meta()?.id ?? '', inline(schema)] as const);
-  return Object.fromEntries(named);
+/** The schemas with names: the service's own, and those of further routes with what they refer to. */
+function components(routes: readonly DescribedRoute[]): Record<string, unknown> {
+  const named: Record<string, unknown> = {};
+  const ofRoutes = routes.flatMap(({ operation: { body, answers } }) =>
+    [body, ...Object.values(answers)].flatMap((part) => part?.json ?? []),
+  );
+  for (const schema of [...Object.values(schemas), ...ofRoutes]) {
+    const id = schema.meta()?.id;
+    if (id === undefined || id in named) continue;
+    const { $defs = {} } = toJsonSchema(schema);
+    for (const [name, { id: _id, ...definition }] of Object.entries($defs)) named[name] ??= definition;
+    named[id] = inline(schema);
+  }
+  return named;
 }
 
 /** OpenAPI 3.1 takes JSON Schema as it is; only the marks of a document of its own are taken off. */
 function inline(schema: z.ZodType): Record<string, unknown> {
-  const made = z.toJSONSchema(schema, { io: 'input' }) as Record<string, unknown>;
-  const definitions = made.$defs as Record<string, Record<string, unknown>> | undefined;
-  // One with a name is made as a reference to itself.
-  const { $schema: _version, id: _id, ...rest } = definitions?.[schema.meta()?.id ?? ''] ?? made;
+  const { $defs, ...made } = toJsonSchema(schema);
+  // One with a name may be made as a reference to itself.
+  const { $schema: _version, id: _id, ...rest } = $defs?.[schema.meta()?.id ?? ''] ?? made;
   return rest;
+}
+
+interface JsonSchema extends Record<string, unknown> {
+  readonly $defs?: Readonly<Record<string, Record<string, unknown>>>;
+}
+
+/** What it refers to is among the document's components, not its own definitions. */
+function toJsonSchema(schema: z.ZodType): JsonSchema {
+  const text = JSON.stringify(z.toJSONSchema(schema, { io: 'input' }));
+  return JSON.parse(text.replaceAll('"#/$defs/', '"#/components/schemas/')) as JsonSchema;
 }
 
 function idOf(method: string, url: string): string {

@@ -5,9 +5,11 @@ import type { z } from 'zod';
 export interface Operation {
   readonly summary: string;
   readonly description?: string;
-  readonly tag: 'forecast' | 'kserve' | 'operations';
+  readonly tag: 'forecast' | 'fleet' | 'kserve' | 'operations';
   /** Who may call it. */
   readonly access: 'anyone' | 'user' | 'administrator' | 'metrics';
+  /** Parameters of the query that it reads. */
+  readonly query?: Readonly<Record<string, { description: string; schema: z.ZodType }>>;
   /** Headers that it reads. */
   readonly headers?: Readonly<Record<string, { description: string; schema: z.ZodType }>>;
   readonly body?: Content;

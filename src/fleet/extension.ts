@@ -1,0 +1,119 @@
+// The daemon as an extension of the service: it begins when the service's model is loaded, and ends with the service.
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import { TFTError } from '../contract/errors.js';
+import type { ModelDescription } from '../contract/model.js';
+import { loadColumnMap } from '../history/column-map.js';
+import type { ExtensionParts, Service, ServiceExtension } from '../service/index.js';
+import { type Clock, ReplayClock, wallClock } from './clock.js';
+import { Fleet, type FleetParts, horizonSteps } from './fleet.js';
+import { pageRoutes } from './page.js';
+import { fleetRoutes } from './routes/routes.js';
+import type { FleetSettings } from './settings.js';
+import { type Recording, Replay, readRecording } from './sources/replay.js';
+import type { Source } from './sources/source.js';
+import { MemoryStore } from './store/memory-store.js';
+import { stepEventOf } from './views/overview.js';
+
+export interface FleetOptions {
+  readonly settings: FleetSettings;
+  /** Further sources of samples. */
+  readonly sources?: readonly ((fleet: Fleet) => Source)[] | undefined;
+  /** The machine's clock without it; whoever gives another also calls `advance`. */
+  readonly clock?: Clock | undefined;
+}
+
+/** The daemon beside a service. */
+export class FleetExtension implements ServiceExtension {
+  readonly #options: FleetOptions;
+  #parts: ExtensionParts | undefined;
+  #fleet: Fleet | undefined;
+  #stopped = false;
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+  }
+
+  /** The daemon, once it has begun. */
+  get fleet(): Fleet | undefined {
+    return this.#fleet;
+  }
+
+  routes(app: FastifyInstance, parts: ExtensionParts): void {
+    this.#parts = parts;
+    fleetRoutes(app, parts, () => this.#fleet);
+    try {
+      pageRoutes(app);
+    } catch (error) {
+      parts.log.warn({ err: error, part: 'fleet' }, 'there is no page');
+    }
+  }
+
+  /**
+   * Begins when the service's model is loaded.
+   *
+   * @returns when the sources have brought what they have of the past, and it is forecast.
+   * @throws TFTError as loading does.
+   */
+  async begin(service: Service): Promise<Fleet> {
+    await service.loaded;
+    const { host, log } = this.#parts as ExtensionParts;
+    const { settings, sources = [] } = this.#options;
+    const model = host.current?.engine.model as ModelDescription;
+    const recording = settings.replay === undefined ? undefined : await recordingOf(settings, model);
+    const replayClock = recording && new ReplayClock(recording.rows[0]?.time ?? 0);
+    const clock = replayClock ?? this.#options.clock ?? wallClock;
+    const simulated = settings.replay === DEMO && model.files.history?.simulated === true;
+    const fleet = this.#open({ model, settings, host, clock, log, simulated });
+    fleet.restore();
+    fleet.onRun(() => fleet.hub.send('step', () => stepEventOf(fleet)));
+    this.#fleet = fleet;
+    if (this.#stopped) return fleet;
+    if (clock === wallClock) fleet.start();
+    for (const make of sources) fleet.sources.push(make(fleet));
+    if (recording && replayClock) {
+      const { speed, replayAheadHours } = settings;
+      fleet.sources.push(
+        new Replay(recording, fleet, replayClock, { speed, aheadMs: replayAheadHours * HOUR }),
+      );
+    }
+    await Promise.all(fleet.sources.map((source) => source.start()));
+    log.info({ part: 'fleet', servers: fleet.roster.count }, 'the daemon forecasts');
+    return fleet;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#fleet?.stop();
+  }
+
+  async close(): Promise<void> {
+    await this.#fleet?.close();
+  }
+
+  #open(parts: Omit<FleetParts, 'store'>): Fleet {
+    const { model, settings } = parts;
+    const store = new MemoryStore({ metrics: model.metrics.length, horizons: horizonSteps(settings, model) });
+    return new Fleet({ ...parts, store });
+  }
+}
+
+/** The bundle's own sample history. */
+const DEMO = 'demo';
+const HOUR = 3_600_000;
+
+async function recordingOf(
+  { replay, replayMap }: FleetSettings,
+  model: ModelDescription,
+): Promise<Recording> {
+  const map = replayMap === undefined ? undefined : await loadColumnMap(replayMap);
+  if (replay !== DEMO) return readRecording(replay as string, model, map);
+  const sample = model.files.history;
+  if (sample === undefined) {
+    throw new TFTError(
+      'ERR_TFT_OPTION',
+      "replay: the model has no sample history; name a history file instead of 'demo'",
+    );
+  }
+  return readRecording(join(model.directory, sample.path), model, map);
+}

@@ -1,0 +1,17 @@
+// What `import … from 'tft-tensorrt/fleet'` offers: the daemon inside your own program.
+export * from './api.js';
+export { type Clock, ReplayClock, wallClock } from './clock.js';
+export { FleetExtension, type FleetOptions } from './extension.js';
+export { Fleet } from './fleet.js';
+export type { Outcome, Sample } from './ingest/intake.js';
+export type { ForecastBatch, ObservedFleet } from './observer.js';
+export {
+  type FleetSettingSources,
+  type FleetSettings,
+  fleetSchema,
+  fleetSettings,
+  readFleetSettings,
+} from './settings.js';
+export { shardOf } from './shard.js';
+export type { Source } from './sources/source.js';
+export type { FleetArchive, FleetStore } from './store/store.js';

@@ -1,0 +1,192 @@
+// The history of up to 1,024 servers: a ring of steps, laid out [slot][server][metric], so that a step of the whole block
+// lies together for the disk, and windows of neighbours are gathered from neighbouring memory.
+import type { HistoryShape } from './shape.js';
+
+/** With 16 numbers a server, a step of a block takes 64 KB: the size that LMDB wrote fastest. */
+export const BLOCK_SERVERS = 1024;
+
+/** A step of a server has nothing, some of the metrics, or all. Only the last is history. */
+export const ABSENT = 0;
+export const PARTIAL = 1;
+export const COMPLETE = 2;
+
+/** What came of one sample. */
+export type SampleFate = 'kept' | 'merged' | 'repeated' | 'tooOld';
+
+/** The most moments in a step that samples are told apart by. */
+const MOST_MOMENTS = 320;
+const SECOND = 1000;
+const MOST_COUNTED = 65_535;
+
+/** Which slots of a ring belong to which steps; the same for all blocks. */
+export interface RingGeometry {
+  readonly slots: number;
+  /** Of the newest steps, how many can average further samples. */
+  readonly recent: number;
+}
+
+export function ringGeometry({ window, maxGap }: HistoryShape): RingGeometry {
+  // The step that is open and the two after it, which may begin before it closes.
+  return { slots: window + maxGap + 3, recent: maxGap + 4 };
+}
+
+export class RingBlock {
+  /** `[slots][servers][metrics]`, NaN where nothing was measured. */
+  readonly values: Float32Array;
+  /** `[slots][servers][categories]` */
+  readonly codes: Uint16Array;
+  /** `[slots][servers]`: ABSENT, PARTIAL or COMPLETE. */
+  readonly presence: Uint8Array;
+  /** `[recent][servers][metrics]`: of how many samples a value is the mean. */
+  readonly #counts: Uint16Array;
+  /** `[recent][servers][words]`: a bit for each moment of the step that a record came of. */
+  readonly #seen: Uint32Array;
+  readonly #shape: HistoryShape;
+  readonly #geometry: RingGeometry;
+  readonly #moments: number;
+  readonly #words: number;
+
+  constructor(shape: HistoryShape, geometry: RingGeometry) {
+    const { metrics, categories, stepMs } = shape;
+    this.#shape = shape;
+    this.#geometry = geometry;
+    this.#moments = Math.max(1, Math.min(MOST_MOMENTS, Math.floor(stepMs / SECOND)));
+    this.#words = Math.ceil(this.#moments / 32);
+    const cells = geometry.slots * BLOCK_SERVERS;
+    this.values = new Float32Array(cells * metrics).fill(Number.NaN);
+    this.codes = new Uint16Array(cells * categories);
+    this.presence = new Uint8Array(cells);
+    const recentCells = geometry.recent * BLOCK_SERVERS;
+    this.#counts = new Uint16Array(recentCells * metrics);
+    this.#seen = new Uint32Array(recentCells * this.#words);
+  }
+
+  get bytes(): number {
+    return [this.values, this.codes, this.presence, this.#counts, this.#seen].reduce(
+      (sum, { byteLength }) => sum + byteLength,
+      0,
+    );
+  }
+
+  /** The first cell of a step: multiply by metrics or categories. */
+  cell(step: number): number {
+    return modulo(step, this.#geometry.slots) * BLOCK_SERVERS;
+  }
+
+  /**
+   * Averages a sample into its step.
+   *
+   * @param at the server's place in the block.
+   * @param values by metric; NaN for those that the sample has not.
+   * @param isRecent whether the step is among the newest, whose samples are told apart.
+   * @param isRecord whether a second record of the same moment is a repetition. Sources that send the metrics of one
+   *   moment one by one tell repetitions themselves.
+   */
+  add(
+    at: number,
+    step: number,
+    time: number,
+    values: ArrayLike<number>,
+    codes: ArrayLike<number>,
+    isRecent: boolean,
+    isRecord: boolean,
+  ): SampleFate {
+    const { metrics, categories } = this.#shape;
+    const cell = this.cell(step) + at;
+    const before = this.presence[cell] as number;
+    if (!isRecent && before === COMPLETE) return 'tooOld';
+    const recentCell = modulo(step, this.#geometry.recent) * BLOCK_SERVERS + at;
+    if (isRecent && isRecord && this.#isRepeated(recentCell, step, time)) return 'repeated';
+    let missing = 0;
+    for (let metric = 0; metric < metrics; metric++) {
+      const value = values[metric] as number;
+      const to = cell * metrics + metric;
+      const old = this.values[to] as number;
+      if (Number.isNaN(value)) {
+        if (Number.isNaN(old)) missing++;
+        continue;
+      }
+      const count = isRecent ? (this.#counts[recentCell * metrics + metric] as number) : 0;
+      if (Number.isNaN(old) || count === 0) this.values[to] = value;
+      else this.values[to] = old + (value - old) / (count + 1);
+      if (isRecent && count < MOST_COUNTED) this.#counts[recentCell * metrics + metric] = count + 1;
+    }
+    for (let category = 0; category < categories; category++) {
+      this.codes[cell * categories + category] = codes[category] as number;
+    }
+    this.presence[cell] = missing === 0 ? COMPLETE : PARTIAL;
+    return before === ABSENT ? 'kept' : 'merged';
+  }
+
+  /** Puts a step that the store has kept. Samples of it that come again are repetitions. */
+  restore(
+    at: number,
+    step: number,
+    values: ArrayLike<number>,
+    codes: ArrayLike<number>,
+    isRecent: boolean,
+  ): void {
+    const { metrics, categories } = this.#shape;
+    const cell = this.cell(step) + at;
+    let missing = 0;
+    for (let metric = 0; metric < metrics; metric++) {
+      const value = values[metric] as number;
+      this.values[cell * metrics + metric] = value;
+      if (Number.isNaN(value)) missing++;
+    }
+    if (missing === metrics) return;
+    for (let category = 0; category < categories; category++) {
+      this.codes[cell * categories + category] = codes[category] as number;
+    }
+    this.presence[cell] = missing === 0 ? COMPLETE : PARTIAL;
+    if (!isRecent) return;
+    const recentCell = modulo(step, this.#geometry.recent) * BLOCK_SERVERS + at;
+    this.#seen.fill(0xffff_ffff, recentCell * this.#words, (recentCell + 1) * this.#words);
+    this.#counts.fill(1, recentCell * metrics, (recentCell + 1) * metrics);
+  }
+
+  /** Makes room for a step that begins. */
+  clear(step: number): void {
+    const { metrics, categories } = this.#shape;
+    const from = this.cell(step);
+    const to = from + BLOCK_SERVERS;
+    this.values.fill(Number.NaN, from * metrics, to * metrics);
+    this.codes.fill(0, from * categories, to * categories);
+    this.presence.fill(ABSENT, from, to);
+    const recent = modulo(step, this.#geometry.recent) * BLOCK_SERVERS;
+    this.#counts.fill(0, recent * metrics, (recent + BLOCK_SERVERS) * metrics);
+    this.#seen.fill(0, recent * this.#words, (recent + BLOCK_SERVERS) * this.#words);
+  }
+
+  /** Forgets one server: its place is another's from now on. */
+  forget(at: number): void {
+    const { metrics } = this.#shape;
+    for (let slot = 0; slot < this.#geometry.slots; slot++) {
+      const cell = slot * BLOCK_SERVERS + at;
+      this.values.fill(Number.NaN, cell * metrics, (cell + 1) * metrics);
+      this.presence[cell] = ABSENT;
+    }
+    for (let slot = 0; slot < this.#geometry.recent; slot++) {
+      const cell = slot * BLOCK_SERVERS + at;
+      this.#counts.fill(0, cell * metrics, (cell + 1) * metrics);
+      this.#seen.fill(0, cell * this.#words, (cell + 1) * this.#words);
+    }
+  }
+
+  #isRepeated(recentCell: number, step: number, time: number): boolean {
+    const { stepMs } = this.#shape;
+    const share = (time - (step - 0.5) * stepMs) / stepMs;
+    const moment = Math.min(this.#moments - 1, Math.max(0, Math.floor(share * this.#moments)));
+    const word = recentCell * this.#words + (moment >> 5);
+    const bit = 1 << (moment & 31);
+    const seen = this.#seen[word] as number;
+    if ((seen & bit) !== 0) return true;
+    this.#seen[word] = seen | bit;
+    return false;
+  }
+}
+
+export function modulo(value: number, by: number): number {
+  const rest = value % by;
+  return rest < 0 ? rest + by : rest;
+}

@@ -1,0 +1,107 @@
+// The history of all servers in memory: the steps that the model reads, and as many before them as a gap may be long.
+import { BLOCK_SERVERS, RingBlock, type RingGeometry, ringGeometry, type SampleFate } from './block.js';
+import type { HistoryShape } from './shape.js';
+
+/**
+ * A ring of steps for every server. One step is open: it and the two after it take samples as they come, those before it
+ * take late ones. About 17 kB a server for the default model.
+ */
+export class FleetRing {
+  readonly shape: HistoryShape;
+  readonly #geometry: RingGeometry;
+  readonly #blocks: RingBlock[] = [];
+  #open: number;
+
+  /** @param open the step that is open now. */
+  constructor(shape: HistoryShape, open: number) {
+    this.shape = shape;
+    this.#geometry = ringGeometry(shape);
+    this.#open = open;
+  }
+
+  get open(): number {
+    return this.#open;
+  }
+
+  /** The oldest step that is held. */
+  get oldest(): number {
+    return this.#open + 3 - this.#geometry.slots;
+  }
+
+  /** The newest step that takes samples. */
+  get newest(): number {
+    return this.#open + 2;
+  }
+
+  get bytes(): number {
+    return this.#blocks.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** The block that a server is in, and its place there. */
+  block(server: number): RingBlock {
+    const index = Math.floor(server / BLOCK_SERVERS);
+    while (this.#blocks.length <= index) this.#blocks.push(new RingBlock(this.shape, this.#geometry));
+    return this.#blocks[index] as RingBlock;
+  }
+
+  /** Averages a sample into its step, which must be between `oldest` and `newest`. See {@link RingBlock.add}. */
+  add(
+    server: number,
+    step: number,
+    time: number,
+    values: ArrayLike<number>,
+    codes: ArrayLike<number>,
+    isRecord: boolean,
+  ): SampleFate {
+    if (step < this.oldest) return 'tooOld';
+    const at = server % BLOCK_SERVERS;
+    return this.block(server).add(at, step, time, values, codes, this.#isRecent(step), isRecord);
+  }
+
+  /** Puts a step of a server that the store has kept. */
+  restore(server: number, step: number, values: ArrayLike<number>, codes: ArrayLike<number>): void {
+    if (step < this.oldest || step > this.newest) return;
+    this.block(server).restore(server % BLOCK_SERVERS, step, values, codes, this.#isRecent(step));
+  }
+
+  /** Opens a later step. What falls out of the ring is forgotten. */
+  advance(open: number): void {
+    const first = Math.max(this.#open + 1, open - this.#geometry.slots + 1);
+    for (let step = first; step <= open; step++) {
+      for (const block of this.#blocks) block.clear(step + 2);
+    }
+    this.#open = Math.max(open, this.#open);
+  }
+
+  /** Goes back to an earlier step, after the clock was wrong. What was held of later ones is forgotten. */
+  rewind(open: number): void {
+    const last = Math.min(this.newest, open + 2 + this.#geometry.slots);
+    for (let step = open + 3; step <= last; step++) {
+      for (const block of this.#blocks) block.clear(step);
+    }
+    this.#open = Math.min(open, this.#open);
+  }
+
+  forget(server: number): void {
+    this.block(server).forget(server % BLOCK_SERVERS);
+  }
+
+  /** One step of the servers before `count`: copies `[count][metrics]` and `[count][categories]`. */
+  copyStep(step: number, count: number): { values: Float32Array; codes: Int32Array } {
+    const { metrics, categories } = this.shape;
+    const values = new Float32Array(count * metrics);
+    const codes = new Int32Array(count * categories);
+    for (let from = 0; from < count; from += BLOCK_SERVERS) {
+      const block = this.block(from);
+      const cell = block.cell(step);
+      const servers = Math.min(BLOCK_SERVERS, count - from);
+      values.set(block.values.subarray(cell * metrics, (cell + servers) * metrics), from * metrics);
+      codes.set(block.codes.subarray(cell * categories, (cell + servers) * categories), from * categories);
+    }
+    return { values, codes };
+  }
+
+  #isRecent(step: number): boolean {
+    return step > this.newest - this.#geometry.recent;
+  }
+}

@@ -1,0 +1,200 @@
+// The daemon's routes on the service.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import {
+  badBody,
+  type ExtensionAnswer,
+  type ExtensionParts,
+  type Operation,
+  refusal,
+} from '../../service/index.js';
+import {
+  accuracy,
+  alerts,
+  fleetStatus as fleetStatusSchema,
+  overview as overviewSchema,
+  serverDetail,
+} from '../api.js';
+import type { Fleet } from '../fleet.js';
+import { FeedReader, feedAnswer, feedRequest } from '../ingest/feed.js';
+import { currentPredictions, currentPredictionsOf } from '../views/current.js';
+import { overview } from '../views/overview.js';
+import { serverDetail as detailOf } from '../views/server.js';
+import { fleetStatus } from '../views/status.js';
+
+/** A body of records is read in one go, in which nothing else is done: about 10,000 records. */
+const MOST_FEED_BYTES = 4 * 2 ** 20;
+const READ_ERRORS = [404, 503];
+
+/** @param fleetOf the daemon, once the model is loaded. */
+export function fleetRoutes(
+  app: FastifyInstance,
+  parts: ExtensionParts,
+  fleetOf: () => Fleet | undefined,
+): void {
+  const fleet = (): Fleet => {
+    const found = fleetOf();
+    if (found !== undefined) return found;
+    throw refusal('ERR_TFT_HTTP_NOT_READY', parts.host.state.reason || 'the daemon starts', {
+      retryAfter: 5,
+    });
+  };
+
+  get('/fleet/overview', 'All servers in short, those at risk first', overviewSchema, () =>
+    overview(fleet()),
+  );
+  get('/fleet/alerts', 'Alerts, and the rules that they come of', alerts, () => alertsOf(fleet()));
+  get('/fleet/accuracy', 'How right the forecasts have been', accuracy, () => accuracyOf(fleet()));
+  get('/fleet/status', 'The daemon itself', fleetStatusSchema, () =>
+    fleetStatus(fleet(), parts.host.current),
+  );
+  get('/predictions/current', 'The forecasts of all servers', currentPredictions, () =>
+    currentPredictionsOf(fleet()),
+  );
+  get('/alerts/active', 'Alerts that are pending or fire', z.object({ alerts: z.array(z.unknown()) }), () => {
+    const { active } = alertsOf(fleet());
+    return { alerts: active, count: active.length, timestamp: new Date(fleet().clock.now()).toISOString() };
+  });
+  for (const [url, summary] of [
+    ['/fleet/servers/:server', 'One server: history, forecast, past forecasts against what came'],
+    ['/explain/:server', 'What the forecast of a server rests on'],
+  ] as const) {
+    get(url, summary, url.startsWith('/fleet') ? serverDetail : z.looseObject({}), (request) => {
+      const { server } = request.params as { server: string };
+      const detail = detailOf(fleet(), server);
+      if (detail === undefined) {
+        throw refusal('ERR_TFT_HTTP_NOT_FOUND', `there is no server '${server.slice(0, 120)}' here`);
+      }
+      if (url.startsWith('/fleet')) return detail;
+      const { explanation, state, source } = detail;
+      const reason = explanation === null ? 'the model that is served gives no weights' : null;
+      return { server, state, source, explanation, reason };
+    });
+  }
+  get('/status', 'Whether forecasts are made', z.looseObject({}), () => statusOf(fleet()));
+  healthRoute();
+  feedRoute();
+  eventsRoute();
+
+  function get(
+    url: string,
+    summary: string,
+    json: z.ZodType,
+    make: (request: FastifyRequest) => unknown,
+  ): void {
+    const answers = { 200: { description: summary, json } };
+    const operation: Operation = { summary, tag: 'fleet', access: 'user', answers, errors: READ_ERRORS };
+    app.get(url, { config: { operation } }, (request, reply) =>
+      parts.exchange(request, reply, 0, () => asJson(make(request))),
+    );
+  }
+
+  function healthRoute(): void {
+    const operation: Operation = {
+      summary: 'Whether the daemon forecasts',
+      tag: 'fleet',
+      access: 'anyone',
+      answers: {
+        200: { description: 'it does', json: z.looseObject({}) },
+        503: { description: 'it does not yet', json: z.looseObject({}) },
+      },
+    };
+    app.get('/health', { config: { operation } }, async (_request, reply) => {
+      const isReady = fleetOf() !== undefined;
+      return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'healthy' : 'starting' });
+    });
+  }
+
+  function feedRoute(): void {
+    const most = parts.config.maxBodyBytes ?? MOST_FEED_BYTES;
+    let reader: FeedReader | undefined;
+    const operation: Operation = {
+      summary: 'Bring samples of servers',
+      description:
+        'Good records are taken also beside bad ones; the answer names the bad ones. A record that was taken before is told ' +
+        'as repeated, so a request that had no answer may be sent again.',
+      tag: 'fleet',
+      access: 'user',
+      body: { json: feedRequest },
+      answers: { 200: { description: 'what became of the records', json: feedAnswer } },
+      errors: [400, 408, 413, 415, 503],
+    };
+    app.post('/feed/data', { config: { operation } }, (request, reply) =>
+      parts.exchange(request, reply, most, async (body) => {
+        const to = fleet();
+        reader ??= new FeedReader(to.model);
+        let answer: z.infer<typeof feedAnswer>;
+        try {
+          answer = reader.take(JSON.parse(body.toString('utf8')), to.intake);
+        } catch (error) {
+          throw badBody((error as Error).message, error);
+        }
+        await to.accepted();
+        return asJson(answer);
+      }),
+    );
+  }
+
+  function eventsRoute(): void {
+    const operation: Operation = {
+      summary: 'Each step and each alert as it comes, as server-sent events',
+      description: "Events 'step' with the changed rows of the overview, and 'alert'.",
+      tag: 'fleet',
+      access: 'user',
+      answers: { 200: { description: 'events', text: 'text/event-stream' } },
+      errors: [503],
+    };
+    app.get(
+      '/fleet/events',
+      { config: { operation } },
+      async (request: FastifyRequest, reply: FastifyReply) => {
+        const { hub } = fleet();
+        if (hub.isFull)
+          throw refusal('ERR_TFT_HTTP_OVERLOADED', 'too many watch already', { retryAfter: 10 });
+        reply.hijack();
+        // It waits for nothing: a stop need not.
+        request.answered();
+        const headers = Object.fromEntries(
+          Object.entries(reply.getHeaders()).filter(
+            (entry): entry is [string, string] => entry[1] !== undefined,
+          ),
+        );
+        reply.raw.writeHead(200, {
+          ...headers,
+          'content-type': 'text/event-stream',
+          'cache-control': 'no-cache',
+          'x-accel-buffering': 'no',
+        });
+        hub.add(reply.raw);
+      },
+    );
+  }
+}
+
+function asJson(value: unknown): ExtensionAnswer {
+  return {
+    bytes: Buffer.from(JSON.stringify(value)),
+    type: 'application/json',
+    headers: { 'cache-control': 'no-store' },
+  };
+}
+
+function alertsOf(fleet: Fleet) {
+  return fleet.alerts?.state() ?? { active: [], recent: [], rules: [] };
+}
+
+function accuracyOf(fleet: Fleet) {
+  return fleet.accuracy?.state() ?? { since: null, horizons: [], profiles: [], stale: false };
+}
+
+function statusOf(fleet: Fleet) {
+  const { due, forecasts } = fleet.loop.counts;
+  return {
+    running: true,
+    servers: fleet.roster.count,
+    predictions: forecasts,
+    waiting: due,
+    last_run: fleet.loop.lastRun ? new Date(fleet.loop.lastRun.at).toISOString() : null,
+    simulated: fleet.simulated,
+  };
+}

@@ -1,0 +1,118 @@
+// Every setting of the daemon beside the service's own, with its type, limits, default and meaning. Flags, environment
+// variables, the help and the documentation's table are derived from here.
+import { z } from 'zod';
+import { describeSettings, readSettings, readSettingsFile, type Setting } from '../service/index.js';
+
+const count = z.int().positive();
+
+export const fleetSchema = z.strictObject({
+  data: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('the folder that history is kept in; without it nothing survives a restart'),
+  retentionDays: z.number().positive().max(3650).default(14).describe('how long history is kept on disk'),
+  durability: z
+    .enum(['process', 'disk'])
+    .default('process')
+    .describe("what accepted samples survive: the process's end, or the machine's, which waits for the disk"),
+  replay: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("a history file to play as if it happened now; 'demo' is the sample that ships with the model"),
+  replayMap: z.string().min(1).optional().describe('a column map for that file'),
+  speed: z
+    .number()
+    .nonnegative()
+    .default(60)
+    .describe('how many times faster than it was; 0 is as fast as forecasts can be made'),
+  replayAheadHours: z
+    .number()
+    .nonnegative()
+    .default(48)
+    .describe('how much of the file is played as fast as possible first; what the model reads at least'),
+
+  maxFleet: count
+    .default(100_000)
+    .describe('the largest number of servers; samples of further names are refused'),
+  maxGapMinutes: z.number().nonnegative().default(60).describe('gaps of up to this length are filled'),
+  allowSparse: z
+    .boolean()
+    .default(false)
+    .describe('forecast servers also when most of their window is filled'),
+  warmUpMinutes: z
+    .number()
+    .nonnegative()
+    .default(60)
+    .describe('the history that a server must have before its first forecast'),
+  futureSeconds: z.number().nonnegative().default(60).describe('how far ahead of the clock a sample may be'),
+  graceSeconds: z
+    .number()
+    .nonnegative()
+    .default(10)
+    .describe('how long after its end a step waits for samples before it is forecast from'),
+  everySeconds: z
+    .number()
+    .positive()
+    .optional()
+    .describe('forecast this often, from the samples that are there; by default once a step'),
+  threshold: z
+    .number()
+    .optional()
+    .describe("what risk and crossing times refer to; by default 90 % of the target's maximum"),
+  horizons: z
+    .array(z.number().positive())
+    .min(1)
+    .default([5, 60, 240, 480])
+    .describe('minutes ahead for which past forecasts are kept, scored, and told as metrics'),
+  fallback: z
+    .enum(['none', 'best'])
+    .default('none')
+    .describe("'best' gives servers the naive forecast where the model's were worse in earlier steps"),
+  shard: z
+    .string()
+    .regex(/^[1-9]\d*\/[1-9]\d*$/, 'a part of a whole, such as 2/8')
+    .optional()
+    .describe('take only this part of the servers, by a hash of their names, such as 2/8'),
+});
+
+/** The daemon's settings with their defaults. */
+export type FleetSettings = Readonly<z.infer<typeof fleetSchema>>;
+
+/** All settings of the daemon. */
+export const fleetSettings: readonly Setting[] = describeSettings(fleetSchema.shape, 'TFT_FLEET_');
+
+/** Where the daemon's settings come from. */
+export interface FleetSettingSources {
+  /** The values of the command line, as text, by key. */
+  readonly flags?: Readonly<Record<string, string | boolean | undefined>>;
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** A JSON file that may hold the service's settings too. */
+  readonly file?: string | undefined;
+}
+
+/** @throws TFTError ERR_TFT_OPTION that names the key and its source; ERR_TFT_FILE for the file. */
+export function readFleetSettings({
+  flags = {},
+  environment = {},
+  file,
+}: FleetSettingSources): FleetSettings {
+  const keys = fleetSettings.map(({ key }) => key);
+  const values =
+    file === undefined
+      ? {}
+      : Object.fromEntries(Object.entries(readSettingsFile(file)).filter(([key]) => keys.includes(key)));
+  return readSettings({
+    schema: fleetSchema,
+    settings: fleetSettings,
+    prefix: 'TFT_FLEET_',
+    command: 'tft fleet',
+    flags,
+    environment,
+    file: file === undefined ? undefined : { path: file, values },
+    paths: ['data', 'mapping', 'replayMap', 'rules'],
+    secret: [],
+    otherVariables: [],
+  }).data;
+}

@@ -1,0 +1,47 @@
+// The standing of every server at the newest closed step, for whoever looks.
+import type { ServerState } from './api.js';
+import type { FleetRing } from './memory/ring.js';
+import type { Roster } from './memory/roster.js';
+import { blocksOf, type Standing, type StandingRules, standingOf, surveyStandings } from './standing.js';
+
+const STATES: readonly ServerState[] = ['warming-up', 'ready', 'stale', 'refused'];
+
+export class Standings {
+  readonly #ring: FleetRing;
+  readonly #roster: Roster;
+  readonly #rules: StandingRules;
+  #states = new Uint8Array(0);
+  #step = Number.NaN;
+
+  constructor(ring: FleetRing, roster: Roster, rules: StandingRules) {
+    this.#ring = ring;
+    this.#roster = roster;
+    this.#rules = rules;
+  }
+
+  /** Looks at all servers again. */
+  update(step: number): void {
+    this.#step = step;
+    this.#states = new Uint8Array(this.#roster.places);
+    for (const [from, to] of blocksOf(this.#states.length)) {
+      surveyStandings(this.#ring, step, from, to, this.#rules, (place, { state }) => {
+        this.#states[place] = STATES.indexOf(state);
+      });
+    }
+  }
+
+  /** A server that came since is warming up. */
+  state(place: number): ServerState {
+    return STATES[this.#states[place] ?? 0] as ServerState;
+  }
+
+  /** In full, looked up anew. */
+  of(place: number): Standing {
+    return standingOf(
+      this.#ring,
+      Number.isNaN(this.#step) ? this.#ring.open - 1 : this.#step,
+      place,
+      this.#rules,
+    );
+  }
+}

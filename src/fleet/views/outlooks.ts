@@ -1,0 +1,52 @@
+// A server's forecast in short, as the views show it.
+import type { Crossing, ForecastSource } from '../api.js';
+import type { Fleet } from '../fleet.js';
+import type { KeptForecast } from '../memory/forecasts.js';
+import { type Outlook, outlook, quantileColumns } from '../risk.js';
+
+export interface ServerOutlook {
+  readonly forecast: KeptForecast;
+  readonly outlook: Outlook;
+  readonly source: ForecastSource;
+}
+
+/** The outlook of a server's newest forecast; undefined where there is none. */
+export function outlookOf(fleet: Fleet, place: number): ServerOutlook | undefined {
+  const forecast = fleet.latest.get(place);
+  if (forecast === undefined) return undefined;
+  const { quantiles } = fleet.model;
+  return {
+    forecast,
+    source: forecast.source,
+    outlook: outlook(forecast.values, quantiles, quantileColumns(quantiles), fleet.threshold, rangeOf(fleet)),
+  };
+}
+
+export function rangeOf({ model, targetIndex }: Fleet) {
+  return {
+    minimum: model.metrics[targetIndex]?.minimum,
+    maximum: model.metrics[targetIndex]?.maximum,
+  };
+}
+
+/** When the threshold is crossed; null where not even the upper quantile does. */
+export function crossingOf(fleet: Fleet, { forecast, outlook }: ServerOutlook): Crossing | null {
+  const { earliest, likely, latest } = outlook.crossing;
+  if (fleet.threshold === undefined || earliest === undefined) return null;
+  const at = (step: number | undefined) => (step === undefined ? null : timeAhead(fleet, forecast, step));
+  return { threshold: fleet.threshold, earliest: at(earliest), likely: at(likely), latest: at(latest) };
+}
+
+/** The time of a step ahead, counted from the first one. */
+export function timeAhead(fleet: Fleet, { step }: KeptForecast, ahead: number): string {
+  return isoTime((step + 1 + ahead) * fleet.stepMs);
+}
+
+export function isoTime(time: number): string {
+  return new Date(time).toISOString();
+}
+
+/** Four digits are more than any forecast has, and half of what a float32 takes as text. */
+export function short(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}

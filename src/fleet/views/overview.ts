@@ -1,0 +1,143 @@
+// GET /fleet/overview: all servers in short.
+import type { Overview, OverviewRow, StepEvent } from '../api.js';
+import type { Fleet } from '../fleet.js';
+import { ABSENT, BLOCK_SERVERS } from '../memory/block.js';
+import { quantileColumns } from '../risk.js';
+import { crossingOf, isoTime, outlookOf, type ServerOutlook, short, timeAhead } from './outlooks.js';
+
+/** Points of a sparkline on each side of now. */
+const SPARK = 24;
+
+export function overview(fleet: Fleet): Overview {
+  const { model, targetIndex, loop } = fleet;
+  const target = model.metrics[targetIndex];
+  const servers = overviewRows(fleet);
+  const count = (state: OverviewRow['state']) => servers.filter((row) => row.state === state).length;
+  const { lastRun } = loop;
+  return {
+    time: isoTime(fleet.clock.now()),
+    stepMinutes: model.stepMinutes,
+    horizon: model.horizon,
+    model: {
+      name: model.name,
+      target: model.target,
+      unit: target?.unit ?? '',
+      minimum: target?.minimum ?? null,
+      maximum: target?.maximum ?? null,
+    },
+    quantiles: [...model.quantiles],
+    threshold: fleet.threshold ?? null,
+    simulated: fleet.simulated,
+    counts: {
+      servers: servers.length,
+      warmingUp: count('warming-up'),
+      stale: count('stale'),
+      alerts: fleet.alerts?.state().active.filter(({ state }) => state === 'firing').length ?? 0,
+    },
+    lastRun:
+      lastRun === undefined
+        ? null
+        : {
+            at: isoTime(lastRun.at),
+            servers: lastRun.servers,
+            milliseconds: short(lastRun.milliseconds),
+          },
+    servers,
+  };
+}
+
+/** What those who watch are told of a run. */
+export function stepEventOf(fleet: Fleet): StepEvent {
+  return { time: isoTime(fleet.clock.now()), servers: overviewRows(fleet) };
+}
+
+/** Every server, those at risk first. */
+export function overviewRows(fleet: Fleet): OverviewRow[] {
+  const rows: OverviewRow[] = [];
+  for (const [place] of fleet.roster) rows.push(overviewRow(fleet, place));
+  return rows.sort((a, b) => b.risk - a.risk || (a.server < b.server ? -1 : 1));
+}
+
+export function overviewRow(fleet: Fleet, place: number): OverviewRow {
+  const entry = fleet.roster.at(place) ?? { name: '', profile: '', status: '' };
+  const state = fleet.standings.state(place);
+  // What was forecast before a server went silent is no forecast of now.
+  const found = state === 'stale' ? undefined : outlookOf(fleet, place);
+  const last = fleet.roster.lastSample(place);
+  const shown = found === undefined ? undefined : shownOutlook(fleet, found);
+  return {
+    server: entry.name,
+    profile: entry.profile,
+    status: entry.status,
+    state,
+    risk: shown?.risk ?? 0,
+    level: shown?.level ?? 'ok',
+    now: newestValue(fleet, place),
+    peak: shown?.peak ?? null,
+    crossing: found === undefined ? null : crossingOf(fleet, found),
+    ageSeconds: Number.isFinite(last) ? Math.max(0, Math.round((fleet.clock.now() - last) / 1000)) : null,
+    filledSteps: found?.forecast.filledSteps ?? 0,
+    source: found?.source ?? 'model',
+    spark: spark(fleet, place, found),
+  };
+}
+
+function shownOutlook(fleet: Fleet, { outlook, forecast }: ServerOutlook) {
+  const { step, value, low, high } = outlook.peak;
+  return {
+    risk: Math.round(outlook.risk * 1000) / 10,
+    level: outlook.level,
+    peak: { value: short(value), at: timeAhead(fleet, forecast, step), low: short(low), high: short(high) },
+  };
+}
+
+/** The newest value of the target that was measured, also of the step that is open. */
+function newestValue(fleet: Fleet, place: number): number | null {
+  const { ring } = fleet;
+  for (let step = ring.newest; step >= ring.oldest; step--) {
+    const value = measured(fleet, place, step);
+    if (value !== null) return short(value);
+  }
+  return null;
+}
+
+/** The target's value in a step; null where it was not measured. */
+export function measured(fleet: Fleet, place: number, step: number): number | null {
+  const { ring, targetIndex } = fleet;
+  if (step < ring.oldest || step > ring.newest) return null;
+  const block = ring.block(place);
+  const cell = block.cell(step) + (place % BLOCK_SERVERS);
+  if (block.presence[cell] === ABSENT) return null;
+  const value = block.values[cell * ring.shape.metrics + targetIndex] as number;
+  return Number.isNaN(value) ? null : value;
+}
+
+/** The past over as long a time as is forecast, then the median ahead, each in a few points: the largest of its part. */
+function spark(fleet: Fleet, place: number, found: ServerOutlook | undefined): (number | null)[] {
+  const { horizon, quantiles } = fleet.model;
+  const points = Math.min(SPARK, horizon);
+  const past = Array.from({ length: points }, (_, point) => {
+    const [from, to] = part(point, points, horizon);
+    let largest: number | null = null;
+    for (let step = from; step < to; step++) {
+      const value = measured(fleet, place, fleet.closed - horizon + 1 + step);
+      if (value !== null && (largest === null || value > largest)) largest = value;
+    }
+    return largest === null ? null : short(largest);
+  });
+  if (found === undefined) return past;
+  const { median } = quantileColumns(quantiles);
+  const ahead = Array.from({ length: points }, (_, point) => {
+    const [from, to] = part(point, points, horizon);
+    let largest = Number.NEGATIVE_INFINITY;
+    for (let step = from; step < to; step++) {
+      largest = Math.max(largest, found.forecast.values[step * quantiles.length + median] as number);
+    }
+    return short(largest);
+  });
+  return [...past, ...ahead];
+}
+
+function part(point: number, points: number, length: number): [number, number] {
+  return [Math.floor((point * length) / points), Math.floor(((point + 1) * length) / points)];
+}
