@@ -1,8 +1,8 @@
 // Builds src/ and web/ into lib/ before any test runs, so that the code under test is the code that is published: the
 // engine's worker thread, too, is a file of lib/ (vitest.config.ts sends imports of src/ there).
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
@@ -14,7 +14,14 @@ export function setup(): void {
   const { config, error } = ts.readConfigFile(file, ts.sys.readFile);
   if (error) throw new Error(ts.flattenDiagnosticMessageText(error.messageText, '\n'));
   const { fileNames, options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
-  ts.createProgram(fileNames, options).emit(undefined, replaceWhenDifferent);
+  const { rootDir = root, outDir = root, tsBuildInfoFile = '' } = options;
+  const outputOf = (source: string) =>
+    resolve(outDir, relative(rootDir, source)).replace(/(?<!\.d)\.ts$/, '.js');
+  // Only what changed since the last build is compiled again, so what is missing must not count as built.
+  if (!fileNames.every((name) => name.endsWith('.d.ts') || existsSync(outputOf(name))))
+    rmSync(tsBuildInfoFile, { force: true });
+  const host = ts.createIncrementalCompilerHost(options);
+  ts.createIncrementalProgram({ rootNames: fileNames, options, host }).emit(undefined, replaceWhenDifferent);
   execFileSync(process.execPath, [resolve(root, 'scripts/build-page.mjs')], { stdio: 'inherit' });
 }
 
