@@ -1,6 +1,7 @@
-# Interface targets tft_tensorrt10_headers and tft_tensorrt11_headers: NVIDIA's headers of both major versions.
+# Interface targets tft_tensorrt10_headers, tft_tensorrt11_headers and tft_tensorrt_rtx_headers: NVIDIA's headers of both
+# major versions and of TensorRT for RTX.
 #
-# In this order: -DTFT_TENSORRT10_INCLUDE= / -DTFT_TENSORRT11_INCLUDE=; an installed TensorRT of that major version and at
+# In this order: -DTFT_TENSORRT10_INCLUDE= (…11_…, …_RTX_…); an installed TensorRT of that kind and at
 # least the version named below (TENSORRT_ROOT/include, the compiler's own folders); the cache folder; the Apache-2.0
 # headers that the crate trtx-sys carries, copied into the cache folder
 # ${XDG_CACHE_HOME:-~/.cache}/tft-tensorrt/headers. No TensorRT library is ever linked.
@@ -18,13 +19,13 @@ function(tft_headers_version result folder)
   if(NOT EXISTS "${folder}/NvInferVersion.h" OR NOT EXISTS "${folder}/NvInferRuntime.h")
     return()
   endif()
-  file(STRINGS "${folder}/NvInferVersion.h" lines REGEX "^#define (NV_TENSORRT|TRT)_(MAJOR|MINOR)(_ENTERPRISE)? [0-9]+")
+  file(STRINGS "${folder}/NvInferVersion.h" lines REGEX "^#define (NV_TENSORRT|TRT)_(MAJOR|MINOR)(_ENTERPRISE|_RTX)? [0-9]+")
   set(major "")
   set(minor "")
   foreach(line IN LISTS lines)
-    if(line MATCHES "_MAJOR(_ENTERPRISE)? ([0-9]+)")
+    if(line MATCHES "_MAJOR(_ENTERPRISE|_RTX)? ([0-9]+)")
       set(major ${CMAKE_MATCH_2})
-    elseif(line MATCHES "_MINOR(_ENTERPRISE)? ([0-9]+)")
+    elseif(line MATCHES "_MINOR(_ENTERPRISE|_RTX)? ([0-9]+)")
       set(minor ${CMAKE_MATCH_2})
     endif()
   endforeach()
@@ -33,9 +34,11 @@ function(tft_headers_version result folder)
   endif()
 endfunction()
 
-function(tft_tensorrt_headers major minimum crate_version crate_folder)
-  set(variable TFT_TENSORRT${major}_INCLUDE)
-  set(${variable} "" CACHE PATH "Folder with the headers of TensorRT ${major}, ${minimum} or newer")
+# `kind`: the major version, or _RTX, whose major versions count for themselves.
+function(tft_tensorrt_headers kind major minimum crate_version crate_folder)
+  set(variable TFT_TENSORRT${kind}_INCLUDE)
+  string(TOLOWER "tft_tensorrt${kind}_headers" target)
+  set(${variable} "" CACHE PATH "Folder with the headers of TensorRT${kind} ${major}, ${minimum} or newer")
   set(cached "${tft_headers_cache}/${crate_folder}")
   set(found "")
   if(${variable})
@@ -69,21 +72,22 @@ function(tft_tensorrt_headers major minimum crate_version crate_folder)
     endif()
   endif()
   if(NOT found)
-    message(FATAL_ERROR "No headers of TensorRT ${major} (${minimum} or newer). Install TensorRT's development package, "
+    message(FATAL_ERROR "No headers of TensorRT${kind} ${major} (${minimum} or newer). Install TensorRT's development package, "
       "set ${variable} to the folder with NvInfer.h, or install cargo (https://rustup.rs), with which they are fetched.")
   endif()
 
   tft_headers_version(version "${found}")
-  message(STATUS "TensorRT ${version} headers: ${found}")
-  add_library(tft_tensorrt${major}_headers INTERFACE)
-  target_include_directories(tft_tensorrt${major}_headers SYSTEM INTERFACE "${found}")
+  message(STATUS "TensorRT${kind} ${version} headers: ${found}")
+  add_library(${target} INTERFACE)
+  target_include_directories(${target} SYSTEM INTERFACE "${found}")
   if(NOT EXISTS "${found}/cuda_runtime_api.h")
     # An installed TensorRT expects CUDA's headers beside it; the two types it needs from them suffice.
     file(WRITE "${CMAKE_BINARY_DIR}/cuda-types/cuda_runtime_api.h"
       "#pragma once\ntypedef struct CUevent_st* cudaEvent_t;\ntypedef struct CUstream_st* cudaStream_t;\n")
-    target_include_directories(tft_tensorrt${major}_headers SYSTEM INTERFACE "${CMAKE_BINARY_DIR}/cuda-types")
+    target_include_directories(${target} SYSTEM INTERFACE "${CMAKE_BINARY_DIR}/cuda-types")
   endif()
 endfunction()
 
-tft_tensorrt_headers(10 10.12 0.4.0 TRT-Enterprise-10.16)
-tft_tensorrt_headers(11 11.0 0.9.1 TRT-Enterprise-11.4)
+tft_tensorrt_headers(10 10 10.12 0.4.0 TRT-Enterprise-10.16)
+tft_tensorrt_headers(11 11 11.0 0.9.1 TRT-Enterprise-11.4)
+tft_tensorrt_headers(_RTX 1 1.7 0.9.1 TRT-RTX-1.7)

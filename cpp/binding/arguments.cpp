@@ -107,7 +107,9 @@ LoaderOptions read_loader_options(const Napi::Object& object) {
   LoaderOptions options;
   options.cuda_path = text(object, "cudaPath");
   options.tensorrt_path = text(object, "tensorrtPath");
+  options.rtx = flag(object, "rtx");
   options.survey = flag(object, "survey");
+  options.without_cuda = flag(object, "withoutCuda");
   return options;
 }
 
@@ -137,6 +139,7 @@ BuildArguments read_build_arguments(const Napi::Object& object) {
   BuildOptions& options = arguments.options;
   options.libraries = read_loader_options(object);
   options.device = number(object, "device", options.device);
+  options.targets = list<int>(object.Get("targets"), integer);
   options.profiles = list<BatchRange>(object.Get("profiles"), batch_range);
   options.strongly_typed = flag(object, "stronglyTyped", options.strongly_typed);
   options.fp16 = flag(object, "fp16");

@@ -59,6 +59,7 @@ void BuildJob::settle(Napi::Env env, const Napi::Promise::Deferred& promise) {
     object.Set("plan", to_js(in, std::move(built.plan)));
     object.Set("timingCache", to_js(in, std::move(built.timing_cache)));
     object.Set("fused", to_js(in, built.fused));
+    object.Set("network", describe_network(in, built.network));
     return object;
   });
 }

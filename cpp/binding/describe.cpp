@@ -84,6 +84,7 @@ Napi::Object describe(Napi::Env env, const LibraryReport& report) {
       .set("tensorrtPath", report.tensorrt_path)
       .set("tensorrtVersion", report.tensorrt_path.empty() ? std::string() : report.tensorrt.text())
       .set("lean", report.lean)
+      .set("rtx", report.rtx)
       .set("parserPath", report.parser_path)
       .set("attempts", report.attempts, [env](const LibraryAttempt& attempt) {
         return Builder(env)
@@ -108,6 +109,14 @@ Napi::Object describe(Napi::Env env, const PlanReport& report) {
       .set("tensors", report.tensors, [env](const PlanTensor& tensor) { return describe(env, tensor); })
       .set("maxBatch", report.max_batch)
       .done();
+}
+
+Napi::Value describe_network(Napi::Env env, const std::vector<NetworkLayer>& layers) {
+  auto array = Napi::Array::New(env, layers.size());
+  std::uint32_t index = 0;
+  for (const NetworkLayer& layer : layers)
+    array.Set(index++, Builder(env).set("name", layer.name).set("type", layer.type).done());
+  return array;
 }
 
 Napi::Object describe(Napi::Env env, const EngineReport& report) {

@@ -19,5 +19,6 @@ Napi::Object describe(Napi::Env env, const BuildProgress& progress);
 Napi::Object describe(Napi::Env env, const EngineInfo& info);
 Napi::Object describe(Napi::Env env, const Counters& counters);
 Napi::Value describe(Napi::Env env, const std::vector<GpuStatus>& gpus);
+Napi::Value describe_network(Napi::Env env, const std::vector<NetworkLayer>& layers);
 
 }  // namespace tft::binding

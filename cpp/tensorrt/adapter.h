@@ -1,9 +1,9 @@
-// The body of tensorrt_10.cpp and tensorrt_11.cpp: the interface of api.h over NvInfer.h.
+// The body of tensorrt_10.cpp, tensorrt_11.cpp and tensorrt_rtx.cpp: the interface of api.h over NvInfer.h.
 //
-// Each includes this once, compiled with -Dnvinfer1=trt10 or trt11, so that the two majors' classes have
-// distinct names in one binary. TFT_TENSORRT_MAJOR and NvInfer.h must be there before. Call only
-// what 10.6 has: within a major version the ABI only grows, so newer headers drive older libraries as long
-// as nothing newer is called.
+// Each includes this once, compiled with -Dnvinfer1=trt10, trt11 or trt_rtx, so that their classes have
+// distinct names in one binary. TFT_TENSORRT_MAJOR (and TFT_TENSORRT_RTX for RTX) and NvInfer.h must be there
+// before. Call only what 10.6 has: within a major version the ABI only grows, so newer headers drive older
+// libraries as long as nothing newer is called.
 #include <dlfcn.h>
 
 #include <algorithm>

@@ -1,5 +1,6 @@
-// What the core uses of TensorRT, without its headers: TensorRT 10 and 11 differ in their ABI, and each has a
-// translation unit of its own behind this interface (tensorrt_10.cpp, tensorrt_11.cpp).
+// What the core uses of TensorRT, without its headers: TensorRT 10, TensorRT 11 and TensorRT for RTX differ in
+// their ABI, and each has a translation unit of its own behind this interface (tensorrt_10.cpp,
+// tensorrt_11.cpp, tensorrt_rtx.cpp).
 #pragma once
 
 #include <cstddef>
@@ -80,5 +81,6 @@ class Runtime {
 /// nor usable.
 std::unique_ptr<Runtime> create_runtime_10(void* create, std::int32_t version);
 std::unique_ptr<Runtime> create_runtime_11(void* create, std::int32_t version);
+std::unique_ptr<Runtime> create_runtime_rtx(void* create, std::int32_t version);
 
 }  // namespace tft::tensorrt

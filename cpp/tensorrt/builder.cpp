@@ -1,6 +1,8 @@
 // The way from an ONNX file to a plan, step by step; each that fails says in TensorRT's own words why.
 #include "tft/builder.h"
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -19,6 +21,7 @@
 #include "tensorrt/libraries.h"
 #include "tensorrt/log_scope.h"
 #include "tensorrt/plan_check.h"
+#include "tensorrt/rtx_graph.h"
 
 namespace tft {
 namespace {
@@ -45,10 +48,10 @@ std::optional<Error> check(const BuildOptions& options) {
 
 std::optional<Error> check_types(const BuildOptions& options, const LibraryReport& report) {
   const bool flags = options.fp16 || options.int8;
-  if (report.tensorrt.major >= 11 && (flags || !options.strongly_typed))
+  if ((report.rtx || report.tensorrt.major >= 11) && (flags || !options.strongly_typed))
     return Error{
         ErrorCode::UNSUPPORTED,
-        "TensorRT " + report.tensorrt.text() +
+        report.name() +
             " builds strongly typed only: it has no builder flags for FP16 and INT8. Build an ONNX "
             "file that has the precision in it (`python -m tft_export variants BUNDLE` makes them)."};
   if (flags && options.strongly_typed)
@@ -80,17 +83,18 @@ std::string describe(const std::vector<ParserError>& errors) {
   return text;
 }
 
-/// One build on a device whose context is current.
+/// One build: on a device whose context is current, or, for named targets, without one.
 class Build {
  public:
+  /// `context` is null where no device is used.
   Build(const std::string& onnx, const ModelShape& shape, const BuildOptions& options,
-        const cuda::PrimaryContext& context)
+        const cuda::PrimaryContext* context)
       : onnx_(onnx), shape_(shape), options_(options), context_(context), progress_(options) {}
 
   Result<BuiltPlan> run(const TensorRTLibrary& library, const tensorrt::ParserLibrary& parser) {
     // One step after another; each looks first whether the build was called off meanwhile.
     Result<void> done = step([&] { return open(library); });
-    if (done.ok()) done = step([&] { return fuse(library); });
+    if (done.ok()) done = step([&] { return library.rtx ? rewrite() : fuse(library); });
     if (done.ok()) done = step([&] { return parse(parser); });
     if (done.ok()) done = step([&] { return check_network(); });
     if (done.ok()) done = step([&] { return configure(); });
@@ -114,9 +118,9 @@ class Build {
     if (options_.stop.stop_requested()) return aborted();
     if (scope.says_memory_lacks())
       return {ErrorCode::OUT_OF_MEMORY,
-              "TensorRT cannot " + what + "; it says: " + scope.errors() + " (" +
-                  cuda::free_memory(context_) +
-                  "). Free GPU memory, or give a smaller workspace or maximum batch."};
+              "TensorRT cannot " + what + "; it says: " + scope.errors() +
+                  (context_ == nullptr ? "" : " (" + cuda::free_memory(*context_) + ")") +
+                  ". Free memory, or give a smaller workspace or maximum batch."};
     return {ErrorCode::BUILD, "TensorRT cannot " + what + "; it says: " + scope.errors()};
   }
 
@@ -135,7 +139,7 @@ class Build {
   Result<void> fuse(const TensorRTLibrary& library) {
     if (!options_.kernels) return {};
     const std::string_view stay = "; TensorRT's own layers run the model, which is slower";
-    if (const auto obstacle = cuda::kernel_obstacle(context_.driver(), context_.device())) {
+    if (const auto obstacle = cuda::kernel_obstacle(context_->driver(), context_->device())) {
       log(LogLevel::WARN, obstacle->message + std::string(stay));
       return {};
     }
@@ -143,14 +147,23 @@ class Build {
       log(LogLevel::WARN, "this TensorRT does not take the library's kernels as plugins" + std::string(stay));
       return {};
     }
-    std::ifstream file(onnx_, std::ios::binary);
-    const std::string content((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    FusedGraph fused = fuse_graph(content);
+    FusedGraph fused = fuse_graph(file_content());
     for (const UnfusedRegion& region : fused.unfused)
       log(LogLevel::WARN, "no kernel for " + region.name + ": " + region.why + std::string(stay));
     content_ = std::move(fused.model);
     built_.fused = std::move(fused.fused);
     return {};
+  }
+
+  /// TensorRT for RTX takes no plugins in a network, so our kernels stay out of it.
+  Result<void> rewrite() {
+    content_ = rewrite_for_rtx(file_content());
+    return {};
+  }
+
+  std::string file_content() const {
+    std::ifstream file(onnx_, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   }
 
   Result<void> parse(const tensorrt::ParserLibrary& parser) {
@@ -162,6 +175,8 @@ class Build {
       return Error{ErrorCode::BUILD, "TensorRT's parser does not take " + onnx_ + ": " + describe(errors)};
     }
     progress_.finish(kParsing);
+    // Where a GPU is here, the inspector says more.
+    if (context_ == nullptr) built_.network = builder_->network_layers();
     return {};
   }
 
@@ -238,12 +253,45 @@ class Build {
   const std::string& onnx_;
   const ModelShape& shape_;
   const BuildOptions& options_;
-  const cuda::PrimaryContext& context_;
+  const cuda::PrimaryContext* context_;
   BuildProgressReporter progress_;
   std::unique_ptr<tensorrt::Builder> builder_;
   std::string content_;  // of the ONNX file with our operators in it; empty where the file is taken as it is
   BuiltPlan built_;
 };
+
+std::optional<Error> check_targets(const std::vector<int>& targets) {
+  constexpr std::array kKnown = {75, 80, 86, 89, 120, 121};
+  for (const int target : targets) {
+    if (std::find(kKnown.begin(), kKnown.end(), target) != kKnown.end()) continue;
+    return option_error("targets: found compute capability " + std::to_string(target / 10) + "." +
+                        std::to_string(target % 10) +
+                        "; TensorRT for RTX builds for 7.5, 8.0, 8.6, 8.9, 12.0 and 12.1");
+  }
+  return std::nullopt;
+}
+
+Result<tensorrt::ParserLibrary> parser_of(LibraryReport& report) {
+  open_builder_resources(report);
+  if (const auto parser = open_parser(report)) return *parser;
+  return Error{ErrorCode::TENSORRT_NOT_FOUND,
+               "TensorRT's ONNX parser is not found: " + report.attempts.back().path + ": " +
+                   report.attempts.back().problem + ". It comes with the full TensorRT."};
+}
+
+/// For GPUs that need not be here: TensorRT for RTX asks nothing of CUDA when the targets are named.
+Result<BuiltPlan> build_for_targets(const std::string& onnx, const ModelShape& shape,
+                                    const BuildOptions& options) {
+  if (auto error = check_targets(options.targets)) return *error;
+  LoaderOptions wanted = options.libraries;
+  wanted.rtx = true;
+  Libraries libraries = open_tensorrt_only(wanted);
+  if (libraries.report.problem) return *libraries.report.problem;
+  if (auto error = check_types(options, libraries.report)) return *error;
+  const auto parser = parser_of(libraries.report);
+  if (!parser) return parser.error();
+  return Build(onnx, shape, options, nullptr).run(*libraries.tensorrt, *parser);
+}
 
 Result<BuiltPlan> open_and_build(const std::string& onnx, const ModelShape& shape,
                                  const BuildOptions& options) {
@@ -251,6 +299,7 @@ Result<BuiltPlan> open_and_build(const std::string& onnx, const ModelShape& shap
   std::error_code unreadable;
   if (!std::filesystem::is_regular_file(onnx, unreadable))
     return Error{ErrorCode::BUILD, "there is no ONNX file " + onnx};
+  if (!options.targets.empty()) return build_for_targets(onnx, shape, options);
   Libraries libraries = open_libraries(options.libraries);
   LibraryReport& report = libraries.report;
   if (report.problem) return *report.problem;
@@ -261,19 +310,15 @@ Result<BuiltPlan> open_and_build(const std::string& onnx, const ModelShape& shap
                  "TensorRT's builder is not found: " + report.tensorrt_path +
                      " runs plans only. Install the full TensorRT, or build where it is."};
   if (auto error = check_types(options, report)) return *error;
-  open_builder_resources(report);
-  const auto parser = open_parser(report);
-  if (!parser)
-    return Error{ErrorCode::TENSORRT_NOT_FOUND,
-                 "TensorRT's ONNX parser is not found: " + report.attempts.back().path + ": " +
-                     report.attempts.back().problem + ". It comes with the full TensorRT."};
+  const auto parser = parser_of(report);
+  if (!parser) return parser.error();
 
   auto context = cuda::PrimaryContext::retain(libraries.driver, options.device);
   if (!context) return context.error();
   const cuda::CurrentContext current(**context);
   if (current.status() != cuda::kSuccess)
     return failure((*context)->driver(), current.status(), "using GPU " + std::to_string(options.device));
-  return Build(onnx, shape, options, **context).run(*libraries.tensorrt, *parser);
+  return Build(onnx, shape, options, context->get()).run(*libraries.tensorrt, *parser);
 }
 
 }  // namespace

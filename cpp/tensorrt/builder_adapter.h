@@ -1,4 +1,4 @@
-// The body of tensorrt_10.cpp and tensorrt_11.cpp for the builder: the interface of builder_api.h over
+// The body of tensorrt_10.cpp, tensorrt_11.cpp and tensorrt_rtx.cpp for the builder: the interface of builder_api.h over
 // NvInfer.h and NvOnnxParser.h. As adapter.h, which must be there before; nothing is called that
 // came later than TensorRT 10.0.
 #include <array>
@@ -27,6 +27,7 @@ nvinfer1::NetworkDefinitionCreationFlags network_flags(bool strongly_typed) {
 }
 #pragma GCC diagnostic pop
 
+#ifndef TFT_TENSORRT_RTX
 nvinfer1::HardwareCompatibilityLevel hardware_level(HardwareCompatibility level) {
   switch (level) {
     case HardwareCompatibility::AMPERE_PLUS:
@@ -38,6 +39,7 @@ nvinfer1::HardwareCompatibilityLevel hardware_level(HardwareCompatibility level)
   }
   return nvinfer1::HardwareCompatibilityLevel::kNONE;
 }
+#endif
 
 nvinfer1::Dims to_dims(const std::vector<std::int64_t>& values) {
   nvinfer1::Dims dims{};
@@ -138,6 +140,15 @@ class AdaptedBuilder final : public Builder {
     for (std::int32_t i = 0; i < network_->getNbOutputs(); ++i) add(network_->getOutput(i), false);
     return all;
   }
+  std::vector<NetworkLayer> network_layers() const override {
+    std::vector<NetworkLayer> all;
+    for (std::int32_t i = 0; i < network_->getNbLayers(); ++i) {
+      const nvinfer1::ILayer* const layer = network_->getLayer(i);
+      if (layer == nullptr || layer->getNbOutputs() == 0 || layer->getOutput(0) == nullptr) continue;
+      all.push_back({text_or_empty(layer->getName()), type_name(layer->getOutput(0)->getType())});
+    }
+    return all;
+  }
   bool configure(const BuildOptions& options) override {
     config_.reset(builder_->createBuilderConfig());
     if (config_ == nullptr) return false;
@@ -150,15 +161,22 @@ class AdaptedBuilder final : public Builder {
     set(nvinfer1::BuilderFlag::kEXCLUDE_LEAN_RUNTIME,
         options.version_compatible && options.exclude_lean_runtime);
     set_precision_flags(*config_, options);
+    if (!set_targets(options.targets)) return false;
     config_->setMemoryPoolLimit(nvinfer1::MemoryPoolType::kWORKSPACE, options.workspace_bytes);
     config_->setBuilderOptimizationLevel(options.optimization_level);
+#ifndef TFT_TENSORRT_RTX  // its plans are for all GPUs of the targets
     config_->setHardwareCompatibilityLevel(hardware_level(options.hardware_compatibility));
+#endif
     config_->setProfilingVerbosity(options.detailed_layers ? nvinfer1::ProfilingVerbosity::kDETAILED
                                                            : nvinfer1::ProfilingVerbosity::kLAYER_NAMES_ONLY);
     return true;
   }
   bool has_hardware_compatibility(HardwareCompatibility level) const override {
+#ifdef TFT_TENSORRT_RTX
+    return level == HardwareCompatibility::NONE;
+#else
     return config_->getHardwareCompatibilityLevel() == hardware_level(level);
+#endif
   }
   bool add_profile(std::span<const InputRange> inputs) override {
     auto* const profile = builder_->createOptimizationProfile();  // the builder's
@@ -175,12 +193,24 @@ class AdaptedBuilder final : public Builder {
     }
     return profile->isValid() && config_->addOptimizationProfile(profile) >= 0;
   }
+#ifdef TFT_TENSORRT_RTX
+  // It times nothing while it builds: what it made of the graph is tuned on the GPU that runs it.
+  bool use_timing_cache(std::span<const std::byte>) override { return true; }
+  std::vector<std::byte> timing_cache() const override { return {}; }
+#else
   bool use_timing_cache(std::span<const std::byte> content) override {
     std::unique_ptr<nvinfer1::ITimingCache> cache(config_->createTimingCache(content.data(), content.size()));
     if (cache == nullptr || !config_->setTimingCache(*cache, false)) return false;
     timing_cache_ = std::move(cache);
     return true;
   }
+  std::vector<std::byte> timing_cache() const override {
+    const auto* const cache = config_->getTimingCache();
+    if (cache == nullptr) return {};
+    const std::unique_ptr<nvinfer1::IHostMemory> content(cache->serialize());
+    return content == nullptr ? std::vector<std::byte>() : content_of(*content);
+  }
+#endif
   std::optional<std::vector<std::byte>> build(BuildMonitor& monitor) override {
     MonitorBridge bridge(monitor);
     config_->setProgressMonitor(&bridge);
@@ -189,20 +219,34 @@ class AdaptedBuilder final : public Builder {
     if (plan == nullptr) return std::nullopt;
     return content_of(*plan);
   }
-  std::vector<std::byte> timing_cache() const override {
-    const auto* const cache = config_->getTimingCache();
-    if (cache == nullptr) return {};
-    const std::unique_ptr<nvinfer1::IHostMemory> content(cache->serialize());
-    return content == nullptr ? std::vector<std::byte>() : content_of(*content);
-  }
 
  private:
+  /// The GPUs to build for, by compute capability; without any, the one that is here.
+#ifdef TFT_TENSORRT_RTX
+  bool set_targets(std::span<const int> targets) {
+    using nvinfer1::ComputeCapability;
+    if (targets.empty())
+      return config_->setNbComputeCapabilities(1) &&
+             config_->setComputeCapability(ComputeCapability::kCURRENT, 0);
+    if (!config_->setNbComputeCapabilities(static_cast<std::int32_t>(targets.size()))) return false;
+    for (std::size_t i = 0; i < targets.size(); ++i)
+      if (!config_->setComputeCapability(static_cast<ComputeCapability>(targets[i]),
+                                         static_cast<std::int32_t>(i)))
+        return false;
+    return true;
+  }
+#else
+  static bool set_targets(std::span<const int> targets) { return targets.empty(); }
+#endif
+
   // Destroyed in reverse: the parser after the build, since the network's weights lie in its memory; what the
   // builder made before the builder.
   std::unique_ptr<nvinfer1::IBuilder> builder_;
   std::unique_ptr<nvinfer1::INetworkDefinition> network_;
   std::unique_ptr<nvonnxparser::IParser> parser_;
+#ifndef TFT_TENSORRT_RTX
   std::unique_ptr<nvinfer1::ITimingCache> timing_cache_;
+#endif
   std::unique_ptr<nvinfer1::IBuilderConfig> config_;
 };
 

@@ -57,6 +57,7 @@ class Builder {
   virtual bool parse(const ParserLibrary& parser, const std::string& onnx, std::string_view content,
                      std::vector<ParserError>& errors) = 0;
   virtual std::vector<TensorInfo> network_tensors() const = 0;
+  virtual std::vector<NetworkLayer> network_layers() const = 0;
   virtual bool configure(const BuildOptions& options) = 0;
   /// Whether the builder has taken the level of hardware compatibility.
   virtual bool has_hardware_compatibility(HardwareCompatibility level) const = 0;
@@ -72,5 +73,6 @@ class Builder {
 /// `create` is the library's createInferBuilder_INTERNAL; otherwise as for create_runtime_10.
 std::unique_ptr<Builder> create_builder_10(void* create, std::int32_t version);
 std::unique_ptr<Builder> create_builder_11(void* create, std::int32_t version);
+std::unique_ptr<Builder> create_builder_rtx(void* create, std::int32_t version);
 
 }  // namespace tft::tensorrt

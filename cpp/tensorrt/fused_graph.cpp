@@ -9,25 +9,15 @@
 #include <utility>
 
 #include "plugins/operators.h"
+#include "tensorrt/onnx_fields.h"
 #include "tensorrt/onnx_message.h"
 
 namespace tft {
 namespace {
 
-using onnx::Field;
+using namespace onnx;
 using plugins::Shape;
 
-// Field numbers of onnx.proto.
-constexpr int kModelGraph = 7, kModelMetadata = 14;
-constexpr int kGraphNode = 1, kGraphInitializer = 5, kGraphInput = 11, kGraphOutput = 12,
-              kGraphValueInfo = 13;
-constexpr int kNodeInput = 1, kNodeOutput = 2, kNodeName = 3, kNodeOperator = 4, kNodeAttribute = 5,
-              kNodeDomain = 7;
-constexpr int kAttributeName = 1, kAttributeFloat = 2, kAttributeInt = 3, kAttributeString = 4,
-              kAttributeType = 20;
-constexpr int kTypeFloat = 1, kTypeInt = 2, kTypeString = 3;
-constexpr int kTensorDims = 1, kTensorType = 2, kTensorName = 8;
-constexpr int kFloat32 = 1;
 constexpr std::string_view kRegionPrefix = "tft.region.";
 
 struct Node {

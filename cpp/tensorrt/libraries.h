@@ -18,6 +18,7 @@ struct TensorRTLibrary {
   std::int32_t version = 0;  // what its getInferLibVersion says
   std::unique_ptr<tensorrt::Builder> (*make_builder)(void* create, std::int32_t version) = nullptr;
   void* create_builder = nullptr;  // createInferBuilder_INTERNAL; null in the lean runtime
+  bool rtx = false;                // whether it is TensorRT for RTX
   bool has_operators = false;      // whether it knows the operators of cpp/plugins
 };
 
@@ -29,6 +30,9 @@ struct Libraries {
 };
 
 Libraries open_libraries(const LoaderOptions& options);
+
+/// TensorRT without CUDA, to build for GPUs that are elsewhere.
+Libraries open_tensorrt_only(const LoaderOptions& options);
 
 /// Opens the builder's kernels that are beside the library: TensorRT looks for them by their bare names,
 /// which finds them only in the loader's path or where they are open already.

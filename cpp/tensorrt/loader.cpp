@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <span>
 #include <sstream>
 #include <utility>
 
@@ -29,9 +30,25 @@ constexpr const char* kInstall =
     "tensorrt-cu12`, or NVIDIA's package; then name its folder in TENSORRT_ROOT if it is not found by "
     "itself.";
 
-// Full runtimes before lean ones, newer before older. The last are known only to be refused by name.
-constexpr std::array kTensorRTNames = {"libnvinfer.so.11",      "libnvinfer.so.10", "libnvinfer_lean.so.11",
-                                       "libnvinfer_lean.so.10", "libnvinfer.so.9",  "libnvinfer.so.8"};
+constexpr const char* kInstallRtx =
+    "Install TensorRT for RTX 1.7 or newer: `pip install tensorrt-rtx-cu13` or `pip install "
+    "tensorrt-rtx-cu12`; then name its folder in TENSORRT_ROOT if it is not found by itself.";
+
+// Full runtimes before lean ones, newer before older. RTX, which runs on fewer GPUs, comes after them. The
+// last are known only to be refused by name.
+constexpr std::array kTensorRTNames = {"libnvinfer.so.11",      "libnvinfer.so.10",     "libnvinfer_lean.so.11",
+                                       "libnvinfer_lean.so.10", "libtensorrt_rtx.so.1", "libnvinfer.so.9",
+                                       "libnvinfer.so.8"};
+constexpr std::array kRtxNames = {"libtensorrt_rtx.so.1"};
+
+std::span<const char* const> names_wanted(const LoaderOptions& options) {
+  if (options.rtx) return kRtxNames;
+  return kTensorRTNames;
+}
+
+bool is_rtx(const std::string& path) {
+  return fs::path(path).filename().string().find("tensorrt_rtx") != std::string::npos;
+}
 
 struct Candidate {
   std::string path;  // a file, or a name for the loader
@@ -166,11 +183,11 @@ void open_cuda(const LoaderOptions& options, Libraries& libraries) {
 // ------------------------------------------------------------------------------------------------ TensorRT:
 // where
 
-/// Adds the known libraries of a folder; says so where there is none.
-void add_folder(const fs::path& folder, const std::string& source, std::vector<Candidate>& candidates,
-                LibraryReport& report) {
+/// Adds the wanted libraries of a folder; says so where there is none.
+void add_folder(const fs::path& folder, const std::string& source, const LoaderOptions& options,
+                std::vector<Candidate>& candidates, LibraryReport& report) {
   bool any = false;
-  for (const char* const name : kTensorRTNames) {
+  for (const char* const name : names_wanted(options)) {
     const fs::path file = folder / name;
     if (!is_there(file)) continue;
     candidates.push_back({file.string(), source});
@@ -181,33 +198,40 @@ void add_folder(const fs::path& folder, const std::string& source, std::vector<C
   attempt.library = Attempt::Library::TENSORRT;
   attempt.path = folder.string();
   attempt.source = source;
-  attempt.problem =
-      is_folder(folder) ? "no libnvinfer.so.11, libnvinfer.so.10 or lean runtime in it" : "no such folder";
+  const char* const missing = options.rtx ? "no libtensorrt_rtx.so.1 in it"
+                                          : "no libnvinfer.so.11, libnvinfer.so.10 or lean runtime in it";
+  attempt.problem = is_folder(folder) ? missing : "no such folder";
   report.attempts.push_back(std::move(attempt));
 }
 
 /// A root as NVIDIA's archives have it, or the folder with the libraries itself.
-void add_root(const fs::path& root, const std::string& source, std::vector<Candidate>& candidates,
-              LibraryReport& report) {
-  const std::array places = {root, root / "lib", root / "lib64", root / "targets/x86_64-linux-gnu/lib",
-                             root / "tensorrt_libs"};
+void add_root(const fs::path& root, const std::string& source, const LoaderOptions& options,
+              std::vector<Candidate>& candidates, LibraryReport& report) {
+  const std::array places = {root,
+                             root / "lib",
+                             root / "lib64",
+                             root / "targets/x86_64-linux-gnu/lib",
+                             root / "tensorrt_libs",
+                             root / "tensorrt_rtx_libs"};
   const auto before = candidates.size();
   LibraryReport unsaid;
   for (const fs::path& place : places)
-    if (is_folder(place)) add_folder(place, source, candidates, unsaid);
-  if (candidates.size() == before) add_folder(root, source, candidates, report);
+    if (is_folder(place)) add_folder(place, source, options, candidates, unsaid);
+  if (candidates.size() == before) add_folder(root, source, options, candidates, report);
 }
 
-/// A Python environment's site-packages hold `tensorrt_libs` (pip's tensorrt) and `tensorrt_lean_libs`.
-void add_python(const fs::path& prefix, std::vector<Candidate>& candidates) {
+/// A Python environment's site-packages hold `tensorrt_libs` (pip's tensorrt), `tensorrt_lean_libs` and
+/// `tensorrt_rtx_libs`.
+void add_python(const fs::path& prefix, const LoaderOptions& options, std::vector<Candidate>& candidates) {
   LibraryReport unsaid;
   for (const char* const lib : {"lib", "lib64", "local/lib"}) {
     for (const fs::path& python : children(prefix / lib)) {
       if (python.filename().string().rfind("python", 0) != 0) continue;
       for (const char* const packages : {"site-packages", "dist-packages"})
-        for (const char* const libs : {"tensorrt_libs", "tensorrt_lean_libs"})
+        for (const char* const libs : {"tensorrt_libs", "tensorrt_lean_libs", "tensorrt_rtx_libs"})
           if (is_folder(python / packages / libs))
-            add_folder(python / packages / libs, "Python environment " + prefix.string(), candidates, unsaid);
+            add_folder(python / packages / libs, "Python environment " + prefix.string(), options, candidates,
+                       unsaid);
     }
   }
 }
@@ -223,7 +247,9 @@ std::vector<fs::path> python_prefixes() {
   std::istringstream path(environment("PATH"));
   for (std::string folder; std::getline(path, folder, ':');) {
     // Links are not followed: an environment's python3 is a link out of it.
-    if (!folder.empty() && is_there(fs::path(folder) / "python3")) add(fs::path(folder).parent_path());
+    // A relative entry means another folder in each directory that a process is started in.
+    if (fs::path(folder).is_absolute() && is_there(fs::path(folder) / "python3"))
+      add(fs::path(folder).parent_path());
   }
   if (const std::string home = environment("HOME"); !home.empty()) add(fs::path(home) / ".local");
   return prefixes;
@@ -233,16 +259,16 @@ std::vector<Candidate> tensorrt_candidates(const LoaderOptions& options, Library
   std::vector<Candidate> candidates;
   if (!options.tensorrt_path.empty()) {
     if (is_folder(options.tensorrt_path)) {
-      add_root(options.tensorrt_path, "option", candidates, report);
+      add_root(options.tensorrt_path, "option", options, candidates, report);
     } else {
       candidates.push_back({options.tensorrt_path, "option"});
     }
     return candidates;
   }
   if (const std::string root = environment("TENSORRT_ROOT"); !root.empty())
-    add_root(root, "TENSORRT_ROOT", candidates, report);
-  for (const char* const name : kTensorRTNames) candidates.push_back({name, "loader's path"});
-  for (const fs::path& prefix : python_prefixes()) add_python(prefix, candidates);
+    add_root(root, "TENSORRT_ROOT", options, candidates, report);
+  for (const char* const name : names_wanted(options)) candidates.push_back({name, "loader's path"});
+  for (const fs::path& prefix : python_prefixes()) add_python(prefix, options, candidates);
   return candidates;
 }
 
@@ -264,9 +290,15 @@ LibraryVersion version_of(void* handle, std::int32_t number) {
   return version;
 }
 
-constexpr int kOldestMinor = 6;  // of TensorRT 10
+constexpr int kOldestMinor = 6;     // of TensorRT 10
+constexpr int kOldestRtxMinor = 7;  // of TensorRT for RTX 1
 
-std::string refusal(const LibraryVersion& version) {
+std::string refusal(const LibraryVersion& version, bool rtx) {
+  if (rtx) {
+    if (version.major == 1 && version.minor >= kOldestRtxMinor) return "";
+    return "TensorRT for RTX " + version.text() + " is not one that this build knows (1.7 and newer 1.x). " +
+           kInstallRtx;
+  }
   if (version.major < 10 || (version.major == 10 && version.minor < kOldestMinor)) {
     return "TensorRT " + version.text() + " is too old: 10.6 or newer is needed. " + kInstall;
   }
@@ -322,7 +354,8 @@ bool take_tensorrt(const Candidate& candidate, Libraries& libraries, std::string
     } else {
       library.version = ask();
       version = version_of(handle, library.version);
-      attempt.problem = refusal(version);
+      library.rtx = is_rtx(path_of(library.create, candidate.path));
+      attempt.problem = refusal(version, library.rtx);
       if (refused.empty()) refused = attempt.problem;
     }
   }
@@ -331,9 +364,18 @@ bool take_tensorrt(const Candidate& candidate, Libraries& libraries, std::string
     report.tensorrt_path = path_of(library.create, candidate.path);
     report.tensorrt = version;
     report.lean = fs::path(report.tensorrt_path).filename().string().find("_lean") != std::string::npos;
-    library.create_runtime = version.major == 10 ? tensorrt::create_runtime_10 : tensorrt::create_runtime_11;
-    library.make_builder = version.major == 10 ? tensorrt::create_builder_10 : tensorrt::create_builder_11;
-    library.has_operators = register_operators(handle, version.major, libraries.driver);
+    report.rtx = library.rtx;
+    if (library.rtx) {
+      library.create_runtime = tensorrt::create_runtime_rtx;
+      library.make_builder = tensorrt::create_builder_rtx;
+    } else if (version.major == 10) {
+      library.create_runtime = tensorrt::create_runtime_10;
+      library.make_builder = tensorrt::create_builder_10;
+    } else {
+      library.create_runtime = tensorrt::create_runtime_11;
+      library.make_builder = tensorrt::create_builder_11;
+    }
+    library.has_operators = !library.rtx && register_operators(handle, version.major, libraries.driver);
     libraries.tensorrt = library;
   }
   report.attempts.push_back(attempt);
@@ -350,11 +392,12 @@ void open_tensorrt(const LoaderOptions& options, Libraries& libraries) {
   if (!refused.empty()) {
     problem = {ErrorCode::TENSORRT_VERSION, refused};
   } else {
-    problem = {ErrorCode::TENSORRT_NOT_FOUND, "TensorRT is not found"};
+    problem = {ErrorCode::TENSORRT_NOT_FOUND,
+               options.rtx ? "TensorRT for RTX is not found" : "TensorRT is not found"};
     if (!options.tensorrt_path.empty()) problem.message += " in " + options.tensorrt_path;
     if (!report.attempts.empty() && report.attempts.back().source == "option")
       problem.message += " (" + report.attempts.back().problem + ")";
-    problem.message += std::string(". ") + kInstall;
+    problem.message += std::string(". ") + (options.rtx ? kInstallRtx : kInstall);
   }
   if (!report.problem) report.problem = std::move(problem);
 }
@@ -374,6 +417,16 @@ Libraries open_libraries(const LoaderOptions& options) {
   return libraries;
 }
 
+std::string LibraryReport::name() const {
+  return (rtx ? "TensorRT for RTX " : "TensorRT ") + tensorrt.text();
+}
+
+Libraries open_tensorrt_only(const LoaderOptions& options) {
+  Libraries libraries;
+  open_tensorrt(options, libraries);
+  return libraries;
+}
+
 void open_builder_resources(const LibraryReport& report) {
   const fs::path library = report.tensorrt_path;
   for (const fs::path& file : children(library.parent_path()))
@@ -382,7 +435,9 @@ void open_builder_resources(const LibraryReport& report) {
 }
 
 std::optional<tensorrt::ParserLibrary> open_parser(LibraryReport& report) {
-  const std::string name = "libnvonnxparser.so." + std::to_string(report.tensorrt.major);
+  const std::string name = report.rtx
+                               ? "libtensorrt_onnxparser_rtx.so." + std::to_string(report.tensorrt.major)
+                               : "libnvonnxparser.so." + std::to_string(report.tensorrt.major);
   const fs::path beside = fs::path(report.tensorrt_path).parent_path() / name;
   Attempt attempt;
   attempt.library = Attempt::Library::PARSER;
@@ -405,7 +460,8 @@ std::optional<tensorrt::ParserLibrary> open_parser(LibraryReport& report) {
 }
 
 LibraryReport load_libraries(const LoaderOptions& options) {
-  LibraryReport report = open_libraries(options).report;
+  LibraryReport report =
+      options.without_cuda ? open_tensorrt_only(options).report : open_libraries(options).report;
   // The lean runtime cannot build, and a parser would bring the whole of TensorRT into the process.
   if (!report.tensorrt_path.empty() && !report.lean) (void)open_parser(report);
   return report;

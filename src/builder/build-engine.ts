@@ -29,6 +29,11 @@ export interface BuildEngineOptions {
   check?: boolean | undefined;
   /** The GPU to build on, by CUDA's number; 0 by default. */
   device?: number | undefined;
+  /**
+   * GPUs to build for, which need not be here: 'rtx4090', 'sm89', '12.0'. TensorRT for RTX then builds one plan for all of
+   * them, on any machine; it runs where TensorRT for RTX is.
+   */
+  targets?: readonly string[] | undefined;
   /** libnvinfer.so.N or its folder, and libcuda.so.1 or its folder; see TensorRtLoadOptions. */
   tensorrt?: { tensorrtPath?: string | undefined; cudaPath?: string | undefined } | undefined;
   /** Whether ONNX files are compared with model.json; true by default. */
@@ -49,6 +54,8 @@ export interface BuiltEngine {
   readonly buildSeconds: number;
   /** TensorRT's full version. */
   readonly tensorrt: string;
+  /** Whether TensorRT for RTX built it, and runs it. */
+  readonly rtx: boolean;
   readonly gpu: string;
   /** The name of the ONNX file that it was built from. */
   readonly onnx: string;
@@ -68,6 +75,7 @@ const schema = z.strictObject({
   build: z.custom<BuildOptions>().optional(),
   check: z.boolean().default(true),
   device: z.int().nonnegative().default(0),
+  targets: z.array(string).min(1).optional(),
   tensorrt: z.strictObject({ tensorrtPath: string.optional(), cudaPath: string.optional() }).default({}),
   verifyHash: z.boolean().default(true),
   log: z.custom<Log>((value) => typeof value === 'function', 'must be a function').default(() => () => {}),
@@ -136,6 +144,7 @@ function describe({ from, record }: ObtainedEngine, path: string): BuiltEngine {
     sha256: plan.sha256,
     buildSeconds,
     tensorrt: key.tensorrt,
+    rtx: key.rtx !== undefined,
     gpu: key.gpu,
     onnx: onnxName,
     profiles: key.profiles,

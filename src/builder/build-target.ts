@@ -4,6 +4,7 @@ import type { LibraryReport, NativeKernels, NativeLibraryOptions } from '../nati
 import { driverVersion } from '../native/driver-version.js';
 import { fromNative } from '../native/errors.js';
 import { loadAddon } from '../native/load-addon.js';
+import { formatCapability } from './rtx-targets.js';
 
 /** The machine's side of a plan. */
 export interface BuildTarget {
@@ -20,6 +21,10 @@ export interface BuildTarget {
   readonly driver: string;
   /** This package's CUDA kernels; undefined if the addon was built without them. */
   readonly kernels: NativeKernels | undefined;
+  /** Whether this is TensorRT for RTX. */
+  readonly rtx: boolean;
+  /** The compute capabilities to build for (89 for 8.9), where they were named; otherwise `gpu` is the target. */
+  readonly targets?: readonly number[];
 }
 
 /**
@@ -29,14 +34,7 @@ export interface BuildTarget {
  *   ERR_TFT_TENSORRT_NOT_FOUND, ERR_TFT_TENSORRT_VERSION, ERR_TFT_OPTION for a device that does not exist.
  */
 export async function findTarget(libraries: NativeLibraryOptions, device = 0): Promise<BuildTarget> {
-  const { cudaPath, tensorrtPath } = libraries;
-  let report: LibraryReport;
-  try {
-    report = await loadAddon().loadLibraries({ cudaPath, tensorrtPath });
-  } catch (error) {
-    throw fromNative(error);
-  }
-  if (report.problem) throw new TFTError(report.problem.code as TFTErrorCode, report.problem.message);
+  const report = await survey(libraries);
   const gpu = report.devices.find(({ index }) => index === device);
   if (gpu === undefined) {
     const there = report.devices.map(({ index, name }) => `${index} (${name})`).join(', ');
@@ -49,11 +47,53 @@ export async function findTarget(libraries: NativeLibraryOptions, device = 0): P
     computeCapability: gpu.computeCapability,
     cuda: report.cudaVersion,
     driver: driverVersion() ?? '',
-    kernels: loadAddon().kernels(),
+    kernels: report.rtx ? undefined : loadAddon().kernels(),
+    rtx: report.rtx,
   };
 }
 
-/** TensorRT's major version. */
-export function majorOf(target: Pick<BuildTarget, 'tensorrt'>): number {
-  return Number.parseInt(target.tensorrt, 10);
+/**
+ * The target for named GPUs, which need not be here: TensorRT for RTX builds for them, and CUDA is asked for nothing.
+ *
+ * @param targets compute capabilities, as 89 for 8.9.
+ * @throws TFTError ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_TENSORRT_NOT_FOUND, ERR_TFT_TENSORRT_VERSION.
+ */
+export async function findRtxTarget(
+  { tensorrtPath }: NativeLibraryOptions,
+  targets: readonly number[],
+): Promise<BuildTarget> {
+  const report = await survey({ tensorrtPath, rtx: true, withoutCuda: true });
+  return {
+    tensorrt: report.tensorrtVersion,
+    device: 0,
+    gpu: targets.map((target) => `sm${target}`).join(', '),
+    computeCapability: targets.map(formatCapability).join(', '),
+    cuda: 0,
+    driver: '',
+    kernels: undefined,
+    rtx: true,
+    targets,
+  };
+}
+
+async function survey(libraries: NativeLibraryOptions): Promise<LibraryReport> {
+  const { cudaPath, tensorrtPath, rtx, withoutCuda } = libraries;
+  let report: LibraryReport;
+  try {
+    report = await loadAddon().loadLibraries({
+      cudaPath,
+      tensorrtPath,
+      rtx,
+      ...(withoutCuda !== undefined && { withoutCuda }),
+    });
+  } catch (error) {
+    throw fromNative(error);
+  }
+  if (report.problem) throw new TFTError(report.problem.code as TFTErrorCode, report.problem.message);
+  return report;
+}
+
+/** Whether TensorRT takes the precision of each layer from the graph alone, as 11 and RTX do. */
+export function isStronglyTypedOnly({ tensorrt, rtx }: Pick<BuildTarget, 'tensorrt' | 'rtx'>): boolean {
+  return rtx || Number.parseInt(tensorrt, 10) >= 11;
 }

@@ -37,6 +37,8 @@ const keySchema = z.strictObject({
   kernels: z.string().min(1),
   /** The hashes of the plugin libraries, in their order. */
   plugins: z.array(hash),
+  /** Of a plan by TensorRT for RTX: the compute capabilities that were named (89 for 8.9), or none for `gpu`. */
+  rtx: z.strictObject({ targets: z.array(z.int()) }).optional(),
 });
 
 const recordSchema = z.strictObject({
@@ -59,6 +61,8 @@ const recordSchema = z.strictObject({
     )
     .min(1)
     .optional(),
+  /** Of a plan for GPUs that were not here: how many layers of the parsed network give each type. */
+  network: z.record(z.string(), z.int()).optional(),
   created: z.iso.datetime(),
   buildSeconds: z.number().nonnegative(),
   builtBy: z.string(),
@@ -91,6 +95,7 @@ export async function engineKey(
     profiles: built.profiles.map(({ min, opt, max }) => ({ min, opt, max })),
     kernels: kernels && target.kernels ? `${target.kernels.version} ${target.kernels.hash}` : 'none',
     plugins: await Promise.all(plugins.map(sha256OfFile)),
+    ...(target.rtx && { rtx: { targets: [...(target.targets ?? [])] } }),
   };
 }
 
@@ -102,7 +107,9 @@ export function namePrefix({ onnx, precision }: Pick<EngineKey, 'onnx' | 'precis
 /** The name of a key's entry: ONNX file and precision, for people and searches, then 128 bits of the key's hash. */
 export function entryName(key: EngineKey): string {
   // In the order of the schema, because a file may have another.
-  const ordered = Object.keys(keySchema.shape).map((name) => [name, key[name as keyof EngineKey]]);
+  const ordered = Object.keys(keySchema.shape)
+    .map((name) => [name, key[name as keyof EngineKey]])
+    .filter(([, value]) => value !== undefined);
   const digest = createHash('sha256').update(JSON.stringify(ordered)).digest('hex');
   return `${namePrefix(key)}${digest.slice(0, 32)}`;
 }

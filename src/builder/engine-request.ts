@@ -20,6 +20,8 @@ export interface EngineRequest {
   readonly cache?: string | false | undefined;
   /** Whether a plan is checked on the bundle's sample windows before it is cached or loaded; true by default. */
   readonly check?: boolean | undefined;
+  /** GPUs to build for by TensorRT for RTX; without them, for the GPU here. See BuildEngineOptions. */
+  readonly targets?: readonly string[] | undefined;
   readonly tensorrt?:
     | {
         readonly tensorrtPath?: string | undefined;

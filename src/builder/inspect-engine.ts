@@ -22,12 +22,14 @@ export interface EngineReport extends Omit<NativeEngineReport, 'layers'> {
  */
 export async function inspectEngine(plan: string, options: NativeInspectOptions = {}): Promise<EngineReport> {
   const path = resolve(plan);
-  const { layers: inspector, ...report } = await inspectNatively(path, options);
-  return { ...report, record: await recordOf(path), layers: readLayers(inspector), inspector };
+  const record = await readPlanRecord(path);
+  const rtx = record?.key.rtx !== undefined;
+  const { layers: inspector, ...report } = await inspectNatively(path, { ...options, rtx });
+  return { ...report, record, layers: readLayers(inspector), inspector };
 }
 
-/** The record beside a plan or in the cache, if it is of this plan. */
-async function recordOf(plan: string): Promise<EngineRecord | undefined> {
+/** The record beside a plan or in the cache, if it is of this plan. It is there without TensorRT and without a GPU. */
+export async function readPlanRecord(plan: string): Promise<EngineRecord | undefined> {
   for (const path of [recordPathOf(plan), plan.replace(/\.engine$/, '.json')]) {
     const record = await readRecord(path);
     if (typeof record === 'object' && record.plan.sha256 === (await sha256OfFile(plan))) return record;

@@ -19,6 +19,7 @@ export interface BuildJob {
   readonly options: CompleteBuildOptions;
   readonly libraries: NativeLibraryOptions;
   readonly device: number;
+  readonly targets?: readonly number[] | undefined;
   readonly timingCache: Uint8Array | undefined;
   readonly log: Log;
   readonly onProgress?: OnBuildProgress | undefined;
@@ -35,7 +36,7 @@ export async function buildPlan(job: BuildJob): Promise<NativeBuild> {
   const { source, options, signal, timingCache } = job;
   if (signal?.aborted) throw cancelledBuild(signal);
   const { precision, stronglyTyped } = source;
-  const { cudaPath, tensorrtPath } = job.libraries;
+  const { cudaPath, tensorrtPath, rtx } = job.libraries;
   const phases = new PhaseTree();
   const tell = job.onProgress;
   const builder = loadAddon().build(
@@ -43,8 +44,10 @@ export async function buildPlan(job: BuildJob): Promise<NativeBuild> {
       onnx: source.path,
       device: job.device,
       ...nativeTensors(job.model),
+      targets: job.targets,
       cudaPath,
       tensorrtPath,
+      rtx,
       ...options,
       stronglyTyped,
       fp16: !stronglyTyped && precision !== 'fp32',

@@ -11,7 +11,7 @@ import type { NativeBuild } from '../native/addon.js';
 import { callSafely } from '../native/receiver.js';
 import type { BuildLock } from './build-lock.js';
 import type { CompleteBuildOptions } from './build-options.js';
-import { type BuildTarget, findTarget, majorOf } from './build-target.js';
+import { type BuildTarget, findRtxTarget, findTarget, isStronglyTypedOnly } from './build-target.js';
 import { foreignHand } from './cache-folder.js';
 import { type CachedEngine, EngineCache } from './engine-cache.js';
 import { type EngineKey, type EngineRecord, engineKey, entryName, namePrefix } from './engine-record.js';
@@ -25,6 +25,7 @@ import {
 import { buildPlan, cancelledBuild } from './native-build.js';
 import { chooseOnnx, type OnnxSource } from './onnx-source.js';
 import { checkRecorded } from './recorded-check.js';
+import { computeCapabilities } from './rtx-targets.js';
 import { temporaryPlan } from './temporary-plan.js';
 import { readTimingCache, writeTimingCache } from './timing-cache.js';
 
@@ -75,7 +76,11 @@ export async function findCached(request: EngineRequest): Promise<ObtainedEngine
   if (names.length === 0) return undefined;
   const silent = { ...request, log: () => {} };
   const precision = precisionOfRequest(request);
-  const source = await chooseOnnx(request.model, { precision, verifyHash: false, major: 10 }, silent.log);
+  const source = await chooseOnnx(
+    request.model,
+    { precision, verifyHash: false, stronglyTypedOnly: false },
+    silent.log,
+  );
   const prefix = namePrefix({ onnx: source.sha256, precision });
   if (!names.some((name) => name.startsWith(prefix))) return undefined;
   const resolved = await resolveRequest(silent, {});
@@ -98,9 +103,13 @@ interface ResolvedRequest extends EngineRequest, ObtainOptions {
 async function resolveRequest(request: EngineRequest, how: ObtainOptions): Promise<ResolvedRequest> {
   const { model, verifyHash, tensorrt, log } = request;
   const options = buildOptionsOfRequest(request);
-  const target = await findTarget(tensorrt ?? {}, deviceOfRequest(request));
+  const target =
+    request.targets === undefined
+      ? await findTarget(tensorrt ?? {}, deviceOfRequest(request))
+      : await findRtxTarget(tensorrt ?? {}, computeCapabilities(request.targets));
   const precision = precisionOfRequest(request);
-  const source = await chooseOnnx(model, { precision, verifyHash, major: majorOf(target) }, log);
+  const stronglyTypedOnly = isStronglyTypedOnly(target);
+  const source = await chooseOnnx(model, { precision, verifyHash, stronglyTypedOnly }, log);
   let key: EngineKey;
   try {
     key = await engineKey(target, source, options);
@@ -143,6 +152,7 @@ async function fromCache(
   cache: EngineCache,
   { path, record }: CachedEngine,
 ): Promise<ObtainedEngine> {
+  if (isForElsewhere(request)) return kept(path, 'cache', record);
   try {
     const noted = await checkRecorded({ path, name: path, record }, request);
     if (noted !== record) {
@@ -159,8 +169,19 @@ async function fromCache(
   }
 }
 
+/** Whether the engine is for named GPUs, which need not be here: it is checked where it is loaded. Logs that. */
+function isForElsewhere({ target, log }: ResolvedRequest): boolean {
+  if (target.targets === undefined) return false;
+  log({
+    level: 'warn',
+    message: `the engine is not checked: it is for ${target.gpu}; loading it there checks it`,
+  });
+  return true;
+}
+
 /** Checks a plan that was just built. A plan that forecasts wrongly is not cached. */
 async function checked(request: ResolvedRequest, built: Built): Promise<Built> {
+  if (isForElsewhere(request)) return built;
   const { path, release } = await temporaryPlan(built.plan);
   try {
     return {
@@ -237,12 +258,15 @@ async function build(request: ResolvedRequest, folder?: string): Promise<Built> 
   const how = source.stronglyTyped ? '' : ' where TensorRT chooses it';
   log({
     level: 'info',
-    message: `building an engine in ${source.precision}${how} from ${source.path} by TensorRT ${target.tensorrt} for ${target.gpu}`,
+    message:
+      `building an engine in ${source.precision}${how} from ${source.path} by TensorRT ` +
+      `${target.rtx ? 'for RTX ' : ''}${target.tensorrt} for ${target.gpu}`,
   });
   const begin = performance.now();
   const built = await buildPlan({
     ...request,
-    libraries: request.tensorrt ?? {},
+    libraries: { ...request.tensorrt, rtx: target.rtx },
+    targets: target.targets,
     device: deviceOfRequest(request),
     timingCache,
   });
@@ -262,11 +286,19 @@ async function build(request: ResolvedRequest, folder?: string): Promise<Built> 
     plan: { bytes: built.plan.length, sha256 },
     ...(key.kernels !== 'none' &&
       target.kernels && { kernels: { ...target.kernels, fused: [...built.fused] } }),
+    ...(target.targets !== undefined && { network: countTypes(built.network) }),
     created: new Date().toISOString(),
     buildSeconds,
     builtBy: `tft-tensorrt ${ownVersion()}`,
   };
   return { ...built, record };
+}
+
+/** How many of a network's layers give each type. */
+function countTypes(layers: NativeBuild['network']): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { type } of layers) counts[type] = (counts[type] ?? 0) + 1;
+  return counts;
 }
 
 async function timingCacheFor(

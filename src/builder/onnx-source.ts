@@ -25,8 +25,8 @@ export interface OnnxSource {
 
 export interface SourceOptions {
   readonly precision: Precision;
-  /** TensorRT's major version. */
-  readonly major: number;
+  /** Whether TensorRT takes the precision from the graph alone. */
+  readonly stronglyTypedOnly: boolean;
   readonly verifyHash: boolean;
 }
 
@@ -47,7 +47,7 @@ export function precisionOfOnnx(model: BuildableModel): Precision {
  */
 export async function chooseOnnx(
   model: BuildableModel,
-  { precision, major, verifyHash }: SourceOptions,
+  { precision, stronglyTypedOnly, verifyHash }: SourceOptions,
   log: Log,
 ): Promise<OnnxSource> {
   const given = precisionOfOnnx(model);
@@ -64,10 +64,10 @@ export async function chooseOnnx(
     if (verifyHash) await verifyBundleFile(model, variant.file);
     return describeSource(join(model.directory, variant.file.path), precision, true);
   }
-  if (major >= 11) {
+  if (stronglyTypedOnly) {
     throw new TFTError(
       'ERR_TFT_UNSUPPORTED',
-      `${model.directory} has no ${precision} variant of the model, and TensorRT ${major} takes the precision from ` +
+      `${model.directory} has no ${precision} variant of the model, and this TensorRT takes the precision from ` +
         `the graph alone; 'python -m tft_export variants ${model.directory}' makes it`,
     );
   }

@@ -48,6 +48,7 @@ export async function checkRecorded(
         plan: path,
         cudaPath: tensorrt?.cudaPath,
         tensorrtPath: tensorrt?.tensorrtPath,
+        rtx: key.rtx !== undefined,
         // A version-compatible plan contains the lean runtime, which is host code.
         allowHostCode: tensorrt?.allowHostCode ?? key.versionCompatible,
         devices: [deviceOfRequest(request)],

@@ -2,6 +2,7 @@
 import type { ModelDescription } from '../contract/model.js';
 import type { BuildTarget } from './build-target.js';
 import type { EngineRecord } from './engine-record.js';
+import { formatCapability } from './rtx-targets.js';
 
 /**
  * The differences between a plan's record and this machine and model; an empty list if it fits. Without a model, the ONNX
@@ -23,7 +24,14 @@ export function staleness(
     ? runsOnLater(tensorrt, target.tensorrt)
     : tensorrt === target.tensorrt;
   if (!sameVersion) differ('by TensorRT', tensorrt, target.tensorrt);
-  if (key.computeCapability !== target.computeCapability) {
+  if (key.rtx !== undefined && key.rtx.targets.length > 0) {
+    if (!key.rtx.targets.map(formatCapability).includes(target.computeCapability))
+      differ(
+        'for GPUs of compute capability',
+        key.computeCapability,
+        `${target.computeCapability} (${target.gpu})`,
+      );
+  } else if (key.computeCapability !== target.computeCapability) {
     const both = Math.min(Number(key.computeCapability), Number(target.computeCapability));
     if (hardwareCompatibility !== 'ampere+' || both < 8) {
       differ(

@@ -24,6 +24,7 @@ interface BuildCommandOptions {
   check: boolean;
   plugin?: string[];
   device: number;
+  target?: string[];
   rebuild?: boolean;
   cache?: string;
   verbose?: boolean;
@@ -34,7 +35,8 @@ const EXAMPLES = `
 Examples:
   $ tft build models/demo --precision fp16
   $ tft build models/demo --precision int8 -o models/demo/model.int8.engine
-  $ tft build my.onnx --profile 1:1:1 --profile 1:32:128
+  $ tft build my.onnx --profile 1:8:32 --profile 1:32:128
+  $ tft build models/demo --target rtx4090 --target sm120 -o demo.engine
 
 Without -o the engine goes to the cache, where TFTEngine.load finds it when it is asked
 for the same precision and build options. docs/engines.md says more.
@@ -85,6 +87,12 @@ export function buildCommand(console: Console, exit: (status: number) => void): 
     .option('--no-check', 'keep it even if it forecasts wrongly')
     .option('--plugin <library...>', 'libraries with TensorRT plugins')
     .addOption(new Option('--device <n>', 'the GPU, by its number').argParser(deviceArgument).default(0))
+    .addOption(
+      new Option(
+        '--target <gpu>',
+        'a GPU that need not be here, such as rtx4090 or sm120; may be repeated (by TensorRT for RTX)',
+      ).argParser((text: string, before: string[] = []) => [...before, ...text.split(',')]),
+    )
     .option('--cache <folder>', 'the folder of the cache (default: TFT_CACHE, else ~/.cache/tft-tensorrt)')
     .option('--rebuild', 'build even if the cache has the engine')
     .option('--verbose', "print all of TensorRT's log")
@@ -98,7 +106,7 @@ export function buildCommand(console: Console, exit: (status: number) => void): 
 }
 
 async function build(model: string, options: BuildCommandOptions, { err }: Console): Promise<BuiltEngine> {
-  const { precision, output, profile, workspace, optimizationLevel, plugin, device, cache, rebuild } =
+  const { precision, output, profile, workspace, optimizationLevel, plugin, device, cache, rebuild, target } =
     options;
   const { versionCompatible, hardwareCompatibility, refittable, tf32, kernels, check, verbose } = options;
   const bar = buildBar(err, verbose);
@@ -108,6 +116,7 @@ async function build(model: string, options: BuildCommandOptions, { err }: Conso
         precision,
         output,
         device,
+        targets: target,
         cache,
         rebuild,
         check,
@@ -139,6 +148,7 @@ function describe({
   bytes,
   buildSeconds,
   tensorrt,
+  rtx,
   gpu,
   profiles,
   fused,
@@ -148,7 +158,7 @@ function describe({
   const how = engine === 'cache' ? 'found in the cache; it took' : 'built in';
   return [
     path,
-    `${precision}, batches ${batches}, ${formatBytes(bytes)}, TensorRT ${tensorrt}, ${gpu}`,
+    `${precision}, batches ${batches}, ${formatBytes(bytes)}, TensorRT ${rtx ? 'for RTX ' : ''}${tensorrt}, ${gpu}`,
     `${how} ${buildSeconds.toFixed(1)} s`,
     ...(fused.length > 0 ? [`kernels of this package run ${fused.join(', ')}`] : []),
     describeCheck(check),

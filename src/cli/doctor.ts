@@ -137,7 +137,7 @@ function found<T>(name: string, result: T | TFTError, describe: (result: T) => s
 
 /** NVIDIA's software and GPUs. That they are missing is not an error. */
 function gpuSoftware(report: NonNullable<LibrarySurvey['nvidia']>): Finding[] {
-  const { cudaPath, cudaVersion, devices, tensorrtPath, tensorrtVersion, lean, parserPath } = report;
+  const { cudaPath, cudaVersion, devices, tensorrtPath, tensorrtVersion, lean, rtx, parserPath } = report;
   const cuda = `CUDA ${Math.floor(cudaVersion / 1000)}.${Math.floor((cudaVersion % 1000) / 10)}`;
   const absent = (what: string) => `not found (${what}): no NVIDIA GPU can be used here`;
   return [
@@ -156,12 +156,14 @@ function gpuSoftware(report: NonNullable<LibrarySurvey['nvidia']>): Finding[] {
     tensorrtPath === ''
       ? {
           name: 'TensorRT',
-          found: 'not found (libnvinfer); set TENSORRT_ROOT or install tensorrt-cu13 with pip',
+          found:
+            'not found (libnvinfer); set TENSORRT_ROOT or install tensorrt-cu13 with pip; for GeForce RTX cards, or to ' +
+            'build for them without one: pip install tensorrt-rtx-cu13',
         }
       : {
           name: 'TensorRT',
           ok: true,
-          found: `${tensorrtVersion}${lean ? ' (lean: runs plans, builds none)' : ''}, ${tensorrtPath}`,
+          found: `${rtx ? 'for RTX ' : ''}${tensorrtVersion}${lean ? ' (lean: runs plans, builds none)' : ''}, ${tensorrtPath}`,
         },
     ...(parserPath === '' ? [] : [{ name: 'ONNX parser', ok: true, found: parserPath }]),
     ...(report.problem

@@ -1,7 +1,15 @@
 // `tft inspect`: shows what an engine or a bundle consists of.
 import { basename } from 'node:path';
 import { Command } from 'commander';
-import { countLayers, type EngineReport, inspectBundle, inspectEngine, locate } from '../entries/build.js';
+import {
+  countLayers,
+  type EngineRecord,
+  type EngineReport,
+  inspectBundle,
+  inspectEngine,
+  locate,
+  readPlanRecord,
+} from '../entries/build.js';
 import { TFTError } from '../index.js';
 import { type Console, type Paint, printable } from './console.js';
 import { OK } from './exit-codes.js';
@@ -18,7 +26,8 @@ interface InspectOptions {
 const MAX_NAME_LENGTH = 60;
 
 const EXAMPLES = `
-An engine is opened with the TensorRT on this machine, so it must be one for this GPU.
+An engine is opened with the TensorRT on this machine, so it must be one for this GPU. Of one that was
+built for other GPUs (tft build --target), the record is shown.
 
 Examples:
   $ tft inspect models/demo
@@ -46,12 +55,70 @@ async function inspectModel(path: string, { json }: InspectOptions, { out }: Con
 }
 
 async function inspectPlanFile(path: string, options: InspectOptions, { out }: Console): Promise<void> {
-  const { inspector, ...report } = await inspectEngine(path, { allowHostCode: options.allowHostCode });
+  const opened = await openOrRecord(path, options);
+  if ('unopened' in opened) {
+    const { record, unopened } = opened;
+    await out.write(
+      options.json
+        ? `${JSON.stringify({ path, record, problem: { code: unopened.code, message: unopened.message } }, null, 2)}\n`
+        : describeRecord(path, record, unopened, out.paint),
+    );
+    return;
+  }
+  const { inspector, ...report } = opened;
   if (options.json) {
     await out.write(`${JSON.stringify({ path, ...report, inspector: parsed(inspector) }, null, 2)}\n`);
     return;
   }
   await out.write(describeEngine(path, report, out.paint));
+}
+
+/** The engine's report; of one for GPUs that are not here, its record, and why it cannot be opened. */
+async function openOrRecord(
+  path: string,
+  { allowHostCode }: InspectOptions,
+): Promise<EngineReport | { record: EngineRecord; unopened: TFTError }> {
+  try {
+    return await inspectEngine(path, { allowHostCode });
+  } catch (error) {
+    if (!(error instanceof TFTError)) throw error;
+    const record = await readPlanRecord(path);
+    if (!record?.key.rtx?.targets.length) throw error;
+    return { record, unopened: error };
+  }
+}
+
+function describeRecord(path: string, record: EngineRecord, unopened: TFTError, paint: Paint): string {
+  const { key, plan, network = {} } = record;
+  const facts: [string, string][] = [
+    ['TensorRT', `for RTX ${key.tensorrt}`],
+    ['for', `${key.gpu} (compute capability ${key.computeCapability})`],
+    ['plan', formatBytes(plan.bytes)],
+    ['batches', key.profiles.map(({ min, opt, max }) => `${min} to ${max}, tuned for ${opt}`).join('; ')],
+    ...recordFacts(record),
+    [
+      'layers',
+      `parsed: ${Object.entries(network)
+        .map(([type, count]) => `${count} ${type}`)
+        .join(', ')}`,
+    ],
+    ['not opened', `${unopened.message} (${unopened.code})`],
+  ];
+  return [paint('bold', basename(path)), ...factLines(facts), ''].join('\n');
+}
+
+function recordFacts(record: EngineRecord): [string, string][] {
+  const { key, created, buildSeconds, onnxName, model } = record;
+  return [
+    ['precision', `${key.precision}${key.stronglyTyped ? '' : ' where TensorRT chose it'}`],
+    ['built from', `${onnxName} of '${model}', SHA-256 ${key.onnx.slice(0, 12)}…`],
+    ['checked', describeCheck(record.check)],
+    ['built', `${created.slice(0, 16).replace('T', ' ')} in ${buildSeconds.toFixed(1)} s for ${key.gpu}`],
+  ];
+}
+
+function factLines(facts: readonly [string, string][]): string[] {
+  return facts.map(([name, value]) => `  ${name.padEnd(13)}${value}`);
 }
 
 function describeEngine(path: string, report: Omit<EngineReport, 'inspector'>, paint: Paint): string {
@@ -64,15 +131,7 @@ function describeEngine(path: string, report: Omit<EngineReport, 'inspector'>, p
     ['activations', `${formatBytes(activationBytes)} for each lane`],
     ['batches', profiles.map(({ min, opt, max }) => `${min} to ${max}, tuned for ${opt}`).join('; ')],
   ];
-  if (record) {
-    const { key, created, buildSeconds, onnxName, model } = record;
-    facts.push(
-      ['precision', `${key.precision}${key.stronglyTyped ? '' : ' where TensorRT chose it'}`],
-      ['built from', `${onnxName} of '${model}', SHA-256 ${key.onnx.slice(0, 12)}…`],
-      ['checked', describeCheck(record.check)],
-      ['built', `${created.slice(0, 16).replace('T', ' ')} in ${buildSeconds.toFixed(1)} s for ${key.gpu}`],
-    );
-  }
+  if (record) facts.push(...recordFacts(record));
   const counts = (by: 'type' | 'precision') =>
     countLayers(layers, by)
       .map(([name, count]) => `${count} ${printable(name)}`)
@@ -93,7 +152,7 @@ function describeEngine(path: string, report: Omit<EngineReport, 'inspector'>, p
   ]);
   return [
     paint('bold', basename(path)),
-    ...facts.map(([name, value]) => `  ${name.padEnd(13)}${value}`),
+    ...factLines(facts),
     '',
     ...tableOf(['tensor', '', 'type', 'shape'], shapes, paint),
     ...(rows.length > 0 ? ['', ...tableOf(['layer', 'kind', 'output', 'shape'], rows, paint)] : []),

@@ -14,7 +14,7 @@ export {
   completeBuildOptions,
   type Profile,
 } from '../builder/build-options.js';
-export { type BuildTarget, findTarget } from '../builder/build-target.js';
+export { type BuildTarget, findRtxTarget, findTarget } from '../builder/build-target.js';
 export { type BuildableModel, readBuildable } from '../builder/buildable-model.js';
 export { engineFolder } from '../builder/cache-folder.js';
 export {
@@ -27,7 +27,7 @@ export {
 export type { EngineKey, EngineRecord } from '../builder/engine-record.js';
 export type { EngineRequest } from '../builder/engine-request.js';
 export { type BundleReport, inspectBundle } from '../builder/inspect-bundle.js';
-export { type EngineReport, inspectEngine } from '../builder/inspect-engine.js';
+export { type EngineReport, inspectEngine, readPlanRecord } from '../builder/inspect-engine.js';
 export { countLayers, type Layer } from '../builder/layers.js';
 export {
   type EngineMeasurement,

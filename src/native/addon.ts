@@ -5,8 +5,12 @@
 export interface NativeLibraryOptions {
   readonly cudaPath?: string | undefined;
   readonly tensorrtPath?: string | undefined;
+  /** Take TensorRT for RTX and no other. */
+  readonly rtx?: boolean | undefined;
   /** Look for TensorRT even if CUDA cannot be used. */
   readonly survey?: boolean;
+  /** Look for TensorRT alone: enough to build for `targets`, not to run. */
+  readonly withoutCuda?: boolean;
 }
 
 /** How a plan is opened for inspection. */
@@ -79,6 +83,8 @@ export interface LibraryReport {
   readonly tensorrtPath: string;
   readonly tensorrtVersion: string;
   readonly lean: boolean;
+  /** Whether it is TensorRT for RTX, whose versions count for themselves. */
+  readonly rtx: boolean;
   readonly parserPath: string;
   readonly attempts: readonly LibraryAttempt[];
   /** Why no plan can be run. */
@@ -110,6 +116,8 @@ export interface NativeBuildOptions extends NativeLibraryOptions, NativeShape {
   readonly onnx: string;
   /** CUDA's number; 0. */
   readonly device?: number | undefined;
+  /** Compute capabilities (89 for 8.9) to build for by TensorRT for RTX, without CUDA and without `device`. */
+  readonly targets?: readonly number[] | undefined;
   /** At least one. */
   readonly profiles: readonly NativeProfile[];
   /** Whether the ONNX graph alone determines the precision of each layer. TensorRT 11 requires true. */
@@ -145,6 +153,8 @@ export interface NativeBuild {
   readonly timingCache: Uint8Array;
   /** The parts of the model that the addon's own kernels run; the plan needs them. */
   readonly fused: readonly string[];
+  /** The layers that the parser made, with the type of each's output; only of a build for `targets`. */
+  readonly network: readonly { readonly name: string; readonly type: string }[];
 }
 
 /** The kernels in the addon; one version runs the plans that were built with it. */

@@ -174,6 +174,7 @@ describe('a timing cache', () => {
     cuda: 13000,
     driver: '',
     kernels: undefined,
+    rtx: false,
   };
 
   test('is read back by the same version and GPU, whole or not at all', async () => {
@@ -197,6 +198,7 @@ describe("a plan in a bundle's folder", () => {
     cuda: 12000,
     driver: 'another',
     kernels: { version: '1', hash: 'cd'.repeat(32) },
+    rtx: false,
   };
   const differences = (change: Partial<EngineKey>) => staleness(recordOf(PLAN, change), here, undefined);
 
@@ -233,6 +235,7 @@ describe('a plan that needs kernels of this package', () => {
     cuda: 13000,
     driver: '',
     kernels: { version: '1', hash: 'cd'.repeat(32) },
+    rtx: false,
   };
   const built = (version: string, fused: string[]) => ({
     ...recordOf(PLAN),

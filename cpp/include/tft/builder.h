@@ -1,5 +1,5 @@
-// Builds a TensorRT plan from an ONNX file with TensorRT's own parser and builder, on the GPU that is to run
-// it.
+// Builds a TensorRT plan from an ONNX file with TensorRT's own parser and builder: on the GPU that is to run
+// it, or by TensorRT for RTX, without a GPU, for named kinds of them.
 //
 // Neither CUDA nor TensorRT shows here. A build takes seconds to minutes and blocks the thread that it is
 // called on; it is called off from another one through `BuildOptions::stop`.
@@ -39,6 +39,9 @@ struct BuildProgress {
 struct BuildOptions {
   LoaderOptions libraries;
   int device = 0;  // CUDA's number
+  /// Compute capabilities (89 for 8.9) of the GPUs that the plan is for. With any, TensorRT for RTX builds it,
+  /// and neither a GPU nor CUDA is asked for; `device` then means nothing.
+  std::vector<int> targets;
   std::vector<BatchRange> profiles = {BatchRange{}};
   /// The types stand in the ONNX file and are kept. False, `fp16` and `int8` are TensorRT 10's older way, in
   /// which the builder chooses: it says nothing about accuracy, and 11 has it no more.
@@ -68,10 +71,18 @@ struct BuildOptions {
   Log log;  // the same
 };
 
+/// A layer of the network that the parser made, before the builder fused any.
+struct NetworkLayer {
+  std::string name;
+  std::string type;  // of its first output: "float32", "float16", …
+};
+
 struct BuiltPlan {
   std::vector<std::byte> plan;
   std::vector<std::byte> timing_cache;
   std::vector<std::string> fused;  // the parts that the library's own kernels run; the plan needs them
+  /// For named targets only: a plan for GPUs that are elsewhere cannot be opened and inspected.
+  std::vector<NetworkLayer> network;
 };
 
 /// The kernels that a build of this library has. A plan that needs them runs with those of the same version;

@@ -15,13 +15,17 @@ namespace tft {
 
 /// Where to look. An explicit path is the only place looked at for its library; it may name the file or its
 /// folder. Without one: TENSORRT_ROOT (its lib folders; TensorRT only), the loader's path, and the
-/// `tensorrt_libs` of the active Python environment and of python3 (TensorRT only).
+/// `tensorrt_libs` (`tensorrt_rtx_libs`) of the active Python environment and of python3 (TensorRT only).
 struct LoaderOptions {
   std::string cuda_path;      // libcuda.so.1, or its folder
-  std::string tensorrt_path;  // libnvinfer.so.N or libnvinfer_lean.so.N, or the folder
+  std::string tensorrt_path;  // libnvinfer.so.N, libnvinfer_lean.so.N or libtensorrt_rtx.so.1, or the folder
+  /// Takes TensorRT for RTX and no other. Without it, RTX comes after the others.
+  bool rtx = false;
   /// Looks for TensorRT even where CUDA cannot be used, to report on both; such a TensorRT is asked for
   /// nothing but its version, and `usable()` stays false.
   bool survey = false;
+  /// Looks for TensorRT alone: enough to build for targets, not to run.
+  bool without_cuda = false;
 };
 
 struct LibraryVersion {
@@ -56,6 +60,7 @@ struct LibraryReport {
   std::string tensorrt_path;
   LibraryVersion tensorrt;
   bool lean = false;  // the lean runtime: runs version-compatible plans, builds none
+  bool rtx = false;   // TensorRT for RTX, whose versions count for themselves
 
   std::string parser_path;  // libnvonnxparser; needed to build engines only, so its lack is no problem here
 
@@ -63,6 +68,7 @@ struct LibraryReport {
   std::optional<Error> problem;          // what is in the way of running a plan
 
   bool usable() const { return !problem; }
+  std::string name() const;  // "TensorRT 10.16.1", "TensorRT for RTX 1.7.1"
 };
 
 /// Opens the libraries, or finds them open. The CUDA driver is asked first; TensorRT, which misbehaves

@@ -25,6 +25,8 @@ export interface PlanToRun {
   readonly precision: Precision | 'unknown';
   /** Whether its forecasts of the bundle's sample windows were compared with PyTorch's. */
   readonly checked: boolean;
+  /** Whether it is TensorRT for RTX's. */
+  readonly rtx: boolean;
 }
 
 /** The number of codes of a category whose vocabulary is not known: no limit. */
@@ -92,6 +94,7 @@ export class TensorRtBackend implements Backend {
           maxBatch,
           queueLimit,
           ...tensorrt,
+          rtx: plan.rtx,
         },
         receive,
       );

@@ -35,7 +35,8 @@ export async function loadPlanFile(plan: string, request: LoadRequest): Promise<
   if (record) await refuseStale(plan, record, request);
   const computes = declared ?? precision ?? 'unknown';
   const checked = await checkPlanFile(plan, record, computes, request);
-  return TensorRtBackend.load({ path: plan, engine: 'file', precision: computes, checked }, request);
+  const rtx = record?.key.rtx !== undefined;
+  return TensorRtBackend.load({ path: plan, engine: 'file', precision: computes, checked, rtx }, request);
 }
 
 /** Loads a plan file. If TensorRT rejects it and there is an ONNX file, builds another. */
@@ -93,7 +94,8 @@ async function recordOf(plan: string, log: Log): Promise<EngineRecord | undefine
 
 async function refuseStale(plan: string, record: EngineRecord, request: LoadRequest): Promise<void> {
   const { model, tensorrt, verifyHash } = request;
-  const target = await findTarget(tensorrt ?? {}, deviceOfRequest(request));
+  const rtx = record.key.rtx !== undefined;
+  const target = await findTarget({ ...tensorrt, rtx }, deviceOfRequest(request));
   const differences = staleness(record, target, verifyHash ? model : undefined);
   if (differences.length === 0) return;
   const cure = existsSync(model.onnxPath)
@@ -118,7 +120,14 @@ async function runObtained(engine: ObtainedEngine, request: LoadRequest): Promis
     const { path, from, kept, record } = engine;
     const origin = kept === 'nowhere' ? `${request.model.onnxPath} (built just now, not kept)` : path;
     return await TensorRtBackend.load(
-      { path, origin, engine: from, precision: record.key.precision, checked: record.check !== undefined },
+      {
+        path,
+        origin,
+        engine: from,
+        precision: record.key.precision,
+        checked: record.check !== undefined,
+        rtx: record.key.rtx !== undefined,
+      },
       request,
     );
   } finally {
