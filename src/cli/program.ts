@@ -14,6 +14,7 @@ import { fleetCommand } from './fleet.js';
 import { inspectCommand } from './inspect.js';
 import { predictCommand } from './predict.js';
 import { serveCommand } from './serve.js';
+import { simulateCommand } from './simulate.js';
 import { trtexecCommand } from './trtexec/command.js';
 import { verifyCommand } from './verify.js';
 
@@ -35,6 +36,7 @@ const COMMANDS = [
   demoCommand,
   serveCommand,
   fleetCommand,
+  simulateCommand,
   doctorCommand,
   verifyCommand,
   buildCommand,

@@ -4,16 +4,24 @@ import type { FastifyInstance } from 'fastify';
 import { TFTError } from '../contract/errors.js';
 import type { ModelDescription } from '../contract/model.js';
 import { loadColumnMap } from '../history/column-map.js';
-import type { ExtensionParts, Service, ServiceExtension } from '../service/index.js';
+import type { ExtensionParts, Service, ServiceExtension, ServiceLog } from '../service/index.js';
 import { type Clock, ReplayClock, wallClock } from './clock.js';
 import { Fleet, type FleetParts, horizonSteps } from './fleet.js';
+import { registerFleetMetrics } from './metrics.js';
 import { pageRoutes } from './page.js';
 import { fleetRoutes } from './routes/routes.js';
 import type { FleetSettings } from './settings.js';
+import { PrometheusClient } from './sources/prometheus/client.js';
+import { loadMapping } from './sources/prometheus/mapping.js';
+import { type PrometheusPreview, previewPrometheus } from './sources/prometheus/preview.js';
+import { PrometheusSource } from './sources/prometheus/source.js';
 import { type Recording, Replay, readRecording } from './sources/replay.js';
 import type { Source } from './sources/source.js';
+import { LmdbStore } from './store/lmdb-store.js';
 import { MemoryStore } from './store/memory-store.js';
+import { FileSampleLog } from './store/sample-log.js';
 import { stepEventOf } from './views/overview.js';
+import { makeWatches } from './watches.js';
 
 export interface FleetOptions {
   readonly settings: FleetSettings;
@@ -42,6 +50,7 @@ export class FleetExtension implements ServiceExtension {
   routes(app: FastifyInstance, parts: ExtensionParts): void {
     this.#parts = parts;
     fleetRoutes(app, parts, () => this.#fleet);
+    registerFleetMetrics(parts.registry, () => this.#fleet, this.#options.settings);
     try {
       pageRoutes(app);
     } catch (error) {
@@ -64,13 +73,13 @@ export class FleetExtension implements ServiceExtension {
     const replayClock = recording && new ReplayClock(recording.rows[0]?.time ?? 0);
     const clock = replayClock ?? this.#options.clock ?? wallClock;
     const simulated = settings.replay === DEMO && model.files.history?.simulated === true;
-    const fleet = this.#open({ model, settings, host, clock, log, simulated });
+    const fleet = await this.#open({ model, settings, host, clock, log, simulated });
     fleet.restore();
     fleet.onRun(() => fleet.hub.send('step', () => stepEventOf(fleet)));
     this.#fleet = fleet;
     if (this.#stopped) return fleet;
     if (clock === wallClock) fleet.start();
-    for (const make of sources) fleet.sources.push(make(fleet));
+    fleet.sources.push(...prometheusSources(fleet, log), ...sources.map((make) => make(fleet)));
     if (recording && replayClock) {
       const { speed, replayAheadHours } = settings;
       fleet.sources.push(
@@ -91,11 +100,65 @@ export class FleetExtension implements ServiceExtension {
     await this.#fleet?.close();
   }
 
-  #open(parts: Omit<FleetParts, 'store'>): Fleet {
+  async #open(parts: Omit<FleetParts, 'store' | 'sampleLog'>): Promise<Fleet> {
     const { model, settings } = parts;
-    const store = new MemoryStore({ metrics: model.metrics.length, horizons: horizonSteps(settings, model) });
-    return new Fleet({ ...parts, store });
+    const horizons = horizonSteps(settings, model);
+    const watches = await makeWatches(parts);
+    if (settings.data === undefined) {
+      const [metrics, quantiles] = [model.metrics.length, model.quantiles.length];
+      return new Fleet({ ...parts, ...watches, store: new MemoryStore({ metrics, quantiles, horizons }) });
+    }
+    const flush = settings.durability === 'disk';
+    const store = new LmdbStore({ path: settings.data, model, horizons, flush });
+    const sampleLog = new FileSampleLog({
+      path: join(settings.data, 'samples'),
+      metrics: model.metrics.length,
+      categories: model.categories.length,
+      flush,
+    });
+    return new Fleet({ ...parts, ...watches, store, sampleLog });
   }
+}
+
+function prometheusSources(fleet: Fleet, log: ServiceLog): Source[] {
+  const { settings, model } = fleet;
+  if (settings.prometheus.length === 0) return [];
+  const mapping = loadMapping(settings.mapping, model);
+  return settings.prometheus.map((url) => {
+    const client = prometheusClient(url, settings);
+    return new PrometheusSource(client, mapping, fleet, log);
+  });
+}
+
+/**
+ * What the mapping finds in each Prometheus of the settings, by address.
+ *
+ * @throws TFTError ERR_TFT_OPTION where there is none, ERR_TFT_FILE where one does not answer.
+ */
+export async function previewSources(
+  settings: FleetSettings,
+  model: ModelDescription,
+): Promise<ReadonlyMap<string, PrometheusPreview>> {
+  if (settings.prometheus.length === 0) {
+    throw new TFTError('ERR_TFT_OPTION', 'preview: there is no --prometheus to look at');
+  }
+  const mapping = loadMapping(settings.mapping, model);
+  const previews = new Map<string, PrometheusPreview>();
+  for (const url of settings.prometheus) {
+    const client = prometheusClient(url, settings);
+    try {
+      previews.set(client.shownUrl, await previewPrometheus(client, mapping, model));
+    } catch (cause) {
+      throw new TFTError('ERR_TFT_FILE', (cause as Error).message, { cause });
+    }
+  }
+  return previews;
+}
+
+/** @throws TFTError ERR_TFT_OPTION for what is no address. */
+function prometheusClient(url: string, settings: FleetSettings): PrometheusClient {
+  const { prometheusTokenFile: tokenFile, prometheusTimeoutSeconds } = settings;
+  return new PrometheusClient({ url, tokenFile, timeoutMs: 1000 * prometheusTimeoutSeconds });
 }
 
 /** The bundle's own sample history. */

@@ -3,7 +3,7 @@ import type { ModelHost, ServiceLog } from '../service/index.js';
 import type { Clock } from './clock.js';
 import { EventHub } from './events.js';
 import { type FinishedBatch, ForecastLoop, type RunSummary } from './forecast-loop.js';
-import { Intake, type SampleLog } from './ingest/intake.js';
+import { Intake } from './ingest/intake.js';
 import { LatestForecasts } from './memory/forecasts.js';
 import { FleetRing } from './memory/ring.js';
 import { Roster } from './memory/roster.js';
@@ -15,6 +15,7 @@ import { isInShard } from './shard.js';
 import type { Source } from './sources/source.js';
 import { Standings } from './standings.js';
 import { StoreKeeper } from './store/keeper.js';
+import type { FileSampleLog } from './store/sample-log.js';
 import type { FleetStore } from './store/store.js';
 
 export interface FleetParts {
@@ -24,10 +25,8 @@ export interface FleetParts {
   readonly clock: Clock;
   readonly log: ServiceLog;
   readonly store: FleetStore;
-  /** Is told of every accepted sample. */
-  readonly sampleLog?: SampleLog | undefined;
-  /** Where the store is, for people; undefined where it is in memory. */
-  readonly path?: string | undefined;
+  /** The samples that are not in the store yet; undefined where nothing is kept on disk. */
+  readonly sampleLog?: FileSampleLog | undefined;
   readonly alerts?: AlertsWatch | undefined;
   readonly accuracy?: AccuracyWatch | undefined;
   /** Whether the servers do not exist. */
@@ -60,7 +59,6 @@ export class Fleet {
   readonly threshold: number | undefined;
   readonly sources: Source[] = [];
   readonly #log: ServiceLog;
-  readonly #sampleLog: SampleLog | undefined;
   readonly #horizons: NamedHorizons;
   readonly #observed: ObservedFleet;
   readonly #listeners: ((summary: RunSummary) => void)[] = [];
@@ -76,7 +74,6 @@ export class Fleet {
     this.alerts = parts.alerts;
     this.accuracy = parts.accuracy;
     this.#log = log;
-    this.#sampleLog = parts.sampleLog;
     const shape = historyShape(model, settings.maxGapMinutes);
     this.ring = new FleetRing(shape, stepOf(clock.now(), shape.stepMs));
     this.roster = new Roster(settings.maxFleet);
@@ -95,7 +92,7 @@ export class Fleet {
       allowSparse: settings.allowSparse,
     };
     this.standings = new Standings(this.ring, this.roster, rules);
-    this.keeper = new StoreKeeper(store, parts.path, log);
+    this.keeper = new StoreKeeper({ store, sampleLog: parts.sampleLog, path: settings.data, log });
     this.#horizons = new NamedHorizons(store.horizons, model);
     this.#observed = {
       archive: store,
@@ -174,9 +171,9 @@ export class Fleet {
     this.#listeners.push(listener);
   }
 
-  /** Resolves when all samples that were taken survive what the settings say. */
-  async accepted(): Promise<void> {
-    await this.#sampleLog?.flushed();
+  /** Resolves when all samples that were taken survive what the settings say. @returns false if they do not. */
+  accepted(): Promise<boolean> {
+    return this.keeper.safe();
   }
 
   /** Ends what goes on by itself: timers, sources, streams of events. */
@@ -192,7 +189,7 @@ export class Fleet {
   /** No sample comes any more: what is open is kept. */
   async close(): Promise<void> {
     for (const observer of this.#observers()) await this.#tell(() => observer.close?.());
-    await this.keeper.close(this.ring, this.roster, this.intake);
+    await this.keeper.close();
   }
 
   async #advance(forecasts: boolean): Promise<void> {
@@ -247,6 +244,7 @@ export class Fleet {
   }
 
   async #runEnded(summary: RunSummary, isClosed: boolean): Promise<void> {
+    this.standings.update(summary.step);
     if (isClosed) {
       for (const forecasts of this.#horizons.give()) await this.keeper.keepForecasts(forecasts);
       for (const observer of this.#observers()) {

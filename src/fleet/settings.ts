@@ -5,6 +5,15 @@ import { describeSettings, readSettings, readSettingsFile, type Setting } from '
 
 const count = z.int().positive();
 
+/** How forecasts are called at /metrics without a setting. */
+const DEFAULT_METRIC_FORMAT: Readonly<Record<string, string>> = {
+  __name__: 'tft_forecast',
+  server: '$SERVER',
+  metric: '$METRIC',
+  quantile: '$QUANTILE',
+  horizon: '$HORIZON',
+};
+
 export const fleetSchema = z.strictObject({
   data: z
     .string()
@@ -16,6 +25,26 @@ export const fleetSchema = z.strictObject({
     .enum(['process', 'disk'])
     .default('process')
     .describe("what accepted samples survive: the process's end, or the machine's, which waits for the disk"),
+  prometheus: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('addresses of Prometheus-compatible servers to pull from, such as http://localhost:9090'),
+  mapping: z
+    .string()
+    .min(1)
+    .default('node_exporter')
+    .describe("which PromQL gives the model's metrics: node_exporter, windows_exporter or a file"),
+  prometheusTokenFile: z.string().min(1).optional().describe('a file with the bearer token for them'),
+  prometheusTimeoutSeconds: z
+    .number()
+    .positive()
+    .default(30)
+    .describe('how long an answer of theirs may take'),
+  remoteWriteLabel: z
+    .string()
+    .min(1)
+    .default('instance')
+    .describe('the label that names a server in what remote write brings'),
   replay: z
     .string()
     .min(1)
@@ -66,6 +95,13 @@ export const fleetSchema = z.strictObject({
     .min(1)
     .default([5, 60, 240, 480])
     .describe('minutes ahead for which past forecasts are kept, scored, and told as metrics'),
+  metricFormat: z
+    .record(z.string(), z.string())
+    .default(DEFAULT_METRIC_FORMAT)
+    .describe(
+      'name and labels of forecasts at /metrics, as JSON, with $SERVER, $METRIC, $QUANTILE, $HORIZON, $PROFILE',
+    ),
+  metricSeries: count.default(20_000).describe('the largest number of series of forecasts at /metrics'),
   fallback: z
     .enum(['none', 'best'])
     .default('none')
@@ -111,7 +147,7 @@ export function readFleetSettings({
     flags,
     environment,
     file: file === undefined ? undefined : { path: file, values },
-    paths: ['data', 'mapping', 'replayMap', 'rules'],
+    paths: ['data', 'prometheusTokenFile', 'replayMap', 'rules'],
     secret: [],
     otherVariables: [],
   }).data;

@@ -23,12 +23,14 @@ export interface ExtensionParts {
    *
    * @param most the largest body in bytes; 0 for a request without one.
    * @param make its argument is valid until it returns or its promise settles.
+   * @param isPacked whether `make` unpacks the body itself, whatever Content-Encoding says.
    */
   exchange(
     request: FastifyRequest,
     reply: FastifyReply,
     most: number,
     make: (body: Buffer) => ExtensionAnswer | Promise<ExtensionAnswer>,
+    isPacked?: boolean,
   ): Promise<FastifyReply>;
 }
 
@@ -57,7 +59,7 @@ export function extensionParts(parts: Parts, log: ServiceLog): ExtensionParts {
     host,
     registry: metrics.registry,
     log,
-    async exchange(request, reply, most, make) {
+    async exchange(request, reply, most, make, isPacked = false) {
       const exchange = new Exchange(request.raw, reply.raw, budget);
       try {
         if (most > 0) budget.refuseWhenSpent();
@@ -67,7 +69,7 @@ export function extensionParts(parts: Parts, log: ServiceLog): ExtensionParts {
             : await readBody(
                 request.raw,
                 {
-                  encoding: request.headers['content-encoding'],
+                  encoding: isPacked ? undefined : request.headers['content-encoding'],
                   length: request.headers['content-length'],
                   most,
                   timeoutMs: config.requestTimeoutMs,

@@ -34,7 +34,14 @@ test('records of a full window become a forecast, with what is known of it', asy
     const time = START + step * STEP;
     running.clock.set(time);
     const { json } = await post(url, [record('web-1', time, 40), record('web-2', time, 50)]);
-    expect(json).toEqual({ accepted: 2, refused: 0, repeated: 0, elsewhere: 0, problems: [] });
+    expect(json).toEqual({
+      accepted: 2,
+      refused: 0,
+      repeated: 0,
+      elsewhere: 0,
+      durable: false,
+      problems: [],
+    });
     await running.closeStepOf(time);
   }
   const found = overview.parse((await ask(`${url}/fleet/overview`)).json);

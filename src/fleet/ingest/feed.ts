@@ -28,6 +28,7 @@ export const feedAnswer = z
     refused: z.int(),
     repeated: z.int().describe('taken before; sending again is safe'),
     elsewhere: z.int().describe("of servers that are another shard's"),
+    durable: z.boolean().describe('whether the accepted records survive the end of the process'),
     problems: z
       .array(z.strictObject({ record: z.int(), server: z.string().nullable(), reason: z.string() }))
       .describe('of the first hundred records that were refused'),
@@ -65,7 +66,14 @@ export class FeedReader {
         "an object with a list of 'records' is expected, each with timestamp, server_name and metrics",
       );
     }
-    const answer: FeedAnswer = { accepted: 0, refused: 0, repeated: 0, elsewhere: 0, problems: [] };
+    const answer: FeedAnswer = {
+      accepted: 0,
+      refused: 0,
+      repeated: 0,
+      elsewhere: 0,
+      durable: false,
+      problems: [],
+    };
     for (let index = 0; index < records.length; index++) {
       const reason = this.#takeRecord(records[index], intake, answer);
       if (reason === undefined) continue;

@@ -6,6 +6,7 @@ import type { Clock } from '../clock.js';
 import type { FleetRing } from '../memory/ring.js';
 import { Roster } from '../memory/roster.js';
 import { type FleetModel, stepOf } from '../memory/shape.js';
+import type { StoredServer } from '../store/store.js';
 
 /** What became of a sample. */
 export type Outcome = 'accepted' | 'repeated' | 'tooOld' | 'future' | 'invalid' | 'flooded' | 'elsewhere';
@@ -25,7 +26,7 @@ export interface Sample {
 
 /** Is told of every accepted sample before it counts as accepted. */
 export interface SampleLog {
-  append(place: number, sample: Sample, codes: Int32Array): void;
+  append(place: number, server: StoredServer, sample: Sample, codes: Int32Array, isLate: boolean): void;
   /** Resolves when all that was appended is safe. */
   flushed(): Promise<void>;
 }
@@ -117,7 +118,7 @@ export class Intake {
       this.#lateSteps.add(step);
     }
     this.#roster.heard(place, time, categories[this.#profile], categories[this.#status]);
-    log?.append(place, sample, this.#codes);
+    log?.append(place, this.#roster.at(place) as StoredServer, sample, this.#codes, step < ring.open);
     return 'accepted';
   }
 

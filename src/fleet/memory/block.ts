@@ -118,14 +118,14 @@ export class RingBlock {
     return before === ABSENT ? 'kept' : 'merged';
   }
 
-  /** Puts a step that the store has kept. Samples of it that come again are repetitions. */
+  /** Puts a step that the store has kept. Samples of it that come again are repetitions. @returns whether there is any. */
   restore(
     at: number,
     step: number,
     values: ArrayLike<number>,
     codes: ArrayLike<number>,
     isRecent: boolean,
-  ): void {
+  ): boolean {
     const { metrics, categories } = this.#shape;
     const cell = this.cell(step) + at;
     let missing = 0;
@@ -134,15 +134,16 @@ export class RingBlock {
       this.values[cell * metrics + metric] = value;
       if (Number.isNaN(value)) missing++;
     }
-    if (missing === metrics) return;
+    if (missing === metrics) return false;
     for (let category = 0; category < categories; category++) {
       this.codes[cell * categories + category] = codes[category] as number;
     }
     this.presence[cell] = missing === 0 ? COMPLETE : PARTIAL;
-    if (!isRecent) return;
+    if (!isRecent) return true;
     const recentCell = modulo(step, this.#geometry.recent) * BLOCK_SERVERS + at;
     this.#seen.fill(0xffff_ffff, recentCell * this.#words, (recentCell + 1) * this.#words);
     this.#counts.fill(1, recentCell * metrics, (recentCell + 1) * metrics);
+    return true;
   }
 
   /** Makes room for a step that begins. */
@@ -175,8 +176,9 @@ export class RingBlock {
 
   #isRepeated(recentCell: number, step: number, time: number): boolean {
     const { stepMs } = this.#shape;
-    const share = (time - (step - 0.5) * stepMs) / stepMs;
-    const moment = Math.min(this.#moments - 1, Math.max(0, Math.floor(share * this.#moments)));
+    // Multiplied before it is divided: 97 of 300 seconds must not become 96.999.
+    const passed = Math.floor(((time - (step - 0.5) * stepMs) * this.#moments) / stepMs);
+    const moment = Math.min(this.#moments - 1, Math.max(0, passed));
     const word = recentCell * this.#words + (moment >> 5);
     const bit = 1 << (moment & 31);
     const seen = this.#seen[word] as number;

@@ -58,10 +58,10 @@ export class FleetRing {
     return this.block(server).add(at, step, time, values, codes, this.#isRecent(step), isRecord);
   }
 
-  /** Puts a step of a server that the store has kept. */
-  restore(server: number, step: number, values: ArrayLike<number>, codes: ArrayLike<number>): void {
-    if (step < this.oldest || step > this.newest) return;
-    this.block(server).restore(server % BLOCK_SERVERS, step, values, codes, this.#isRecent(step));
+  /** Puts a step of a server that the store has kept. @returns whether there is any. */
+  restore(server: number, step: number, values: ArrayLike<number>, codes: ArrayLike<number>): boolean {
+    if (step < this.oldest || step > this.newest) return false;
+    return this.block(server).restore(server % BLOCK_SERVERS, step, values, codes, this.#isRecent(step));
   }
 
   /** Opens a later step. What falls out of the ring is forgotten. */

@@ -59,22 +59,25 @@ export class Roster {
     this.#entries[place] = entry;
     this.#places.set(entry.name, place);
     this.#changed.add(place);
-    if (place >= this.#lastSamples.length) {
-      const longer = new Float64Array(2 * this.#lastSamples.length).fill(Number.NEGATIVE_INFINITY);
-      longer.set(this.#lastSamples);
-      this.#lastSamples = longer;
-    }
+    this.#grow(place);
     this.#lastSamples[place] = Number.NEGATIVE_INFINITY;
     return place;
   }
 
-  /** Puts the servers that a store has kept in their places. */
-  restore(servers: readonly StoredServer[]): void {
-    for (const [place, { name, profile, status }] of servers.entries()) {
-      if (this.placeOf(name) !== place) throw new Error(`the store has the server '${name}' twice`);
-      Object.assign(this.#entries[place] as Entry, { profile, status });
+  /** Puts a server in the place where the store has kept it; one without a name leaves its place free. */
+  restore(place: number, { name, profile, status }: StoredServer): void {
+    const before = this.#entries[place];
+    if (before !== undefined && before.name !== name) this.#places.delete(before.name);
+    for (let free = this.#entries.length; free < place; free++) this.#makeFree(free);
+    this.#entries[place] = { name, profile, status };
+    this.#grow(place);
+    const at = this.#free.indexOf(place);
+    if (name === '') {
+      if (at < 0) this.#free.push(place);
+      return;
     }
-    this.#changed.clear();
+    if (at >= 0) this.#free.splice(at, 1);
+    this.#places.set(name, place);
   }
 
   /** Notes that a server was heard of. What it is now is the newest sample's to say. */
@@ -114,8 +117,7 @@ export class Roster {
     for (const [name, place] of this.#places) {
       if (this.lastSample(place) >= before) continue;
       this.#places.delete(name);
-      this.#entries[place] = { name: '', profile: '', status: '' };
-      this.#free.push(place);
+      this.#makeFree(place);
       this.#changed.add(place);
       gone.push(place);
     }
@@ -132,5 +134,17 @@ export class Roster {
   /** All servers with their places. */
   *[Symbol.iterator](): Generator<[number, Readonly<Entry>]> {
     for (const place of this.#places.values()) yield [place, this.#entries[place] as Entry];
+  }
+
+  #makeFree(place: number): void {
+    this.#entries[place] = { name: '', profile: '', status: '' };
+    this.#free.push(place);
+  }
+
+  #grow(place: number): void {
+    if (place < this.#lastSamples.length) return;
+    const longer = new Float64Array(2 * (place + 1)).fill(Number.NEGATIVE_INFINITY);
+    longer.set(this.#lastSamples);
+    this.#lastSamples = longer;
   }
 }

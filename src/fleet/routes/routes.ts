@@ -17,6 +17,7 @@ import {
 } from '../api.js';
 import type { Fleet } from '../fleet.js';
 import { FeedReader, feedAnswer, feedRequest } from '../ingest/feed.js';
+import { RemoteWrite } from '../sources/remote-write.js';
 import { currentPredictions, currentPredictionsOf } from '../views/current.js';
 import { overview } from '../views/overview.js';
 import { serverDetail as detailOf } from '../views/server.js';
@@ -74,6 +75,7 @@ export function fleetRoutes(
   get('/status', 'Whether forecasts are made', z.looseObject({}), () => statusOf(fleet()));
   healthRoute();
   feedRoute();
+  remoteWriteRoute();
   eventsRoute();
 
   function get(
@@ -129,9 +131,43 @@ export function fleetRoutes(
         } catch (error) {
           throw badBody((error as Error).message, error);
         }
-        await to.accepted();
-        return asJson(answer);
+        return asJson({ ...answer, durable: await to.accepted() });
       }),
+    );
+  }
+
+  function remoteWriteRoute(): void {
+    let receiver: RemoteWrite | undefined;
+    const operation: Operation = {
+      summary: "Prometheus's remote write, version 1",
+      description: "Series named as the model's metrics, with or without the prefix tft_input:, are taken.",
+      tag: 'fleet',
+      access: 'user',
+      body: { binary: 'a WriteRequest, packed by Snappy' },
+      answers: { 204: { description: 'taken; /fleet/status counts what became of the samples' } },
+      errors: [400, 408, 413, 503],
+    };
+    app.post('/api/v1/write', { config: { operation } }, (request, reply) =>
+      parts.exchange(
+        request,
+        reply,
+        parts.config.maxBodyBytes ?? MOST_FEED_BYTES,
+        async (body) => {
+          const to = fleet();
+          if (receiver === undefined) {
+            receiver = new RemoteWrite(to, to.settings.remoteWriteLabel);
+            to.sources.push(receiver);
+          }
+          try {
+            receiver.take(body);
+          } catch (error) {
+            throw badBody((error as Error).message, error);
+          }
+          await to.accepted();
+          return { bytes: Buffer.alloc(0), type: 'text/plain', status: 204 };
+        },
+        true,
+      ),
     );
   }
 

@@ -4,20 +4,48 @@ import type { FleetStatus } from '../api.js';
 import type { Intake } from '../ingest/intake.js';
 import type { FleetRing } from '../memory/ring.js';
 import type { Roster } from '../memory/roster.js';
-import type { FleetStore, StoredForecasts } from './store.js';
+import { stepOf } from '../memory/shape.js';
+import type { FileSampleLog } from './sample-log.js';
+import type { FleetStore, PlacedServer, StoredForecasts } from './store.js';
+
+export interface KeeperOptions {
+  readonly store: FleetStore;
+  /** The samples that are not in the store yet; undefined where nothing is kept on disk. */
+  readonly sampleLog?: FileSampleLog | undefined;
+  /** Where it is, for people; undefined where it is in memory. */
+  readonly path?: string | undefined;
+  readonly log: ServiceLog;
+}
+
+type Kept = 'samples' | 'steps' | 'forecasts' | 'retention';
 
 export class StoreKeeper {
   readonly store: FleetStore;
+  readonly #sampleLog: FileSampleLog | undefined;
   readonly #path: string | undefined;
   readonly #log: ServiceLog;
-  #problem: string | null = null;
+  /** By what could not be kept, why. */
+  readonly #problems = new Map<Kept, string>();
   /** Steps that could not be kept, to be tried again. */
   #missed = new Set<number>();
+  /** Servers that could not be kept. */
+  #servers = new Map<number, PlacedServer>();
 
-  constructor(store: FleetStore, path: string | undefined, log: ServiceLog) {
+  constructor({ store, sampleLog, path, log }: KeeperOptions) {
     this.store = store;
+    this.#sampleLog = sampleLog;
     this.#path = path;
     this.#log = log;
+  }
+
+  /** Resolves when accepted samples are safe. @returns whether they are. */
+  async safe(): Promise<boolean> {
+    if (this.#sampleLog === undefined) return false;
+    await this.#sampleLog.flushed();
+    const { problem } = this.#sampleLog;
+    if (problem !== undefined) this.#fail('samples', problem);
+    else this.#works('samples');
+    return problem === undefined;
   }
 
   get status(): FleetStatus['store'] {
@@ -26,15 +54,15 @@ export class StoreKeeper {
       path: this.#path,
       bytes: this.store.bytes,
       steps: this.store.steps,
-      healthy: this.#problem === null,
-      problem: this.#problem,
+      healthy: this.#problems.size === 0,
+      problem: [...this.#problems.values()][0] ?? null,
     };
   }
 
-  /** Takes what is kept of the ring's steps into memory. */
+  /** Takes what is kept of the ring's steps into memory, and the samples that no step has yet. */
   restore(ring: FleetRing, roster: Roster): void {
     const { store } = this;
-    roster.restore(store.servers);
+    for (const [place, server] of store.servers.entries()) roster.restore(place, server);
     const { metrics, categories, stepMs } = ring.shape;
     for (let step = ring.oldest; step <= ring.newest; step++) {
       const stored = store.readStep(step);
@@ -42,58 +70,88 @@ export class StoreKeeper {
       for (let place = 0; place < stored.values.length / metrics; place++) {
         if (roster.at(place) === undefined) continue;
         const values = stored.values.subarray(place * metrics, (place + 1) * metrics);
-        if (values.every(Number.isNaN)) continue;
-        ring.restore(
-          place,
-          step,
-          values,
-          stored.codes.subarray(place * categories, (place + 1) * categories),
-        );
-        roster.setLastSample(place, step * stepMs);
+        const codes = stored.codes.subarray(place * categories, (place + 1) * categories);
+        if (ring.restore(place, step, values, codes)) roster.setLastSample(place, step * stepMs);
       }
     }
+    const folded = store.range?.newest ?? Number.NEGATIVE_INFINITY;
+    this.#sampleLog?.read({
+      server: (place, server) => {
+        roster.restore(place, server);
+        this.#servers.set(place, { place, server });
+      },
+      sample: ({ place, time, values, codes, isRecord }, open) => {
+        const step = stepOf(time, stepMs);
+        // Of files that were closed before the store's newest step, all that belongs to steps before it is there.
+        const isStored = step <= folded;
+        if ((isStored && open <= folded) || step < ring.oldest || step > ring.newest) return;
+        ring.add(place, step, time, values, codes, isRecord && !isStored);
+        roster.setLastSample(place, time);
+        if (step < ring.open) this.#missed.add(step);
+      },
+    });
+    this.#sampleLog?.openStep(ring.open);
   }
 
   /** Keeps a step that has closed, and those before it that late samples have changed. */
   async keepStep(step: number, ring: FleetRing, roster: Roster, intake: Intake): Promise<void> {
+    // First, so that late samples are either in what is copied now or in a file that is kept.
+    this.#sampleLog?.openStep(ring.open);
+    for (const changed of roster.takeChanged()) this.#servers.set(changed.place, changed);
     const steps = new Set([...this.#missed, ...intake.takeLateSteps(), step]);
-    await this.#try(async () => {
-      await this.store.putServers(roster.takeChanged());
-      for (const each of steps) {
-        if (each < ring.oldest || each > step) continue;
-        await this.store.putStep({ step: each, ...ring.copyStep(each, roster.places) });
-        steps.delete(each);
-      }
-      steps.clear();
+    const copies = [...steps]
+      .filter((each) => each >= ring.oldest && each <= step)
+      .map((each) => ({ step: each, ...ring.copyStep(each, roster.places) }));
+    const servers = [...this.#servers.values()];
+    const isKept = await this.#try('steps', async () => {
+      await this.store.putServers(servers);
+      for (const copy of copies) await this.store.putStep(copy);
     });
-    this.#missed = steps;
+    this.#missed = isKept ? new Set() : steps;
+    if (!isKept) return;
+    for (const { place, server } of servers) {
+      if (this.#servers.get(place)?.server === server) this.#servers.delete(place);
+    }
+    this.#sampleLog?.forget(step);
   }
 
   async keepForecasts(forecasts: StoredForecasts): Promise<void> {
-    await this.#try(() => this.store.putForecasts(forecasts));
+    await this.#try('forecasts', () => this.store.putForecasts(forecasts));
   }
 
   async forgetBefore(step: number): Promise<void> {
     if (this.store.range === undefined || this.store.range.oldest >= step) return;
-    await this.#try(() => this.store.forgetBefore(step));
+    await this.#try('retention', () => this.store.forgetBefore(step));
   }
 
-  async close(ring: FleetRing, roster: Roster, intake: Intake): Promise<void> {
-    if (this.store.range !== undefined) await this.keepStep(ring.open - 1, ring, roster, intake);
+  async close(): Promise<void> {
+    await this.#sampleLog?.close();
     await this.store.close();
   }
 
-  async #try(what: () => Promise<void>): Promise<void> {
+  async #try(kept: Kept, what: () => Promise<void>): Promise<boolean> {
     try {
       await what();
-      if (this.#problem !== null) this.#log.info({ part: 'fleet' }, 'the store can be written again');
-      this.#problem = null;
+      this.#works(kept);
+      return true;
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      if (this.#problem === null) {
-        this.#log.error({ err: error, part: 'fleet' }, 'the store cannot be written; forecasting goes on');
-      }
-      this.#problem = message;
+      this.#fail(kept, error);
+      return false;
     }
+  }
+
+  #works(kept: Kept): void {
+    if (this.#problems.delete(kept))
+      this.#log.info({ part: 'fleet', kept }, 'the store can be written again');
+  }
+
+  #fail(kept: Kept, error: unknown): void {
+    if (!this.#problems.has(kept)) {
+      this.#log.error(
+        { err: error, part: 'fleet', kept },
+        'the store cannot be written; forecasting goes on',
+      );
+    }
+    this.#problems.set(kept, error instanceof Error ? error.message : String(error));
   }
 }

@@ -10,6 +10,7 @@ import type {
 
 export interface MemoryStoreOptions {
   readonly metrics: number;
+  readonly quantiles: number;
   /** Horizons, in steps, of which forecasts are kept. */
   readonly horizons: readonly number[];
 }
@@ -18,6 +19,7 @@ export class MemoryStore implements FleetStore {
   readonly horizons: readonly number[];
   readonly bytes = 0;
   readonly #metrics: number;
+  readonly #quantiles: number;
   readonly #servers: StoredServer[] = [];
   readonly #places = new Map<string, number>();
   readonly #steps = new Map<number, StoredStep>();
@@ -26,8 +28,9 @@ export class MemoryStore implements FleetStore {
   #oldest = Number.POSITIVE_INFINITY;
   #newest = Number.NEGATIVE_INFINITY;
 
-  constructor({ metrics, horizons }: MemoryStoreOptions) {
+  constructor({ metrics, quantiles, horizons }: MemoryStoreOptions) {
     this.#metrics = metrics;
+    this.#quantiles = quantiles;
     this.horizons = horizons;
   }
 
@@ -88,6 +91,16 @@ export class MemoryStore implements FleetStore {
 
   readForecasts(step: number, horizon: number): StoredForecasts | undefined {
     return this.#forecasts.get(`${step}/${horizon}`);
+  }
+
+  readServerForecasts(server: number, horizon: number, from: number, to: number): Float32Array {
+    const width = this.#quantiles;
+    const out = new Float32Array((to - from) * width).fill(Number.NaN);
+    for (let step = from; step < to; step++) {
+      const values = this.readForecasts(step, horizon)?.values.subarray(server * width, (server + 1) * width);
+      if (values !== undefined) out.set(values, (step - from) * width);
+    }
+    return out;
   }
 
   records(name: string): StoredRecords {

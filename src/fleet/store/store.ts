@@ -62,6 +62,8 @@ export interface FleetArchive {
   readServer(server: number, from: number, to: number): Float32Array;
   /** The forecasts for a step made `horizon` steps before it; undefined where none are kept. */
   readForecasts(step: number, horizon: number): StoredForecasts | undefined;
+  /** One server's forecasts `[to - from][quantiles]` for the steps from `from` up to `to`, made `horizon` steps before; NaN where there are none. */
+  readServerForecasts(server: number, horizon: number, from: number, to: number): Float32Array;
   /** Records of one user by its name, such as 'alerts'. */
   records(name: string): StoredRecords;
 }

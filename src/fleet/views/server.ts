@@ -63,12 +63,15 @@ function history(fleet: Fleet, place: number): ServerDetail['history'] {
 function pastForecasts(fleet: Fleet, place: number): ServerDetail['past'] {
   const { store } = fleet.keeper;
   const width = fleet.model.quantiles.length;
+  const to = fleet.closed + 1;
+  const from = to - fleet.ring.shape.window;
   return store.horizons.map((horizon) => {
+    const values = store.readServerForecasts(place, horizon, from, to);
     const points: ServerDetail['past'][number]['points'] = [];
-    for (let step = fleet.closed - fleet.ring.shape.window + 1; step <= fleet.closed; step++) {
-      const values = store.readForecasts(step, horizon)?.values.subarray(place * width, (place + 1) * width);
-      if (values === undefined || values.length === 0 || Number.isNaN(values[0])) continue;
-      points.push({ at: isoTime(step * fleet.stepMs), quantiles: Array.from(values, short) });
+    for (let step = from; step < to; step++) {
+      const quantiles = values.subarray((step - from) * width, (step - from + 1) * width);
+      if (Number.isNaN(quantiles[0])) continue;
+      points.push({ at: isoTime(step * fleet.stepMs), quantiles: Array.from(quantiles, short) });
     }
     return { horizonMinutes: (horizon * fleet.stepMs) / MINUTE, points };
   });

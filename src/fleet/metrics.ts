@@ -1,0 +1,247 @@
+// The daemon's metrics at /metrics: itself, and the forecasts at the named horizons, for Prometheus to scrape back.
+import { Counter, Gauge, type Registry } from 'prom-client';
+import { TFTError } from '../contract/errors.js';
+import { SERVER_STATES } from './api.js';
+import { type Fleet, horizonSteps } from './fleet.js';
+import { quantileColumns } from './risk.js';
+import { crossingOf, outlookOf } from './views/outlooks.js';
+
+const MINUTE = 60_000;
+const VARIABLE = /\$(SERVER|METRIC|QUANTILE|HORIZON|PROFILE)/g;
+const NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
+const LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+
+/**
+ * Registers the metrics. They read the daemon when they are scraped, once there is one.
+ *
+ * @throws TFTError ERR_TFT_OPTION for a format that gives no metric, or one series several values.
+ */
+export function registerFleetMetrics(
+  registry: Registry,
+  fleetOf: () => Fleet | undefined,
+  { metricFormat, metricSeries }: { metricFormat: Readonly<Record<string, string>>; metricSeries: number },
+): void {
+  const registers = [registry];
+  const gauge = (name: string, help: string, value: (fleet: Fleet) => number | undefined) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        const fleet = fleetOf();
+        const found = fleet === undefined ? undefined : value(fleet);
+        if (found !== undefined) this.set(found);
+      },
+    });
+  const counter = (
+    name: string,
+    help: string,
+    label: string,
+    values: (fleet: Fleet) => Record<string, number>,
+  ) => {
+    const told = new Map<string, number>();
+    new Counter({
+      name,
+      help,
+      labelNames: [label],
+      registers,
+      collect() {
+        const fleet = fleetOf();
+        for (const [key, value] of Object.entries(fleet === undefined ? {} : values(fleet))) {
+          this.inc({ [label]: key }, value - (told.get(key) ?? 0));
+          told.set(key, value);
+        }
+      },
+    });
+  };
+  counter('tft_fleet_samples_total', 'Samples by what became of them.', 'outcome', ({ intake }) => {
+    const { merged: _merged, late: _late, ...outcomes } = intake.counters;
+    return outcomes;
+  });
+  counter(
+    'tft_fleet_forecasts_total',
+    'Forecasts of servers, made and failed runs.',
+    'outcome',
+    ({ loop }) => ({
+      made: loop.counts.forecasts,
+      failed: loop.counts.failures,
+    }),
+  );
+  counter('tft_fleet_source_errors_total', 'Failures of sources.', 'source', ({ sources }) =>
+    Object.fromEntries(sources.map(({ status }) => [status.name, status.errors])),
+  );
+  gauge('tft_fleet_due_servers', 'Servers that wait to be forecast.', ({ loop }) => loop.counts.due);
+  gauge('tft_fleet_run_duration_seconds', 'How long the newest forecasts of all servers took.', ({ loop }) =>
+    loop.lastRun === undefined ? undefined : loop.lastRun.milliseconds / 1000,
+  );
+  gauge(
+    'tft_fleet_memory_bytes',
+    'Bytes of history and forecasts in memory.',
+    ({ ring, latest }) => ring.bytes + latest.bytes,
+  );
+  gauge('tft_fleet_store_bytes', 'Bytes of history on disk.', ({ keeper }) => keeper.status?.bytes);
+  gauge('tft_fleet_store_healthy', '1 when history can be written, else 0.', ({ keeper }) =>
+    keeper.status === null ? undefined : Number(keeper.status.healthy),
+  );
+  gauge('tft_fleet_watchers', 'Who watch the events.', ({ hub }) => hub.count);
+  new Gauge({
+    name: 'tft_fleet_servers',
+    help: 'Servers by state.',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      const fleet = fleetOf();
+      if (fleet === undefined) return;
+      const counts = new Map<string, number>(SERVER_STATES.map((state) => [state, 0]));
+      for (const [place] of fleet.roster) {
+        const state = fleet.standings.state(place);
+        counts.set(state, (counts.get(state) ?? 0) + 1);
+      }
+      for (const [state, count] of counts) this.set({ state }, count);
+    },
+  });
+  registerRisks(registry, fleetOf, metricSeries);
+  registerForecasts(registry, fleetOf, metricFormat, metricSeries);
+}
+
+function registerRisks(registry: Registry, fleetOf: () => Fleet | undefined, most: number): void {
+  const registers = [registry];
+  const crossings = new Gauge({
+    name: 'tft_fleet_threshold_crossing_timestamp_seconds',
+    help: 'When a quantile of the forecast first crosses the threshold; absent where it does not.',
+    labelNames: ['server', 'quantile'],
+    registers,
+  });
+  new Gauge({
+    name: 'tft_fleet_risk',
+    help: 'The largest probability over the steps ahead that the target is over the threshold.',
+    labelNames: ['server'],
+    registers,
+    collect() {
+      this.reset();
+      crossings.reset();
+      const fleet = fleetOf();
+      if (fleet === undefined || fleet.threshold === undefined) return;
+      const { quantiles } = fleet.model;
+      const columns = quantileColumns(quantiles);
+      let left = most;
+      for (const [place, { name: server }] of fleet.roster) {
+        const found = fleet.standings.state(place) === 'stale' ? undefined : outlookOf(fleet, place);
+        if (found === undefined || left-- <= 0) continue;
+        this.set({ server }, found.outlook.risk);
+        const crossing = crossingOf(fleet, found);
+        for (const [time, column] of [
+          [crossing?.earliest, columns.high],
+          [crossing?.likely, columns.median],
+          [crossing?.latest, columns.low],
+        ] as const) {
+          if (time) crossings.set({ server, quantile: String(quantiles[column]) }, Date.parse(time) / 1000);
+        }
+      }
+    },
+  });
+}
+
+/** Series multiply: servers × horizons × quantiles. They are bounded, and what the bound leaves out is told. */
+function registerForecasts(
+  registry: Registry,
+  fleetOf: () => Fleet | undefined,
+  format: Readonly<Record<string, string>>,
+  most: number,
+): void {
+  const registers = [registry];
+  const { __name__: nameFormat = '', ...labels } = format;
+  checkFormat(format);
+  const count = new Gauge({
+    name: 'tft_fleet_forecast_series',
+    help: 'Series of forecasts told.',
+    registers,
+  });
+  const left = new Gauge({
+    name: 'tft_fleet_forecast_series_left_out',
+    help: 'Series of forecasts left out, as there are more than metricSeries.',
+    registers,
+  });
+  let gauge: Gauge | undefined;
+  const collect = () => {
+    const fleet = fleetOf();
+    if (fleet === undefined) return;
+    const { model } = fleet;
+    gauge ??= new Gauge({
+      name: nameFormat.replaceAll('$METRIC', model.target),
+      help: `Forecasts of ${model.target}.`,
+      labelNames: Object.keys(labels),
+      registers: [],
+    });
+    gauge.reset();
+    const horizons = horizonSteps(fleet.settings, model);
+    const columns = [...new Set(Object.values(quantileColumns(model.quantiles)))];
+    const each = horizons.length * columns.length;
+    let [told, leftOut] = [0, 0];
+    for (const [place, entry] of fleet.roster) {
+      const forecast = fleet.standings.state(place) === 'stale' ? undefined : fleet.latest.get(place);
+      if (forecast === undefined) continue;
+      if (told + each > most) {
+        leftOut += each;
+        continue;
+      }
+      told += each;
+      for (const horizon of horizons) {
+        for (const column of columns) {
+          const variables: Record<string, string> = {
+            SERVER: entry.name,
+            PROFILE: entry.profile,
+            METRIC: model.target,
+            QUANTILE: String(model.quantiles[column]),
+            HORIZON: shownHorizon((horizon * fleet.stepMs) / MINUTE),
+          };
+          const filled = Object.entries(labels).map(([label, text]) => [
+            label,
+            text.replace(VARIABLE, (_, name: string) => variables[name] ?? ''),
+          ]);
+          const at = (horizon - 1) * model.quantiles.length + column;
+          gauge.set(Object.fromEntries(filled) as Record<string, string>, forecast.values[at] as number);
+        }
+      }
+    }
+    count.set(told);
+    left.set(leftOut);
+  };
+  // A collector whose name is known when the model is: the registry has it from its first scrape on.
+  new Gauge({
+    name: 'tft_fleet_threshold',
+    help: 'What risk and crossing times refer to.',
+    registers,
+    collect() {
+      collect();
+      const fleet = fleetOf();
+      if (fleet?.threshold !== undefined) this.set(fleet.threshold);
+      if (
+        gauge !== undefined &&
+        registry.getSingleMetric((gauge as unknown as { name: string }).name) === undefined
+      ) {
+        registry.registerMetric(gauge);
+      }
+    },
+  });
+}
+
+/** 30m, 1h, 90m */
+function shownHorizon(minutes: number): string {
+  return minutes % 60 === 0 ? `${minutes / 60}h` : `${minutes}m`;
+}
+
+function checkFormat(format: Readonly<Record<string, string>>): void {
+  const refuse = (message: string) => {
+    throw new TFTError('ERR_TFT_OPTION', `metricFormat: ${message}`);
+  };
+  const { __name__: name = '', ...labels } = format;
+  if (!NAME.test(name.replaceAll('$METRIC', 'x')))
+    refuse("'__name__' is missing, or no name of a metric; only $METRIC may be in it");
+  for (const label of Object.keys(labels)) if (!LABEL.test(label)) refuse(`'${label}' is no name of a label`);
+  const used = Object.values(labels).join(' ');
+  for (const variable of ['$SERVER', '$QUANTILE', '$HORIZON']) {
+    if (!used.includes(variable))
+      refuse(`a label must have ${variable}, or several values would share a series`);
+  }
+}
