@@ -6,6 +6,7 @@ import torch
 from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer, TorchNormalizer
 from sklearn.preprocessing import RobustScaler, StandardScaler
 
+from tft_export.checkpoint.floored_normalizer import FlooredEncoderNormalizer
 from tft_export.checkpoint.tensors import INPUT_NAMES
 from tft_export.graph.network import TemporalFusionNetwork
 from tiny_models import DEFAULT_STRUCTURE, PROFILES
@@ -80,6 +81,13 @@ RECIPES = {
     "identity": {"normalizer": EncoderNormalizer(method="identity", transformation="softplus")},
     "short-normaliser-window": {"normalizer": EncoderNormalizer(max_length=10)},
     "two-normaliser-windows": {"normalizer": EncoderNormalizer(max_length=[6, 15])},
+    "centered-on-the-last-value": {
+        "normalizer": EncoderNormalizer(transformation="relu", max_length=[1, 24]), "high": 30.0,
+    },
+    # Half of the windows deviate by less than this.
+    "a-floor-under-the-scale": {
+        "normalizer": FlooredEncoderNormalizer(transformation="relu", max_length=[1, 24], floor=28.0),
+    },
     "no-normaliser": {"normalizer": None},
     "one-scale-for-all": {"normalizer": TorchNormalizer(transformation="softplus")},
     "robust-scale-for-all": {"normalizer": TorchNormalizer(method="robust")},

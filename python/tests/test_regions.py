@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.utils import Extractor
 from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer
 
+from tft_export.checkpoint.floored_normalizer import FlooredEncoderNormalizer
 from tft_export.graph.network import TemporalFusionNetwork
 from tft_export.graph.network_regions import preprocess_attributes
 from tft_export.graph.onnx_graph import write_onnx
@@ -213,6 +214,7 @@ def test_the_preprocessing_is_described(tiny, recipe, attributes):
         ({"normalizer": EncoderNormalizer(max_length=24)}, True),
         ({"normalizer": EncoderNormalizer(max_length=23)}, False),
         ({"normalizer": EncoderNormalizer(max_length=(24, 8))}, False),
+        ({"normalizer": FlooredEncoderNormalizer(floor=0.5)}, False),
         ({"normalizer": EncoderNormalizer(center=False)}, False),
         ({"normalizer": EncoderNormalizer(transformation="log1p")}, False),
         ({"normalizer": EncoderNormalizer(method="identity")}, False),

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import unsupported
+from .floored_normalizer import FlooredEncoderNormalizer
 
 EPSILON = float(torch.finfo(torch.float32).eps)
 _NO_SERVER = -1
@@ -26,7 +27,7 @@ class TargetNormalizer:
     """`input_scale` normalises the encoder's target, `output_scale` brings the forecast back.
 
     Both are [servers, 2] ('group') or [1, 2] ('constant') of centre and scale; the lengths, in steps from
-    the encoder's end, and `center` belong to 'window'.
+    the encoder's end, `center`, and the scale's `floor` belong to 'window'.
     """
 
     kind: str
@@ -34,6 +35,7 @@ class TargetNormalizer:
     center: bool = True
     center_length: int | None = None
     scale_length: int | None = None
+    floor: float = 0.0
     input_scale: np.ndarray | None = None
     output_scale: np.ndarray | None = None
 
@@ -64,7 +66,8 @@ def read_normalizer(parameters: Mapping[str, Any]) -> TargetNormalizer:
         )
     length = normalizer.max_length
     center_length, scale_length = length if isinstance(length, list | tuple) else (length, length)
-    return TargetNormalizer("window", transformation, normalizer.center, center_length, scale_length)
+    floor = normalizer.floor if isinstance(normalizer, FlooredEncoderNormalizer) else 0.0
+    return TargetNormalizer("window", transformation, normalizer.center, center_length, scale_length, floor)
 
 
 def is_by_group(normalizer: object) -> bool:

@@ -69,6 +69,7 @@ def preprocess_attributes(preprocess: Preprocess) -> dict[str, int] | None:
     computes = (
         normalizer.center
         and whole
+        and normalizer.floor == 0.0
         and normalizer.transformation in (None, "softplus")
         and preprocess.target_is_input
         and others

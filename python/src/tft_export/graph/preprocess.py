@@ -173,11 +173,14 @@ class TargetScale(nn.Module):
         return (transformed - center) / scale, (center, scale), out_center, out_scale
 
     def _of_window(self, transformed: Tensor) -> tuple[Tensor, Tensor]:
-        """EncoderNormalizer's centre and scale: standard deviation with n - 1, plus float32's epsilon."""
+        """EncoderNormalizer's centre and scale: standard deviation with n - 1, plus float32's epsilon,
+        floored."""
         normalizer = self.normalizer
         tail = _tail(transformed, normalizer.scale_length)
         deviation = tail - tail.mean(0, keepdim=True)
         scale = ((deviation * deviation).sum(0, keepdim=True) / (tail.shape[0] - 1)).sqrt() + EPSILON
+        if normalizer.floor > 0.0:
+            scale = torch.maximum(scale, torch.full_like(scale, normalizer.floor))
         if not normalizer.center:
             return torch.zeros_like(scale), scale
         return _tail(transformed, normalizer.center_length).mean(0, keepdim=True), scale
