@@ -1,12 +1,13 @@
-// The text of `tft inspect` for a bundle: its tensors, files, operators, variants and their accuracy.
+// The text of `tft inspect` for a bundle: its tensors, files, operators, variants and their accuracy, and how good its
+// forecasts were.
 
 import type { BundleReport } from '../entries/build.js';
 import type { BundleFile, ModelDescription } from '../index.js';
-import type { Paint } from './console.js';
+import { type Paint, printable } from './console.js';
 import { formatBytes } from './present/bytes.js';
 import { plainTable } from './present/plain-table.js';
 
-export function describeBundle({ model, onnx }: BundleReport, paint: Paint): string {
+export function describeBundle({ model, onnx, evaluation }: BundleReport, paint: Paint): string {
   const table = (head: readonly string[], rows: readonly (readonly string[])[], right = 1) =>
     plainTable(
       head.map((title) => paint('bold', title)),
@@ -71,7 +72,26 @@ export function describeBundle({ model, onnx }: BundleReport, paint: Paint): str
     const emulated = accuracy.emulated === true ? ', emulated on a CPU' : '';
     lines.push('', ...table(head, rows), `(against PyTorch's${emulated})`);
   }
+  for (const set of evaluation?.sets ?? []) {
+    const rows = set.forecasts.map(({ name, pinball, gain, interval, coverage80 }) => [
+      printable(name),
+      pinball.toFixed(3),
+      inPercent(gain),
+      interval === null ? '' : `${inPercent(interval[0])} to ${inPercent(interval[1])}`,
+      inPercent(coverage80),
+    ]);
+    const head = ['forecast', 'pinball', 'under best naive', '95 % interval', '80 % band holds'];
+    lines.push(
+      '',
+      `${paint('bold', printable(set.name))}: ${set.windows} windows, better than '${printable(set.bestNaive)}' on ${set.won} of ${set.machines} machines`,
+      ...table(head, rows),
+    );
+  }
   return `${lines.join('\n')}\n`;
+}
+
+function inPercent(share: number | null): string {
+  return share === null ? '' : `${(share * 100).toFixed(1)} %`;
 }
 
 function filesOf(model: ModelDescription): string[][] {

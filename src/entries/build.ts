@@ -26,7 +26,7 @@ export {
 } from '../builder/cache-upkeep.js';
 export type { EngineKey, EngineRecord } from '../builder/engine-record.js';
 export type { EngineRequest } from '../builder/engine-request.js';
-export { type BundleReport, inspectBundle } from '../builder/inspect-bundle.js';
+export { type BundleEvaluation, type BundleReport, inspectBundle } from '../builder/inspect-bundle.js';
 export { type EngineReport, inspectEngine, readPlanRecord } from '../builder/inspect-engine.js';
 export { countLayers, type Layer } from '../builder/layers.js';
 export {

@@ -131,13 +131,16 @@ describe('tft doctor', () => {
 });
 
 describe('tft inspect', () => {
-  it('shows tensors, files, operators, variants and their accuracy', async () => {
+  it('shows tensors, files, operators, variants, their accuracy, and how good forecasts were', async () => {
     const bundle = copyOfTiny('inspected');
     const path = join(bundle, 'model.json');
     const model = JSON.parse(readFileSync(path, 'utf8'));
     const kept = [{ part: 'attention mask', precision: 'fp32', nodes: 3, why: 'it overflows' }];
     model.variants = { fp16: { file: model.files.onnx, lstm: 'fp32', kept } };
     model.accuracy = { rows: [{ precision: 'fp16', within1: 0.99991, largest: 0.25 }], emulated: true };
+    const row = { name: 'tiny', pinball: 1.25, gain: 0.123, interval: [-0.04, 0.2], coverage80: 0.801 };
+    const set = { name: 'other machines', windows: 90, machines: 4, won: 3, bestNaive: 'last value' };
+    model.training = { evaluation: { sets: [{ ...set, forecasts: [row, { ...row, interval: null }] }] } };
     writeFileSync(path, JSON.stringify(model));
     const { status, stdout, stderr } = await tft(['inspect', bundle]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
@@ -146,6 +149,8 @@ describe('tft inspect', () => {
     expect(stdout).toContain('attention mask in fp32 (3 nodes): it overflows');
     expect(stdout).toMatch(/fp16 +99\.99 % .*0\.25/);
     expect(stdout).toContain('emulated on a CPU');
+    expect(stdout).toContain("other machines: 90 windows, better than 'last value' on 3 of 4 machines");
+    expect(stdout).toMatch(/tiny +1\.250 +12\.3 % +-4\.0 % to 20\.0 % +80\.1 %/);
     const json = JSON.parse((await tft(['inspect', bundle, '--json'])).stdout);
     expect(json).toMatchObject({ model: { name: 'tiny' }, onnx: { nodes: 10 } });
   });
