@@ -1,42 +1,63 @@
-"""Naive forecasts with quantiles: a model has to beat them to be worth running.
+"""Naive forecasts with quantiles: a model has to beat them to be worth running. docs/judging.md defines them.
 
 Each takes the target's past up to the forecast's origin and returns [horizon, quantiles].
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..windows.metrics import STEPS_PER_DAY
-
-PAST_ERRORS = 7 * STEPS_PER_DAY  # steps of its own past that a forecast's errors are taken from
-
-NaiveForecast = Callable[[np.ndarray, int, int, np.ndarray], np.ndarray]
+DAYS_OF_ERRORS = 7  # of a machine's own past that a naive forecast's errors are taken from
 
 
-def last_value(past: np.ndarray, encoder: int, horizon: int, quantiles: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class NaiveShape:
+    """`encoder`, `horizon` and `day` in steps; forecasts are cut to the target's range."""
+
+    encoder: int
+    horizon: int
+    day: int
+    quantiles: tuple[float, ...]
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @property
+    def past_steps(self) -> int:
+        """How many steps of the past, at most, the forecasts read."""
+        return max(DAYS_OF_ERRORS * self.day + max(self.horizon, self.day), self.encoder)
+
+
+NaiveForecast = Callable[[np.ndarray, NaiveShape], np.ndarray]
+
+
+def last_value(past: np.ndarray, shape: NaiveShape) -> np.ndarray:
     """The last value, with the quantiles of the errors that this forecast made on this machine before."""
-    recent = past[-(PAST_ERRORS + horizon) :]
-    return past[-1] + _error_quantiles(recent, np.arange(1, horizon + 1), quantiles)
+    recent = past[-(DAYS_OF_ERRORS * shape.day + shape.horizon) :]
+    return past[-1] + _change_quantiles(recent, shape)
 
 
-def same_time_yesterday(past: np.ndarray, encoder: int, horizon: int, quantiles: np.ndarray) -> np.ndarray:
+def same_time_yesterday(past: np.ndarray, shape: NaiveShape) -> np.ndarray:
     """The value a day before, with the quantiles of its own past errors, the same for every step."""
-    recent = past[-(PAST_ERRORS + STEPS_PER_DAY) :]
-    errors = recent[STEPS_PER_DAY:] - recent[:-STEPS_PER_DAY]
-    yesterday = past[len(past) - STEPS_PER_DAY :][:horizon]
-    spread = np.quantile(errors, quantiles) if len(errors) else np.zeros(len(quantiles))
-    return yesterday[:, None] + spread
+    day = shape.day
+    recent = past[-((DAYS_OF_ERRORS + 1) * day) :]
+    spread = _quantiles(recent[day:] - recent[:-day], shape.quantiles)
+    at = len(past) - day + np.arange(shape.horizon) % day
+    forecast = past[np.maximum(at, 0)][:, None] + spread
+    too_early = at < 0
+    if too_early.any():
+        forecast[too_early] = last_value(past, shape)[too_early]
+    return forecast
 
 
-def window_quantiles(past: np.ndarray, encoder: int, horizon: int, quantiles: np.ndarray) -> np.ndarray:
+def window_quantiles(past: np.ndarray, shape: NaiveShape) -> np.ndarray:
     """The quantiles of the encoder window, at every step."""
-    return np.tile(np.quantile(past[-encoder:], quantiles), (horizon, 1))
+    return np.tile(np.quantile(past[-shape.encoder :], shape.quantiles), (shape.horizon, 1))
 
 
-def window_changes(past: np.ndarray, encoder: int, horizon: int, quantiles: np.ndarray) -> np.ndarray:
+def window_changes(past: np.ndarray, shape: NaiveShape) -> np.ndarray:
     """The last value plus the quantiles of the changes over h steps within the encoder window."""
-    return past[-1] + _error_quantiles(past[-encoder:], np.arange(1, horizon + 1), quantiles)
+    return past[-1] + _change_quantiles(past[-shape.encoder :], shape)
 
 
 NAIVE_FORECASTS: dict[str, NaiveForecast] = {
@@ -47,5 +68,24 @@ NAIVE_FORECASTS: dict[str, NaiveForecast] = {
 }
 
 
-def _error_quantiles(series: np.ndarray, steps: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    return np.stack([np.quantile(series[step:] - series[:-step], quantiles) for step in steps])
+def naive_forecasts(past: np.ndarray, shape: NaiveShape) -> dict[str, np.ndarray]:
+    """All of them by name, cut to the target's range, in the past's unit."""
+    past = np.asarray(past, np.float64)[-shape.past_steps :]
+    low = -np.inf if shape.minimum is None else shape.minimum
+    high = np.inf if shape.maximum is None else shape.maximum
+    return {name: np.clip(forecast(past, shape), low, high) for name, forecast in NAIVE_FORECASTS.items()}
+
+
+def _change_quantiles(series: np.ndarray, shape: NaiveShape) -> np.ndarray:
+    """[horizon, quantiles]; where the series is too short for so many steps, its longest changes stand in."""
+    if len(series) < 2:
+        return np.zeros((shape.horizon, len(shape.quantiles)))
+    rows = []
+    for step in range(1, min(shape.horizon, len(series) - 1) + 1):
+        rows.append(_quantiles(series[step:] - series[:-step], shape.quantiles))
+    rows += [rows[-1]] * (shape.horizon - len(rows))
+    return np.stack(rows)
+
+
+def _quantiles(values: np.ndarray, quantiles: tuple[float, ...]) -> np.ndarray:
+    return np.quantile(values, quantiles) if len(values) else np.zeros(len(quantiles))

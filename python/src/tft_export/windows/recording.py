@@ -4,6 +4,7 @@ Windows are drawn from every n-th step that leaves a whole window around it. Of 
 calendar enters the inputs; the last known status is used for the whole horizon.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,10 +33,19 @@ class Recording:
     @staticmethod
     def read(path: Path, column_map: Path | None, description: Description, every: int = 1) -> "Recording":
         """Raises ExportError: what histories and maps raise, and history_short if there is no window."""
+        return Recording.read_all([path], column_map, description, every)
+
+    @staticmethod
+    def read_all(
+        paths: Sequence[Path], column_map: Path | None, description: Description, every: int = 1
+    ) -> "Recording":
+        """Of several files: rows of one server follow one another in time, whichever file they are from."""
         metrics = [metric.name for metric in description.metrics]
         categories = [category.name for category in description.categories]
         mapping = ColumnMap.read(column_map) if column_map else None
-        history = read_history(path, mapping, metrics, categories)
+        history = pd.concat(
+            [read_history(path, mapping, metrics, categories) for path in paths], ignore_index=True
+        )
         finite = np.isfinite(history[metrics].to_numpy(np.float32)).all(axis=1)
         rows = on_grid(history[finite], description.step_minutes)
         return Recording(description, rows, _origins(rows, description, every))
