@@ -1,48 +1,45 @@
 """Training: it can be interrupted and taken up again, and what it leaves is an ordinary checkpoint."""
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from pytorch_forecasting import TemporalFusionTransformer
 
 from tft_export.cli import main
-from tft_export.judging.naive import (
-    NAIVE_FORECASTS,
-    last_value,
-    same_time_yesterday,
-    window_changes,
-    window_quantiles,
-)
-from tft_export.training.finish import widen_quantiles, widened
+from tft_export.training.finish import calibration, spread, spread_quantiles
+from tft_export.training.fleet import metrics_worth_reading
 from tft_export.training.simulated_fleet import simulate
-from tft_export.training.trainer import pinball
+from tft_export.training.split import correlations, split_servers, twin_groups, twins_of_training
+from tft_export.training.trainer import crossing, pinball
 from tft_export.windows.history import write_history
-
-QUANTILES = np.array([0.1, 0.5, 0.9])
+from tft_export.windows.metrics import METRIC_NAMES
+from tft_export.windows.metrics import QUANTILES as LEVELS
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run of six steps, interrupted once."""
+    """A run of a few seconds, interrupted once."""
     folder = tmp_path_factory.mktemp("run")
-    write_history(simulate(servers=15, days=2, seed=4, incidents_per_month=0), folder / "history.csv")
+    write_history(simulate(servers=15, days=4, seed=4, incidents_per_month=0), folder / "history.csv")
     command = ["train", str(folder / "history.csv"), "--state", str(folder / "state"), "--device", "cpu"]
-    command += ["--steps", "6", "--batch", "4", "--validate-every", "3"]
-    command += ["--simulated-servers", "14", "--simulated-days", "2", "--validation-machines", "4"]
+    command += ["--minutes", "0.04", "--batch", "4", "--hidden", "16", "--continuous", "8"]
+    command += ["--simulated-servers", "7", "--simulated-days", "2", "--validation-share", "0.3"]
+    command += ["--later-share", "0.4", "--test-share", "0.2"]
     assert main([*command, "--seconds", "0"]) == 0
-    interrupted = torch.load(folder / "state" / "last.pt", weights_only=True)["step"]
+    interrupted = torch.load(folder / "state" / "last.pt", weights_only=True)["done"]
     assert main(command) == 0
     return folder / "state", interrupted
 
 
 def test_an_interrupted_run_is_taken_up_again(run):
     state, interrupted = run
-    assert interrupted < 6
-    assert torch.load(state / "last.pt", weights_only=True)["step"] == 6
+    assert interrupted < 1
+    ended = torch.load(state / "last.pt", weights_only=True)
+    assert ended["done"] >= 1
+    assert ended["step"] > 0
 
 
 def test_the_checkpoint_is_pytorch_forecastings_own(run):
@@ -50,8 +47,11 @@ def test_the_checkpoint_is_pytorch_forecastings_own(run):
     model = TemporalFusionTransformer.load_from_checkpoint(
         state / "checkpoint.ckpt", map_location="cpu", weights_only=False
     )
-    assert model.hparams.hidden_size == 32
-    assert model.hparams.attention_head_size == 8
+    assert model.hparams.hidden_size == 16
+    assert model.hparams.attention_head_size == 4
+    normalizer = model.dataset_parameters["target_normalizer"]
+    assert normalizer.max_length == [1, 288]  # a forecast begins at the last value
+    assert normalizer.floor == 0.25
     assert list(model.loss.quantiles) == [0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98]
     assert model.dataset_parameters["target"] == "cpu_user_pct"
     profiles = model.dataset_parameters["categorical_encoders"]["profile"].classes_
@@ -61,30 +61,78 @@ def test_the_checkpoint_is_pytorch_forecastings_own(run):
 
 def test_the_report_says_how_it_was_made(run):
     report = json.loads((run[0] / "training.json").read_text())
-    assert report["settings"]["steps"] == 6
-    assert report["history"] == "history.csv"
-    # Six steps teach nothing: the bands are as wide as they may become, and hold no less for it.
-    coverage = report["validationCoverage80"]
-    assert 0 <= coverage["asTrained"] <= coverage["widened"] <= 0.82
-    assert report["quantilesWidenedBy"] > 1
+    assert report["settings"]["minutes"] == 0.04
+    assert report["histories"] == ["history.csv"]
+    assert report["metricsRead"][0] == "cpu_user_pct"
+    assert len(report["quantilesSpreadBy"]) == 7
+    assert report["quantilesSpreadBy"][3] == 1.0
+    assert 0 <= report["validation"]["calibrated"]["coverage80"] <= 1
 
 
-def test_widening_keeps_the_median_and_the_order():
-    outputs = torch.sort(torch.randn(50, 7)).values
-    wide = widened(outputs, 1.5)
-    assert torch.equal(wide[:, 3], outputs[:, 3])
-    assert (wide.diff(dim=-1) >= 0).all()
-    torch.testing.assert_close(wide[:, 6] - wide[:, 0], 1.5 * (outputs[:, 6] - outputs[:, 0]))
+def test_no_server_is_on_two_sides(run):
+    split = json.loads((run[0] / "split.json").read_text())
+    names = [*split["training"], *split["validation"], *split["test"]]
+    assert len(names) == len(set(names)) == 15
+    assert len(split["validation"]) in (3, 4, 5)
+    assert len(split["test"]) in (2, 3)
 
 
-def test_widening_in_the_weights_is_widening_of_the_outputs(run):
+def test_machines_in_step_are_one_group_and_later_time_is_kept_from_training():
+    rng = np.random.default_rng(0)
+    slots = np.arange(1000)
+    rhythm = rng.normal(0, 10, 1000)
+    rows = [
+        pd.DataFrame(
+            {
+                "server_name": name,
+                "slot": slots,
+                "cpu_user_pct": 50 + shared * rhythm + rng.normal(0, 5, 1000),
+            }
+        )
+        for name, shared in (("a", 1.0), ("b", 1.0), ("c", 0.0), ("d", 0.0))
+    ]
+    gridded = pd.concat(rows, ignore_index=True).assign(filled=False)
+    groups = twin_groups(correlations(gridded))
+    assert groups["a"] == groups["b"]
+    assert len(set(groups.values())) == 3
+    split = split_servers(gridded, frozenset({"b"}), 0.3, 0.0, 0.25, 1)
+    assert split.test == ("b",)
+    assert twins_of_training(correlations(gridded), split) == (["b"] if "a" in split.training else [])
+    assert set(split.cuts.values()) == {999 - round(999 * 0.25)}
+
+
+def test_a_metric_that_was_not_measured_is_not_read():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({name: np.zeros(600) for name in METRIC_NAMES})
+    frame["server_name"] = np.repeat(["a", "b"], 300)
+    frame["cpu_user_pct"] = rng.uniform(0, 100, 600)
+    frame["cpu_idle_pct"] = 100 - frame["cpu_user_pct"]
+    frame["mem_used_pct"] = rng.uniform(0, 100, 600)
+    assert metrics_worth_reading(frame) == ("cpu_user_pct", "mem_used_pct")
+
+
+def test_calibration_makes_each_quantile_hold_what_its_name_says():
+    rng = torch.Generator().manual_seed(3)
+    y = 50 + 5 * torch.randn(20_000, generator=rng)
+    too_narrow = 50 + 2.5 * torch.erfinv(2 * torch.tensor(LEVELS) - 1) * 2**0.5
+    prediction = too_narrow.expand(len(y), -1)
+    factors = calibration(prediction, y)
+    assert factors[3] == 1.0
+    assert all(abs(factor - 2) < 0.1 for index, factor in enumerate(factors) if index != 3)
+    calibrated = spread(prediction, factors)
+    for index, level in enumerate(LEVELS):
+        assert (y < calibrated[:, index]).float().mean() == pytest.approx(level, abs=0.01)
+
+
+def test_the_factors_in_the_weights_move_the_outputs(run):
     model = TemporalFusionTransformer.load_from_checkpoint(
         run[0] / "checkpoint.ckpt", map_location="cpu", weights_only=False
     )
-    hidden = torch.randn(5, 32)
+    hidden = torch.randn(5, 16)
+    factors = [1.3, 1.2, 1.1, 1.0, 0.9, 1.4, 2.0]
     with torch.no_grad():
-        expected = widened(model.output_layer(hidden), 1.3)
-        widen_quantiles(model, 1.3)
+        expected = spread(model.output_layer(hidden), factors)
+        spread_quantiles(model, factors)
         torch.testing.assert_close(model.output_layer(hidden), expected)
 
 
@@ -95,37 +143,40 @@ def test_pinball_loss_is_least_at_the_quantile():
     assert at[1][0] < min(at[0][0], at[2][0])
 
 
-@pytest.mark.parametrize("name", NAIVE_FORECASTS)
-def test_naive_forecasts_have_the_horizons_shape_and_order(name):
-    past = np.random.default_rng(0).normal(50, 10, 3000)
-    forecast = NAIVE_FORECASTS[name](past, 288, 96, QUANTILES)
-    assert forecast.shape == (96, 3)
-    assert (np.diff(forecast, axis=1) >= 0).all()
+def test_crossing_is_what_neighbouring_quantiles_are_out_of_order_by():
+    assert crossing(torch.tensor([[1.0, 3.0, 2.5, 2.0]])).tolist() == [1.0]
+    assert crossing(torch.tensor([[1.0, 2.0, 3.0, 4.0]])).tolist() == [0.0]
 
 
-def test_naive_forecasts_are_what_they_are_called():
-    day = np.sin(np.arange(288) / 288 * 2 * np.pi) * 20 + 40
-    past = np.tile(day, 9)
-    # A series that repeats itself every day is foretold exactly by the day before, without any spread.
-    np.testing.assert_allclose(same_time_yesterday(past, 288, 96, QUANTILES), np.tile(day[:96, None], 3))
-    np.testing.assert_allclose(window_quantiles(past, 288, 96, QUANTILES)[0], np.quantile(day, QUANTILES))
-    ramp = np.arange(3000.0)
-    # On a straight line the last value was always wrong by h: both forecasts continue the line.
-    line = np.tile((2999.0 + np.arange(1, 97))[:, None], 3)
-    np.testing.assert_allclose(last_value(ramp, 288, 96, QUANTILES), line)
-    np.testing.assert_allclose(window_changes(ramp, 288, 96, QUANTILES), line)
+def test_a_run_ends_with_a_bundle_and_its_table(run):
+    bundle = run[0] / "bundle"
+    table = json.loads((bundle / "model.json").read_text())["training"]["evaluation"]
+    (judged,) = table["sets"]
+    assert judged["name"].startswith("test servers from 2026-01-")
+    assert [row["name"] for row in judged["forecasts"]][:2] == ["model", "last value"]
+    assert [part["minutes"] for part in judged["horizons"]] == [5, 60, 240, 480]
+    assert main(["verify", str(bundle)]) == 0
 
 
-def test_the_demo_model_beats_naive_forecasts_on_recorded_machines(tmp_path, capsys):
-    data = Path(os.environ.get("TFT_DATA", Path(__file__).parents[3] / "shared" / "data"))
-    recording = data / "bitbrains-2013-08-test.csv.gz"
-    if not recording.exists():
-        pytest.skip(f"the recording is not there: {recording}")
-    root = Path(__file__).parents[2]
-    table = tmp_path / "table.json"
-    command = ["evaluate", str(root / "models" / "demo"), str(recording), "--every", "480"]
-    assert main([*command, "--map", str(root / "maps" / "bitbrains.json"), "--json", str(table)]) == 0
-    demo = json.loads(table.read_text())["forecasts"]["demo"]
-    assert demo["underBestNaive"] > 0.2
-    assert 0.74 < demo["coverage80"] < 0.84  # a sample; the whole table is in the bundle
+def test_a_bundle_is_judged_on_other_rows_beside_another_bundle(run, tmp_path, capsys):
+    bundle = str(run[0] / "bundle")
+    write_history(simulate(servers=3, days=2, seed=9), tmp_path / "later.csv")
+    command = ["evaluate", bundle, str(tmp_path / "later.csv"), "--every", "60", "--also", f"again={bundle}"]
+    command += ["--hours", "83", "--json", str(tmp_path / "table.json"), "--plot", str(tmp_path / "plot.svg")]
+    assert main(command) == 0
+    (judged,) = json.loads((tmp_path / "table.json").read_text())["sets"]
+    rows = {row["name"]: row for row in judged["forecasts"]}
+    assert judged["machines"] == 3
+    assert rows["again"]["pinball"] == rows["model"]["pinball"] > 0
+    assert rows[judged["bestNaive"]]["gain"] == 0
+    assert "model, calendar 83 h later" in rows
     assert "under best naive" in capsys.readouterr().out
+    assert (tmp_path / "plot.svg").read_text().startswith("<svg")
+
+
+def test_sets_that_cannot_be_read_are_refused(run, tmp_path, capsys):
+    (tmp_path / "sets.json").write_text('{"sets": [{"histories": []}]}')
+    assert main(["evaluate", str(run[0] / "bundle"), "--sets", str(tmp_path / "sets.json")]) == 2
+    assert "sets_invalid" in capsys.readouterr().err
+    assert main(["evaluate", str(run[0] / "bundle")]) == 2
+    assert "option_conflict" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`train HISTORY`: the command."""
+"""`train HISTORY …`: the command."""
 
 import argparse
 from pathlib import Path
@@ -14,16 +14,39 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         description="Fits a pytorch-forecasting Temporal Fusion Transformer. If it is interrupted, the same "
         "command resumes it.",
     )
-    parser.add_argument("history", type=Path, help="recorded metrics (CSV, may be gzipped)")
-    parser.add_argument("--map", type=Path, dest="column_map", help="column map of that file (maps/*.json)")
+    parser.add_argument(
+        "history", type=Path, nargs="+", help="recorded metrics (CSV, may be gzipped), of one column map"
+    )
+    parser.add_argument("--map", type=Path, dest="column_map", help="column map of the files (maps/*.json)")
     parser.add_argument("--state", type=Path, default=Path("runs/demo"), help="folder of the run's state")
-    parser.add_argument("--steps", type=int, default=defaults.steps, help="steps of the optimiser")
-    parser.add_argument("--batch", type=int, default=defaults.batch, help="windows in a step")
+    parser.add_argument(
+        "--test-servers", type=Path, metavar="FILE", help="names, one a line, of servers that only judge"
+    )
+    parser.add_argument("--minutes", type=float, default=defaults.minutes, help="how long the run may take")
+    parser.add_argument("--batch", type=int, default=defaults.batch, help="windows in a step, per process")
     parser.add_argument("--learning-rate", type=float, default=defaults.learning_rate)
     parser.add_argument("--weight-decay", type=float, default=defaults.weight_decay)
     parser.add_argument("--dropout", type=float, default=defaults.dropout, help="share of units dropped")
+    parser.add_argument("--hidden", type=int, default=defaults.hidden, help="the network's hidden size")
+    parser.add_argument("--heads", type=int, default=defaults.heads, help="attention heads")
+    parser.add_argument("--continuous", type=int, default=defaults.continuous, help="size of a real variable")
     parser.add_argument(
         "--average", type=float, default=defaults.average, help="decay of the weights' moving average"
+    )
+    parser.add_argument(
+        "--crossing-penalty", type=float, default=defaults.crossing_penalty, help="on quantiles out of order"
+    )
+    parser.add_argument(
+        "--scale-floor", type=float, default=defaults.scale_floor, help="least scale of a window"
+    )
+    parser.add_argument(
+        "--calendar",
+        choices=("shuffled", "kept"),
+        default=defaults.calendar,
+        help="shuffled: hour and weekday teach nothing; kept: moved by whole weeks only",
+    )
+    parser.add_argument(
+        "--dropped-metrics", type=float, default=defaults.dropped_metrics, help="chance of a missing metric"
     )
     parser.add_argument(
         "--simulated-share", type=float, default=defaults.simulated_share, help="share of simulated windows"
@@ -33,17 +56,31 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--simulated-days", type=int, default=defaults.simulated_days, help="days of each")
     parser.add_argument(
-        "--validation-machines",
-        type=int,
-        default=defaults.validation_machines,
-        help="recorded machines held out to choose the best step",
+        "--validation-share",
+        type=float,
+        default=defaults.validation_share,
+        help="share of the servers whose later span chooses the weights and calibrates the quantiles",
+    )
+    parser.add_argument(
+        "--test-share", type=float, default=defaults.test_share, help="share of the servers that only judge"
+    )
+    parser.add_argument(
+        "--later-share", type=float, default=defaults.later_share, help="share of the time kept from training"
+    )
+    parser.add_argument(
+        "--processes", type=int, default=defaults.processes, help="processes that train together on the CPU"
     )
     parser.add_argument(
         "--seed", type=int, default=defaults.seed, help="of the split, the simulation and the weights"
     )
+    parser.add_argument(
+        "--peer",
+        action="store_true",
+        help="train LightGBM on the same windows, for the table",
+    )
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
     parser.add_argument(
-        "--validate-every", type=int, default=500, metavar="STEPS", help="steps between validations"
+        "--validate-every", type=float, default=3.0, metavar="MINUTES", help="between validations"
     )
     parser.add_argument(
         "--seconds", type=float, help="stop after this many seconds; the same command resumes"
@@ -52,41 +89,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    import json
-    import time
-    from dataclasses import asdict
-
-    import torch
-
-    from ..training.finish import finish
-    from ..training.trainer import Trainer, load_data
+    from ..training.run import run_training
 
     settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
-    device = torch.device(
-        ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
+    return run_training(
+        options.history,
+        options.column_map,
+        settings,
+        options.state,
+        options.test_servers,
+        options.device,
+        options.validate_every,
+        options.seconds,
+        options.peer,
     )
-    torch.set_float32_matmul_precision("high")
-    started = time.monotonic()
-    data = load_data(options.history, options.column_map, settings)
-    trainer = Trainer(data, settings, device, options.state)
-    print(
-        f"{data.training['server_name'].nunique()} training machines, "
-        f"{data.validation['server_name'].nunique()} validation machines, "
-        f"{len(trainer.windows.starts)} windows, on {device}, ready after {time.monotonic() - started:.0f} s",
-        flush=True,
-    )
-    if trainer.restore("last.pt"):
-        print(f"resuming at step {trainer.step}", flush=True)
-    trainer.fit(options.validate_every, options.seconds)
-    if trainer.step < settings.steps:
-        return 0
-    report = {
-        "history": options.history.name,
-        "columnMap": options.column_map and options.column_map.name,
-        "settings": asdict(settings),
-        **finish(options.state, data, settings),
-    }
-    (options.state / "training.json").write_text(json.dumps(report, indent=2) + "\n")
-    print(json.dumps(report, indent=2))
-    print(f"wrote {options.state / 'checkpoint.ckpt'}")
-    return 0

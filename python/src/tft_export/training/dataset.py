@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from pytorch_forecasting import TimeSeriesDataSet
-from pytorch_forecasting.data import EncoderNormalizer, NaNLabelEncoder
+from pytorch_forecasting.data import NaNLabelEncoder
 
+from ..checkpoint.floored_normalizer import FlooredEncoderNormalizer
 from ..windows.history import time_features
 from ..windows.metrics import (
     ENCODER_LENGTH,
@@ -19,8 +20,10 @@ from ..windows.metrics import (
     TARGET,
     UNKNOWN,
 )
+from .settings import Settings
 
 _WEEKS = 52
+_SCALER_DAYS = 10
 
 
 def label_encoder(names: Sequence[str]) -> NaNLabelEncoder:
@@ -51,13 +54,16 @@ def spread_over_the_year(gridded: pd.DataFrame, seed: int) -> pd.Series:
     return gridded["segment"].map(dict(zip(segments, shifts, strict=True)))
 
 
-def training_dataset(gridded: pd.DataFrame, seed: int = 0) -> TimeSeriesDataSet:
+def training_dataset(gridded: pd.DataFrame, settings: Settings) -> TimeSeriesDataSet:
     """The data set whose scalers, encoders and structure the default model takes over.
 
-    All of the rows fit the scalers; the windows that training draws come from `Windows`.
+    Some days of every segment fit the scalers; the windows that training draws come from `Windows`. The
+    target
+    is scaled around its last value: a forecast begins where the measurements end.
     """
+    sample = gridded[gridded.groupby("segment").cumcount() < _SCALER_DAYS * STEPS_PER_DAY]
     return TimeSeriesDataSet(
-        forecasting_frame(gridded, spread_over_the_year(gridded, seed)),
+        forecasting_frame(sample, spread_over_the_year(sample, settings.seed)),
         time_idx="time_idx",
         target=TARGET,
         group_ids=["server_id"],
@@ -74,7 +80,9 @@ def training_dataset(gridded: pd.DataFrame, seed: int = 0) -> TimeSeriesDataSet:
             "profile": label_encoder(PROFILES),
             "status": label_encoder(STATUSES),
         },
-        target_normalizer=EncoderNormalizer(transformation="softplus"),
+        target_normalizer=FlooredEncoderNormalizer(
+            transformation="relu", max_length=[1, ENCODER_LENGTH], floor=settings.scale_floor
+        ),
         add_relative_time_idx=True,
         add_target_scales=True,
         add_encoder_length=True,

@@ -1,12 +1,14 @@
-"""The end of a training run: the best averaged weights, their bands recalibrated, as a checkpoint.
+"""The end of a training run: the best averaged weights, calibrated quantile by quantile, as a checkpoint.
 
-Trained quantiles are too narrow for machines outside the training data. So their spread around the median
-is widened by one factor, chosen so that the 10-90 % band holds 80 % of the validation machines'
-measurements. One linear layer computes the quantiles: the factor goes into its weights, and the checkpoint
-stays an ordinary one.
+Each quantile's distance from the median is multiplied by one factor, chosen so that on other machines, later
+than
+the training, as many measurements lie beyond it as its name says. One linear layer computes the quantiles:
+the
+factors go into its weights, and the checkpoint stays an ordinary one.
 """
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,60 +18,80 @@ from pytorch_forecasting import TemporalFusionTransformer
 from torch import Tensor
 
 from ..windows.metrics import QUANTILES
+from .fleet import Data
 from .settings import Settings
-from .trainer import Data, make_model, pinball
-from .training_network import prepare_for_training
-from .training_windows import Windows
+from .trainer import TARGET_RANGE, Trainer, make_model, pinball
 
-MEDIAN, LOW, HIGH = (QUANTILES.index(quantile) for quantile in (0.5, 0.1, 0.9))
+MEDIAN = QUANTILES.index(0.5)
+RESOLUTION = 0.01  # a reading stands for anything this near to it, in the target's unit
+_NARROWEST, _WIDEST = 0.25, 4.0
 
 
-def finish(run: Path, data: Data, settings: Settings, stride: int = 48) -> dict[str, Any]:
+def finish(run: Path, data: Data, settings: Settings, windows: int = 4000) -> dict[str, Any]:
     """Writes RUN/checkpoint.ckpt and returns its part of the training report."""
-    state = torch.load(run / "best.pt", map_location="cpu", weights_only=True)
-    model = make_model(data.dataset, settings)
-    model.load_state_dict(state["model"])
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    with torch.no_grad():
-        for parameter, averaged in zip(parameters, state["averaged"], strict=True):
-            parameter.copy_(averaged)
-    windows = Windows(data.validation, data.dataset)
-    normalized, scale, y, weight = _validation_outputs(data, settings, model, windows, stride)
+    trainer = Trainer(data, settings, torch.device("cpu"), run)
+    trainer.restore("best.pt")
+    forecasts, truth, recorded, scale = trainer.validation_forecasts(windows)
+    # Readings of a machine at rest repeat: they lie within any band, and say nothing of its width.
+    moving = (recorded > 0) & (scale > 2 * settings.scale_floor)
+    factors = calibration(forecasts[moving], truth[moving])
+    known = recorded > 0
+    prediction, y = forecasts[known], truth[known]
 
-    def outcome(factor: float) -> tuple[float, float]:
-        prediction = model.transform_output(widened(normalized, factor), target_scale=scale)
-        loss = pinball(prediction, y, torch.tensor(QUANTILES)).mean(-1)
-        held = (y >= prediction[..., LOW]) & (y <= prediction[..., HIGH])
-        return float((loss * weight).sum() / weight.sum()), float((held * weight).sum() / weight.sum())
+    def outcome(forecast: Tensor) -> dict[str, float]:
+        tidy = forecast.clamp(*TARGET_RANGE).sort(dim=-1).values
+        low, high = tidy[:, QUANTILES.index(0.1)], tidy[:, QUANTILES.index(0.9)]
+        held = (y >= low - RESOLUTION) & (y <= high + RESOLUTION)
+        loss = pinball(tidy, y, torch.tensor(QUANTILES)).mean()
+        return {"pinball": round(float(loss), 4), "coverage80": round(float(held.float().mean()), 4)}
 
-    low, high = 0.5, 4.0  # the band holds more the wider it is: bisection
-    for _ in range(14):
-        middle = (low + high) / 2
-        low, high = (middle, high) if outcome(middle)[1] < 0.8 else (low, middle)
-    factor = (low + high) / 2
-    widen_quantiles(model, factor)
+    model = make_model(data.dataset, settings, data.read)
+    model.load_state_dict(trainer.averaged_state())
+    spread_quantiles(model, factors)
     write_checkpoint(model, run / "checkpoint.ckpt")
-    before, after = outcome(1.0), outcome(factor)
     return {
-        "bestStep": state["step"],
-        "quantilesWidenedBy": round(factor, 4),
-        "validationPinball": {"asTrained": round(before[0], 4), "widened": round(after[0], 4)},
-        "validationCoverage80": {"asTrained": round(before[1], 4), "widened": round(after[1], 4)},
+        "bestStep": trainer.step,
+        "quantilesSpreadBy": [round(factor, 4) for factor in factors],
+        "validation": {
+            "asTrained": outcome(prediction),
+            "calibrated": outcome(spread(prediction, factors)),
+        },
     }
 
 
-def widened(outputs: Tensor, factor: float) -> Tensor:
-    """Quantiles [..., quantiles] moved away from their median; their order stays."""
+def calibration(prediction: Tensor, y: Tensor) -> list[float]:
+    """A factor for each quantile of `prediction` [measurements, quantiles], given what was measured: by
+    bisection."""
+    factors = []
+    for index, quantile in enumerate(QUANTILES):
+        if index == MEDIAN:
+            factors.append(1.0)
+            continue
+        low, high = _NARROWEST, _WIDEST
+        for _ in range(16):
+            middle = (low + high) / 2
+            moved = spread(prediction, [middle] * len(QUANTILES))[:, index].clamp(*TARGET_RANGE)
+            if quantile < 0.5:
+                beyond, wanted = (y < moved - RESOLUTION).float().mean(), quantile
+            else:
+                beyond, wanted = (y > moved + RESOLUTION).float().mean(), 1 - quantile
+            low, high = (middle, high) if beyond > wanted else (low, middle)
+        factors.append((low + high) / 2)
+    return factors
+
+
+def spread(outputs: Tensor, factors: Sequence[float]) -> Tensor:
+    """Quantiles [..., quantiles], each moved away from the median by its factor."""
     median = outputs[..., MEDIAN : MEDIAN + 1]
-    return median + factor * (outputs - median)
+    return median + torch.tensor(factors, dtype=outputs.dtype) * (outputs - median)
 
 
-def widen_quantiles(model: TemporalFusionTransformer, factor: float) -> None:
-    """The same as `widened`, in the weights of the layer that the quantiles come out of."""
+def spread_quantiles(model: TemporalFusionTransformer, factors: Sequence[float]) -> None:
+    """The same as `spread`, in the weights of the layer that the quantiles come out of."""
     layer = model.output_layer
     with torch.no_grad():
-        layer.weight.copy_(widened(layer.weight.T, factor).T)
-        layer.bias.copy_(widened(layer.bias, factor))
+        layer.weight.copy_(spread(layer.weight.T, factors).T)
+        layer.bias.copy_(spread(layer.bias, factors))
 
 
 def write_checkpoint(model: TemporalFusionTransformer, path: Path) -> None:
@@ -81,21 +103,3 @@ def write_checkpoint(model: TemporalFusionTransformer, path: Path) -> None:
         )
         trainer.strategy.connect(model)
         trainer.save_checkpoint(path, weights_only=True)
-
-
-def _validation_outputs(
-    data: Data, settings: Settings, model: TemporalFusionTransformer, windows: Windows, stride: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Normalised outputs, target scale, truth and weight of every stride-th validation window."""
-    prepared = make_model(data.dataset, settings).eval()
-    prepared.load_state_dict(model.state_dict())
-    prepare_for_training(prepared, windows.encoder_length, windows.horizon)
-    collected = []
-    prepared.output_layer.register_forward_hook(lambda layer, inputs, output: collected.append(output))
-    rest = []
-    with torch.inference_mode():
-        for starts in windows.starts[::stride].split(64):
-            batch = windows.batch(starts)
-            prepared(batch.x)
-            rest.append((batch.x["target_scale"], batch.y, batch.weight))
-    return torch.cat(collected), *(torch.cat(parts) for parts in zip(*rest, strict=True))

@@ -7,14 +7,24 @@ from dataclasses import dataclass
 class Settings:
     """Written into the bundle."""
 
-    steps: int = 6000
+    minutes: float = 60.0  # the learning rate follows the clock: the run ends in time on any machine
     batch: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
-    simulated_servers: int = 56
-    simulated_days: int = 70
-    simulated_share: float = 0.25
-    validation_machines: int = 12
+    hidden: int = 32
+    heads: int = 4
+    continuous: int = 16
+    dropout: float = 0.1
     average: float = 0.998  # decay of the exponential moving average of the weights
-    dropout: float = 0.15
+    crossing_penalty: float = 0.1  # on quantiles out of order, in the loss's unit
+    scale_floor: float = 0.25  # least scale of a window, in the target's unit
+    calendar: str = "shuffled"  # or "kept": moved by whole weeks only
+    dropped_metrics: float = 0.25  # chance that a window has none of a metric, its values 0
+    simulated_servers: int = 42
+    simulated_days: int = 28
+    simulated_share: float = 0.12
+    validation_share: float = 0.15
+    test_share: float = 0.0
+    later_share: float = 1 / 6  # of the time recorded: its end, on which other machines choose and calibrate
+    processes: int = 1
     seed: int = 7

@@ -1,67 +1,49 @@
 """Fits the default Temporal Fusion Transformer on recorded and simulated machines.
 
 The network, its data set and its checkpoint are pytorch-forecasting's own. This file draws the windows and
-runs the loop, so that a batch costs no work on the CPU and a step can be one CUDA graph. Progress is
-printed, and the state is saved to RUN/last.pt every few minutes; the same command resumes from it.
+runs the loop. The learning rate follows the clock, so that a run ends in the time it was given on any
+machine.
+Progress is printed, and the state is saved to RUN/last.pt at every validation; the same command resumes from
+it.
 """
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import torch
 from pytorch_forecasting import TemporalFusionTransformer, TimeSeriesDataSet
 from pytorch_forecasting.metrics import QuantileLoss
+from torch import distributed
 
-from ..windows.column_map import ColumnMap
-from ..windows.history import on_grid, read_history
-from ..windows.metrics import QUANTILES
-from .dataset import training_dataset
+from ..windows.metrics import METRICS, QUANTILES, TARGET
+from .draws import Draws
+from .fleet import Data
 from .settings import Settings
-from .simulated_fleet import simulate
 from .training_network import prepare_for_training
 from .training_windows import Batch, Windows
 
-
-@dataclass
-class Data:
-    training: pd.DataFrame
-    validation: pd.DataFrame
-    simulated_segments: int  # the last segments of `training` are simulated
-    dataset: TimeSeriesDataSet
+TARGET_RANGE = next((metric.minimum, metric.maximum) for metric in METRICS if metric.name == TARGET)
+_PATIENCE = 0.3  # of the run without a better validation: it stops
 
 
-def load_data(history: Path, column_map: Path | None, settings: Settings) -> Data:
-    """Recorded machines, some held out for validation, and simulated ones, on one grid."""
-    recorded = read_history(history, ColumnMap.read(column_map) if column_map else None)
-    names = np.sort(recorded["server_name"].unique())
-    held_out = np.random.default_rng(settings.seed).permutation(names)[: settings.validation_machines]
-    is_held_out = recorded["server_name"].isin(held_out)
-    training = on_grid(recorded[~is_held_out])
-    validation = on_grid(recorded[is_held_out])
-    simulated = on_grid(
-        simulate(settings.simulated_servers, settings.simulated_days, "2026-01-01", settings.seed)
-    )
-    simulated["segment"] += training["segment"].max() + 1
-    both = pd.concat([training, simulated], ignore_index=True)
-    return Data(both, validation, simulated["segment"].nunique(), training_dataset(both, settings.seed))
-
-
-def make_model(dataset: TimeSeriesDataSet, settings: Settings) -> TemporalFusionTransformer:
+def make_model(
+    dataset: TimeSeriesDataSet, settings: Settings, read: tuple[str, ...]
+) -> TemporalFusionTransformer:
+    """The past is read as the metrics of `read`; the calendar is read for the horizon only."""
     torch.manual_seed(settings.seed)
     return TemporalFusionTransformer.from_dataset(
         dataset,
-        hidden_size=32,
-        attention_head_size=8,
+        hidden_size=settings.hidden,
+        attention_head_size=settings.heads,
         lstm_layers=1,
-        hidden_continuous_size=16,
+        hidden_continuous_size=settings.continuous,
         dropout=settings.dropout,
         loss=QuantileLoss(list(QUANTILES)),
         learning_rate=settings.learning_rate,
         log_interval=-1,
+        time_varying_reals_encoder=["relative_time_idx", *read],
     )
 
 
@@ -71,105 +53,115 @@ def pinball(prediction: torch.Tensor, y: torch.Tensor, quantiles: torch.Tensor) 
     return torch.maximum(quantiles * error, (quantiles - 1) * error)
 
 
+def crossing(prediction: torch.Tensor) -> torch.Tensor:
+    """By how much neighbouring quantiles are out of order, summed over the quantiles."""
+    return torch.relu(-prediction.diff(dim=-1)).sum(-1)
+
+
+def window_weight(scale: torch.Tensor) -> torch.Tensor:
+    """Between points, where restless machines are all that counts, and shares of each machine's own scale."""
+    return torch.rsqrt(scale + 1.0)
+
+
 class Trainer:
-    """The loop: draws, steps, averages the weights, validates, saves."""
+    """The loop: draws, steps, averages the weights, validates, saves.
+
+    Several processes (torch.distributed) step alike: each draws its own windows, the gradients are averaged.
+    """
 
     def __init__(self, data: Data, settings: Settings, device: torch.device, run: Path):
         self.settings = settings
         self.device = device
         self.run = run
-        self.model = make_model(data.dataset, settings)
-        self.windows = Windows(data.training, data.dataset, device)
-        self.validation = Windows(data.validation, data.dataset, device)
+        self.shared = distributed.is_initialized()
+        self.rank = distributed.get_rank() if self.shared else 0
+        self.model = make_model(data.dataset, settings, data.read)
+        self.windows = Windows(data.training, data.dataset, device, data.read)
+        self.validation = Windows(data.validation, data.dataset, device, data.read)
         prepare_for_training(self.model, self.windows.encoder_length, self.windows.horizon)
         self.model.to(device)
-        segments = torch.tensor(data.training["segment"].to_numpy(), device=device)[self.windows.starts]
-        simulated = segments >= int(data.training["segment"].max()) + 1 - data.simulated_segments
-        self._recorded_starts = self.windows.starts[~simulated]
-        self._simulated_starts = self.windows.starts[simulated]
+        self._draws = Draws(data, self.windows, settings, device)
         self._quantiles = torch.tensor(QUANTILES, device=device)
         self._parameters = [p for p in self.model.parameters() if p.requires_grad]
         self._averaged = [p.detach().clone() for p in self._parameters]
-        self._rate = torch.tensor(0.0, device=device)
-        on_gpu = device.type == "cuda"
         self._optimizer = torch.optim.AdamW(
-            self._parameters,
-            lr=self._rate if on_gpu else settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            capturable=on_gpu,
-            foreach=True,
+            self._parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, foreach=True
         )
-        self._starts = torch.zeros(settings.batch, dtype=torch.int64, device=device)
-        self._shifts = torch.zeros(settings.batch, dtype=torch.int64, device=device)
-        self._loss = torch.zeros((), device=device)
-        self._draws = torch.Generator(device=device)
-        self._graph: torch.cuda.CUDAGraph | str | None = None
         self.step = 0
+        self.done = 0.0  # the share of the run's time that has passed
         self.best = float("inf")
+        self.best_at = 0.0
+        self._loss = torch.zeros(())
 
-    def fit(self, validate_every: int, seconds: float | None = None) -> None:
-        started = last_shown = time.monotonic()
-        first = self.step
-        loss = float("nan")
-        while self.step < self.settings.steps:
-            if seconds is not None and time.monotonic() - started > seconds:
-                print(
-                    f"the time limit is reached at step {self.step}; the same command resumes there",
-                    flush=True,
-                )
+    def fit(self, validate_every: float, seconds: float | None = None) -> None:
+        """`validate_every` is in minutes; after `seconds` the run is interrupted."""
+        started = last_shown = last_validated = time.monotonic()
+        before, first = self.done, self.step
+        while self.done < 1.0:
+            passed = time.monotonic() - started
+            if seconds is not None and passed >= seconds:
+                self._say(f"the time limit is reached at step {self.step}; the same command resumes there")
                 break
-            self._advance()
-            if self.step % 50 == 0:
-                loss = float(self._loss)
-            if time.monotonic() - last_shown > 10 or self.step == first + 20:
-                last_shown = time.monotonic()
-                rate = (self.step - first) / (last_shown - started)
-                left = (self.settings.steps - self.step) / rate / 60
-                print(
-                    f"step {self.step}/{self.settings.steps} loss {loss:.4f} "
-                    f"{rate:.2f} steps/s, {left:.0f} min left",
-                    flush=True,
+            self._advance(before + passed / 60 / self.settings.minutes)
+            now = time.monotonic()
+            if self.step == first + 20 or now - last_shown > 20:
+                last_shown = now
+                rate = (self.step - first) / (now - started)
+                left = (1 - self.done) * self.settings.minutes
+                self._say(
+                    f"step {self.step} loss {float(self._loss):.4f} {rate:.2f} steps/s, {left:.0f} min left"
                 )
-            if self.step % validate_every == 0 or self.step == self.settings.steps:
-                self.checkpoint()
-        self.save("last.pt")
+            if self._agree(now - last_validated > validate_every * 60 or self.done >= 1.0):
+                last_validated = time.monotonic()
+                if self.rank == 0:
+                    self.checkpoint()
+                if self._agree(self.done - self.best_at > _PATIENCE):
+                    self._say("no better for long: the run ends early")
+                    self.done = 1.0
+        if self.rank == 0:
+            self.save("last.pt")
 
     def checkpoint(self) -> None:
         loss, coverage = self.validate()
         mark = ""
         if loss < self.best:
-            self.best, mark = loss, " (best so far)"
+            self.best, self.best_at, mark = loss, self.done, " (best so far)"
             self.save("best.pt")
-        print(
-            f"step {self.step} validation pinball {loss:.4f}, 80 % band holds {coverage:.1%}{mark}",
-            flush=True,
-        )
+        self._say(f"step {self.step} validation loss {loss:.4f}, 80 % band holds {coverage:.1%}{mark}")
         self.save("last.pt")
 
     def validate(self) -> tuple[float, float]:
-        """Mean pinball loss and coverage of the 10-90 % band on the held-out machines, averaged weights."""
-        prediction, y, weight = self.predict_validation()
-        loss = (pinball(prediction, y, self._quantiles.cpu()).mean(-1) * weight).sum() / weight.sum()
+        """Weighted loss and coverage of the 10-90 % band on the other machines' later span, averaged
+        weights."""
+        prediction, y, recorded, scale = self.validation_forecasts()
+        prediction = prediction.clamp(*TARGET_RANGE).sort(dim=-1).values
+        loss = pinball(prediction, y, self._quantiles.cpu()).mean(-1)
+        weight = recorded * window_weight(scale)
         low, high = QUANTILES.index(0.1), QUANTILES.index(0.9)
-        held = (y >= prediction[..., low]) & (y <= prediction[..., high])
-        return float(loss), float((held * weight).sum() / weight.sum())
+        held = (y >= prediction[..., low] - 0.01) & (y <= prediction[..., high] + 0.01)
+        return float((loss * weight).sum() / weight.sum()), float((held * recorded).sum() / recorded.sum())
 
-    def predict_validation(self, stride: int = 48) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def validation_forecasts(self, windows: int = 1200) -> tuple[torch.Tensor, ...]:
+        """Forecasts, what was measured, whether it was, and the window's scale, spread over the windows."""
         self._exchange()
         self.model.eval()
         outputs = []
+        stride = max(1, len(self.validation.starts) // windows)
         with torch.inference_mode():
             for starts in self.validation.starts[::stride].split(128):
                 batch = self.validation.batch(starts)
-                outputs.append((self.model(batch.x).prediction.cpu(), batch.y.cpu(), batch.weight.cpu()))
+                prediction = self.model(batch.x).prediction
+                outputs.append((prediction, batch.y, batch.weight, batch.x["target_scale"][:, 1:]))
         self._exchange()
-        return tuple(torch.cat(parts) for parts in zip(*outputs, strict=True))
+        return tuple(torch.cat(parts).cpu() for parts in zip(*outputs, strict=True))
 
     def save(self, name: str) -> None:
         self.run.mkdir(parents=True, exist_ok=True)
         state = {
             "step": self.step,
+            "done": self.done,
             "best": self.best,
+            "best_at": self.best_at,
             "settings": asdict(self.settings),
             "model": self.model.state_dict(),
             "averaged": self._averaged,
@@ -184,13 +176,19 @@ class Trainer:
         if not path.exists():
             return False
         state = torch.load(path, map_location=self.device, weights_only=True)
-        self.step, self.best = state["step"], state["best"]
+        self.step, self.done = state["step"], state["done"]
+        self.best, self.best_at = state["best"], state["best_at"]
         self.model.load_state_dict(state["model"])
         torch._foreach_copy_(self._averaged, state["averaged"])
         self._optimizer.load_state_dict(state["optimizer"])
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._rate if self.device.type == "cuda" else group["lr"]
         return True
+
+    def averaged_state(self) -> dict[str, torch.Tensor]:
+        """The model's state with the averaged weights."""
+        self._exchange()
+        state = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self._exchange()
+        return state
 
     def _exchange(self) -> None:
         """Swaps the weights in use with their averages."""
@@ -201,75 +199,52 @@ class Trainer:
                 averaged.copy_(kept)
 
     def _learning_rate(self) -> float:
-        """Linear warm-up over 3 % of the steps, then a cosine down to a hundredth."""
-        done = self.step / self.settings.steps
-        if done < 0.03:
-            return self.settings.learning_rate * done / 0.03
-        return self.settings.learning_rate * (0.505 + 0.495 * math.cos(math.pi * (done - 0.03) / 0.97))
+        """Linear warm-up over 3 % of the time, then a cosine down to a hundredth."""
+        if self.done < 0.03:
+            return self.settings.learning_rate * max(self.done, 1e-4) / 0.03
+        return self.settings.learning_rate * (0.505 + 0.495 * math.cos(math.pi * (self.done - 0.03) / 0.97))
 
-    def _draw(self) -> None:
-        self._draws.manual_seed(self.settings.seed * 1_000_003 + self.step)
-        size = self.settings.batch
-        simulated = round(size * self.settings.simulated_share)
-
-        def pick(starts: torch.Tensor, count: int) -> torch.Tensor:
-            return starts[torch.randint(len(starts), (count,), generator=self._draws, device=self.device)]
-
-        self._starts.copy_(
-            torch.cat(
-                [pick(self._recorded_starts, size - simulated), pick(self._simulated_starts, simulated)]
-            )
-        )
-        self._shifts.copy_(torch.randint(52, (size,), generator=self._draws, device=self.device))
-
-    def _advance(self) -> None:
-        self._draw()
-        rate = self._learning_rate()
-        if self.device.type == "cuda":
-            self._rate.fill_(rate)
-            self._advance_on_gpu()
-        else:
-            for group in self._optimizer.param_groups:
-                group["lr"] = rate
-            self._train_step()
-        self.step += 1
-
-    def _advance_on_gpu(self) -> None:
-        if self._graph is None:
-            self._graph = self._capture()
-        if isinstance(self._graph, torch.cuda.CUDAGraph):
-            self._graph.replay()
-        else:
-            self._train_step()
-
-    def _capture(self) -> torch.cuda.CUDAGraph | str:
-        """One step as a CUDA graph; where it cannot be captured, why, and the steps are launched singly."""
-        aside = torch.cuda.Stream()
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
-            for _ in range(3):  # cuDNN and the optimizer set themselves up in the first steps
-                self._train_step()
-        torch.cuda.current_stream().wait_stream(aside)
-        torch.cuda.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        try:
-            with torch.cuda.graph(graph):
-                self._train_step()
-        except RuntimeError as error:
-            print(f"no CUDA graph, steps are launched singly: {error}", flush=True)
-            return str(error)
-        return graph
-
-    def _train_step(self) -> None:
+    def _advance(self, done: float) -> None:
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._learning_rate()
         self.model.train()
         self._optimizer.zero_grad(set_to_none=False)
-        batch: Batch = self.windows.batch(self._starts, self._shifts)
+        batch: Batch = self._draws.batch(self.step, self.rank)
         prediction = self.model(batch.x).prediction
-        losses = pinball(prediction, batch.y, self._quantiles).mean(-1) * batch.weight
-        loss = losses.sum() / batch.weight.sum()
+        losses = pinball(prediction, batch.y, self._quantiles).mean(-1)
+        losses = losses + self.settings.crossing_penalty * crossing(prediction)
+        weight = batch.weight * window_weight(batch.x["target_scale"][:, 1:])
+        loss = (losses * weight).sum() / weight.sum()
         loss.backward()
+        self.done = self._average_gradients(done)
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0, foreach=True)
         self._optimizer.step()
         with torch.no_grad():
-            torch._foreach_lerp_(self._averaged, self._parameters, 1 - self.settings.average)
-        self._loss.copy_(loss.detach())
+            decay = min(self.settings.average, (1 + self.step) / (10 + self.step))
+            torch._foreach_lerp_(self._averaged, self._parameters, 1 - decay)
+        self._loss = loss.detach()
+        self.step += 1
+
+    def _average_gradients(self, done: float) -> float:
+        """Over the processes; with them the time that has passed, so that all have one learning rate."""
+        if not self.shared:
+            return done
+        gradients = [p.grad for p in self._parameters]
+        flat = torch.cat([*(g.flatten() for g in gradients), torch.tensor([done])])
+        distributed.all_reduce(flat)
+        flat /= distributed.get_world_size()
+        parts = flat[:-1].split([g.numel() for g in gradients])
+        torch._foreach_copy_(gradients, [part.view_as(g) for part, g in zip(parts, gradients, strict=True)])
+        return float(flat[-1])
+
+    def _agree(self, choice: bool) -> bool:
+        """What the first process chose."""
+        if not self.shared:
+            return choice
+        chosen = torch.tensor([float(choice)])
+        distributed.broadcast(chosen, 0)
+        return bool(chosen[0])
+
+    def _say(self, text: str) -> None:
+        if self.rank == 0:
+            print(text, flush=True)

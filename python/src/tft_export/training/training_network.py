@@ -39,6 +39,8 @@ def prepare_for_training(
     for recurrent in (model.lstm_encoder, model.lstm_decoder):
         recurrent.forward = _without_packing(recurrent)
     model.get_attention_mask = _constant_mask(encoder_length, horizon)
+    # Without the cut at 0, which would leave a quantile under it with no gradient to come back by.
+    model.transform_output = _back_to_units
     for layer in model.modules():
         if isinstance(layer, ResampleNorm) and layer.input_size != layer.output_size:
             layer.resample = _Stretch(layer.input_size, layer.output_size)
@@ -56,6 +58,12 @@ class _Stretch(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x @ self.matrix
+
+
+def _back_to_units(prediction: Tensor, target_scale: Tensor, loss: object = None) -> Tensor:
+    """[batch, horizon, quantiles] in the target's unit; `target_scale` is [batch, 2]."""
+    center, scale = target_scale[:, None].split(1, dim=-1)
+    return prediction * scale + center
 
 
 def _without_packing(recurrent: nn.LSTM):

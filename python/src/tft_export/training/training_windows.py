@@ -5,6 +5,7 @@ are copied to the device once, and a batch is a gather and a few products. The s
 columns and the formula of the target's scale are the data set's own; a test compares the two.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,6 @@ from ..windows.metrics import METRIC_NAMES, STEP_MINUTES, STEPS_PER_DAY
 from .training_network import FixedLength
 
 _EPSILON = torch.finfo(torch.float32).eps
-_STEPS_PER_WEEK = 7 * STEPS_PER_DAY
 _LAST_DAY = 60_000  # days since 1970: the year 2134
 
 
@@ -34,12 +34,22 @@ class Windows:
     `starts` holds the first row of every window within one segment.
     """
 
-    def __init__(self, gridded: pd.DataFrame, dataset: TimeSeriesDataSet, device: torch.device | str = "cpu"):
+    def __init__(
+        self,
+        gridded: pd.DataFrame,
+        dataset: TimeSeriesDataSet,
+        device: torch.device | str = "cpu",
+        read: Sequence[str] = METRIC_NAMES,
+    ):
         self.encoder_length = dataset.max_encoder_length
         self.horizon = dataset.max_prediction_length
         self.length = self.encoder_length + self.horizon
         self.target_name = dataset.target
         self._reals = list(dataset.reals)
+        self._flat_categoricals = list(dataset.flat_categoricals)
+        normalizer = dataset.target_normalizer
+        self._center_length, self._scale_length = normalizer.max_length
+        self._floor = normalizer.floor
         self._device = torch.device(device)
         self._scales = {
             name: (float(scaler.mean_[0]), float(scaler.scale_[0]))
@@ -54,7 +64,7 @@ class Windows:
             name: on_device(
                 (gridded[name].to_numpy(np.float64) - mean).astype(np.float32) / np.float32(scale)
             )
-            for name in METRIC_NAMES
+            for name in read
             if name != self.target_name
             for mean, scale in [self._scales[name]]
         }
@@ -79,15 +89,27 @@ class Windows:
         self._offsets = torch.arange(self.length, device=self._device)
         self._relative = (self._offsets - self.encoder_length).float() / self.encoder_length
 
-    def batch(self, starts: torch.Tensor, week_shift: torch.Tensor | None = None) -> Batch:
-        """Encodes the windows that start at these rows, each moved by whole weeks when asked to."""
+    def batch(
+        self,
+        starts: torch.Tensor,
+        slot_shift: torch.Tensor | None = None,
+        missing: Mapping[str, torch.Tensor] | None = None,
+        codes: torch.Tensor | None = None,
+    ) -> Batch:
+        """Encodes the windows that start at these rows.
+
+        When asked to: with the calendar moved by `slot_shift` steps; with the metrics that `missing` names at
+        0
+        where its entry [batch] is true; with these category `codes` [batch, categories] over the whole
+        window.
+        """
         rows = starts[:, None] + self._offsets
         target = self.target[rows]
-        encoder_target = target[:, : self.encoder_length]
-        transformed, center, scale = self.target_scale(encoder_target)
+        center, scale = self.target_scale(target[:, : self.encoder_length])
         slots = self._slots[rows]
-        if week_shift is not None:
-            slots = slots + week_shift[:, None] * _STEPS_PER_WEEK
+        if slot_shift is not None:
+            slots = slots + slot_shift[:, None]
+        zero = torch.zeros_like(target)
         columns = {
             "encoder_length": torch.ones_like(target),
             "relative_time_idx": self._relative.expand_as(target),
@@ -96,12 +118,18 @@ class Windows:
             ),
             f"{self.target_name}_scale": self._scaled(f"{self.target_name}_scale", scale).expand_as(target),
             # What the future holds must not reach the network: it reads only the past of the target.
-            self.target_name: torch.nn.functional.pad((transformed - center) / scale, (0, self.horizon)),
+            self.target_name: torch.nn.functional.pad(
+                ((target - center) / scale)[:, : self.encoder_length], (0, self.horizon)
+            ),
         }
         columns |= {name: self._scaled(name, value) for name, value in self._time(slots).items()}
         columns |= {name: values[rows] for name, values in self._metrics.items()}
-        cont = torch.stack([columns[name] for name in self._reals], dim=-1)
-        cat = self._categories[rows]
+        for name, gone in (missing or {}).items():
+            nothing = self._scaled(name, torch.zeros((), device=self._device))
+            columns[name] = torch.where(gone[:, None], nothing, columns[name])
+        # A metric that the network does not read has its place in the data set's order all the same.
+        cont = torch.stack([columns.get(name, zero) for name in self._reals], dim=-1)
+        cat = self._categories[rows] if codes is None else codes[:, None].expand(-1, self.length, -1)
         past = self.encoder_length
         x = {
             "encoder_cont": cont[:, :past],
@@ -114,16 +142,12 @@ class Windows:
         }
         return Batch(x, target[:, past:], self._recorded[rows][:, past:])
 
-    @staticmethod
-    def target_scale(y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """EncoderNormalizer with softplus: the transformed target, its mean and its deviation (ddof 1)."""
-        # softplus⁻¹(y) = y + log(1 - exp(-u)), u = y + ε; 1 - exp(-u) = 2t/(1+t), t = tanh(u/2), keeps its
-        # digits near zero.
-        t = torch.tanh((y + _EPSILON) / 2)
-        transformed = torch.where(y > 20.0, y, y + torch.log(2 * t / (1 + t)))
-        center = transformed.mean(dim=1, keepdim=True)
-        scale = transformed.std(dim=1, keepdim=True) + _EPSILON
-        return transformed, center, scale
+    def target_scale(self, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """FlooredEncoderNormalizer: the mean of the last values, and the deviation (ddof 1) with its
+        floor."""
+        center = y[:, -self._center_length :].mean(dim=1, keepdim=True)
+        scale = y[:, -self._scale_length :].std(dim=1, keepdim=True) + _EPSILON
+        return center, scale.clamp(min=self._floor)
 
     def _scaled(self, name: str, value: torch.Tensor) -> torch.Tensor:
         mean, scale = self._scales[name]
