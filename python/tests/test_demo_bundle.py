@@ -45,9 +45,53 @@ def test_it_is_small_and_its_table_is_the_one_that_was_measured():
     assert size < 5_000_000
     description = read_description(DEMO)
     assert description.network.nodes <= 450
-    demo = description.training["evaluation"]["forecasts"]["demo"]
-    assert demo["underBestNaive"] >= 0.17
-    assert 0.77 <= demo["coverage80"] <= 0.83
+    sets = description.training["evaluation"]["sets"]
+    assert [judged["name"] for judged in sets] == [
+        judged["name"] for judged in json.loads((ROOT / "models" / "demo-sets.json").read_text())["sets"]
+    ]
+    for judged in sets:
+        names = [row["name"] for row in judged["forecasts"]]
+        assert names[:2] == ["demo", "first demo model"]
+        assert "LightGBM on lags" in names
+
+
+def test_no_machine_that_judges_it_was_trained_on():
+    split = read_description(DEMO).training["split"]
+    seen = {*split["training"], *split["validation"]}
+    judges = (ROOT / "models" / "demo-test-servers.txt").read_text().split()
+    assert seen.isdisjoint(judges)
+    for judged in json.loads((ROOT / "models" / "demo-sets.json").read_text())["sets"]:
+        assert set(judged["servers"]) <= set(judges)
+
+
+def test_neither_the_calendar_nor_a_label_nor_an_unread_metric_moves_its_forecasts():
+    description = read_description(DEMO)
+    samples = read_samples(DEMO, description)
+    inputs = {tensor.name: samples[tensor.name].copy() for tensor in description.inputs}
+    session = onnxruntime.InferenceSession(DEMO / "model.onnx", providers=["CPUExecutionProvider"])
+    forecast = session.run(None, inputs)[0]
+    read = description.training["metricsRead"]
+    for channel, metric in enumerate(description.metrics):
+        if metric.name not in read:
+            inputs["encoder_cont"][..., channel] = 50
+    assert (session.run(None, inputs)[0] == forecast).all()
+    # What nothing true was to be learnt from: a few hundredths of the forecast's own width at most.
+    width = (forecast[..., -2] - forecast[..., 1]).mean()
+    inputs["encoder_cat"][..., 0], inputs["encoder_cat"][..., 1] = 1, 1  # ml_compute, critical_issue
+    assert np.abs(session.run(None, inputs)[0] - forecast).mean() < 0.05 * width
+    inputs["decoder_cont"][..., 0] = (inputs["decoder_cont"][..., 0] + 11) % 24
+    assert np.abs(session.run(None, inputs)[0] - forecast).mean() < 0.05 * width
+
+
+def test_a_constant_day_is_not_a_certain_forecast():
+    description = read_description(DEMO)
+    samples = read_samples(DEMO, description)
+    inputs = {tensor.name: samples[tensor.name][:1].copy() for tensor in description.inputs}
+    session = onnxruntime.InferenceSession(DEMO / "model.onnx", providers=["CPUExecutionProvider"])
+    inputs["encoder_cont"][..., 0] = 37
+    forecast = session.run(None, inputs)[0]
+    assert (forecast[..., -1] - forecast[..., 0]).min() > 0.01
+    assert np.abs(forecast[0, 0] - 37).max() < 2
 
 
 def test_its_variants_reached_their_goals_where_they_were_judged():

@@ -127,5 +127,4 @@ def split_report(data: Data) -> dict:
         "test": list(split.test),
         "twinnedTest": data.twinned,
         "laterFrom": sorted({date(cut) for cut in split.cuts.values()}),
-        "cuts": {name: date(split.cuts[name]) for name in (*split.training, *split.validation, *split.test)},
     }
