@@ -19,8 +19,8 @@ _HEADROOM = 4
 _FP16_MAX = float(np.finfo(np.float16).max)
 
 _BY_RULE = {
-    PREPROCESS: "raw units, counts and squares; the target's scale and the inverse of softplus",
-    RESTORE: "raw units: the way back from the normalised forecast, and softplus",
+    PREPROCESS: "raw units, counts and squares; the target's scale and transformation",
+    RESTORE: "raw units: the way back from the normalised forecast",
     STATISTICS: "squares overflow FP16 256 standard deviations from the mean",
     RECURRENT: "its state is summed up over hundreds of steps; FP16 LSTMs need TensorRT 10.14 (--lstm fp16)",
     RECURRENT_INPUTS: "TensorRT 10.6 does not compile an LSTM in FP32 that reads from casts",
