@@ -97,7 +97,7 @@ def test_a_constant_day_is_not_a_certain_forecast():
 def test_its_variants_reached_their_goals_where_they_were_judged():
     accuracy = read_description(DEMO).accuracy
     assert [row.precision for row in accuracy.rows] == ["fp32", "fp16", "int8"]
-    assert accuracy.windows == 4300
+    assert accuracy.windows == 2151
     for row in accuracy.rows:
         assert not missed_by(row, accuracy.goals[row.precision])
 

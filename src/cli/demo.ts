@@ -44,6 +44,7 @@ export function demoCommand(console: Console, exit: (status: number) => void): C
 async function demo(options: DemoOptions, console: Console): Promise<number> {
   let fleet: FleetForecast;
   let engineLine: string;
+  let judged = false;
   {
     await using engine = await loadEngine(options.model, options, console);
     const { model } = engine;
@@ -60,13 +61,18 @@ async function demo(options: DemoOptions, console: Console): Promise<number> {
     await engine.forecast(history, shown);
     fleet = await engine.forecast(history, shown);
     engineLine = describeEngine(engine.info);
+    judged = model.training?.evaluation !== undefined;
   }
   const status = await show(fleet, options, console);
   const { out, err } = console;
   const screen = options.json || options.csv ? err : out;
   // Charts already end with a blank line.
   const gap = screen === out && !(options.chart ?? out.isTerminal) ? '\n' : '';
-  await screen.write(`${gap}${speedOf(fleet)} on ${engineLine}.\n`);
+  // A demonstration is no promise: what the model is worth on other machines stands in its bundle.
+  const worth = judged
+    ? "How good its forecasts are, and where: 'tft inspect'; on your servers: 'tft backtest'.\n"
+    : '';
+  await screen.write(`${gap}${worth}${speedOf(fleet)} on ${engineLine}.\n`);
   return status;
 }
 

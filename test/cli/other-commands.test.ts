@@ -31,6 +31,11 @@ describe('tft demo', () => {
     const json = await tft(['demo', '--model', bundle, '--json']);
     expect(JSON.parse(json.stdout)).toMatchObject({ simulated: true, model: 'tiny' });
     expect(json.stderr).toContain('forecasts/s');
+    expect(stdout).not.toContain('How good');
+    const path = join(bundle, 'model.json');
+    const model = JSON.parse(readFileSync(path, 'utf8'));
+    writeFileSync(path, JSON.stringify({ ...model, training: { evaluation: { sets: [] } } }));
+    expect((await tft(['demo', '--model', bundle])).stdout).toContain("where: 'tft inspect'");
   });
 
   it('says what to do when the bundle has no sample', async () => {
