@@ -1,23 +1,33 @@
 // A small drawing in a row of the table: half of it the past, half of it the median ahead. The numbers stand beside it
 // as text, so it is hidden from screen readers.
+import { computed } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { OverviewRow } from '../../src/fleet/api.js';
+import { fleet } from '../live/store.js';
 import { type Palette, palette } from './palette.js';
 
-export interface SparkRange {
-  readonly minimum: number | null;
-  readonly maximum: number | null;
-  readonly threshold: number | null;
-}
+/** The same object until the fleet has changed. */
+const sparkRange = computed(() => {
+  const about = fleet.value?.about;
+  return {
+    minimum: about?.model.minimum ?? null,
+    maximum: about?.model.maximum ?? null,
+    threshold: about?.threshold ?? null,
+    /** Steps that the model forecasts. */
+    horizon: about?.horizon ?? HALF,
+  };
+});
+type SparkRange = typeof sparkRange.value;
 
 const WIDTH = 132;
 const HEIGHT = 28;
-const POINTS = 48;
-const PAST = POINTS / 2;
+/** Points of each half, unless the model forecasts fewer steps. */
+const HALF = 24;
 
-export function Spark({ row, range }: { row: OverviewRow; range: SparkRange }) {
+export function Spark({ row }: { row: OverviewRow }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const colours = palette.value;
+  const range = sparkRange.value;
   const { spark } = row;
   useLayoutEffect(() => {
     if (canvas.current) draw(canvas.current, spark, range, colours);
@@ -42,11 +52,13 @@ function draw(
   if (!context) return;
   context.scale(scale, scale);
   const [low, high] = limits(values, range);
-  const x = (point: number) => 1 + (point / (POINTS - 1)) * (WIDTH - 2);
+  const past = Math.min(HALF, range.horizon);
+  const points = 2 * past;
+  const x = (point: number) => 1 + (point / Math.max(1, points - 1)) * (WIDTH - 2);
   const y = (value: number) => HEIGHT - 2 - ((value - low) / (high - low)) * (HEIGHT - 4);
   // Where the past ends.
   context.fillStyle = colours.faint;
-  context.fillRect(x(PAST - 0.5), 0, WIDTH - x(PAST - 0.5), HEIGHT);
+  context.fillRect(x(past - 0.5), 0, WIDTH - x(past - 0.5), HEIGHT);
   if (range.threshold !== null && range.threshold >= low && range.threshold <= high) {
     context.fillStyle = colours.line;
     context.fillRect(0, Math.round(y(range.threshold)), WIDTH, 1);
@@ -69,8 +81,8 @@ function draw(
   };
   context.lineWidth = 1.25;
   context.lineJoin = 'round';
-  line(0, PAST, colours.past);
-  line(PAST - 1, POINTS, colours.accent);
+  line(0, past, colours.past);
+  line(past - 1, points, colours.accent);
 }
 
 /** The target's own range where it has one, so that rows compare; otherwise the row's. */

@@ -4,11 +4,15 @@ import { batch } from '@preact/signals';
 import type { AlertEvent, Alerts, Overview, StepEvent } from '../../src/fleet/api.js';
 import { EventParser, type StreamEvent } from '../state/events.js';
 import { afterAlert, afterStep, announcement, fleetOf } from '../state/fleet.js';
-import { getJson, getStream, RequestError } from './request.js';
+import { getJson, getStream, hasKey, RequestError } from './request.js';
 import { alerts, connection, fleet, heardAt, spoken } from './store.js';
 
 const FIRST_WAIT = 1000;
 const LONGEST_WAIT = 30_000;
+/** While there is nothing to show, as when the daemon still loads its model. */
+const LONGEST_FIRST_WAIT = 4000;
+/** Events name the servers that have changed; now and then all are asked for, as some may be gone. */
+const RELOAD_EVERY = 600_000;
 /** A daemon that sends comments to keep the connection alive is lost when none has come for so long. */
 const SILENCE = 60_000;
 
@@ -24,7 +28,9 @@ export async function feed(): Promise<void> {
     const silence = Date.now() - (heardAt.value ?? 0);
     if (!document.hidden && connection.value.phase === 'live' && silence > SILENCE) retry();
   });
-  addEventListener('online', retry);
+  addEventListener('online', () => {
+    if (connection.value.phase === 'lost') retry();
+  });
   let wait = FIRST_WAIT;
   for (;;) {
     current = new AbortController();
@@ -37,13 +43,14 @@ export async function feed(): Promise<void> {
         continue;
       }
       if (error instanceof RequestError && error.needsKey) {
-        connection.value = { phase: 'key-needed' };
+        connection.value = { phase: 'key-needed', wasRefused: hasKey() };
         spoken.value = 'An API key is needed';
         await woken();
         continue;
       }
       // What ran for a while and broke is tried at once; what does not begin, ever more rarely.
-      wait = Date.now() - began > LONGEST_WAIT ? FIRST_WAIT : Math.min(wait * 1.7, LONGEST_WAIT);
+      const longest = fleet.value ? LONGEST_WAIT : LONGEST_FIRST_WAIT;
+      wait = Date.now() - began > LONGEST_WAIT ? FIRST_WAIT : Math.min(wait * 1.7, longest);
       const why = error instanceof RequestError ? error.message : 'the connection broke off';
       // Whole seconds are shown; a little chance keeps many pages from asking at the same moment.
       connection.value = { phase: 'lost', why, retryAt: Date.now() + wait };
@@ -91,6 +98,7 @@ async function listen(
   const parser = new EventParser();
   const text = new TextDecoder();
   let longest = silence;
+  let loadedAt = Date.now();
   for (;;) {
     const watch = setTimeout(() => current.abort(new RequestError(0, 'nothing was heard any more')), longest);
     const { done, value } = await reader.read().finally(() => clearTimeout(watch));
@@ -103,7 +111,11 @@ async function listen(
       heardAt.value = Date.now();
       for (const event of events) take(event);
     });
-    if (events.some(({ event }) => event === 'step')) tell();
+    if (!events.some(({ event }) => event === 'step')) continue;
+    tell();
+    if (Date.now() - loadedAt < RELOAD_EVERY) continue;
+    loadedAt = Date.now();
+    fleet.value = fleetOf(await getJson<Overview>('fleet/overview', signal));
   }
 }
 

@@ -13,7 +13,7 @@ export class RequestError extends Error {
   }
 
   get needsKey(): boolean {
-    return this.status === 401 || this.status === 403;
+    return this.status === 401;
   }
 }
 

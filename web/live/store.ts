@@ -7,7 +7,8 @@ import { tally, visibleRows } from '../state/rows.js';
 import type { Zone } from '../state/times.js';
 
 export type Connection =
-  | { readonly phase: 'loading' | 'live' | 'paused' | 'key-needed' }
+  | { readonly phase: 'loading' | 'live' | 'paused' }
+  | { readonly phase: 'key-needed'; readonly wasRefused: boolean }
   | { readonly phase: 'lost'; readonly why: string; readonly retryAt: number };
 export type Theme = 'auto' | 'light' | 'dark';
 

@@ -6,6 +6,7 @@ import { percent, skill } from '../state/numbers.js';
 import { clock, duration } from '../state/times.js';
 import { AccuracyTable, Skill } from './accuracy-table.js';
 import { Failed, Loading } from './situations.js';
+import { Wide } from './wide.js';
 
 export function AccuracyView() {
   const { data, error } = useLoaded<Accuracy>('fleet/accuracy', fleet.value?.about.time);
@@ -29,7 +30,7 @@ function Shown({ accuracy }: { accuracy: Accuracy }) {
   if (!about || since === null || scored.length === 0) {
     return (
       <>
-        <h1>No forecast has come due yet</h1>
+        <h1>No forecast has been scored yet</h1>
         <p class="hint">
           Each forecast is scored when the time that it was for has passed; the first at the next step, the
           farthest{' '}
@@ -61,13 +62,13 @@ function Shown({ accuracy }: { accuracy: Accuracy }) {
         before; 80 % is right. Pinball loss is in{' '}
         {about.model.unit === '' ? 'the unit of the target' : about.model.unit}: less is better.
       </p>
-      <div class="wide">
+      <Wide label="By horizon">
         <AccuracyTable caption="Accuracy of all servers" horizons={horizons} />
-      </div>
+      </Wide>
       {profiles.length === 0 ? null : (
         <>
           <h2>By profile, against the best naive forecast</h2>
-          <div class="wide">
+          <Wide label="By profile">
             <table class="accuracy">
               <thead>
                 <tr>
@@ -91,7 +92,7 @@ function Shown({ accuracy }: { accuracy: Accuracy }) {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Wide>
         </>
       )}
     </>

@@ -2,6 +2,7 @@
 import { alerts, fleet } from '../live/store.js';
 import { count, limit } from '../state/numbers.js';
 import { AlertList } from './alert-list.js';
+import { Wide } from './wide.js';
 
 export function AlertsView() {
   const all = alerts.value;
@@ -29,7 +30,7 @@ export function AlertsView() {
       {all.rules.length === 0 ? (
         <p class="hint">There are no rules: no alert can fire.</p>
       ) : (
-        <div class="wide">
+        <Wide label="Rules of alerts">
           <table>
             <caption class="unseen">Rules of alerts</caption>
             <thead>
@@ -53,7 +54,7 @@ export function AlertsView() {
               ))}
             </tbody>
           </table>
-        </div>
+        </Wide>
       )}
     </article>
   );

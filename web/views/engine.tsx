@@ -5,6 +5,7 @@ import { fleet, present, zone } from '../live/store.js';
 import { bytes, count } from '../state/numbers.js';
 import { clock, duration } from '../state/times.js';
 import { Failed, Loading } from './situations.js';
+import { Wide } from './wide.js';
 
 /** It changes between steps too. */
 const EVERY_SECONDS = 5;
@@ -65,14 +66,18 @@ function Shown({ status }: { status: FleetStatus }) {
           title="Forecasts"
           facts={[
             ['Due', count(queue.due)],
-            ['The oldest waits', queue.oldestSeconds === null ? 'none waits' : duration(queue.oldestSeconds)],
+            [
+              'The oldest waits',
+              queue.due === 0 || queue.oldestSeconds === null ? 'none waits' : duration(queue.oldestSeconds),
+            ],
             ['Made', count(queue.forecasts)],
             ['Failed', count(queue.failures)],
             [
               'Last run',
-              run ? `${count(run.servers)} servers in ${count(Math.round(run.milliseconds))} ms` : 'none yet',
+              run
+                ? `${count(run.servers)} servers in ${count(Math.round(run.milliseconds))} ms, ${time(run.at)}`
+                : 'none yet',
             ],
-            ['at', run ? time(run.at) : undefined],
           ]}
         />
         <Facts
@@ -111,7 +116,7 @@ function Shown({ status }: { status: FleetStatus }) {
 function Sources({ status: { sources } }: { status: FleetStatus }) {
   const now = fleet.value?.about.time ?? Date.now();
   return (
-    <div class="wide">
+    <Wide label="Sources of samples">
       <table>
         <caption class="unseen">Sources of samples</caption>
         <thead>
@@ -145,7 +150,7 @@ function Sources({ status: { sources } }: { status: FleetStatus }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Wide>
   );
 }
 

@@ -49,16 +49,16 @@ export function Head() {
 /** How old the page is, and what can be done about it. */
 function Freshness() {
   const state = connection.value;
-  if (state.phase === 'key-needed' || (state.phase === 'loading' && heardAt.value === undefined))
-    return <div class="fresh" />;
   const heard = heardAt.value;
-  const age = heard === undefined ? undefined : Math.max(0, (present.value - heard) / 1000);
-  const at = heard === undefined ? '' : exactClock(heard, zone.value);
+  // Where there is nothing yet, the view itself says why.
+  if (state.phase === 'key-needed' || heard === undefined) return <div class="fresh" />;
+  const age = Math.max(0, (present.value - heard) / 1000);
+  const at = exactClock(heard, zone.value);
   if (state.phase === 'lost') {
     const wait = Math.max(0, Math.ceil((state.retryAt - present.value) / 1000));
     return (
       <div class="fresh lost">
-        <span role="alert">Connection lost{at === '' ? '' : `; this was so at ${at}`}</span>
+        <span role="alert">Connection lost; this was so at {at}</span>
         <span>next try in {duration(wait)}</span>
         <button type="button" onClick={retry}>
           Try now
@@ -71,8 +71,8 @@ function Freshness() {
     <div class={isPaused ? 'fresh paused' : 'fresh'}>
       <span>
         {isPaused ? 'Paused, as of ' : 'Last update '}
-        <time dateTime={new Date(heard ?? 0).toISOString()} title={at}>
-          {isPaused ? at : ago(age ?? 0)}
+        <time dateTime={new Date(heard).toISOString()} title={at}>
+          {isPaused ? at : ago(age)}
         </time>
       </span>
       <button type="button" onClick={() => pause(!isPaused)}>

@@ -37,7 +37,7 @@ export function ServerRow({ row, index }: { row: OverviewRow; index: number }) {
       </td>
       <td class="number">{measure(now)}</td>
       <td class="trend">
-        <Spark row={row} range={{ ...about.model, threshold: about.threshold }} />
+        <Spark row={row} />
       </td>
       <td class="peak">
         {peak ? (

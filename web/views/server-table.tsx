@@ -61,6 +61,15 @@ export function ServerTable({ list, first, total = list.length, isWindowed = fal
     }
   });
 
+  useEffect(() => {
+    // Whoever points elsewhere has left the row.
+    const leave = ({ target }: Event) => {
+      if (!(target as Element).closest?.('a[data-server]')) setFocused(undefined);
+    };
+    addEventListener('pointerdown', leave);
+    return () => removeEventListener('pointerdown', leave);
+  }, []);
+
   const move = (to: number) => {
     const server = list[Math.max(0, Math.min(list.length - 1, to))]?.server;
     if (server === undefined) return;

@@ -18,6 +18,7 @@ import { STATE_NAMES } from './filters.js';
 import { Risk } from './risk.js';
 import { Failed, Loading } from './situations.js';
 import { ValuesTable } from './values-table.js';
+import { Wide } from './wide.js';
 
 export function ServerPage({ shown }: { shown: ServerView }) {
   const about = fleet.value?.about;
@@ -127,9 +128,11 @@ function Details({ detail, shown }: { detail: ServerDetail; shown: ServerView })
         <section>
           <h2>How right forecasts have been</h2>
           {accuracy === null || accuracy.length === 0 ? (
-            <p class="hint">None of this server's forecasts has come due yet.</p>
+            <p class="hint">None of this server's forecasts has been scored yet.</p>
           ) : (
-            <AccuracyTable caption={`Accuracy of forecasts of ${detail.server}`} horizons={accuracy} />
+            <Wide label="Accuracy">
+              <AccuracyTable caption={`Accuracy of forecasts of ${detail.server}`} horizons={accuracy} />
+            </Wide>
           )}
         </section>
         {explanation ? <Explanation explanation={explanation} /> : null}

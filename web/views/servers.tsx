@@ -56,6 +56,10 @@ function Ahead() {
   const overNow = likely.filter(isOver).length;
   const first = earliest(likely.filter((row) => !isOver(row)));
   const start = Date.parse(about.time);
+  const label =
+    likely.length + possible.length === 0
+      ? `Servers that cross ${over}: none expected`
+      : `Servers that cross ${over}: likely ${count(likely.length)}, possibly ${count(possible.length)} more`;
   const bins: AheadBin[] = crossingsAhead(all, start, start + stepMinutes * horizon * 60_000, 32);
   return (
     <section class="outlook">
@@ -79,12 +83,7 @@ function Ahead() {
         </p>
         {facts}
       </div>
-      <AheadChart
-        bins={bins}
-        zone={zone.value}
-        now={start}
-        label={`Servers that cross ${over}: likely ${count(likely.length)}, possibly ${count(possible.length)} more`}
-      />
+      <AheadChart bins={bins} zone={zone.value} now={start} label={label} />
     </section>
   );
 }

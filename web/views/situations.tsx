@@ -1,7 +1,7 @@
 // What stands in place of data: loading, no server yet, no answer, a key that is needed.
 import { useState } from 'preact/hooks';
 import { retry } from '../live/feed.js';
-import { forgetKey, hasKey, type RequestError, setKey } from '../live/request.js';
+import { forgetKey, type RequestError, setKey } from '../live/request.js';
 import { connection, fleet, present } from '../live/store.js';
 import { duration } from '../state/times.js';
 
@@ -45,7 +45,8 @@ export function NoAnswer() {
 /** Asks for the key of the service. */
 export function KeyForm() {
   const [key, change] = useState('');
-  const wasRefused = hasKey();
+  const state = connection.value;
+  const wasRefused = state.phase === 'key-needed' && state.wasRefused;
   return (
     <form
       class="situation"
