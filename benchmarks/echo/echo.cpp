@@ -1,5 +1,5 @@
-// The minimal cost of a result from another thread: ask() wakes a thread, which wakes JavaScript's thread with a
-// ThreadSafeFunction, which calls the function given to listen(). For benchmarks only.
+// The minimal cost of a result from another thread: ask() wakes a thread, which wakes JavaScript's thread
+// with a ThreadSafeFunction, which calls the function given to listen(). For benchmarks only.
 #include <napi.h>
 
 #include <condition_variable>

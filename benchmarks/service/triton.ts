@@ -72,14 +72,14 @@ async function compareMetrics(ours: Running, triton: Running) {
   const otherLabels = [...mine].filter(
     ([name, labels]) => theirs.has(name) && theirs.get(name)?.join() !== labels.join(),
   );
-  const lacking = [...theirs.keys()].filter((name) => !mine.has(name));
+  const missing = [...theirs.keys()].filter((name) => !mine.has(name));
   console.log(`metrics of Triton's names: ${[...mine.keys()].filter(isTritons).join(', ')}`);
   console.log(`ours that Triton does not have: ${unknown.join(', ') || 'none'}`);
   console.log(`with other labels than Triton's: ${otherLabels.map(([name]) => name).join(', ') || 'none'}`);
-  console.log(`Triton's that we do not have: ${lacking.join(', ') || 'none'}`);
+  console.log(`Triton's that we do not have: ${missing.join(', ') || 'none'}`);
   // Metrics of GPUs exist only on machines with GPUs, on either side.
   const wrong = unknown.some((name) => name.startsWith('nv_inference')) || otherLabels.length > 0;
-  return { unknown, otherLabels: otherLabels.map(([name]) => name), lacking, wrong };
+  return { unknown, otherLabels: otherLabels.map(([name]) => name), missing, wrong };
 }
 
 const comparisons: Comparison[] = [];

@@ -43,7 +43,7 @@ export function verifyCommand(console: Console, exit: (status: number) => void):
     .addArgument(
       new Argument('[path]', "a bundle's folder, or a plan").default(DEMO_BUNDLE, 'the demo model'),
     )
-    .option('--bundle <folder>', 'the bundle that a plan is of (default: the one that it lies in)')
+    .option('--bundle <folder>', 'the bundle of a plan (default: the one in its folder)')
     .addOption(backendOption())
     .addOption(precisionOption())
     .addOption(threadsOption())

@@ -10,7 +10,7 @@ export interface UnknownCategory {
   count: number;
 }
 
-/** A channel of this name holds the server itself: a model that knows each server's own scale. */
+/** A channel of this name has the server itself as its category: such a model knows each server's own scale. */
 export const SERVER_CATEGORY = 'server_id';
 const MAX_REMEMBERED = 50;
 
@@ -48,7 +48,7 @@ export class CategoryCodes {
     const known = this.#unknown.get(key);
     if (known !== undefined) known.count++;
     else if (this.#unknown.size < MAX_REMEMBERED) {
-      // Copied for the same reason as a server's name is: see FleetHistory.
+      // Copied for the same reason as a server's name: see FleetHistory.
       const copy = Buffer.from(value).toString();
       this.#unknown.set(Buffer.from(key).toString(), { category, value: copy, count: 1 });
     }

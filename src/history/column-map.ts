@@ -84,7 +84,7 @@ export function parseColumnMap(value: unknown, where = 'column map'): ColumnMap 
 /**
  * Reads a column map file.
  *
- * @param given a path, or the name of a map that the package brings along: 'bitbrains'.
+ * @param given a path, or the name of a map in this package: 'bitbrains'.
  * @throws TFTError ERR_TFT_FILE or ERR_TFT_MAP_INVALID.
  */
 export async function loadColumnMap(given: string): Promise<ColumnMap> {

@@ -20,9 +20,9 @@ export interface ColumnPlan {
   readonly metrics: readonly MetricReader[];
   /** In the model's order. */
   readonly categories: readonly CategoryReader[];
-  /** Categories of the model that the file has no column for. */
+  /** Categories of the model without a column in the file. */
   readonly absent: readonly string[];
-  /** For each metric that the map clips, how many of its values were changed so far. */
+  /** For each metric that the map clips, the number of values changed so far. */
   readonly clipped: ReadonlyMap<string, { count: number }>;
 }
 
@@ -33,7 +33,7 @@ const CATEGORY_COLUMNS = ['profile', 'status'];
  *
  * Without a map every column must be one that the model reads. With a map, other columns are ignored.
  *
- * @throws TFTError ERR_TFT_HISTORY_COLUMN naming the column that is missing, unknown or there twice.
+ * @throws TFTError ERR_TFT_HISTORY_COLUMN naming the column that is missing, unknown or duplicated.
  */
 export function planColumns(
   header: readonly string[],
@@ -74,7 +74,7 @@ class Planner {
 
   constructor(header: readonly string[]) {
     this.#header = header;
-    // Columns without a name, which pandas makes of an index and spreadsheets of a comma at each end, are nobody's.
+    // Columns without a name are ignored: pandas writes one for an index, spreadsheets for a comma at the end of each line.
     const twice = header.find((name, index) => name !== '' && header.indexOf(name) !== index);
     if (twice !== undefined) {
       throw new TFTError('ERR_TFT_HISTORY_COLUMN', `two columns are called '${twice}'`, {
@@ -136,7 +136,7 @@ class Planner {
     throw new TFTError(
       'ERR_TFT_HISTORY_COLUMN',
       `unknown column${unknown.length > 1 ? 's' : ''} ${quoted(unknown)}; ` +
-        'remove them, or say with a column map what they are: then what it does not name is ignored',
+        'remove them, or use a column map: columns that it does not name are ignored',
       { details: { unknown, known } },
     );
   }
@@ -173,10 +173,10 @@ class Planner {
     return this.numbers.push({ position: this.position(name, purpose), name }) - 1;
   }
 
-  /** A header of one long name with other separators in it: the file is not separated by commas. */
+  /** A hint for a header of one long name that contains other separators. */
   #separatorHint(): string {
     const only = this.#header.length === 1 ? (this.#header[0] as string) : '';
-    return /[;\t|]/.test(only) ? '; columns must be separated by commas, or say by what with separator' : '';
+    return /[;\t|]/.test(only) ? '; columns must be separated by commas, or by the option separator' : '';
   }
 }
 
@@ -187,7 +187,7 @@ function clipped(
 ): MetricReader {
   const low = clip[0] ?? Number.NEGATIVE_INFINITY;
   const high = clip[1] ?? Number.POSITIVE_INFINITY;
-  // An empty column's NaN comes through both.
+  // The NaN of an empty column passes through both.
   return (numbers) => {
     const value = read(numbers);
     const within = Math.min(Math.max(value, low), high);

@@ -137,7 +137,7 @@ class RecordReader {
   /** Whole lines, each with its newline. */
   #text(bytes: Buffer): void {
     if (!isUtf8(bytes) || bytes.includes(0)) {
-      throw new TFTError('ERR_TFT_FILE', `${this.#shown} is no text in UTF-8; a CSV file is needed`);
+      throw new TFTError('ERR_TFT_FILE', `${this.#shown} is not text in UTF-8; a CSV file is needed`);
     }
     let text = bytes.toString('utf8');
     if (!this.#started) {
@@ -183,7 +183,7 @@ class RecordReader {
       this.#columns = fields.length;
       this.#handler.header(fields.map((name) => name.trim()));
     } else if (fields.every(isBlank)) {
-      // Spreadsheets append rows of nothing.
+      // Spreadsheets append empty rows.
     } else if (fields.length === this.#columns) {
       this.#handler.row(fields, line);
     } else {
@@ -205,7 +205,7 @@ class RecordReader {
   }
 }
 
-/** Nothing, blanks, or the end-of-file character of old programs. */
+/** Empty, blanks, or the end-of-file character of old programs. */
 function isBlank(text: string): boolean {
   return text === '' || text === '\x1a' || text.trim() === '';
 }

@@ -1,6 +1,6 @@
-// Which servers are gone: those whose newest row is much older than the newest of all.
+// Finds expired servers: those whose newest row is much older than the newest row of all.
 
-/** Looks through the servers once for each step that the rows move on, so that a row costs nothing more. */
+/** Checks the servers once for each new step, so that a row costs almost nothing. */
 export class Expiry {
   readonly #afterMs: number;
   readonly #stepMs: number;
@@ -14,7 +14,7 @@ export class Expiry {
     this.#stepMs = stepMs;
   }
 
-  /** Notes a row. @returns the servers that are gone by now. */
+  /** Records a row. @returns the servers that have expired. */
   see(server: string, time: number): readonly string[] {
     const before = this.#seen.get(server);
     if (before === undefined) this.#seen.set(Buffer.from(server).toString(), time);

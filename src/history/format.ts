@@ -1,31 +1,30 @@
-// How a history file is written, where it is not as most are: what separates its columns, decimals, missing values.
-// docs/history.md is the specification; test/fixtures/history-cases.json holds this reader and the exporter's to it.
+// The format of a history file: separator of columns, decimal point, missing values. docs/history.md is the specification;
+// test/fixtures/history-cases.json tests this reader and the exporter's.
 import { TFTError } from '../contract/errors.js';
 
-/** What may separate columns. */
+/** The separators of columns. */
 export const SEPARATORS = [',', ';', '\t', '|'] as const;
 
-/** Spellings of a value that was not measured, in columns of numbers; letters in any case. An empty field is one anyway. */
+/** Spellings of a missing value in columns of numbers, in upper or lower case. An empty field is always missing. */
 export const MISSING_SPELLINGS = ['nan', 'na', 'n/a', 'null', 'none', '\\n', '-'] as const;
 
-/** Number() also takes 0x10, 0b1 and 0o7, which in a history are damage. */
+/** Number() also accepts 0x10, 0b1 and 0o7, which are damage in a history. */
 const RADIX = /^0[xbo]/i;
 const NINE = 57;
 
-/** A file's way of writing. */
+/** The format of a file. */
 export interface HistoryFormat {
   readonly separator?: (typeof SEPARATORS)[number] | undefined;
-  /** `,` where numbers are written like 0,5; such a file cannot separate by commas unless it quotes. */
+  /** `,` if numbers are written like 0,5; such a file cannot separate columns by commas unless it quotes them. */
   readonly decimal?: '.' | ',' | undefined;
   /** Instead of {@link MISSING_SPELLINGS}. */
   readonly missing?: readonly string[] | undefined;
-  /** What becomes of a row with a missing value: it counts as missing (`fill`), or the file is refused. */
+  /** The treatment of a row with a missing value: the row counts as missing (`fill`), or the file is refused. */
   readonly missingRows?: 'fill' | 'refuse' | undefined;
 }
 
 /**
- * Reads a number as a format writes it: NaN where the field says that nothing was measured, undefined where it is no finite
- * decimal number.
+ * Reads a number in a format: NaN for a missing value, undefined for text that is not a finite decimal number.
  */
 export type NumberReader = (text: string) => number | undefined;
 

@@ -83,7 +83,7 @@ export interface WindowsOptions {
 const MINUTE = 60_000;
 const DAY = 86_400_000;
 /** Rows may be so many steps apart, on average, before their forecast is refused. */
-const MOST_STEPS_APART = 3;
+const MAX_STEPS_APART = 3;
 const byName = new Intl.Collator('en', { numeric: true });
 
 /**
@@ -218,7 +218,7 @@ export class FleetHistory {
    * @param time milliseconds since 1970.
    * @param metrics in the model's order; NaN where nothing was measured. Copied.
    * @param categories in the model's order; undefined or '' where unknown.
-   * @param line where it stands in its file, for messages.
+   * @param line its line in the file, for messages.
    * @throws TFTError ERR_TFT_HISTORY_VALUE for a time that is none or a value that no float32 holds.
    */
   record(
@@ -328,10 +328,10 @@ export class FleetHistory {
   #sparseness(gaps: readonly { readonly steps: number }[]): string | undefined {
     const { window } = this.#shape;
     const measured = window - gaps.reduce((sum, { steps }) => sum + steps, 0);
-    if (this.#allowSparse || measured * MOST_STEPS_APART >= window) return undefined;
+    if (this.#allowSparse || measured * MAX_STEPS_APART >= window) return undefined;
     return (
       `has a row for ${measured} of ${window} steps of ${this.#model.stepMinutes} minutes; rows that come less often than ` +
-      `every ${MOST_STEPS_APART} steps are not what the model was trained on. allowSparse forecasts all the same`
+      `every ${MAX_STEPS_APART} steps are not what the model was trained on. allowSparse forecasts anyway`
     );
   }
 
@@ -396,7 +396,7 @@ export class FleetHistory {
     );
   }
 
-  /** Tells of a server's newest step, which no later row can change. */
+  /** Reports a server's newest step, which no later row can change. */
   #emit(server: string, series: ServerSeries): void {
     if (this.#onWindow === undefined && this.#onStep === undefined) return;
     const end = series.newest;

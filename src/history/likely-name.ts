@@ -1,7 +1,7 @@
-// The name that was most likely meant by one that is unknown.
+// Suggests a known name for an unknown one.
 
-/** More letters to change than this is another word. */
-const MOST_CHANGES = 2;
+/** Names that differ in more letters count as different words. */
+const MAX_CHANGES = 2;
 
 /** One of `known` that contains the word or is contained in it, else the nearest by its letters; undefined if none is near. */
 export function likelyName(word: string, known: readonly string[]): string | undefined {
@@ -11,7 +11,7 @@ export function likelyName(word: string, known: readonly string[]): string | und
   );
   if (within !== undefined) return within;
   let best: string | undefined;
-  let fewest = MOST_CHANGES + 1;
+  let fewest = MAX_CHANGES + 1;
   for (const name of known) {
     const changes = distance(written, name);
     if (changes < fewest) [best, fewest] = [name, changes];
@@ -19,7 +19,7 @@ export function likelyName(word: string, known: readonly string[]): string | und
   return best;
 }
 
-/** Levenshtein's: how many letters must be inserted, removed or replaced. */
+/** Levenshtein's distance: the number of letters to insert, remove or replace. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

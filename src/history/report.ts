@@ -1,4 +1,4 @@
-// What was filled, merged, left out or doubtful in a history, counted while rows come in and told at the end.
+// Counts the rows of a history that were filled, merged, left out or doubtful, and makes warnings of them at the end.
 import type { Category, Metric } from '../contract/model.js';
 import type { UnknownCategory } from './category-codes.js';
 import type { RowFate } from './server-series.js';
@@ -144,7 +144,7 @@ function outOfRange({ servers, metrics }: ReportContext, stepMinutes: number): H
   return warnings;
 }
 
-/** A percentage that is at most 1 on every server all the time was most likely written as a share. */
+/** A percentage that is never above 1 on any server is most likely a share. */
 function shares({ servers, metrics }: ReportContext): HistoryWarning[] {
   return [...metrics.entries()].flatMap(([channel, { name, unit, maximum }]): HistoryWarning[] => {
     if (unit !== '%' || maximum !== 100 || servers.length === 0) return [];
@@ -157,12 +157,12 @@ function shares({ servers, metrics }: ReportContext): HistoryWarning[] {
       }
     }
     if (smallest < 0 || largest > 1 || largest === smallest) return [];
-    const message = `${name} is a percentage, but lies between 0 and 1 everywhere; if it is a share, multiply it by 100 (a column map's scale)`;
+    const message = `${name} is a percentage, but is between 0 and 1 everywhere; if it is a share, multiply it by 100 (a column map's scale)`;
     return [{ kind: 'scale', count: servers.length, message }];
   });
 }
 
-/** What stood still for a whole window was most likely not measured. */
+/** A target that is constant for a whole window was most likely not measured. */
 function standingStill({ servers, metrics, target }: ReportContext): HistoryWarning[] {
   const channel = metrics.findIndex(({ name }) => name === target);
   if (channel < 0) return [];
@@ -181,7 +181,7 @@ function standingStill({ servers, metrics, target }: ReportContext): HistoryWarn
     }));
 }
 
-/** A category's last value stands for all steps ahead: of one that is another at every step that is hardly right. */
+/** A category's last value is used for all future steps, which is hardly right if it changes at every step. */
 function repeatedCategories({
   servers,
   categories,
@@ -198,7 +198,7 @@ function repeatedCategories({
       }
     }
     if (changes * 2 <= servers.length * (encoderLength - 1)) return [];
-    const message = `${name} changes from step to step, and its last value is taken for all steps ahead; right only if the model reads it of the past alone`;
+    const message = `${name} changes from step to step, and its last value is used for all future steps; this is right only if the model reads only its past`;
     return [{ kind: 'category', count: servers.length, message }];
   });
 }

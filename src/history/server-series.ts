@@ -40,7 +40,7 @@ export type Coverage =
   | { readonly kind: 'short'; readonly oldest: number }
   /** A gap that is too long to fill. */
   | { readonly kind: 'broken'; readonly gap: SeriesGap }
-  /** The rows needed were displaced by newer ones. */
+  /** Newer rows have replaced the needed ones. */
   | { readonly kind: 'displaced' };
 
 export class ServerSeries {
@@ -85,7 +85,7 @@ export class ServerSeries {
     }
     const at = this.#position(step);
     let fate: RowFate = 'kept';
-    // A step in reach cannot meet a newer one here: that one would be a whole ring ahead.
+    // The entry at this index is this step or an older one: a newer one would be a whole ring ahead.
     if (this.#steps[at] === step) {
       if (this.#times[at] !== time) {
         fate = 'merged';
@@ -130,7 +130,7 @@ export class ServerSeries {
       reached = step;
       if (reached <= begin) return { kind: 'complete', gaps: gaps.reverse() };
     }
-    // Whatever lies between the newest row beyond reach and the oldest within is known to be missing.
+    // All steps between the newest row out of reach and the oldest row in reach are missing.
     const before = this.#newestBeyondReach();
     if (reached === end + 1) return { kind: before === Number.NEGATIVE_INFINITY ? 'none' : 'displaced' };
     if (before === Number.NEGATIVE_INFINITY) return { kind: 'short', oldest: reached };

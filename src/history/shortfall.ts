@@ -1,4 +1,4 @@
-// Explains why a server cannot be forecast: what its history has, and what is needed.
+// Explains why a server cannot be forecast: the length of its history, and the length needed.
 import type { TFTErrorCode } from '../contract/errors.js';
 import type { Coverage, SeriesShape } from './server-series.js';
 import { formatTimestamp } from './timestamp.js';
@@ -47,7 +47,7 @@ export function describeShortfall(
       return {
         code: 'ERR_TFT_HISTORY_ORDER',
         message:
-          `the rows needed for ${time(end)} were displaced by newer ones; ` +
+          `newer rows have replaced those needed for ${time(end)}; ` +
           'give that time as `until` before adding rows',
       };
   }

@@ -12,7 +12,7 @@ const BASIC = /^(\d{4})(\d\d)(\d\d)[Tt ](\d\d)(\d\d)(\d\d)?(.*)$/;
 /** A date alone, its first moment. */
 const DATE = /^\d{4}([-/])\d\d\1\d\d$/;
 const SLASHES = /^(\d{4})\/(\d\d)\/(\d\d)/;
-/** Names of UTC, with a blank before or in brackets behind a zone; and a blank before an offset. */
+/** Names of UTC after a blank, or in brackets after a zone; and a blank before an offset. */
 const UTC_NAME = / ?(?:UTC|GMT)$|(?<=[Zz0-9])\[(?:UTC|GMT|Z|Etc\/UTC)\]$/;
 const SPACED_OFFSET = / (?=[+-]\d\d:?\d\d$)/;
 
@@ -21,16 +21,16 @@ const SPACED_OFFSET = / (?=[+-]\d\d:?\d\d$)/;
  * `2026-01-31 22:05 UTC`; seconds and zone may be left out, and without a zone it is UTC), a date alone, or seconds,
  * milliseconds, microseconds or nanoseconds since 1970 (10, 13, 16, 19 digits, with or without decimals).
  *
- * Dates with the day or month first are refused: nobody can tell which is which.
+ * Dates with the day or month first are refused, because they are ambiguous.
  *
- * @returns milliseconds since 1970, or NaN when the text is none of these.
+ * @returns milliseconds since 1970, or NaN if the text is none of these.
  */
 export function parseTimestamp(text: string): number {
   const time = parseIso(text);
   return Number.isNaN(time) ? parseOtherSpelling(text) : time;
 }
 
-/** What is rare is made into what is usual. */
+/** Converts rare spellings to the usual one. */
 function parseOtherSpelling(text: string): number {
   const plain = text
     .replace(UTC_NAME, (name) => (name.startsWith('[') ? '' : 'Z'))
@@ -109,7 +109,7 @@ function parseEpoch(text: string): number {
   const digitsBefore = exponent === undefined ? whole.length : Number(exponent) + whole.length;
   const scale = EPOCH_SCALES[digitsBefore];
   if (scale === undefined) return Number.NaN;
-  // A double has no room for nanoseconds; the milliseconds are its first digits.
+  // A double cannot represent nanoseconds; the first digits are the milliseconds.
   if (scale < 1 && exponent === undefined) return Number(whole.slice(0, 13));
   return Math.floor(Number(text) * scale);
 }

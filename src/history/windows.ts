@@ -39,7 +39,7 @@ export interface HistoryWarning {
     | 'filled'
     /** A server's newest row is older than the rest of the fleet's. */
     | 'stale'
-    /** Rows that are there twice; one was kept. */
+    /** Duplicate rows; one was kept. */
     | 'repeated'
     /** Different rows for one server and time; the last one was kept. */
     | 'conflicting'
@@ -49,7 +49,7 @@ export interface HistoryWarning {
     | 'incomplete'
     /** A category value that the model does not know. */
     | 'category'
-    /** Values outside a metric's range; they are used all the same. */
+    /** Values outside a metric's range; they are used anyway. */
     | 'range'
     /** Values that the column map's clip changed. */
     | 'clipped'
@@ -58,9 +58,9 @@ export interface HistoryWarning {
     /** A server whose target has the same value in the whole window. */
     | 'constant';
   readonly message: string;
-  /** How many rows, steps or values it is about. */
+  /** The number of rows, steps or values. */
   readonly count: number;
-  /** The server, where it is about one. */
+  /** The server, if the warning is about one. */
   readonly server?: string;
 }
 

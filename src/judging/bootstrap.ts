@@ -1,7 +1,7 @@
-// Intervals by bootstrap over machines: windows of one machine resemble each other, so machines are what is drawn.
+// Bootstrap intervals over machines: the windows of one machine resemble each other, so whole machines are drawn.
 import { quantileOfSorted } from './quantile.js';
 
-/** The loss of one machine, summed over what was judged: the model's and the naive forecast's. */
+/** The losses of the model and of the naive forecast on one machine, summed over the judged windows. */
 export interface PairedLoss {
   readonly model: number;
   readonly naive: number;
@@ -10,10 +10,10 @@ export interface PairedLoss {
 export const ROUNDS = 2_000;
 const LOW = 0.025;
 const HIGH = 0.975;
-/** An interval over fewer machines says nothing. */
-const FEWEST_MACHINES = 3;
+/** An interval over fewer machines is meaningless. */
+const MIN_MACHINES = 3;
 
-/** The share of the naive loss that the model saves; null where the naive forecast loses nothing. */
+/** The share of the naive loss that the model saves; null if the naive loss is 0. */
 export function gainOf(losses: readonly PairedLoss[]): number | null {
   const model = losses.reduce((sum, loss) => sum + loss.model, 0);
   const naive = losses.reduce((sum, loss) => sum + loss.naive, 0);
@@ -30,7 +30,7 @@ export function gainInterval(
   seed = 1,
   rounds = ROUNDS,
 ): readonly [number, number] | null {
-  if (losses.length < FEWEST_MACHINES) return null;
+  if (losses.length < MIN_MACHINES) return null;
   const random = mulberry32(seed);
   const gains = new Float64Array(rounds);
   for (let round = 0; round < rounds; round++) {

@@ -1,5 +1,5 @@
-// Which forecast to use for a series: the model's or a naive one, by how right each was on earlier windows. Never with a look
-// ahead: at a forecast's origin only windows count whose whole horizon was measured by then.
+// Chooses the forecast for a series: the model's or a naive one, by their losses on earlier windows. There is no look-ahead:
+// at a forecast's origin, only windows whose whole horizon was measured by then count.
 
 interface Scored {
   readonly origin: number;
@@ -8,14 +8,14 @@ interface Scored {
 
 export interface ChoiceShape {
   readonly horizon: number;
-  /** Steps of a day: the choice is free when the origins judged span as much. */
+  /** Steps of a day: a naive forecast can be chosen once the judged origins span a day. */
   readonly day: number;
 }
 
 /** One series' choice among forecasts; number 0 is the model. */
 export class Choice {
   readonly #shape: ChoiceShape;
-  /** Scored, but with a horizon that reaches beyond the newest origin asked about. */
+  /** Scored windows whose horizon ends after the newest origin of `at`. */
   #waiting: Scored[] = [];
   #sums: number[] = [];
   #first: number | undefined;
@@ -26,7 +26,7 @@ export class Choice {
   }
 
   /**
-   * Tells how the window from an origin on went. Origins must increase.
+   * Records the losses of the window that begins at an origin. Origins must increase.
    *
    * @param losses the mean loss of each forecast over the window.
    */

@@ -1,4 +1,4 @@
-// How right forecasts were: the definitions of docs/judging.md, without files and without engines.
+// Judges forecasts by the definitions of docs/judging.md, without files and engines.
 export { gainInterval, gainOf, mulberry32, type PairedLoss, ROUNDS } from './bootstrap.js';
 export { Choice, type ChoiceShape } from './choice.js';
 export {

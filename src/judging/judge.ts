@@ -1,5 +1,5 @@
-// Judges windows of many machines, one after another, and gives the table: overall, by horizon, by regime and by machine. It
-// holds sums only, so a month of forecasts costs no more than a day.
+// Judges windows of many machines, one after another, and makes the table: overall, by horizon, by regime and by machine. It
+// keeps only sums, so a month of forecasts takes no more memory than a day.
 import { Choice } from './choice.js';
 import { NAIVE_NAMES, type NaiveName } from './naive.js';
 import { REGIMES, type Regime } from './regime.js';
@@ -8,13 +8,13 @@ import { Tally, type TallyRow } from './tally.js';
 
 export const MODEL = 'model';
 export const CHOSEN = 'chosen by machine';
-/** What competes: the model first, then the naive forecasts, then the one that was best on earlier windows of the machine. */
+/** The competitors: the model, the naive forecasts, and the forecast that was best on the machine's earlier windows. */
 export const COMPETITORS = [MODEL, ...NAIVE_NAMES, CHOSEN] as const;
 export type CompetitorName = (typeof COMPETITORS)[number];
 
 const NAIVE = NAIVE_NAMES.map((_, index) => index + 1);
 const CHOSEN_AT = COMPETITORS.length - 1;
-/** The horizons that are named, in minutes; those beyond the model's are left out. */
+/** The named horizons in minutes; those beyond the model's horizon are left out. */
 export const NAMED_HORIZONS = [5, 60, 240, 480] as const;
 const BAND = [0.1, 0.9] as const;
 
@@ -28,7 +28,7 @@ export interface JudgeShape {
   readonly resolution: number;
 }
 
-/** One forecast window with what came. */
+/** A forecast window with the measured values. */
 export interface JudgedWindow {
   /** The step that the forecast begins at, counted from anywhere. */
   readonly origin: number;
@@ -58,7 +58,7 @@ export interface JudgedMachine {
   readonly pinball: number;
   readonly bestNaive: NaiveName;
   readonly naivePinball: number;
-  /** What the machine's windows so far say to use from now on. */
+  /** The forecast to use from now on, chosen on the machine's windows so far. */
   readonly use: Exclude<CompetitorName, typeof CHOSEN>;
   /** The share of windows for which a naive forecast was chosen. */
   readonly naiveShare: number;
@@ -160,7 +160,7 @@ export class Judge {
     };
   }
 
-  /** How many windows were judged. */
+  /** The number of judged windows. */
   get windows(): number {
     return this.#all.windows;
   }

@@ -1,5 +1,5 @@
-// Naive forecasts with quantiles: a model has to beat them to be worth running. The same as tft_export/judging/naive.py, and
-// the test vectors hold both to that.
+// Naive forecasts with quantiles, which a model has to beat to be worth running. Test vectors ensure that they are the same as
+// those of tft_export/judging/naive.py.
 import { quantilesOf } from './quantile.js';
 import type { Range } from './score.js';
 
@@ -11,7 +11,7 @@ export const NAIVE_NAMES = [
 ] as const;
 export type NaiveName = (typeof NAIVE_NAMES)[number];
 
-/** What naive forecasts depend on. */
+/** The sizes that naive forecasts depend on. */
 export interface NaiveShape {
   /** Steps of the encoder window. */
   readonly encoder: number;
@@ -23,7 +23,7 @@ export interface NaiveShape {
   readonly range: Range;
 }
 
-/** Days of a series' own past that a naive forecast's errors are taken from. */
+/** The number of past days from which a naive forecast's errors are taken. */
 export const DAYS_OF_ERRORS = 7;
 
 /** The steps of a day, rounded for steps that do not divide it. */
@@ -31,7 +31,7 @@ export function stepsPerDay(stepMinutes: number): number {
   return Math.max(1, Math.round(1440 / stepMinutes));
 }
 
-/** How many steps of the past, at most, the naive forecasts read. */
+/** The maximum number of past steps that the naive forecasts read. */
 export function pastSteps({ horizon, day, encoder }: NaiveShape): number {
   return Math.max(DAYS_OF_ERRORS * day + Math.max(horizon, day), encoder);
 }
@@ -58,7 +58,7 @@ export function naiveForecasts(
  * - window quantiles: the quantiles of the encoder window, at every step.
  * - window changes: the last value plus the quantiles of the changes over as many steps within the encoder window.
  *
- * Where the past is too short for a change over so many steps, the longest changes that it has stand in.
+ * If the past is too short for changes over that many steps, the longest available changes are used.
  *
  * @param past the target up to the forecast's origin, oldest first, not empty.
  * @param steps which steps ahead, from 1 on; all of the horizon by default.
@@ -107,7 +107,7 @@ function cut(spread: readonly number[], base: number, range: Range): number[] {
   return spread.map((value) => Math.min(maximum, Math.max(minimum, base + value)));
 }
 
-/** The changes over so many steps, or over as many as there are; none of a single value. */
+/** The changes over `steps` steps, or over as many as there are; empty for a single value. */
 function changes(series: ArrayLike<number>, steps: number): Float64Array {
   return changesOver(series, Math.min(steps, series.length - 1));
 }

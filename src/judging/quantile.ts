@@ -3,7 +3,7 @@
 
 /**
  * @param sorted increasing, not empty.
- * @param count how many of them count, from the first on; all by default.
+ * @param count use only the first `count` values; all by default.
  */
 export function quantileOfSorted(sorted: ArrayLike<number>, q: number, count = sorted.length): number {
   const at = q * (count - 1);

@@ -1,4 +1,4 @@
-// What kind of load a series is under: a model can be right on idle machines and wrong where it matters.
+// Classifies the load of a series, because a model can be right on idle machines and wrong on the important ones.
 import { DAYS_OF_ERRORS } from './naive.js';
 import type { Range } from './score.js';
 
@@ -18,7 +18,7 @@ const PERIODIC_CORRELATION = 0.5;
  * - periodic: values and those a day later correlate by 0.5 or more (two days of past are needed);
  * - bursty: everything else.
  *
- * The range is the metric's; the lower end is 0 and the upper the largest value of the past where it has none.
+ * The range is the metric's. Without one, its lower end is 0 and its upper end the largest value of the past.
  *
  * @param past the target up to now, oldest first; only its last 7 days are read.
  */

@@ -1,10 +1,10 @@
 // The naive forecasts of a series that grows by one value at a time: the same numbers as naiveForecasts, without sorting a
-// week of errors for every forecast. What each quantile is taken of is kept sorted, and a new value moves one element in and
-// one out.
+// week of errors for every forecast. The values of each quantile are kept sorted; a new value inserts one element and
+// removes one.
 import { DAYS_OF_ERRORS, NAIVE_NAMES, type NaiveShape, pastSteps } from './naive.js';
 import { quantileOfSorted } from './quantile.js';
 
-/** Numbers in order, of which the oldest leaves when a new one comes to a full set. */
+/** Sorted numbers; a new number replaces the oldest if the set is full. */
 class SortedWindow {
   readonly #values: Float64Array;
   #count = 0;
@@ -28,7 +28,7 @@ class SortedWindow {
     this.#count++;
   }
 
-  /** The value must be there. */
+  /** Removes a value, which must be in the set. */
   remove(value: number): void {
     const at = this.#find(value);
     this.#values.copyWithin(at, at + 1, this.#count);
@@ -133,7 +133,7 @@ export class RollingNaive {
     this.#daily = new SortedChanges(day, (DAYS_OF_ERRORS + 1) * day);
   }
 
-  /** How many values were pushed. */
+  /** The number of values pushed. */
   get length(): number {
     return this.#tape.length;
   }
@@ -153,7 +153,7 @@ export class RollingNaive {
     this.#daily.grow(this.#tape, end);
   }
 
-  /** What `naiveForecasts` gives for the values pushed. */
+  /** The result of `naiveForecasts` for the pushed values. */
   forecasts(): Float64Array[] {
     const { horizon, day, quantiles, range } = this.#shape;
     const { minimum = Number.NEGATIVE_INFINITY, maximum = Number.POSITIVE_INFINITY } = range;
@@ -193,7 +193,7 @@ function changesUpTo(lags: number, length: number): SortedChanges[] {
   return Array.from({ length: lags }, (_, index) => new SortedChanges(index + 1, length));
 }
 
-/** The changes over so many steps, or over the most steps that the series has changes over. */
+/** The changes over `steps` steps, or over the largest lag that the series has changes for. */
 function longest(byLag: readonly SortedChanges[], steps: number): SortedChanges | undefined {
   for (let lag = Math.min(steps, byLag.length); lag > 0; lag--) {
     const changes = byLag[lag - 1] as SortedChanges;

@@ -1,8 +1,8 @@
-// How good one forecast of one step was, given what was measured: pinball loss and coverage. And what needs no measurement:
-// the shares of crossed quantiles and of values outside the target's range.
+// Scores the forecast of one step against the measurement: pinball loss and coverage. And, without a measurement, counts
+// crossed quantiles and values outside the target's range.
 import type { ValueRange } from '../contract/quantiles.js';
 
-/** The range of a metric; an end that is undefined is open. */
+/** The range of a metric; an undefined end is open. */
 export type Range = ValueRange;
 
 /**
@@ -27,14 +27,14 @@ export function pinballLoss(
 }
 
 /**
- * Whether a band holds a measurement, at the resolution of the recording: a reading may be rounded or cut, so it stands for
- * anything within one step of the resolution around it. Without this a band from 0.003 on 'misses' a reading of 0.
+ * Whether a band contains a measurement, at the recording's resolution: a reading may be rounded or truncated, so it
+ * represents any value within one step of the resolution. Without this a band from 0.003 on would miss a reading of 0.
  */
 export function isHeld(low: number, high: number, measured: number, resolution: number): boolean {
   return measured >= low - resolution && measured <= high + resolution;
 }
 
-/** The smallest share of changes, and of the range, that a resolution is taken from. */
+/** A resolution is this quantile of the changes, and at most this share of the range. */
 const SMALL_CHANGES = 0.01;
 const LARGEST_OF_RANGE = 0.001;
 
@@ -45,7 +45,7 @@ export class ResolutionFinder {
   #stride = 1;
   #seen = 0;
 
-  /** @param most how many changes are kept: of more every second, fourth … one. */
+  /** @param most the maximum number of changes to keep: of more, every second, fourth … one is kept. */
   constructor(most = 100_000) {
     this.#most = most;
   }
@@ -60,8 +60,8 @@ export class ResolutionFinder {
   }
 
   /**
-   * The 1 % quantile of the changes that are not 0, at most a thousandth of the target's range; 0 where nothing changes.
-   * That of a gauge with two decimals is 0.01.
+   * The 1 % quantile of the non-zero changes, but at most a thousandth of the target's range; 0 if nothing changes. For a
+   * gauge with two decimals it is 0.01.
    */
   find(range: Range = {}): number {
     if (this.#changes.length === 0) return 0;
@@ -74,12 +74,12 @@ export class ResolutionFinder {
   }
 }
 
-/** Counts of what is wrong with a forecast in itself, whatever was measured. */
+/** Counts of errors that a forecast has whatever was measured. */
 export interface Disorder {
-  /** Neighbouring quantiles of which the upper is under the lower, of `pairs`. */
+  /** The number of neighbouring quantiles, out of `pairs`, of which the upper is below the lower. */
   readonly crossed: number;
   readonly pairs: number;
-  /** Values outside the target's range, of `values`. */
+  /** The number of values, out of `values`, outside the target's range. */
   readonly outside: number;
   readonly values: number;
 }

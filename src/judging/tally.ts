@@ -1,5 +1,5 @@
-// Sums of losses by machine: what a table's figures and their intervals are made of. A tally is kept for all windows, for each
-// named horizon and for each regime.
+// Sums of losses by machine, from which a table's figures and their intervals are computed. There is a tally for all windows,
+// for each named horizon and for each regime.
 import { gainInterval, gainOf } from './bootstrap.js';
 
 /** One machine's sums. */
@@ -20,7 +20,7 @@ class MachineSums {
 export interface TallyRow {
   /** The mean over measured steps and quantiles, in the target's unit. */
   readonly pinball: number;
-  /** The share of the best naive forecast's loss that it saves; null where that loses nothing. */
+  /** The share of the best naive forecast's loss that it saves; null if that loss is 0. */
   readonly gain: number | null;
   /** The 95 % interval of `gain` by bootstrap over machines; null for fewer than 3. */
   readonly interval: readonly [number, number] | null;
@@ -28,7 +28,7 @@ export interface TallyRow {
   readonly coverage80: number | null;
 }
 
-/** Which forecasts compete; number 0 is the model, `naive` are the positions of the naive ones. */
+/** The competing forecasts: number 0 is the model, `naive` are the positions of the naive ones. */
 export interface Competitors {
   readonly count: number;
   readonly naive: readonly number[];
@@ -91,7 +91,7 @@ export class Tally {
     };
   }
 
-  /** On how many machines a forecast loses less than the best naive one. */
+  /** The number of machines on which a forecast loses less than the best naive one. */
   won(forecast: number): number {
     const naive = this.bestNaive;
     return [...this.#machines.values()].filter(

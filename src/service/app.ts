@@ -31,7 +31,7 @@ declare module 'fastify' {
     span: RequestSpan | undefined;
     /** The error that the request was refused with. */
     refusal: HttpError | undefined;
-    /** To be called when the answer is there. */
+    /** Call it when the response is ready. */
     answered: () => void;
   }
 }
@@ -57,7 +57,7 @@ export function makeApp(
         : `${prefix}${(++counted).toString(36)}`;
     },
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH, ignoreTrailingSlash: true },
-    // Clients may still send requests while the service drains; these are served.
+    // Requests that arrive while the service drains are still served.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: (error, socket) => refuseConnection(error, socket, connections),
@@ -88,7 +88,7 @@ export function makeApp(
       const allowed = origins.allowed(request.headers.origin);
       if (allowed !== undefined) reply.header('access-control-allow-origin', allowed);
       if (allowed !== undefined && isPreflight(request)) {
-        // The question whether a page may ask has no key.
+        // A preflight request has no key.
         return reply.headers(PREFLIGHT_ANSWER).code(204).send();
       }
     }
@@ -155,7 +155,7 @@ export function makeApp(
     if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter));
     if (error.status === 405 && !reply.hasHeader('allow')) reply.header('allow', 'GET, HEAD, POST');
     if (error.status === 401) reply.header('www-authenticate', 'Bearer');
-    // The unread rest of the body must not be taken for the next request.
+    // The unread rest of the body must not be parsed as the next request.
     const unread = error.status === 408 || error.status === 413 || error.status === CLIENT_GONE;
     if (unread && request.raw.httpVersionMajor === 1) reply.header('connection', 'close');
     return reply.code(error.status).type('application/json').send(JSON.stringify(body));
@@ -174,7 +174,7 @@ const PREFLIGHT_ANSWER = {
   'access-control-max-age': '600',
 };
 
-/** Every path answers other methods with 405 and the ones that it takes. */
+/** Makes every path respond to other methods with 405 and the list of supported ones. */
 function refuseOtherMethods(app: FastifyInstance, routes: readonly DescribedRoute[]): void {
   const byUrl = new Map<string, string[]>();
   for (const { url, method } of routes) byUrl.set(url, [...(byUrl.get(url) ?? []), method]);
@@ -195,14 +195,14 @@ function refuseOtherMethods(app: FastifyInstance, routes: readonly DescribedRout
 }
 
 function notFound(url: string): HttpError {
-  return refusal('ERR_TFT_HTTP_NOT_FOUND', `there is nothing at ${url.slice(0, 120)}; /docs lists all`);
+  return refusal('ERR_TFT_HTTP_NOT_FOUND', `there is nothing at ${url.slice(0, 120)}; /docs lists all paths`);
 }
 
 function unknownMethod(method: string): HttpError {
-  return refusal('ERR_TFT_HTTP_METHOD', `the method ${method.slice(0, 20)} is taken nowhere here`);
+  return refusal('ERR_TFT_HTTP_METHOD', `the method ${method.slice(0, 20)} is not supported`);
 }
 
-/** The answer to a connection that sent no valid request, by Node's error code. */
+/** The error for a connection that sent no valid request, by Node's error code. */
 function connectionError(error: Error & { code?: string; rawPacket?: unknown }): HttpError {
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
     return refusal('ERR_TFT_HTTP_TIMEOUT', 'the request did not arrive in time');
@@ -219,7 +219,10 @@ function connectionError(error: Error & { code?: string; rawPacket?: unknown }):
   return refusal('ERR_TFT_HTTP_HEADER', 'the request is not HTTP');
 }
 
-/** What is no HTTP, or came too slowly, never becomes a request; it is answered by hand, after the requests before it. */
+/**
+ * Responds to a connection whose data is not HTTP or came too slowly. Such data never becomes a request, so the response is
+ * written to the socket directly, after the responses to earlier requests.
+ */
 function refuseConnection(error: Error & { code?: string }, socket: Socket, connections: Connections): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
     socket.destroy();

@@ -1,4 +1,4 @@
-// Holds the served model: loads it while the service already answers, and replaces it by a new version without losing a
+// Owns the served model: loads it while the service already responds, and replaces it by a new version without losing a
 // request.
 import type { EngineCounters } from '../batching/counters.js';
 import { TFTError } from '../contract/errors.js';
@@ -61,7 +61,7 @@ export class ModelHost {
   #held: Held[] = [];
   #state: HostState = { phase: 'loading', reason: 'the model is being loaded' };
   #loading: Promise<ServedModel> | undefined;
-  /** The load after the one that is under way. */
+  /** The load that follows the running one. */
   #next: Promise<ServedModel> | undefined;
   #fatal: Error | undefined;
 
@@ -75,7 +75,7 @@ export class ModelHost {
     return this.#state;
   }
 
-  /** Set when the process cannot serve any more and must be restarted. */
+  /** Set if the process can no longer serve and must be restarted. */
   get fatal(): Error | undefined {
     return this.#fatal;
   }
@@ -92,9 +92,9 @@ export class ModelHost {
   }
 
   /**
-   * Loads what is at the model's path now and puts it in the place of the current one, which finishes what it has.
-   * One load at a time; the current one stays when it fails. Whoever asks meanwhile shares the one load that follows:
-   * that under way may have looked at the files already.
+   * Loads the model from its path and replaces the current one, which finishes its requests. One load runs at a time; if it
+   * fails, the current model stays. Calls during a load share one further load, because the running one may have read the
+   * files already.
    *
    * @throws TFTError as TFTEngine.load.
    */
@@ -139,7 +139,7 @@ export class ModelHost {
   /** Closes every model after its requests have finished. */
   async close(): Promise<void> {
     this.stopping();
-    // What follows a load is refused by now.
+    // A load that would follow is refused by now.
     await this.#loading?.catch(() => {});
     await this.#next?.catch(() => {});
     await Promise.all(this.#held.map((held) => this.#close(held)));
@@ -163,8 +163,8 @@ export class ModelHost {
       if (before) this.#retire(before);
       return model;
     } catch (error) {
-      // Anybody may ask whether it is ready; paths and the like are not for anybody.
-      const code = error instanceof TFTError ? error.code : 'a fault';
+      // Everyone may read the readiness state, so it must not contain paths and the like.
+      const code = error instanceof TFTError ? error.code : 'an internal error';
       if (first)
         this.#state = { phase: 'failed', reason: `the model cannot be loaded (${code}); the log says why` };
       this.#log.error(
@@ -238,7 +238,7 @@ export class ModelHost {
   #lost(error: TFTError): void {
     this.#fatal ??= error;
     if (this.#state.phase === 'stopping') return;
-    this.#state = { phase: 'failed', reason: `${error.message}; the process must be started again` };
+    this.#state = { phase: 'failed', reason: `${error.message}; the process must be restarted` };
   }
 }
 

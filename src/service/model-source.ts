@@ -8,7 +8,7 @@ const VERSION = /^[1-9]\d{0,9}$/;
 /** A path for TFTEngine.load. */
 export interface ModelSource {
   readonly path: string;
-  /** '1' if the path does not tell. */
+  /** '1' if the path has no version. */
   readonly version: string;
 }
 

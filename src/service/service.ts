@@ -1,4 +1,4 @@
-// The service's life: it listens, loads its model, renews it, and stops without losing a request.
+// The service's life cycle: it listens, loads its model, reloads it, and stops without losing a request.
 
 import { chmodSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
@@ -22,7 +22,7 @@ import { Metrics } from './observe/metrics.js';
 import { makeTracing } from './observe/tracing.js';
 import { TrafficSample } from './observe/traffic-sample.js';
 
-/** The memory that is kept for the bodies of later requests. */
+/** The memory that is kept for the bodies of later requests, in bytes. */
 const KEPT_BODY_BYTES = 16 * 1024 * 1024;
 
 /** A running service. */
@@ -73,7 +73,7 @@ export class Service {
   }
 
   /**
-   * Listens immediately and loads the model meanwhile: see `loaded`.
+   * Listens immediately and loads the model in the background: see `loaded`.
    *
    * @param extensions what else is served.
    * @throws TFTError ERR_TFT_FILE; ERR_TFT_OPTION, also if the address cannot be listened on.
@@ -86,7 +86,7 @@ export class Service {
     const service = new Service(config, log, extensions);
     await service.#listen();
     service.#loaded = service.#host.load().then(() => {});
-    // Without this, a failure to load would be an unhandled rejection in programs that do not await `loaded`.
+    // Otherwise a failure to load would be an unhandled rejection in programs that do not await `loaded`.
     service.#loaded.catch(() => {});
     return service;
   }
@@ -96,7 +96,7 @@ export class Service {
     return this.#loaded;
   }
 
-  /** Where it listens: `http://127.0.0.1:8000`, or the socket's path. */
+  /** The address that it listens on: `http://127.0.0.1:8000`, or the socket's path. */
   get address(): string {
     const { socket, tlsCert } = this.#config;
     if (socket !== undefined) return socket;
@@ -105,14 +105,14 @@ export class Service {
     return `http${tlsCert === undefined ? '' : 's'}://${host}:${port}`;
   }
 
-  /** How many connections are open. */
+  /** The number of open connections. */
   get connections(): number {
     return this.#connections.count;
   }
 
   /**
-   * Loads what is at the model's path now, and reads keys and certificates again. Each on its own: what cannot be read
-   * leaves the others to be renewed.
+   * Loads the model from its path again, and reads keys and certificates again. Each independently: if one cannot be read,
+   * the others are still renewed.
    *
    * @throws as their readers, the first of them; the log has all.
    */
@@ -123,15 +123,16 @@ export class Service {
       this.#host.load(),
     ]);
     const failures = outcomes.filter((outcome) => outcome.status === 'rejected');
-    for (const { reason } of failures) this.#log.error({ err: reason as Error }, 'not all was loaded again');
+    for (const { reason } of failures)
+      this.#log.error({ err: reason as Error }, 'a part could not be reloaded');
     if (failures[0]) throw failures[0].reason;
   }
 
   /**
-   * Stops: ends readiness, refuses new connections, and finishes what is under way within `stopTimeoutMs`. It may be
-   * called more than once.
+   * Stops: ends readiness, refuses new connections, and finishes requests within `stopTimeoutMs`. It may be called more than
+   * once.
    *
-   * @returns whether everything was finished in time.
+   * @returns whether all requests finished in time.
    */
   stop(): Promise<boolean> {
     this.#stopped ??= this.#stop();
@@ -155,7 +156,7 @@ export class Service {
     this.#log.info({ address: this.address }, 'listening');
   }
 
-  /** The socket must not be open to all even for the moment between its making and chmod. */
+  /** Creates the socket so that it is never open to everyone, not even between its creation and chmod. */
   async #listenPrivately(path: string, backlog: number): Promise<void> {
     const mode = Number.parseInt(this.#config.socketMode, 8);
     const before = isMainThread ? process.umask(0o777 & ~mode) : undefined;
@@ -177,7 +178,7 @@ export class Service {
 
   async #stop(): Promise<boolean> {
     const { drainDelayMs, stopTimeoutMs } = this.#config;
-    this.#log.info('stopping: what is under way is finished');
+    this.#log.info('stopping: requests are finished');
     this.#host.stopping();
     await delay(drainDelayMs);
     for (const extension of this.#extensions) await this.#told(extension.stop?.bind(extension));
@@ -188,7 +189,7 @@ export class Service {
     const late = (await Promise.race([drained, timeout])) === 'late';
     given.abort();
     if (late) {
-      this.#log.warn(`not all was finished within ${stopTimeoutMs} ms; the rest is cut off`);
+      this.#log.warn(`not all requests finished within ${stopTimeoutMs} ms; the rest is cut off`);
       this.#connections.destroy();
     }
     for (const extension of this.#extensions) await this.#told(extension.close?.bind(extension));

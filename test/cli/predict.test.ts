@@ -261,7 +261,7 @@ describe('one server too short among good ones', () => {
     );
   });
 
-  it('stands in the JSON', async () => {
+  it('is in the JSON', async () => {
     const { forecasts, refused } = JSON.parse((await predict(mixed, '--json')).stdout);
     expect(forecasts).toHaveLength(2);
     expect(refused).toMatchObject([{ server: 'young', code: 'ERR_TFT_HISTORY_SHORT' }]);
@@ -294,7 +294,7 @@ describe("a user's mistake is one line with a code, exit status 1, and no stack 
       'line 3, column timestamp',
       'ERR_TFT_HISTORY_VALUE',
     ],
-    ['a zip file', Buffer.from([0x50, 0x4b, 3, 4, 0, 0xff]), 'no text in UTF-8', 'ERR_TFT_FILE'],
+    ['a zip file', Buffer.from([0x50, 0x4b, 3, 4, 0, 0xff]), 'is not text in UTF-8', 'ERR_TFT_FILE'],
     ['gzip cut off', gzipSync(GOOD).subarray(0, 80), 'the gzip data ends early', 'ERR_TFT_FILE'],
   ])('%s', async (_name, content, message, code) => {
     const { status, stdout, stderr } = await predict(content);

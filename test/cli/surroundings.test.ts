@@ -1,5 +1,5 @@
 // What is around the program: a user without a home, a folder that was deleted, file systems that lack what others have,
-// Node's permission model. The main job runs, or one line says what is in the way.
+// Node's permission model. The main task runs, or one line says what prevents it.
 import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -110,7 +110,7 @@ describe('a file system', () => {
     return `import { tryLock } from ${JSON.stringify(lib)}; const path = ${JSON.stringify(path)}; ${more}`;
   };
 
-  test.each(['EPERM', 'ENOTSUP', 'EIO'])('without hard links (%s) has locks all the same', async (code) => {
+  test.each(['EPERM', 'ENOTSUP', 'EIO'])('without hard links (%s) still has locks', async (code) => {
     const program = join(folder, `lock-${code}.mjs`);
     writeFileSync(
       program,
@@ -127,7 +127,7 @@ describe('a file system', () => {
   });
 
   test.each(['EINVAL', 'ENOTSUP', 'EISDIR'])(
-    'that syncs no folders (%s) keeps files all the same',
+    'that cannot sync folders (%s) still keeps files',
     async (code) => {
       const noSync = preload(
         `no-sync-${code}`,

@@ -47,7 +47,7 @@ test('the bundle is built once, and its forecasts are PyTorch’s', async () => 
   expect(await tft('cache', 'verify')).toMatch(/1/);
 });
 
-test('tft inspect and tft trtexec tell of the plan', async () => {
+test('tft inspect and tft trtexec describe the plan', async () => {
   const folder = join(cache, 'engines');
   const plan = readdirSync(folder).find((name) => /\.(engine|plan)$/.test(name)) as string;
   const inspected = await tft('inspect', join(folder, plan));

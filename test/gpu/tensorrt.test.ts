@@ -71,7 +71,7 @@ describe.skipIf(plan === undefined || !existsSync(plan))('a plan of the demo mod
     }
   });
 
-  test('many callers at once, some called off', async () => {
+  test('many concurrent callers, some of which cancel', async () => {
     const abort = new AbortController();
     const requests = Array.from({ length: 500 }, (_, i) =>
       engine.predict(some(i % 8, (i % 8) + 1 + (i % 5)), i % 10 === 9 ? { signal: abort.signal } : {}),
@@ -94,7 +94,7 @@ describe.skipIf(plan === undefined || !existsSync(plan))('a plan of the demo mod
     check((await engine.predict(some(0, 3))).data, 0);
   });
 
-  test('model.json that says otherwise is held against the plan', async () => {
+  test('a plan that differs from model.json is refused', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tft-gpu-'));
     const model = JSON.parse(readFileSync(join(DEMO, 'model.json'), 'utf8'));
     model.horizon -= 1;

@@ -49,7 +49,7 @@ test.each([
   [
     'half of a TLS pair',
     { flags: { tlsCert: 'a.pem' } },
-    /tlsCert \(from --tls-cert\): tlsCert and tlsKey go together/,
+    /tlsCert \(from --tls-cert\): tlsCert and tlsKey must be set together/,
   ],
   ['HTTP/2 without TLS', { flags: { http2: true } }, /http2 .*needs tlsCert/],
   ['all the world, without keys', { flags: { host: '0.0.0.0' } }, /^host \(from --host\): .*no API keys/],
@@ -71,13 +71,13 @@ test('a mistake in the file names the file', () => {
 test('who has keys, says so, or stays on this machine may listen', () => {
   const model = 'a';
   const apiKeys = ['a-key-of-16-chars'];
-  for (const wish of [
+  for (const option of [
     { apiKeys, host: '0.0.0.0' },
     { forcePublic: true, host: '::' },
     { host: '127.0.0.2' },
     { socket: '/tmp/x', host: '0.0.0.0' },
   ]) {
-    expect(readConfig({ defaults: { model, ...wish } }).model).toBe(model);
+    expect(readConfig({ defaults: { model, ...option } }).model).toBe(model);
   }
 });
 

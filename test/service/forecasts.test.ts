@@ -196,7 +196,7 @@ describe('KServe v2', () => {
     });
   });
 
-  test("an output's own wish for bytes or JSON goes before the request's", async () => {
+  test("an output's own setting for bytes or JSON overrides the request's", async () => {
     const url = `${tiny.url}/v2/models/tiny/infer`;
     const bytes = [{ name: 'predictions', parameters: { binary_data: true } }];
     expect(

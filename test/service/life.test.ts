@@ -11,7 +11,7 @@ import { holdRuns } from '../fixtures/held-runs.js';
 import { ask, inferJson, running, until } from './running.js';
 import { serve } from './serving.js';
 
-test('SIGTERM: what is under way is answered, then the process ends with status 0', async () => {
+test('SIGTERM: running requests are answered, then the process ends with status 0', async () => {
   const served = serve(['--model', bundles.tiny, '--max-batch', '1', '--threads', '1']);
   const { address } = await served.says('listening');
   await served.says('ready');
@@ -25,14 +25,14 @@ test('SIGTERM: what is under way is answered, then the process ends with status 
     return Number(/^tft_queue_servers (\d+)/m.exec(text)?.[1]) === 14;
   });
   served.child.kill('SIGTERM');
-  await served.says('stopping: what is under way is finished');
+  await served.says('stopping: requests are finished');
   served.child.send('release');
   expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
   expect(await served.ended).toBe(0);
   await expect(ask(url, { body: '' })).rejects.toThrow(/ECONNREFUSED/);
 });
 
-test('while it drains it is not ready, but serves who comes all the same, and asks them to leave', async () => {
+test('while it drains it is not ready, but still serves requests, and asks clients to close their connections', async () => {
   const drainDelayMs = 86_000_000;
   await using service = await running({ drainDelayMs });
   using drain = holdDelay(drainDelayMs);

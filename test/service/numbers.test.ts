@@ -9,8 +9,8 @@ import { writePredictions } from '../../src/service/http/write-predictions.js';
 const KEYS = new Set(['data']);
 const holding = () => new ByteBudget(2 ** 30).hold();
 
-function scan(bytes: Buffer, mostNumbers = 1_000_000): Promise<Scanned> {
-  return scanTensors(bytes, { keys: KEYS, mostTensors: 4, mostNumbers, expected: 'data' }, holding());
+function scan(bytes: Buffer, maxNumbers = 1_000_000): Promise<Scanned> {
+  return scanTensors(bytes, { keys: KEYS, maxTensors: 4, maxNumbers, expected: 'data' }, holding());
 }
 
 async function read(text: string): Promise<number[]> {

@@ -1,4 +1,4 @@
-// Too much at once, too late, and clients that go away: refused or called off, while the rest is served.
+// Too many requests, late requests, and clients that disconnect: these are refused or cancelled, and the others are served.
 
 import { request } from 'node:http';
 import { connect } from 'node:net';

@@ -165,7 +165,7 @@ export class TensorRtBackend implements Backend {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#native.close();
-    // All results are delivered. Yield once so that their awaiters run before whoever awaits close().
+    // All results are delivered. Yield once so that their awaiters run before the awaiter of close().
     await setImmediate();
   }
 

@@ -1,7 +1,7 @@
-// The memory of requests and answers that are under way, with a limit: memory is refused before it grows.
+// Limits the memory of requests and responses in progress: a request that would exceed it is refused.
 import { refusal } from '../http/http-error.js';
 
-/** Counts the bytes in flight of all requests: of bodies that arrive, what is made of them, answers not yet taken. */
+/** Counts the bytes of all requests in progress: bodies, their parsed form, and responses not yet received. */
 export class ByteBudget {
   readonly limit: number;
   #used = 0;
@@ -10,7 +10,7 @@ export class ByteBudget {
     this.limit = limit;
   }
 
-  /** The bytes that are under way now. */
+  /** The bytes in use. */
   get used(): number {
     return this.#used;
   }
@@ -21,20 +21,20 @@ export class ByteBudget {
   }
 
   /**
-   * @param own bytes that the request which asks holds itself: alone, any request may have what it needs.
-   * @throws HttpError ERR_TFT_HTTP_OVERLOADED when the others hold all.
+   * @param own bytes that the calling request uses itself: a request may exceed the limit if it is the only one.
+   * @throws HttpError ERR_TFT_HTTP_OVERLOADED if other requests use all.
    */
   refuseWhenSpent(own = 0): void {
     if (this.#used - own >= this.limit) {
       throw refusal(
         'ERR_TFT_HTTP_OVERLOADED',
-        `requests of ${this.limit} bytes together are under way already; try again later or raise maxBytesInFlight`,
+        `other requests use all of the ${this.limit} bytes already; try again later or raise maxBytesInFlight`,
         { retryAfter: 1 },
       );
     }
   }
 
-  /** For one request: what it holds from now on. */
+  /** Starts the account of one request. */
   hold(): Holding {
     return new Holding(this, (bytes) => {
       this.#used += bytes;
@@ -42,7 +42,7 @@ export class ByteBudget {
   }
 }
 
-/** What one request holds of the budget. It is given back in one place, so that no way out of a request can forget it. */
+/** The bytes that one request uses of the budget. They are released in one place, so that no exit path can forget it. */
 export class Holding {
   readonly #budget: ByteBudget;
   readonly #count: (bytes: number) => void;
@@ -58,13 +58,13 @@ export class Holding {
     return this.#bytes;
   }
 
-  /** @throws HttpError ERR_TFT_HTTP_OVERLOADED when other requests hold all. */
+  /** @throws HttpError ERR_TFT_HTTP_OVERLOADED if other requests use all. */
   take(bytes: number): void {
     this.#budget.refuseWhenSpent(this.#bytes);
     this.add(bytes);
   }
 
-  /** Counts what is held in any case: an answer that was computed is not thrown away. */
+  /** Counts bytes without a limit: a computed response is not discarded. */
   add(bytes: number): void {
     if (this.#released) return;
     this.#bytes += bytes;
@@ -75,12 +75,12 @@ export class Holding {
     this.add(-bytes);
   }
 
-  /** Gives back all that was taken so far. */
+  /** Releases all bytes taken so far. */
   empty(): void {
     this.add(-this.#bytes);
   }
 
-  /** Gives back everything; what is taken afterwards does not count. */
+  /** Releases everything; bytes taken afterwards are not counted. */
   release(): void {
     this.empty();
     this.#released = true;

@@ -2,7 +2,7 @@
 import { refusal } from '../http/http-error.js';
 import type { ServedModel } from '../model-host.js';
 
-/** How long an observation of the queue is used, in milliseconds. */
+/** The time for which an observation of the queue is used, in milliseconds. */
 const FRESH_MS = 10;
 const MAX_RETRY_SECONDS = 30;
 

@@ -1,6 +1,6 @@
-// Work of which only so much may go on side by side; the rest waits in order.
+// Limits the number of concurrent tasks; the others wait in order.
 
-/** Gives turns, `most` at a time. */
+/** Runs at most `most` tasks at a time. */
 export class Turns {
   #free: number;
   readonly #waiting: (() => void)[] = [];
@@ -9,7 +9,7 @@ export class Turns {
     this.#free = most;
   }
 
-  /** Does `work` when its turn has come. */
+  /** Runs `work` when its turn has come. */
   async take<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -4,7 +4,7 @@ import { isLoopback } from './loopback.js';
 import { readSettings, readSettingsFile, withoutServiceLinks } from './read-settings.js';
 import { configSchema, SECRET, type ServiceConfig, settings } from './schema.js';
 
-/** Where settings come from. */
+/** The sources of settings. */
 export interface ConfigSources {
   /** The values of the command line, as text, by key. */
   readonly flags?: Readonly<Record<string, string | boolean | undefined>>;
@@ -58,7 +58,7 @@ export function settingsFileOf({ file, environment = {} }: ConfigSources): strin
   return file ?? withoutServiceLinks(PREFIX, environment)[FILE_VARIABLE];
 }
 
-/** The settings as JSON for showing. API keys are replaced by their number. */
+/** The settings as JSON to print. API keys are replaced by their number. */
 export function printableConfig(config: ServiceConfig): string {
   const masked = Object.fromEntries(
     Object.entries(config).map(([key, value]) =>
@@ -75,7 +75,7 @@ function refuseContradictions(config: ServiceConfig, origin: Readonly<Record<str
     throw new TFTError('ERR_TFT_OPTION', `${key} (from ${origin[key] ?? 'the default'}): ${message}`);
   };
   if ((config.tlsCert === undefined) !== (config.tlsKey === undefined)) {
-    refuse(config.tlsCert ? 'tlsCert' : 'tlsKey', 'tlsCert and tlsKey go together');
+    refuse(config.tlsCert ? 'tlsCert' : 'tlsKey', 'tlsCert and tlsKey must be set together');
   }
   if (config.http2 && config.tlsCert === undefined) refuse('http2', 'HTTP/2 needs tlsCert and tlsKey');
   const keyed = config.apiKeys.length > 0 || config.apiKeysFile !== undefined;
@@ -83,7 +83,7 @@ function refuseContradictions(config: ServiceConfig, origin: Readonly<Record<str
     refuse(
       'host',
       `'${config.host}' can be reached from other machines, and there are no API keys; set apiKeysFile, or ` +
-        'forcePublic if something else keeps strangers out',
+        'forcePublic if something else controls access',
     );
   }
 }

@@ -12,7 +12,7 @@ const keys = z
 
 const names = z.array(z.string().min(1)).default([]);
 
-/** The settings that must never be shown. */
+/** The settings that must never be printed. */
 export const SECRET = ['apiKeys', 'adminKeys'] as const;
 
 export const configSchema = z.strictObject({
@@ -104,7 +104,7 @@ export const configSchema = z.strictObject({
 export type ServiceConfig = Readonly<z.infer<typeof configSchema>>;
 export type ConfigKey = keyof typeof configSchema.shape;
 
-/** A setting as help and documentation show it. */
+/** A setting as shown in help and documentation. */
 export interface Setting {
   readonly key: string;
   /** TFT_SERVE_MAX_SERVERS */

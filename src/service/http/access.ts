@@ -41,13 +41,13 @@ export class Access {
     if (this.#admins.length === 0) {
       throw refusal(
         'ERR_TFT_HTTP_FORBIDDEN',
-        'this needs an administrator key, and the service was started without any; set adminKeysFile',
+        'this needs an administrator key, but the service has none; set adminKeysFile',
       );
     }
     const key = keyOf(headers);
     if (isAmong(this.#admins, key)) return;
     if (!isAmong(this.#users, key)) throw keyMissing(key);
-    throw refusal('ERR_TFT_HTTP_FORBIDDEN', 'this key may not do that; an administrator key may');
+    throw refusal('ERR_TFT_HTTP_FORBIDDEN', 'this key does not permit that; an administrator key does');
   }
 }
 

@@ -4,7 +4,7 @@ import { brotliCompress, constants, deflate, gzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Exchange } from './exchange.js';
 
-/** Compressing smaller answers saves nothing. */
+/** Smaller responses are not compressed, because that saves nothing. */
 const MIN_COMPRESSED_BYTES = 1024;
 
 /** Fastest level of each: latency matters more than size. */
@@ -16,7 +16,7 @@ const COMPRESSORS = {
 } as const;
 type Encoding = keyof typeof COMPRESSORS;
 
-/** Sends `bytes` as the answer. @throws HttpError ERR_TFT_ABORTED when nobody is left to take it. */
+/** Sends `bytes` as the response. @throws HttpError ERR_TFT_ABORTED if the client has disconnected. */
 export async function sendBytes(
   request: FastifyRequest,
   reply: FastifyReply,

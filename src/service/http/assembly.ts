@@ -1,22 +1,22 @@
-// A body put together from the pieces that it arrives in. What counts is the memory that is held, not the bytes that
-// were sent: a piece of one byte is a Buffer of a hundred and may keep alive a whole buffer of its socket.
+// Assembles a body from the chunks that arrive. It counts the memory in use, not the bytes sent: a chunk of one byte takes a
+// Buffer of a hundred bytes, and may keep a whole buffer of its socket alive.
 import type { Holding } from '../admission/budget.js';
 import type { BodyMemory } from './body-memory.js';
 
-/** Pieces in one run of memory, which grows as they come. */
+/** Collects chunks in one block of memory, which grows as they arrive. */
 export class Assembly {
   readonly #holding: Holding;
   readonly #memory: BodyMemory;
   readonly #aligned: number;
-  /** Before the first byte, so that the byte at `aligned` lies on a multiple of four. */
+  /** The bytes before the first one, so that the byte at `aligned` is at a multiple of four. */
   readonly #shift: number;
-  /** The only piece so far, kept as it came. */
+  /** The only chunk so far, not copied. */
   #only: Buffer | undefined;
   #taken: ArrayBuffer | undefined;
   #held = 0;
   #length = 0;
 
-  /** @param aligned where the byte at this place must lie on a multiple of four in memory. */
+  /** @param aligned the index of the byte that must be at a multiple of four in memory. */
   constructor(holding: Holding, memory: BodyMemory, aligned: number) {
     this.#holding = holding;
     this.#memory = memory;
@@ -43,7 +43,7 @@ export class Assembly {
     this.#length += piece.length;
   }
 
-  /** The body. Nothing may look at it after `release`. */
+  /** The body. It must not be read after `release`. */
   get bytes(): Buffer {
     return this.#only ?? this.#bytes().subarray(0, this.#length);
   }
@@ -57,7 +57,7 @@ export class Assembly {
     this.#length = 0;
   }
 
-  /** A body that comes in one piece and lies well is not copied, unless little of its memory is the body. */
+  /** Whether a body in one chunk can be used without a copy: it is aligned, and most of its memory is the body. */
   #mayKeep({ byteOffset, length, buffer }: Buffer): boolean {
     return (byteOffset + this.#aligned) % 4 === 0 && length * 2 >= buffer.byteLength;
   }

@@ -15,12 +15,12 @@ export class BodyMemory {
     this.#most = most;
   }
 
-  /** How many bytes `take` gives to whoever asks for so many. */
+  /** The size of the memory that `take(bytes)` returns. */
   sizeFor(bytes: number): number {
     return Math.max(MIN_BYTES, 2 ** Math.ceil(Math.log2(bytes)));
   }
 
-  /** At least so many bytes, of whatever content. */
+  /** Returns memory of at least `bytes` bytes with undefined content. */
   take(bytes: number): ArrayBuffer {
     const size = this.sizeFor(bytes);
     const kept = this.#kept.get(size)?.pop();
@@ -29,7 +29,7 @@ export class BodyMemory {
     return kept;
   }
 
-  /** Returns memory that is not used any more. */
+  /** Returns unused memory to the pool. */
   give(memory: ArrayBuffer): void {
     const size = memory.byteLength;
     if (this.#keptBytes + size > this.#most) return;

@@ -1,28 +1,28 @@
-// The connections of a server and what is under way on each: so that none is cut off while it waits for the service,
-// and all of them can be ended, whatever they speak and however far they have come.
+// Tracks the connections of a server and their requests, so that no connection is closed while it waits for the service, and
+// all can be ended, whatever their protocol and state.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Http2Stream, ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 
 interface Work {
-  /** Requests that the service works on. */
+  /** The number of requests that the service is processing. */
   running: number;
-  /** Requests whose answer has not been taken in full. */
+  /** The number of requests whose response has not been received completely. */
   open: number;
-  /** The one that came last. */
+  /** The latest request. */
   last: IncomingMessage | undefined;
-  /** What is done when none is open any more. */
+  /** Called when no request is open. */
   afterwards: (() => void) | undefined;
 }
 
-/** All connections of one server. What is called a connection is a socket, or a session of HTTP/2. */
+/** All connections of one server. A connection is a socket or an HTTP/2 session. */
 export class Connections {
   readonly #sockets = new Set<Socket>();
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #works = new WeakMap<object, Work>();
   #isEnding = false;
 
-  /** Sees every connection of `server`, also those that never get as far as a request. */
+  /** Watches every connection of `server`, including those that never send a request. */
   watch(server: Server): void {
     server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
@@ -39,7 +39,7 @@ export class Connections {
     return this.#sockets.size;
   }
 
-  /** A request has come; its answer will be made. @returns to be called when the answer is there. */
+  /** Call it for each request. @returns a function to call when the response is ready. */
   begin(request: IncomingMessage, response: ServerResponse): () => void {
     const work = this.#work(connectionOf(request));
     work.running++;
@@ -67,8 +67,8 @@ export class Connections {
   }
 
   /**
-   * Does `then` after the answers that are due on this connection; at once where none is, or where the last request
-   * has not come in full, and never will.
+   * Calls `then` after the pending responses on this connection; at once if there is none, or if the last request is
+   * incomplete and will stay so.
    */
   afterAnswers(connection: object, then: () => void): void {
     const work = this.#works.get(connection);
@@ -76,13 +76,13 @@ export class Connections {
     else work.afterwards ??= then;
   }
 
-  /** No new requests on sessions of HTTP/2; each is closed after its answers. Servers do the same for HTTP/1. */
+  /** Accepts no new requests on HTTP/2 sessions and closes each after its responses. Servers do the same for HTTP/1. */
   end(): void {
     this.#isEnding = true;
     for (const session of this.#sessions) session.close();
   }
 
-  /** Cuts off all that is left. */
+  /** Destroys all remaining connections. */
   destroy(): void {
     this.end();
     for (const session of this.#sessions) session.destroy();

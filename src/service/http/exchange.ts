@@ -1,11 +1,11 @@
-// One request and its answer, from the headers to the last byte taken: what it holds of the memory, and whether its
-// client is still there.
+// One request and its response, from the headers to the last byte received: the memory that it uses, and whether its client
+// is still connected.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2Stream } from 'node:http2';
 import type { ByteBudget, Holding } from '../admission/budget.js';
 import { ClientAbort } from './client-abort.js';
 
-/** The holding is released when the answer has been taken or the client has gone, and the handler has ended. */
+/** Releases the memory when the response was received or the client has disconnected, and the handler has ended. */
 export class Exchange {
   readonly holding: Holding;
   readonly client = new ClientAbort();
@@ -24,21 +24,21 @@ export class Exchange {
     const stopWatching = onClose(request, response, close);
   }
 
-  /** The handler has ended: nothing but the answer's bytes is held any more. */
+  /** Call it when the handler has ended: then only the response's bytes are counted. */
   finish(): void {
     this.#finished = true;
     if (this.#closed) this.holding.release();
   }
 }
 
-/** By connection, what its requests do when it closes: one listener, however many requests are sent ahead. */
+/** By connection, the callbacks of its requests for its end: one listener, however many requests are pipelined. */
 const listeners = new WeakMap<object, Set<() => void>>();
 
 /**
- * Calls `close` when the answer has been taken or the connection is closed, whatever comes first.
+ * Calls `close` when the response was received or the connection is closed, whichever is first.
  *
- * The response alone does not tell: one that waits for its turn behind another answer of its connection (pipelining)
- * has no socket yet, and never hears that there will be none.
+ * The response's own events are not enough: a pipelined response that waits for an earlier one has no socket yet, and gets
+ * no event if the connection closes.
  */
 function onClose(request: IncomingMessage, response: ServerResponse, close: () => void): () => void {
   const { stream } = response as { stream?: Http2Stream };

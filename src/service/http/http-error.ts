@@ -1,4 +1,4 @@
-// The service's error answers: a status, a stable code and a message that says what to do.
+// The service's error responses: a status, a stable code and a message that says what to do.
 import { ERRORS, type HttpErrorCode, type TFTErrorCode } from '../../contract/error-codes.js';
 import { TFTError } from '../../contract/errors.js';
 import { messageFor } from '../../contract/input-error.js';
@@ -6,7 +6,7 @@ import { INPUTS } from '../../contract/names.js';
 
 export type { HttpErrorCode } from '../../contract/error-codes.js';
 
-/** The body of an error answer. */
+/** The body of an error response. */
 export interface ErrorBody {
   readonly error: string;
   readonly code: string;

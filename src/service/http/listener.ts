@@ -1,4 +1,4 @@
-// The HTTP server: HTTP/1.1, optionally with TLS and HTTP/2, on a port or a Unix socket. Its limits cut off clients that are
+// The HTTP server: HTTP/1.1, optionally with TLS and HTTP/2, on a port or a Unix socket. Its limits close connections that are
 // slow, too many, or send endless headers.
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
@@ -11,7 +11,7 @@ import type { Connections } from './connections.js';
 
 const MAX_HEADER_BYTES = 16 * 1024;
 const MAX_HEADERS = 100;
-/** How often the server looks for slow connections. */
+/** The interval between checks for slow connections. */
 const CHECK_MS = 1000;
 /** The largest number of streams on one HTTP/2 connection. */
 const MAX_STREAMS = 100;
@@ -45,12 +45,12 @@ export function makeServer(
     insecureHTTPParser: false,
     noDelay: true,
   };
-  // A connection on which nothing moves, not even an answer that its client is slow to take. While the client waits for
-  // the service, as it does for a model to be loaded, it may be as still as it likes.
+  // The time without any traffic after which a connection is closed, even if its client is slowly receiving a response. A
+  // connection that waits for the service, such as for a model to load, is exempt.
   const idleMs = requestTimeoutMs + maxWaitMs;
   const endIdle = (connection?: Socket | ServerHttp2Session) => {
     if (connection === undefined) return;
-    // A timeout comes once; the next one has to be asked for.
+    // The timeout fires once and has to be set again.
     if (connections.isWaiting(connection)) connection.setTimeout(idleMs);
     else connection.destroy();
   };
@@ -70,7 +70,7 @@ export function makeServer(
     );
     secure.on('session', (session) => session.setTimeout(keepAliveTimeoutMs + idleMs));
     server = secure as unknown as Server;
-    // This server does not take them from its options, and speaks HTTP/1 without them.
+    // An HTTP/2 server ignores these in its options, and would serve HTTP/1 without them.
     Object.assign(server, limits, { requireHostHeader: true });
   } else {
     server = createTlsServer({ ...limits, ...security(settings), ...certificates(settings) }, handler);
@@ -82,7 +82,7 @@ export function makeServer(
   return server;
 }
 
-/** Only what keeps its secrets when the key is lost one day, and has no known weakness. */
+/** Only ciphers with forward secrecy and without known weaknesses. */
 const CIPHERS = [
   'TLS_AES_128_GCM_SHA256',
   'TLS_AES_256_GCM_SHA384',

@@ -16,7 +16,7 @@ const TAGS = {
   forecast: 'Forecasts.',
   fleet: 'The daemon: samples of servers in, their forecasts and alerts out.',
   kserve: 'The KServe v2 protocol, with extensions of Triton.',
-  operations: 'For those who run the service.',
+  operations: 'For operators of the service.',
 } as const satisfies Record<Operation['tag'], string>;
 
 /** The document, as JSON. */
@@ -151,7 +151,7 @@ function components(routes: readonly DescribedRoute[]): Record<string, unknown> 
   return named;
 }
 
-/** OpenAPI 3.1 takes JSON Schema as it is; only the marks of a document of its own are taken off. */
+/** OpenAPI 3.1 accepts JSON Schema; only the marks of a separate document are removed. */
 function inline(schema: z.ZodType): Record<string, unknown> {
   const { $defs, ...made } = toJsonSchema(schema);
   // One with a name may be made as a reference to itself.

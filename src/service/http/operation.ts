@@ -1,4 +1,4 @@
-// The description of a route for the OpenAPI document. It stands beside the route's handler.
+// The description of a route for the OpenAPI document, defined next to the route's handler.
 import type { z } from 'zod';
 
 /** One operation of the API. */
@@ -13,9 +13,9 @@ export interface Operation {
   /** Headers that it reads. */
   readonly headers?: Readonly<Record<string, { description: string; schema: z.ZodType }>>;
   readonly body?: Content;
-  /** By status. Errors that any operation may answer with are added automatically. */
+  /** By status. Errors that are possible for every operation are added automatically. */
   readonly answers: Readonly<Record<number, Content & { readonly description: string }>>;
-  /** Statuses of errors that are this operation's own. */
+  /** Statuses of this operation's own errors. */
   readonly errors?: readonly number[];
 }
 
@@ -26,7 +26,7 @@ export interface Content {
   readonly binary?: string;
   readonly text?: string;
   readonly example?: unknown;
-  /** Whether a request may come without it. */
+  /** Whether a request may omit it. */
   readonly optional?: boolean;
 }
 

@@ -1,26 +1,26 @@
-// Which pages of a browser may ask: a page of anywhere can make the browser send requests to this machine, by its own
-// name for it (DNS rebinding) or as a plain form. Programs are not meant, and have keys to be told apart by.
+// Decides which web pages may send requests. Any page can make a browser send requests to this machine, under another name
+// (DNS rebinding) or with a plain form. Programs are not affected, and can use keys.
 import type { IncomingHttpHeaders } from 'node:http';
 import { isLoopback } from '../config/loopback.js';
 import type { ServiceConfig } from '../config/schema.js';
 import { refusal } from './http-error.js';
 
-type Wishes = Pick<
+type OriginSettings = Pick<
   ServiceConfig,
   'host' | 'socket' | 'apiKeys' | 'apiKeysFile' | 'allowedHosts' | 'corsOrigins'
 >;
 
 const ANY = '*';
 
-/** Judges the headers Host and Origin. */
+/** Checks the headers Host and Origin. */
 export class Origins {
   readonly #isChecked: boolean;
   readonly #hosts: ReadonlySet<string>;
   readonly #origins: ReadonlySet<string>;
 
-  constructor({ host, socket, apiKeys, apiKeysFile, allowedHosts, corsOrigins }: Wishes) {
+  constructor({ host, socket, apiKeys, apiKeysFile, allowedHosts, corsOrigins }: OriginSettings) {
     const hasKeys = apiKeys.length > 0 || apiKeysFile !== undefined;
-    // Where keys are needed a page has none; a Unix socket is out of its reach.
+    // If keys are needed, a page has none; it cannot reach a Unix socket.
     this.#isChecked = !hasKeys && socket === undefined && isLoopback(host) && !allowedHosts.includes(ANY);
     this.#hosts = new Set(allowedHosts.map((name) => name.toLowerCase()));
     this.#origins = new Set(corsOrigins);
@@ -41,19 +41,19 @@ export class Origins {
     if (!this.#isOurs(nameOf(origin.replace(/^https?:\/\//, '')))) {
       throw refusal(
         'ERR_TFT_HTTP_HOST',
-        `pages of '${origin.slice(0, 80)}' may not ask here; list it in corsOrigins if they shall`,
+        `pages of '${origin.slice(0, 80)}' may not send requests here; list it in corsOrigins to allow them`,
       );
     }
   }
 
-  /** What Access-Control-Allow-Origin says to a page of this origin; undefined when it may not read answers. */
+  /** The value of Access-Control-Allow-Origin for a page of this origin; undefined if it may not read responses. */
   allowed(origin: string | undefined): string | undefined {
     if (origin === undefined) return undefined;
     if (this.#origins.has(ANY)) return ANY;
     return this.#origins.has(origin) ? origin : undefined;
   }
 
-  /** Whether pages of any other origin are let in. */
+  /** Whether pages of other origins are allowed. */
   get isCrossOrigin(): boolean {
     return this.#origins.size > 0;
   }

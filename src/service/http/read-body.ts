@@ -30,12 +30,11 @@ export interface BodyRules {
 }
 
 /**
- * As many as Node has threads for them. More are not faster, and an unpacker takes up to 16 MiB of its own that nothing
- * here can count.
+ * As many as Node has threads for. More are not faster, and an unpacker uses up to 16 MiB that cannot be counted here.
  */
 const unpacking = new Turns(4);
 
-/** A body. Until `release` it holds its bytes of the budget and its memory; nothing may look at it afterwards. */
+/** A body. Until `release` it uses its memory and its bytes of the budget; it must not be read afterwards. */
 export interface Body {
   readonly bytes: Buffer;
   release(): void;
@@ -64,7 +63,7 @@ export async function readBody(
   }
   const unpacked = new Assembly(holding, memory, rules.aligned);
   try {
-    // Only once it is complete: a slow client must not keep an unpacker busy, and what waits inside one is not counted.
+    // Unpack only a complete body: a slow client must not occupy an unpacker, whose internal memory is not counted.
     await unpacking.take(() => unpack(sent.bytes, makeUnpacker(), rules, unpacked, client));
     return unpacked;
   } catch (error) {
@@ -75,7 +74,7 @@ export async function readBody(
   }
 }
 
-/** Puts what is sent into `body`, until its end. */
+/** Reads the request into `body`. */
 function arrival(request: Readable, { most, timeoutMs }: BodyRules, body: Assembly): Promise<void> {
   return new Promise((resolve, reject) => {
     let over = false;
@@ -83,18 +82,18 @@ function arrival(request: Readable, { most, timeoutMs }: BodyRules, body: Assemb
       over = true;
       clearTimeout(timer);
       request.off('data', take).off('end', end).off('close', gone).off('error', gone);
-      // An error that comes late is nobody's any more.
+      // Ignore errors after the body has ended.
       request.on('error', () => {});
     };
     const fail = (error: unknown) => {
       if (over) return;
       stop();
-      // What still comes is thrown away, so that the answer can be read.
+      // Discard the rest, so that the client can read the response.
       request.resume();
       reject(error);
     };
     const gone = () =>
-      fail(refusal('ERR_TFT_HTTP_GONE', 'the client went away before its request was complete'));
+      fail(refusal('ERR_TFT_HTTP_GONE', 'the client disconnected before its request was complete'));
     const take = (chunk: Buffer) => {
       if (over) return;
       try {
@@ -117,7 +116,7 @@ function arrival(request: Readable, { most, timeoutMs }: BodyRules, body: Assemb
   });
 }
 
-/** Puts what `packed` unpacks to into `body`. */
+/** Unpacks `packed` into `body`. */
 function unpack(
   packed: Buffer,
   unpacker: Unpacker,
@@ -143,7 +142,7 @@ function unpack(
     });
     unpacker.on('error', (cause) => fail(damaged(cause)));
     unpacker.on('end', () => {
-      // What follows the end of the packed data is no part of any body.
+      // Data after the end of the compressed body is invalid.
       if (unpacker.bytesWritten < packed.length) fail(damaged());
       else resolve();
     });
@@ -154,7 +153,7 @@ function unpack(
 
 type Unpacker = Gunzip | Inflate | BrotliDecompress;
 
-/** The end of a packed body that is cut off is an error in all three. */
+/** All three unpackers report a truncated body as an error. */
 function unpackerFor(encoding: string | undefined): (() => Unpacker) | undefined {
   switch (encoding?.trim().toLowerCase()) {
     case undefined:
@@ -171,13 +170,13 @@ function unpackerFor(encoding: string | undefined): (() => Unpacker) | undefined
     default:
       throw refusal(
         'ERR_TFT_HTTP_ENCODING',
-        `Content-Encoding '${encoding?.slice(0, 40)}' is not read here; gzip, deflate, br and identity are`,
+        `Content-Encoding '${encoding?.slice(0, 40)}' is not supported; gzip, deflate, br and identity are`,
         { status: 415 },
       );
   }
 }
 
-/** Throws where the body would grow over the limit, or where its bytes cannot be held. */
+/** Throws if the body would exceed its limit or the memory budget. */
 function addWithin(most: number, body: Assembly, chunk: Buffer): void {
   if (body.length + chunk.length > most) throw tooLarge(most);
   body.add(chunk);

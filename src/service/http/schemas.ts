@@ -1,5 +1,5 @@
-// The JSON that the service reads and writes, as zod schemas. The OpenAPI document is made of them, and tests check real
-// answers against them. Requests are checked without them: a check for each of a million numbers would be too slow.
+// zod schemas of the JSON that the service reads and writes. The OpenAPI document is generated from them, and tests check real
+// responses against them. Requests are not checked with them, because that would be too slow for a million numbers.
 import { z } from 'zod';
 import { INPUTS, TENSOR_TYPES } from '../../contract/names.js';
 import { INTEGER_TYPES } from '../../kserve/integers.js';

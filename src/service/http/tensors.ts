@@ -1,5 +1,5 @@
-// Converts the JSON numbers of a request to the typed arrays that the engine takes. Checks what typed arrays no longer show:
-// how the JSON was nested, and that codes are whole numbers.
+// Converts the JSON numbers of a request to typed arrays for the engine. Checks what typed arrays do not preserve: the nesting
+// of the JSON, and that codes are whole numbers.
 import type { TensorSpec, Values } from '../../contract/tensors.js';
 import { badBody, refusal } from './http-error.js';
 import type { Numbers } from './json/numbers.js';

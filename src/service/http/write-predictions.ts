@@ -19,7 +19,7 @@ export async function writePredictions(
   shape: readonly number[],
   tail: string,
 ): Promise<Buffer> {
-  // The number of values inside a bracket of each level, the outermost first.
+  // The number of values inside a bracket of each level, outermost first.
   const embraced = shape.map((_, depth) => shape.slice(depth).reduce((product, size) => product * size, 1));
   const brackets = 2 * shape.length;
   const parts: Buffer[] = [Buffer.from(head)];

@@ -1,4 +1,4 @@
-// Writes the answer to an inference request of the KServe v2 protocol: JSON, or JSON and then bytes.
+// Writes the response to an inference request of the KServe v2 protocol: JSON, or JSON followed by bytes.
 import type { Forecast } from '../../contract/forecast.js';
 import type { TensorSpec } from '../../contract/tensors.js';
 import { wireTensor } from '../../kserve/wire.js';

@@ -40,8 +40,8 @@ export async function understandInfer(
   const json = header === undefined ? body : body.subarray(0, header);
   const rules = {
     keys: DATA,
-    mostTensors: model.tensors.inputs.length,
-    mostNumbers: maxServers * Math.max(...model.tensors.inputs.map(({ size }) => size)),
+    maxTensors: model.tensors.inputs.length,
+    maxNumbers: maxServers * Math.max(...model.tensors.inputs.map(({ size }) => size)),
     expected: 'tensors with name, shape, datatype and data in inputs',
   };
   const scanned = await scanTensors(json, rules, holding);
@@ -89,7 +89,7 @@ function readInputs(list: unknown, model: ServedModel, scanned: Scanned, bytes: 
     if (tensor.data !== undefined) throw badBody(`input '${spec.name}' has both data and binary_data_size`);
     if (from + needed > bytes.length) {
       throw badBody(
-        `input '${spec.name}' ends ${from + needed} bytes behind the JSON, but only ${bytes.length} are there`,
+        `input '${spec.name}' ends ${from + needed} bytes after the JSON, but there are only ${bytes.length}`,
       );
     }
     const part = bytes.subarray(from, from + needed);
@@ -99,7 +99,7 @@ function readInputs(list: unknown, model: ServedModel, scanned: Scanned, bytes: 
     from += needed;
   }
   if (from !== bytes.length) {
-    throw badBody(`${bytes.length - from} bytes behind the JSON belong to no input`);
+    throw badBody(`${bytes.length - from} bytes after the JSON belong to no input`);
   }
   const get = (name: string): Values => {
     const values = found.get(name);
@@ -138,7 +138,7 @@ function fromJson(spec: TensorSpec, place: unknown, { tensors }: Scanned, length
   return fromNumbers(spec, numbers);
 }
 
-/** Whether the predictions are wanted as bytes. Checks the outputs that are asked for. */
+/** Whether the client requests the predictions as bytes. Checks the requested outputs. */
 function wantsBinary(outputs: unknown, { binary_data_output: all }: Record<string, unknown>): boolean {
   if (all !== undefined && typeof all !== 'boolean')
     throw badBody('binary_data_output must be true or false');
@@ -146,7 +146,7 @@ function wantsBinary(outputs: unknown, { binary_data_output: all }: Record<strin
   if (!Array.isArray(outputs)) throw badBody('outputs must be an array');
   if (outputs.length === 0) return all ?? false;
   if (outputs.length > 1)
-    throw badBody(`'${PREDICTIONS.name}' is the only output; ${outputs.length} are asked for`);
+    throw badBody(`'${PREDICTIONS.name}' is the only output; ${outputs.length} are requested`);
   const output = asObject(outputs[0], 'an output');
   if (output.name !== PREDICTIONS.name) {
     throw badBody(`output ${quote(output.name)} is unknown; '${PREDICTIONS.name}' is the only one`);

@@ -1,10 +1,10 @@
-// Where the log goes. A disk that is full or a reader that is stuck costs lines, which are counted, and nothing else:
-// no forecast may depend on the log, nor the end of the process.
+// Writes the log. If a disk is full or a reader is stuck, lines are dropped and counted; neither forecasts nor the end of the
+// process may depend on the log.
 import { fstatSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 
 /** Bytes that wait for a slow reader before lines are dropped. */
-const MOST_WAITING = 1024 * 1024;
+const MAX_WAITING = 1024 * 1024;
 const NEWLINE = Buffer.from('\n');
 
 /** Writes lines to a file, a terminal, a pipe or a socket. */
@@ -32,14 +32,14 @@ function canStall(fd: number): boolean {
     const about = fstatSync(fd);
     return about.isFIFO() || about.isSocket();
   } catch {
-    // Closed; every write will fail, and that is all.
+    // The descriptor is closed; every write will fail, with no other effect.
     return false;
   }
 }
 
-/** At once, so that the last line before a crash is there. */
+/** Writes synchronously, so that the last line before a crash is written. */
 function fileWriter(fd: number): (line: string) => boolean {
-  // Whether the last line was cut off in the middle.
+  // Whether the last line is incomplete.
   let torn = false;
   return (line) => {
     const bytes = torn ? Buffer.concat([NEWLINE, Buffer.from(line)]) : Buffer.from(line);
@@ -55,14 +55,14 @@ function fileWriter(fd: number): (line: string) => boolean {
   };
 }
 
-/** At once too, as long as the reader keeps up; then as far as a limit. */
+/** Writes synchronously while the reader keeps up; otherwise buffers up to a limit. */
 function streamWriter(fd: number): (line: string) => boolean {
   const stream = new Socket({ fd, readable: false, writable: true });
-  // Its reader has gone.
+  // The reader has closed the stream.
   stream.on('error', () => {});
   stream.unref();
   return (line) => {
-    if (stream.destroyed || stream.writableLength > MOST_WAITING) return false;
+    if (stream.destroyed || stream.writableLength > MAX_WAITING) return false;
     stream.write(line);
     return true;
   };

@@ -6,13 +6,13 @@ import { LogOutput } from './log-output.js';
 export type ServiceLog = pino.Logger;
 
 const STANDARD_OUTPUT = 1;
-/** Refusals of one code that are written each second; the rest is counted. */
+/** The number of refusals of one code that are logged each second; the others are counted. */
 const LINES_A_SECOND = 5;
 
-/** What each log could not write. */
+/** The number of lines that each log could not write. */
 const dropped = new WeakMap<ServiceLog, () => number>();
 
-/** @param destination standard output without it, written to so that it cannot stop the service: see log-output.ts. */
+/** @param destination standard output by default, written without blocking the service: see log-output.ts. */
 export function makeLog(level: string, destination?: pino.DestinationStream): ServiceLog {
   const options: pino.LoggerOptions = {
     level,
@@ -27,7 +27,7 @@ export function makeLog(level: string, destination?: pino.DestinationStream): Se
   return log;
 }
 
-/** How many lines a log could not write. */
+/** The number of lines that a log could not write. */
 export function droppedLines(log: ServiceLog): number {
   return dropped.get(log)?.() ?? 0;
 }

@@ -9,14 +9,14 @@ import { gpuStatusReader, registerGpuMetrics } from './gpu-metrics.js';
 /** Seconds between samples of the event loop's delay. */
 const SAMPLE_SECONDS = 0.02;
 
-/** Gauges of prom-client whose names, by Prometheus's rules, would be counters. */
+/** Gauges of prom-client with names that Prometheus's rules reserve for counters. */
 const MISNAMED = [
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
   'nodejs_active_resources_total',
 ];
 
-/** What Prometheus asks for has both, with weights. */
+/** Prometheus accepts both formats, with weights. */
 function prefersOpenMetrics(accept = ''): boolean {
   const weight = (type: string) =>
     Math.max(
@@ -30,7 +30,7 @@ function prefersOpenMetrics(accept = ''): boolean {
   return weight('application/openmetrics-text') > weight('text/plain');
 }
 
-/** A counter's family is called without `_total` there, and the text has an end. */
+/** In OpenMetrics a counter's family has no `_total` in its name, and the text has an end mark. */
 function toOpenMetrics(text: string): string {
   const lines = text.split('\n').filter((line) => line !== '');
   const counters = new Set(lines.flatMap((line) => /^# TYPE (\S+) counter$/.exec(line)?.[1] ?? []));
@@ -110,7 +110,7 @@ export class Metrics {
         },
       });
     gauge('tft_http_connections', 'Open connections.', () => connections.count);
-    gauge('tft_http_in_flight_bytes', 'Bytes of bodies and answers under way.', () => budget.used);
+    gauge('tft_http_in_flight_bytes', 'Bytes of requests and responses in progress.', () => budget.used);
     gauge(
       'tft_http_in_flight_limit_bytes',
       'The limit of these bytes, beyond which requests are refused.',
@@ -163,7 +163,7 @@ export class Metrics {
   }
 
   /**
-   * All metrics as text: Prometheus's, or OpenMetrics' for who prefers it.
+   * All metrics as text: in Prometheus's format, or in OpenMetrics' if the client prefers it.
    *
    * @param accept the header.
    */

@@ -48,7 +48,7 @@ export async function startTracing(
   } catch (error) {
     log.warn(
       { reason: error instanceof Error ? error.message : String(error) },
-      `no spans are sent: OTEL_EXPORTER_OTLP_ENDPOINT is set, but ${SDK} cannot be used; install it beside this package`,
+      `no spans are sent: OTEL_EXPORTER_OTLP_ENDPOINT is set, but ${SDK} cannot be used; install it in addition to this package`,
     );
     return idle;
   }

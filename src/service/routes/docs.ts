@@ -27,7 +27,7 @@ export function docsRoutes(app: FastifyInstance, routes: readonly DescribedRoute
     {
       config: {
         operation: {
-          summary: 'This document for people',
+          summary: 'This document as a page',
           tag: 'operations',
           access: 'user',
           answers: { 200: { description: 'a page', text: 'text/html' } },

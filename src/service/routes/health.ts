@@ -10,13 +10,13 @@ export function healthRoutes(app: FastifyInstance, { host, pressure, budget, met
       {
         config: {
           operation: {
-            summary: 'Whether the process lives',
-            description: '503 once the GPU is lost: the process must be started again.',
+            summary: 'Whether the process is alive',
+            description: '503 after the GPU is lost: the process must be restarted.',
             tag: 'operations',
             access: 'anyone',
             answers: {
-              200: { description: 'it does, also while it loads the model', json: live },
-              503: { description: 'it must be started again', json: live },
+              200: { description: 'it is, even while it loads the model', json: live },
+              503: { description: 'it must be restarted', json: live },
             },
           },
         },

@@ -13,7 +13,7 @@ import { type ModelPath, modelNamed } from './model-path.js';
 const operation: Operation = {
   summary: 'Forecast by the KServe v2 protocol',
   description:
-    'With the header Inference-Header-Content-Length the body is so many bytes of JSON, then the inputs as ' +
+    'With the header Inference-Header-Content-Length the body is that many bytes of JSON, followed by the inputs as ' +
     'little-endian bytes in their order.',
   tag: 'kserve',
   access: 'user',

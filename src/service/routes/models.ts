@@ -64,7 +64,7 @@ export function modelRoutes(app: FastifyInstance, parts: Parts): void {
       {
         config: {
           operation: {
-            summary: 'Whether the model takes requests',
+            summary: 'Whether the model accepts requests',
             tag,
             access,
             answers: { 200: { description: 'it does', json: ready } },
@@ -120,7 +120,7 @@ export function modelRoutes(app: FastifyInstance, parts: Parts): void {
     {
       config: {
         operation: {
-          summary: 'The models that are here',
+          summary: 'The available models',
           tag,
           access,
           answers: { 200: { description: 'the one that is served', json: repositoryIndex } },
@@ -141,9 +141,9 @@ export function modelRoutes(app: FastifyInstance, parts: Parts): void {
       {
         config: {
           operation: {
-            summary: "Load what is at the model's path now and serve it in the place of the old one",
+            summary: 'Load the model from its path again and serve it instead of the old one',
             description:
-              'Requests under way are finished by the old one. When the new one fails, the old one stays.',
+              'The old one finishes its requests. If the new one fails to load, the old one stays.',
             tag: 'operations',
             access: 'administrator',
             answers: { 200: { description: 'the new one serves', json: reloaded } },
@@ -187,12 +187,12 @@ function configuration({ name, tensors, engine }: ServedModel) {
   };
 }
 
-/** The outputs that /infer gives: the predictions. */
+/** The outputs of /infer: the predictions. */
 function answered({ outputs }: ModelTensors): readonly TensorSpec[] {
   return outputs.slice(0, 1);
 }
 
-/** Counts of requests and nanoseconds, as Triton's statistics have them. */
+/** Counts of requests, and nanoseconds, as in Triton's statistics. */
 function statistics({ name, version, engine }: ServedModel) {
   const counters = engine.counters();
   const { succeeded, servers, batches } = counters;

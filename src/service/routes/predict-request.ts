@@ -19,8 +19,8 @@ export async function understandPredict(
 ): Promise<ForecastQuestion> {
   const { inputs } = model.tensors;
   const names = new Set(inputs.map(({ name }) => name));
-  const mostNumbers = maxServers * Math.max(...inputs.map(({ size }) => size));
-  const rules = { keys: names, mostTensors: names.size, mostNumbers, expected: [...names].join(', ') };
+  const maxNumbers = maxServers * Math.max(...inputs.map(({ size }) => size));
+  const rules = { keys: names, maxTensors: names.size, maxNumbers, expected: [...names].join(', ') };
   const { rest, tensors } = await scanTensors(body, rules, holding);
   const request = asObject(rest, 'the request');
   const surplus = Object.keys(request).find((key) => !names.has(key));

@@ -6,11 +6,11 @@ import { badBody, type HttpError, refusal } from '../http-error.js';
 /** The deepest nesting that is read; tensors have less. */
 const MAX_DEPTH = 8;
 const FIRST_CAPACITY = 1024;
-/** Of a number while it is read, and of the float32 or int32 that it becomes. */
+/** The bytes of a number while it is read, plus those of its float32 or int32. */
 const BYTES_EACH = 8 + 4;
 /**
- * Longer numbers are refused: the longest double, every digit of it written out, has some 1,080 characters. A number
- * is read in one go, and a megabyte of digits would keep all others waiting.
+ * Longer numbers are refused: the longest double, with every digit written out, has about 1,080 characters. A number is read
+ * without a pause, so a megabyte of digits would block the event loop.
  */
 const LONGEST = 1100;
 
@@ -26,14 +26,14 @@ const NINE = 0x39;
 /** 10^0 … 10^22: the powers of ten that a double holds exactly. */
 const POWERS = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
 
-/** What may come next in the text. */
+/** The states of the parser. */
 const AFTER_OPEN = 0;
 const AFTER_COMMA = 1;
 const AFTER_VALUE = 2;
 
 /** The state of reading one array, and afterwards its numbers and their shape. */
 export class Numbers {
-  /** What was read, row-major: as many as `length` says, each exact once it is rounded to float32 or is whole. */
+  /** The first `length` values are the numbers read, row-major; each is exact as a float32 or as a whole number. */
   values = new Float64Array(FIRST_CAPACITY);
   length = 0;
   /** The index after the array's last byte, once it has been read. */
@@ -45,17 +45,17 @@ export class Numbers {
   #at: number;
   #state = AFTER_OPEN;
   #depth = 1;
-  /** Items so far at each depth that is open, and how many there must be, -1 while that is not known. */
+  /** The number of items so far at each open depth, and the expected number, -1 if it is not known yet. */
   readonly #counts = new Int32Array(MAX_DEPTH + 1);
   readonly #sizes = new Int32Array(MAX_DEPTH + 1).fill(-1);
   /** The depth at which the numbers are; 0 before the first one. */
   #leaf = 0;
 
   /**
-   * @param start where the array's bracket is.
-   * @param name what messages call it.
-   * @param most the most numbers that it may have.
-   * @param holding counts the memory that it takes.
+   * @param start the index of the array's bracket.
+   * @param name its name in messages.
+   * @param most the maximum number of numbers.
+   * @param holding counts its memory.
    */
   constructor(bytes: Buffer, start: number, name: string, most: number, holding: Holding) {
     this.#bytes = bytes;
@@ -222,15 +222,15 @@ export class Numbers {
 
 const double = new Float64Array(1);
 const halves = new Uint32Array(double.buffer);
-/** In the lower half of a double: the bits that float32 has no room for, and the middle between two float32. */
+/** In the lower half of a double: the bits that a float32 does not have, and the midpoint between two float32. */
 const LOST_BITS = 0x1fffffff;
 const MIDDLE = 0x10000000;
 const DOUBT = 16;
 
 /**
- * mantissa × 10^exponent where that is right for sure, else NaN. Up to 15 digits it is exact (Clinger 1990). Up to
- * 19 it may be off by a few of a double's last places, which no float32 shows unless it lies at the middle between
- * two; whole numbers are left to the exact way, since a category code must be one.
+ * mantissa × 10^exponent if that is certainly right, else NaN. Up to 15 digits it is exact (Clinger 1990). Up to 19 digits it
+ * may be wrong in a double's last places, which changes a float32 only near the midpoint between two. Whole numbers take the
+ * exact path, because a category code must be whole.
  */
 function quickly(mantissa: number, digits: number, exponent: number): number {
   if (digits > 19 || exponent < -22 || exponent > 22) return Number.NaN;

@@ -25,15 +25,15 @@ export interface Scanned {
   readonly tensors: readonly Numbers[];
 }
 
-/** What a body may have. */
+/** The limits of a body. */
 export interface ScanRules {
-  /** The keys whose values are arrays of numbers, wherever they stand. */
+  /** The keys whose values are arrays of numbers, at any depth. */
   readonly keys: ReadonlySet<string>;
-  /** The most such arrays: memory for others must not be an attacker's to ask for. */
-  readonly mostTensors: number;
-  /** The most numbers that one array may have. */
-  readonly mostNumbers: number;
-  /** What a message says that there should be. */
+  /** The maximum number of such arrays, so that an attacker cannot allocate memory for more. */
+  readonly maxTensors: number;
+  /** The maximum number of numbers in one array. */
+  readonly maxNumbers: number;
+  /** The expected keys, for messages. */
   readonly expected: string;
 }
 
@@ -46,7 +46,7 @@ export interface ScanRules {
  */
 export async function scanTensors(
   bytes: Buffer,
-  { keys, mostTensors, mostNumbers, expected }: ScanRules,
+  { keys, maxTensors, maxNumbers, expected }: ScanRules,
   holding: Holding,
 ): Promise<Scanned> {
   const tensors: Numbers[] = [];
@@ -55,7 +55,7 @@ export async function scanTensors(
   let from = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
   let at = from;
   let text = 0;
-  /** The last array that is none of the tensors. */
+  /** The last array that is not one of the tensors. */
   let array: string | undefined;
   let until = SLICE;
   const take = (end: number) => {
@@ -77,19 +77,19 @@ export async function scanTensors(
       if (bytes[at] === OPEN) array = key;
       continue;
     }
-    // null is what many clients write for nothing.
+    // Many clients write null for a missing value.
     if (bytes[at] === NULL) continue;
     if (bytes[at] !== OPEN) throw badBody(`'${key}' must be an array of numbers`);
     take(at);
-    if (tensors.length === mostTensors) {
-      throw badBody(`there are more than ${mostTensors} arrays called '${key}' and the like`);
+    if (tensors.length === maxTensors) {
+      throw badBody(`there are more than ${maxTensors} arrays called '${key}' and the like`);
     }
-    const numbers = new Numbers(bytes, at, `'${key}'`, mostNumbers, holding);
+    const numbers = new Numbers(bytes, at, `'${key}'`, maxNumbers, holding);
     while (!numbers.read(until)) {
       await setImmediate();
       until += SLICE;
     }
-    // Blanks: what stands beside an array must not become a part of the number.
+    // Blanks, so that adjacent text does not become a part of the number.
     pieces.push(` ${tensors.length} `);
     tensors.push(numbers);
     from = numbers.end;
@@ -136,7 +136,7 @@ function endOfString(bytes: Buffer, start: number, most: number): number {
   throw badBody('the body ends inside a string');
 }
 
-/** Blanks without end would keep all others waiting, and count as text anyway. */
+/** Endless blanks would block the event loop; they count as text. */
 function skipSpace(bytes: Buffer, start: number): number {
   const end = start + MAX_TEXT_BYTES;
   let at = start;
@@ -146,7 +146,7 @@ function skipSpace(bytes: Buffer, start: number): number {
   return at;
 }
 
-/** Arrays of numbers under names that nobody knows; the size that they have is not what is wrong with them. */
+/** The error for arrays of numbers under unknown names, instead of one about their size. */
 function unknownArray(key: string, expected: string): HttpError {
   return badBody(`'${key.slice(0, 40)}' is unknown; ${expected} are expected`);
 }
