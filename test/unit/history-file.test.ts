@@ -198,7 +198,12 @@ describe('a broken file is refused', () => {
       'ERR_TFT_HISTORY_VALUE',
       'line 2',
     ],
-    ['binary junk', Buffer.from([0x50, 0x4b, 3, 4, 0, 0, 0xff, 0xfe]), 'ERR_TFT_FILE', 'is not text in UTF-8'],
+    [
+      'binary junk',
+      Buffer.from([0x50, 0x4b, 3, 4, 0, 0, 0xff, 0xfe]),
+      'ERR_TFT_FILE',
+      'is not text in UTF-8',
+    ],
     ['UTF-16', Buffer.from(`\uFEFF${HEADER}${row}`, 'utf16le'), 'ERR_TFT_FILE', 'is not text in UTF-8'],
     ['a line without an end', 'x'.repeat(1 << 21), 'ERR_TFT_FILE', 'line 1 has no end within 1 MiB'],
     [
