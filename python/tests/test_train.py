@@ -10,7 +10,8 @@ from pytorch_forecasting import TemporalFusionTransformer
 
 from tft_export.cli import main
 from tft_export.training.finish import calibration, spread, spread_quantiles
-from tft_export.training.fleet import metrics_worth_reading
+from tft_export.training.fleet import load_data, metrics_worth_reading
+from tft_export.training.settings import Settings
 from tft_export.training.simulated_fleet import simulate
 from tft_export.training.split import correlations, split_servers, twin_groups, twins_of_training
 from tft_export.training.trainer import crossing, pinball
@@ -109,6 +110,23 @@ def test_a_metric_that_was_not_measured_is_not_read():
     frame["cpu_idle_pct"] = 100 - frame["cpu_user_pct"]
     frame["mem_used_pct"] = rng.uniform(0, 100, 600)
     assert metrics_worth_reading(frame) == ("cpu_user_pct", "mem_used_pct")
+
+
+def test_a_history_of_one_server_chooses_by_its_own_later_span(tmp_path):
+    write_history(simulate(servers=1, days=5, seed=4), tmp_path / "one.csv")
+    data = load_data(
+        [tmp_path / "one.csv"], None, Settings(simulated_servers=1, simulated_days=2, later_share=0.3)
+    )
+    assert data.split.validation == ()
+    assert data.validation["server_name"].unique().tolist() == list(data.split.training)
+    later = data.validation["slot"].iloc[288]
+    assert data.training.loc[~data.training["segment"].isin(data.simulated), "slot"].max() < later
+
+
+def test_a_history_that_is_too_short_to_train_on_is_refused(tmp_path, capsys):
+    write_history(simulate(servers=2, days=1.5, seed=4), tmp_path / "short.csv")
+    assert main(["train", str(tmp_path / "short.csv"), "--state", str(tmp_path / "state")]) == 2
+    assert "history_short" in capsys.readouterr().err
 
 
 def test_calibration_makes_each_quantile_hold_what_its_name_says():

@@ -11,8 +11,7 @@ def chosen(
     """The number of the forecast to use at each origin of one machine, 0 being the model.
 
     `origins` [windows] increase; `losses` [windows, forecasts] are means over measured steps. `asked` are
-    other
-    origins to answer for; by default the windows' own.
+    other origins to answer for; by default the windows' own.
     """
     answers = []
     for origin in origins if asked is None else asked:

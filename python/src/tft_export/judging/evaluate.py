@@ -32,8 +32,7 @@ def evaluate(
     """The table: {"sets": [{"name", "windows", … as docs/judging.md has it}]}.
 
     `others` are bundles of the same inputs by the name of their row; `peer` is the folder of `train_peer`.
-    `hours`
-    moves the calendar: a model that learnt one month's habits loses by it.
+    `hours` moves the calendar: a model that learnt one month's habits loses by it.
     """
     description = read_description(folder)
     check_band(description.quantiles)

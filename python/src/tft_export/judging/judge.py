@@ -23,10 +23,8 @@ class JudgedWindows:
     """Windows with what was measured (NaN where nothing was) and competing forecasts.
 
     `machines`, `origins` and `regimes` [windows]; `measured` [windows, horizon]; each of `forecasts`
-    [windows,
-    horizon, quantiles]. The first is the model; the four naive ones are among them. Windows of one machine
-    are
-    together, in the order of their origins.
+    [windows, horizon, quantiles]. The first is the model; the four naive ones are among them. Windows of
+    one machine are together, in the order of their origins.
     """
 
     machines: np.ndarray

@@ -1,10 +1,9 @@
 """A strong peer for the table: LightGBM quantile regression on lags, one model for all machines and steps.
 
 One gradient-boosted model for each quantile, trained on the windows that the network was trained on. Its
-inputs are
-lags, the window's statistics, the same time yesterday and the step ahead, all relative to the last value and
-the
-window's deviation; its loss is weighted by that deviation, so that it is pinball loss in the target's unit.
+inputs are lags, the window's statistics, the same time yesterday and the step ahead, all relative to the
+last value and the window's deviation; its loss is weighted by that deviation, so that it is pinball loss in
+the target's unit.
 """
 
 import json

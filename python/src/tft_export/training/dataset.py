@@ -58,8 +58,7 @@ def training_dataset(gridded: pd.DataFrame, settings: Settings) -> TimeSeriesDat
     """The data set whose scalers, encoders and structure the default model takes over.
 
     Some days of every segment fit the scalers; the windows that training draws come from `Windows`. The
-    target
-    is scaled around its last value: a forecast begins where the measurements end.
+    target is scaled around its last value: a forecast begins where the measurements end.
     """
     sample = gridded[gridded.groupby("segment").cumcount() < _SCALER_DAYS * STEPS_PER_DAY]
     return TimeSeriesDataSet(

@@ -1,10 +1,8 @@
 """The end of a training run: the best averaged weights, calibrated quantile by quantile, as a checkpoint.
 
-Each quantile's distance from the median is multiplied by one factor, chosen so that on other machines, later
-than
-the training, as many measurements lie beyond it as its name says. One linear layer computes the quantiles:
-the
-factors go into its weights, and the checkpoint stays an ordinary one.
+Each quantile's distance from the median is multiplied by one factor, chosen so that on other machines,
+later than the training, as many measurements lie beyond it as its name says. One linear layer computes the
+quantiles: the factors go into its weights, and the checkpoint stays an ordinary one.
 """
 
 import warnings

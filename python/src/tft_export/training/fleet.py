@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from pytorch_forecasting import TimeSeriesDataSet
 
+from ..errors import ExportError
 from ..windows.column_map import ColumnMap
 from ..windows.history import on_grid, read_history
-from ..windows.metrics import METRIC_NAMES, TARGET
+from ..windows.metrics import ENCODER_LENGTH, HORIZON, METRIC_NAMES, TARGET
 from .dataset import training_dataset
 from .settings import Settings
 from .simulated_fleet import simulate
@@ -54,8 +55,11 @@ def load_data(
     later = recorded["slot"] >= recorded["server_name"].map(split.cuts)
     training = recorded[recorded["server_name"].isin(split.training) & ~later]
     # A forecast for the later span may start from the day before it.
-    from_day_before = recorded["slot"] >= recorded["server_name"].map(split.cuts) - 288
-    validation = recorded[recorded["server_name"].isin(split.validation) & from_day_before]
+    from_day_before = recorded["slot"] >= recorded["server_name"].map(split.cuts) - ENCODER_LENGTH
+    # Of so few servers that none can be spared, the same ones' later span chooses.
+    choosing = split.validation or split.training
+    validation = recorded[recorded["server_name"].isin(choosing) & from_day_before]
+    _check_long_enough(training, validation)
     read = metrics_worth_reading(training)
     labels = bool((training[["profile", "status"]].nunique() > 1).any())
     weights = _weights(training, split)
@@ -81,6 +85,19 @@ def load_data(
         twins_of_training(correlations(recorded), split),
         labels,
     )
+
+
+def _check_long_enough(training: pd.DataFrame, validation: pd.DataFrame) -> None:
+    """Raises ExportError history_short unless both spans hold a whole window."""
+    needed = ENCODER_LENGTH + HORIZON
+    for rows, span in ((training, "to train on"), (validation, "in its last part, which chooses weights")):
+        longest = int(rows.groupby("segment").size().max()) if len(rows) else 0
+        if longest < needed:
+            raise ExportError(
+                "history_short",
+                f"the history has {longest} rows without a long gap {span}; a window takes {needed} "
+                "(32 hours): record for longer, or choose another --later-share",
+            )
 
 
 def metrics_worth_reading(recorded: pd.DataFrame) -> tuple[str, ...]:

@@ -19,9 +19,8 @@ def judge_run(
 ) -> None:
     """Writes STATE/bundle and prints its table.
 
-    It is judged on the test servers if there are any, else on those that chose its weights, which flatters it
-    a
-    little; in both cases by measurements later than what it was trained on.
+    It is judged on the test servers if there are any, else on those that chose its weights, which flatters
+    it a little; in both cases by measurements later than what it was trained on.
     """
     bundle = state / "bundle"
     export_checkpoint(
@@ -35,9 +34,10 @@ def judge_run(
             force=True,
         )
     )
-    servers = split.test or split.validation
+    servers = split.test or split.validation or split.training
     since = pd.Timestamp(max(split.cuts[name] for name in servers) * STEP_MINUTES * 60, unit="s", tz="UTC")
-    name = f"{'test' if split.test else 'validation'} servers from {since:%Y-%m-%d %H:%M} on"
+    role = "test" if split.test else "validation" if split.validation else "the same"
+    name = f"{role} servers from {since:%Y-%m-%d %H:%M} on"
     judged = JudgedSet(name, tuple(histories), frozenset(servers), since.isoformat(), None, 12)
     table = rounded(evaluate(bundle, [judged], column_map, {}, peer))
     description = read_description(bundle)

@@ -2,9 +2,8 @@
 
 The network, its data set and its checkpoint are pytorch-forecasting's own. This file draws the windows and
 runs the loop. The learning rate follows the clock, so that a run ends in the time it was given on any
-machine.
-Progress is printed, and the state is saved to RUN/last.pt at every validation; the same command resumes from
-it.
+machine. Progress is printed, and the state is saved to RUN/last.pt at every validation; the same command
+resumes from it.
 """
 
 import math

@@ -98,9 +98,8 @@ class Windows:
     ) -> Batch:
         """Encodes the windows that start at these rows.
 
-        When asked to: with the calendar moved by `slot_shift` steps; with the metrics that `missing` names at
-        0
-        where its entry [batch] is true; with these category `codes` [batch, categories] over the whole
+        When asked to: with the calendar moved by `slot_shift` steps; with the metrics that `missing` names
+        at 0 where its entry [batch] is true; with these category `codes` [batch, categories] over the whole
         window.
         """
         rows = starts[:, None] + self._offsets
