@@ -10,6 +10,7 @@ import { Roster } from './memory/roster.js';
 import { type FleetModel, historyShape, stepOf } from './memory/shape.js';
 import { NamedHorizons } from './named-horizons.js';
 import type { AccuracyWatch, AlertsWatch, FleetObserver, ObservedFleet } from './observer.js';
+import { outlook, quantileColumns } from './risk.js';
 import type { FleetSettings } from './settings.js';
 import { isInShard } from './shard.js';
 import type { Source } from './sources/source.js';
@@ -236,10 +237,23 @@ export class Fleet {
   }
 
   async #batchEnded(batch: FinishedBatch): Promise<void> {
+    this.#noteRisks(batch);
     if (!batch.isClosed) return;
     this.#horizons.take(batch, this.roster.places);
     for (const observer of this.#observers()) {
       await this.#tell(() => observer.forecasts?.(batch, this.#observed));
+    }
+  }
+
+  #noteRisks({ servers, values }: FinishedBatch): void {
+    const { quantiles, metrics } = this.model;
+    const size = values.length / servers.length;
+    const columns = quantileColumns(quantiles);
+    const { minimum, maximum } = metrics[this.targetIndex] as FleetModel['metrics'][number];
+    for (const [index, place] of servers.entries()) {
+      const forecast = values.subarray(index * size, (index + 1) * size);
+      const { risk } = outlook(forecast, quantiles, columns, this.threshold, { minimum, maximum });
+      this.latest.setRisk(place, risk);
     }
   }
 

@@ -1,6 +1,6 @@
 // The daemon over HTTP: samples in, forecasts out.
 import { expect, test } from 'vitest';
-import { fleetStatus, overview, serverDetail } from '../../src/fleet/index.js';
+import { fleetStatus, overview, serverDetail, shardOf } from '../../src/fleet/index.js';
 import { ask } from '../service/running.js';
 import { runningFleet, START, STEP } from './running-fleet.js';
 
@@ -89,4 +89,62 @@ test('who watches is told of each step', async () => {
     if (/event: step\ndata: .*\n\n/.test(text)) break;
   }
   expect(text).toContain('"server":"web-1"');
+});
+
+test("the API's document has every path of the daemon, and nothing in it refers to what is not there", async () => {
+  await using running = await runningFleet();
+  const text = (await ask(`${running.url}/openapi.json`)).bytes.toString();
+  const { paths, components } = JSON.parse(text) as {
+    paths: Record<string, unknown>;
+    components: { schemas: Record<string, unknown> };
+  };
+  for (const path of [
+    '/feed/data',
+    '/fleet/overview',
+    '/fleet/servers/{server}',
+    '/predictions/current',
+    '/api/v1/write',
+  ]) {
+    expect(Object.keys(paths)).toContain(path);
+  }
+  const referred = new Set([...text.matchAll(/"#\/components\/schemas\/([^"]+)"/g)].map(([, name]) => name));
+  expect([...referred].filter((name) => !((name as string) in components.schemas))).toEqual([]);
+});
+
+test('keys of the service are keys of the daemon', async () => {
+  const key = 'a-key-of-the-fleet-1';
+  await using running = await runningFleet({}, { apiKeys: [key] });
+  for (const path of ['/fleet/overview', '/fleet/events', '/predictions/current']) {
+    expect((await ask(running.url + path)).status).toBe(401);
+  }
+  expect((await ask(`${running.url}/fleet/overview`, { headers: { 'x-api-key': key } })).status).toBe(200);
+});
+
+test('forecasts, states and what came in are at /metrics, in a bounded number of series', async () => {
+  await using running = await runningFleet({ metricSeries: 6 });
+  names = running.fleet.model.metrics.map(({ name }) => name);
+  await post(running.url, [record('web-1', START, 40), record('web-2', START, 50)]);
+  await running.closeStepOf(START);
+  const scrape = async () => (await ask(`${running.url}/metrics`)).bytes.toString();
+  await scrape();
+  const text = await scrape();
+  expect(text.match(/^tft_forecast\{/gm)).toHaveLength(6);
+  expect(text).toContain('tft_fleet_forecast_series_left_out 6');
+  expect(text).toContain('tft_fleet_servers{state="warming-up"} 2');
+  expect(text).toContain('tft_fleet_samples_total{outcome="accepted"} 2');
+});
+
+test('a shard takes its own servers alone, by a hash that other programs can compute', async () => {
+  await using running = await runningFleet({ shard: '2/3' });
+  names = running.fleet.model.metrics.map(({ name }) => name);
+  // int(sha256(name).hexdigest()[:12], 16) % 3 + 1 in Python.
+  const servers = ['web-1', 'web-2', 'web-3', 'db-1'];
+  const { json } = await post(
+    running.url,
+    servers.map((server) => record(server, START, 1)),
+  );
+  const mine = servers.filter((server) => shardOf(server, 3) === 2);
+  expect([...running.fleet.roster].map(([, { name }]) => name)).toEqual(mine);
+  expect(json).toMatchObject({ accepted: mine.length, elsewhere: servers.length - mine.length });
+  expect(servers.map((server) => shardOf(server, 3))).toEqual([2, 1, 1, 3]);
 });

@@ -9,6 +9,7 @@ interface ForecastBlock {
   readonly steps: Float64Array;
   readonly madeAt: Float64Array;
   readonly filled: Uint16Array;
+  readonly risks: Float32Array;
   /** Bits, below. */
   readonly flags: Uint8Array;
 }
@@ -39,7 +40,7 @@ export class LatestForecasts {
   }
 
   get bytes(): number {
-    return this.#blocks.length * BLOCK_SERVERS * (this.#size * 4 + 19);
+    return this.#blocks.length * BLOCK_SERVERS * (this.#size * 4 + 23);
   }
 
   put(
@@ -81,6 +82,18 @@ export class LatestForecasts {
       : (block.madeAt[at] as number);
   }
 
+  /** Notes the risk that a server's newest forecast says, so that those at risk are found without looking at all. */
+  setRisk(server: number, risk: number): void {
+    this.#block(server).risks[server % BLOCK_SERVERS] = risk;
+  }
+
+  /** 0 where there is no forecast. */
+  risk(server: number): number {
+    const block = this.#blocks[Math.floor(server / BLOCK_SERVERS)];
+    const at = server % BLOCK_SERVERS;
+    return block === undefined || Number.isNaN(block.steps[at]) ? 0 : (block.risks[at] as number);
+  }
+
   forget(server: number): void {
     const block = this.#blocks[Math.floor(server / BLOCK_SERVERS)];
     if (block !== undefined) block.steps[server % BLOCK_SERVERS] = Number.NaN;
@@ -94,6 +107,7 @@ export class LatestForecasts {
         steps: new Float64Array(BLOCK_SERVERS).fill(Number.NaN),
         madeAt: new Float64Array(BLOCK_SERVERS),
         filled: new Uint16Array(BLOCK_SERVERS),
+        risks: new Float32Array(BLOCK_SERVERS),
         flags: new Uint8Array(BLOCK_SERVERS),
       });
     }

@@ -68,6 +68,7 @@ export class StoreKeeper {
       const stored = store.readStep(step);
       if (stored === undefined) continue;
       for (let place = 0; place < stored.values.length / metrics; place++) {
+        if (Number.isNaN(stored.values[place * metrics]) && isEmpty(stored.values, place, metrics)) continue;
         if (roster.at(place) === undefined) continue;
         const values = stored.values.subarray(place * metrics, (place + 1) * metrics);
         const codes = stored.codes.subarray(place * categories, (place + 1) * categories);
@@ -154,4 +155,11 @@ export class StoreKeeper {
     }
     this.#problems.set(kept, error instanceof Error ? error.message : String(error));
   }
+}
+
+function isEmpty(values: Float32Array, place: number, metrics: number): boolean {
+  for (let metric = 0; metric < metrics; metric++) {
+    if (!Number.isNaN(values[place * metrics + metric])) return false;
+  }
+  return true;
 }

@@ -1,5 +1,5 @@
 // GET /fleet/overview: all servers in short.
-import type { Overview, OverviewRow, StepEvent } from '../api.js';
+import type { Overview, OverviewRow, ServerState, StepEvent } from '../api.js';
 import type { Fleet } from '../fleet.js';
 import { ABSENT, BLOCK_SERVERS } from '../memory/block.js';
 import { quantileColumns } from '../risk.js';
@@ -12,7 +12,11 @@ export function overview(fleet: Fleet): Overview {
   const { model, targetIndex, loop } = fleet;
   const target = model.metrics[targetIndex];
   const servers = overviewRows(fleet);
-  const count = (state: OverviewRow['state']) => servers.filter((row) => row.state === state).length;
+  const states = new Map<ServerState, number>();
+  for (const [place] of fleet.roster) {
+    const state = fleet.standings.state(place);
+    states.set(state, (states.get(state) ?? 0) + 1);
+  }
   const { lastRun } = loop;
   return {
     time: isoTime(fleet.clock.now()),
@@ -29,9 +33,9 @@ export function overview(fleet: Fleet): Overview {
     threshold: fleet.threshold ?? null,
     simulated: fleet.simulated,
     counts: {
-      servers: servers.length,
-      warmingUp: count('warming-up'),
-      stale: count('stale'),
+      servers: fleet.roster.count,
+      warmingUp: states.get('warming-up') ?? 0,
+      stale: states.get('stale') ?? 0,
       alerts: fleet.alerts?.state().active.filter(({ state }) => state === 'firing').length ?? 0,
     },
     lastRun:
@@ -51,11 +55,22 @@ export function stepEventOf(fleet: Fleet): StepEvent {
   return { time: isoTime(fleet.clock.now()), servers: overviewRows(fleet) };
 }
 
-/** Every server, those at risk first. */
+/** More rows than this are nobody's to look at, and their JSON would hold up everything else. */
+const MOST_ROWS = 5000;
+
+/** Those at risk first; of very large fleets not the rest. */
 export function overviewRows(fleet: Fleet): OverviewRow[] {
-  const rows: OverviewRow[] = [];
-  for (const [place] of fleet.roster) rows.push(overviewRow(fleet, place));
-  return rows.sort((a, b) => b.risk - a.risk || (a.server < b.server ? -1 : 1));
+  const places = [...fleet.roster].map(([place, { name }]) => ({
+    place,
+    name,
+    risk: shownRisk(fleet, place),
+  }));
+  places.sort((a, b) => b.risk - a.risk || (a.name < b.name ? -1 : 1));
+  return places.slice(0, MOST_ROWS).map(({ place }) => overviewRow(fleet, place));
+}
+
+function shownRisk(fleet: Fleet, place: number): number {
+  return fleet.standings.state(place) === 'stale' ? 0 : fleet.latest.risk(place);
 }
 
 export function overviewRow(fleet: Fleet, place: number): OverviewRow {
