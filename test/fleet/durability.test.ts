@@ -1,6 +1,7 @@
 // What was accepted is there after the process ended without a word: the daemon is left as it is, and another one is
 // started on its folder.
-import { appendFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, closeSync, mkdtempSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -90,4 +91,53 @@ test("a folder with another model's history is refused", async () => {
   expect(running.fleet.keeper.status?.healthy).toBe(true);
   const { demo } = { demo: new URL('../../models/demo', import.meta.url).pathname };
   await expect(runningFleet({ data }, { model: demo })).rejects.toMatchObject({ code: 'ERR_TFT_OPTION' });
+});
+
+/** A file system of 4 MB, where this process may mount one. */
+function mountSmall(): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), 'tft-small-'));
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder]);
+  if (status === 0) return folder;
+  rmSync(folder, { recursive: true });
+  console.warn('skipped: no file system can be mounted here');
+  return undefined;
+}
+
+test('a disk that is full is told of, forecasts are made, and what was missed is kept when there is room', async (context) => {
+  const small = mountSmall();
+  if (small === undefined) return context.skip();
+  try {
+    await using running = await runningFleet({ data: join(small, 'data') });
+    const { fleet } = running;
+    const closeStep = async (step: number) => {
+      running.clock.set(START + step * STEP);
+      take(fleet, 'a', START + step * STEP, step);
+      const isSafe = await fleet.accepted();
+      await running.closeStepOf(START + step * STEP);
+      return isSafe;
+    };
+    expect(await closeStep(0)).toBe(true);
+    const filler = openSync(join(small, 'filler'), 'w');
+    try {
+      for (const bytes = Buffer.alloc(4096); ; ) writeSync(filler, bytes);
+    } catch {
+      // It is full.
+    }
+    closeSync(filler);
+    // LMDB may still have free pages; 5,000 servers more find none.
+    for (let server = 0; server < 5000; server++) take(fleet, `full-${server}`, START + STEP, server);
+    expect(await closeStep(1)).toBe(false);
+    expect(fleet.keeper.status).toMatchObject({ healthy: false });
+    expect(fleet.latest.get(fleet.roster.indexOf('a') as number)?.step).toBe(Math.round(START / STEP) + 1);
+    rmSync(join(small, 'filler'));
+    expect(await closeStep(2)).toBe(true);
+    expect(fleet.keeper.status).toMatchObject({ healthy: true });
+    const first = Math.round(START / STEP);
+    const place = fleet.roster.indexOf('a') as number;
+    const kept = fleet.keeper.store.readServer(place, first, first + 3);
+    expect([kept[0], kept[3], kept[6]]).toEqual([0, 1, 2]);
+  } finally {
+    spawnSync('umount', ['-l', small]);
+    rmSync(small, { recursive: true, force: true });
+  }
 });

@@ -2,7 +2,8 @@
 // committed survives the end of the process at any moment; what is flushed survives that of the machine.
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Database, open, type RootDatabase } from 'lmdb';
+import { setImmediate } from 'node:timers/promises';
+import { type Database, open, type RootDatabase, TransactionFlags } from 'lmdb';
 import { TFTError } from '../../contract/errors.js';
 import { BLOCK_SERVERS } from '../memory/block.js';
 import type { FleetModel } from '../memory/shape.js';
@@ -29,6 +30,9 @@ const FILE = 'history.mdb';
 const LAYOUT = 1;
 const FLOAT = 4;
 const CODE = 2;
+/** 1 MB of blocks. */
+const WRITES_AT_ONCE = 16;
+const { ABORTABLE, SYNCHRONOUS_COMMIT, NO_SYNC_FLUSH } = TransactionFlags;
 
 export class LmdbStore implements FleetStore {
   readonly horizons: readonly number[];
@@ -98,13 +102,19 @@ export class LmdbStore implements FleetStore {
   }
 
   async putServers(servers: readonly PlacedServer[]): Promise<void> {
-    await this.#written(servers.map(({ place, server }) => this.#servers.put(place, server)));
+    await this.#write(
+      servers.map(
+        ({ place, server }) =>
+          () =>
+            this.#servers.putSync(place, server),
+      ),
+    );
     for (const { place, server } of servers) this.#place(place, server);
   }
 
   async putStep({ step, values, codes }: StoredStep): Promise<void> {
     const count = values.length / this.#metrics;
-    const writes: Promise<unknown>[] = [];
+    const writes: (() => void)[] = [];
     for (let from = 0; from < count; from += BLOCK_SERVERS) {
       const to = Math.min(count, from + BLOCK_SERVERS);
       const numbers = values.subarray(from * this.#metrics, to * this.#metrics);
@@ -112,34 +122,38 @@ export class LmdbStore implements FleetStore {
       const bytes = Buffer.allocUnsafe(numbers.byteLength + narrow.byteLength);
       bytes.set(bytesOf(numbers), 0);
       bytes.set(bytesOf(narrow), numbers.byteLength);
-      writes.push(this.#blocks.put([step, from / BLOCK_SERVERS], bytes));
+      writes.push(() => this.#blocks.putSync([step, from / BLOCK_SERVERS], bytes));
     }
     const isNew = this.#closed.get(step) === undefined;
-    writes.push(this.#closed.put(step, count));
-    await this.#written(writes);
+    // Last: a step without it is not there.
+    writes.push(() => this.#closed.putSync(step, count));
+    await this.#write(writes);
     if (isNew) this.#count(step);
   }
 
   async putForecasts({ step, horizon, values }: StoredForecasts): Promise<void> {
     const size = BLOCK_SERVERS * this.#quantiles;
-    const writes: Promise<unknown>[] = [];
+    const writes: (() => void)[] = [];
     for (let from = 0; from < values.length; from += size) {
       const bytes = Buffer.from(bytesOf(values.subarray(from, from + size)));
-      writes.push(this.#forecasts.put([horizon, step, from / size], bytes));
+      writes.push(() => this.#forecasts.putSync([horizon, step, from / size], bytes));
     }
-    await this.#written(writes);
+    await this.#write(writes);
   }
 
   async forgetBefore(step: number): Promise<void> {
-    const writes: Promise<unknown>[] = [];
-    for (const key of this.#blocks.getKeys({ end: [step, 0] })) writes.push(this.#blocks.remove(key));
+    const writes: (() => void)[] = [];
+    for (const key of this.#blocks.getKeys({ end: [step, 0] }))
+      writes.push(() => this.#blocks.removeSync(key));
     for (const horizon of this.horizons) {
       const range = { start: [horizon, Number.NEGATIVE_INFINITY, 0], end: [horizon, step, 0] };
-      for (const key of this.#forecasts.getKeys(range as object)) writes.push(this.#forecasts.remove(key));
+      for (const key of this.#forecasts.getKeys(range as object)) {
+        writes.push(() => this.#forecasts.removeSync(key));
+      }
     }
     const steps = [...this.#closed.getKeys({ end: step })];
-    for (const key of steps) writes.push(this.#closed.remove(key));
-    await this.#written(writes);
+    for (const key of steps) writes.push(() => this.#closed.removeSync(key));
+    await this.#write(writes);
     this.#steps -= steps.length;
     if (this.#range === undefined) return;
     const [oldest] = [...this.#closed.getKeys({ limit: 1 })];
@@ -209,8 +223,8 @@ export class LmdbStore implements FleetStore {
     const records = this.#records;
     return {
       get: (key) => records.get([name, key]),
-      put: (key, value) => this.#written([records.put([name, key], value)]),
-      delete: (key) => this.#written([records.remove([name, key])]),
+      put: (key, value) => this.#write([() => records.putSync([name, key], value)]),
+      delete: (key) => this.#write([() => records.removeSync([name, key])]),
       keys: () => {
         const found = [...records.getKeys({ start: [name, ''], end: [`${name}\u0001`, ''] })];
         return found.filter(([owner]) => owner === name).map(([, key]) => key);
@@ -222,9 +236,24 @@ export class LmdbStore implements FleetStore {
     await this.#root.close();
   }
 
-  async #written(writes: readonly Promise<unknown>[]): Promise<void> {
-    await Promise.all(writes);
-    if (this.#flush) await this.#root.flushed;
+  /**
+   * Writes in transactions of a few blocks each, between which the event loop is free. They are committed here and not by
+   * lmdb's own thread: when the disk is full, that one rejects promises that nobody can catch.
+   */
+  async #write(writes: readonly (() => void)[]): Promise<void> {
+    for (let from = 0; from < writes.length; from += WRITES_AT_ONCE) {
+      if (from > 0) await setImmediate();
+      const part = writes.slice(from, from + WRITES_AT_ONCE);
+      const isLast = from + WRITES_AT_ONCE >= writes.length;
+      this.#root.transactionSync(
+        () => {
+          for (const write of part) write();
+        },
+        this.#flush && isLast
+          ? ABORTABLE | SYNCHRONOUS_COMMIT
+          : ABORTABLE | SYNCHRONOUS_COMMIT | NO_SYNC_FLUSH,
+      );
+    }
   }
 
   /** History of one model means nothing to another. */
