@@ -172,6 +172,38 @@ export class Fleet {
     this.#listeners.push(listener);
   }
 
+  /**
+   * Each run as it ends: `for await (const run of fleet.runs({ signal }))`. Runs that end while the loop's body is busy are
+   * told as one, the newest.
+   */
+  async *runs({ signal }: { signal?: AbortSignal } = {}): AsyncGenerator<RunSummary, void> {
+    let newest: RunSummary | undefined;
+    let wake = () => {};
+    const listener = (summary: RunSummary) => {
+      newest = summary;
+      wake();
+    };
+    const end = () => wake();
+    this.#listeners.push(listener);
+    signal?.addEventListener('abort', end);
+    try {
+      while (!signal?.aborted) {
+        if (newest === undefined) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          continue;
+        }
+        const summary = newest;
+        newest = undefined;
+        yield summary;
+      }
+    } finally {
+      signal?.removeEventListener('abort', end);
+      this.#listeners.splice(this.#listeners.indexOf(listener), 1);
+    }
+  }
+
   /** Resolves when all samples that were taken survive what the settings say. @returns false if they do not. */
   accepted(): Promise<boolean> {
     return this.keeper.safe();

@@ -3,6 +3,7 @@ export * from './api.js';
 export { type Clock, ReplayClock, wallClock } from './clock.js';
 export { FleetExtension, type FleetOptions, previewSources } from './extension.js';
 export { Fleet } from './fleet.js';
+export type { RunSummary } from './forecast-loop.js';
 export type { Outcome, Sample } from './ingest/intake.js';
 export type { ForecastBatch, ObservedFleet } from './observer.js';
 export {

@@ -111,6 +111,22 @@ test("the API's document has every path of the daemon, and nothing in it refers 
   expect([...referred].filter((name) => !((name as string) in components.schemas))).toEqual([]);
 });
 
+test('a program hears of each run, until it has heard enough', async () => {
+  await using running = await runningFleet();
+  names = running.fleet.model.metrics.map(({ name }) => name);
+  const heard: number[] = [];
+  const ended = new AbortController();
+  const listening = (async () => {
+    for await (const { servers } of running.fleet.runs({ signal: ended.signal })) heard.push(servers);
+  })();
+  await post(running.url, [record('web-1', START, 40)]);
+  await running.closeStepOf(START);
+  await running.closeStepOf(START + STEP);
+  ended.abort();
+  await listening;
+  expect(heard).toEqual([1, 1]);
+});
+
 test('keys of the service are keys of the daemon', async () => {
   const key = 'a-key-of-the-fleet-1';
   await using running = await runningFleet({}, { apiKeys: [key] });
