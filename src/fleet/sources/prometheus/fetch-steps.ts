@@ -24,6 +24,12 @@ export interface FetchedSteps {
   readonly series: readonly number[];
 }
 
+export interface FetchOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** How much later than the ends of steps queries are asked: for a look at what is there by now. */
+  readonly shiftMs?: number | undefined;
+}
+
 /** Queries that are asked at once. */
 const AT_ONCE = 4;
 
@@ -34,13 +40,14 @@ export async function fetchSteps(
   model: FleetModel,
   from: number,
   to: number,
-  signal?: AbortSignal,
+  { signal, shiftMs = 0 }: FetchOptions = {},
 ): Promise<FetchedSteps> {
   const stepMs = model.stepMinutes * 60_000;
   const width = model.metrics.length;
   const servers = new Map<string, FetchedServer>();
   const series = new Array<number>(width).fill(0);
-  const range = { from: (from + 0.5) * stepMs, to: (to + 0.5) * stepMs, step: stepMs };
+  const endOf = (step: number) => (step + 0.5) * stepMs + shiftMs;
+  const range = { from: endOf(from), to: endOf(to), step: stepMs };
   const ask = (query: string) => client.range(query.replaceAll('$step', `${stepMs / 1000}s`), range, signal);
   const serverOf = (labels: RangeSeries['labels']): FetchedServer | undefined => {
     const name = labels[mapping.server];
@@ -62,7 +69,7 @@ export async function fetchSteps(
       if (server === undefined) continue;
       series[index] = (series[index] as number) + 1;
       for (const [seconds, text] of values) {
-        const step = Math.round((seconds * 1000) / stepMs - 0.5) - from;
+        const step = Math.round((seconds * 1000 - endOf(from)) / stepMs);
         const value = Number(text);
         if (step < 0 || step > to - from || !Number.isFinite(value)) continue;
         server.values[step * width + index] = value;

@@ -22,7 +22,7 @@ export interface PrometheusPreview {
   readonly incomplete: readonly { readonly server: string; readonly lacks: readonly string[] }[];
 }
 
-/** Looks at the newest steps. @throws Error as the client. */
+/** Looks at the three steps up to now. @throws Error as the client. */
 export async function previewPrometheus(
   client: PrometheusClient,
   mapping: PrometheusMapping,
@@ -31,7 +31,9 @@ export async function previewPrometheus(
 ): Promise<PrometheusPreview> {
   const stepMs = model.stepMinutes * 60_000;
   const last = Math.floor(now / stepMs - 0.5);
-  const { servers, series } = await fetchSteps(client, mapping, model, last - 2, last);
+  const { servers, series } = await fetchSteps(client, mapping, model, last - 2, last, {
+    shiftMs: now - (last + 0.5) * stepMs,
+  });
   const width = model.metrics.length;
   const newest = (values: Float32Array, metric: number) => {
     for (let at = values.length - width + metric; at >= 0; at -= width) {

@@ -82,7 +82,9 @@ export class PrometheusSource implements Source {
           this.#servers === 0 ? FIRST_STEPS : Math.max(1, Math.floor(MOST_VALUES / this.#servers));
         const to = Math.min(last, this.#next + steps - 1);
         const signal = this.#ended.signal;
-        const fetched = await fetchSteps(this.#client, this.#mapping, fleet.model, this.#next, to, signal);
+        const fetched = await fetchSteps(this.#client, this.#mapping, fleet.model, this.#next, to, {
+          signal,
+        });
         this.#servers = Math.max(this.#servers, fetched.servers.size);
         await this.#take(fetched);
         this.#next = to + 1;
