@@ -1,6 +1,6 @@
-// tft_tensorrt.node: what JavaScript finds in it. src/native/addon.ts declares the same for TypeScript.
+// tft_tensorrt.node: the functions that it exports. src/native/addon.ts declares them for TypeScript.
 //
-// Nothing here is static: every environment that loads the addon has a state of its own (environment.h).
+// Nothing here is static: each environment that loads the addon has its own state (environment.h).
 #include <memory>
 #include <utility>
 
@@ -44,7 +44,7 @@ Napi::Value inspect_plan_async(const Napi::CallbackInfo& info) {
       described);
 }
 
-/// inspectEngine(options): a promise of all that TensorRT tells of the plan.
+/// inspectEngine(options): a promise of everything that TensorRT reports about the plan.
 Napi::Value inspect_engine_async(const Napi::CallbackInfo& info) {
   return start_work(
       info.Env(),
@@ -74,7 +74,7 @@ Napi::Value build(const Napi::CallbackInfo& info) {
                                                info[1].As<Napi::Function>(), info[2].As<Napi::Function>()));
 }
 
-/// kernels(): { version, hash } of the kernels in this build; undefined where it has none.
+/// kernels(): { version, hash } of the kernels in this build; undefined if the build has none.
 Napi::Value kernels_of_build(const Napi::CallbackInfo& info) {
   const auto kernels = tft::kernels();
   if (!kernels) return info.Env().Undefined();
@@ -100,7 +100,7 @@ Napi::Value load(const Napi::CallbackInfo& info) {
                                                             info[1].As<Napi::Function>()));
 }
 
-/// shutDown(): ends every job and closes every engine of this environment, at once and blocking.
+/// shutDown(): stops every job and closes every engine of this environment; blocks until that is done.
 void shut_down(const Napi::CallbackInfo& info) { Environment::of(info.Env()).shut_down(); }
 
 /// useImmediate(setImmediate)

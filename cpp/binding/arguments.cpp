@@ -10,7 +10,7 @@ std::string text(const Napi::Object& object, const char* key) {
 
 bool flag(const Napi::Object& object, const char* key) { return object.Get(key).ToBoolean(); }
 
-/// `otherwise` where the option is not given.
+/// Returns `otherwise` if the option is not given.
 int number(const Napi::Object& object, const char* key, int otherwise) {
   const Napi::Value value = object.Get(key);
   return value.IsNumber() ? value.As<Napi::Number>().Int32Value() : otherwise;
@@ -51,8 +51,8 @@ TensorShape tensor(const Napi::Value& value) {
   return shape;
 }
 
-/// `inputs`, and `outputs` or one `output`. `codes` are those of each category input that has none of its
-/// own.
+/// Reads `inputs`, and `outputs` or a single `output`. `codes` applies to each category input without codes
+/// of its own.
 ModelShape model_shape(const Napi::Object& object) {
   ModelShape shape;
   shape.inputs = list<TensorShape>(object.Get("inputs"), tensor);
@@ -70,7 +70,7 @@ BatchRange batch_range(const Napi::Value& value) {
   return {number(object, "min", 0), number(object, "opt", 0), number(object, "max", 0)};
 }
 
-/// A copy: another thread reads it.
+/// Copies, because another thread reads the bytes.
 std::vector<std::byte> bytes(const Napi::Value& value) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) return {};
   const auto array = value.As<Napi::Uint8Array>();
@@ -96,7 +96,7 @@ bool read_view(napi_env env, napi_value value, ElementType type, View& view) {
     return false;
   if (found != (type == ElementType::FLOAT32 ? napi_float32_array : napi_int32_array)) return false;
   view.data = data;
-  // What is not an ArrayBuffer here is a SharedArrayBuffer.
+  // A view's memory is either an ArrayBuffer or a SharedArrayBuffer.
   bool is_private = true;
   napi_is_arraybuffer(env, memory, &is_private);
   view.shared = !is_private;

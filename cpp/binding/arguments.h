@@ -1,4 +1,4 @@
-// Reads what JavaScript passes: typed arrays as pointers, options as the core's structs.
+// Reads JavaScript's arguments: typed arrays as pointers, options as the core's structs.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +16,13 @@ namespace tft::binding {
 struct View {
   const void* data = nullptr;
   std::size_t length = 0;  // elements
-  bool shared = false;     // other threads may write to it meanwhile
+  bool shared = false;     // a SharedArrayBuffer: other threads may write to it at any time
 };
 
-/// Reads a Float32Array or Int32Array; false when the value is none of `type`.
+/// Reads a Float32Array or Int32Array; returns false if the value is not an array of `type`.
 bool read_view(napi_env env, napi_value value, ElementType type, View& view);
 
-/// The options of `load`, as src/native/addon.ts declares them. They are checked there.
+/// The options of `load`, as src/native/addon.ts declares them. TypeScript has checked them.
 struct LoadArguments {
   std::string plan;
   ModelShape shape;
@@ -30,7 +30,7 @@ struct LoadArguments {
 };
 LoadArguments read_load_arguments(const Napi::Object& object);
 
-/// The options of `build`, without log, progress and stop.
+/// The options of `build`, except log, progress and stop.
 struct BuildArguments {
   std::string onnx;
   ModelShape shape;
@@ -38,14 +38,14 @@ struct BuildArguments {
 };
 BuildArguments read_build_arguments(const Napi::Object& object);
 
-/// The options of `measure`, likewise.
+/// The options of `measure`, except log and stop.
 struct MeasureArguments {
   std::string plan;
   MeasureOptions options;
 };
 MeasureArguments read_measure_arguments(const Napi::Object& object);
 
-/// The part of them that says where libraries are.
+/// Reads the options that say where libraries are.
 LoaderOptions read_loader_options(const Napi::Object& object);
 
 }  // namespace tft::binding

@@ -10,7 +10,7 @@
 namespace tft::binding {
 namespace {
 
-/// Hands the bytes over as they are: JavaScript's array frees them.
+/// Moves the bytes into a JavaScript array without a copy; they are freed with the array.
 Napi::Value to_js(Napi::Env env, std::vector<std::byte> bytes) {
   if (bytes.empty()) return Napi::Uint8Array::New(env, 0);
   auto* const owner = std::make_unique<std::vector<std::byte>>(std::move(bytes)).release();
@@ -31,7 +31,7 @@ Napi::Value to_js(Napi::Env env, const std::vector<std::string>& texts) {
 class BuildJob::Step : public Message {
  public:
   Step(BuildJob& job, BuildProgress progress) : job_(job), progress_(std::move(progress)) {}
-  void deliver() override { tell(job_.progress_, {describe(job_.progress_.Env(), progress_)}); }
+  void deliver() override { call(job_.progress_, {describe(job_.progress_.Env(), progress_)}); }
 
  private:
   BuildJob& job_;
@@ -45,7 +45,7 @@ BuildJob::BuildJob(Environment& environment, BuildArguments arguments, const Nap
   options.stop = stop_token();
   options.log = logger();
   options.progress = [this](const BuildProgress& step) {
-    environment_.outbox().post(std::make_unique<Step>(*this, step));
+    environment_.completions().post(std::make_unique<Step>(*this, step));
   };
 }
 

@@ -1,4 +1,4 @@
-// Builds a plan, with its progress told to JavaScript.
+// Builds a plan and reports its progress to JavaScript.
 #pragma once
 
 #include <optional>

@@ -11,8 +11,8 @@
 namespace tft::binding {
 namespace {
 
-/// So many callers go on in well under a millisecond.
-constexpr std::size_t kMostPerTurn = 32;
+/// JavaScript settles this many requests in well under a millisecond.
+constexpr std::size_t kMaxPerTurn = 32;
 
 }  // namespace
 
@@ -34,11 +34,11 @@ Environment& Environment::of(Napi::Env env) { return *env.GetInstanceData<Enviro
 Environment::Environment(Napi::Env env) : env_(env) {
   napi_value name = Napi::String::New(env, "tft-tensorrt");
   napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, wake, &wake_);
-  // Alone it keeps no process alive; requests under way do.
+  // Unreferenced, it does not keep the process alive; `submitted` references it while requests run.
   napi_unref_threadsafe_function(env, wake_);
-  outbox_ = std::make_unique<Outbox>(wake_);
-  // Hooks run in the reverse order: this one, after which no engine thread is left, before the
-  // ThreadSafeFunction's own, after which it must not be called.
+  completions_ = std::make_unique<CompletionQueue>(wake_);
+  // Hooks run in reverse order. Registered after the ThreadSafeFunction, this hook runs before the function's
+  // own: it ends all engine threads, and none can call the function once that is gone.
   napi_add_env_cleanup_hook(env, clean_up, this);
 }
 
@@ -58,10 +58,10 @@ std::unique_ptr<Job> Environment::remove(Job* job) {
 }
 
 void Environment::discard() {
-  for (Parcel* list : {std::exchange(collected_, nullptr), outbox_->collect()}) {
+  for (QueueItem* list : {std::exchange(collected_, nullptr), completions_->collect()}) {
     while (list != nullptr) {
-      Parcel* parcel = std::exchange(list, list->next);
-      if (parcel->kind == Parcel::Kind::MESSAGE) delete static_cast<Message*>(parcel);
+      QueueItem* item = std::exchange(list, list->next);
+      if (item->kind == QueueItem::Kind::MESSAGE) delete static_cast<Message*>(item);
     }
   }
 }
@@ -76,7 +76,7 @@ void Environment::settled() {
 
 void Environment::wake(napi_env env, napi_value, void* context, void*) {
   auto* environment = static_cast<Environment*>(context);
-  if (env != nullptr && !environment->turn_comes_) environment->deliver(kMostPerTurn);
+  if (env != nullptr && !environment->turn_comes_) environment->deliver(kMaxPerTurn);
 }
 
 void Environment::use_immediate(const Napi::Function& set_immediate) {
@@ -87,8 +87,8 @@ void Environment::use_immediate(const Napi::Function& set_immediate) {
 
 void Environment::turn() {
   turn_comes_ = false;
-  outbox_->fall_asleep();
-  deliver(kMostPerTurn);
+  completions_->fall_asleep();
+  deliver(kMaxPerTurn);
 }
 
 void Environment::deliver_all() { deliver(std::numeric_limits<std::size_t>::max()); }
@@ -96,22 +96,22 @@ void Environment::deliver_all() { deliver(std::numeric_limits<std::size_t>::max(
 void Environment::deliver(std::size_t most) {
   if (!can_run(env_)) return;
   Napi::HandleScope scope(env_);
-  if (collected_ == nullptr) collected_ = outbox_->collect();
+  if (collected_ == nullptr) collected_ = completions_->collect();
   if (collected_ == nullptr) return;
   if (!turn_comes_ && !set_immediate_.IsEmpty()) {
     turn_comes_ = true;
-    outbox_->stay_awake();
+    completions_->stay_awake();
     set_immediate_.Call({turn_.Value()});
   }
   NativeEngine* last = nullptr;
   for (std::size_t count = 0; collected_ != nullptr && count < most; count++) {
-    Parcel* parcel = collected_;
-    collected_ = parcel->next;
-    if (collected_ == nullptr && most > kMostPerTurn) collected_ = outbox_->collect();
-    if (parcel->kind == Parcel::Kind::MESSAGE) {
-      std::unique_ptr<Message>(static_cast<Message*>(parcel))->deliver();
+    QueueItem* item = collected_;
+    collected_ = item->next;
+    if (collected_ == nullptr && most > kMaxPerTurn) collected_ = completions_->collect();
+    if (item->kind == QueueItem::Kind::MESSAGE) {
+      std::unique_ptr<Message>(static_cast<Message*>(item))->deliver();
     } else {
-      auto* request = static_cast<PendingRequest*>(parcel);
+      auto* request = static_cast<PendingRequest*>(item);
       if (last != nullptr && (last != request->engine || last->is_full())) last->hand_over();
       last = request->engine;
       last->finished(*request);
@@ -131,8 +131,8 @@ void Environment::shut_down() {
 void Environment::clean_up(void* self) {
   auto* environment = static_cast<Environment*>(self);
   environment->shut_down();
-  environment->outbox_->close();
-  // Now, while the engines' objects are there, which own the requests.
+  environment->completions_->close();
+  // Discard now: the requests in the queue belong to the engine objects, which still exist.
   environment->discard();
   environment->jobs_.clear();
 }
@@ -147,7 +147,7 @@ void Environment::retire(std::unique_ptr<TFTEngine> engine) {
     };
     retired_.push_back({std::thread(std::move(free)), done});
   } catch (const std::system_error&) {
-    // No thread to be had: the lambda's destructor has freed the engine here and now.
+    // No thread could be started. The lambda's destructor has freed the engine on this thread.
   }
 }
 

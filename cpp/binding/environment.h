@@ -1,5 +1,5 @@
-// What the addon keeps for each environment (the main thread, each worker): its outbox, its open engines, and
-// the order in which all of it ends.
+// The addon's state for one environment (the main thread or a worker): its completion queue, jobs and open
+// engines, and the order in which they are shut down.
 #pragma once
 
 #include <memory>
@@ -8,8 +8,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include "completion_queue.h"
 #include "napi_setup.h"
-#include "outbox.h"
 #include "tft/engine.h"
 
 namespace tft::binding {
@@ -17,13 +17,13 @@ namespace tft::binding {
 class Job;
 class NativeEngine;
 
-/// Whether JavaScript can run: not while a worker is being terminated.
+/// Whether JavaScript can run. It cannot while a worker is being terminated.
 bool can_run(napi_env env);
 
-/// JavaScript's thread only, unless said otherwise.
+/// Use on JavaScript's thread only, except where a method says otherwise.
 class Environment {
  public:
-  /// Makes the state of an environment in which the addon is being loaded.
+  /// Creates the state of an environment that loads the addon.
   static Environment& create(Napi::Env env);
   static Environment& of(Napi::Env env);
   ~Environment();
@@ -31,33 +31,34 @@ class Environment {
   Environment& operator=(const Environment&) = delete;
 
   /// Engine threads post here.
-  Outbox& outbox() { return *outbox_; }
+  CompletionQueue& completions() { return *completions_; }
   Napi::FunctionReference engine_class;
 
   void add(NativeEngine* engine) { engines_.insert(engine); }
   void remove(NativeEngine* engine) { engines_.erase(engine); }
 
-  /// Jobs under way. Each is removed when it has been delivered, unless the environment ends before.
+  /// Running jobs. Each is removed when its result is delivered, or when the environment ends.
   void add(std::unique_ptr<Job> job);
   std::unique_ptr<Job> remove(Job* job);
 
-  /// A request or job is under way: the process stays alive. Each is followed by one `settled`.
+  /// Keeps the process alive while a request or job runs. Each call needs one call of `settled`.
   void submitted();
   void settled();
 
-  /// Hands everything in the outbox to JavaScript.
+  /// Delivers everything in the completion queue to JavaScript.
   void deliver_all();
 
-  /// Tells which function runs another at the next turn of the event loop: Node's setImmediate.
+  /// Sets the function that schedules another for the next turn of the event loop: Node's setImmediate.
   void use_immediate(const Napi::Function& set_immediate);
-  /// A turn of the event loop, after one in which something was delivered.
+  /// Delivers more at the next turn of the event loop; setImmediate calls it.
   void turn();
 
-  /// Calls off what waits, jobs too, and closes every engine, blocking for what runs. The process is about to
-  /// exit, or the environment to end; for both it must be over before libraries are torn down.
+  /// Cancels waiting requests and jobs, then closes every engine, blocking until running batches have ended.
+  /// Called before the process exits or the environment ends: both must come after this, or libraries would
+  /// be torn down under running threads.
   void shut_down();
 
-  /// Frees an engine that nobody holds any more, in another thread: that can take a while.
+  /// Frees an engine that JavaScript has collected, on another thread because it can take long.
   void retire(std::unique_ptr<TFTEngine> engine);
 
  private:
@@ -65,10 +66,10 @@ class Environment {
   static void wake(napi_env env, napi_value, void* context, void*);
   static void clean_up(void* self);
   void join_retired(bool all);
-  /// Hands over at most so many parcels, and sees to the rest at the next turn of the event loop: however
-  /// many requests end, timers and sockets have their turn in between.
+  /// Delivers at most `most` items and leaves the rest for the next turn of the event loop, so that timers
+  /// and sockets get their turn however many requests end.
   void deliver(std::size_t most);
-  /// Empties the outbox unseen.
+  /// Empties the completion queue without delivering.
   void discard();
 
   struct Retired {
@@ -78,12 +79,12 @@ class Environment {
 
   const napi_env env_;
   napi_threadsafe_function wake_ = nullptr;
-  std::unique_ptr<Outbox> outbox_;
+  std::unique_ptr<CompletionQueue> completions_;
   std::unordered_set<NativeEngine*> engines_;
   std::vector<std::unique_ptr<Job>> jobs_;
   std::vector<Retired> retired_;
   std::size_t under_way_ = 0;
-  Parcel* collected_ = nullptr;  // from the outbox, not handed over yet
+  QueueItem* collected_ = nullptr;  // taken from the completion queue, not delivered yet
   bool turn_comes_ = false;
   Napi::FunctionReference set_immediate_;
   Napi::FunctionReference turn_;

@@ -1,4 +1,4 @@
-// The core's errors as JavaScript errors: the only place where one becomes the other.
+// Converts the core's errors to JavaScript errors. Nothing else does.
 #pragma once
 
 #include <string>
@@ -10,14 +10,14 @@
 
 namespace tft::binding {
 
-/// An Error whose `code` is the core's ("ERR_TFT_…"). src/native/errors.ts makes a TFTError of it.
+/// An Error with the core's `code` ("ERR_TFT_…"). src/native/errors.ts turns it into a TFTError.
 Napi::Error to_js(Napi::Env env, const Error& error);
 
-/// The same for errors that only the binding knows.
+/// An error of the binding itself.
 Napi::Error to_js(Napi::Env env, std::string_view code, const std::string& message);
 
-/// A value that the model cannot take: code ERR_TFT_INPUT_VALUE, and where it stands in the properties
-/// `part`, `input`, `index` and `found`.
+/// A value that the model cannot take: code ERR_TFT_INPUT_VALUE; the properties `part`, `input`, `index` and
+/// `found` locate it.
 Napi::Error to_js(Napi::Env env, const BadValue& bad);
 
 }  // namespace tft::binding

@@ -9,13 +9,13 @@
 
 namespace tft::binding {
 
-/// A line of a job's log on its way to JavaScript. The job is there: its end comes after it.
+/// A line of a job's log for JavaScript. The job outlives it: the job's End is posted later.
 class Job::Line : public Message {
  public:
   Line(Job& job, LogLevel level, std::string text) : job_(job), level_(level), text_(std::move(text)) {}
   void deliver() override {
     const Napi::Env env = job_.log_.Env();
-    tell(job_.log_, {Napi::String::New(env, level_name(level_)), Napi::String::New(env, text_)});
+    call(job_.log_, {Napi::String::New(env, level_name(level_)), Napi::String::New(env, text_)});
   }
 
  private:
@@ -24,7 +24,7 @@ class Job::Line : public Message {
   std::string text_;
 };
 
-/// The last thing that a job's thread says.
+/// The last item that a job's thread posts.
 class Job::End : public Message {
  public:
   explicit End(Job& job) : job_(job) {}
@@ -43,7 +43,7 @@ Napi::Value Job::start(Environment& environment, Napi::Env env, std::unique_ptr<
   job->promise_.emplace(env);
   auto result = Napi::Object::New(env);
   result.Set("result", job->promise_->Promise());
-  // JavaScript may call it when the job is long gone.
+  // Holds the stop source, not the job: JavaScript may call cancel after the job is freed.
   result.Set(
       "cancel",
       Napi::Function::New(
@@ -52,9 +52,9 @@ Napi::Value Job::start(Environment& environment, Napi::Env env, std::unique_ptr<
   environment.add(std::move(job));
   environment.submitted();
   try {
-    started.thread_ = std::thread([&started, &outbox = environment.outbox()] {
+    started.thread_ = std::thread([&started, &completions = environment.completions()] {
       started.execute();
-      outbox.post(std::make_unique<End>(started));
+      completions.post(std::make_unique<End>(started));
     });
   } catch (const std::system_error& error) {
     const std::unique_ptr<Job> failed = environment.remove(&started);
@@ -66,7 +66,7 @@ Napi::Value Job::start(Environment& environment, Napi::Env env, std::unique_ptr<
   return result;
 }
 
-void Job::tell(const Napi::FunctionReference& function, const std::initializer_list<napi_value>& arguments) {
+void Job::call(const Napi::FunctionReference& function, const std::initializer_list<napi_value>& arguments) {
   const Napi::Env env = function.Env();
   function.Call(arguments);
   if (!env.IsExceptionPending()) return;
@@ -80,7 +80,7 @@ void Job::join() {
 
 Log Job::logger() {
   return [this](LogLevel level, const std::string& text) {
-    environment_.outbox().post(std::make_unique<Line>(*this, level, text));
+    environment_.completions().post(std::make_unique<Line>(*this, level, text));
   };
 }
 

@@ -1,5 +1,5 @@
-// What takes minutes - building, measuring - on a thread of its own, with a log, and a way to call it off.
-// The threads of libuv's pool are few and others' too.
+// A job runs for minutes (a build, a measurement) on its own thread, logs to JavaScript and can be cancelled.
+// It does not use libuv's pool, whose few threads the whole process shares.
 #pragma once
 
 #include <memory>
@@ -9,8 +9,8 @@
 #include <thread>
 #include <type_traits>
 
+#include "completion_queue.h"
 #include "napi_setup.h"
-#include "outbox.h"
 #include "tft/log.h"
 
 namespace tft::binding {
@@ -23,10 +23,10 @@ class Job {
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
 
-  /// Starts it. What JavaScript gets of it: { result: Promise, cancel() }.
+  /// Starts the job. Returns { result: Promise, cancel() } for JavaScript.
   static Napi::Value start(Environment& environment, Napi::Env env, std::unique_ptr<Job> job);
 
-  /// Any thread; it ends soon after.
+  /// Asks the job to stop; it ends soon after. Any thread.
   void call_off() { stop_.request_stop(); }
   /// Blocks until its thread has ended.
   void join();
@@ -37,15 +37,15 @@ class Job {
 
   /// On the job's thread: no JavaScript values here.
   virtual void execute() = 0;
-  /// On JavaScript's thread. Not called when the environment is ending.
+  /// On JavaScript's thread. Not called if the environment is ending.
   virtual void settle(Napi::Env env, const Napi::Promise::Deferred& promise) = 0;
 
   std::stop_token stop_token() const { return stop_.get_token(); }
-  /// For the core: lines go to JavaScript.
+  /// A log for the core whose lines go to JavaScript. Any thread.
   Log logger();
-  /// On JavaScript's thread: calls a function of the user's. What it throws is an uncaught exception, as from
-  /// any other callback, and keeps nothing here from going on.
-  static void tell(const Napi::FunctionReference& function,
+  /// Calls a user's function, on JavaScript's thread. If it throws, the error becomes an uncaught exception,
+  /// as for any other callback, and the job goes on.
+  static void call(const Napi::FunctionReference& function,
                    const std::initializer_list<napi_value>& arguments);
 
   Environment& environment_;

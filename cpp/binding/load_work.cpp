@@ -10,9 +10,9 @@ namespace tft::binding {
 
 LoadWork::LoadWork(Environment& environment, LoadArguments arguments, const Napi::Function& log)
     : environment_(environment), arguments_(std::move(arguments)), log_(Napi::Persistent(log)) {
-  arguments_.options.log = [&outbox = environment.outbox(), target = target_](LogLevel level,
-                                                                              const std::string& message) {
-    outbox.post(std::make_unique<LogLine>(target, level, message).release());
+  arguments_.options.log = [&completions = environment.completions(), target = target_](
+                               LogLevel level, const std::string& message) {
+    completions.post(std::make_unique<LogLine>(target, level, message).release());
   };
 }
 

@@ -1,4 +1,4 @@
-// Loads an engine, with its log told to JavaScript.
+// Loads an engine and forwards its log to JavaScript.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,7 @@ namespace tft::binding {
 
 class LoadWork final : public Work {
  public:
-  /// `log` receives what is said until the promise settles.
+  /// `log` receives the lines that are logged until the promise settles.
   LoadWork(Environment& environment, LoadArguments arguments, const Napi::Function& log);
 
  protected:

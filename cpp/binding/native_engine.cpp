@@ -13,11 +13,11 @@
 namespace tft::binding {
 namespace {
 
-/// A larger result's memory is not kept for the next request.
+/// The memory of a result up to this size is kept for the next request.
 constexpr std::size_t kKeptValues = 1 << 18;
 
-/// A deadline further away than this, some years, is none.
-constexpr double kLongestDeadlineMs = 1e11;
+/// A longer deadline (three years) counts as none.
+constexpr double kMaxDeadlineMs = 1e11;
 
 std::size_t values_of(const TensorShape& tensor) {
   std::size_t values = 1;
@@ -26,7 +26,7 @@ std::size_t values_of(const TensorShape& tensor) {
 }
 
 Request::Clock::time_point deadline_in(double milliseconds) {
-  if (!(milliseconds >= 0) || milliseconds > kLongestDeadlineMs) return Request::Clock::time_point::max();
+  if (!(milliseconds >= 0) || milliseconds > kMaxDeadlineMs) return Request::Clock::time_point::max();
   return Request::Clock::now() + std::chrono::duration_cast<Request::Clock::duration>(
                                      std::chrono::duration<double, std::milli>(milliseconds));
 }
@@ -90,7 +90,7 @@ NativeEngine::NativeEngine(const Napi::CallbackInfo& info)
   for (const TensorShape& output : shape_.outputs) output_sizes_.push_back(values_of(output));
   arrays_.resize(input_sizes_.size());
 
-  auto done = Napi::Uint32Array::New(env, kMostAtOnce);
+  auto done = Napi::Uint32Array::New(env, kMaxAtOnce);
   done_ = done.Data();
   info.This().As<Napi::Object>().Set("done", done);
   log_->engine = this;
@@ -105,8 +105,8 @@ NativeEngine::~NativeEngine() {
   log_->engine = nullptr;
   forget_memory();
   environment_.remove(this);
-  // Nothing is under way: requests under way hold the object. When the environment ends that is no longer so,
-  // but then the engine is closed already.
+  // No request is running here, since a running request keeps this object from being collected. If the
+  // environment is ending, requests no longer keep it, but the engine is already closed.
   environment_.retire(std::move(engine_));
 }
 
@@ -132,7 +132,7 @@ bool NativeEngine::read_part(Napi::Env env, std::size_t number, bool borrow) {
   std::size_t batch = 0;
   for (std::size_t i = 0; i < input_sizes_.size(); i++) {
     View view;
-    // The contract of src/ has looked at this already, with better messages: this guards the memory.
+    // src/contract has checked this with better messages; this check protects the memory.
     const bool fits = read_view(env, arrays_[i], shape_.inputs[i].type, view) && view.length > 0 &&
                       view.length % input_sizes_[i] == 0 &&
                       (i == 0 || view.length / input_sizes_[i] == batch);
@@ -146,7 +146,7 @@ bool NativeEngine::read_part(Napi::Env env, std::size_t number, bool borrow) {
       if (memory_ != InputMemory::REVOCABLE)
         memory_ = view.shared ? InputMemory::BORROWED : InputMemory::REVOCABLE;
     } else if (view.shared) {
-      // What is checked must be what runs.
+      // Another thread may write to shared memory: check and run the same copy.
       const auto* bytes = static_cast<const char*>(view.data);
       data[i] = copies_.emplace_back(bytes, bytes + view.length * sizeof(float)).data();
     }
@@ -172,7 +172,7 @@ Napi::Value NativeEngine::submit(const Napi::CallbackInfo& info) {
 }
 
 /// submitAll(deadlineMs, [inputs of the first part, inputs of the second …], borrow): the request's handle.
-/// With `borrow` the array and all in it are held until the request is taken, and must not be changed.
+/// With `borrow` the array and its elements are kept until `take`, and the caller must not change them.
 Napi::Value NativeEngine::submit_all(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto list = info[1].As<Napi::Array>();
@@ -187,7 +187,7 @@ Napi::Value NativeEngine::submit_all(const Napi::CallbackInfo& info) {
   return send(env, info[0].As<Napi::Number>().DoubleValue(), borrow ? list : Napi::Array());
 }
 
-/// Sends `parts_`. The request's memory has one output after the other, each with all parts in their order.
+/// Submits `parts_`. The request's memory holds one output after another, each with all parts in order.
 Napi::Value NativeEngine::send(Napi::Env env, double deadline_ms, Napi::Array borrowed) {
   std::size_t series = 0;
   for (const Part& part : parts_) series += static_cast<std::size_t>(part.batch);
@@ -207,7 +207,7 @@ Napi::Value NativeEngine::send(Napi::Env env, double deadline_ms, Napi::Array bo
       out += static_cast<std::size_t>(parts_[part].batch) * output_sizes_[i];
     }
   }
-  // Before an engine thread can read it: nothing that JavaScript does, its end included, comes in between.
+  // Keep the inputs before an engine thread can read them.
   if (!borrowed.IsEmpty()) request.borrowed = Napi::Persistent(borrowed);
   const Result<RequestId> sent =
       engine_->submit({parts_, deadline_in(deadline_ms), completed, &request, memory_});
@@ -217,13 +217,13 @@ Napi::Value NativeEngine::send(Napi::Env env, double deadline_ms, Napi::Array bo
     return fail(env, to_js(env, sent.error()));
   }
   request.id = *sent;
-  // Holds the object, and its environment's thread, until the result is handed over.
+  // Keeps this object and the process alive until the result is taken.
   if (under_way_++ == 0) Ref();
   environment_.submitted();
   return Napi::Number::New(env, request.handle);
 }
 
-/// A place for a request with memory for its result; null when there is no such memory.
+/// A free place for a request, with memory for its result; null if the memory cannot be allocated.
 PendingRequest* NativeEngine::find_place(std::size_t values) {
   if (free_.empty()) {
     const auto handle = static_cast<std::uint32_t>(places_.size());
@@ -247,7 +247,7 @@ PendingRequest* NativeEngine::find_place(std::size_t values) {
 void NativeEngine::completed(RequestId, const Result<Timing>& result, void* user) noexcept {
   auto* request = static_cast<PendingRequest*>(user);
   if (!result.ok()) request->error = result.error();
-  request->engine->environment_.outbox().post(request);
+  request->engine->environment_.completions().post(request);
 }
 
 void NativeEngine::finished(PendingRequest& request) { done_[done_count_++] = request.handle; }
@@ -273,8 +273,8 @@ void NativeEngine::log(LogLevel level, const std::string& message) {
   }
 }
 
-/// Copies each output to its array, info[1] and following. False, with some of them written, if one does not
-/// fit.
+/// Copies each output to its array, from info[1] on. Returns false if an array does not fit; others may be
+/// written by then.
 bool NativeEngine::copy_results(const Napi::CallbackInfo& info, const PendingRequest& request) const {
   const float* from = request.out.get();
   for (std::size_t i = 0; i < output_sizes_.size(); i++) {
@@ -288,9 +288,8 @@ bool NativeEngine::copy_results(const Napi::CallbackInfo& info, const PendingReq
   return true;
 }
 
-/// take(handle, a target for each output): copies a result that was delivered. With undefined as the first
-/// target it is thrown away.
-/// Returns the error that came instead of a result, or undefined.
+/// take(handle, a target for each output): copies a delivered result, or drops it if the first target is
+/// undefined. Returns the request's error, or undefined.
 Napi::Value NativeEngine::take(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::uint32_t handle = info[0].As<Napi::Number>().Uint32Value();
@@ -323,7 +322,7 @@ void NativeEngine::release(PendingRequest& request) {
   if (--under_way_ == 0) Unref();
 }
 
-/// cancel(handle): whether the request was still under way.
+/// cancel(handle): returns whether the request was still running or waiting.
 Napi::Value NativeEngine::cancel(const Napi::CallbackInfo& info) {
   const std::uint32_t handle = info[0].As<Napi::Number>().Uint32Value();
   const bool known = handle < places_.size() && places_[handle]->id != 0;
@@ -356,7 +355,7 @@ Napi::Value NativeEngine::warmup(const Napi::CallbackInfo& info) {
       [](Napi::Env env) { return env.Undefined(); });
 }
 
-/// close(): a promise; by the time it resolves everything was delivered.
+/// close(): a promise that resolves after all results are delivered.
 Napi::Value NativeEngine::close(const Napi::CallbackInfo& info) {
   return start_work(
       info.Env(),
@@ -365,7 +364,8 @@ Napi::Value NativeEngine::close(const Napi::CallbackInfo& info) {
         return Result<void>();
       },
       [this](Napi::Env env) {
-        // Results that came while closing are still in the outbox; who awaits both sees them first.
+        // Results that arrived while closing are still in the completion queue. Deliver them first, so that
+        // their promises settle before close's.
         environment_.deliver_all();
         forget_memory();
         return env.Undefined();

@@ -1,12 +1,12 @@
 // The JavaScript object around one TFTEngine.
 //
-// A request's result is written to memory of ours and copied out on JavaScript's thread: an ArrayBuffer of
-// the caller's could be detached, or freed with its worker, while an engine thread writes to it.
+// Engine threads write a request's result to memory of ours, and JavaScript's thread copies it out: the
+// caller's ArrayBuffer could be detached, or freed with its worker, during the write.
 //
-// Borrowed inputs are read by engine threads in place. Memory under a SharedArrayBuffer stays as long as an
-// object that refers to it, and a request holds such objects until it is taken. Memory under an ArrayBuffer
-// goes when JavaScript detaches the buffer, whoever holds it: it is read as InputMemory::REVOCABLE, and the
-// owner of this object looks at its arrays again when the request has ended (src/backends/tensorrt).
+// Engine threads read borrowed inputs in place. The memory of a SharedArrayBuffer lives as long as an object
+// refers to it, and a request keeps such objects until it is taken. The memory of an ArrayBuffer is freed
+// when JavaScript detaches the buffer, even if an object refers to it: it is read as InputMemory::REVOCABLE,
+// and src/backends/tensorrt checks its arrays again when the request has ended.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "arguments.h"
+#include "completion_queue.h"
 #include "napi_setup.h"
-#include "outbox.h"
 #include "tft/bad_value.h"
 #include "tft/engine.h"
 
@@ -26,15 +26,15 @@ namespace tft::binding {
 class Environment;
 class NativeEngine;
 
-/// Where an engine's log goes. JavaScript's thread only.
+/// Receives an engine's log on JavaScript's thread.
 struct LogTarget {
-  NativeEngine* engine = nullptr;  // once there is one, until it is collected
-  bool loading = true;             // lines are kept for who loads
+  NativeEngine* engine = nullptr;  // from the end of loading until it is collected
+  bool loading = true;             // lines go to `early`, for the caller of load
   std::vector<std::pair<LogLevel, std::string>> early;
   void receive(LogLevel level, std::string message);
 };
 
-/// A line of an engine's log on its way to JavaScript.
+/// A line of an engine's log for JavaScript.
 struct LogLine : Message {
   LogLine(std::shared_ptr<LogTarget> to, LogLevel what, std::string text)
       : target(std::move(to)), level(what), message(std::move(text)) {}
@@ -46,21 +46,21 @@ struct LogLine : Message {
 
 const char* level_name(LogLevel level);
 
-/// A request under way, or a place for the next one.
-struct PendingRequest : Parcel {
+/// A request, or a free place for the next one.
+struct PendingRequest : QueueItem {
   PendingRequest(NativeEngine* owner, std::uint32_t number)
-      : Parcel(Kind::REQUEST), engine(owner), handle(number) {}
+      : QueueItem(Kind::REQUEST), engine(owner), handle(number) {}
   NativeEngine* const engine;
-  const std::uint32_t handle;  // what JavaScript calls it by; used again once it is taken
-  RequestId id = 0;            // 0: none is under way here
+  const std::uint32_t handle;  // JavaScript's name for it; reused after `take`
+  RequestId id = 0;            // 0: the place is free
   std::unique_ptr<float[]> out;
   std::size_t capacity = 0;
   std::size_t series = 0;                 // in all its parts
-  std::optional<Error> error;             // engine threads write it before they post
-  Napi::Reference<Napi::Array> borrowed;  // the inputs that it borrows, until it is taken
+  std::optional<Error> error;             // written by an engine thread before it posts
+  Napi::Reference<Napi::Array> borrowed;  // keeps the borrowed inputs until `take`
 };
 
-/// What loading has made.
+/// The result of loading.
 struct Loaded {
   std::unique_ptr<TFTEngine> engine;
   ModelShape shape;
@@ -71,24 +71,24 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
  public:
   static Napi::Function define(Napi::Env env);
 
-  /// Takes an External of Loaded, which it empties.
+  /// Takes an External of Loaded and moves its content out.
   explicit NativeEngine(const Napi::CallbackInfo& info);
   ~NativeEngine() override;
 
-  /// Remembers a request that is done until `hand_over`; at most as many as `is_full` allows.
+  /// Adds an ended request to those of the next `hand_over`. Not while `is_full`.
   void finished(PendingRequest& request);
-  bool is_full() const { return done_count_ == kMostAtOnce; }
-  /// Calls JavaScript's `deliver(count)` for them.
+  bool is_full() const { return done_count_ == kMaxAtOnce; }
+  /// Calls JavaScript's `deliver(count)` for the ended requests.
   void hand_over();
   void log(LogLevel level, const std::string& message);
 
-  /// Cancels what waits, without a word to JavaScript.
+  /// Cancels all requests without calling JavaScript.
   void call_off();
-  /// Blocks until what runs is done.
+  /// Blocks until running batches have ended.
   void close_now();
 
  private:
-  static constexpr std::uint32_t kMostAtOnce = 256;
+  static constexpr std::uint32_t kMaxAtOnce = 256;
 
   // Methods as src/native/addon.ts declares them.
   Napi::Value submit(const Napi::CallbackInfo& info);
@@ -103,14 +103,14 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
 
   /// Keeps the object from being collected.
   Napi::ObjectReference held() { return Napi::Persistent(Value()); }
-  /// Its memory is gone: V8 need not count it any more.
+  /// Tells V8 that the engine's memory is freed.
   void forget_memory();
-  /// Makes room for so many parts.
+  /// Prepares `parts_` for `count` parts.
   void begin_parts(std::size_t count);
-  /// Reads the inputs in `arrays_`, and looks at every value unless they are borrowed. False, with an
-  /// exception pending, when one is bad.
+  /// Reads the inputs in `arrays_` and, unless they are borrowed, checks every value. Returns false with a
+  /// pending exception if one is bad.
   bool read_part(Napi::Env env, std::size_t number, bool borrow);
-  /// Sends `parts_`; `borrowed` is an array of the inputs that are borrowed, or empty.
+  /// Submits `parts_`; `borrowed` is an array of the borrowed inputs, or empty.
   Napi::Value send(Napi::Env env, double deadline_ms, Napi::Array borrowed);
   PendingRequest* find_place(std::size_t values);
   bool copy_results(const Napi::CallbackInfo& info, const PendingRequest& request) const;
@@ -128,12 +128,12 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   std::size_t under_way_ = 0;
   std::uint32_t* done_ = nullptr;  // the memory of JavaScript's `done`
   std::uint32_t done_count_ = 0;
-  // Reused by each submit: the parts, and the arrays that they point to.
+  // The parts of a submit and the arrays that they point to, reused by the next.
   std::vector<Part> parts_;
   std::vector<napi_value> arrays_;
   std::vector<const void*> inputs_;
   std::vector<float*> outputs_;
-  std::vector<std::vector<char>> copies_;  // of shared memory, for one submit
+  std::vector<std::vector<char>> copies_;  // of shared inputs, for one submit
   InputMemory memory_ = InputMemory::COPIED;
   std::int64_t counted_bytes_ = 0;
 };

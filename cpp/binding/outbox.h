@@ -1,8 +1,8 @@
-// Where engine threads put what is done for JavaScript to collect, and how they wake its thread.
+// The completion queue: engine threads post ended requests and messages, JavaScript's thread collects them.
 //
-// One outbox for each environment (a main thread or a worker). Whoever puts something into an empty outbox
-// wakes the thread; what others add before it looks comes along, so one wake-up delivers all that is done.
-// While the thread is awake it looks again by itself at each turn of its event loop, and nobody need wake it.
+// Each environment (the main thread or a worker) has one. A post to an empty queue wakes the thread; further
+// posts before it collects need no wake-up, so that one wake-up delivers everything that is ready. While the
+// thread is awake it collects at each turn of its event loop, and posts do not wake it.
 #pragma once
 
 #include <atomic>
@@ -13,50 +13,50 @@
 
 namespace tft::binding {
 
-/// Something for JavaScript's thread. Whoever posts it must not touch it afterwards.
-struct Parcel {
+/// An item for JavaScript's thread. The poster must not touch it after posting.
+struct QueueItem {
   enum class Kind { REQUEST, MESSAGE };
-  explicit Parcel(Kind what) : kind(what) {}
+  explicit QueueItem(Kind what) : kind(what) {}
   const Kind kind;
-  Parcel* next = nullptr;
+  QueueItem* next = nullptr;
 };
 
-/// A parcel that knows what to do with itself: a line of a log, a step of a build. The outbox owns it.
-struct Message : Parcel {
-  Message() : Parcel(Kind::MESSAGE) {}
+/// An item with its own `deliver`: a log line, a step of a build. The queue owns it.
+struct Message : QueueItem {
+  Message() : QueueItem(Kind::MESSAGE) {}
   virtual ~Message() = default;
-  /// On JavaScript's thread, which can run.
+  /// On JavaScript's thread, while JavaScript can run.
   virtual void deliver() = 0;
 };
 
-class Outbox {
+class CompletionQueue {
  public:
-  /// Takes over the ThreadSafeFunction's first thread count.
-  explicit Outbox(napi_threadsafe_function wake) : wake_(wake) {}
+  /// Takes over the initial thread count of the ThreadSafeFunction.
+  explicit CompletionQueue(napi_threadsafe_function wake) : wake_(wake) {}
 
-  /// Any thread, as long as an engine of the environment is open or a job under way.
-  void post(Parcel* parcel);
+  /// Any thread, while an engine of the environment is open or a job runs.
+  void post(QueueItem* item);
   void post(std::unique_ptr<Message> message) { post(message.release()); }
 
-  /// JavaScript's thread: everything posted, in order, linked by `next`.
-  Parcel* collect();
+  /// Takes everything posted, in order, linked by `next`. JavaScript's thread.
+  QueueItem* collect();
 
-  /// JavaScript's thread: it will look by itself from now on, or no longer does. After `fall_asleep` it must
-  /// look once more.
+  /// Between these two the thread collects without being woken. After `fall_asleep` it must collect once
+  /// more. JavaScript's thread.
   void stay_awake() { awake_ = true; }
   void fall_asleep() { awake_ = false; }
 
-  /// Wakes nobody from now on: the ThreadSafeFunction is about to go. No engine is open and no job under way
-  /// any more, but one may have a last line for the log.
+  /// Stops calling the ThreadSafeFunction, which is about to be freed. Engines are closed and jobs have
+  /// ended, but a last log line may still be posted.
   void close() { closed_ = true; }
 
  private:
   const napi_threadsafe_function wake_;
-  std::atomic<Parcel*> newest_ = nullptr;
+  std::atomic<QueueItem*> newest_ = nullptr;
   std::atomic<bool> awake_ = false;
   std::atomic<bool> closed_ = false;
 };
 
-static_assert(!std::is_copy_constructible_v<Outbox>);
+static_assert(!std::is_copy_constructible_v<CompletionQueue>);
 
 }  // namespace tft::binding

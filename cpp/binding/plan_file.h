@@ -10,10 +10,10 @@
 
 namespace tft::binding {
 
-/// The whole file. A map of it would crash the process if it were cut short meanwhile.
+/// Reads the whole file. A memory map would crash the process if the file were truncated during use.
 Result<std::vector<std::byte>> read_plan_file(const std::string& path);
 
-/// What `use` makes of the file's content, a Result, or the error that came with reading it.
+/// Returns the Result of `use(content)`, or the error of reading the file.
 template <class Use>
 auto with_plan_file(const std::string& path, Use use) -> decltype(use(std::span<const std::byte>())) {
   const Result<std::vector<std::byte>> plan = read_plan_file(path);

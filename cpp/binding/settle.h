@@ -1,4 +1,4 @@
-// How a Result of the core's settles a promise: the only place where one does.
+// Settles a promise with a Result of the core. Nothing else does.
 #pragma once
 
 #include <type_traits>
@@ -10,7 +10,7 @@
 
 namespace tft::binding {
 
-/// Resolves with `to_js(env, value)`, or `to_js(env)` where there is no value, or rejects with the error.
+/// Resolves with `to_js_value(env, value)`, or `to_js_value(env)` if T is void; rejects with the error.
 template <class T, class ToJs>
 void settle_promise(Napi::Env env, const Napi::Promise::Deferred& promise, Result<T>& result,
                     ToJs&& to_js_value) {
@@ -23,7 +23,7 @@ void settle_promise(Napi::Env env, const Napi::Promise::Deferred& promise, Resul
   }
 }
 
-/// For results that `describe` knows.
+/// The conversion of results for which there is a `describe`.
 inline constexpr auto described = [](Napi::Env env, const auto& value) -> Napi::Value {
   return describe(env, value);
 };

@@ -1,5 +1,5 @@
-// What blocks for long - opening libraries, loading, warming up, closing - done on a thread of libuv's pool,
-// as a promise.
+// Work that blocks for seconds (opening libraries, loading, warming up, closing) runs on a thread of libuv's
+// pool and settles a promise.
 #pragma once
 
 #include <memory>
@@ -19,13 +19,14 @@ class Work {
   Work(const Work&) = delete;
   Work& operator=(const Work&) = delete;
 
-  /// Queues it. Node waits for it before the environment ends, so its `execute` may use the outbox.
+  /// Queues the work. Node waits for it before the environment ends, so `execute` may use the completion
+  /// queue.
   static Napi::Value start(Napi::Env env, std::unique_ptr<Work> work);
 
  protected:
   /// On a pool thread: no JavaScript values here.
   virtual void execute() = 0;
-  /// On JavaScript's thread. Not called when the environment is ending.
+  /// On JavaScript's thread. Not called if the environment is ending.
   virtual void settle(Napi::Env env, const Napi::Promise::Deferred& promise) = 0;
 
  private:
@@ -37,8 +38,8 @@ class Work {
 
 static_assert(!std::is_copy_constructible_v<Work>);
 
-/// Calls `execute` on a pool thread, and settles the promise with its Result, of which `to_js(env, value)`
-/// makes the JavaScript value. Both are destroyed on JavaScript's thread, so they may hold references.
+/// Calls `execute` on a pool thread and settles the promise with its Result, converted by `to_js(env,
+/// value)`. Both callables are destroyed on JavaScript's thread, so they may hold references.
 template <class Execute, class ToJs>
 class ResultWork final : public Work {
  public:

@@ -1,4 +1,4 @@
-// Takes the CUDA driver's functions from its library, and turns its status codes into errors.
+// Looks up the CUDA driver's functions, and converts its status codes to errors.
 #include "cuda/driver.h"
 
 #include <dlfcn.h>
@@ -13,7 +13,7 @@ Result<std::unique_ptr<Driver>> Driver::from_library(void* library, const std::s
   driver->member = reinterpret_cast<decltype(driver->member)>(dlsym(library, #symbol)); \
   if (driver->member == nullptr)                                                        \
     return Error{ErrorCode::NO_CUDA_DRIVER,                                             \
-                 path + " lacks the function " #symbol                                  \
+                 path + " does not have the function " #symbol                          \
                         ": it is too old or no CUDA driver. Update the NVIDIA driver."};
   TFT_CUDA_FUNCTIONS(TFT_CUDA_TAKE)
 #undef TFT_CUDA_TAKE
@@ -29,7 +29,7 @@ std::string Driver::describe(Status status) const {
 }
 
 bool is_sticky(Status status) {
-  // Those of which cuda.h says that the process must be ended and begun anew, and a lost or broken device.
+  // The errors after which, by cuda.h, the process must be restarted, and those of a lost or broken device.
   constexpr std::array kSticky = {
       4,    // DEINITIALIZED
       46,   // DEVICE_UNAVAILABLE
@@ -43,7 +43,7 @@ bool is_sticky(Status status) {
       717,            // HARDWARE_STACK_ERROR, ILLEGAL_INSTRUCTION, MISALIGNED_ADDRESS, INVALID_ADDRESS_SPACE
       718, 719, 721,  // INVALID_PC, LAUNCH_FAILED, CONTAINED
       911,            // EXTERNAL_DEVICE
-      999,            // UNKNOWN: what falling off the bus gives
+      999,            // UNKNOWN: reported when the GPU falls off the bus
   };
   for (const Status sticky : kSticky)
     if (status == sticky) return true;

@@ -1,7 +1,7 @@
 // The part of the CUDA driver API that the core uses, declared here and opened with dlopen.
 //
-// A test compares these declarations with NVIDIA's cuda.h. Names carry the version suffix that cuda.h hides
-// behind macros, since dlsym sees only those.
+// A test compares these declarations with NVIDIA's cuda.h. The symbol names include the version suffix
+// ("_v2"), which cuda.h adds by macros and dlsym needs.
 #pragma once
 
 #include <cstddef>
@@ -111,18 +111,18 @@ struct Driver {
   TFT_CUDA_FUNCTIONS(TFT_CUDA_MEMBER)
 #undef TFT_CUDA_MEMBER
 
-  /// Takes the functions from a dlopen handle. The error names the function that lacks.
+  /// Looks up the functions in a dlopen handle. The error names a missing function.
   static Result<std::unique_ptr<Driver>> from_library(void* library, const std::string& path);
 
   /// "CUDA_ERROR_LAUNCH_FAILED (unspecified launch failure)".
   std::string describe(Status status) const;
 };
 
-/// Whether the device answers everything with an error once it has returned this one.
+/// Whether the device fails every call after it has returned this error.
 bool is_sticky(Status status);
 
-/// Turns a failed call into an error: OUT_OF_MEMORY, DEVICE_LOST or RUN. `what` is the thing done, "copying
-/// to the device".
+/// Converts the status of a failed call to an error: OUT_OF_MEMORY, DEVICE_LOST or RUN. `what` names the
+/// action: "copying to the device".
 Error failure(const Driver& driver, Status status, const std::string& what);
 
 }  // namespace tft::cuda

@@ -1,4 +1,4 @@
-// NVML, opened at run time. Its functions and structures are declared here as nvml.h has them.
+// Opens NVML at run time. Its functions and structures are declared here as in nvml.h.
 #include "tft/gpu_status.h"
 
 #include <dlfcn.h>
@@ -39,7 +39,7 @@ void find(void* handle, const char* name, Function& function) {
   function = reinterpret_cast<Function>(dlsym(handle, name));
 }
 
-/// Opened and initialized once, and open until the process ends. Null where it is not there.
+/// Opens and initializes the library once; it stays open until the process ends. Null if it does not load.
 const Nvml* open(const std::string& library) {
   static std::mutex mutex;
   static std::map<std::string, std::unique_ptr<Nvml>> opened;
@@ -65,7 +65,7 @@ const Nvml* open(const std::string& library) {
   return place.get();
 }
 
-/// What a function of the device tells; nothing where it is missing or fails.
+/// The value that a function of the device returns; empty if the function is missing or fails.
 template <class Value>
 std::optional<Value> ask(Status (*function)(Device, Value*), Device device) {
   Value value{};

@@ -9,14 +9,14 @@ Result<GraphExec> capture_graph(const ContextPointer& context, StreamHandle stre
     return Error{ErrorCode::RUN, std::string(what) + driver.describe(status)};
   };
   if (const Status status = driver.stream_begin_capture(stream, kCaptureThreadLocal))
-    return failed("the capture does not begin: ", status);
+    return failed("the capture did not begin: ", status);
 
   const Result<void> enqueued = enqueue();
   GraphHandle handle = nullptr;
   const Status ended = driver.stream_end_capture(stream, &handle);
   const Graph graph(context, handle);
   if (!enqueued) return enqueued.error();
-  if (ended != kSuccess) return failed("the capture does not end: ", ended);
+  if (ended != kSuccess) return failed("the capture did not end: ", ended);
   if (nodes != nullptr && driver.graph_nodes(handle, nullptr, nodes) != kSuccess) *nodes = 0;
   GraphExecHandle executable = nullptr;
   if (const Status status = driver.graph_instantiate(&executable, handle, 0))

@@ -9,9 +9,8 @@
 
 namespace tft::cuda {
 
-/// Captures what `enqueue` puts on the stream. Whatever goes wrong, the stream is out of capture afterwards;
-/// the error says why there is no graph. `nodes`, unless null, gets how many kernels, copies and fills it
-/// launches.
+/// Captures the work that `enqueue` puts on the stream. The stream is not capturing afterwards, even after an
+/// error. `nodes`, unless null, gets the number of kernels, copies and fills in the graph.
 Result<GraphExec> capture_graph(const ContextPointer& context, StreamHandle stream,
                                 const std::function<Result<void>()>& enqueue, std::size_t* nodes = nullptr);
 

@@ -12,7 +12,7 @@ namespace {
 
 class KernelModule final : public plugins::Launcher {
  public:
-  /// In the context that is current.
+  /// Loads the kernels into the current context; null if that fails.
   static std::unique_ptr<KernelModule> load(const Driver& driver) {
     std::unique_ptr<KernelModule> made(new KernelModule(driver));
     DeviceId device = 0;
@@ -57,16 +57,15 @@ class KernelModule final : public plugins::Launcher {
 
 std::optional<Error> kernel_obstacle(const Driver& driver, DeviceId device) {
   if (kernel_image().empty())
-    return Error{ErrorCode::UNSUPPORTED,
-                 "this build has no kernels of its own: nvcc was missing when it was built"};
+    return Error{ErrorCode::UNSUPPORTED, "this build has no kernels: nvcc was missing when it was built"};
   int version = 0;
   int major = 0;
-  if (driver.driver_version(&version) != kSuccess || version < kOldestKernelDriver)
+  if (driver.driver_version(&version) != kSuccess || version < kMinKernelDriver)
     return Error{ErrorCode::UNSUPPORTED, "the NVIDIA driver is for CUDA " + std::to_string(version / 1000) +
                                              "." + std::to_string(version % 1000 / 10) +
                                              ", and the kernels need a driver for CUDA 13.0 or newer (580)"};
   if (driver.device_attribute(&major, kComputeCapabilityMajor, device) != kSuccess ||
-      major < kOldestKernelMajor)
+      major < kMinComputeMajor)
     return Error{ErrorCode::UNSUPPORTED,
                  "the kernels need a GPU of compute capability 8.0 or newer, and this one has " +
                      std::to_string(major)};

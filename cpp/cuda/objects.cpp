@@ -1,4 +1,4 @@
-// Making CUDA objects, and saying what lacked when one could not be made.
+// Creates CUDA objects, with errors that say how much memory was missing.
 #include "cuda/objects.h"
 
 #include <array>

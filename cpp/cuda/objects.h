@@ -1,5 +1,4 @@
-// Owners of CUDA objects. Each frees what it holds, in the context that it came from, on whichever thread it
-// dies.
+// Owners of CUDA objects. Each frees its object in the object's context, on any thread.
 #pragma once
 
 #include <cstddef>
@@ -40,7 +39,7 @@ static_assert(!std::is_copy_constructible_v<PrimaryContext>);
 
 using ContextPointer = std::shared_ptr<PrimaryContext>;
 
-/// Makes a context the calling thread's current one while it lives.
+/// Makes a context current on the calling thread during its own lifetime.
 class CurrentContext {
  public:
   explicit CurrentContext(const PrimaryContext& context);
@@ -48,7 +47,7 @@ class CurrentContext {
   CurrentContext(const CurrentContext&) = delete;
   CurrentContext& operator=(const CurrentContext&) = delete;
 
-  /// The push's outcome.
+  /// The status of cuCtxPushCurrent.
   Status status() const { return status_; }
 
  private:
@@ -58,7 +57,7 @@ class CurrentContext {
 
 static_assert(!std::is_copy_constructible_v<CurrentContext>);
 
-/// Holds one handle; `Free` is the Driver's function that takes it back.
+/// Owns one handle; `Free` is the Driver's function that frees it.
 template <class Handle, auto Free>
 class Owned {
  public:
@@ -81,7 +80,7 @@ class Owned {
   void reset() {
     if (handle_ == Handle{}) return;
     const CurrentContext current(*context_);
-    // A failure to free leaves nothing to be done; on a lost device every call fails.
+    // Ignored: nothing can be done if freeing fails, and on a lost device every call does.
     (void)(context_->driver().*Free)(std::exchange(handle_, Handle{}));
     context_.reset();
   }
@@ -106,9 +105,9 @@ inline void* address(DevicePointer pointer) {
   return reinterpret_cast<void*>(static_cast<std::uintptr_t>(pointer));
 }
 
-// Each of these needs the context to be current. `purpose` names the thing in an error: "lane 2's inputs".
+// The context must be current for each of these. `purpose` is for error messages: "lane 2's inputs".
 
-/// OUT_OF_MEMORY says what was needed and what is free.
+/// The message of OUT_OF_MEMORY says how much was needed and how much is free.
 Result<DeviceMemory> allocate_device(const ContextPointer& context, std::size_t bytes,
                                      const std::string& purpose);
 /// Pinned for all devices.

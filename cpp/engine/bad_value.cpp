@@ -1,4 +1,4 @@
-// Looking for values that the model cannot take.
+// Finds values that the model cannot take.
 #include "tft/bad_value.h"
 
 #include <algorithm>
@@ -21,13 +21,13 @@ std::size_t item_length(const TensorShape& shape) {
   return length;
 }
 
-// Both scans go block by block, each block without a branch, so that the compiler takes many values at once.
+// Both scans check a block of values without branches, so that the compiler vectorizes the loop.
 
 bool find_infinite(const float* values, std::size_t count, std::size_t& where) {
   constexpr std::size_t kBlock = 1024;
   for (std::size_t start = 0; start < count; start += kBlock) {
     const std::size_t end = start + kBlock < count ? start + kBlock : count;
-    // With all exponent bits set, one more in the lowest of them carries into the sign bit.
+    // If all exponent bits are set, adding the lowest exponent bit carries into the sign bit.
     std::uint32_t carries = 0;
     for (std::size_t i = start; i < end; ++i)
       carries |= (std::bit_cast<std::uint32_t>(values[i]) & kMagnitude) + kLowestExponentBit;
@@ -40,7 +40,7 @@ bool find_infinite(const float* values, std::size_t count, std::size_t& where) {
 
 bool find_unknown(const std::int32_t* values, std::size_t count, std::span<const std::int32_t> codes,
                   std::size_t& where) {
-  // The largest code for each place of a block, so that a block is one loop whatever the number of channels.
+  // The largest code at each position of a block: one loop scans a block, whatever the number of channels.
   std::array<std::uint32_t, 64> largest;
   const std::size_t channels = codes.size();
   const std::size_t block = channels > largest.size() ? channels : largest.size() / channels * channels;
@@ -49,7 +49,7 @@ bool find_unknown(const std::int32_t* values, std::size_t count, std::span<const
   for (std::size_t i = channels; i < std::min(block, largest.size()); ++i) largest[i] = largest[i - channels];
   for (std::size_t start = 0; start < count; start += block) {
     const std::size_t length = start + block < count ? block : count - start;
-    // Neither a good code nor what is left up to the largest has a sign.
+    // For a valid code, both the code and its distance to the largest are non-negative.
     std::uint32_t signs = block > largest.size() ? kSign : 0;
     const std::size_t scanned = std::min(length, largest.size());
     for (std::size_t i = 0; i < scanned; ++i) {

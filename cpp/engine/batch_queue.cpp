@@ -1,4 +1,4 @@
-// The batch queue's face to callers: how requests come in and how they end. The rules stand in batch_queue.h.
+// The batch queue for callers: how requests are accepted and how they end. batch_queue.h states the rules.
 #include <utility>
 
 #include "engine/batch_queue_state.h"
@@ -18,61 +18,59 @@ BatchQueue::BatchQueue(Options options)
     free_pinned_.push_back(batch.get());
     batches_.emplace(batch.get(), std::move(batch));
   }
-  free_carriers_ = options_.carriers;
+  free_bounce_buffers_ = options_.bounce_buffers;
   for (int lane = 0; lane < options_.lanes; ++lane) lanes_.push_back(std::make_unique<Lane>());
   counters_.batch_sizes.resize(static_cast<std::size_t>(options_.max_batch) + 1);
-  clerk_ = std::thread([this] { work_as_clerk(); });
+  completer_ = std::thread([this] { run_completions(); });
 }
 
 BatchQueue::~BatchQueue() {
   close();
-  clerk_.join();
+  completer_.join();
 }
 
-// ------------------------------------------------------------------------------------------------ begin
-
-std::optional<Error> BatchQueue::refusal(std::int64_t servers) const {
+std::optional<Error> BatchQueue::refusal(std::int64_t series) const {
   if (lost_) return *lost_;
   if (closing_) return closed_error();
-  // One large request is always taken when nothing waits: the limit is on what piles up.
-  if (waiting_servers_ == 0) return std::nullopt;
-  // Batches that lost a request are not full, so their number has a limit of its own.
-  const std::int64_t batches = waiting_batches_ + (servers + options_.max_batch - 1) / options_.max_batch;
+  // While nothing waits, one request of any size is accepted: the limit is on what accumulates.
+  if (waiting_series_ == 0) return std::nullopt;
+  // Batches with cancelled requests are not full, so their number needs its own limit.
+  const std::int64_t batches = waiting_batches_ + (series + options_.max_batch - 1) / options_.max_batch;
   const std::int64_t most = 2 * ((options_.queue_limit + options_.max_batch - 1) / options_.max_batch) + 1;
-  if (waiting_servers_ + servers <= options_.queue_limit && batches <= most) return std::nullopt;
-  return Error{ErrorCode::QUEUE_FULL, std::to_string(waiting_servers_) + " servers are waiting and " +
-                                          std::to_string(servers) + " more would pass the limit of " +
+  if (waiting_series_ + series <= options_.queue_limit && batches <= most) return std::nullopt;
+  return Error{ErrorCode::QUEUE_FULL, std::to_string(waiting_series_) + " series are waiting and " +
+                                          std::to_string(series) + " more would pass the limit of " +
                                           std::to_string(options_.queue_limit) +
                                           "; try again later or raise queueLimit"};
 }
 
 Result<RequestId> BatchQueue::submit(const Request& request) {
-  const Result<std::int64_t> servers = check_parts(options_.layout, request.parts);
-  if (!servers) return servers.error();
+  const Result<std::int64_t> series = check_parts(options_.layout, request.parts);
+  if (!series) return series.error();
   if (request.inputs == InputMemory::REVOCABLE && !can_read_revocable())
-    return Error{ErrorCode::UNSUPPORTED, "this system does not let memory be read that may be unmapped"};
+    return Error{ErrorCode::UNSUPPORTED, "this system does not allow reading memory that may be unmapped"};
   const auto state = std::make_shared<State>();
   state->completion = request.completion;
   state->user = request.user;
   state->memory = request.inputs;
   state->keep(request.parts);
-  state->servers = *servers;
+  state->series = *series;
   state->deadline = request.deadline;
   state->submitted = Clock::now();
 
   std::unique_lock lock(mutex_);
-  if (const auto error = refusal(state->servers)) {
+  if (const auto error = refusal(state->series)) {
     if (error->code == ErrorCode::QUEUE_FULL) ++counters_.refused;
     return *error;
   }
   if (!place(state))
     return Error{ErrorCode::OUT_OF_MEMORY,
-                 "no memory to keep " + std::to_string(state->servers) + " waiting servers"};
+                 "no memory to keep " + std::to_string(state->series) + " waiting series"};
   ++open_;
   if (!state->borrows()) {
     copy_inputs(request.parts, *state, lock);
     if (lost_) {
-      // Lost while it copied: nothing can run it any more.
+      // The device was lost during the copy: the request cannot run.
       withdraw(state);
       if (--open_ == 0) drained_.notify_all();
       return *lost_;
@@ -82,17 +80,17 @@ Result<RequestId> BatchQueue::submit(const Request& request) {
   requests_.emplace(id, state);
   if (state->deadline != Clock::time_point::max()) {
     const auto place_in_time = deadlines_.emplace(state->deadline, id).first;
-    if (place_in_time == deadlines_.begin()) clerk_wake_.notify_one();
+    if (place_in_time == deadlines_.begin()) completer_wake_.notify_one();
   }
   ++counters_.accepted;
   const std::vector<Call> calls = pump();
   lock.unlock();
-  tell(calls);
+  wake(calls);
   return id;
 }
 
-/// Copies a request to its places, without the lock meanwhile. Nobody else knows the request yet, and no
-/// batch that is being copied to is taken: its pieces stay where they are.
+/// Copies a request's inputs into its batches, with the mutex released. That is safe: no other thread knows
+/// the request yet, and no lane takes a batch with `copying_` > 0, so its pieces do not move.
 void BatchQueue::copy_inputs(std::span<const Part> parts, const State& state,
                              std::unique_lock<std::mutex>& lock) {
   struct Place {
@@ -121,8 +119,8 @@ bool BatchQueue::cancel(RequestId id) {
   const StatePointer state = found->second;
   std::vector<Done> done;
   fail(state, {ErrorCode::ABORTED, "the request was cancelled"}, done);
-  hand_to_clerk(std::move(done));
-  tell(pump());
+  complete_later(std::move(done));
+  wake(pump());
   return true;
 }
 
@@ -132,7 +130,7 @@ void BatchQueue::close() {
   lane_idle_.notify_all();
   drained_.wait(lock, [this] { return open_ == 0; });
   stopped_ = true;
-  clerk_wake_.notify_all();
+  completer_wake_.notify_all();
   for (const auto& lane : lanes_) {
     lane->called.store(true, std::memory_order_release);
     lane->changed.notify_all();
@@ -142,13 +140,11 @@ void BatchQueue::close() {
 Counters BatchQueue::counters() const {
   const std::lock_guard lock(mutex_);
   Counters now = counters_;
-  now.waiting_servers = static_cast<std::uint64_t>(waiting_servers_);
+  now.waiting_series = static_cast<std::uint64_t>(waiting_series_);
   return now;
 }
 
-// ------------------------------------------------------------------------------------------------ end
-
-/// Ends a request with an error: now, or when the lanes that use its arrays are done.
+/// Ends a request with an error: now, or when the lanes that use its arrays have finished.
 void BatchQueue::fail(const StatePointer& state, const Error& error, std::vector<Done>& done) {
   withdraw(state);
   state->error = error;
@@ -180,10 +176,10 @@ void BatchQueue::complete(std::vector<Done>& done) {
   if (open_ == 0) drained_.notify_all();
 }
 
-void BatchQueue::hand_to_clerk(std::vector<Done> done) {
+void BatchQueue::complete_later(std::vector<Done> done) {
   if (done.empty()) return;
-  std::move(done.begin(), done.end(), std::back_inserter(clerk_done_));
-  clerk_wake_.notify_one();
+  std::move(done.begin(), done.end(), std::back_inserter(to_complete_));
+  completer_wake_.notify_one();
 }
 
 void BatchQueue::lose(const Error& error) {
@@ -196,23 +192,24 @@ void BatchQueue::lose(const Error& error) {
     if (!state->waiting_in.empty() && !state->error) waiting.push_back(state);
   std::vector<Done> done;
   for (const StatePointer& state : waiting) fail(state, error, done);
-  hand_to_clerk(std::move(done));
+  complete_later(std::move(done));
 }
 
-/// Ends requests whose time is over, and calls the completions of those that no lane ends.
-void BatchQueue::work_as_clerk() {
+/// The completion thread: ends requests whose deadline has passed, and calls the completions that lanes do
+/// not call.
+void BatchQueue::run_completions() {
   std::unique_lock lock(mutex_);
   while (true) {
-    std::vector<Done> done = std::exchange(clerk_done_, {});
+    std::vector<Done> done = std::exchange(to_complete_, {});
     const auto now = Clock::now();
     bool expired = false;
     while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
       const StatePointer state = requests_.at(deadlines_.begin()->second);
       deadlines_.erase(deadlines_.begin());
-      fail(state, {ErrorCode::DEADLINE, "the request had not begun when its time was over"}, done);
+      fail(state, deadline_error(), done);
       expired = true;
     }
-    if (expired) tell(pump());
+    if (expired) wake(pump());
     if (!done.empty()) {
       lock.unlock();
       complete(done);
@@ -222,9 +219,9 @@ void BatchQueue::work_as_clerk() {
     }
     if (stopped_) return;
     if (deadlines_.empty()) {
-      clerk_wake_.wait(lock);
+      completer_wake_.wait(lock);
     } else {
-      clerk_wake_.wait_until(lock, Clock::time_point(deadlines_.begin()->first));
+      completer_wake_.wait_until(lock, Clock::time_point(deadlines_.begin()->first));
     }
   }
 }

@@ -1,15 +1,15 @@
-// Batch while busy: a request that finds a lane idle runs at once; while all lanes are busy, requests gather
-// in order of arrival into the next batch, up to the maximum. There are no timers for batching. Free of CUDA.
+// Batch while busy: a request runs at once if a lane is idle; while all lanes are busy, requests are
+// collected in order of arrival into the next batch, up to the maximum size. Batching uses no timers. This
+// file does not use CUDA.
 //
-// A request gets its place in a batch when it arrives, so a batch's make-up is settled then. It is copied
-// into the batch's staging memory at once, or, where its inputs are borrowed, by the lane that takes the
-// batch. Requests up to the maximum share batches; a larger one has batches of its own. The shared batches
-// and each large request take turns, so that a small request waits for one part of each large one and never
-// for all.
+// A request is assigned to a batch when it arrives. Its inputs are copied into the batch's staging memory at
+// once, or, if they are borrowed, by the lane that takes the batch. Requests up to the maximum size share
+// batches; a larger one has batches of its own. The shared batches and each large request take turns, so that
+// a small request waits for one batch of each large one, never for all its batches.
 //
-// Everything is guarded by one mutex; copies of inputs and results, and completions, happen outside of it. A
-// batch belongs to the queue until a lane takes it (`wait`, `next`, `try_lease`), then to that lane until it
-// is delivered.
+// One mutex guards all state; inputs and results are copied, and completions called, with the mutex released.
+// A batch belongs to the queue until a lane takes it (`wait`, `next`, `try_lease`), then to that lane until
+// it is delivered.
 #pragma once
 
 #include <array>
@@ -42,40 +42,40 @@ class BatchQueue {
  public:
   struct Options {
     BatchLayout layout;  // of `max_batch` series
-    ModelShape shape;    // what values borrowed inputs may have; empty: any
+    ModelShape shape;    // to check the values of borrowed inputs; empty: no check
     int max_batch = 1;
     int queue_limit = 1;
     int lanes = 1;
-    /// Blocks of pinned memory, owned by the caller and there as long as the queue is. Batches beyond
-    /// `pinned` wait in ordinary memory, which a device cannot copy from by itself, and are moved to a
-    /// carrier when a lane takes them. A lane has at most two batches, one that runs and one whose results it
-    /// hands out, so two carriers for each lane never lack.
+    /// Blocks of pinned memory; the caller owns them and frees them after the queue. When all of `pinned` are
+    /// in use, further batches wait in ordinary memory, from which a device cannot copy directly. A lane that
+    /// takes such a batch moves it to a bounce buffer. A lane has at most two batches, one that runs and one
+    /// whose results it delivers, so two bounce buffers for each lane are always enough.
     std::vector<std::byte*> pinned;
-    std::vector<std::byte*> carriers;
-    /// For how long an idle lane looks for work before it sleeps. A sleeping lane has to be woken, which
-    /// costs who submits some microseconds and its request some more.
+    std::vector<std::byte*> bounce_buffers;
+    /// How long an idle lane spins before it sleeps. Waking a sleeping lane costs the submitter a few
+    /// microseconds and delays its request further.
     std::chrono::microseconds spin{0};
-    /// Threads that help lanes to copy large batches of borrowed inputs.
+    /// The number of threads that help lanes copy large batches of borrowed inputs.
     int helpers = 0;
   };
 
-  /// What a lane runs.
+  /// The series that a lane runs together.
   class Batch {
    public:
-    std::byte* staging() const { return carrier_ != nullptr ? carrier_ : staging_; }
-    int servers() const { return servers_; }
+    std::byte* staging() const { return bounce_buffer_ != nullptr ? bounce_buffer_ : staging_; }
+    int series() const { return series_; }
 
    private:
     friend class BatchQueue;
     std::byte* staging_ = nullptr;
     std::unique_ptr<std::byte[]> own_;  // the memory behind `staging_` unless it is pinned
-    std::byte* carrier_ = nullptr;
+    std::byte* bounce_buffer_ = nullptr;
     struct Piece;
     std::vector<Piece> pieces_;
     std::shared_ptr<struct Turn> turn_;
-    int used_ = 0;     // slots given away; those of requests called off too
-    int servers_ = 0;  // that are to be run
-    int copying_ = 0;  // submitters that still write
+    int used_ = 0;     // assigned slots, including those of cancelled requests
+    int series_ = 0;   // to run
+    int copying_ = 0;  // submitters that are still writing
     bool sealed_ = false;
     std::chrono::steady_clock::time_point begun_;
 
@@ -87,44 +87,43 @@ class BatchQueue {
   };
 
   explicit BatchQueue(Options options);
-  /// After `close`, and after every lane's thread has ended.
+  /// Only after `close`, and after all lane threads have ended.
   ~BatchQueue();
   BatchQueue(const BatchQueue&) = delete;
   BatchQueue& operator=(const BatchQueue&) = delete;
 
-  // ---- callers
+  // For callers:
   Result<RequestId> submit(const Request& request);
   bool cancel(RequestId id);
-  /// Refuses what comes, waits until everything accepted has ended and every lease is back, then lets the
-  /// lanes go.
+  /// Refuses new requests, waits until all accepted ones have ended and all leases are returned, then stops
+  /// the lanes.
   void close();
   Counters counters() const;
 
-  // ---- lanes' threads, each with its own number
+  // For lane threads, each with its own number:
   /// The next batch; blocks until there is one. Null after `close`.
   Batch* wait(int lane);
-  /// Says that a batch has run, and takes another if one is ready: the device works while results are handed
-  /// out. Null too if somebody waits for the lane.
+  /// Reports that a batch has run, and takes another if one is ready, so that the device works while results
+  /// are delivered. Null if none is ready, or if `lease_lane` waits for this lane.
   Batch* next(int lane, Batch* ended);
-  /// Hands the results of a batch out, or the error to its requests, and calls their completions.
+  /// Copies the results of a batch to its requests, or gives them the error, and calls their completions.
   void deliver(Batch* batch, const Result<RunReport>& result);
-  /// Fails all that waits and all that comes.
+  /// Fails all waiting and all future requests.
   void lose(const Error& error);
   void count_capture(bool succeeded);
 
-  // ---- a lane for a caller's own thread
+  // For a caller that runs a lane on its own thread:
   struct Lease {
     Batch* batch = nullptr;
     int lane = 0;
   };
-  /// An idle lane and a batch with room for `servers`, if nothing waits; the caller runs it. An error if the
-  /// engine is closed or lost; nothing if all lanes are busy.
-  Result<std::optional<Lease>> try_lease(int servers);
-  /// Waits for this lane. An error once the engine is closed or lost.
+  /// Leases an idle lane and an empty batch, if no request waits; the caller runs it. Empty if no lane is
+  /// free. An error if the engine is closed or the device lost.
+  Result<std::optional<Lease>> try_lease(int series);
+  /// Waits for this lane. An error if the engine is closed or the device lost.
   Result<Lease> lease_lane(int lane);
-  /// Gives a lease back. `result` counts as one request of `servers`; without one (warm-up) nothing is
-  /// counted.
-  void end_lease(const Lease& lease, int servers, const Result<RunReport>* result);
+  /// Returns a lease. `result` is counted as one request of `series` series; null (a warm-up) counts nothing.
+  void end_lease(const Lease& lease, int series, const Result<RunReport>* result);
 
  private:
   struct State;
@@ -132,17 +131,17 @@ class BatchQueue {
   struct Lane {
     std::condition_variable changed;
     Batch* assigned = nullptr;
-    bool wanted = false;  // by lease_lane: batches pass it by
+    bool wanted = false;  // lease_lane waits for it: it gets no more batches
     bool asleep = false;
-    std::atomic<bool> called = false;  // look again: there is a batch, or the end
+    std::atomic<bool> called = false;  // a batch is assigned, or the queue has stopped
   };
   using StatePointer = std::shared_ptr<State>;
   using Clock = std::chrono::steady_clock;
 
-  // All of these with the mutex held.
-  std::optional<Error> refusal(std::int64_t servers) const;
+  // With the mutex held:
+  std::optional<Error> refusal(std::int64_t series) const;
   Batch* take_staging();
-  void give_carrier(Batch* batch);
+  void give_bounce_buffer(Batch* batch);
   void recycle(Batch* batch);
   bool place(const StatePointer& state);
   void copy_inputs(std::span<const Part> parts, const State& state, std::unique_lock<std::mutex>& lock);
@@ -155,59 +154,59 @@ class BatchQueue {
   Batch* pick_from(std::deque<struct Turn*>& turns);
   bool begin(Batch* batch);
   void end_turn(Batch* batch);
-  /// A lane to be told that it has something to run.
+  /// A lane to wake because a batch was assigned to it.
   struct Call {
     Lane* lane;
     bool asleep;
   };
-  /// Gives idle lanes what is ready. The caller tells them, best when it has let go of the mutex that they
-  /// want.
+  /// Assigns ready batches to idle lanes. The caller wakes the lanes, if possible after releasing the mutex,
+  /// which they need.
   [[nodiscard]] std::vector<Call> pump();
-  static void tell(const std::vector<Call>& calls);
-  void hand_to_clerk(std::vector<Done> done);
-  /// Whether the lane should look for work awake: one is enough, and it is the one that gets the next batch.
+  static void wake(const std::vector<Call>& calls);
+  void complete_later(std::vector<Done> done);
+  /// Whether the lane should spin: only the idle lane that gets the next batch does.
   bool spins(int lane) const;
 
-  // Without.
-  /// What `wait` gives, as it was placed.
+  // With the mutex released:
+  /// Waits for an assigned batch, whose inputs may still have to be copied (`make_ready`).
   Batch* await_batch(int lane);
   bool make_ready(Batch* batch);
   void move_series(Batch::Piece& piece, int slot, const std::byte* from, std::byte* to) const;
   bool read_borrowed(Batch* batch, std::span<const BorrowedSeries> borrowed);
   void complete(std::vector<Done>& done);
-  void work_as_clerk();
+  void run_completions();
 
   const Options options_;
   BorrowedReader reader_;
   mutable std::mutex mutex_;
   std::condition_variable drained_;
   std::condition_variable lane_idle_;
-  std::condition_variable clerk_wake_;
+  std::condition_variable completer_wake_;
 
   std::unordered_map<Batch*, std::unique_ptr<Batch>> batches_;
   std::vector<Batch*> free_pinned_;
   std::vector<Batch*> free_ordinary_;
-  std::vector<std::byte*> free_carriers_;
+  std::vector<std::byte*> free_bounce_buffers_;
 
   std::shared_ptr<struct Turn> shared_;
-  std::deque<struct Turn*> turns_;    // whose next batch may run, the first one first
-  std::deque<struct Turn*> resting_;  // whose last batch still runs: only for lanes that have nothing else
+  std::deque<struct Turn*> turns_;    // turns whose next batch may run, in order
+  std::deque<struct Turn*> resting_;  // turns with a running batch; used if `turns_` has no batch ready
 
   std::unordered_map<RequestId, StatePointer> requests_;
   std::set<std::pair<Clock::time_point, RequestId>> deadlines_;
   RequestId last_id_ = 0;
-  std::int64_t waiting_servers_ = 0;
+  std::int64_t waiting_series_ = 0;
   std::int64_t waiting_batches_ = 0;
-  std::int64_t open_ = 0;  // requests accepted, and leases, whose completion has not returned
+  std::int64_t open_ = 0;  // accepted requests whose completion has not returned, and leases
 
   std::vector<std::unique_ptr<Lane>> lanes_;
-  std::set<int> idle_;  // the lowest number first: lanes of several devices alternate
-  std::vector<Done> clerk_done_;
+  std::set<int> idle_;  // the lowest number is taken first; numbers alternate between devices
+  std::vector<Done> to_complete_;
   std::optional<Error> lost_;
   bool closing_ = false;
   bool stopped_ = false;
   Counters counters_;
-  std::thread clerk_;
+  std::thread completer_;
 };
 
 static_assert(!std::is_copy_constructible_v<BatchQueue>);

@@ -1,4 +1,4 @@
-// The batch queue's face to lanes: which batch runs next, and what becomes of its results.
+// The batch queue for lanes: chooses the next batch, and delivers its results.
 #include <cstring>
 
 #include "engine/batch_queue_state.h"
@@ -11,7 +11,7 @@ double microseconds(std::chrono::steady_clock::duration time) {
   return std::chrono::duration<double, std::micro>(time).count();
 }
 
-/// Waits for `called` without giving the processor away, at most so long.
+/// Spins until `called` is set, for at most `most`.
 void look_out(const std::atomic<bool>& called, std::chrono::microseconds most) {
   const auto end = std::chrono::steady_clock::now() + most;
   do {
@@ -24,7 +24,7 @@ void look_out(const std::atomic<bool>& called, std::chrono::microseconds most) {
 
 }  // namespace
 
-/// The next batch that may run, begun. Null if none is ready.
+/// Begins the next batch that may run and returns it. Null if none is ready.
 BatchQueue::Batch* BatchQueue::pick() {
   if (Batch* const batch = pick_from(turns_)) return batch;
   return pick_from(resting_);
@@ -34,18 +34,19 @@ BatchQueue::Batch* BatchQueue::pick_from(std::deque<Turn*>& turns) {
   for (std::size_t i = 0; i < turns.size();) {
     Batch* const batch = turns[i]->waiting.front();
     if (batch->copying_ > 0) {
-      // Wanted as soon as its copies are done; who comes now goes into the next one.
+      // It will run as soon as its copies are finished. Seal it, so that new requests go into the next batch.
       batch->sealed_ = true;
       ++i;
     } else if (begin(batch)) {
       return batch;
     }
-    // A batch whose requests were all too late is gone, and maybe its turn: look at the same place again.
+    // If all requests of the batch were late, the batch is removed, possibly with its turn: retry the same
+    // index.
   }
   return nullptr;
 }
 
-/// Takes a batch out of its turn to run it. False if no request in it was still in time.
+/// Takes a batch out of its turn to run it. Returns false if the deadlines of all its requests have passed.
 bool BatchQueue::begin(Batch* batch) {
   const auto now = Clock::now();
   std::vector<StatePointer> late;
@@ -54,9 +55,8 @@ bool BatchQueue::begin(Batch* batch) {
   if (!late.empty()) {
     const bool all = late.size() == batch->pieces_.size();
     std::vector<Done> done;
-    for (const StatePointer& state : late)
-      fail(state, {ErrorCode::DEADLINE, "the request had not begun when its time was over"}, done);
-    hand_to_clerk(std::move(done));
+    for (const StatePointer& state : late) fail(state, deadline_error(), done);
+    complete_later(std::move(done));
     if (all) return false;
   }
 
@@ -68,7 +68,7 @@ bool BatchQueue::begin(Batch* batch) {
     std::erase(resting_, turn.get());
     resting_.push_back(turn.get());
   }
-  waiting_servers_ -= batch->servers_;
+  waiting_series_ -= batch->series_;
   batch->sealed_ = true;
   batch->begun_ = now;
   for (const Batch::Piece& piece : batch->pieces_) {
@@ -82,11 +82,11 @@ bool BatchQueue::begin(Batch* batch) {
     counters_.queue_us += state.timing.queue_us;
   }
   ++counters_.running_batches;
-  give_carrier(batch);
+  give_bounce_buffer(batch);
   return true;
 }
 
-/// A turn queues up again when its batch has ended, behind those that came meanwhile.
+/// Moves the turn of an ended batch from `resting_` to the back of `turns_`.
 void BatchQueue::end_turn(Batch* batch) {
   if (batch == nullptr || batch->turn_ == nullptr) return;
   Turn& turn = *batch->turn_;
@@ -111,7 +111,7 @@ std::vector<BatchQueue::Call> BatchQueue::pump() {
   return given;
 }
 
-void BatchQueue::tell(const std::vector<Call>& calls) {
+void BatchQueue::wake(const std::vector<Call>& calls) {
   for (const auto& [lane, asleep] : calls) {
     lane->called.store(true, std::memory_order_release);
     if (asleep) lane->changed.notify_one();
@@ -135,7 +135,7 @@ BatchQueue::Batch* BatchQueue::await_batch(int lane) {
   std::unique_lock lock(mutex_);
   idle_.insert(lane);
   if (own.wanted) lane_idle_.notify_all();
-  tell(pump());
+  wake(pump());
   const auto called = [&] { return own.assigned != nullptr || stopped_; };
   if (!called() && spins(lane)) {
     lock.unlock();
@@ -161,8 +161,9 @@ BatchQueue::Batch* BatchQueue::next(int lane, Batch* ended) {
   return batch;
 }
 
-/// Reads what is borrowed, closes the gaps that withdrawn requests left, and moves what is in ordinary memory
-/// to its carrier. The batch is the lane's by now. False, and the batch is gone, where nothing of it is left.
+/// Copies borrowed inputs into the batch, closes the gaps of withdrawn requests, and moves series from
+/// ordinary memory to the bounce buffer. The batch belongs to the lane. Returns false, and has recycled the
+/// batch, if no series is left.
 bool BatchQueue::make_ready(Batch* batch) {
   std::byte* const to = batch->staging();
   std::vector<BorrowedSeries> borrowed;
@@ -171,7 +172,7 @@ bool BatchQueue::make_ready(Batch* batch) {
     if (const State& state = *piece.state; state.borrows()) {
       piece.slot = slot;
       borrowed.push_back({state.parts, piece.from, piece.count, slot, state.memory});
-    } else if (batch->carrier_ != nullptr || piece.slot != slot) {
+    } else if (batch->bounce_buffer_ != nullptr || piece.slot != slot) {
       move_series(piece, slot, batch->staging_, to);
     }
     slot += piece.count;
@@ -187,7 +188,8 @@ void BatchQueue::move_series(Batch::Piece& piece, int slot, const std::byte* fro
   piece.slot = slot;
 }
 
-/// Copies and checks borrowed inputs; requests with an error leave the batch. False as `make_ready`.
+/// Copies and checks borrowed inputs, and removes requests with an error from the batch. Returns false as
+/// `make_ready`.
 bool BatchQueue::read_borrowed(Batch* batch, std::span<const BorrowedSeries> borrowed) {
   const std::vector<std::optional<Error>> errors = reader_.read(borrowed, batch->staging());
   const bool whole = std::none_of(errors.begin(), errors.end(), [](const auto& error) { return error; });
@@ -203,15 +205,15 @@ bool BatchQueue::read_borrowed(Batch* batch, std::span<const BorrowedSeries> bor
       if (found && !state.error) {
         fail(piece.state, *found, done);
       } else if (state.error && state.in_use == 0) {
-        settle(piece.state, *state.error, done);  // called off while it was read
+        settle(piece.state, *state.error, done);  // cancelled while it was read
       }
       piece.bad = found.has_value();
-      if (piece.bad) batch->servers_ -= piece.count;
+      if (piece.bad) batch->series_ -= piece.count;
     }
-    hand_to_clerk(std::move(done));  // the lane has a batch to run
+    complete_later(std::move(done));  // the completion thread calls them, since this lane has a batch to run
     if (whole) return true;
     std::erase_if(batch->pieces_, [](const Batch::Piece& piece) { return piece.bad; });
-    if (batch->servers_ == 0) {
+    if (batch->series_ == 0) {
       --counters_.running_batches;
       end_turn(batch);
       recycle(batch);
@@ -245,8 +247,8 @@ void BatchQueue::deliver(Batch* batch, const Result<RunReport>& result) {
     if (result.ok()) {
       ++counters_.batches;
       ++(result->graph ? counters_.graph_launches : counters_.plain_launches);
-      counters_.servers += static_cast<std::uint64_t>(batch->servers_);
-      ++counters_.batch_sizes[static_cast<std::size_t>(batch->servers_)];
+      counters_.series += static_cast<std::uint64_t>(batch->series_);
+      ++counters_.batch_sizes[static_cast<std::size_t>(batch->series_)];
       counters_.copy_in_us += result->copy_in_us;
       counters_.run_us += result->run_us;
       counters_.copy_out_us += result->copy_out_us;
@@ -265,7 +267,7 @@ void BatchQueue::deliver(Batch* batch, const Result<RunReport>& result) {
         timing.copy_in_us = result->copy_in_us;
         timing.run_us = result->run_us;
         timing.copy_out_us = result->copy_out_us;
-        timing.batch = batch->servers_;
+        timing.batch = batch->series_;
         timing.bucket = result->bucket;
       }
       if (--state->pieces_left == 0) {
@@ -284,24 +286,22 @@ void BatchQueue::count_capture(bool succeeded) {
   ++(succeeded ? counters_.captures : counters_.capture_failures);
 }
 
-// ---------------------------------------------------------------------------------------------------- leases
-
-Result<std::optional<BatchQueue::Lease>> BatchQueue::try_lease(int servers) {
+Result<std::optional<BatchQueue::Lease>> BatchQueue::try_lease(int series) {
   const std::lock_guard lock(mutex_);
-  if (const auto error = refusal(servers)) {
-    // With a queue that is full there is no idle lane either; `submit` will say so.
+  if (const auto error = refusal(series)) {
+    // If the queue is full, no lane is idle; the caller submits instead and gets the error there.
     if (error->code != ErrorCode::QUEUE_FULL) return *error;
     return std::optional<Lease>();
   }
   const auto lane = std::find_if(idle_.begin(), idle_.end(), [&](int number) {
     return !lanes_[static_cast<std::size_t>(number)]->wanted;
   });
-  if (lane == idle_.end() || waiting_batches_ > 0 || servers > options_.max_batch)
+  if (lane == idle_.end() || waiting_batches_ > 0 || series > options_.max_batch)
     return std::optional<Lease>();
   Batch* const batch = take_staging();
   if (batch == nullptr) return std::optional<Lease>();
-  give_carrier(batch);
-  batch->servers_ = servers;
+  give_bounce_buffer(batch);
+  batch->series_ = series;
   const Lease lease{batch, *lane};
   idle_.erase(lane);
   ++open_;
@@ -313,7 +313,7 @@ Result<std::optional<BatchQueue::Lease>> BatchQueue::try_lease(int servers) {
 Result<BatchQueue::Lease> BatchQueue::lease_lane(int lane) {
   std::unique_lock lock(mutex_);
   Lane& own = *lanes_[static_cast<std::size_t>(lane)];
-  // Of two that want the same lane the later one waits until the first has it.
+  // If two callers want the same lane, the second waits here until the first has it.
   lane_idle_.wait(lock, [&] { return closing_ || lost_ || !own.wanted; });
   if (closing_ || lost_) return refusal(0).value_or(closed_error());
   own.wanted = true;
@@ -322,16 +322,16 @@ Result<BatchQueue::Lease> BatchQueue::lease_lane(int lane) {
   lane_idle_.notify_all();
   Batch* const batch = closing_ || lost_ ? nullptr : take_staging();
   if (batch == nullptr) {
-    tell(pump());  // what passed the lane by meanwhile
+    wake(pump());  // batches that skipped this lane while it was wanted
     return refusal(0).value_or(Error{ErrorCode::OUT_OF_MEMORY, "no memory for a batch"});
   }
-  give_carrier(batch);
+  give_bounce_buffer(batch);
   idle_.erase(lane);
   ++open_;
   return Lease{batch, lane};
 }
 
-void BatchQueue::end_lease(const Lease& lease, int servers, const Result<RunReport>* result) {
+void BatchQueue::end_lease(const Lease& lease, int series, const Result<RunReport>* result) {
   const std::lock_guard lock(mutex_);
   if (result != nullptr) {
     --counters_.running_batches;
@@ -340,8 +340,8 @@ void BatchQueue::end_lease(const Lease& lease, int servers, const Result<RunRepo
       ++counters_.succeeded;
       ++counters_.batches;
       ++(report.graph ? counters_.graph_launches : counters_.plain_launches);
-      counters_.servers += static_cast<std::uint64_t>(servers);
-      ++counters_.batch_sizes[static_cast<std::size_t>(servers)];
+      counters_.series += static_cast<std::uint64_t>(series);
+      ++counters_.batch_sizes[static_cast<std::size_t>(series)];
       counters_.copy_in_us += report.copy_in_us;
       counters_.run_us += report.run_us;
       counters_.copy_out_us += report.copy_out_us;
@@ -353,7 +353,7 @@ void BatchQueue::end_lease(const Lease& lease, int servers, const Result<RunRepo
   idle_.insert(lease.lane);
   if (lanes_[static_cast<std::size_t>(lease.lane)]->wanted) lane_idle_.notify_all();
   if (--open_ == 0) drained_.notify_all();
-  tell(pump());
+  wake(pump());
 }
 
 }  // namespace tft

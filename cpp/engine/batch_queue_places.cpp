@@ -1,4 +1,4 @@
-// Which batch a request goes into, and whose turn that batch is in. All of it with the queue's mutex held.
+// Assigns requests to batches, and batches to turns. The queue's mutex is held throughout.
 #include <new>
 
 #include "engine/batch_queue_state.h"
@@ -25,20 +25,21 @@ BatchQueue::Batch* BatchQueue::take_staging() {
   return made;
 }
 
-/// For a batch in ordinary memory that a lane takes.
-void BatchQueue::give_carrier(Batch* batch) {
-  if (batch->own_ == nullptr || free_carriers_.empty()) return;
-  batch->carrier_ = free_carriers_.back();
-  free_carriers_.pop_back();
+/// Gives a batch in ordinary memory a bounce buffer, when a lane takes the batch.
+void BatchQueue::give_bounce_buffer(Batch* batch) {
+  if (batch->own_ == nullptr || free_bounce_buffers_.empty()) return;
+  batch->bounce_buffer_ = free_bounce_buffers_.back();
+  free_bounce_buffers_.pop_back();
 }
 
-/// Back to the pool. A few of the ordinary ones are kept for the next burst.
+/// Returns a batch to the pool. A few batches in ordinary memory are kept for the next burst.
 void BatchQueue::recycle(Batch* batch) {
   batch->pieces_.clear();
   batch->turn_.reset();
-  batch->used_ = batch->servers_ = 0;
+  batch->used_ = batch->series_ = 0;
   batch->sealed_ = false;
-  if (batch->carrier_ != nullptr) free_carriers_.push_back(std::exchange(batch->carrier_, nullptr));
+  if (batch->bounce_buffer_ != nullptr)
+    free_bounce_buffers_.push_back(std::exchange(batch->bounce_buffer_, nullptr));
   if (batch->own_ == nullptr) {
     free_pinned_.push_back(batch);
   } else if (free_ordinary_.size() < 2 * lanes_.size()) {
@@ -48,17 +49,17 @@ void BatchQueue::recycle(Batch* batch) {
   }
 }
 
-/// Gives a request its places. False, and nothing changed, where memory lacks.
+/// Assigns a request to batches. Returns false, with nothing changed, if memory is short.
 bool BatchQueue::place(const StatePointer& state) {
-  const bool large = state->servers > options_.max_batch;
+  const bool large = state->series > options_.max_batch;
   const auto turn = large ? std::make_shared<Turn>() : shared_;
   std::vector<Batch*> batches;
   if (!large && !shared_->waiting.empty()) {
     Batch* const last = shared_->waiting.back();
-    if (!last->sealed_ && last->used_ + state->servers <= options_.max_batch) batches.push_back(last);
+    if (!last->sealed_ && last->used_ + state->series <= options_.max_batch) batches.push_back(last);
   }
   if (batches.empty()) {
-    const std::int64_t number = (state->servers + options_.max_batch - 1) / options_.max_batch;
+    const std::int64_t number = (state->series + options_.max_batch - 1) / options_.max_batch;
     for (std::int64_t i = 0; i < number; ++i) {
       Batch* const batch = take_staging();
       if (batch == nullptr) {
@@ -73,16 +74,16 @@ bool BatchQueue::place(const StatePointer& state) {
   std::int64_t from = 0;
   for (Batch* const batch : batches) {
     const int count =
-        static_cast<int>(std::min<std::int64_t>(state->servers - from, options_.max_batch - batch->used_));
+        static_cast<int>(std::min<std::int64_t>(state->series - from, options_.max_batch - batch->used_));
     if (batch->used_ == 0) join_turn(batch);
     batch->pieces_.push_back({state, from, count, batch->used_});
     batch->used_ += count;
-    batch->servers_ += count;
+    batch->series_ += count;
     from += count;
   }
   state->waiting_in = std::move(batches);
   state->pieces_left = static_cast<int>(state->waiting_in.size());
-  waiting_servers_ += state->servers;
+  waiting_series_ += state->series;
   return true;
 }
 
@@ -102,14 +103,14 @@ void BatchQueue::leave_turn(Batch* batch) {
   std::erase(resting_, &turn);
 }
 
-/// Takes what has not begun of a request out of its batches. Its slots stay empty: others' places do not move
-/// while they may still be written to.
+/// Removes those pieces of a request that have not begun from their batches. Their slots stay empty: other
+/// requests' pieces must not move while submitters may still write to them.
 void BatchQueue::withdraw(const StatePointer& state) {
   for (Batch* const batch : state->waiting_in) {
     const auto piece = std::find_if(batch->pieces_.begin(), batch->pieces_.end(),
                                     [&](const Batch::Piece& one) { return one.state == state; });
-    batch->servers_ -= piece->count;
-    waiting_servers_ -= piece->count;
+    batch->series_ -= piece->count;
+    waiting_series_ -= piece->count;
     if (piece->slot + piece->count == batch->used_) batch->used_ = piece->slot;
     batch->pieces_.erase(piece);
     if (!batch->pieces_.empty()) continue;

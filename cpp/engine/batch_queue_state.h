@@ -1,4 +1,4 @@
-// What the parts of the batch queue share, and nobody else sees.
+// The private state that the source files of the batch queue share.
 #pragma once
 
 #include <algorithm>
@@ -8,8 +8,11 @@
 namespace tft {
 
 inline Error closed_error() { return {ErrorCode::CLOSED, "the engine is closed"}; }
+inline Error deadline_error() {
+  return {ErrorCode::DEADLINE, "the request's deadline passed before it began to run"};
+}
 
-/// Batches that run in order: the shared ones, or those of one large request.
+/// Batches that run in order: the shared batches, or those of one large request.
 struct Turn {
   std::deque<BatchQueue::Batch*> waiting;
   int running = 0;
@@ -20,24 +23,24 @@ struct BatchQueue::State {
   RequestId id = 0;
   Completion completion = nullptr;
   void* user = nullptr;
-  std::vector<Part> parts;  // without their inputs where these are copied when the request is submitted
+  std::vector<Part> parts;  // without inputs, unless these are borrowed
   std::vector<const void*> inputs;
   std::vector<float*> outputs;
   InputMemory memory = InputMemory::COPIED;
-  std::int64_t servers = 0;
+  std::int64_t series = 0;
   Clock::time_point submitted;
   Clock::time_point deadline = Clock::time_point::max();
-  std::vector<Batch*> waiting_in;  // batches with pieces of it that have not begun
-  int pieces_left = 0;             // not handed out yet
-  int in_use = 0;                  // lanes that read its borrowed inputs or write to its `out` now
+  std::vector<Batch*> waiting_in;  // batches with its pieces that have not begun
+  int pieces_left = 0;             // pieces whose results are not delivered yet
+  int in_use = 0;                  // lanes that are reading its borrowed inputs or writing to its outputs
   bool begun = false;
-  bool settled = false;        // its completion is on its way: its arrays must not be touched any more
-  std::optional<Error> error;  // it will end with this, as soon as no lane uses its arrays
+  bool settled = false;        // its completion is about to be called: its arrays must not be touched
+  std::optional<Error> error;  // it ends with this as soon as no lane uses its arrays
   Timing timing;
 
   bool borrows() const { return memory != InputMemory::COPIED; }
 
-  /// The lists of the parts are the caller's, and gone when submit returns.
+  /// Copies the spans of the parts, which are valid only until submit returns.
   void keep(std::span<const Part> given) {
     outputs.reserve(given.size() * given.front().outputs.size());
     if (borrows()) inputs.reserve(given.size() * given.front().inputs.size());
@@ -52,17 +55,18 @@ struct BatchQueue::State {
   }
 };
 
-/// Servers of one request inside a batch: `count` from the request's server `from` on lie from `slot` on.
+/// Consecutive series of one request in a batch: series `from` … `from + count` of the request are in the
+/// slots from `slot` on.
 struct BatchQueue::Batch::Piece {
   std::shared_ptr<State> state;
   std::int64_t from = 0;
   int count = 0;
   int slot = 0;
   bool handed_out = false;
-  bool bad = false;  // its borrowed inputs could not be used
+  bool bad = false;  // its borrowed inputs were unmapped or have a bad value
 };
 
-/// A completion to be called without the mutex.
+/// A completion to call with the mutex released.
 struct BatchQueue::Done {
   StatePointer state;
   Result<Timing> result;

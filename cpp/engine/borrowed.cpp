@@ -1,4 +1,4 @@
-// Reading memory that is another's, and may be gone.
+// Copies and checks borrowed inputs, whose memory may be unmapped.
 #include "engine/borrowed.h"
 
 #include <algorithm>
@@ -17,21 +17,21 @@
 namespace tft {
 namespace {
 
-/// Small enough for the copy to be in the processor's cache when its values are looked at.
+/// Small enough for the copy to be in the processor's cache when its values are checked.
 constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
 
-/// Fewer are copied before a helper is awake.
+/// Fewer chunks are copied faster than a helper wakes up.
 constexpr std::size_t kSharedChunks = 8;
 
-/// One stretch of memory to copy.
+/// A contiguous range of memory to copy.
 struct Copy {
   std::byte* to = nullptr;
   const void* from = nullptr;
   std::size_t bytes = 0;
 };
 
-/// Copies through the kernel, all in one call, which stops at what is not mapped. Returns the first copy that
-/// was not made in full, or the number of copies.
+/// Copies through the kernel with one system call, which stops at unmapped memory. Returns the index of the
+/// first incomplete copy, or the number of copies if all are complete.
 std::size_t copy_revocable(std::span<const Copy> copies) {
 #if defined(__linux__)
   std::vector<iovec> to;
@@ -69,12 +69,12 @@ bool can_read_revocable() {
   return can;
 }
 
-/// Series of one part, few enough to stay in the cache.
+/// Consecutive series of one part, few enough to fit in the cache.
 struct BorrowedReader::Chunk {
   const Part* part = nullptr;
-  std::size_t list = 0;    // place in the list of series
-  std::size_t number = 0;  // of the part
-  std::size_t first = 0;   // series within the part
+  std::size_t list = 0;    // index in the list of BorrowedSeries
+  std::size_t number = 0;  // the part's index in its request
+  std::size_t first = 0;   // the first series within the part
   std::size_t series = 0;
   std::size_t slot = 0;
   bool revocable = false;
@@ -132,8 +132,8 @@ std::optional<Error> BorrowedReader::read(const Chunk& chunk, std::byte* block) 
     const std::string name = shape_.inputs.empty() ? std::to_string(failed) : shape_.inputs[failed].name;
     return Error{ErrorCode::INPUT_LENGTH,
                  "the borrowed input '" + name +
-                     "' lost its memory before it was read; leave inputs alone until "
-                     "the request has ended"};
+                     "' was unmapped before it was read; do not transfer or resize inputs until the request "
+                     "has ended"};
   }
   if (shape_.inputs.empty()) return std::nullopt;
   BadValue bad;

@@ -1,7 +1,7 @@
-// Copying borrowed inputs into staging memory, on a lane's thread, and looking at every value of the copy.
+// Copies borrowed inputs into staging memory on a lane's thread, and checks every value of the copy.
 //
-// It is the copy that is looked at: the owner may write to its arrays at any moment, and what was checked
-// must be what runs.
+// It checks the copy, not the original, because the owner may write to the arrays at any moment and only
+// checked values may run.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,7 @@
 
 namespace tft {
 
-/// Series of a borrowed request on their way into a batch: `count` from the request's series `from` on, into
+/// Series of a borrowed request to copy into a batch: the request's series `from` … `from + count` go into
 /// the slots from `slot` on.
 struct BorrowedSeries {
   std::span<const Part> parts;
@@ -30,11 +30,12 @@ struct BorrowedSeries {
 
 class BorrowedReader {
  public:
-  /// A shape without inputs: values are not looked at. So many threads help with large batches.
+  /// If `shape` has no inputs, values are not checked. `helpers` threads help with large batches.
   BorrowedReader(BatchLayout layout, ModelShape shape, int helpers = 0);
 
-  /// Copies all of them into a batch's block. For each what is wrong with it, INPUT_LENGTH or the first value
-  /// in order of parts, tensors and elements; its slots then hold rubbish. Any thread, several at once.
+  /// Copies all of `list` into a batch's block. Returns for each entry its error, if any: INPUT_LENGTH, or
+  /// INPUT_VALUE for the first bad value in order of parts, tensors and elements; its slots are then
+  /// undefined. Any thread, several at once.
   std::vector<std::optional<Error>> read(std::span<const BorrowedSeries> list, std::byte* block);
 
  private:

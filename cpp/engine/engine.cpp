@@ -1,4 +1,4 @@
-// TFTEngine: gives every lane a thread, and lets the batch queue feed them.
+// TFTEngine: runs each lane on its own thread, with batches from the batch queue.
 #include "tft/engine.h"
 
 #include <algorithm>
@@ -17,21 +17,21 @@
 namespace tft {
 namespace {
 
-/// Long enough for a caller who sends the next request when it has got its answer, short beside a run.
+/// Long enough for a caller that submits its next request after each result; short compared with a run.
 constexpr std::chrono::microseconds kSpin{50};
-/// After loading, a first request has the device to itself for so long: a runtime sets up one thing at a
-/// time, and a forecast must not wait for what it does not need.
+/// How long preparation in the background waits for a first request after loading. A runtime sets up one
+/// thing at a time, so preparing at once would delay that request.
 constexpr std::chrono::milliseconds kHeadStart{250};
-/// More copy no faster: memory is the limit.
-constexpr unsigned kMostHelpers = 4;
-constexpr std::size_t kMostPinned = std::size_t{256} << 20;  // carriers may take more
+/// More threads do not copy faster: memory bandwidth is the limit.
+constexpr unsigned kMaxHelpers = 4;
+constexpr std::size_t kMaxPinnedBytes = std::size_t{256} << 20;  // bounce buffers may take more
 
 /// Waits for a completion on the caller's thread.
 class Answer {
  public:
   static void receive(RequestId, const Result<Timing>& result, void* user) noexcept {
     auto* const answer = static_cast<Answer*>(user);
-    // Notified with the mutex held: the waiter owns the answer and may be gone as soon as it is let go.
+    // Notify with the mutex held: once it is released, the waiter may destroy this object.
     const std::lock_guard lock(answer->mutex_);
     answer->result_ = result;
     answer->arrived_.notify_one();
@@ -78,24 +78,24 @@ class TFTEngine::Impl {
     if (options_.log) options_.log(level, message);
   }
 
-  // Members are destroyed in reverse: the queue, which copies, and the lanes before the factory, which holds
-  // the model and the staging memory.
+  // Members are destroyed in reverse order: the queue and the lanes before the factory, which owns the model
+  // and the staging memory that they use.
   const EngineOptions options_;
   std::unique_ptr<LaneFactory> factory_;
   const int max_batch_;
   EngineInfo info_;
   BatchLayout layout_;  // of the maximum batch
-  int lane_count_ = 0;  // also while another thread closes
+  int lane_count_ = 0;  // safe to read while another thread closes
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::unique_ptr<BatchQueue> queue_;
   std::vector<std::thread> threads_;
   std::atomic<bool> capture_failure_said_ = false;
   std::atomic<bool> loss_said_ = false;
   std::thread preparer_;
-  std::mutex preparing_;  // of the two below
+  std::mutex preparing_;  // guards served_ and stopping_
   std::condition_variable preparing_changed_;
-  std::atomic<bool> served_ = false;    // a forecast was made
-  std::atomic<bool> stopping_ = false;  // nothing need be prepared any more
+  std::atomic<bool> served_ = false;  // the first forecast was made
+  std::atomic<bool> stopping_ = false;
   std::mutex closing_;
   bool closed_ = false;
 };
@@ -118,13 +118,15 @@ Result<void> TFTEngine::Impl::start(const ModelShape& shape) {
 }
 
 Result<void> TFTEngine::Impl::make_queue(const ModelShape& shape) {
-  // For each lane a batch that runs and one that fills, and two for bursts, unless batches are huge: what
-  // then waits in ordinary memory is copied twice, which is little beside its run.
+  // Pinned memory for two bounce buffers and two filling batches for each lane, plus two for bursts, unless
+  // batches are huge. Batches beyond that wait in ordinary memory and are copied twice, which is cheap
+  // compared with a run.
   const std::size_t each = layout_.bytes;
-  const std::size_t carriers = 2 * lanes_.size();
-  const std::size_t affordable = kMostPinned / each;
-  const std::size_t filling = affordable > carriers ? std::min(affordable - carriers, carriers + 2) : 0;
-  const std::size_t batches = carriers + filling;
+  const std::size_t bounce_buffers = 2 * lanes_.size();
+  const std::size_t affordable = kMaxPinnedBytes / each;
+  const std::size_t filling =
+      affordable > bounce_buffers ? std::min(affordable - bounce_buffers, bounce_buffers + 2) : 0;
+  const std::size_t batches = bounce_buffers + filling;
   const auto pinned = factory_->allocate_staging(batches * each);
   if (!pinned) return pinned.error();
   info_.pinned_bytes = batches * each;
@@ -137,9 +139,9 @@ Result<void> TFTEngine::Impl::make_queue(const ModelShape& shape) {
   queue.lanes = lane_count_;
   const unsigned processors = std::thread::hardware_concurrency();
   if (processors > 1) queue.spin = kSpin;
-  queue.helpers = static_cast<int>(std::min(kMostHelpers, processors / 2));
+  queue.helpers = static_cast<int>(std::min(kMaxHelpers, processors / 2));
   for (std::size_t i = 0; i < batches; ++i)
-    (i < carriers ? queue.carriers : queue.pinned).push_back(*pinned + i * each);
+    (i < bounce_buffers ? queue.bounce_buffers : queue.pinned).push_back(*pinned + i * each);
   queue_ = std::make_unique<BatchQueue>(std::move(queue));
   return {};
 }
@@ -161,8 +163,8 @@ void TFTEngine::Impl::close() {
   factory_.reset();
 }
 
-/// Sets up the usual batches, one series and the most, on all lanes, once the first forecast has been made.
-/// What fails here is tried again by the run that needs it, whose error it then is.
+/// After the first forecast, sets up the smallest and the largest batch on all lanes. If that fails, the run
+/// that needs it tries again and reports the error.
 void TFTEngine::Impl::prepare() {
   {
     std::unique_lock lock(preparing_);
@@ -172,7 +174,7 @@ void TFTEngine::Impl::prepare() {
     for (const auto& lane : lanes_) {
       if (stopping_) return;
       if (const auto prepared = lane->prepare(series); !prepared)
-        return log(LogLevel::WARN, "not set up in advance: " + prepared.error().message);
+        return log(LogLevel::WARN, "preparing in advance failed: " + prepared.error().message);
     }
   }
 }
@@ -184,8 +186,8 @@ void TFTEngine::Impl::note_served() {
   preparing_changed_.notify_all();
 }
 
-/// A lane's thread. It issues the next batch before it hands out the results of the last one, so that the
-/// device has work.
+/// A lane's thread. It issues the next batch before it delivers the results of the last one, so that the
+/// device stays busy.
 void TFTEngine::Impl::work(int number) {
   Lane& lane = *lanes_[static_cast<std::size_t>(number)];
   BatchQueue::Batch* batch = nullptr;
@@ -194,12 +196,12 @@ void TFTEngine::Impl::work(int number) {
     if (batch == nullptr) {
       batch = queue_->wait(number);
       if (batch == nullptr) return;
-      issued = lane.issue(batch->staging(), batch->servers(), options_.poll);
+      issued = lane.issue(batch->staging(), batch->series(), options_.poll);
     }
     const Result<RunReport> result = issued.ok() ? lane.finish() : issued.error();
     if (!result && result.error().code == ErrorCode::DEVICE_LOST) note_loss(result.error());
     BatchQueue::Batch* const next = queue_->next(number, batch);
-    if (next != nullptr) issued = lane.issue(next->staging(), next->servers(), options_.poll);
+    if (next != nullptr) issued = lane.issue(next->staging(), next->series(), options_.poll);
     queue_->deliver(batch, result);
     note_served();
     batch = next;
@@ -210,22 +212,22 @@ Result<Timing> TFTEngine::Impl::predict(std::span<const Part> parts) {
   const Result<std::int64_t> counted = check_parts(layout_, parts);
   if (!counted) return counted.error();
   if (*counted <= max_batch_) {
-    const int servers = static_cast<int>(*counted);
-    const auto leased = queue_->try_lease(servers);
+    const int series = static_cast<int>(*counted);
+    const auto leased = queue_->try_lease(series);
     if (!leased) return leased.error();
     if (leased->has_value()) {
       const BatchQueue::Lease& lease = **leased;
       Lane& lane = *lanes_[static_cast<std::size_t>(lease.lane)];
       std::byte* const staging = lease.batch->staging();
-      copy_in(layout_, parts, 0, servers, staging, 0);
-      const Result<void> issued = lane.issue(staging, servers, true);
+      copy_in(layout_, parts, 0, series, staging, 0);
+      const Result<void> issued = lane.issue(staging, series, true);
       const Result<RunReport> result = issued.ok() ? lane.finish() : issued.error();
-      if (result.ok()) copy_out(layout_, parts, 0, servers, staging, 0);
+      if (result.ok()) copy_out(layout_, parts, 0, series, staging, 0);
       if (!result && result.error().code == ErrorCode::DEVICE_LOST) note_loss(result.error());
-      queue_->end_lease(lease, servers, &result);
+      queue_->end_lease(lease, series, &result);
       note_served();
       if (!result) return result.error();
-      return Timing{0, result->copy_in_us, result->run_us, result->copy_out_us, servers, result->bucket};
+      return Timing{0, result->copy_in_us, result->run_us, result->copy_out_us, series, result->bucket};
     }
   }
   Answer answer;
@@ -239,7 +241,7 @@ Result<Timing> TFTEngine::Impl::predict(std::span<const Part> parts) {
 }
 
 Result<void> TFTEngine::Impl::warm_up() {
-  // Not lanes_.size(): another thread may be closing. The lease is refused then.
+  // Not lanes_.size(): another thread may be closing, and then the lease is refused.
   for (int number = 0; number < lane_count_; ++number) {
     const auto lease = queue_->lease_lane(number);
     if (!lease) return lease.error();
@@ -257,7 +259,7 @@ Result<void> TFTEngine::Impl::warm_up() {
 void TFTEngine::Impl::note_capture(const std::string& why) {
   queue_->count_capture(why.empty());
   if (!why.empty() && !capture_failure_said_.exchange(true))
-    log(LogLevel::WARN, "no CUDA graphs, runs are enqueued plainly: " + why);
+    log(LogLevel::WARN, "no CUDA graph, runs are enqueued without one: " + why);
 }
 
 void TFTEngine::Impl::note_loss(const Error& error) {

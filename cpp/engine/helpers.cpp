@@ -1,4 +1,4 @@
-// Sharing work among threads.
+// Shares work among threads.
 #include "engine/helpers.h"
 
 #include <algorithm>
@@ -6,7 +6,7 @@
 
 namespace tft {
 
-/// Work that is being shared. It is on the stack of who shares it, who waits until nobody helps any more.
+/// Work that is being shared. It is on the stack of `share`, which returns only when no helper uses it.
 struct Helpers::Job {
   Job(const std::function<void(std::size_t)>& what, std::size_t how_often) : work(what), count(how_often) {}
 
@@ -59,7 +59,7 @@ void Helpers::help() {
     job.run();
     lock.lock();
     std::erase(jobs_, &job);
-    // With the mutex held: the job is gone as soon as its owner sees that nobody helps.
+    // Notify with the mutex held: `share` destroys the job as soon as it sees that no thread helps.
     if (--job.helping == 0) job.left.notify_one();
   }
 }

@@ -1,5 +1,5 @@
-// Threads that help lanes with work that can be shared: copying a large batch takes one thread longer than
-// the GPU takes to run it.
+// Helper threads for work that can be split: one thread copies a large batch more slowly than the GPU runs
+// it.
 #pragma once
 
 #include <condition_variable>
@@ -14,15 +14,15 @@ namespace tft {
 
 class Helpers {
  public:
-  /// With none all work is done by who shares it.
+  /// With 0 threads, `share` does all work on the calling thread.
   explicit Helpers(int threads);
   /// After the last `share` has returned.
   ~Helpers();
   Helpers(const Helpers&) = delete;
   Helpers& operator=(const Helpers&) = delete;
 
-  /// Calls work(0) … work(count - 1), each once, on this thread and on helpers that have nothing else to do;
-  /// returns when all have returned. Any thread, several at once. `work` must not throw.
+  /// Calls work(0) … work(count - 1), each once, on this thread and on idle helpers; returns when all calls
+  /// have returned. Any thread, several at once. `work` must not throw.
   void share(std::size_t count, const std::function<void(std::size_t)>& work);
   bool any() const { return !threads_.empty(); }
 
@@ -32,7 +32,7 @@ class Helpers {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Job*> jobs_;  // that have work left for more threads
+  std::deque<Job*> jobs_;  // jobs with work left
   bool stopped_ = false;
   std::vector<std::thread> threads_;
 };

@@ -1,5 +1,5 @@
-// What the engine needs of a runtime (TensorRT, others): lanes, which run batches, made by a factory that
-// holds the loaded model.
+// The interface to a runtime such as TensorRT: lanes, which run batches, and the factory that makes them and
+// owns the loaded model.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@
 
 namespace tft {
 
-/// Runs one batch at a time and is used by one thread at a time; which one may change from batch to batch.
+/// Runs one batch at a time. Used by one thread at a time, not necessarily always the same.
 class Lane {
  public:
   Lane() = default;
@@ -23,16 +23,17 @@ class Lane {
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
-  /// `staging` is laid out for the maximum batch (BatchLayout). Starts the first `series` of a batch: copies
-  /// in, runs, copies out. After an error nothing of it is under way any more. The memory must stay until
-  /// `finish`, which polls all the time if said so here, else only when the end is near.
+  /// Starts a batch of the first `series` series in `staging`, which has the layout of the maximum batch
+  /// (BatchLayout): copies in, runs, copies out. After an error, no work is left on the device. The memory
+  /// must stay valid until `finish`. With `poll`, `finish` polls for the whole wait, otherwise only near its
+  /// end.
   virtual Result<void> issue(std::byte* staging, int series, bool poll) = 0;
-  /// Waits until what was issued is done. After DEVICE_LOST the lane must not be used again.
+  /// Waits until the issued batch has ended. After DEVICE_LOST the lane must not be used again.
   virtual Result<RunReport> finish() = 0;
-  /// Sets up what a run of so many series needs, so that the run need not. On any thread, also while the lane
-  /// runs another batch; nothing where that was done. After an error the run tries again.
+  /// Sets up in advance what a run of `series` series needs; does nothing if that is set up. Any thread, even
+  /// while the lane runs another batch. After an error the run tries again.
   virtual Result<void> prepare(int series) = 0;
-  /// Runs each batch size as often as it takes to run as it will from then on.
+  /// Runs each bucket until its context is made and its graphs are captured.
   virtual Result<void> warm_up(std::byte* staging) = 0;
 };
 
@@ -46,15 +47,16 @@ class LaneFactory {
   LaneFactory(const LaneFactory&) = delete;
   LaneFactory& operator=(const LaneFactory&) = delete;
 
-  /// The most series in one batch.
+  /// The maximum number of series in a batch.
   virtual int max_batch() const = 0;
-  /// All lanes, in the order in which idle ones are to be taken. `captured` is called on a lane's thread
-  /// after each attempt to capture a graph; its text is empty if that succeeded, else why not.
+  /// Makes all lanes, in the order in which idle ones are taken. `captured` is called on a lane's thread
+  /// after each attempt to capture a graph, with an empty text after success, else with the reason.
   virtual Result<std::vector<std::unique_ptr<Lane>>> make_lanes(
       std::function<void(const std::string& why)> captured) = 0;
-  /// Host memory that all lanes can copy from and to; the factory frees it when it is destroyed. Once.
+  /// Allocates host memory that all lanes can copy from and to; the factory frees it in its destructor. Call
+  /// it once.
   virtual Result<std::byte*> allocate_staging(std::size_t bytes) = 0;
-  /// Fills in what it knows, which is all but the staging memory. After `make_lanes`.
+  /// Fills in everything except the size of the staging memory. After `make_lanes`.
   virtual void describe(EngineInfo& info) const = 0;
 };
 

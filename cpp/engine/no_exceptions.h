@@ -1,4 +1,4 @@
-// Where exceptions end: the core's public functions give errors as values.
+// Converts exceptions to errors: the core's public functions throw nothing.
 #pragma once
 
 #include <exception>
@@ -8,14 +8,14 @@
 
 namespace tft {
 
-/// What `work` may throw is the standard library's: no memory, no more threads.
+/// `work` can throw only the standard library's exceptions: out of memory, or no more threads.
 template <class T, class Work>
 Result<T> without_exceptions(const char* what, Work work) {
   try {
     return work();
   } catch (const std::exception& exception) {
     return Error{ErrorCode::OUT_OF_MEMORY,
-                 std::string(what) + " needs more than the host gives: " + exception.what()};
+                 std::string(what) + " needs more memory or threads than the host has: " + exception.what()};
   }
 }
 

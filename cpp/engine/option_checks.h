@@ -13,7 +13,7 @@ namespace tft {
 
 inline Error option_error(const std::string& message) { return {ErrorCode::OPTION, message}; }
 
-/// OPTION unless `value` lies between `from` and `to`, both included.
+/// OPTION unless `from` ≤ `value` ≤ `to`.
 inline std::optional<Error> in_range(const std::string& name, std::int64_t value, std::int64_t from,
                                      std::int64_t to) {
   if (value >= from && value <= to) return std::nullopt;
@@ -21,7 +21,7 @@ inline std::optional<Error> in_range(const std::string& name, std::int64_t value
                       " to " + std::to_string(to));
 }
 
-/// What every runtime's engine asks of its options.
+/// Checks the options that do not depend on the runtime.
 inline std::optional<Error> check_engine_options(const EngineOptions& options) {
   constexpr int MAX_LANES = 64;
   if (auto error = in_range("lanes", options.lanes, 1, MAX_LANES)) return error;
@@ -30,7 +30,7 @@ inline std::optional<Error> check_engine_options(const EngineOptions& options) {
   return std::nullopt;
 }
 
-/// OPTION unless there is a device of that number.
+/// OPTION unless a device with that number exists.
 inline std::optional<Error> check_device(int device, const LibraryReport& report) {
   return in_range("devices", device, 0, static_cast<int>(report.devices.size()) - 1);
 }

@@ -1,9 +1,9 @@
-// Waiting in a loop.
+// A hint to the processor for spin loops.
 #pragma once
 
 namespace tft {
 
-/// Tells the processor that it waits in a loop: the thread beside it on the same core goes faster.
+/// Lets the other hardware thread of the core run faster while this one spins.
 inline void pause_processor() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();

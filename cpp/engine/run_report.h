@@ -1,4 +1,4 @@
-// What one run of a batch took.
+// The times of one run of a batch.
 #pragma once
 
 namespace tft {

@@ -10,7 +10,7 @@
 namespace tft {
 namespace {
 
-/// False for a size below 1.
+/// Returns false if the tensor has no dimensions or one below 1.
 bool item_bytes_of(const TensorShape& tensor, std::size_t& bytes) {
   bytes = 4;  // of a float and of an int32
   for (const std::int64_t size : tensor.item) {

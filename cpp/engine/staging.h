@@ -1,5 +1,4 @@
-// Staging memory: where the inputs and predictions of one batch lie on the host, and the copies to and from
-// it.
+// Staging memory: the host memory for the inputs and predictions of one batch, and the copies to and from it.
 #pragma once
 
 #include <algorithm>
@@ -22,14 +21,14 @@ struct ItemBytes {
 /// OPTION for a tensor of a wrong type or size, or a model without inputs or outputs.
 Result<ItemBytes> item_bytes(const ModelShape& shape);
 
-/// Where TensorRT wants tensors to begin.
+/// TensorRT requires tensors to begin at multiples of this.
 inline constexpr std::size_t kTensorAlignment = 256;
 inline std::size_t aligned(std::size_t bytes) {
   return (bytes + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
 }
 
-/// Where the tensors of a batch lie in one block of memory, each aligned, inputs before outputs. Blocks on
-/// the host and on devices are laid out alike.
+/// The layout of a batch's tensors in one block of memory: each aligned, inputs before outputs. Blocks on the
+/// host and on devices have the same layout.
 struct BatchLayout {
   struct Tensor {
     std::size_t item = 0;    // bytes of one series
@@ -39,16 +38,16 @@ struct BatchLayout {
   std::size_t bytes = 0;  // of the block
 
   BatchLayout() = default;
-  /// For so many series.
+  /// A layout for `series` series.
   BatchLayout(const ItemBytes& items, int series);
 };
 
-/// OPTION for no parts, a batch below 1, a wrong number of arrays or a null pointer; else the number of
-/// series.
+/// Returns the number of series. OPTION for no parts, a batch below 1, a wrong number of arrays or a null
+/// pointer.
 Result<std::int64_t> check_parts(const BatchLayout& layout, std::span<const Part> parts);
 
-/// Calls `use(part, first series within the part, count, series before)` for each stretch of series from …
-/// from+count.
+/// Splits the series `from` … `from + count` by parts, and calls `use(part, first series within the part,
+/// count, number of series before)` for each.
 template <class Use>
 void for_each_stretch(std::span<const Part> parts, std::int64_t from, int count, Use use) {
   std::int64_t done = 0;
@@ -69,7 +68,7 @@ void for_each_stretch(std::span<const Part> parts, std::int64_t from, int count,
 /// Copies series `from` … `from + count` of a list of parts into the block's slots from `slot` on.
 void copy_in(const BatchLayout& layout, std::span<const Part> parts, std::int64_t from, int count,
              std::byte* block, int slot);
-/// And predictions back.
+/// Copies predictions from the block to the parts' outputs.
 void copy_out(const BatchLayout& layout, std::span<const Part> parts, std::int64_t from, int count,
               const std::byte* block, int slot);
 

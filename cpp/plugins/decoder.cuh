@@ -1,13 +1,14 @@
 // The temporal fusion decoder in two launches, H = 32: from the recurrence's output to the network's output.
 //
-//   enrich:  local = LayerNorm(skip + GLU(recurrent)), enriched = GRN(local, static context), and from it the
-//   keys and
-//            values of all steps and the queries of the future ones, into the workspace.
+//   enrich:  local = LayerNorm(skip + GLU(recurrent)), enriched = GRN(local, static context); writes the keys
+//   and
+//            values of all steps and the queries of the future steps to the workspace.
 //   attend:  interpretable multi-head attention (the heads share their values and are averaged), then the
 //   gates and
-//            networks behind it, and the map to the quantiles.
+//            networks after it, and the map to the quantiles.
 //
-// A lane is a hidden unit; a warp takes several rows at once, so that a weight that is read serves them all.
+// A lane is a hidden unit; a warp computes several rows at once, so that each weight is read once for all of
+// them.
 #pragma once
 
 #include "device.h"
@@ -30,7 +31,7 @@ TFT_DEVICE void map_rows(const float* columns, int inputs, const float* weight, 
   }
 }
 
-/// Makes the rows of all lanes readable as columns.
+/// Transposes the rows of all lanes into columns.
 template <int ROWS>
 TFT_DEVICE void share_rows(const float (&rows)[ROWS], float* columns, int lane) {
   sync_warp();
@@ -38,7 +39,7 @@ TFT_DEVICE void share_rows(const float (&rows)[ROWS], float* columns, int lane) 
   sync_warp();
 }
 
-/// LayerNorm(skip - value * sigmoid(gate)) of what is in `columns`; `weight` is the gate's in shared memory.
+/// LayerNorm(skip - value * sigmoid(gate)) of `columns`; `weight` is the gate's, in shared memory.
 template <int ROWS>
 TFT_DEVICE void gated_sum(const GatedSum& gate, const float* weight, const float* columns, int inputs,
                           int lane, float epsilon, const float (&skip)[ROWS], float (&out)[ROWS]) {
@@ -147,9 +148,9 @@ TFT_DEVICE void enrich(const EnrichmentParameters& p, float* memory) {
   }
 }
 
-/// KEYS: of one head, in the registers of a lane; 32 KEYS is at least the number of steps. D: the head's
-/// size. PARTS: warps that share the heads of the same queries, where there are too few queries for every
-/// warp.
+/// KEYS: the keys of one head in a lane's registers; 32 KEYS is at least the number of steps. D: the head's
+/// size. PARTS: the number of warps that share the heads of the same queries, if there are fewer queries than
+/// warps.
 template <int KEYS, int D, int PARTS>
 TFT_DEVICE void attend(const AttentionParameters& p, float* memory) {
   static_assert(D % 4 == 0 && kWarp % D == 0 && kWarp / D % PARTS == 0);
@@ -175,7 +176,7 @@ TFT_DEVICE void attend(const AttentionParameters& p, float* memory) {
   const int end = begin + p.query_tile < p.future_steps ? begin + p.query_tile : p.future_steps;
   for (int pass = begin; pass < end; pass += at_once) {
     const int first = pass + warp / PARTS * Q;
-    const float* from[Q];  // the queries' rows; one behind the last repeats it
+    const float* from[Q];  // the queries' rows; those after the last repeat it
 #pragma unroll
     for (int q = 0; q < Q; ++q) {
       const int query = first + q < end ? first + q : end - 1;

@@ -1,5 +1,5 @@
-// What the kernels are written with: each primitive as CUDA has it and, where TFT_EMULATE is defined, as a
-// twin for the CPU, so that the same kernel source runs under test without a GPU (emulator.h).
+// The primitives of the kernels: for CUDA and, if TFT_EMULATE is defined, for the CPU, so that tests run the
+// same kernel source without a GPU (emulator.h).
 #pragma once
 
 #include <cstdint>
@@ -82,10 +82,11 @@ namespace tft::plugins {
 
 constexpr float kLog2E = 1.4426950408889634f;
 
-/// 1 / (1 + exp(-x)); where the exponential overflows its reciprocal is 0, as it should be.
+/// 1 / (1 + exp(-x)); if the exponential overflows, its reciprocal is 0, the right limit.
 TFT_DEVICE float sigmoid(float x) { return reciprocal(1.f + exp2_fast(-kLog2E * x)); }
 
-/// x for x > 0, else exp(x) - 1: right to 1e-7 in absolute terms, which is what the sums behind it keep.
+/// x for x > 0, else exp(x) - 1, with an absolute error of 1e-7, which is the precision of the sums that use
+/// it.
 TFT_DEVICE float elu(float x) { return x > 0.f ? x : exp2_fast(min_nan(kLog2E * x, 0.f)) - 1.f; }
 
 struct Sum {
@@ -99,9 +100,9 @@ struct Same {
   TFT_DEVICE float operator()(float x) const { return x; }
 };
 
-/// Reduces N values a lane over a warp (N a power of two, 32 at most); every lane gets all N, each put
-/// through `finish`. Lanes first halve the number of values that they hold, so that this costs 2 N - 1 +
-/// log2(32 / N) shuffles, not 5 N, and `finish` runs once for all N.
+/// Reduces N values per lane over a warp (N a power of two, at most 32), and applies `finish` to each; every
+/// lane gets all N results. Lanes first halve the number of values that they hold, so that this costs 2 N - 1
+/// + log2(32 / N) shuffles instead of 5 N, and `finish` runs once for all N.
 template <class Operation, int N, class Finish = Same>
 TFT_DEVICE void warp_reduce(float (&values)[N], int lane, Finish finish = {}) {
   int mask = 16;
@@ -131,8 +132,8 @@ TFT_DEVICE void warp_reduce(float (&values)[N], int lane, Finish finish = {}) {
   }
 }
 
-/// LayerNorm over the lanes of a warp, without weight and bias: N rows at once. `inverse_count` is 1 over the
-/// number of lanes that count; the others must hold 0 and stay 0 (`live` false).
+/// LayerNorm over the lanes of a warp, without weight and bias, for N rows at once. `inverse_count` is 1 over
+/// the number of live lanes; the others (`live` false) must hold 0 and stay 0.
 template <int N>
 TFT_DEVICE void layer_norm(float (&rows)[N], int lane, bool live, float inverse_count, float epsilon) {
   float sums[N];
@@ -148,8 +149,8 @@ TFT_DEVICE void layer_norm(float (&rows)[N], int lane, bool live, float inverse_
   for (int r = 0; r < N; ++r) rows[r] *= sums[r];
 }
 
-/// Copies an array that starts at a multiple of 16 bytes into shared memory, the whole block together, and
-/// moves `next` behind it. The copies run on; wait_for_copies and a barrier make them readable.
+/// The whole block copies an array that starts at a multiple of 16 bytes into shared memory and advances
+/// `next` past it. The copies are asynchronous; wait_for_copies and a barrier make them readable.
 TFT_DEVICE const float* keep(float*& next, const float* from, int count) {
   float* const to = next;
   for (int i = thread_index() * 4; i < count; i += block_threads() * 4) {

@@ -1,5 +1,5 @@
-// What host and device must agree on beside the arguments: how rows lie in shared memory, and how much each
-// kernel takes of it. In floats.
+// Sizes that host and device must agree on: the layout of rows in shared memory, and each kernel's amount of
+// it. In floats.
 #pragma once
 
 #include "parameters.h"
@@ -15,7 +15,7 @@ namespace tft::plugins {
 constexpr int kWarp = 32;
 constexpr int kSquare = kWarp * kWarp;
 
-/// Floats from one column of ROWS values to the next: eight rows have a gap, against bank conflicts.
+/// The stride between columns of ROWS values; eight rows have a gap, to avoid bank conflicts.
 template <int ROWS>
 constexpr int kColumn = ROWS == 8 ? 12 : ROWS;
 
@@ -33,13 +33,13 @@ TFT_HOST_DEVICE constexpr int selection_scratch_columns(const VariableSelectionP
   return p.width > p.inner ? p.width : p.inner;
 }
 
-/// The weighing network's weights.
+/// The weights of the weighing network.
 TFT_HOST_DEVICE constexpr int weighing_floats(const VariableSelectionParameters& p) {
   return rounded_up((p.reals + p.tabulated) * (p.inner + p.variables)) +
          rounded_up(p.inner * 2 * p.variables) + kWarp * p.inner;
 }
 
-/// select_by_variable with so many warps.
+/// select_by_variable with this many warps.
 template <int ROWS>
 TFT_HOST_DEVICE constexpr int selection_block_floats(const VariableSelectionParameters& p, int warps) {
   return rounded_up((p.reals + p.tabulated) * kColumn<ROWS>) + rounded_up(p.reals * kColumn<ROWS>) +
@@ -61,7 +61,7 @@ TFT_HOST_DEVICE constexpr int selection_warp_floats(const VariableSelectionParam
 
 // ---- recurrence
 
-constexpr int kChunk = 12;  // steps that the projecting warps work ahead; a multiple of their number
+constexpr int kChunk = 12;  // steps that the projecting warps compute ahead; a multiple of their number
 
 template <int PROJECTORS>
 constexpr int kRecurrenceFloats = (1 + PROJECTORS) * 2 * kWarp + 2 * kChunk * kWarp * 4;
@@ -75,7 +75,7 @@ TFT_HOST_DEVICE constexpr int enrichment_weight_floats(const EnrichmentParameter
 template <int ROWS>
 constexpr int kEnrichmentWarpFloats = kWarp * kColumn<ROWS>;
 
-constexpr int kQueries = 2;  // that a warp attends at once
+constexpr int kQueries = 2;  // queries per warp at a time
 constexpr int kAttentionWarpFloats = kWarp * kQueries;
 
 TFT_HOST_DEVICE constexpr int attention_weight_floats(const AttentionParameters& p, int head_size) {

@@ -1,4 +1,4 @@
-// Every kernel that the library carries, under the names that kernels.cpp launches them by.
+// All kernels of the library, under the names by which the operators launch them.
 #include "decoder.cuh"
 #include "preprocess.cuh"
 #include "recurrence.cuh"

@@ -51,7 +51,7 @@ constexpr auto kKernels = [] {
 int divided(int count, int by) { return (count + by - 1) / by; }
 std::size_t bytes(int floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
 
-//// Whether there are so many rows (series times steps) that warps of eight each keep every multiprocessor
+/// Whether there are enough rows (series times steps) for warps of eight rows to keep every multiprocessor
 /// busy.
 bool many_rows(const Launcher& launcher, int steps, int batch) {
   return static_cast<std::int64_t>(steps) * batch >= 64 * launcher.multiprocessors();
@@ -67,8 +67,8 @@ bool launch_preprocess(Launcher& launcher, PreprocessParameters p, void* stream)
   return grid.shared_bytes <= launcher.shared_limit() && launcher.launch(kPreprocess, grid, &p, stream);
 }
 
-/// A warp for ROWS rows with the weights in shared memory, in as many blocks as there are multiprocessors.
-/// Returns whether the weights fit.
+/// Launches warps for ROWS rows each, with the weights in shared memory, in as many blocks as there are
+/// multiprocessors. Returns false if the weights do not fit.
 template <int ROWS>
 bool select_by_row(Launcher& launcher, const char* kernel, VariableSelectionParameters& p, void* stream,
                    bool& launched) {
@@ -76,7 +76,7 @@ bool select_by_row(Launcher& launcher, const char* kernel, VariableSelectionPara
   const std::size_t weights = bytes(selection_weight_floats(p)), each = bytes(selection_warp_floats<ROWS>(p));
   if (weights + 4 * each > launcher.shared_limit()) return false;
   const int most = std::min(24, static_cast<int>((launcher.shared_limit() - weights) / each));
-  // At least eight, since all of a block's warps copy the weights.
+  // At least eight warps, since they share the work of copying the weights.
   const int warps = std::clamp(divided(groups, launcher.multiprocessors()), std::min(8, most), most);
   const int blocks = std::min(groups, launcher.multiprocessors());
   launched = launcher.launch(
@@ -88,7 +88,7 @@ bool launch_variable_selection(Launcher& launcher, VariableSelectionParameters p
   bool launched = false;
   const std::int64_t rows = static_cast<std::int64_t>(p.steps) * p.batch;
   if (rows >= 4 * launcher.multiprocessors()) {
-    // Eight rows a warp once that leaves enough warps to hide one another's waits.
+    // Eight rows per warp if that leaves enough warps to hide latency.
     const bool eight = rows >= 8 * 20 * launcher.multiprocessors();
     if (eight ? select_by_row<8>(launcher, kByRow8, p, stream, launched)
               : select_by_row<4>(launcher, kByRow4, p, stream, launched))
@@ -106,7 +106,7 @@ bool launch_static_contexts(Launcher& launcher, StaticContextsParameters p, void
 }
 
 bool launch_recurrence(Launcher& launcher, RecurrenceParameters p, void* stream) {
-  // Three projecting warps are quickest while every block has a place; with one, twice as many blocks have.
+  // Three projecting warps are fastest while all blocks fit at once; with one warp, twice as many blocks fit.
   if (p.batch <= 2 * launcher.multiprocessors())
     return launcher.launch(kRecurrence3, {p.batch, 1, 4 * kWarp, bytes(kRecurrenceFloats<3>)}, &p, stream);
   return launcher.launch(kRecurrence1, {p.batch, 1, 2 * kWarp, bytes(kRecurrenceFloats<1>)}, &p, stream);
@@ -135,8 +135,8 @@ bool launch_attention(Launcher& launcher, AttentionParameters p, int head_size, 
   const Attention* const attention = attention_for(p.past_steps + p.future_steps, head_size);
   if (attention == nullptr) return false;
   const int warps = 8;
-  // Blocks go through their queries in passes: as many as leave work for every multiprocessor. With few
-  // series even one pass a block leaves most of them idle, and warps share the heads.
+  // A block runs its queries in passes, as many as still leave work for every multiprocessor. With few series
+  // even one pass per block leaves most multiprocessors idle, so the warps share the heads.
   const bool few = p.batch * divided(p.future_steps, warps * kQueries) <= launcher.multiprocessors();
   const int at_once = warps / (few ? attention->parts : 1) * kQueries;
   const int passes = divided(p.future_steps, at_once);

@@ -13,10 +13,10 @@ bool launch_recurrence(Launcher& launcher, RecurrenceParameters p, void* stream)
 bool launch_enrichment(Launcher& launcher, EnrichmentParameters p, void* stream);
 bool launch_attention(Launcher& launcher, AttentionParameters p, int head_size, void* stream);
 
-/// Whether there is an attention kernel for so many steps and this size of a head.
+/// Whether there is an attention kernel for this number of steps and head size.
 bool has_attention(int steps, int head_size);
 
-/// Every kernel by name, for whoever loads them.
+/// The names of all kernels, to load them.
 std::span<const char* const> kernel_names();
 
 }  // namespace tft::plugins

@@ -16,7 +16,7 @@ const float* floats(void const* const* in, int index) { return static_cast<const
 float* result(void* const* out, int index) { return static_cast<float*>(out[index]); }
 int size_of(const Shape& shape, int axis) { return static_cast<int>(shape[axis]); }
 
-/// Takes the inputs one after another.
+/// Reads the inputs one after another.
 class Inputs {
  public:
   Inputs(void const* const* in, int first) : in_(in), next_(first) {}
@@ -47,10 +47,10 @@ std::string hidden_size_misfit(const Shape& shape) {
 
 // ----------------------------------------------------------------------------------------------- preprocess
 
-/// encoder_cont [B, Te, metrics], encoder_cat [B, Te, C], decoder_cont [B, Td, K], the other metrics' mean
-/// and factor; gives the encoder's reals [Te, B, metrics + features], the decoder's [Td, B, K], the static
-/// pair [1, B, 2] if there is one, centre and scale [1, B, 1], the static codes [1, B] and the encoder's [Te,
-/// B].
+/// Inputs: encoder_cont [B, Te, metrics], encoder_cat [B, Te, C], decoder_cont [B, Td, K], the other metrics'
+/// mean and factor. Outputs: the encoder's reals [Te, B, metrics + features], the decoder's [Td, B, K], the
+/// static pair [1, B, 2] if there is one, centre and scale [1, B, 1], the static codes [1, B] and the
+/// encoder's codes [Te, B].
 class Preprocess final : public Operator {
  public:
   static constexpr std::string_view kName = "TftPreprocess";
@@ -124,8 +124,8 @@ class Preprocess final : public Operator {
 
 // ------------------------------------------------------------------------------------------------ selection
 
-/// x [T, B, reals + tabulated], a code [T or 1, B] for each table, the context [1, B, H], then the weights in
-/// the order of VariableSelectionParameters; gives [T, B, H].
+/// Inputs: x [T, B, reals + tabulated], a code [T or 1, B] for each table, the context [1, B, H], then the
+/// weights in the order of VariableSelectionParameters. Output: [T, B, H].
 class VariableSelection final : public Operator {
  public:
   static constexpr std::string_view kName = "TftVariableSelection";
@@ -155,7 +155,7 @@ class VariableSelection final : public Operator {
     if (fixed_ > kMaxFixed || tables_ > kMaxTables)
       return "more than 4 categories or 4 variables that are the same for all series";
     if (inner(in) > kWarp) return "the weighing network has more than 32 hidden units";
-    // The biases of the networks' LayerNorms, or the table of those that are tabulated, end in H.
+    // H is the last dimension of the LayerNorm biases, or of the table if all variables are tabulated.
     const int hidden = reals_ > 0 ? first_network() + 8 : first_network() + 1;
     return hidden_size_misfit(in[static_cast<std::size_t>(hidden)]);
   }
@@ -214,8 +214,8 @@ class VariableSelection final : public Operator {
 
 // ------------------------------------------------------------------------------------------------- contexts
 
-/// static [1, B, H], then expand, expand_bias, value, value_bias, gate, gate_bias, norm_weight, norm_bias,
-/// each [4, …]; gives four [1, B, H].
+/// Inputs: static [1, B, H], then expand, expand_bias, value, value_bias, gate, gate_bias, norm_weight,
+/// norm_bias, each [4, …]. Outputs: four [1, B, H].
 class StaticContexts final : public Operator {
  public:
   static constexpr std::string_view kName = "TftStaticContexts";
@@ -254,8 +254,9 @@ Sequence sequence(const float* x, float* y, int steps, Inputs& weights) {
   return one;
 }
 
-/// Two LSTMs, the second from the first one's state. past [Te, B, H], future [Td, B, H], hidden and cell [1,
-/// B, H], then weight, recurrence and bias of each in ONNX's layouts; gives [Te + Td, B, H].
+/// Two LSTMs; the second starts from the first one's state. Inputs: past [Te, B, H], future [Td, B, H],
+/// hidden and cell [1, B, H], then weight, recurrence and bias of each in ONNX's layouts. Output: [Te + Td,
+/// B, H].
 class Recurrence final : public Operator {
  public:
   static constexpr std::string_view kName = "TftRecurrence";
@@ -282,8 +283,8 @@ class Recurrence final : public Operator {
   }
 };
 
-/// ONNX's LSTM in one direction: x [T, B, H], W [1, 4 H, H], R, B [1, 8 H], initial_h, initial_c [1, B, H];
-/// gives Y [T, 1, B, H], Y_h and Y_c [1, B, H].
+/// ONNX's LSTM in one direction. Inputs: x [T, B, H], W [1, 4 H, H], R, B [1, 8 H], initial_h, initial_c [1,
+/// B, H]. Outputs: Y [T, 1, B, H], Y_h and Y_c [1, B, H].
 class Lstm final : public Operator {
  public:
   static constexpr std::string_view kName = "TftLstm";
@@ -315,8 +316,8 @@ class Lstm final : public Operator {
 
 // -------------------------------------------------------------------------------------------------- decoder
 
-/// recurrent [Te + Td, B, H], past [Te, B, H], future [Td, B, H], context [1, B, H], then the weights as in
-/// EnrichmentParameters and AttentionParameters; gives [Td, B, quantiles].
+/// Inputs: recurrent [Te + Td, B, H], past [Te, B, H], future [Td, B, H], context [1, B, H], then the weights
+/// as in EnrichmentParameters and AttentionParameters. Output: [Td, B, quantiles].
 class Decoder final : public Operator {
  public:
   static constexpr std::string_view kName = "TftDecoder";
@@ -376,7 +377,7 @@ class Decoder final : public Operator {
  private:
   static constexpr int kContextWeight = 8, kOutputWeight = 35;
 
-  /// Lays the workspace out, and returns its floats.
+  /// Lays out the workspace and returns its size in floats.
   std::size_t floats_of(std::span<const Shape> shapes, float* memory, EnrichmentParameters* p) const {
     const auto batch = static_cast<std::size_t>(shapes[0][1]);
     const std::size_t steps = static_cast<std::size_t>(shapes[1][0] + shapes[2][0]) * batch;

@@ -1,8 +1,8 @@
-// The parts of a Temporal Fusion Transformer that have kernels of their own, each as one operator: which
-// tensors it takes and gives, which models it fits, and how it is launched. Free of CUDA and TensorRT.
+// The parts of a Temporal Fusion Transformer that have kernels. Each is an operator, with its inputs and
+// outputs, the models that it supports, and its launch. This file uses neither CUDA nor TensorRT.
 //
-// The exporter names these parts in the ONNX file (python/src/tft_export: regions), in the order of inputs
-// that is stated at each operator in operators.cpp.
+// The exporter marks these parts in the ONNX file (python/src/tft_export: regions). operators.cpp states the
+// order of each operator's inputs.
 #pragma once
 
 #include <array>
@@ -26,15 +26,15 @@ struct Shape {
   std::int64_t operator[](int axis) const { return dims[static_cast<std::size_t>(axis)]; }
 };
 
-/// A dimension of an output: `constant`, plus a dimension of an input, plus that of another; inputs of -1 are
-/// none.
+/// A dimension of an output: `constant`, plus the dimensions of up to two inputs; an input of -1 adds
+/// nothing.
 struct Dimension {
   std::int64_t constant = 0;
   int input = -1, axis = 0;
   int second_input = -1, second_axis = 0;
 };
 
-/// Numbers that an operator was made with, by name. They go into the plan.
+/// An operator's numeric attributes by name. The plan stores them.
 using Attributes = std::map<std::string, double, std::less<>>;
 
 struct Grid {
@@ -42,14 +42,14 @@ struct Grid {
   std::size_t shared_bytes = 0;
 };
 
-/// Launches kernels on a device; the emulator of the tests is one, too.
+/// Launches kernels on a device or, in tests, on the emulator.
 class Launcher {
  public:
   virtual ~Launcher() = default;
   virtual int multiprocessors() const = 0;
-  /// The most shared memory that one block may have.
+  /// The maximum shared memory of a block, in bytes.
   virtual std::size_t shared_limit() const = 0;
-  /// `parameters` is the kernel's one argument. Returns whether it was launched.
+  /// `parameters` is the kernel's only argument. Returns whether the launch succeeded.
   virtual bool launch(const char* kernel, const Grid& grid, void* parameters, void* stream) = 0;
 };
 
@@ -67,7 +67,7 @@ class Operator {
   virtual bool is_int(int) const { return false; }
   virtual bool is_int_output(int) const { return false; }
   virtual std::vector<Dimension> output_shape(int output) const = 0;
-  /// Why no kernel takes these inputs, with -1 for dimensions that are not known; empty if one does.
+  /// Why no kernel supports these inputs; empty if one does. Unknown dimensions are -1.
   virtual std::string misfit(std::span<const Shape> inputs) const = 0;
   virtual std::size_t workspace_bytes(std::span<const Shape>) const { return 0; }
   virtual bool enqueue(Launcher& launcher, std::span<const Shape> inputs, void const* const* in,
@@ -86,10 +86,10 @@ class Operator {
 std::span<const std::string_view> operator_names();
 /// The names of an operator's attributes, all required.
 std::span<const std::string_view> attribute_names(std::string_view name);
-/// Null for a name that is none, or where an attribute is missing.
+/// Null if the name is unknown or an attribute is missing.
 std::unique_ptr<Operator> make_operator(std::string_view name, Attributes attributes);
 
-/// Changes when plans that hold these operators must not be used any more.
+/// Changed when existing plans with these operators must no longer be used.
 constexpr const char* kOperatorsVersion = "1";
 constexpr const char* kOperatorsNamespace = "";
 

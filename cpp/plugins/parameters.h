@@ -1,4 +1,4 @@
-// The arguments of each kernel, the same for the host that launches it and for the device.
+// The arguments of each kernel, shared by host and device.
 //
 // B is the number of series in the batch, T of steps, H the hidden size (32 in every kernel that needs it
 // fixed). Arrays are float32 and row-major with the shapes that python/src/tft_export gives them; weights are
@@ -21,7 +21,7 @@ struct GatedSum {
 struct VariableSelectionParameters {
   int steps, batch;
   int reals, tabulated, fixed, tables;
-  int inner;       // outputs of the weighing network's first map, 32 at most
+  int inner;       // outputs of the weighing network's first map, at most 32
   int variables;   // reals + tabulated + fixed + tables, 32 at most
   int width;       // hidden units of a variable's network, with the one for biases
   int bias_steps;  // 1 or steps
@@ -127,7 +127,7 @@ struct EnrichmentParameters {
   float* enriched;  // [B, future, H]
 };
 
-/// From there to the network's output.
+/// From the attention's inputs to the network's output.
 struct AttentionParameters {
   int past_steps, future_steps, batch, causal, quantiles, query_tile;
   float epsilon;

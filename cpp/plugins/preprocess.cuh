@@ -1,12 +1,12 @@
-// From raw inputs to what the network reads, in one launch: a block a series, or several that share its steps
-// and each find the target's scale for themselves.
+// Converts raw inputs to the network's inputs in one launch. A series has one block, or several that share
+// its steps and each compute the target's scale.
 //
-//   the target     transformed, then scaled by the mean and the standard deviation of its own window
+//   the target     transformed, then scaled by the mean and the standard deviation of its window
 //   other metrics  (x - mean) * factor
 //   time features  of the past, counted back from the horizon
 //   (python/src/tft_export/graph/past_time_features.py)
 //
-// and everything with its time axis in front.
+// The outputs have their time axis first.
 #pragma once
 
 #include "device.h"
@@ -71,8 +71,8 @@ TFT_DEVICE void preprocess(const PreprocessParameters& p, float* memory) {
       p.static_out[i][series] = p.encoder_cat[rows * p.categories + p.static_code[i]];
   }
 
-  // The steps of the horizon's first hour that lie in the next one, which tells where within the hour it
-  // begins.
+  // Of the first hour's worth of steps, count those in the next hour: the horizon begins that many steps past
+  // the hour.
   float begin = 0.f;
   if (p.hour >= 0) {
     const float first = future[p.hour];

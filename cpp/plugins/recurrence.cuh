@@ -4,8 +4,8 @@
 //   c' = f c + i g, h' = o tanh(c')
 //
 // A block is one series: its first warp runs the recurrence with U in registers (lane = hidden unit), and
-// PROJECTORS further warps compute W x + b a chunk of steps ahead of it. Nothing crosses blocks, so the batch
-// has no limit and no launch waits for another.
+// PROJECTORS further warps compute W x + b a chunk of steps ahead. Blocks do not communicate, so the batch
+// size is unlimited.
 #pragma once
 
 #include "device.h"
@@ -13,8 +13,8 @@
 
 namespace tft::plugins {
 
-/// Reads the four rows of a lane's unit from a [4 H, H] matrix in ONNX's order i, o, f, c; they come out as
-/// i, f, g, o.
+/// Reads the four rows of a lane's unit from a [4 H, H] matrix in ONNX's order i, o, f, c, and returns them
+/// as i, f, g, o.
 TFT_DEVICE void gate_rows(float (&rows)[4][kWarp], const float* matrix, int lane) {
 #pragma unroll
   for (int gate = 0; gate < 4; ++gate) {
@@ -29,8 +29,8 @@ TFT_DEVICE void gate_rows(float (&rows)[4][kWarp], const float* matrix, int lane
   }
 }
 
-/// sums[gate] += rows[gate] · vector, the vector in shared memory. Two partial sums a gate shorten the chain;
-/// o comes last, so that its sums run while the other gates are in the special function unit.
+/// sums[gate] += rows[gate] · vector, with the vector in shared memory. Two partial sums per gate shorten the
+/// dependency chain; o comes last, so that its sums overlap the special functions of the other gates.
 TFT_DEVICE void gate_products(float (&sums)[4], const float (&rows)[4][kWarp], const float* vector) {
   float4 v[kWarp / 4];
   float other[4] = {0.f, 0.f, 0.f, 0.f};
@@ -64,7 +64,7 @@ TFT_DEVICE float cell_step(float i, float f, float g, float o, float& c) {
   return (1.f - ec) * reciprocal((1.f + eo) * (1.f + ec));
 }
 
-/// Barriers: 1 and 2 say that a chunk's buffer is full, 3 and 4 that it may be filled again.
+/// Barriers 1 and 2 signal that a chunk's buffer is full, 3 and 4 that it may be filled again.
 template <int PROJECTORS>
 TFT_DEVICE void project(const RecurrenceParameters& p, float* scratch, float* ring, int projector, int lane,
                         int series) {

@@ -1,5 +1,5 @@
-// The four gated residual networks that read the static embedding, in one launch: a block a series, a warp a
-// network, a lane a hidden unit (H = 32).
+// The four gated residual networks that read the static embedding, in one launch. A block is a series, a warp
+// a network, a lane a hidden unit (H = 32).
 //
 //   out[n] = LayerNorm(value * sigmoid(gate) + static), value and gate from ELU(static E[n] + e[n])
 #pragma once

@@ -1,10 +1,10 @@
-// Variable selection in one launch: every variable's network, the network that weighs them, and the weighted
-// sum. H = 32: a lane is a hidden unit; in the weighing network it is a variable.
+// Variable selection in one launch: the variables' networks, the network that weights them, and the weighted
+// sum. H = 32: a lane is a hidden unit or, in the weighing network, a variable.
 //
 //   weights = softmax(LayerNorm(residual - GLU(ELU(x W + b + context C) M)))     [variables]
 //   out     = sum over variables of weight * network(x)                          [H]
 //
-// A warp takes ROWS consecutive steps of one series at a time, so that a weight that is read serves ROWS
+// A warp computes ROWS consecutive steps of one series at a time, so that each weight is read once for ROWS
 // rows.
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace tft::plugins {
 
-/// Where the weights are read from: shared memory, or where the parameters have them.
+/// The addresses of the weights, in shared memory or in device memory.
 struct SelectionWeights {
   const float *inner, *gate, *context;
   const float *network_inner, *value, *network_gate;
@@ -51,7 +51,7 @@ TFT_DEVICE void write_column(float* column, const float (&rows)[ROWS]) {
   }
 }
 
-/// The rows that a warp works on: ROWS steps of one series from `first` on.
+/// The rows of a warp: ROWS steps of one series from `first` on.
 struct RowGroup {
   int series, first;
 };
@@ -61,8 +61,8 @@ TFT_DEVICE RowGroup row_group(int index, int batch) {
   return {index % batch, index / batch * ROWS};
 }
 
-/// Puts x of the group into shared memory as columns [variable][ROWS], and one over the deviation of each
-/// real variable's residual. Steps behind the last one repeat it.
+/// Stores x of the group in shared memory as columns [variable][ROWS], and the inverse deviation of each real
+/// variable's residual. Steps after the last one repeat it.
 template <int ROWS>
 TFT_DEVICE void load_x(const VariableSelectionParameters& p, RowGroup group, float* xs, float* inverses,
                        int lane) {
@@ -88,7 +88,7 @@ TFT_DEVICE void load_x(const VariableSelectionParameters& p, RowGroup group, flo
 
 TFT_DEVICE int code_of(const VariableSelectionParameters& p, int table, int step, int series) {
   const int code = p.codes[table][(p.code_steps == 1 ? 0 : step) * p.batch + series];
-  // Never outside of the table, whatever came in.
+  // Clamp to the table, whatever the input.
   return code < 0 ? 0 : code < p.code_counts[table] ? code : p.code_counts[table] - 1;
 }
 
@@ -99,7 +99,7 @@ TFT_DEVICE void selection_weights(const VariableSelectionParameters& p, const Se
                                   float (&weights)[ROWS]) {
   const int total = p.inner + p.variables;
   const bool is_inner = lane < p.inner, is_variable = lane < p.variables;
-  // Asked for before they are needed.
+  // Prefetched.
   const float value_bias = is_variable ? p.gate.bias[lane] : 0.f;
   const float gate_bias = is_variable ? p.gate.bias[p.variables + lane] : 0.f;
   const float norm_scale = is_variable ? p.gate.norm_weight[lane] : 0.f;
@@ -199,7 +199,7 @@ template <int ROWS, bool SHARED>
 TFT_DEVICE void variable_network(const VariableSelectionParameters& p, const SelectionWeights& w,
                                  int variable, const float* xs, const float* inverses, float* scratch,
                                  int lane, float (&out)[ROWS]) {
-  // From device memory the first weights are asked for before they are needed.
+  // Prefetch the first weights from device memory.
   constexpr int AHEAD = SHARED ? 1 : 12;
   const int first_row = variable * p.width;
   float ahead[AHEAD][2];
@@ -263,7 +263,7 @@ TFT_DEVICE void variable_network(const VariableSelectionParameters& p, const Sel
   for (int r = 0; r < ROWS; ++r) out[r] = fmaf(out[r], scale, shift);
 }
 
-/// Unit `lane` of a variable that is looked up: tabulated, fixed or a category. Variables count on behind the
+/// Unit `lane` of a looked-up variable: tabulated, fixed or a category. Their numbers follow those of the
 /// reals.
 TFT_DEVICE float looked_up(const VariableSelectionParameters& p, int variable, int step, int series,
                            const float* xs, int column, int row, int lane) {
@@ -271,7 +271,7 @@ TFT_DEVICE float looked_up(const VariableSelectionParameters& p, int variable, i
   if (i < p.tabulated) {
     int entry = 0;
     for (int before = 0; before < i; ++before) entry += static_cast<int>(p.largest[before]) + 1;
-    // Never outside of the table, whatever came in; NaN is 0.
+    // Clamp to the table, whatever the input; NaN becomes 0.
     entry += static_cast<int>(fminf(fmaxf(xs[variable * column + row], 0.f), p.largest[i]));
     return p.table[entry * kWarp + lane];
   }
@@ -282,15 +282,15 @@ TFT_DEVICE float looked_up(const VariableSelectionParameters& p, int variable, i
   return p.tables_values[i][code_of(p, i, step, series) * (skipped + kWarp) + skipped + lane];
 }
 
-/// The weights of the weighing network into shared memory.
+/// Copies the weights of the weighing network into shared memory.
 TFT_DEVICE void keep_weighing(const VariableSelectionParameters& p, SelectionWeights& w, float*& next) {
   w.inner = keep(next, w.inner, (p.reals + p.tabulated) * (p.inner + p.variables));
   w.gate = keep(next, w.gate, p.inner * 2 * p.variables);
   if (p.context != nullptr) w.context = keep(next, w.context, kWarp * p.inner);
 }
 
-/// A block for each group of ROWS rows: a warp for the weights, one for what is looked up, the others for the
-/// real variables. Little work a warp: for few series.
+/// For few series. A block computes a group of ROWS rows: one warp the weights, one the looked-up variables,
+/// the others the real variables.
 template <int ROWS>
 TFT_DEVICE void select_by_variable(const VariableSelectionParameters& p, float* memory) {
   const int lane = thread_index() % kWarp, warp = thread_index() / kWarp, warps = block_threads() / kWarp;
@@ -340,8 +340,8 @@ TFT_DEVICE void select_by_variable(const VariableSelectionParameters& p, float* 
   }
 }
 
-/// A warp for each group of ROWS rows, through all variables; the weights are in shared memory, and blocks
-/// stay.
+/// For many series. A warp computes all variables of a group of ROWS rows, with the weights in shared memory;
+/// the blocks are persistent.
 template <int ROWS>
 TFT_DEVICE void select_by_row(const VariableSelectionParameters& p, float* memory) {
   const int lane = thread_index() % kWarp, warp = thread_index() / kWarp, warps = block_threads() / kWarp;
@@ -363,7 +363,8 @@ TFT_DEVICE void select_by_row(const VariableSelectionParameters& p, float* memor
   sync_block();
 
   const int groups = p.batch * ((p.steps + ROWS - 1) / ROWS);
-  // Over the blocks first: where there are fewer groups than warps, every multiprocessor gets some.
+  // Distribute over the blocks first: if there are fewer groups than warps, every multiprocessor still gets
+  // some.
   for (int index = warp * grid_blocks() + block_index(); index < groups; index += grid_blocks() * warps) {
     const RowGroup group = row_group<ROWS>(index, p.batch);
     sync_warp();

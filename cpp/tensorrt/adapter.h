@@ -1,9 +1,9 @@
 // The body of tensorrt_10.cpp, tensorrt_11.cpp and tensorrt_rtx.cpp: the interface of api.h over NvInfer.h.
 //
-// Each includes this once, compiled with -Dnvinfer1=trt10, trt11 or trt_rtx, so that their classes have
-// distinct names in one binary. TFT_TENSORRT_MAJOR (and TFT_TENSORRT_RTX for RTX) and NvInfer.h must be there
-// before. Call only what 10.6 has: within a major version the ABI only grows, so newer headers drive older
-// libraries as long as nothing newer is called.
+// Each includes this file once, compiled with -Dnvinfer1=trt10, trt11 or trt_rtx, so that their classes have
+// distinct names in one binary. TFT_TENSORRT_MAJOR (and TFT_TENSORRT_RTX for RTX) must be defined and
+// NvInfer.h included before. Call only functions that 10.6 has: within a major version the ABI only grows, so
+// newer headers work with older libraries.
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 #include "tensorrt/log_scope.h"
 
 #if NV_TENSORRT_MAJOR != TFT_TENSORRT_MAJOR
-#error "the headers are of another major version of TensorRT than this translation unit is for"
+#error "the headers and this translation unit are for different major versions of TensorRT"
 #endif
 
 namespace tft::tensorrt {
@@ -36,8 +36,7 @@ class Logger final : public nvinfer1::ILogger {
   }
 };
 
-/// Never destroyed: TensorRT keeps the first logger that it is given, and may still log while the process
-/// ends.
+/// Never destroyed: TensorRT keeps its first logger, and may log while the process exits.
 Logger& process_logger() {
   static Logger* const logger = std::make_unique<Logger>().release();
   return *logger;
@@ -55,8 +54,9 @@ std::string type_name(nvinfer1::DataType type) {
   return index < std::size(kNames) ? kNames[index] : "type " + std::to_string(index);
 }
 
-/// Libraries with creators are registered with this registry, a runtime's or a builder's; older ones register
-/// themselves when opened. A library stays open until the process ends, since what it made may live as long.
+/// Registers a library's creators with this registry (a runtime's or a builder's); older libraries register
+/// themselves when opened. A library stays open until the process ends, because its plugins may live that
+/// long.
 bool load_plugin_library(nvinfer1::IPluginRegistry& registry, const std::string& library) {
   void* const handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {

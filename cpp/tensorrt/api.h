@@ -1,5 +1,5 @@
-// What the core uses of TensorRT, without its headers: TensorRT 10, TensorRT 11 and TensorRT for RTX differ in
-// their ABI, and each has a translation unit of its own behind this interface (tensorrt_10.cpp,
+// The core's interface to TensorRT, without its headers. TensorRT 10, TensorRT 11 and TensorRT for RTX have
+// different ABIs, so each has its own translation unit behind this interface (tensorrt_10.cpp,
 // tensorrt_11.cpp, tensorrt_rtx.cpp).
 #pragma once
 
@@ -19,7 +19,7 @@ struct TensorInfo {
   bool input = false;
   std::string type;                // "float32", "int32", …
   std::vector<std::int64_t> dims;  // -1 where it is dynamic
-  bool on_device = true;           // false: TensorRT wants the tensor in host memory
+  bool on_device = true;           // false: TensorRT requires the tensor in host memory
 };
 
 /// The range of one input's dimensions in one optimisation profile.
@@ -27,25 +27,25 @@ struct ProfileRange {
   std::vector<std::int64_t> min, opt, max;
 };
 
-/// Receives what TensorRT measures of each layer, on the thread that enqueues.
+/// Receives the time of each layer, on the thread that enqueues.
 class LayerTimes {
  public:
   virtual ~LayerTimes() = default;
   virtual void add(const char* layer, float milliseconds) noexcept = 0;
 };
 
-/// Keeps the engine that it came from alive no longer than the engine itself: destroy it first.
+/// Does not keep its engine alive. Destroy the context before the engine.
 class Context {
  public:
   virtual ~Context() = default;
   virtual bool set_profile(int profile, cuda::StreamHandle stream) = 0;
-  /// What the shapes that are set need; 0 where TensorRT cannot say.
+  /// The activation memory that the current shapes need; 0 if TensorRT does not report it.
   virtual std::int64_t activation_bytes() = 0;
   virtual void set_activation_memory(void* memory, std::int64_t bytes) = 0;
   virtual bool set_input_shape(const std::string& name, std::span<const std::int64_t> dims) = 0;
   virtual bool set_address(const std::string& name, void* memory) = 0;
   virtual bool enqueue(cuda::StreamHandle stream) = 0;
-  /// From now on each run is timed layer by layer, for which `enqueue` waits; null ends that.
+  /// Times each later run layer by layer, and makes `enqueue` wait for it; null stops the timing.
   virtual bool time_layers(LayerTimes* times) = 0;
 };
 
@@ -55,13 +55,13 @@ class Engine {
   virtual std::vector<TensorInfo> tensors() const = 0;
   virtual int profiles() const = 0;
   virtual ProfileRange profile_range(const std::string& input, int profile) const = 0;
-  /// What the largest shapes of a profile need.
+  /// The activation memory that the largest shapes of a profile need.
   virtual std::int64_t activation_bytes(int profile) const = 0;
-  /// A context that gets its activation memory from us; null where TensorRT fails.
+  /// Creates a context that uses activation memory of ours; null if TensorRT fails.
   virtual std::unique_ptr<Context> create_context() = 0;
-  /// The network's.
+  /// The network's name.
   virtual std::string name() const = 0;
-  /// All that TensorRT tells of the layers, as JSON; empty where it fails.
+  /// The inspector's JSON of the layers; empty if it fails.
   virtual std::string layers() const = 0;
 };
 
@@ -69,16 +69,16 @@ class Runtime {
  public:
   virtual ~Runtime() = default;
   virtual void allow_host_code() = 0;
-  /// Loads a library of plugins for the plans that this runtime deserializes. Where that fails, the log says
-  /// why.
+  /// Loads a plugin library for the plans that this runtime deserializes. The log has the reason of a
+  /// failure.
   virtual bool load_plugins(const std::string& library) = 0;
-  /// Null where TensorRT does not take the plan; why stands in the log.
+  /// Null if TensorRT refuses the plan; the log has the reason.
   virtual std::unique_ptr<Engine> deserialize(std::span<const std::byte> plan) = 0;
 };
 
-/// `create` is the library's createInferRuntime_INTERNAL, `version` what its getInferLibVersion says. Null on
-/// failure. Must not be called without a CUDA device: TensorRT then returns a pointer that is neither null
-/// nor usable.
+/// `create` is the library's createInferRuntime_INTERNAL, `version` the result of its getInferLibVersion.
+/// Null on failure. Must not be called without a CUDA device: TensorRT then returns a pointer that is neither
+/// null nor usable.
 std::unique_ptr<Runtime> create_runtime_10(void* create, std::int32_t version);
 std::unique_ptr<Runtime> create_runtime_11(void* create, std::int32_t version);
 std::unique_ptr<Runtime> create_runtime_rtx(void* create, std::int32_t version);

@@ -19,7 +19,7 @@ void BuildProgressReporter::start(const char* phase, const char* parent, int ste
 bool BuildProgressReporter::step(const char* phase, int step) noexcept {
   if (phase != nullptr) {
     const std::lock_guard lock(mutex_);
-    // Steps are numbered from 0. The last one is reported when the phase ends, which always comes.
+    // Steps are numbered from 0. The last one is reported at the phase's end, which TensorRT always reports.
     if (const auto found = phases_.find(phase); found != phases_.end()) {
       Phase& at = found->second;
       if (const int done = std::min(step + 1, at.steps - 1); done > at.done) {

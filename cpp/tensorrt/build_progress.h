@@ -1,4 +1,4 @@
-// What the builder says of its progress, made into steps for the caller; and the way a build is called off.
+// Converts the builder's progress reports to steps for the caller, and cancels a build.
 #pragma once
 
 #include <map>
@@ -10,7 +10,7 @@
 
 namespace tft {
 
-/// Keeps each phase's parent and steps, since TensorRT names them at its start only.
+/// Stores each phase's parent and number of steps, which TensorRT reports only at its start.
 class BuildProgressReporter final : public tensorrt::BuildMonitor {
  public:
   explicit BuildProgressReporter(const BuildOptions& options) : options_(options) {}
@@ -28,7 +28,7 @@ class BuildProgressReporter final : public tensorrt::BuildMonitor {
   void report(const std::string& name, const Phase& phase);
 
   const BuildOptions& options_;
-  std::mutex mutex_;  // of the phases and of the calls, which so come in order
+  std::mutex mutex_;  // guards the phases, and keeps the calls in order
   std::map<std::string, Phase> phases_;
 };
 

@@ -1,4 +1,4 @@
-// The way from an ONNX file to a plan, step by step; each that fails says in TensorRT's own words why.
+// Builds a plan from an ONNX file in steps; the error of a failed step has TensorRT's message.
 #include "tft/builder.h"
 
 #include <algorithm>
@@ -30,7 +30,7 @@ using tensorrt::LogScope;
 using tensorrt::ParserError;
 using tensorrt::TensorInfo;
 
-constexpr std::size_t kMostParserErrors = 5;
+constexpr std::size_t kMaxParserErrors = 5;
 constexpr const char* kParsing = "Parsing the ONNX file";
 
 std::optional<Error> check(const BuildOptions& options) {
@@ -76,23 +76,23 @@ std::string describe(const ParserError& error) {
 
 std::string describe(const std::vector<ParserError>& errors) {
   std::string text;
-  for (std::size_t i = 0; i < errors.size() && i < kMostParserErrors; ++i)
+  for (std::size_t i = 0; i < errors.size() && i < kMaxParserErrors; ++i)
     text += (i == 0 ? "" : "; ") + describe(errors[i]);
-  if (errors.size() > kMostParserErrors)
-    text += "; and " + std::to_string(errors.size() - kMostParserErrors) + " more";
+  if (errors.size() > kMaxParserErrors)
+    text += "; and " + std::to_string(errors.size() - kMaxParserErrors) + " more";
   return text;
 }
 
-/// One build: on a device whose context is current, or, for named targets, without one.
+/// One build: on a device whose context is current or, for named targets, without a device.
 class Build {
  public:
-  /// `context` is null where no device is used.
+  /// `context` is null if no device is used.
   Build(const std::string& onnx, const ModelShape& shape, const BuildOptions& options,
         const cuda::PrimaryContext* context)
       : onnx_(onnx), shape_(shape), options_(options), context_(context), progress_(options) {}
 
   Result<BuiltPlan> run(const TensorRTLibrary& library, const tensorrt::ParserLibrary& parser) {
-    // One step after another; each looks first whether the build was called off meanwhile.
+    // Each step first checks whether the build was cancelled.
     Result<void> done = step([&] { return open(library); });
     if (done.ok()) done = step([&] { return library.rtx ? rewrite() : fuse(library); });
     if (done.ok()) done = step([&] { return parse(parser); });
@@ -105,7 +105,7 @@ class Build {
   }
 
  private:
-  static Error aborted() { return {ErrorCode::ABORTED, "the build was called off"}; }
+  static Error aborted() { return {ErrorCode::ABORTED, "the build was cancelled"}; }
 
   template <class Step>
   Result<void> step(Step what) {
@@ -113,10 +113,10 @@ class Build {
     return what();
   }
 
-  /// TensorRT's refusal of something.
+  /// The error for an action that TensorRT refuses.
   Error refusal(const std::string& what, const LogScope& scope) const {
     if (options_.stop.stop_requested()) return aborted();
-    if (scope.says_memory_lacks())
+    if (scope.says_out_of_memory())
       return {ErrorCode::OUT_OF_MEMORY,
               "TensorRT cannot " + what + "; it says: " + scope.errors() +
                   (context_ == nullptr ? "" : " (" + cuda::free_memory(*context_) + ")") +
@@ -134,17 +134,18 @@ class Build {
     return {};
   }
 
-  /// Hands parts of the graph to our own kernels. Nothing here fails a build: TensorRT has layers for
-  /// everything.
+  /// Replaces parts of the graph by operators with kernels. This never fails a build: TensorRT has layers for
+  /// all parts.
   Result<void> fuse(const TensorRTLibrary& library) {
     if (!options_.kernels) return {};
-    const std::string_view stay = "; TensorRT's own layers run the model, which is slower";
+    const std::string_view stay = "; TensorRT's layers run this part, which is slower";
     if (const auto obstacle = cuda::kernel_obstacle(context_->driver(), context_->device())) {
       log(LogLevel::WARN, obstacle->message + std::string(stay));
       return {};
     }
     if (!library.has_operators) {
-      log(LogLevel::WARN, "this TensorRT does not take the library's kernels as plugins" + std::string(stay));
+      log(LogLevel::WARN,
+          "this TensorRT does not accept the library's kernels as plugins" + std::string(stay));
       return {};
     }
     FusedGraph fused = fuse_graph(file_content());
@@ -155,7 +156,7 @@ class Build {
     return {};
   }
 
-  /// TensorRT for RTX takes no plugins in a network, so our kernels stay out of it.
+  /// TensorRT for RTX does not support plugins in a network, so it uses none of our kernels.
   Result<void> rewrite() {
     content_ = rewrite_for_rtx(file_content());
     return {};
@@ -172,10 +173,10 @@ class Build {
     std::vector<ParserError> errors;
     if (!builder_->parse(parser, onnx_, content_, errors)) {
       if (errors.empty()) return refusal("parse " + onnx_, scope);
-      return Error{ErrorCode::BUILD, "TensorRT's parser does not take " + onnx_ + ": " + describe(errors)};
+      return Error{ErrorCode::BUILD, "TensorRT's parser refuses " + onnx_ + ": " + describe(errors)};
     }
     progress_.finish(kParsing);
-    // Where a GPU is here, the inspector says more.
+    // With a GPU on this machine, the inspector reports more.
     if (context_ == nullptr) built_.network = builder_->network_layers();
     return {};
   }
@@ -222,14 +223,14 @@ class Build {
 
   Result<void> use_timing_cache() {
     if (!options_.timing_cache.empty()) {
-      // Its errors are no errors of the build, and are not logged as such.
+      // Errors about the timing cache are not errors of the build, and are logged as warnings.
       std::string why;
       const Log quietly = [&why](LogLevel level, const std::string& message) {
         if (level == LogLevel::ERROR || level == LogLevel::WARN) why = message;
       };
       const LogScope scope(quietly);
       if (builder_->use_timing_cache(options_.timing_cache)) return {};
-      log(LogLevel::WARN, "the timing cache is left aside, since TensorRT does not take it: " +
+      log(LogLevel::WARN, "the timing cache is ignored, because TensorRT refuses it: " +
                               (why.empty() ? "it does not say why" : why));
     }
     const LogScope scope(options_.log);
@@ -256,7 +257,7 @@ class Build {
   const cuda::PrimaryContext* context_;
   BuildProgressReporter progress_;
   std::unique_ptr<tensorrt::Builder> builder_;
-  std::string content_;  // of the ONNX file with our operators in it; empty where the file is taken as it is
+  std::string content_;  // the ONNX file with our operators; empty if the file is used unchanged
   BuiltPlan built_;
 };
 
@@ -279,7 +280,7 @@ Result<tensorrt::ParserLibrary> parser_of(LibraryReport& report) {
                    report.attempts.back().problem + ". It comes with the full TensorRT."};
 }
 
-/// For GPUs that need not be here: TensorRT for RTX asks nothing of CUDA when the targets are named.
+/// Builds for GPUs that this machine need not have: with named targets, TensorRT for RTX does not use CUDA.
 Result<BuiltPlan> build_for_targets(const std::string& onnx, const ModelShape& shape,
                                     const BuildOptions& options) {
   if (auto error = check_targets(options.targets)) return *error;
@@ -308,7 +309,7 @@ Result<BuiltPlan> open_and_build(const std::string& onnx, const ModelShape& shap
   if (report.lean || libraries.tensorrt->create_builder == nullptr)
     return Error{ErrorCode::TENSORRT_NOT_FOUND,
                  "TensorRT's builder is not found: " + report.tensorrt_path +
-                     " runs plans only. Install the full TensorRT, or build where it is."};
+                     " runs plans only. Install the full TensorRT, or build on a machine that has it."};
   if (auto error = check_types(options, report)) return *error;
   const auto parser = parser_of(report);
   if (!parser) return parser.error();

@@ -1,6 +1,6 @@
-// The body of tensorrt_10.cpp, tensorrt_11.cpp and tensorrt_rtx.cpp for the builder: the interface of builder_api.h over
-// NvInfer.h and NvOnnxParser.h. As adapter.h, which must be there before; nothing is called that
-// came later than TensorRT 10.0.
+// The body of tensorrt_10.cpp, tensorrt_11.cpp and tensorrt_rtx.cpp for the builder: the interface of
+// builder_api.h over NvInfer.h and NvOnnxParser.h. Include it after adapter.h. Call only functions that
+// TensorRT 10.0 has.
 #include <array>
 
 #include "tensorrt/builder_api.h"
@@ -8,7 +8,7 @@
 namespace tft::tensorrt {
 namespace {
 
-// Flags that are deprecated in 10 and gone in 11; who asks for them is told so elsewhere.
+// Flags that are deprecated in 10 and removed in 11; builder.cpp refuses them with 11.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 #if TFT_TENSORRT_MAJOR == 10
@@ -120,7 +120,7 @@ class AdaptedBuilder final : public Builder {
     parser_.reset(static_cast<nvonnxparser::IParser*>(
         reinterpret_cast<Create>(parser.create)(network_.get(), &process_logger(), parser.version)));
     if (parser_ == nullptr) return false;
-    // The path is given with the content, too: weights may be in files beside it.
+    // The path is needed even with the content, because weights may be in other files of its folder.
     const bool parsed =
         content.empty()
             ? parser_->parseFromFile(onnx.c_str(), static_cast<int>(nvinfer1::ILogger::Severity::kWARNING))
@@ -155,7 +155,7 @@ class AdaptedBuilder final : public Builder {
     const auto set = [&](nvinfer1::BuilderFlag flag, bool wanted) {
       wanted ? config_->setFlag(flag) : config_->clearFlag(flag);
     };
-    set(nvinfer1::BuilderFlag::kTF32, options.tf32);  // TensorRT's default is to allow it
+    set(nvinfer1::BuilderFlag::kTF32, options.tf32);  // TensorRT allows TF32 by default
     set(nvinfer1::BuilderFlag::kREFIT, options.refittable);
     set(nvinfer1::BuilderFlag::kVERSION_COMPATIBLE, options.version_compatible);
     set(nvinfer1::BuilderFlag::kEXCLUDE_LEAN_RUNTIME,
@@ -164,7 +164,7 @@ class AdaptedBuilder final : public Builder {
     if (!set_targets(options.targets)) return false;
     config_->setMemoryPoolLimit(nvinfer1::MemoryPoolType::kWORKSPACE, options.workspace_bytes);
     config_->setBuilderOptimizationLevel(options.optimization_level);
-#ifndef TFT_TENSORRT_RTX  // its plans are for all GPUs of the targets
+#ifndef TFT_TENSORRT_RTX  // RTX plans are for all GPUs of the targets
     config_->setHardwareCompatibilityLevel(hardware_level(options.hardware_compatibility));
 #endif
     config_->setProfilingVerbosity(options.detailed_layers ? nvinfer1::ProfilingVerbosity::kDETAILED
@@ -179,7 +179,7 @@ class AdaptedBuilder final : public Builder {
 #endif
   }
   bool add_profile(std::span<const InputRange> inputs) override {
-    auto* const profile = builder_->createOptimizationProfile();  // the builder's
+    auto* const profile = builder_->createOptimizationProfile();  // owned by the builder
     if (profile == nullptr) return false;
     for (const auto& [input, range] : inputs) {
       const auto set = [&, name = input.c_str()](nvinfer1::OptProfileSelector which,
@@ -194,7 +194,7 @@ class AdaptedBuilder final : public Builder {
     return profile->isValid() && config_->addOptimizationProfile(profile) >= 0;
   }
 #ifdef TFT_TENSORRT_RTX
-  // It times nothing while it builds: what it made of the graph is tuned on the GPU that runs it.
+  // RTX times no layers in a build; it tunes on the GPU that runs the plan.
   bool use_timing_cache(std::span<const std::byte>) override { return true; }
   std::vector<std::byte> timing_cache() const override { return {}; }
 #else
@@ -239,8 +239,8 @@ class AdaptedBuilder final : public Builder {
   static bool set_targets(std::span<const int> targets) { return targets.empty(); }
 #endif
 
-  // Destroyed in reverse: the parser after the build, since the network's weights lie in its memory; what the
-  // builder made before the builder.
+  // Destroyed in reverse order: the parser after the build, because its memory contains the network's
+  // weights, and the builder after everything that it made.
   std::unique_ptr<nvinfer1::IBuilder> builder_;
   std::unique_ptr<nvinfer1::INetworkDefinition> network_;
   std::unique_ptr<nvonnxparser::IParser> parser_;

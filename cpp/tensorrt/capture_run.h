@@ -1,4 +1,4 @@
-// Captures a run of TensorRT's as a CUDA graph.
+// Captures a TensorRT run as a CUDA graph.
 #pragma once
 
 #include "cuda/objects.h"
@@ -8,8 +8,8 @@
 
 namespace tft {
 
-/// Captures what `run` enqueues, which must have run once with the same shapes. Whatever goes wrong, the
-/// stream is out of capture afterwards; the error says why there is no graph. `nodes` as in capture_graph.
+/// Captures the work that `run` enqueues; it must have run once with the same shapes. The stream is not
+/// capturing afterwards, even after an error. `nodes` as in capture_graph.
 Result<cuda::GraphExec> capture_run(const cuda::ContextPointer& context, cuda::StreamHandle stream,
                                     tensorrt::Context& run, const Log& log, std::size_t* nodes = nullptr);
 

@@ -1,4 +1,4 @@
-// Deserializing a plan on a device, and saying why that failed.
+// Deserializes a plan on a device, with an error that says why it failed.
 #include "tensorrt/device_engine.h"
 
 #include <string>
@@ -19,7 +19,7 @@ std::size_t free_memory(const cuda::Driver& driver) {
 Result<std::unique_ptr<DeviceEngine>> DeviceEngine::load(const Libraries& libraries, int ordinal,
                                                          std::span<const std::byte> plan,
                                                          const PlanOptions& options, const Log& log) {
-  // TensorRT need not be asked about these, and its own words for them are obscure.
+  // Checked here because TensorRT's messages for these are obscure.
   if (plan.empty()) return Error{ErrorCode::PLAN_INVALID, "the plan is empty"};
 
   auto retained = cuda::PrimaryContext::retain(libraries.driver, ordinal);
@@ -34,7 +34,7 @@ Result<std::unique_ptr<DeviceEngine>> DeviceEngine::load(const Libraries& librar
   const TensorRTLibrary& library = *libraries.tensorrt;
   made->runtime_ = library.create_runtime(library.create, library.version);
   if (made->runtime_ == nullptr)
-    return Error{ErrorCode::RUN, "TensorRT makes no runtime on GPU " + std::to_string(ordinal) +
+    return Error{ErrorCode::RUN, "TensorRT cannot create a runtime on GPU " + std::to_string(ordinal) +
                                      "; it says: " + scope.errors()};
   if (options.allow_host_code) made->runtime_->allow_host_code();
   for (const std::string& plugins : options.plugins)
@@ -45,7 +45,7 @@ Result<std::unique_ptr<DeviceEngine>> DeviceEngine::load(const Libraries& librar
   const std::size_t before = free_memory(context.driver());
   made->engine_ = made->runtime_->deserialize(plan);
   if (made->engine_ == nullptr) {
-    if (scope.says_memory_lacks()) {
+    if (scope.says_out_of_memory()) {
       return Error{ErrorCode::OUT_OF_MEMORY, "loading the plan: at least " +
                                                  cuda::memory_shortage(context, plan.size()) +
                                                  ". TensorRT says: " + scope.errors()};
@@ -55,7 +55,7 @@ Result<std::unique_ptr<DeviceEngine>> DeviceEngine::load(const Libraries& librar
                    "the plan needs a plugin that is not registered; TensorRT says: " + scope.errors() +
                        ". Name the library that has it in the option plugins."};
     return Error{ErrorCode::PLAN_INVALID,
-                 "TensorRT " + libraries.report.tensorrt.text() + " does not take the plan (" +
+                 "TensorRT " + libraries.report.tensorrt.text() + " refuses the plan (" +
                      std::to_string(plan.size()) + " bytes); it says: " + scope.errors() +
                      ". A plan runs only on the version and the kind of GPU that it was built "
                      "for; build it again on this machine."};
@@ -66,7 +66,7 @@ Result<std::unique_ptr<DeviceEngine>> DeviceEngine::load(const Libraries& librar
 }
 
 DeviceEngine::~DeviceEngine() {
-  // TensorRT frees what it holds on the device that is current.
+  // TensorRT frees device memory in the current context.
   const cuda::CurrentContext current(*context_);
   engine_.reset();
   runtime_.reset();

@@ -15,23 +15,23 @@
 
 namespace tft {
 
-/// What a plan may bring along and need; EngineOptions says more.
+/// Options for loading a plan; see EngineOptions.
 struct PlanOptions {
   bool allow_host_code = false;
   std::vector<std::string> plugins;
 };
 
-/// Whose turn it is to make a context of an engine: TensorRT lets one thread at a time use the engine, and
-/// takes 115 to 190 ms for a context. A run that needs one goes before what is made in advance.
+/// Orders the threads that make contexts of an engine: TensorRT allows one thread at a time, and takes 115 to
+/// 190 ms for a context. A run that needs a context comes before preparation in advance.
 struct ContextMaking {
   std::mutex mutex;             // held while a context is made
-  std::atomic<int> needed = 0;  // runs that wait for one
+  std::atomic<int> needed = 0;  // runs that wait for a context
 };
 
 class DeviceEngine {
  public:
-  /// PLAN_INVALID with TensorRT's own words where it does not take the plan; OUT_OF_MEMORY with what was
-  /// needed and free; PLUGIN where a library of plugins does not load or a plugin is missing.
+  /// Errors: PLAN_INVALID with TensorRT's message if it refuses the plan; OUT_OF_MEMORY with the needed and
+  /// the free memory; PLUGIN if a plugin library does not load or a plugin is missing.
   static Result<std::unique_ptr<DeviceEngine>> load(const Libraries& libraries, int ordinal,
                                                     std::span<const std::byte> plan,
                                                     const PlanOptions& options, const Log& log);

@@ -40,7 +40,7 @@ struct Value {
 
 struct Graph {
   std::vector<Node> nodes;
-  std::map<std::string_view, Value> values;  // what is known of a tensor
+  std::map<std::string_view, Value> values;  // the known properties of each tensor
   std::set<std::string_view> initializers, inputs, outputs;
 };
 
@@ -54,7 +54,7 @@ std::vector<std::string_view> words(std::string_view line) {
   return all;
 }
 
-/// Nothing where the text is not one of ours.
+/// Parses a region's text; empty if it is not in our format.
 std::optional<Region> read_region(std::string_view text) {
   Region region;
   while (!text.empty()) {
@@ -105,7 +105,7 @@ void add_dim(Shape& shape, std::int64_t dim) {
   ++shape.rank;
 }
 
-/// The dims of a TensorProto: packed or one a field.
+/// Reads the dims of a TensorProto: packed, or one per field.
 void read_dims(const Field& field, Shape& shape) {
   if (field.wire_type == 0) return add_dim(shape, static_cast<std::int64_t>(field.value));
   for (std::string_view rest = field.content; !rest.empty();) {
@@ -135,7 +135,7 @@ std::string_view read_initializer(std::string_view bytes, Value& value) {
   return name;
 }
 
-/// The content of the first field of a number, along a path of numbers.
+/// The content of a nested field: follows the path of field numbers, taking the first field of each number.
 std::optional<std::string_view> descend(std::string_view bytes, std::initializer_list<int> path) {
   for (const int number : path) {
     const auto fields = onnx::read_message(bytes);
@@ -199,7 +199,7 @@ std::optional<Graph> read_graph(const std::vector<Field>& fields) {
   return graph;
 }
 
-// ---- writing nodes
+// Writing nodes
 
 std::string attribute(std::string_view name, double value) {
   std::string out;
@@ -231,7 +231,7 @@ std::string node_of(const Region& region) {
   onnx::write_bytes_field(out, kNodeOperator, region.op);
   for (const auto& [name, value] : region.attributes)
     onnx::write_bytes_field(out, kNodeAttribute, attribute(name, value));
-  // The parser looks the creator up by these two.
+  // The parser finds the creator by these two attributes.
   onnx::write_bytes_field(out, kNodeAttribute,
                           attribute("plugin_version", std::string_view(plugins::kOperatorsVersion)));
   onnx::write_bytes_field(out, kNodeAttribute,
@@ -239,15 +239,15 @@ std::string node_of(const Region& region) {
   return out;
 }
 
-// ---- what can be fused
+// Which parts can be fused
 
-/// Why no kernel takes a region; empty if one does. `made`: the names of what nodes make.
+/// Why no kernel supports a region; empty if one does. `made` has the names of the nodes' outputs.
 std::string misfit(const Graph& graph, const Region& region, const std::set<std::string_view>& made) {
   const auto op = plugins::make_operator(region.op, region.attributes);
   if (op == nullptr) return "this build has no kernel for " + region.op;
   if (op->inputs() != static_cast<int>(region.inputs.size()) ||
       op->outputs() != static_cast<int>(region.outputs.size()))
-    return "its tensors are those of another version of the exporter";
+    return "its tensors are from another version of the exporter";
   std::vector<Shape> shapes;
   for (const std::string& input : region.inputs) {
     if (!graph.initializers.contains(input) && !graph.inputs.contains(input) && !made.contains(input))
@@ -260,7 +260,7 @@ std::string misfit(const Graph& graph, const Region& region, const std::set<std:
   return op->misfit(shapes);
 }
 
-/// An ONNX LSTM as a region, where it is of the kind that the kernel computes.
+/// An ONNX LSTM as a region; empty if the kernel does not support its kind.
 std::optional<Region> lstm_region(const Graph& graph, const Node& node, int number) {
   constexpr std::size_t kWeight = 1, kSequenceLengths = 4, kInitialHidden = 5, kInitialCell = 6;
   if (node.op != "LSTM" || node.inputs.size() != kInitialCell + 1 || !node.inputs[kSequenceLengths].empty())
@@ -280,7 +280,7 @@ std::optional<Region> lstm_region(const Graph& graph, const Node& node, int numb
       if (field.number == kAttributeString) text = field.content;
       if (field.number == kAttributeInt) value = field.value;
     }
-    // Anything else than the plain cell in one direction is TensorRT's.
+    // Only the standard cell in one direction is supported.
     if (name == "hidden_size")
       region.attributes["hidden_size"] = static_cast<double>(value);
     else if (!(name == "direction" && text == "forward") && !(name == "layout" && value == 0))
@@ -300,7 +300,8 @@ std::optional<Region> lstm_region(const Graph& graph, const Node& node, int numb
   return region;
 }
 
-/// Puts the region's node where the last of its outputs was made. What fed only it goes with `drop_unused`.
+/// Inserts the region's node where the last of its outputs was computed. `drop_unused` removes the replaced
+/// nodes.
 void replace(std::vector<Node>& nodes, const Region& region, std::vector<std::string>& kept_texts) {
   const auto makes_output = [&](const Node& node) {
     return std::any_of(node.outputs.begin(), node.outputs.end(), [&](std::string_view output) {
@@ -317,8 +318,8 @@ void replace(std::vector<Node>& nodes, const Region& region, std::vector<std::st
     if (makes_output(nodes[i])) nodes.erase(nodes.begin() + static_cast<std::ptrdiff_t>(i));
 }
 
-/// Puts every node behind those that make its inputs, as ONNX wants it, and otherwise keeps their order: a
-/// region with several outputs comes later than the first of them did.
+/// Sorts the nodes so that each follows those that compute its inputs, as ONNX requires, and otherwise keeps
+/// their order. A region with several outputs comes later than its first output did.
 void put_in_order(std::vector<Node>& nodes) {
   std::set<std::string_view> to_come;
   for (const Node& node : nodes) to_come.insert(node.outputs.begin(), node.outputs.end());
@@ -338,12 +339,12 @@ void put_in_order(std::vector<Node>& nodes) {
     }
     nodes = std::move(left);
   }
-  // A circle cannot come out of a sound file; what is left then is for the parser to refuse.
+  // A cycle means that the file is invalid; the parser refuses it.
   for (Node& node : nodes) ordered.push_back(std::move(node));
   nodes = std::move(ordered);
 }
 
-/// Removes the nodes that nothing needs any more; returns the names of all tensors that are needed.
+/// Removes unused nodes; returns the names of all used tensors.
 std::set<std::string_view> drop_unused(std::vector<Node>& nodes, const Graph& graph) {
   std::set<std::string_view> needed(graph.outputs.begin(), graph.outputs.end());
   std::vector<Node> kept;
@@ -392,7 +393,7 @@ FusedGraph fuse_graph(std::string_view model) {
   if (!graph) return result;
 
   std::vector<Node> nodes = graph->nodes;
-  std::vector<std::string> texts;  // of new nodes, which refer to them
+  std::vector<std::string> texts;  // the texts that new nodes refer to
   texts.reserve(graph->nodes.size() + fields->size());
   std::set<std::string_view> made;
   for (const Node& node : nodes) made.insert(node.outputs.begin(), node.outputs.end());
@@ -405,7 +406,7 @@ FusedGraph fuse_graph(std::string_view model) {
     result.fused.push_back(region.name);
   };
   for (const Region& region : regions_of(*fields)) fuse(region);
-  // The recurrences that no region has taken.
+  // The recurrences that are in no fused region.
   put_in_order(nodes);
   (void)drop_unused(nodes, *graph);
   std::vector<Region> lstms;
@@ -413,7 +414,7 @@ FusedGraph fuse_graph(std::string_view model) {
     if (auto region = lstm_region(*graph, node, static_cast<int>(lstms.size())))
       lstms.push_back(std::move(*region));
   for (const Region& lstm : lstms) {
-    // Also the outputs that get their names only here.
+    // Includes outputs that are named only here.
     made.insert(lstm.outputs.begin(), lstm.outputs.end());
     fuse(lstm);
   }

@@ -1,7 +1,7 @@
-// Hands parts of an ONNX graph to the kernels of cpp/plugins: in memory, a part's nodes become one node of
-// the plugin's operator. The file stays a standard one, which ONNX Runtime runs.
+// Replaces parts of an ONNX graph by operators with kernels (cpp/plugins): in memory, a part's nodes become
+// one node of the plugin's operator. The file remains a standard one that ONNX Runtime runs.
 //
-// Which tensors bound a part stands in the file's metadata, written by the exporter; an LSTM needs no such
+// The exporter writes the tensors at the border of each part to the file's metadata; an LSTM needs no such
 // entry:
 //
 //   tft.region.0 = op TftVariableSelection
@@ -17,20 +17,19 @@
 
 namespace tft {
 
-/// A part that stays with TensorRT's own layers, and why.
+/// A part that TensorRT's layers run, and the reason.
 struct UnfusedRegion {
   std::string name;
   std::string why;
 };
 
 struct FusedGraph {
-  std::string model;               // the changed file; empty where nothing changed
-  std::vector<std::string> fused;  // the names of the parts that kernels run
+  std::string model;               // the changed file; empty if nothing changed
+  std::vector<std::string> fused;  // the names of the parts that run on kernels
   std::vector<UnfusedRegion> unfused;
 };
 
-/// `model` is the content of an ONNX file. What is no such file comes back unchanged: the parser says what is
-/// wrong.
+/// Fuses the content of an ONNX file. Other content is left unchanged, and the parser reports what is wrong.
 FusedGraph fuse_graph(std::string_view model);
 
 }  // namespace tft

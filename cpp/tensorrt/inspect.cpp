@@ -1,4 +1,4 @@
-// Asking TensorRT what a plan is.
+// Inspects a plan with TensorRT.
 #include "tft/inspect.h"
 
 #include <algorithm>
@@ -42,7 +42,7 @@ std::vector<PlanTensor> tensors_of(const tensorrt::Engine& engine) {
   return all;
 }
 
-/// The batches that each profile takes of every input.
+/// The batch range of each profile over all inputs.
 std::vector<BatchRange> batches_of(const tensorrt::Engine& engine, const std::vector<PlanTensor>& tensors) {
   const auto bounded = [](std::int64_t value) {
     return static_cast<int>(std::clamp<std::int64_t>(value, 0, std::numeric_limits<int>::max()));

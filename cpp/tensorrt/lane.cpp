@@ -1,4 +1,4 @@
-// Setting up a lane, and running a batch on it.
+// Sets up a lane, and runs batches on it.
 #include "tensorrt/lane.h"
 
 #include <algorithm>
@@ -19,15 +19,16 @@ using cuda::DevicePointer;
 using cuda::kSuccess;
 using cuda::Status;
 
-/// How much before and after its usual end a run's end is polled for, at least.
+/// The minimal time before and after a run's expected end in which its end is polled for.
 constexpr std::chrono::microseconds kNear{50};
 
-/// A run that usually takes less is polled for from its beginning: a thread that sleeps is woken late, by the
-/// kernel's timer slack (50 us) and what waking takes, and that is a third of a run of 0.2 ms.
+/// A run that usually takes less is polled for from its beginning. A sleeping thread wakes late, by the
+/// kernel's timer slack (50 us) plus the time to wake, which is a third of a run of 0.2 ms.
 constexpr std::chrono::microseconds kShort{400};
 
-/// Leave to poll for a whole run. Half of the processors give it, over all engines of the process: the event
-/// loop and whoever else computes have the others, whatever the number of lanes.
+/// Permission to poll for a whole run. Over all engines of the process, at most as many lanes as half of the
+/// processors have it: the other processors stay free for the event loop and other threads, whatever the
+/// number of lanes.
 class LeaveToPoll {
  public:
   explicit LeaveToPoll(bool wanted)
@@ -59,7 +60,7 @@ TensorRTLane::TensorRTLane(cuda::ContextPointer context, tensorrt::Engine& engin
 
 TensorRTLane::~TensorRTLane() {
   const CurrentContext current(*context_);
-  // Nothing may be under way when its memory goes; on a lost device this fails, and nothing is.
+  // Wait for running work before its memory is freed. On a lost device this fails, but then nothing runs.
   if (stream_) (void)context_->driver().stream_synchronize(stream_.get());
   runs_.clear();
 }
@@ -92,7 +93,7 @@ Result<void> TensorRTLane::set_up() {
   auto buffers = cuda::allocate_device(context_, bytes, "the inputs and outputs of " + options_.name);
   if (!buffers) return buffers.error();
   buffers_ = std::move(buffers).value();
-  // Padding is whatever the last larger batch left; at first it must be something too.
+  // Padding rows contain the data of an earlier, larger batch; at first they must contain something valid.
   if (const Status status = driver.memset_async(buffers_.get(), 0, bytes, stream_.get()))
     return failure(driver, status, "clearing the buffers of " + options_.name);
 
@@ -120,7 +121,7 @@ Result<void> TensorRTLane::make_context(BucketRun& run) {
   if (made.ok()) made = give_activations(run);
   const Status status = driver.stream_synchronize(setup_stream_.get());
   if (status != kSuccess) {
-    // The driver's word counts: it knows a lost device, of which TensorRT only says that something failed.
+    // Prefer the driver's status: it identifies a lost device, for which TensorRT only reports a failure.
     Error error = failure(driver, status, "setting up " + options_.name);
     if (!made.ok()) error.message += "; " + made.error().message;
     made = error;
@@ -144,7 +145,7 @@ Result<void> TensorRTLane::set_up(BucketRun& run) {
   run.context = engine_.create_context();
   if (run.context == nullptr) {
     Error error = refuse("make an execution context");
-    if (log.says_memory_lacks()) {
+    if (log.says_out_of_memory()) {
       error.code = ErrorCode::OUT_OF_MEMORY;
       error.message += " (" + cuda::free_memory(*context_) + ")";
     }
@@ -172,15 +173,16 @@ Result<void> TensorRTLane::set_up(BucketRun& run) {
   return {};
 }
 
-/// Where batches stay below a profile's maximum, less than that profile's will do, which a context tells.
+/// The activation memory of a bucket. If it is smaller than its profile's maximum, the context reports less
+/// than the profile needs.
 std::int64_t TensorRTLane::activation_bytes_of(const BucketRun& run) const {
   const bool is_below = run.bucket.size < run.bucket.profile_max;
   const std::int64_t bytes = is_below && run.context != nullptr ? run.context->activation_bytes() : 0;
   return bytes > 0 ? bytes : engine_.activation_bytes(run.bucket.profile);
 }
 
-/// The block of activation memory that the contexts share. The largest bucket of each profile says how large
-/// it is, and only where it is below the profile's maximum is its context made for that.
+/// Allocates the block of activation memory that the contexts share. Its size comes from the largest bucket
+/// of each profile; a context is made for that only if the bucket is smaller than the profile's maximum.
 Result<void> TensorRTLane::allocate_activations() {
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     BucketRun& run = runs_[i];
@@ -213,7 +215,7 @@ Result<void> TensorRTLane::give_activations(BucketRun& run) {
       run.context->set_activation_memory(address(activation_.get()), activation_bytes_);
     return {};
   }
-  // TensorRT promises nowhere that a smaller batch needs no more than a larger one.
+  // TensorRT does not guarantee that a smaller batch needs no more memory than a larger one.
   auto memory = cuda::allocate_device(
       context_, static_cast<std::size_t>(bytes),
       "the activations of " + options_.name + ", batch " + std::to_string(run.bucket.size));
@@ -223,14 +225,14 @@ Result<void> TensorRTLane::give_activations(BucketRun& run) {
   return {};
 }
 
-TensorRTLane::BucketRun& TensorRTLane::bucket_for(int servers) {
+TensorRTLane::BucketRun& TensorRTLane::bucket_for(int series) {
   const auto found = std::find_if(runs_.begin(), runs_.end(),
-                                  [&](const BucketRun& run) { return run.bucket.size >= servers; });
+                                  [&](const BucketRun& run) { return run.bucket.size >= series; });
   return found == runs_.end() ? runs_.back() : *found;
 }
 
-/// After a failure half-way: what is on the stream still reads and writes the batch's memory, so wait for it.
-/// Where even that fails nobody knows when the memory is free again, and the lane cannot be used any more.
+/// After a failure of a started batch: work on the stream still uses the batch's memory, so waits for it. If
+/// even that fails, it is unknown when the memory is free, and the lane can no longer be used.
 Error TensorRTLane::drained(Error error) {
   const cuda::Driver& driver = context_->driver();
   issued_ = nullptr;
@@ -246,11 +248,11 @@ Error TensorRTLane::run_failure(const std::string& errors) const {
   return {ErrorCode::RUN, "TensorRT fails to run on " + options_.name + "; it says: " + errors};
 }
 
-Result<void> TensorRTLane::issue(std::byte* staging, int servers, bool poll) {
+Result<void> TensorRTLane::issue(std::byte* staging, int series, bool poll) {
   const CurrentContext current(*context_);
   if (current.status() != kSuccess)
     return failure(context_->driver(), current.status(), "using GPU " + std::to_string(context_->ordinal()));
-  BucketRun& run = bucket_for(servers);
+  BucketRun& run = bucket_for(series);
   if (!run.ready.load(std::memory_order_acquire)) {
     ++options_.making->needed;
     const Result<void> made = make_context(run);
@@ -258,7 +260,7 @@ Result<void> TensorRTLane::issue(std::byte* staging, int servers, bool poll) {
     if (!made) return made;
   }
   if (options_.cuda_graphs && run.has_run && !run.capture_tried) capture(run);
-  if (auto put = put_on_stream(staging, servers, run); !put) return drained(put.error());
+  if (auto put = put_on_stream(staging, series, run); !put) return drained(put.error());
   issued_ = &run;
   issued_graph_ = static_cast<bool>(run.graph);
   polls_ = poll;
@@ -266,10 +268,10 @@ Result<void> TensorRTLane::issue(std::byte* staging, int servers, bool poll) {
   return {};
 }
 
-Result<void> TensorRTLane::put_on_stream(std::byte* staging, int servers, BucketRun& run) {
+Result<void> TensorRTLane::put_on_stream(std::byte* staging, int series, BucketRun& run) {
   const cuda::Driver& driver = context_->driver();
   const auto stream = stream_.get();
-  const auto count = static_cast<std::size_t>(servers);
+  const auto count = static_cast<std::size_t>(series);
   const auto record = [&](const cuda::Event& event) { return driver.event_record(event.get(), stream); };
   const auto failed = [&](Status status, const char* doing) {
     return failure(driver, status, std::string(doing) + " on " + options_.name);
@@ -316,9 +318,9 @@ void TensorRTLane::capture(BucketRun& run) {
   if (graph.ok()) run.graph = std::move(graph).value();
 }
 
-/// Sleeps while the end is far, polls when it is near, and sleeps again where a run takes unusually long. To
-/// be woken by the driver can cost more than a tenth of a run, and to poll all the time costs a core: at most
-/// while a run is under way, for short ones.
+/// Sleeps until the end is near, then polls, and sleeps again if the run takes unusually long. Being woken by
+/// the driver can cost more than a tenth of a run, and polling for the whole wait costs a core, so only short
+/// runs are polled throughout.
 Status TensorRTLane::wait_for_end(const BucketRun& run) {
   const cuda::Driver& driver = context_->driver();
   const auto margin = std::max<Clock::duration>(run.usual / 8, kNear);
@@ -368,8 +370,8 @@ Result<void> TensorRTLane::warm_up(std::byte* staging) {
   for (const BucketRun& run : runs_) {
     const int runs = options_.cuda_graphs && !run.capture_tried ? 2 : 1;
     for (int i = 0; i < runs; ++i) {
-      const int servers = std::min(run.bucket.size, options_.max_batch);
-      if (auto issued = issue(staging, servers, true); !issued) return issued;
+      const int series = std::min(run.bucket.size, options_.max_batch);
+      if (auto issued = issue(staging, series, true); !issued) return issued;
       if (auto finished = finish(); !finished) return finished.error();
     }
   }

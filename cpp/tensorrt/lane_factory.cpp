@@ -1,4 +1,4 @@
-// Loading a plan on devices, and making lanes that share it.
+// Loads a plan on devices, and makes lanes that share it.
 #include "tensorrt/lane_factory.h"
 
 #include <string>
@@ -39,7 +39,8 @@ Result<std::vector<std::unique_ptr<Lane>>> TensorRTLaneFactory::make_lanes(
   const Result<ItemBytes> items = item_bytes(shape_);
   if (!items) return items.error();
   std::vector<std::unique_ptr<Lane>> lanes;
-  // Neighbours are on different devices, since the queue takes the idle lane with the lowest number.
+  // Neighbouring lanes are on different devices, because the queue takes the idle lane with the lowest
+  // number.
   for (int i = 0; i < options_.lanes; ++i) {
     for (const auto& device : devices_) {
       LaneOptions options;

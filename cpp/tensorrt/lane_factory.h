@@ -15,8 +15,8 @@ namespace tft {
 
 class TensorRTLaneFactory final : public LaneFactory {
  public:
-  /// Loads the plan on each device; the libraries are usable and the options checked. Errors: those of
-  /// DeviceEngine::load; PLAN_MISMATCH; OPTION for a maximum batch that the plan does not take.
+  /// Loads the plan on each device. The libraries must be usable and the options checked. Errors: those of
+  /// DeviceEngine::load; PLAN_MISMATCH; OPTION for a maximum batch that the plan does not support.
   static Result<std::unique_ptr<LaneFactory>> load(Libraries libraries, std::span<const std::byte> plan,
                                                    const ModelShape& shape, const EngineOptions& options);
 
@@ -38,7 +38,7 @@ class TensorRTLaneFactory final : public LaneFactory {
   int max_batch_ = 0;
   std::vector<Bucket> buckets_;
   std::vector<LaneDevice> described_;
-  // Destroyed in reverse: the staging memory before the devices' contexts.
+  // Destroyed in reverse order: the staging memory before the devices' contexts.
   std::vector<std::unique_ptr<DeviceEngine>> devices_;
   cuda::PinnedMemory staging_;
 };

@@ -1,4 +1,4 @@
-// From a plan to an engine.
+// Loads a plan into an engine.
 #include <set>
 
 #include "cuda/objects.h"
@@ -19,7 +19,7 @@ std::optional<Error> check_options(const EngineOptions& options, const LibraryRe
   for (const int device : options.devices)
     if (auto error = check_device(device, report)) return error;
   if (std::set<int>(options.devices.begin(), options.devices.end()).size() != options.devices.size())
-    return option_error("devices: one is named twice; its number of lanes is an option of its own");
+    return option_error("devices: one is named twice; the option lanes sets the number of lanes of each");
   return std::nullopt;
 }
 
@@ -34,7 +34,7 @@ void log_loaded(const EngineInfo& info, const EngineOptions& options) {
 }
 
 Loaded load(std::span<const std::byte> plan, const ModelShape& shape, const EngineOptions& options) {
-  // Before seconds are spent on the plan.
+  // Check this before loading the plan, which takes seconds.
   if (const auto bytes = item_bytes(shape); !bytes) return bytes.error();
   Libraries libraries = open_libraries(options.libraries);
   if (libraries.report.problem) return *libraries.report.problem;

@@ -1,4 +1,4 @@
-// Finding and opening the CUDA driver and TensorRT. Handles are never closed: see loader.h.
+// Finds and opens the CUDA driver and TensorRT. Handles are never closed: see loader.h.
 #include "tft/loader.h"
 
 #include <dlfcn.h>
@@ -35,10 +35,10 @@ constexpr const char* kInstallRtx =
     "tensorrt-rtx-cu12`; then name its folder in TENSORRT_ROOT if it is not found by itself.";
 
 // Full runtimes before lean ones, newer before older. RTX, which runs on fewer GPUs, comes after them. The
-// last are known only to be refused by name.
-constexpr std::array kTensorRTNames = {"libnvinfer.so.11",      "libnvinfer.so.10",     "libnvinfer_lean.so.11",
-                                       "libnvinfer_lean.so.10", "libtensorrt_rtx.so.1", "libnvinfer.so.9",
-                                       "libnvinfer.so.8"};
+// last names are listed only to refuse them with a message.
+constexpr std::array kTensorRTNames = {
+    "libnvinfer.so.11",     "libnvinfer.so.10", "libnvinfer_lean.so.11", "libnvinfer_lean.so.10",
+    "libtensorrt_rtx.so.1", "libnvinfer.so.9",  "libnvinfer.so.8"};
 constexpr std::array kRtxNames = {"libtensorrt_rtx.so.1"};
 
 std::span<const char* const> names_wanted(const LoaderOptions& options) {
@@ -51,7 +51,7 @@ bool is_rtx(const std::string& path) {
 }
 
 struct Candidate {
-  std::string path;  // a file, or a name for the loader
+  std::string path;  // a file, or a name on the loader's path
   std::string source;
 };
 
@@ -79,7 +79,7 @@ std::vector<fs::path> children(const fs::path& folder) {
   return all;
 }
 
-/// The file that dlopen took, which a bare name does not tell.
+/// The file that dlopen opened for a bare name.
 std::string path_of(void* symbol, const std::string& otherwise) {
   Dl_info info{};
   if (symbol == nullptr || dladdr(symbol, &info) == 0 || info.dli_fname == nullptr) return otherwise;
@@ -97,7 +97,7 @@ void* open_library(Attempt& attempt) {
 
 // ------------------------------------------------------------------------------------------------ CUDA
 
-/// One Driver for each library, however often it is asked for.
+/// One Driver for each library, shared by all callers.
 std::shared_ptr<const cuda::Driver> driver_of(void* handle, const std::string& path,
                                               std::optional<Error>& problem) {
   static std::mutex mutex;
@@ -183,7 +183,7 @@ void open_cuda(const LoaderOptions& options, Libraries& libraries) {
 // ------------------------------------------------------------------------------------------------ TensorRT:
 // where
 
-/// Adds the wanted libraries of a folder; says so where there is none.
+/// Adds the wanted libraries of a folder; if there are none, adds a failed attempt.
 void add_folder(const fs::path& folder, const std::string& source, const LoaderOptions& options,
                 std::vector<Candidate>& candidates, LibraryReport& report) {
   bool any = false;
@@ -204,7 +204,7 @@ void add_folder(const fs::path& folder, const std::string& source, const LoaderO
   report.attempts.push_back(std::move(attempt));
 }
 
-/// A root as NVIDIA's archives have it, or the folder with the libraries itself.
+/// Adds the libraries of a root folder as in NVIDIA's archives, or of the folder itself.
 void add_root(const fs::path& root, const std::string& source, const LoaderOptions& options,
               std::vector<Candidate>& candidates, LibraryReport& report) {
   const std::array places = {root,
@@ -220,8 +220,8 @@ void add_root(const fs::path& root, const std::string& source, const LoaderOptio
   if (candidates.size() == before) add_folder(root, source, options, candidates, report);
 }
 
-/// A Python environment's site-packages hold `tensorrt_libs` (pip's tensorrt), `tensorrt_lean_libs` and
-/// `tensorrt_rtx_libs`.
+/// Adds `tensorrt_libs` (pip's tensorrt), `tensorrt_lean_libs` and `tensorrt_rtx_libs` from a Python
+/// environment's site-packages.
 void add_python(const fs::path& prefix, const LoaderOptions& options, std::vector<Candidate>& candidates) {
   LibraryReport unsaid;
   for (const char* const lib : {"lib", "lib64", "local/lib"}) {
@@ -246,8 +246,8 @@ std::vector<fs::path> python_prefixes() {
   add(environment("CONDA_PREFIX"));
   std::istringstream path(environment("PATH"));
   for (std::string folder; std::getline(path, folder, ':');) {
-    // Links are not followed: an environment's python3 is a link out of it.
-    // A relative entry means another folder in each directory that a process is started in.
+    // Links are not followed, because an environment's python3 is a link to another folder.
+    // A relative entry is ignored, because it depends on the current folder.
     if (fs::path(folder).is_absolute() && is_there(fs::path(folder) / "python3"))
       add(fs::path(folder).parent_path());
   }
@@ -280,7 +280,7 @@ LibraryVersion version_of(void* handle, std::int32_t number) {
     auto* const ask = reinterpret_cast<std::int32_t (*)() noexcept>(dlsym(handle, symbol));
     return ask == nullptr ? otherwise : static_cast<int>(ask());
   };
-  // Until 9 the major counted thousands, since 10 it counts ten thousands.
+  // Up to 9 the version number is 1000 major + …, since 10 it is 10000 major + ….
   const int scale = number >= 100000 ? 10000 : 1000;
   LibraryVersion version;
   version.major = part("getInferLibMajorVersion", number / scale);
@@ -290,31 +290,30 @@ LibraryVersion version_of(void* handle, std::int32_t number) {
   return version;
 }
 
-constexpr int kOldestMinor = 6;     // of TensorRT 10
-constexpr int kOldestRtxMinor = 7;  // of TensorRT for RTX 1
+constexpr int kMinMinor = 6;     // of TensorRT 10
+constexpr int kMinRtxMinor = 7;  // of TensorRT for RTX 1
 
 std::string refusal(const LibraryVersion& version, bool rtx) {
   if (rtx) {
-    if (version.major == 1 && version.minor >= kOldestRtxMinor) return "";
+    if (version.major == 1 && version.minor >= kMinRtxMinor) return "";
     return "TensorRT for RTX " + version.text() + " is not one that this build knows (1.7 and newer 1.x). " +
            kInstallRtx;
   }
-  if (version.major < 10 || (version.major == 10 && version.minor < kOldestMinor)) {
+  if (version.major < 10 || (version.major == 10 && version.minor < kMinMinor)) {
     return "TensorRT " + version.text() + " is too old: 10.6 or newer is needed. " + kInstall;
   }
   if (version.major > 11)
-    return "TensorRT " + version.text() + " is newer than this build knows (10.6 to 11). " + kInstall;
+    return "TensorRT " + version.text() + " is newer than this build supports (10.6 to 11). " + kInstall;
   return "";
 }
 
-/// The driver whose context a plugin finds current; that of the last load, for which there is one in a
-/// process.
+/// The driver for plugins: that of the last load. A process has one driver.
 std::shared_ptr<const cuda::Driver>& driver_of_plugins() {
   static auto* const driver = new std::shared_ptr<const cuda::Driver>();
   return *driver;
 }
 
-/// Makes the operators of cpp/plugins known to a library, once. Returns whether it knows them.
+/// Registers the operators of cpp/plugins with a library, once. Returns whether they are registered.
 bool register_operators(void* handle, int major, const std::shared_ptr<const cuda::Driver>& driver) {
   static std::mutex mutex;
   static auto* const known = new std::map<void*, bool>();
@@ -334,8 +333,7 @@ bool register_operators(void* handle, int major, const std::shared_ptr<const cud
   return entry->second;
 }
 
-/// Opens one candidate. Returns whether it is the one; `too_old` gets the reason if its version is in the
-/// way.
+/// Opens one candidate. Returns whether it is usable; `refused` gets the reason if its version is not.
 bool take_tensorrt(const Candidate& candidate, Libraries& libraries, std::string& refused) {
   LibraryReport& report = libraries.report;
   Attempt attempt;
@@ -350,7 +348,8 @@ bool take_tensorrt(const Candidate& candidate, Libraries& libraries, std::string
     library.create = dlsym(handle, "createInferRuntime_INTERNAL");
     library.create_builder = dlsym(handle, "createInferBuilder_INTERNAL");
     if (ask == nullptr || library.create == nullptr) {
-      attempt.problem = "is no TensorRT runtime: it lacks getInferLibVersion or createInferRuntime_INTERNAL";
+      attempt.problem =
+          "is not a TensorRT runtime: getInferLibVersion or createInferRuntime_INTERNAL is missing";
     } else {
       library.version = ask();
       version = version_of(handle, library.version);
@@ -452,7 +451,7 @@ std::optional<tensorrt::ParserLibrary> open_parser(LibraryReport& report) {
       report.parser_path = path_of(create, attempt.path);
       parser = {create, version()};
     } else {
-      attempt.problem = "lacks createNvOnnxParser_INTERNAL or getNvOnnxParserVersion";
+      attempt.problem = "createNvOnnxParser_INTERNAL or getNvOnnxParserVersion is missing";
     }
   }
   report.attempts.push_back(std::move(attempt));
@@ -462,7 +461,7 @@ std::optional<tensorrt::ParserLibrary> open_parser(LibraryReport& report) {
 LibraryReport load_libraries(const LoaderOptions& options) {
   LibraryReport report =
       options.without_cuda ? open_tensorrt_only(options).report : open_libraries(options).report;
-  // The lean runtime cannot build, and a parser would bring the whole of TensorRT into the process.
+  // The lean runtime cannot build, and opening a parser would load the full TensorRT into the process.
   if (!report.tensorrt_path.empty() && !report.lean) (void)open_parser(report);
   return report;
 }

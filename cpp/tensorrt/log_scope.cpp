@@ -1,4 +1,4 @@
-// Finding the scope that a line belongs to.
+// Finds the scope that a log line belongs to.
 #include "tensorrt/log_scope.h"
 
 #include <algorithm>
@@ -11,16 +11,16 @@ namespace tft::tensorrt {
 namespace {
 
 thread_local LogScope* current = nullptr;
-constexpr std::size_t kMostErrorText = 2000;
+constexpr std::size_t kMaxErrorText = 2000;
 
-/// Scopes for lines from threads without one, the newest last. The mutex is held while such a line is
-/// written, so that its scope stays.
+/// Scopes for lines of threads that have none, the newest last. The mutex is held while such a line is
+/// written, so that its scope is not destroyed.
 struct Strays {
   std::mutex mutex;
   std::vector<LogScope*> scopes;
 };
 
-/// Never destroyed: TensorRT may still log while the process ends.
+/// Never destroyed: TensorRT may log while the process exits.
 Strays& strays() {
   static Strays* const all = std::make_unique<Strays>().release();
   return *all;
@@ -54,7 +54,7 @@ std::string LogScope::lower_case_errors() const {
   return text;
 }
 
-bool LogScope::says_memory_lacks() const {
+bool LogScope::says_out_of_memory() const {
   const std::string text = lower_case_errors();
   return text.find("out of memory") != std::string::npos || text.find("outofmemory") != std::string::npos ||
          text.find("memory allocation") != std::string::npos;
@@ -69,9 +69,9 @@ bool LogScope::says_plugin_missing() const {
 
 void LogScope::add(LogLevel level, const char* text) noexcept {
   const std::lock_guard lock(mutex_);
-  if (level == LogLevel::ERROR && errors_.size() < kMostErrorText) {
+  if (level == LogLevel::ERROR && errors_.size() < kMaxErrorText) {
     if (!errors_.empty()) errors_ += "; ";
-    errors_.append(text, std::min(std::strlen(text), kMostErrorText));
+    errors_.append(text, std::min(std::strlen(text), kMaxErrorText));
   }
   if (log_) log_(level, std::string("TensorRT: ") + text);
 }

@@ -1,5 +1,5 @@
-// Where TensorRT's log lines go. TensorRT keeps the first logger that it is given for the whole process, so
-// the loggers live as long as it does, and the engine at work is found through the thread.
+// Routes TensorRT's log lines to engines. TensorRT keeps its first logger for the whole process, so the
+// loggers are never destroyed, and the thread determines the engine that a line belongs to.
 #pragma once
 
 #include <mutex>
@@ -10,26 +10,26 @@
 
 namespace tft::tensorrt {
 
-/// While it lives, what TensorRT logs on this thread goes to `log`, and its errors are collected.
+/// During its lifetime TensorRT's log lines on this thread go to `log`, and its errors are collected.
 class LogScope {
  public:
   enum class Threads { OWN, STRAYS_TOO };
 
-  /// STRAYS_TOO: also what is logged on threads that have no scope, as the builder's own. Where several such
-  /// scopes live at once, the newest gets it.
+  /// STRAYS_TOO: also receives the lines of threads without a scope, such as the builder's threads. If there
+  /// are several such scopes, the newest receives them.
   explicit LogScope(const Log& log, Threads threads = Threads::OWN);
   ~LogScope();
   LogScope(const LogScope&) = delete;
   LogScope& operator=(const LogScope&) = delete;
 
-  /// TensorRT's errors since construction, the first ones if there are many; "nothing" if none.
+  /// TensorRT's errors since construction (the first ones if there are many); "nothing" if there are none.
   std::string errors() const;
-  /// Whether they say that device memory does not suffice; TensorRT has no code for it.
-  bool says_memory_lacks() const;
-  /// Whether they say that a plan needs a plugin whose creator is not registered.
+  /// Whether the errors say that device memory is short; TensorRT has no code for that.
+  bool says_out_of_memory() const;
+  /// Whether the errors say that a plan needs a plugin whose creator is not registered.
   bool says_plugin_missing() const;
 
-  /// For the loggers of both versions: one line from TensorRT, on this thread.
+  /// Called by the loggers of both versions with a line that TensorRT logs on this thread.
   static void receive(LogLevel level, const char* text) noexcept;
 
  private:
@@ -38,7 +38,7 @@ class LogScope {
 
   const Log& log_;
   const Threads threads_;
-  mutable std::mutex mutex_;  // of `errors_` and calls of the log
+  mutable std::mutex mutex_;  // guards `errors_` and calls of the log
   std::string errors_;
   LogScope* outer_;
 };

@@ -1,4 +1,4 @@
-// The measurement: warm-up, the runs that count, and the one that times layers.
+// The measurement: warm-up, timed runs, and a run that times layers.
 #include "tft/measure.h"
 
 #include <algorithm>
@@ -22,7 +22,7 @@ namespace {
 using tensorrt::TensorInfo;
 using Clock = std::chrono::steady_clock;
 
-constexpr int kMostStreams = 64;
+constexpr int kMaxStreams = 64;
 constexpr int kLayerRuns = 20;
 
 std::size_t bytes_of_type(const std::string& type) {
@@ -34,16 +34,16 @@ std::size_t bytes_of_type(const std::string& type) {
 }
 
 std::optional<Error> check(const MeasureOptions& options) {
-  constexpr int kMost = std::numeric_limits<int>::max();
-  if (auto error = in_range("batch", options.batch, 1, kMost)) return error;
-  if (auto error = in_range("streams", options.streams, 1, kMostStreams)) return error;
-  if (auto error = in_range("iterations", options.iterations, 0, kMost)) return error;
+  constexpr int kMax = std::numeric_limits<int>::max();
+  if (auto error = in_range("batch", options.batch, 1, kMax)) return error;
+  if (auto error = in_range("streams", options.streams, 1, kMaxStreams)) return error;
+  if (auto error = in_range("iterations", options.iterations, 0, kMax)) return error;
   if (!(options.warm_up_ms >= 0)) return option_error("warmUpMs: expected 0 or more");
   if (!(options.duration_ms >= 0)) return option_error("durationMs: expected 0 or more");
   return std::nullopt;
 }
 
-/// The narrowest profile in which every input takes the batch; OPTION with all their ranges if none does.
+/// The narrowest profile that includes the batch for every input; OPTION with all ranges if there is none.
 Result<int> choose_profile(const tensorrt::Engine& engine, const std::vector<TensorInfo>& tensors,
                            int batch) {
   int best = -1;
@@ -65,7 +65,7 @@ Result<int> choose_profile(const tensorrt::Engine& engine, const std::vector<Ten
     best_width = most - least;
   }
   if (best >= 0) return best;
-  return option_error("batch: found " + std::to_string(batch) + ", expected one that the plan takes (" +
+  return option_error("batch: found " + std::to_string(batch) + ", expected one that the plan supports (" +
                       ranges + ")");
 }
 
@@ -87,15 +87,16 @@ Result<RunPlan> plan_run(const tensorrt::Engine& engine, int batch) {
     }
     if (!made.dims.empty()) made.bytes *= static_cast<std::size_t>(made.dims.front());
     if (made.bytes == 0 || !tensor.on_device)
-      return Error{ErrorCode::PLAN_MISMATCH, "the plan cannot be measured: the size of '" + tensor.name +
-                                                 "' varies beside its batch, is of a type unknown here (" +
-                                                 tensor.type + "), or it is wanted in host memory"};
+      return Error{ErrorCode::PLAN_MISMATCH,
+                   "the plan cannot be measured: the size of '" + tensor.name +
+                       "' varies in another dimension than the batch, has an unknown type (" + tensor.type +
+                       "), or is required in host memory"};
     plan.tensors.push_back(std::move(made));
   }
   return plan;
 }
 
-/// Averages of layers, in the order in which they were met.
+/// The average times of layers, in order of first occurrence.
 class LayerAverages final : public tensorrt::LayerTimes {
  public:
   void add(const char* layer, float milliseconds) noexcept override {
@@ -139,16 +140,16 @@ class Measurement {
   }
 
  private:
-  static Error aborted() { return {ErrorCode::ABORTED, "the measurement was called off"}; }
+  static Error aborted() { return {ErrorCode::ABORTED, "the measurement was cancelled"}; }
 
-  /// Runs every stream on a thread of its own, until each is done or one fails.
+  /// Runs every stream on its own thread, until all have finished or one fails.
   Result<void> on_all(
       const std::function<Result<void>(MeasuredStream&, std::size_t, const std::stop_token&)>& work) {
     std::vector<Result<void>> results(streams_.size());
     std::stop_source failed;
     {
       std::vector<std::jthread> threads;
-      struct StopOnExit {  // where a thread cannot be started, those that run must end too
+      struct StopOnExit {  // if a thread cannot be started, the running ones must end too
         std::stop_source& source;
         explicit StopOnExit(std::stop_source& stop) : source(stop) {}
         StopOnExit(const StopOnExit&) = delete;
@@ -191,7 +192,7 @@ class Measurement {
       const Result<void> captured = stream->capture();
       if (!captured.ok() && options_.log)
         options_.log(LogLevel::WARN,
-                     "no CUDA graphs, runs are enqueued plainly: " + captured.error().message);
+                     "no CUDA graph, runs are enqueued without one: " + captured.error().message);
       measured_.graph = captured.ok();
       if (!captured.ok()) break;
     }
@@ -215,7 +216,8 @@ class Measurement {
     const int share = (options_.iterations + options_.streams - 1) / options_.streams;
     std::vector<std::vector<Sample>> samples(streams_.size());
     auto timed = on_all([&](MeasuredStream& stream, std::size_t number, const std::stop_token& failed) {
-      const auto end = after(options_.duration_ms);  // from here, however late this thread has begun
+      const auto end =
+          after(options_.duration_ms);  // counted from here, however late this thread has started
       return stream.run(
           [&](int begun) { return goes_on(failed) && (begun < std::max(share, 1) || Clock::now() < end); },
           zero->get(), &samples[number]);
@@ -227,7 +229,7 @@ class Measurement {
     return {};
   }
 
-  /// By start, the first one's being 0.
+  /// Sorts the samples by start, and makes the first start 0.
   void put_in_order() {
     std::sort(measured_.samples.begin(), measured_.samples.end(),
               [](const Sample& a, const Sample& b) { return a.start_ms < b.start_ms; });

@@ -1,4 +1,4 @@
-// Setting up a stream of a measurement, and its iterations.
+// Sets up a stream of a measurement, and runs its iterations.
 #include "tensorrt/measured_stream.h"
 
 #include <algorithm>
@@ -26,7 +26,7 @@ MeasuredStream::MeasuredStream(cuda::ContextPointer context, const RunPlan& plan
 
 MeasuredStream::~MeasuredStream() {
   const CurrentContext current(*context_);
-  // Nothing may be under way when its memory goes; on a lost device this fails, and nothing is.
+  // Wait for running work before its memory is freed. On a lost device this fails, but then nothing runs.
   if (stream_) (void)context_->driver().stream_synchronize(stream_.get());
   graph_.reset();
   run_.reset();
@@ -75,7 +75,7 @@ Result<void> MeasuredStream::allocate(tensorrt::Engine& engine) {
   auto buffers = cuda::allocate_device(context_, bytes, "inputs and outputs");
   if (!buffers) return buffers.error();
   buffers_ = std::move(buffers).value();
-  // Outputs of two iterations may be under way: each has a part of its own.
+  // Two iterations may run at once, so each has its own part for the outputs.
   host_bytes_ = bytes;
   auto pinned = cuda::allocate_pinned(context_, slots_.size() * bytes, "inputs and outputs");
   if (!pinned) return pinned.error();
@@ -91,7 +91,7 @@ Result<void> MeasuredStream::allocate(tensorrt::Engine& engine) {
 Result<void> MeasuredStream::set_up_context(tensorrt::Engine& engine) {
   const LogScope scope(options_.log);
   const auto refuse = [&](const std::string& step) {
-    return Error{scope.says_memory_lacks() ? ErrorCode::OUT_OF_MEMORY : ErrorCode::PLAN_INVALID,
+    return Error{scope.says_out_of_memory() ? ErrorCode::OUT_OF_MEMORY : ErrorCode::PLAN_INVALID,
                  "TensorRT fails to " + step + "; it says: " + scope.errors()};
   };
   run_ = engine.create_context();
@@ -109,7 +109,7 @@ Result<void> MeasuredStream::set_up_context(tensorrt::Engine& engine) {
   return {};
 }
 
-/// Small numbers above zero, and category 0, which every model knows.
+/// Generates inputs: small positive numbers, and category code 0, which every model has.
 void MeasuredStream::make_up_inputs() {
   for (std::size_t i = 0; i < plan_.tensors.size(); ++i) {
     std::byte* const begin = static_cast<std::byte*>(pinned_.get()) + offsets_[i];
@@ -217,7 +217,7 @@ Result<void> MeasuredStream::capture() {
 Result<void> MeasuredStream::time_layers(int runs, tensorrt::LayerTimes& times) {
   const CurrentContext current(*context_);
   if (auto used = done(current.status(), "using the GPU"); !used) return used;
-  forget_graph();  // a graph has no layers
+  forget_graph();  // the layers of a graph cannot be timed
   const LogScope scope(options_.log);
   if (!run_->time_layers(&times))
     return Error{ErrorCode::RUN, "TensorRT does not time layers; it says: " + scope.errors()};

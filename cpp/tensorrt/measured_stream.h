@@ -1,4 +1,4 @@
-// One stream of a measurement: a context, buffers and events of its own, and the loop that keeps it busy.
+// One stream of a measurement: its context, buffers and events, and the loop that keeps it busy.
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@
 
 namespace tft {
 
-/// One tensor of the plan as it is run.
+/// One tensor of the plan for the measured batch.
 struct RunTensor {
   std::string name;
   bool input = false;
@@ -24,7 +24,7 @@ struct RunTensor {
   std::size_t bytes = 0;
 };
 
-/// What all streams of a measurement run.
+/// The profile and tensors that all streams of a measurement run.
 struct RunPlan {
   int profile = 0;
   std::vector<RunTensor> tensors;
@@ -41,23 +41,23 @@ class MeasuredStream {
   MeasuredStream(const MeasuredStream&) = delete;
   MeasuredStream& operator=(const MeasuredStream&) = delete;
 
-  /// Says whether to begin another iteration; `done` have been begun.
+  /// Returns whether to begin another iteration; `done` have begun.
   using GoOn = std::function<bool(int done)>;
 
-  /// Iterations until `go_on` says no, two under way at a time. Times are added to `samples` unless it is
-  /// null; those of start and end count from the event `zero`.
+  /// Runs iterations until `go_on` returns false, with two enqueued at a time. Adds their times to `samples`
+  /// unless it is null; start and end are measured from the event `zero`.
   Result<void> run(const GoOn& go_on, cuda::EventHandle zero, std::vector<Sample>* samples);
 
-  /// Runs the computation as a graph from now on. It must have run before.
+  /// Captures the computation; later runs launch the graph. It must have run before.
   Result<void> capture();
-  /// What the graph launches; 0 without one.
+  /// The number of nodes in the graph; 0 without one.
   std::size_t graph_nodes() const { return graph_ ? graph_nodes_ : 0; }
   void forget_graph() { graph_.reset(); }
 
-  /// Computations alone, timed layer by layer.
+  /// Runs only the computation, and times each layer.
   Result<void> time_layers(int runs, tensorrt::LayerTimes& times);
 
-  /// An event in its past: the beginning of time.
+  /// Records the event that times are measured from.
   Result<void> mark(cuda::EventHandle event);
 
  private:
@@ -77,7 +77,7 @@ class MeasuredStream {
   Result<void> finish(const Slot& slot, cuda::EventHandle zero, std::vector<Sample>* samples);
   Result<void> done(cuda::Status status, const char* what) const;
 
-  // Destroyed in reverse: the graph and the context before the memory that they use, all before the stream.
+  // Destroyed in reverse order: graph and context before the memory that they use, all before the stream.
   const cuda::ContextPointer context_;
   const RunPlan& plan_;
   const MeasureOptions& options_;
@@ -87,7 +87,7 @@ class MeasuredStream {
   cuda::DeviceMemory buffers_;
   cuda::DeviceMemory activation_;
   std::size_t host_bytes_ = 0;        // of one slot's part of the pinned memory
-  std::vector<std::size_t> offsets_;  // of the tensors, in both memories
+  std::vector<std::size_t> offsets_;  // of the tensors, in host and device memory
   std::unique_ptr<tensorrt::Context> run_;
   cuda::GraphExec graph_;
   std::size_t graph_nodes_ = 0;

@@ -1,4 +1,4 @@
-// The field numbers of onnx.proto that are read or written here.
+// The field numbers of onnx.proto that this package reads or writes.
 #pragma once
 
 namespace tft::onnx {

@@ -1,5 +1,5 @@
-// Just enough of Protocol Buffers to change an ONNX file in memory: a message as the list of its fields, each
-// with the bytes that it was read from, so that what is not understood is written back as it was.
+// A minimal Protocol Buffers reader and writer to change an ONNX file in memory. A message is a list of
+// fields, each with its original bytes, so that unknown fields are written back unchanged.
 #pragma once
 
 #include <cstdint>
@@ -10,19 +10,19 @@
 
 namespace tft::onnx {
 
-/// A field of a message. Its text is in the buffer that the message was read from, which must outlive it.
+/// A field of a message. It refers to the buffer that the message was read from, which must outlive it.
 struct Field {
   int number = 0;
   int wire_type = 0;         // 0: varint, 1: 64 bits, 2: length and bytes, 5: 32 bits
   std::uint64_t value = 0;   // of a varint
-  std::string_view content;  // of what has a length
-  std::string_view whole;    // tag and all
+  std::string_view content;  // of a field with a length
+  std::string_view whole;    // including the tag
 };
 
-/// The fields in their order; nothing where the bytes are no message.
+/// The fields in order; empty if the bytes are not a message.
 std::optional<std::vector<Field>> read_message(std::string_view bytes);
 
-// Each appends one field to `out`.
+// Each of these appends one field to `out`.
 void write_varint_field(std::string& out, int number, std::uint64_t value);
 void write_bytes_field(std::string& out, int number, std::string_view content);
 void write_float_field(std::string& out, int number, float value);

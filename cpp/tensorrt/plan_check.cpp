@@ -1,4 +1,4 @@
-// The comparison of a plan with the model, tensor by tensor.
+// Compares a plan with the model, tensor by tensor.
 #include "tensorrt/plan_check.h"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ using Dims = std::vector<std::int64_t>;
 
 const char* name_of(ElementType type) { return type == ElementType::FLOAT32 ? "float32" : "int32"; }
 
-/// "[batch, 288, 14]"; a dynamic dimension is -1, and the first one's name is 'batch'.
+/// "[batch, 288, 14]"; a dynamic dimension is -1, or 'batch' if it is the first.
 std::string text_of(const Dims& dims) {
   std::string text = "[";
   for (std::size_t i = 0; i < dims.size(); ++i) {
@@ -33,7 +33,7 @@ Dims with_batch(std::int64_t batch, const Dims& item) {
 
 void add(std::string& text, const std::string& what) { text += (text.empty() ? "" : "; ") + what; }
 
-/// Collects what differs.
+/// Collects differences.
 class Comparison {
  public:
   Comparison(const std::vector<TensorInfo>& tensors, const std::string& subject)
@@ -49,7 +49,7 @@ class Comparison {
     if (found->type != name_of(wanted.type))
       differ(name + " is " + found->type + " in " + subject_ + " and " + name_of(wanted.type) +
              " in the model");
-    if (!found->on_device) differ(name + " is wanted in host memory by " + subject_);
+    if (!found->on_device) differ(name + " is required in host memory by " + subject_);
     const Dims dims = with_batch(-1, wanted.item);
     const bool same =
         found->dims.size() == dims.size() &&
@@ -69,7 +69,7 @@ class Comparison {
   std::string differences_;
 };
 
-/// Narrows `batches` to what a profile takes of one input; `problem` gets why it takes none.
+/// Narrows `batches` to the batches of a profile for one input; `problem` gets the reason if there are none.
 void narrow(const Engine& engine, const TensorShape& input, int profile, ProfileBatches& batches,
             std::string& problem) {
   const ProfileRange range = engine.profile_range(input.name, profile);
@@ -90,7 +90,7 @@ void narrow(const Engine& engine, const TensorShape& input, int profile, Profile
   batches.max = std::min(batches.max, bounded(range.max[0]));
 }
 
-/// Profiles in which every input takes the model's sizes; `why` gets why there are none.
+/// The profiles that include the model's sizes for every input; `why` gets the reason if there are none.
 std::vector<ProfileBatches> usable_profiles(const ModelShape& shape, const Engine& engine, std::string& why) {
   std::vector<ProfileBatches> usable;
   for (int profile = 0; profile < engine.profiles(); ++profile) {
@@ -98,7 +98,7 @@ std::vector<ProfileBatches> usable_profiles(const ModelShape& shape, const Engin
     ProfileBatches batches{profile, 1, std::numeric_limits<int>::max()};
     for (const TensorShape& input : shape.inputs) narrow(engine, input, profile, batches, problem);
     if (problem.empty() && batches.min > batches.max)
-      problem = "profile " + std::to_string(profile) + " has no batch that all inputs take";
+      problem = "profile " + std::to_string(profile) + " has no batch that all inputs support";
     if (problem.empty()) {
       usable.push_back(batches);
     } else {
@@ -121,14 +121,14 @@ std::string tensor_differences(const ModelShape& shape, const std::vector<Tensor
     if (std::none_of(shape.inputs.begin(), shape.inputs.end(), same_name) &&
         std::none_of(shape.outputs.begin(), shape.outputs.end(), same_name))
       comparison.differ(subject + " has an " + (tensor.input ? "input" : "output") + " '" + tensor.name +
-                        "' that the model has not");
+                        "' that the model does not have");
   }
   return comparison.differences();
 }
 
 Result<std::vector<ProfileBatches>> check_plan(const ModelShape& shape, const tensorrt::Engine& engine) {
   std::string problem = tensor_differences(shape, engine.tensors(), "the plan");
-  // Ranges of tensors that differ say nothing more.
+  // If tensors differ, their ranges are not compared.
   if (problem.empty()) {
     auto profiles = usable_profiles(shape, engine, problem);
     if (!profiles.empty()) return profiles;
@@ -160,7 +160,7 @@ Result<std::vector<Bucket>> choose_buckets(const std::vector<ProfileBatches>& pr
   for (std::int64_t size = 1; size < limit; size *= 2) add(static_cast<int>(size));
   add(limit);
   if (buckets.empty() || buckets.back().size < limit) {
-    // A profile's minimum above the limit: its smallest batch takes the padding.
+    // If a profile's minimum is above the limit, batches are padded to it.
     const ProfileBatches* best = nullptr;
     for (const ProfileBatches& profile : profiles)
       if (profile.min > limit && (best == nullptr || profile.min < best->min)) best = &profile;

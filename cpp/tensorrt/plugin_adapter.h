@@ -1,5 +1,5 @@
-// The body of tensorrt_10.cpp and tensorrt_11.cpp for plugins: the operators of cpp/plugins as IPluginV3. As
-// adapter.h, which must be there before.
+// The body of tensorrt_10.cpp and tensorrt_11.cpp for plugins: the operators of cpp/plugins as IPluginV3.
+// Include it after adapter.h.
 #include <cstring>
 
 #include "plugins/operators.h"
@@ -44,7 +44,7 @@ class Plugin final : public nvinfer1::IPluginV3,
     return nullptr;
   }
   nvinfer1::IPluginV3* clone() noexcept override {
-    // TensorRT owns it and deletes it.
+    // TensorRT takes ownership.
     return std::make_unique<Plugin>(plugins::make_operator(op_->name(), op_->attributes()), launcher_)
         .release();
   }
@@ -160,7 +160,7 @@ class Creator final : public nvinfer1::IPluginCreatorV3One {
   char const* getPluginNamespace() const noexcept override { return plugins::kOperatorsNamespace; }
 
  private:
-  /// The parser gives an attribute as int32 or float, a plan as we wrote it.
+  /// The parser passes an attribute as int32 or float, a plan in the type that we wrote.
   static std::optional<double> number(const nvinfer1::PluginField& field) {
     if (field.data == nullptr || field.length < 1) return std::nullopt;
     switch (field.type) {

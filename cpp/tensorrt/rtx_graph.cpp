@@ -19,7 +19,7 @@ void write_float_attribute(std::string& node, std::string_view name, float value
   onnx::write_bytes_field(node, onnx::kNodeAttribute, attribute);
 }
 
-/// The value of an AttributeProto's float; ONNX leaves out a value that is 0.
+/// The value of an AttributeProto's float; ONNX omits a value of 0.
 float float_of(std::string_view attribute) {
   float value = 0;
   if (const auto fields = onnx::read_message(attribute))
@@ -29,7 +29,7 @@ float float_of(std::string_view attribute) {
   return value;
 }
 
-/// An Elu's node as a Selu; nothing for other nodes.
+/// Converts an Elu node to a Selu; empty for other nodes.
 std::optional<std::string> selu_of(std::string_view bytes) {
   const auto fields = onnx::read_message(bytes);
   if (!fields) return std::nullopt;
@@ -46,7 +46,7 @@ std::optional<std::string> selu_of(std::string_view bytes) {
     if (field.number == onnx::kNodeOperator)
       onnx::write_bytes_field(node, onnx::kNodeOperator, "Selu");
     else if (field.number == onnx::kNodeAttribute)
-      alpha = float_of(field.content);  // its only one
+      alpha = float_of(field.content);  // Elu's only attribute
     else
       node += field.whole;
   }

@@ -4,7 +4,7 @@
 
 #define TFT_TENSORRT_MAJOR 11
 #include "tensorrt/adapter.h"
-// After it.
+// Must follow adapter.h.
 #include "tensorrt/builder_adapter.h"
 #include "tensorrt/plugin_adapter.h"
 

@@ -5,7 +5,7 @@
 #define TFT_TENSORRT_MAJOR 1
 #define TFT_TENSORRT_RTX
 #include "tensorrt/adapter.h"
-// After it.
+// Must follow adapter.h.
 #include "tensorrt/builder_adapter.h"
 
 namespace tft::tensorrt {

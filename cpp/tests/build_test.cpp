@@ -1,5 +1,5 @@
-// From an ONNX file to a plan that runs, over the doubles: every option reaches the builder, and whatever
-// fails or is called off ends in a code and leaves nothing behind.
+// Builds plans from ONNX files over the doubles: every option reaches the builder, and every failure or
+// cancellation ends with a code and frees everything.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -39,7 +39,7 @@ class Builds : public OverDoubles {
     const TemporaryFile file(onnx);
     return build_plan(file.path, shape_of(small_plan()), with_doubles(options));
   }
-  /// Expects success; what the doubles wrote into the plan.
+  /// Expects success; returns what the doubles wrote into the plan.
   static doubles::Plan built(const BuildOptions& options = {}) {
     const auto result = build(options);
     EXPECT_EQ(code_of(result), "") << (result.ok() ? "" : result.error().message);
@@ -72,9 +72,9 @@ TEST_F(Builds, APlanThatLoadsAndPredicts) {
   auto engine = load_tensorrt(result->plan, shape_of(small_plan()), options);
   ASSERT_EQ(code_of(engine), "");
   EXPECT_EQ((*engine)->info().max_batch, 8);
-  Servers servers(small_plan(), 5, 3);
-  ASSERT_EQ(code_of((*engine)->predict(servers.part().inputs, 5, servers.out.data())), "");
-  EXPECT_EQ(servers.difference(), "");
+  Series series(small_plan(), 5, 3);
+  ASSERT_EQ(code_of((*engine)->predict(series.part().inputs, 5, series.out.data())), "");
+  EXPECT_EQ(series.difference(), "");
 }
 
 TEST_F(Builds, DefaultsAreStrictTypesNoTf32FourGibibytesAndLayersInDetail) {
@@ -159,12 +159,12 @@ TEST_F(Builds, OptionsOutOfRangeAreNamed) {
   expect_refusal(build(with(&BuildOptions::device, 1)), "ERR_TFT_OPTION", {"device", "1"});
 }
 
-TEST_F(Builds, AnotherDeviceIsTheOneBuiltOn) {
+TEST_F(Builds, TheChosenDeviceIsTheOneBuiltOn) {
   double_set("devices", 2);
   EXPECT_EQ(built(with(&BuildOptions::device, 1)).gpu, "Double 1");
 }
 
-TEST_F(Builds, WhatTheParserRefusesIsNamedByNodeAndOperator) {
+TEST_F(Builds, AParserErrorNamesTheNodeAndTheOperator) {
   const std::string onnx =
       onnx_of(small_plan(), {"Add", "TftUnsupportedOne", "TftUnsupportedTwo", "TftUnsupportedThree",
                              "TftUnsupportedFour", "TftUnsupportedFive", "TftUnsupportedSix"});
@@ -181,7 +181,7 @@ TEST_F(Builds, DamagedFilesAreRefusedWhereverTheyAreCut) {
                  {"/nowhere/model.onnx"});
 }
 
-TEST_F(Builds, ANetworkThatIsNotTheModelsIsRefusedBeforeItIsBuilt) {
+TEST_F(Builds, ANetworkThatDiffersFromTheModelIsRefusedBeforeItIsBuilt) {
   doubles::Plan other = small_plan();
   other.tensors[0].dims = {-1, 24, 3};
   other.tensors[4].name = "forecast";
@@ -190,29 +190,29 @@ TEST_F(Builds, ANetworkThatIsNotTheModelsIsRefusedBeforeItIsBuilt) {
   EXPECT_EQ(double_calls("buildSerializedNetwork"), 0);
 }
 
-TEST_F(Builds, AFixedBatchMustBeTheProfiles) {
+TEST_F(Builds, AFixedBatchMustEqualTheProfilesBatch) {
   doubles::Plan fixed = small_plan();
   for (doubles::PlanTensor& tensor : fixed.tensors) tensor.dims[0] = 4;
   expect_refusal(build({}, onnx_of(fixed)), "ERR_TFT_OPTION", {"fixed batch of 4"});
   EXPECT_EQ(code_of(build(with(&BuildOptions::profiles, Ranges{{4, 4, 4}}), onnx_of(fixed))), "");
 }
 
-TEST_F(Builds, WhatTheBuilderRefusesIsInItsOwnWords) {
+TEST_F(Builds, ABuilderErrorHasTensorRTsMessage) {
   expect_refusal(build(with(&BuildOptions::workspace_bytes, 1000)), "ERR_TFT_BUILD",
                  {"Could not find any implementation"});
   double_fail("buildSerializedNetwork", 1, 999);
-  expect_refusal(build(), "ERR_TFT_BUILD", {"code 999"});  // logged by a thread of the builder's own
+  expect_refusal(build(), "ERR_TFT_BUILD", {"code 999"});  // logged by one of the builder's threads
   double_set("compute", 75);
   expect_refusal(build(with(&BuildOptions::hardware_compatibility, HardwareCompatibility::AMPERE_PLUS)),
                  "ERR_TFT_BUILD", {"Ampere"});
 }
 
-TEST_F(Builds, TooLittleMemoryIsSaidWithWhatIsFree) {
+TEST_F(Builds, AnOutOfMemoryErrorNamesTheFreeMemory) {
   double_set("memory", 1 << 20);
   expect_refusal(build(), "ERR_TFT_OUT_OF_MEMORY", {"Requested size", "free on GPU 0"});
 }
 
-TEST_F(Builds, WithoutBuilderOrParserTheFullTensorRTIsAskedFor) {
+TEST_F(Builds, WithoutBuilderOrParserTheErrorSaysToInstallTheFullTensorRT) {
   BuildOptions options = with_doubles();
   const TemporaryFile file(onnx_of(small_plan()));
   options.libraries.tensorrt_path = tensorrt_double(major(), true);
@@ -230,7 +230,7 @@ TEST_F(Builds, PluginLibrariesAreLoadedFirst) {
                  "ERR_TFT_BUILD", {"/nowhere/plugins.so"});
 }
 
-/// Expects a plan of the demo model.
+/// Builds a plan of the demo model; expects success.
 Result<BuiltPlan> demo_built(BuildOptions options = {}) {
   options.libraries = doubles_only();
   options.profiles = {{1, 2, 4}};
@@ -240,7 +240,7 @@ Result<BuiltPlan> demo_built(BuildOptions options = {}) {
   return result;
 }
 
-TEST_F(Builds, APlanWithOurKernelsKeepsTheirFieldsLoadsAndRuns) {
+TEST_F(Builds, APlanWithKernelsKeepsTheirFieldsLoadsAndRuns) {
   if (!kernels()) GTEST_SKIP() << "this build has no kernels: nvcc was missing";
   const auto result = demo_built();
   ASSERT_TRUE(result.ok());
@@ -264,12 +264,12 @@ TEST_F(Builds, APlanWithOurKernelsKeepsTheirFieldsLoadsAndRuns) {
   options.libraries = doubles_only();
   auto engine = load_tensorrt(result->plan, shape_of(*plan), options);
   ASSERT_EQ(code_of(engine), "");
-  Servers servers(*plan, 3, 1);
-  ASSERT_EQ(code_of((*engine)->predict(servers.part().inputs, 3, servers.out.data())), "");
-  EXPECT_EQ(servers.difference(), "");
+  Series series(*plan, 3, 1);
+  ASSERT_EQ(code_of((*engine)->predict(series.part().inputs, 3, series.out.data())), "");
+  EXPECT_EQ(series.difference(), "");
 }
 
-TEST_F(Builds, WithoutKernelsOrWithADriverThatIsTooOldTensorRTsLayersRunTheModel) {
+TEST_F(Builds, WithoutKernelsOrWithAnOldDriverTensorRTsLayersRunTheModel) {
   const auto plain = demo_built(with(&BuildOptions::kernels, false));
   ASSERT_TRUE(plain.ok());
   EXPECT_TRUE(plain->fused.empty());
@@ -287,7 +287,7 @@ TEST_F(Builds, WithoutKernelsOrWithADriverThatIsTooOldTensorRTsLayersRunTheModel
   EXPECT_NE(warnings.find("compute capability 8.0"), std::string::npos) << warnings;
 }
 
-TEST_F(Builds, ATimingCacheSavesTheNextBuildItsWork) {
+TEST_F(Builds, ATimingCacheSavesTheNextBuildTheTiming) {
   const auto first = build();
   ASSERT_EQ(code_of(first), "");
   ASSERT_FALSE(first->timing_cache.empty());
@@ -299,7 +299,7 @@ TEST_F(Builds, ATimingCacheSavesTheNextBuildItsWork) {
   EXPECT_EQ(second->plan, first->plan);
 }
 
-TEST_F(Builds, AForeignTimingCacheIsLeftAsideAndTheLogSaysSo) {
+TEST_F(Builds, AForeignTimingCacheIsIgnoredAndTheLogSaysSo) {
   const auto first = build();
   ASSERT_EQ(code_of(first), "");
   std::vector<std::byte> damaged = first->timing_cache;
@@ -314,7 +314,7 @@ TEST_F(Builds, AForeignTimingCacheIsLeftAsideAndTheLogSaysSo) {
       if (level == LogLevel::ERROR) errors += text;
     };
     EXPECT_EQ(code_of(build(options)), "");
-    EXPECT_NE(warnings.find("timing cache is left aside"), std::string::npos) << warnings;
+    EXPECT_NE(warnings.find("timing cache is ignored"), std::string::npos) << warnings;
     EXPECT_NE(warnings.find(why), std::string::npos) << warnings;
     EXPECT_EQ(errors, "");
   };
@@ -328,7 +328,7 @@ TEST_F(Builds, ProgressNamesEachPhaseAndReachesItsEnd) {
   std::atomic<int> at_once = 0;
   BuildOptions options;
   options.progress = [&](const BuildProgress& step) {
-    EXPECT_EQ(++at_once, 1) << "never two calls at once";
+    EXPECT_EQ(++at_once, 1) << "two calls at once";
     const auto found = last.find(step.phase);
     EXPECT_GT(step.done, found == last.end() ? -1 : found->second.done) << step.phase;
     last[step.phase] = step;
@@ -343,15 +343,15 @@ TEST_F(Builds, ProgressNamesEachPhaseAndReachesItsEnd) {
   for (const auto& [phase, step] : last) EXPECT_EQ(step.done, step.steps) << phase;
 }
 
-TEST_F(Builds, ABuildThatWasCalledOffBeforeItBeganMakesNothing) {
+TEST_F(Builds, ABuildCancelledBeforeItBeginsBuildsNothing) {
   std::stop_source source;
   source.request_stop();
-  expect_refusal(build(with(&BuildOptions::stop, source.get_token())), "ERR_TFT_ABORTED", {"called off"});
+  expect_refusal(build(with(&BuildOptions::stop, source.get_token())), "ERR_TFT_ABORTED", {"cancelled"});
   EXPECT_EQ(double_calls("createInferBuilder_INTERNAL"), 0);
 }
 
-// CI runs a seeded sample; TFT_TEST_ROUNDS and TFT_TEST_SEED make it longer or another.
-TEST_F(Builds, CalledOffAtAnyMomentItEndsSoonAndLeavesNothing) {
+// CI runs a seeded sample; TFT_TEST_ROUNDS and TFT_TEST_SEED set its length and its seed.
+TEST_F(Builds, ABuildCancelledAtAnyMomentEndsSoonAndFreesEverything) {
   std::mt19937 random(static_cast<std::uint32_t>(rounds("TFT_TEST_SEED", 1)));
   std::set<std::string> codes;
   for (int round = 0; round < rounds("TFT_TEST_ROUNDS", 40) && !HasFailure(); ++round) {
@@ -373,7 +373,7 @@ TEST_F(Builds, CalledOffAtAnyMomentItEndsSoonAndLeavesNothing) {
   EXPECT_EQ(codes, std::set<std::string>{"ERR_TFT_ABORTED"});
 }
 
-TEST_F(Builds, EveryFailureEndsInACodeAndLeavesNothingBehind) {
+TEST_F(Builds, EveryFailureEndsWithACodeAndFreesEverything) {
   const TemporaryFile file(onnx_of(small_plan()));
   const auto cache = build();
   ASSERT_EQ(code_of(cache), "");
@@ -423,7 +423,7 @@ TEST_F(Builds, EveryFailureEndsInACodeAndLeavesNothingBehind) {
   double_reset();
 }
 
-TEST_F(Builds, TheInspectorTellsEverythingOfABuiltPlan) {
+TEST_F(Builds, TheInspectorReportsTheLayersOfABuiltPlan) {
   const auto result = build(with(&BuildOptions::profiles, Ranges{{1, 1, 1}, {2, 4, 16}}));
   ASSERT_EQ(code_of(result), "");
   EngineOptions options;

@@ -1,4 +1,4 @@
-# Fails where a file includes a header of a room that it must not know: cmake -P check_rooms.cmake
+# Fails if a file includes a header of a folder that it must not depend on: cmake -P check_rooms.cmake
 cmake_minimum_required(VERSION 3.20)
 get_filename_component(cpp "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
 
@@ -14,7 +14,7 @@ set(checked 0)
 foreach(room include engine cuda tensorrt plugins binding)
   file(GLOB_RECURSE files RELATIVE "${cpp}" "${cpp}/${room}/*.h" "${cpp}/${room}/*.cpp")
   foreach(file IN LISTS files)
-    # NVIDIA's own headers are for the adapters of TensorRT only.
+    # Only the adapters of TensorRT may include NVIDIA's headers.
     file(STRINGS "${cpp}/${file}" lines REGEX "^#include (\"[a-z]+/|<(Nv|cuda))")
     foreach(line IN LISTS lines)
       math(EXPR checked "${checked} + 1")
@@ -26,7 +26,7 @@ foreach(room include engine cuda tensorrt plugins binding)
   endforeach()
 endforeach()
 if(bad)
-  message(FATAL_ERROR "These rooms must not know what they include:${bad}")
+  message(FATAL_ERROR "Forbidden includes (a folder must not depend on the other):${bad}")
 endif()
 if(checked LESS 100)
   message(FATAL_ERROR "Only ${checked} includes were found: has the layout changed?")

@@ -1,4 +1,4 @@
-// The engine over the doubles: the right numbers, in every shape of use.
+// The engine over the doubles: right results for every kind of use.
 #include <algorithm>
 #include <atomic>
 #include <deque>
@@ -24,18 +24,18 @@ TEST_F(Engine, ForecastsEveryBatchFromOneToBeyondTheMaximum) {
     for (int round = 0; round < 3;
          ++round) {  // the first run is plain, the second may be captured, the third replays
       for (int batch = 1; batch <= 21; ++batch) {
-        Servers servers(plan, batch, static_cast<std::uint32_t>(batch + 100 * round));
-        const auto timing = engine->predict(servers.part().inputs, batch, servers.out.data());
+        Series series(plan, batch, static_cast<std::uint32_t>(batch + 100 * round));
+        const auto timing = engine->predict(series.part().inputs, batch, series.out.data());
         ASSERT_TRUE(timing.ok()) << timing.error().message;
-        EXPECT_EQ(servers.difference(), "") << "batch " << batch;
+        EXPECT_EQ(series.difference(), "") << "batch " << batch;
       }
     }
     const Counters counters = engine->counters();
-    EXPECT_EQ(counters.servers, 3u * 21 * 22 / 2);
+    EXPECT_EQ(counters.series, 3u * 21 * 22 / 2);
     EXPECT_EQ(counters.succeeded, 63u);
     EXPECT_EQ(counters.graph_launches > 0, graphs);
     EXPECT_EQ(counters.capture_failures, 0u);
-    EXPECT_EQ(counters.waiting_servers, 0u);
+    EXPECT_EQ(counters.waiting_series, 0u);
     EXPECT_EQ(counters.running_batches, 0u);
   }
 }
@@ -44,14 +44,14 @@ TEST_F(Engine, PacksSeparateRequestsIntoBatches) {
   const doubles::Plan plan = small_plan({8});
   const auto engine = loaded(plan);
   ASSERT_NE(engine, nullptr);
-  std::deque<Servers> servers;
+  std::deque<Series> series;
   std::vector<Part> parts;
   for (int i = 0; i < 5; ++i)
-    parts.push_back(servers.emplace_back(plan, i + 1, static_cast<std::uint32_t>(i)).part());
+    parts.push_back(series.emplace_back(plan, i + 1, static_cast<std::uint32_t>(i)).part());
   const auto timing = engine->predict_batch(parts);
   ASSERT_TRUE(timing.ok()) << timing.error().message;
-  for (const Servers& one : servers) EXPECT_EQ(one.difference(), "");
-  EXPECT_LE(engine->counters().batches, 3u) << "15 servers fit two runs of 8";
+  for (const Series& one : series) EXPECT_EQ(one.difference(), "");
+  EXPECT_LE(engine->counters().batches, 3u) << "15 series fit two runs of 8";
 }
 
 TEST_F(Engine, ServesManyCallersOnOneToEightLanes) {
@@ -68,9 +68,9 @@ TEST_F(Engine, ServesManyCallersOnOneToEightLanes) {
     for (std::uint32_t caller = 0; caller < 6; ++caller) {
       callers.emplace_back([&, caller] {
         for (std::uint32_t i = 0; i < 12; ++i) {
-          Servers servers(plan, static_cast<int>(1 + (caller * 7 + i * 3) % 11), caller * 1000 + i);
-          const auto timing = engine->predict(servers.part().inputs, servers.count, servers.out.data());
-          if (!timing.ok() || !servers.difference().empty()) ++wrong;
+          Series series(plan, static_cast<int>(1 + (caller * 7 + i * 3) % 11), caller * 1000 + i);
+          const auto timing = engine->predict(series.part().inputs, series.count, series.out.data());
+          if (!timing.ok() || !series.difference().empty()) ++wrong;
         }
       });
     }
@@ -90,13 +90,13 @@ TEST_F(Engine, UsesTwoDevices) {
   auto engine = loaded(plan, options);
   ASSERT_NE(engine, nullptr);
   ASSERT_EQ(engine->info().devices.size(), 2u);
-  std::deque<Servers> servers;
+  std::deque<Series> series;
   std::deque<Ending> endings;
   for (std::uint32_t i = 0; i < 40; ++i) {
-    ASSERT_EQ(code_of(submit(*engine, servers.emplace_back(plan, 2, i), endings.emplace_back())), "");
+    ASSERT_EQ(code_of(submit(*engine, series.emplace_back(plan, 2, i), endings.emplace_back())), "");
   }
   for (Ending& ending : endings) EXPECT_EQ(code_of(ending.wait()), "");
-  for (const Servers& one : servers) EXPECT_EQ(one.difference(), "");
+  for (const Series& one : series) EXPECT_EQ(one.difference(), "");
   engine.reset();
   EXPECT_EQ(double_created("context"), double_freed("context"));
 }
@@ -106,16 +106,16 @@ TEST_F(Engine, LeavesTheCallersArraysAloneAfterSubmit) {
   const doubles::Plan plan = small_plan({4});
   const auto engine = loaded(plan);
   ASSERT_NE(engine, nullptr);
-  std::deque<Servers> servers;
+  std::deque<Series> series;
   std::deque<Ending> endings;
   for (std::uint32_t i = 0; i < 30; ++i) {
-    ASSERT_EQ(code_of(submit(*engine, servers.emplace_back(plan, 1 + static_cast<int>(i % 9), i),
+    ASSERT_EQ(code_of(submit(*engine, series.emplace_back(plan, 1 + static_cast<int>(i % 9), i),
                              endings.emplace_back())),
               "");
-    servers.back().spoil_inputs();
+    series.back().spoil_inputs();
   }
   for (Ending& ending : endings) EXPECT_EQ(code_of(ending.wait()), "");
-  for (const Servers& one : servers) EXPECT_EQ(one.difference(), "");
+  for (const Series& one : series) EXPECT_EQ(one.difference(), "");
 }
 
 TEST_F(Engine, TimesEachStageByCudasEvents) {
@@ -124,8 +124,8 @@ TEST_F(Engine, TimesEachStageByCudasEvents) {
   const doubles::Plan plan = small_plan({4});
   const auto engine = loaded(plan);
   ASSERT_NE(engine, nullptr);
-  Servers servers(plan, 3, 1);
-  const auto timing = engine->predict(servers.part().inputs, 3, servers.out.data());
+  Series series(plan, 3, 1);
+  const auto timing = engine->predict(series.part().inputs, 3, series.out.data());
   ASSERT_TRUE(timing.ok());
   EXPECT_GE(timing->copy_in_us, 4 * 3000 * 0.99);  // four inputs
   EXPECT_GE(timing->run_us, 10000 * 0.99);
@@ -134,29 +134,29 @@ TEST_F(Engine, TimesEachStageByCudasEvents) {
   EXPECT_EQ(timing->bucket, 4);
 }
 
-TEST_F(Engine, TakesWhatAProfileLimits) {
+TEST_F(Engine, TheMaximumBatchIsThePlansOrASmallerOption) {
   const doubles::Plan plan = small_plan({1, 4, 16});
   const auto engine = loaded(plan);
   ASSERT_NE(engine, nullptr);
   EXPECT_EQ(engine->info().max_batch, 16);
   for (const int batch : {1, 3, 4, 9, 16, 17, 40}) {
-    Servers servers(plan, batch, static_cast<std::uint32_t>(batch));
-    ASSERT_TRUE(engine->predict(servers.part().inputs, batch, servers.out.data()).ok());
-    EXPECT_EQ(servers.difference(), "") << batch;
+    Series series(plan, batch, static_cast<std::uint32_t>(batch));
+    ASSERT_TRUE(engine->predict(series.part().inputs, batch, series.out.data()).ok());
+    EXPECT_EQ(series.difference(), "") << batch;
   }
   EngineOptions options;
   options.max_batch = 5;
   const auto smaller = loaded(plan, options);
   ASSERT_NE(smaller, nullptr);
   EXPECT_EQ(smaller->info().max_batch, 5);
-  Servers servers(plan, 13, 1);
-  ASSERT_TRUE(smaller->predict(servers.part().inputs, 13, servers.out.data()).ok());
-  EXPECT_EQ(servers.difference(), "");
+  Series series(plan, 13, 1);
+  ASSERT_TRUE(smaller->predict(series.part().inputs, 13, series.out.data()).ok());
+  EXPECT_EQ(series.difference(), "");
   options.max_batch = 17;
   EXPECT_EQ(code_of(load(plan, options)), "ERR_TFT_OPTION");
 }
 
-TEST_F(Engine, ActivationMemoryIsThatOfTheLargestBatchThatIsRun) {
+TEST_F(Engine, ActivationMemoryIsThatOfTheLargestBucket) {
   const doubles::Plan plan = small_plan({16});
   const auto whole = loaded(plan);
   ASSERT_NE(whole, nullptr);
@@ -168,21 +168,21 @@ TEST_F(Engine, ActivationMemoryIsThatOfTheLargestBatchThatIsRun) {
   EXPECT_EQ(smaller->info().devices.at(0).activation_bytes, 5 * plan.activation);
 }
 
-TEST_F(Engine, MakesEachContextWhenItsBatchIsFirstNeededAndTheUsualOnesByItself) {
+TEST_F(Engine, MakesAContextAtABucketsFirstRunAndPreparesTheSmallestAndTheLargest) {
   const doubles::Plan plan = small_plan({8});
   EngineOptions options;
   options.lanes = 2;
   const auto engine = loaded(plan, options);
   ASSERT_NE(engine, nullptr);
   const auto contexts = [] { return double_calls("createExecutionContext"); };
-  Servers one(plan, 1, 1);
+  Series one(plan, 1, 1);
   ASSERT_TRUE(engine->predict(one.part().inputs, 1, one.out.data()).ok());
   EXPECT_EQ(one.difference(), "");
-  // One series and the most, on each lane; nobody needs the buckets between.
+  // Buckets for one series and for the maximum, on each lane; no request needs the others.
   while (contexts() < 4) std::this_thread::yield();
   EXPECT_EQ(contexts(), 4);
   for (int round = 0; round < 5; ++round) {
-    Servers three(plan, 3, 2);
+    Series three(plan, 3, 2);
     ASSERT_TRUE(engine->predict(three.part().inputs, 3, three.out.data()).ok());
     EXPECT_EQ(three.difference(), "");
   }
@@ -198,32 +198,32 @@ TEST_F(Engine, AContextThatCannotBeMadeFailsTheRequestThatNeedsIt) {
   const auto engine = loaded(plan);
   ASSERT_NE(engine, nullptr);
   double_fail("createExecutionContext", 1, 1);
-  Servers servers(plan, 2, 1);
+  Series series(plan, 2, 1);
   int refused = 0;
   for (int i = 0; i < 3; ++i) {
-    const auto code = code_of(engine->predict(servers.part().inputs, 2, servers.out.data()));
+    const auto code = code_of(engine->predict(series.part().inputs, 2, series.out.data()));
     refused += code == "ERR_TFT_PLAN_INVALID" ? 1 : 0;
-    EXPECT_EQ(code.empty() ? servers.difference() : "", "");
+    EXPECT_EQ(code.empty() ? series.difference() : "", "");
   }
-  // Nothing else needed one: the first was this request's, or, on a slow machine, one made in advance.
+  // The first context was this request's or, on a slow machine, one that was prepared in advance.
   EXPECT_LE(refused, 1);
   EXPECT_EQ(double_faults_fired(), 1);
 }
 
-TEST_F(Engine, PredictsAsWarmedUp) {
+TEST_F(Engine, LaunchesGraphsFromTheFirstForecastAfterWarmUp) {
   const doubles::Plan plan = small_plan({8});
   const auto engine = loaded(plan);
   ASSERT_NE(engine, nullptr);
   ASSERT_TRUE(engine->warmup().ok());
   const Counters warm = engine->counters();
   EXPECT_EQ(warm.captures, engine->info().buckets.size() * 2) << "each bucket on each of two lanes";
-  Servers servers(plan, 3, 1);
-  ASSERT_TRUE(engine->predict(servers.part().inputs, 3, servers.out.data()).ok());
-  EXPECT_EQ(servers.difference(), "");
+  Series series(plan, 3, 1);
+  ASSERT_TRUE(engine->predict(series.part().inputs, 3, series.out.data()).ok());
+  EXPECT_EQ(series.difference(), "");
   EXPECT_EQ(engine->counters().graph_launches, warm.graph_launches + 1);
 }
 
-TEST_F(Engine, GoesOnWithoutGraphsWhereCapturingFails) {
+TEST_F(Engine, RunsWithoutGraphsIfCapturingFails) {
   const doubles::Plan plan = small_plan({4});
   for (const char* function :
        {"cuStreamBeginCapture_v2", "cuStreamEndCapture", "cuGraphInstantiateWithFlags"}) {
@@ -236,14 +236,14 @@ TEST_F(Engine, GoesOnWithoutGraphsWhereCapturingFails) {
       const auto engine = loaded(plan, options);
       ASSERT_NE(engine, nullptr);
       for (std::uint32_t i = 0; i < 12; ++i) {
-        Servers servers(plan, 1 + static_cast<int>(i % 4), i);
-        ASSERT_TRUE(engine->predict(servers.part().inputs, servers.count, servers.out.data()).ok());
-        EXPECT_EQ(servers.difference(), "");
+        Series series(plan, 1 + static_cast<int>(i % 4), i);
+        ASSERT_TRUE(engine->predict(series.part().inputs, series.count, series.out.data()).ok());
+        EXPECT_EQ(series.difference(), "");
       }
       EXPECT_EQ(engine->counters().graph_launches, 0u);
       EXPECT_GT(engine->counters().capture_failures, 0u);
     }
-    EXPECT_EQ(warnings, 1) << function << ": said once";
+    EXPECT_EQ(warnings, 1) << function;
     expect_clean();
   }
 }
@@ -257,9 +257,9 @@ TEST_F(Engine, RunsOnTheLeanRuntime) {
   const auto engine = load_tensorrt(as_bytes(bytes), shape_of(plan), options);
   ASSERT_TRUE(engine.ok()) << engine.error().message;
   EXPECT_TRUE((*engine)->info().lean);
-  Servers servers(plan, 3, 1);
-  ASSERT_TRUE((*engine)->predict(servers.part().inputs, 3, servers.out.data()).ok());
-  EXPECT_EQ(servers.difference(), "");
+  Series series(plan, 3, 1);
+  ASSERT_TRUE((*engine)->predict(series.part().inputs, 3, series.out.data()).ok());
+  EXPECT_EQ(series.difference(), "");
 }
 
 TEST_F(Engine, RefusesOptionsOutOfRange) {
@@ -278,7 +278,7 @@ TEST_F(Engine, RefusesOptionsOutOfRange) {
   EXPECT_EQ(refused([](EngineOptions& options) { options.max_batch = -1; }), "ERR_TFT_OPTION");
 }
 
-/// The small plan with as many inputs and outputs, of both types and several sizes.
+/// A small plan with this many inputs and outputs, of both types and several sizes.
 doubles::Plan plan_of(int inputs, int outputs) {
   doubles::Plan plan = small_plan({8});
   plan.tensors.clear();
@@ -306,28 +306,28 @@ TEST_F(Engine, ServesModelsOfAnyNumberOfInputsAndOutputs) {
     ASSERT_NE(engine, nullptr);
     ASSERT_TRUE(engine->warmup().ok());
     for (const int batch : {1, 5, 19}) {
-      Servers alone(plan, batch, 1);
+      Series alone(plan, batch, 1);
       ASSERT_TRUE(engine->predict(alone.part()).ok());
       EXPECT_EQ(alone.difference(), "");
     }
-    // More than pinned memory holds, several parts to a request; their inputs may change after submit.
-    std::deque<Servers> servers;
+    // More batches than fit in pinned memory, several parts per request; inputs change after submit.
+    std::deque<Series> series;
     std::deque<Ending> endings;
     for (std::uint32_t i = 0; i < 60; ++i) {
-      const std::size_t first = servers.size();
+      const std::size_t first = series.size();
       for (std::uint32_t part = 0; part <= i % 3; ++part)
-        servers.emplace_back(plan, static_cast<int>(1 + (i + part) % 4), 3 * i + part);
+        series.emplace_back(plan, static_cast<int>(1 + (i + part) % 4), 3 * i + part);
       std::vector<Part> parts;
-      for (std::size_t part = first; part < servers.size(); ++part) parts.push_back(servers[part].part());
+      for (std::size_t part = first; part < series.size(); ++part) parts.push_back(series[part].part());
       Request request;
       request.parts = parts;
       request.completion = &Ending::receive;
       request.user = &endings.emplace_back();
       ASSERT_TRUE(engine->submit(request).ok());
-      for (std::size_t part = first; part < servers.size(); ++part) servers[part].spoil_inputs();
+      for (std::size_t part = first; part < series.size(); ++part) series[part].spoil_inputs();
     }
     for (Ending& ending : endings) ASSERT_EQ(code_of(ending.wait()), "");
-    for (const Servers& each : servers) EXPECT_EQ(each.difference(), "");
+    for (const Series& each : series) EXPECT_EQ(each.difference(), "");
   }
 }
 
@@ -347,12 +347,12 @@ TEST_F(Engine, RefusesModelsWithoutInputsOutputsOrSizes) {
   EXPECT_EQ(refused([](ModelShape& shape) { shape.inputs.pop_back(); }), "ERR_TFT_PLAN_MISMATCH");
 }
 
-TEST_F(Engine, RefusesRequestsWithoutSense) {
+TEST_F(Engine, RefusesMalformedRequests) {
   const doubles::Plan plan = small_plan({4});
   const auto engine = loaded(plan);
   ASSERT_NE(engine, nullptr);
-  Servers servers(plan, 1, 1);
-  const Part good = servers.part();
+  Series series(plan, 1, 1);
+  const Part good = series.part();
   float* const out = good.outputs[0];
   EXPECT_EQ(code_of(engine->predict(good.inputs, 0, out)), "ERR_TFT_OPTION");
   EXPECT_EQ(code_of(engine->predict(good.inputs, 1, nullptr)), "ERR_TFT_OPTION");

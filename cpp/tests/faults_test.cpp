@@ -1,5 +1,5 @@
-// Failures of CUDA and TensorRT, injected one by one: whatever fails, each request ends once and with a code,
-// nothing hangs, and everything that was created is freed.
+// Injects failures of CUDA and TensorRT one by one: each request ends once and with a code, nothing hangs,
+// and everything is freed.
 #include <array>
 #include <atomic>
 #include <cstring>
@@ -66,7 +66,8 @@ class FaultRun : public OverDoubles {
  public:
   void TestBody() override {}
 
-  /// Loads, predicts in every way, closes, with the nth call of a function failing. Whether the fault fired.
+  /// Loads, predicts in every way and closes, with the nth call of a function failing. Returns whether that
+  /// call was made.
   static bool run(const doubles::Plan& plan, const std::string& function, int nth, int code) {
     SCOPED_TRACE(function + " call " + std::to_string(nth) + " code " + std::to_string(code));
     double_reset();
@@ -89,26 +90,26 @@ class FaultRun : public OverDoubles {
     if (!loaded.ok()) return check_error(loaded.error());
     auto engine = std::move(loaded).value();
     for (std::uint32_t round = 0; round < 4; ++round) {
-      std::deque<Servers> servers;
+      std::deque<Series> series;
       std::deque<Ending> endings;
       for (std::uint32_t i = 0; i < 4; ++i) {
-        servers.emplace_back(plan, i == 3 ? 6 : 1 + static_cast<int>(i), round * 10 + i);
+        series.emplace_back(plan, i == 3 ? 6 : 1 + static_cast<int>(i), round * 10 + i);
         endings.emplace_back();
-        const auto accepted = submit(*engine, servers.back(), endings.back());
+        const auto accepted = submit(*engine, series.back(), endings.back());
         if (accepted.ok()) continue;
         check_error(accepted.error());
-        servers.pop_back();
+        series.pop_back();
         endings.pop_back();
       }
       for (std::size_t i = 0; i < endings.size(); ++i) {
         const auto result = endings[i].wait();
         if (result.ok()) {
-          EXPECT_EQ(servers[i].difference(), "");
+          EXPECT_EQ(series[i].difference(), "");
         } else {
           check_error(result.error());
         }
       }
-      Servers blocking(plan, 3, round);
+      Series blocking(plan, 3, round);
       const auto result = engine->predict(blocking.part().inputs, 3, blocking.out.data());
       EXPECT_EQ(result.ok() ? blocking.difference() : "", "");
     }
@@ -116,14 +117,14 @@ class FaultRun : public OverDoubles {
     const Counters counters = engine->counters();
     EXPECT_EQ(counters.accepted,
               counters.succeeded + counters.failed + counters.cancelled + counters.expired);
-    EXPECT_EQ(counters.waiting_servers, 0u);
+    EXPECT_EQ(counters.waiting_series, 0u);
     EXPECT_EQ(counters.running_batches, 0u);
   }
 };
 
 // CI runs each function's first calls and a seeded sample of the later ones; TFT_TEST_ALL_FAULTS=1 runs every
 // call.
-TEST_F(Faults, EveryFailureEndsInACodeAndLeavesNothingBehind) {
+TEST_F(Faults, EveryFailureEndsWithACodeAndFreesEverything) {
   const doubles::Plan plan = small_plan({2, 4});
   const bool all = rounds("TFT_TEST_ALL_FAULTS", 0) != 0;
   int runs = 0;
@@ -137,7 +138,7 @@ TEST_F(Faults, EveryFailureEndsInACodeAndLeavesNothingBehind) {
         ever = true;
         if (HasFailure()) return;
         random = random * 1664525u + 1013904223u;  // Numerical Recipes
-        // How often a run's end is polled for is up to chance: a sample of that will do.
+        // The number of polls for a run's end is random, so a sample of those calls is enough.
         const bool every = all && std::strcmp(function, "cuEventQuery") != 0;
         nth += every || nth < 4 ? 1 : 1 + static_cast<int>(random >> 16) % (2 * nth);
       }
@@ -153,15 +154,15 @@ TEST_F(Faults, AFailedRunFailsItsOwnRequestsOnly) {
   const auto engine = loaded(plan);
   ASSERT_NE(engine, nullptr);
   double_fail("enqueueV3", 1, 1);
-  Servers servers(plan, 2, 1);
-  EXPECT_EQ(code_of(engine->predict(servers.part().inputs, 2, servers.out.data())), "ERR_TFT_RUN");
+  Series series(plan, 2, 1);
+  EXPECT_EQ(code_of(engine->predict(series.part().inputs, 2, series.out.data())), "ERR_TFT_RUN");
   for (int i = 0; i < 5; ++i) {
-    ASSERT_EQ(code_of(engine->predict(servers.part().inputs, 2, servers.out.data())), "");
-    EXPECT_EQ(servers.difference(), "");
+    ASSERT_EQ(code_of(engine->predict(series.part().inputs, 2, series.out.data())), "");
+    EXPECT_EQ(series.difference(), "");
   }
 }
 
-TEST_F(Faults, ALostDeviceFailsEverythingPendingAndSaysThatTheProcessMustRestart) {
+TEST_F(Faults, ALostDeviceFailsAllRequestsAndTheErrorSaysToRestartTheProcess) {
   double_set("run_us", 5000);
   const doubles::Plan plan = small_plan({2});
   const auto engine = loaded(plan);
@@ -177,13 +178,13 @@ TEST_F(Faults, ALostDeviceFailsEverythingPendingAndSaysThatTheProcessMustRestart
     EXPECT_NE(result.error().message.find("restart"), std::string::npos) << result.error().message;
   }
   EXPECT_GT(lost, 20);
-  Servers late(plan, 1, 1);
+  Series late(plan, 1, 1);
   Ending ending;
   EXPECT_EQ(code_of(submit(*engine, late, ending)), "ERR_TFT_DEVICE_LOST");
   EXPECT_EQ(code_of(engine->predict(late.part().inputs, 1, late.out.data())), "ERR_TFT_DEVICE_LOST");
 }
 
-TEST_F(Faults, OutOfMemoryNamesWhatWasNeededAndWhatWasFree) {
+TEST_F(Faults, AnOutOfMemoryErrorNamesTheNeededAndTheFreeMemory) {
   const doubles::Plan plan = small_plan({8});
   double_set("memory", static_cast<std::int64_t>(plan.weights) + 8000);
   const auto engine = load(plan);

@@ -1,4 +1,4 @@
-// Queueing, deadlines, cancellation and close, also at random moments.
+// Queueing, deadlines, cancellation and close, at fixed and at random moments.
 #include <atomic>
 #include <chrono>
 #include <deque>
@@ -21,31 +21,31 @@ EngineOptions one_lane() {
   return options;
 }
 
-TEST_F(Lifecycle, RefusesWhatTheQueueLimitForbids) {
+TEST_F(Lifecycle, RefusesRequestsBeyondTheQueueLimit) {
   double_set("run_us", 20000);
   const doubles::Plan plan = small_plan({2});
   EngineOptions options = one_lane();
   options.queue_limit = 6;
   const auto engine = loaded(plan, options);
   ASSERT_NE(engine, nullptr);
-  std::deque<Servers> servers;
+  std::deque<Series> series;
   std::deque<Ending> endings;
   int refused = 0;
   for (std::uint32_t i = 0; i < 40; ++i) {
-    servers.emplace_back(plan, 1, i);
+    series.emplace_back(plan, 1, i);
     endings.emplace_back();
-    const auto id = submit(*engine, servers.back(), endings.back());
+    const auto id = submit(*engine, series.back(), endings.back());
     if (id.ok()) continue;
     EXPECT_EQ(code_name(id.error().code), "ERR_TFT_QUEUE_FULL");
     ++refused;
-    servers.pop_back();
+    series.pop_back();
     endings.pop_back();
   }
   EXPECT_GT(refused, 0);
   EXPECT_GE(endings.size(), 6u);
   EXPECT_EQ(engine->counters().refused, static_cast<std::uint64_t>(refused));
   for (Ending& ending : endings) EXPECT_EQ(code_of(ending.wait()), "");
-  for (const Servers& one : servers) EXPECT_EQ(one.difference(), "");
+  for (const Series& one : series) EXPECT_EQ(one.difference(), "");
 }
 
 TEST_F(Lifecycle, AnswersInOrderOfArrival) {
@@ -53,24 +53,24 @@ TEST_F(Lifecycle, AnswersInOrderOfArrival) {
   const doubles::Plan plan = small_plan({4});
   const auto engine = loaded(plan, one_lane());
   ASSERT_NE(engine, nullptr);
-  std::deque<Servers> servers;
+  std::deque<Series> series;
   std::deque<Ending> endings;
   for (std::uint32_t i = 0; i < 40; ++i) {
-    ASSERT_EQ(code_of(submit(*engine, servers.emplace_back(plan, 1, i), endings.emplace_back())), "");
+    ASSERT_EQ(code_of(submit(*engine, series.emplace_back(plan, 1, i), endings.emplace_back())), "");
   }
   for (Ending& ending : endings) EXPECT_EQ(code_of(ending.wait()), "");
   for (std::size_t i = 1; i < endings.size(); ++i) EXPECT_LT(endings[i - 1].place(), endings[i].place());
   const Counters counters = engine->counters();
-  EXPECT_LE(counters.batches, 14u) << "gathered while the lane was busy";
+  EXPECT_LE(counters.batches, 14u) << "requests did not share batches while the lane was busy";
 }
 
-TEST_F(Lifecycle, ASmallRequestIsNotHeldUpByThePartsOfALargeOne) {
+TEST_F(Lifecycle, ASmallRequestDoesNotWaitForAllBatchesOfALargeOne) {
   double_set("run_us", 10000);
   const doubles::Plan plan = small_plan({4});
   const auto engine = loaded(plan, one_lane());
   ASSERT_NE(engine, nullptr);
-  Servers large(plan, 200, 1);
-  Servers small(plan, 1, 2);
+  Series large(plan, 200, 1);
+  Series small(plan, 1, 2);
   Ending large_ending;
   Ending small_ending;
   ASSERT_EQ(code_of(submit(*engine, large, large_ending)), "");
@@ -82,16 +82,16 @@ TEST_F(Lifecycle, ASmallRequestIsNotHeldUpByThePartsOfALargeOne) {
   EXPECT_EQ(large.difference(), "");
 }
 
-TEST_F(Lifecycle, GivesUpAtTheDeadlineWhatHasNotBegun) {
+TEST_F(Lifecycle, EndsWaitingRequestsAtTheirDeadline) {
   double_set("run_us", 60000);
   const doubles::Plan plan = small_plan({1});
   const auto engine = loaded(plan, one_lane());
   ASSERT_NE(engine, nullptr);
-  std::deque<Servers> servers;
+  std::deque<Series> series;
   std::deque<Ending> endings;
   for (std::uint32_t i = 0; i < 8; ++i) {
     const auto deadline = i < 4 ? Clock::time_point::max() : Clock::now() + milliseconds(20);
-    ASSERT_EQ(code_of(submit(*engine, servers.emplace_back(plan, 1, i), endings.emplace_back(), deadline)),
+    ASSERT_EQ(code_of(submit(*engine, series.emplace_back(plan, 1, i), endings.emplace_back(), deadline)),
               "");
   }
   EXPECT_EQ(code_of(endings[7].wait()), "ERR_TFT_DEADLINE");
@@ -100,16 +100,16 @@ TEST_F(Lifecycle, GivesUpAtTheDeadlineWhatHasNotBegun) {
   EXPECT_EQ(engine->counters().expired, 4u);
 }
 
-TEST_F(Lifecycle, CancelsWhatWaits) {
+TEST_F(Lifecycle, CancelsWaitingRequests) {
   double_set("run_us", 30000);
   const doubles::Plan plan = small_plan({1});
   const auto engine = loaded(plan, one_lane());
   ASSERT_NE(engine, nullptr);
-  std::deque<Servers> servers;
+  std::deque<Series> series;
   std::deque<Ending> endings;
   std::vector<RequestId> ids;
   for (std::uint32_t i = 0; i < 6; ++i) {
-    const auto id = submit(*engine, servers.emplace_back(plan, 1, i), endings.emplace_back());
+    const auto id = submit(*engine, series.emplace_back(plan, 1, i), endings.emplace_back());
     ASSERT_TRUE(id.ok());
     ids.push_back(*id);
   }
@@ -122,7 +122,7 @@ TEST_F(Lifecycle, CancelsWhatWaits) {
   EXPECT_EQ(engine->counters().cancelled, 1u);
 }
 
-TEST_F(Lifecycle, CloseLetsTheAcceptedFinish) {
+TEST_F(Lifecycle, CloseLetsAcceptedRequestsFinish) {
   double_set("run_us", 5000);
   const doubles::Plan plan = small_plan({2});
   const auto engine = loaded(plan);
@@ -133,9 +133,9 @@ TEST_F(Lifecycle, CloseLetsTheAcceptedFinish) {
     EXPECT_TRUE(ending.arrived()) << "before close returned";
     EXPECT_EQ(code_of(ending.wait()), "");
   }
-  for (const Servers& one : crowd.servers) EXPECT_EQ(one.difference(), "");
-  expect_clean();  // everything is freed by close, not only by the destructor
-  Servers late(plan, 1, 1);
+  for (const Series& one : crowd.series) EXPECT_EQ(one.difference(), "");
+  expect_clean();  // close frees everything, before the destructor
+  Series late(plan, 1, 1);
   Ending ending;
   EXPECT_EQ(code_of(submit(*engine, late, ending)), "ERR_TFT_CLOSED");
   EXPECT_EQ(code_of(engine->predict(late.part().inputs, 1, late.out.data())), "ERR_TFT_CLOSED");
@@ -146,8 +146,8 @@ TEST_F(Lifecycle, CloseLetsTheAcceptedFinish) {
   engine->close();
 }
 
-/// Callers that submit, cancel, set deadlines and block, while the engine is closed at a random moment, at
-/// times with a failure injected.
+/// Callers submit, cancel, set deadlines and block while the engine is closed at a random moment, in some
+/// rounds with an injected failure.
 void close_at_a_random_moment(std::uint32_t seed) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
@@ -174,7 +174,7 @@ void close_at_a_random_moment(std::uint32_t seed) {
   options.poll = below(random, 4) == 0;
   const std::string bytes = bytes_of(plan);
   auto result = load_tensorrt(as_bytes(bytes), shape_of(plan), options);
-  if (!result.ok()) return;  // the fault came that early
+  if (!result.ok()) return;  // the failure hit the loading
   std::unique_ptr<TFTEngine> engine = std::move(result).value();
 
   std::atomic<int> wrong = 0;
@@ -182,32 +182,32 @@ void close_at_a_random_moment(std::uint32_t seed) {
   for (int caller = 0; caller < 3; ++caller) {
     callers.emplace_back([&, caller,
                           own = std::mt19937(seed * 31 + static_cast<std::uint32_t>(caller))]() mutable {
-      std::deque<Servers> servers;
+      std::deque<Series> series;
       std::deque<Ending> endings;
       for (std::uint32_t i = 0; i < 15; ++i) {
-        servers.emplace_back(plan, 1 + below(own, 12), own());
+        series.emplace_back(plan, 1 + below(own, 12), own());
         endings.emplace_back();
         if (below(own, 5) == 0) {
           const auto timing =
-              engine->predict(servers.back().part().inputs, servers.back().count, servers.back().out.data());
-          if (timing.ok() && !servers.back().difference().empty()) ++wrong;
-          servers.pop_back();
+              engine->predict(series.back().part().inputs, series.back().count, series.back().out.data());
+          if (timing.ok() && !series.back().difference().empty()) ++wrong;
+          series.pop_back();
           endings.pop_back();
           continue;
         }
         const auto deadline = below(own, 6) == 0 ? Clock::now() + std::chrono::microseconds(below(own, 2000))
                                                  : Clock::time_point::max();
-        const auto id = submit(*engine, servers.back(), endings.back(), deadline);
+        const auto id = submit(*engine, series.back(), endings.back(), deadline);
         if (!id.ok()) {
-          servers.pop_back();
+          series.pop_back();
           endings.pop_back();
           continue;
         }
-        servers.back().spoil_inputs();
+        series.back().spoil_inputs();
         if (below(own, 4) == 0) engine->cancel(*id);
       }
       for (std::size_t i = 0; i < endings.size(); ++i) {
-        if (endings[i].wait().ok() && !servers[i].difference().empty()) ++wrong;
+        if (endings[i].wait().ok() && !series[i].difference().empty()) ++wrong;
       }
     });
   }
@@ -215,13 +215,13 @@ void close_at_a_random_moment(std::uint32_t seed) {
   engine->close();
   const Counters counters = engine->counters();
   EXPECT_EQ(counters.accepted, counters.succeeded + counters.failed + counters.cancelled + counters.expired);
-  EXPECT_EQ(counters.waiting_servers, 0u);
+  EXPECT_EQ(counters.waiting_series, 0u);
   EXPECT_EQ(counters.running_batches, 0u);
   for (std::thread& caller : callers) caller.join();
   EXPECT_EQ(wrong, 0);
 }
 
-// CI runs a seeded sample; TFT_TEST_ROUNDS and TFT_TEST_SEED make it longer or another.
+// CI runs a seeded sample; TFT_TEST_ROUNDS and TFT_TEST_SEED set its length and its seed.
 TEST_F(Lifecycle, ClosesAtAnyMoment) {
   const int count = rounds("TFT_TEST_ROUNDS", 60);
   const auto first = static_cast<std::uint32_t>(rounds("TFT_TEST_SEED", 1));
@@ -238,21 +238,21 @@ TEST_F(Lifecycle, LoadsAgainAfterClose) {
   for (int round = 0; round < 10; ++round) {
     const auto engine = loaded(plan);
     ASSERT_NE(engine, nullptr);
-    Servers servers(plan, 2, 1);
-    ASSERT_TRUE(engine->predict(servers.part().inputs, 2, servers.out.data()).ok());
-    EXPECT_EQ(servers.difference(), "");
+    Series series(plan, 2, 1);
+    ASSERT_TRUE(engine->predict(series.part().inputs, 2, series.out.data()).ok());
+    EXPECT_EQ(series.difference(), "");
   }
 }
 
-TEST_F(Lifecycle, EnginesStandBesideEachOther) {
+TEST_F(Lifecycle, SeveralEnginesRunAtOnce) {
   const doubles::Plan first_plan = small_plan({2}, 3);
   const doubles::Plan second_plan = small_plan({4}, 11);
   const auto first = loaded(first_plan);
   auto second = loaded(second_plan);
   ASSERT_NE(first, nullptr);
   ASSERT_NE(second, nullptr);
-  Servers to_first(first_plan, 3, 1);
-  Servers to_second(second_plan, 3, 1);
+  Series to_first(first_plan, 3, 1);
+  Series to_second(second_plan, 3, 1);
   ASSERT_TRUE(first->predict(to_first.part().inputs, 3, to_first.out.data()).ok());
   ASSERT_TRUE(second->predict(to_second.part().inputs, 3, to_second.out.data()).ok());
   EXPECT_EQ(to_first.difference(), "");

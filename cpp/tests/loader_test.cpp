@@ -1,4 +1,5 @@
-// What the loader takes, and what it says where something lacks. This process is not linked with the doubles.
+// The loader: which libraries it opens, and its report if one is missing. This process is not linked with the
+// doubles.
 #include "tft/loader.h"
 
 #include <dlfcn.h>
@@ -21,7 +22,7 @@ namespace fs = std::filesystem;
 const std::string doubles = TFT_DOUBLES_FOLDER;
 const std::string cuda = doubles + "/cuda/libcuda.so.1";
 
-/// A folder that is removed again.
+/// A temporary folder; the destructor removes it.
 class Loader : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -50,8 +51,8 @@ class Loader : public ::testing::Test {
   fs::path folder;
 };
 
-/// Runs the statements in a process of their own: libraries once loaded stay, and so does what they read from
-/// the environment.
+/// Runs the statements in a separate process, because libraries stay loaded and read the environment only
+/// once.
 #define IN_ITS_OWN_PROCESS(...)           \
   EXPECT_EXIT(                            \
       {                                   \
@@ -60,7 +61,7 @@ class Loader : public ::testing::Test {
       },                                  \
       ::testing::ExitedWithCode(0), "")
 
-TEST_F(Loader, TakesBothMajorVersionsFromFileOrFolder) {
+TEST_F(Loader, OpensBothMajorVersionsFromAFileOrAFolder) {
   for (const char* path :
        {"/tensorrt10/lib/libnvinfer.so.10", "/tensorrt10/lib", "/tensorrt11/lib/libnvinfer.so.11"}) {
     const LibraryReport report = load(cuda, doubles + path);
@@ -88,7 +89,7 @@ TEST_F(Loader, FollowsTensorRTRoot) {
   EXPECT_EQ(report.tensorrt_path.find(doubles), 0u) << report.tensorrt_path;
 }
 
-TEST_F(Loader, ReportsWhatItTriedWhereThereIsNothing) {
+TEST_F(Loader, ReportsItsAttemptsIfItFindsNothing) {
   const LibraryReport report =
       load((folder / "libcuda.so.1").string(), (folder / "libnvinfer.so.10").string());
   EXPECT_EQ(problem(report), "ERR_TFT_NO_CUDA_DRIVER");
@@ -98,22 +99,22 @@ TEST_F(Loader, ReportsWhatItTriedWhereThereIsNothing) {
   EXPECT_EQ(problem(load(cuda, (folder / "libnvinfer.so.10").string())), "ERR_TFT_TENSORRT_NOT_FOUND");
 }
 
-TEST_F(Loader, RefusesWhatIsNoLibrary) {
+TEST_F(Loader, RefusesAFileThatIsNotALibrary) {
   std::ofstream(folder / "libcuda.so.1") << "not a library";
   std::ofstream(folder / "libnvinfer.so.10") << "not a library";
   EXPECT_EQ(problem(load((folder / "libcuda.so.1").string(), "")), "ERR_TFT_NO_CUDA_DRIVER");
   EXPECT_EQ(problem(load(cuda, (folder / "libnvinfer.so.10").string())), "ERR_TFT_TENSORRT_NOT_FOUND");
 }
 
-TEST_F(Loader, RefusesALibraryThatLacksItsFunctions) {
-  // Each takes the other's place: sound libraries without a single function that is wanted.
+TEST_F(Loader, RefusesALibraryWithoutTheNeededFunctions) {
+  // The libraries are swapped: each loads, but has none of the functions needed.
   EXPECT_EQ(problem(load(doubles + "/tensorrt10/lib/libnvinfer.so.10", "")), "ERR_TFT_NO_CUDA_DRIVER");
   fs::copy_file(cuda, folder / "libnvinfer.so.10");
   const LibraryReport report = load(cuda, (folder / "libnvinfer.so.10").string());
   EXPECT_EQ(problem(report), "ERR_TFT_TENSORRT_NOT_FOUND");
 }
 
-TEST_F(Loader, RefusesVersionsThatAreTooOldAndSaysWhatToInstall) {
+TEST_F(Loader, RefusesOldVersionsAndSaysWhatToInstall) {
   for (const char* version : {"8.6.1.6", "10.5.0.18"}) {
     setenv("TFT_DOUBLE_TENSORRT_VERSION", version, 1);
     const LibraryReport report = load(cuda, doubles + "/tensorrt10/lib/libnvinfer.so.10");
@@ -123,12 +124,12 @@ TEST_F(Loader, RefusesVersionsThatAreTooOldAndSaysWhatToInstall) {
   }
 }
 
-TEST_F(Loader, TakesTheOldestSupportedVersion) {
+TEST_F(Loader, OpensTheOldestSupportedVersion) {
   setenv("TFT_DOUBLE_TENSORRT_VERSION", "10.6.0.26", 1);
   EXPECT_EQ(problem(load(cuda, doubles + "/tensorrt10/lib/libnvinfer.so.10")), "");
 }
 
-TEST_F(Loader, SaysThatThereIsNoDevice) {
+TEST_F(Loader, ReportsThatThereIsNoDevice) {
   ::testing::FLAGS_gtest_death_test_style = "threadsafe";
   setenv("TFT_DOUBLE_DEVICES", "0", 1);
   IN_ITS_OWN_PROCESS({
@@ -142,8 +143,8 @@ TEST_F(Loader, SaysThatThereIsNoDevice) {
   });
 }
 
-// NVIDIA's own library, as TFT_TEST_REAL_TENSORRT names it or scripts/fetch-tensorrt leaves it. Without a
-// CUDA driver it returns a pointer that is neither null nor usable, so it must not even be asked.
+// Uses NVIDIA's library from TFT_TEST_REAL_TENSORRT or scripts/fetch-tensorrt. Without a CUDA driver it
+// returns a pointer that is neither null nor usable, so the loader must not call it.
 TEST_F(Loader, SurvivesTheRealTensorRTWithoutADriver) {
   const auto variable = [](const char* name) {
     const char* const value = std::getenv(name);
@@ -151,7 +152,7 @@ TEST_F(Loader, SurvivesTheRealTensorRTWithoutADriver) {
   };
   std::string path = variable("TFT_TEST_REAL_TENSORRT");
   if (path.empty()) path = variable("HOME") + "/.cache/tft-tensorrt/tensorrt-10.15/libnvinfer.so.10";
-  if (!fs::exists(path)) GTEST_SKIP() << path << " is not there; scripts/fetch-tensorrt fetches it";
+  if (!fs::exists(path)) GTEST_SKIP() << path << " is missing; scripts/fetch-tensorrt fetches it";
   if (void* driver = dlopen("libcuda.so.1", RTLD_NOW); driver != nullptr) {
     std::printf("a CUDA driver is installed here: only the report is looked at\n");
     dlclose(driver);

@@ -1,4 +1,4 @@
-// Measuring a plan over the doubles: the times that are told, and what ends it early.
+// Measuring a plan over the doubles: the reported times, cancellation and failures.
 #include "tft/measure.h"
 
 #include <thread>
@@ -16,7 +16,7 @@ class Measures : public OverDoubles {
     const std::string bytes = bytes_of(plan);
     return measure(as_bytes(bytes), options);
   }
-  /// Short, unless told otherwise.
+  /// Measures briefly, unless the options say otherwise.
   static MeasureOptions brief() {
     MeasureOptions options;
     options.warm_up_ms = 0;
@@ -49,7 +49,7 @@ TEST_F(Measures, EachIterationHasItsTimes) {
   EXPECT_TRUE(measured->layers.empty());
 }
 
-TEST_F(Measures, AtLeastTheIterationsAndTheDuration) {
+TEST_F(Measures, RunsAtLeastTheIterationsAndTheDuration) {
   double_set("run_us", 1000);
   MeasureOptions options = brief();
   options.iterations = 1;
@@ -97,7 +97,7 @@ TEST_F(Measures, AGraphRunsTheComputation) {
   EXPECT_EQ(double_calls("cuGraphLaunch"), 10);
 }
 
-TEST_F(Measures, WhereNoGraphCanBeCapturedRunsArePlainAndTheLogSaysSo) {
+TEST_F(Measures, RunsWithoutAGraphIfCapturingFailsAndTheLogSaysSo) {
   MeasureOptions options = brief();
   options.cuda_graph = true;
   options.streams = 2;
@@ -110,10 +110,10 @@ TEST_F(Measures, WhereNoGraphCanBeCapturedRunsArePlainAndTheLogSaysSo) {
   ASSERT_EQ(code_of(measured), "");
   EXPECT_FALSE(measured->graph);
   EXPECT_EQ(double_calls("cuGraphLaunch"), 0);
-  EXPECT_NE(warning.find("no CUDA graphs"), std::string::npos) << warning;
+  EXPECT_NE(warning.find("no CUDA graph"), std::string::npos) << warning;
 }
 
-TEST_F(Measures, LayersAreTimedInARunOfTheirOwn) {
+TEST_F(Measures, LayersAreTimedInASeparateRun) {
   MeasureOptions options = brief();
   options.cuda_graph = true;
   options.layer_profile = true;
@@ -125,10 +125,10 @@ TEST_F(Measures, LayersAreTimedInARunOfTheirOwn) {
   EXPECT_EQ(measured->layers[1].name, "mix");
   EXPECT_DOUBLE_EQ(measured->layers[1].average_ms, 0.5);
   EXPECT_EQ(measured->layers[1].calls, 20);
-  EXPECT_TRUE(measured->graph) << "the samples are of graphs all the same";
+  EXPECT_TRUE(measured->graph) << "the samples must still be of graphs";
 }
 
-TEST_F(Measures, ABatchThatNoProfileTakesIsRefusedWithWhatTheyTake) {
+TEST_F(Measures, ABatchOutsideAllProfilesIsRefusedAndTheErrorNamesTheirRanges) {
   MeasureOptions options = brief();
   options.batch = 9;
   const auto measured = run(options);
@@ -141,7 +141,7 @@ TEST_F(Measures, ABatchThatNoProfileTakesIsRefusedWithWhatTheyTake) {
   EXPECT_EQ(code_of(run(options)), "ERR_TFT_OPTION");
 }
 
-TEST_F(Measures, CalledOffItEndsSoon) {
+TEST_F(Measures, EndsSoonAfterItIsCancelled) {
   double_set("run_us", 500);
   MeasureOptions options = brief();
   options.duration_ms = 1e9;
@@ -158,7 +158,7 @@ TEST_F(Measures, CalledOffItEndsSoon) {
   }
 }
 
-TEST_F(Measures, EveryFailureEndsInACodeAndLeavesNothingBehind) {
+TEST_F(Measures, EveryFailureEndsWithACodeAndFreesEverything) {
   MeasureOptions options = brief();
   options.streams = 2;
   options.iterations = 4;

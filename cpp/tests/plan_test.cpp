@@ -1,4 +1,4 @@
-// Plans that are not what they should be: each is refused with a code and a message that names what differs.
+// Wrong plans: each is refused with a code and a message that names the differences.
 #include <random>
 
 #include "support.h"
@@ -10,7 +10,7 @@ namespace {
 
 class Plans : public OverDoubles {
  protected:
-  /// Loads the plan's text against the small model; the error's code and message.
+  /// Loads the plan for the small model; returns the error's code and message.
   static std::string refusal(const std::string& text) {
     EngineOptions options;
     options.libraries = doubles_only();
@@ -25,7 +25,7 @@ class Plans : public OverDoubles {
   }
 };
 
-TEST_F(Plans, AGoodOneLoads) { EXPECT_EQ(refusal(small_plan()), ""); }
+TEST_F(Plans, APlanOfTheModelLoads) { EXPECT_EQ(refusal(small_plan()), ""); }
 
 TEST_F(Plans, EmptyForeignRandomAndTruncatedFilesAreInvalid) {
   expect(refusal(std::string()), "ERR_TFT_PLAN_INVALID", "");
@@ -47,13 +47,13 @@ TEST_F(Plans, EmptyForeignRandomAndTruncatedFilesAreInvalid) {
   }
 }
 
-TEST_F(Plans, OneOfAnotherVersionIsInvalidAndTheMessageHasTensorRTsWords) {
+TEST_F(Plans, APlanOfAnotherVersionIsInvalidAndTheMessageQuotesTensorRT) {
   doubles::Plan plan = small_plan();
   plan.version = "10.12.0.36";
   expect(refusal(plan), "ERR_TFT_PLAN_INVALID", "10.12.0.36");
 }
 
-TEST_F(Plans, CodeForTheHostRunsOnlyIfAskedFor) {
+TEST_F(Plans, HostCodeRunsOnlyIfAllowed) {
   doubles::Plan plan = small_plan();
   plan.host_code = true;
   expect(refusal(plan), "ERR_TFT_PLAN_INVALID", "host code");
@@ -62,7 +62,7 @@ TEST_F(Plans, CodeForTheHostRunsOnlyIfAskedFor) {
   EXPECT_EQ(code_of(load(plan, options)), "");
 }
 
-TEST_F(Plans, WhatDiffersFromTheModelIsNamed) {
+TEST_F(Plans, DifferencesFromTheModelAreNamed) {
   const auto changed = [](auto change) {
     doubles::Plan plan = small_plan();
     change(plan);
@@ -99,19 +99,19 @@ TEST_F(Plans, WhatDiffersFromTheModelIsNamed) {
          "ERR_TFT_PLAN_MISMATCH", "encoder_cont");
 }
 
-TEST_F(Plans, OneThatTakesOnlyLargeBatchesGetsSmallOnesPadded) {
+TEST_F(Plans, SmallBatchesArePaddedToThePlansMinimum) {
   doubles::Plan plan = small_plan({8});
   for (auto& [name, range] : plan.profiles[0]) range[0][0] = 4;
   const auto engine = loaded(plan);
   ASSERT_NE(engine, nullptr);
   for (const int batch : {1, 3, 5, 9}) {
-    Servers servers(plan, batch, 1);
-    ASSERT_TRUE(engine->predict(servers.part().inputs, batch, servers.out.data()).ok());
-    EXPECT_EQ(servers.difference(), "");
+    Series series(plan, batch, 1);
+    ASSERT_TRUE(engine->predict(series.part().inputs, batch, series.out.data()).ok());
+    EXPECT_EQ(series.difference(), "");
   }
 }
 
-TEST_F(Plans, SayWhatTheyHoldWithoutAModel) {
+TEST_F(Plans, CanBeInspectedWithoutAModel) {
   const std::string text = bytes_of(small_plan({8, 16}));
   EngineOptions options;
   options.libraries = doubles_only();

@@ -1,5 +1,5 @@
-// Plans that need plugins: their creators must be registered before, and a plan without is refused by a code
-// of its own, which says that building it again would not help.
+// Plans that need plugins: the creators must be registered before the plan is loaded. Otherwise it is refused
+// with the code PLUGIN, which says that building it again would not help.
 #include <dlfcn.h>
 
 #include "support.h"
@@ -34,12 +34,12 @@ TEST_F(Plugins, APlanRunsWithTheLibraryThatItNeeds) {
   const doubles::Plan plan = plan_with_plugin();
   const auto engine = loaded(plan, with_library());
   ASSERT_NE(engine, nullptr);
-  Servers servers(plan, 3, 1);
-  ASSERT_TRUE(engine->predict(servers.part().inputs, 3, servers.out.data()).ok());
-  EXPECT_EQ(servers.difference(), "");
+  Series series(plan, 3, 1);
+  ASSERT_TRUE(engine->predict(series.part().inputs, 3, series.out.data()).ok());
+  EXPECT_EQ(series.difference(), "");
 }
 
-TEST_F(Plugins, EachDeviceHasThem) {
+TEST_F(Plugins, AreAvailableOnEachDevice) {
   double_set("devices", 2);
   EngineOptions options = with_library();
   options.devices = {0, 1};
@@ -47,7 +47,7 @@ TEST_F(Plugins, EachDeviceHasThem) {
   EXPECT_EQ(double_calls("loadLibrary"), 2);
 }
 
-TEST_F(Plugins, APlanWithoutIsRefusedByNameAlsoAfterOneThatHadThem) {
+TEST_F(Plugins, AMissingPluginIsNamedEvenAfterAnotherPlanHadIt) {
   EXPECT_NE(loaded(plan_with_plugin(), with_library()), nullptr);
   const auto engine = load(plan_with_plugin());
   ASSERT_FALSE(engine.ok());
@@ -63,7 +63,7 @@ TEST_F(Plugins, AnotherVersionOrNamespaceIsAnotherPlugin) {
   EXPECT_EQ(code_of(load(plan, with_library())), "ERR_TFT_PLUGIN");
 }
 
-TEST_F(Plugins, FieldsThatTheCreatorDoesNotTakeMakeThePlanInvalid) {
+TEST_F(Plugins, FieldsThatTheCreatorRefusesMakeThePlanInvalid) {
   doubles::Plan plan = plan_with_plugin();
   plan.plugins[0].fields[0].integers = {0};
   EXPECT_EQ(code_of(load(plan, with_library())), "ERR_TFT_PLAN_INVALID");
@@ -79,7 +79,7 @@ TEST_F(Plugins, ALibraryThatDoesNotLoadIsNamed) {
   EXPECT_EQ(code_of(load(plan_with_plugin(), with_library())), "ERR_TFT_PLUGIN");
 }
 
-TEST_F(Plugins, AreThereForInspectionAndMeasurement) {
+TEST_F(Plugins, AreLoadedForInspectionAndMeasurement) {
   const std::string text = bytes_of(plan_with_plugin());
   EngineOptions options = with_library();
   options.libraries = doubles_only();
@@ -94,7 +94,7 @@ TEST_F(Plugins, AreThereForInspectionAndMeasurement) {
   EXPECT_EQ(code_of(measure(as_bytes(text), measuring)), "");
 }
 
-TEST_F(Plugins, AFileThatWasBuiltWithThemNeedsThem) {
+TEST_F(Plugins, APlanBuiltWithPluginsNeedsThem) {
   const TemporaryFile file(onnx_of(small_plan(), {"Add", "TftDouble"}));
   BuildOptions options;
   options.libraries = doubles_only();

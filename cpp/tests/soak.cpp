@@ -1,6 +1,6 @@
-// soak [MINUTES]: uses the engine in every way over the doubles for so long, and fails if its memory grows,
-// if anything goes wrong, or if something is left behind. One engine lives throughout; others come and go
-// beside it.
+// soak [MINUTES]: uses the engine in every way over the doubles for this long. Fails if memory grows, if a
+// result is wrong, or if anything is not freed. One engine stays open throughout; others are opened and
+// closed meanwhile.
 #include <unistd.h>
 
 #include <algorithm>
@@ -62,22 +62,22 @@ std::unique_ptr<TFTEngine> Soak::load(bool graphs) {
 }
 
 void Soak::burst(TFTEngine& engine, std::mt19937& random) {
-  std::deque<Servers> servers;
+  std::deque<Series> series;
   std::deque<Ending> endings;
   for (int i = 0; i < 16; ++i) {
-    servers.emplace_back(plan_, 1 + static_cast<int>(random() % 12), random());
+    series.emplace_back(plan_, 1 + static_cast<int>(random() % 12), random());
     endings.emplace_back();
     const auto deadline =
         random() % 8 == 0 ? Clock::now() + std::chrono::microseconds(300) : Clock::time_point::max();
-    const auto id = submit(engine, servers.back(), endings.back(), deadline);
+    const auto id = submit(engine, series.back(), endings.back(), deadline);
     check(id.ok(), "submit refused");
     if (id.ok() && random() % 8 == 0) engine.cancel(*id);
   }
-  Servers blocking(plan_, 3, random());
+  Series blocking(plan_, 3, random());
   check(engine.predict(blocking.part().inputs, 3, blocking.out.data()).ok() && blocking.difference().empty(),
         "predict");
   for (std::size_t i = 0; i < endings.size(); ++i) {
-    if (endings[i].wait().ok()) check(servers[i].difference().empty(), servers[i].difference());
+    if (endings[i].wait().ok()) check(series[i].difference().empty(), series[i].difference());
   }
   requests_ += 17;
 }
@@ -101,12 +101,12 @@ int Soak::run(double minutes) {
     for (int round = 0; Clock::now() < end; ++round) {
       const auto engine = load(round % 2 == 0);
       if (engine != nullptr) burst(*engine, random);
-      // Not every engine is closed by hand.
+      // Some engines are closed by their destructor only.
       if (engine != nullptr && round % 3 == 0) engine->close();
     }
   });
 
-  // The first fifth warms allocators up; what counts is whether the rest stays flat.
+  // Allocators warm up in the first fifth; memory must not grow in the rest.
   double settled = 0;
   double most = 0;
   auto next = begin;

@@ -70,7 +70,7 @@ std::span<const std::byte> as_bytes(const std::string& plan) {
 
 namespace {
 
-/// A field of a protobuf message whose value is bytes.
+/// A length-delimited field of a protobuf message.
 std::string field(int number, const std::string& value) {
   std::string length;
   std::size_t rest = value.size();
@@ -78,7 +78,7 @@ std::string field(int number, const std::string& value) {
   return static_cast<char>(number << 3 | 2) + length + static_cast<char>(rest) + value;
 }
 
-/// One whose value is a small number.
+/// A varint field with a small value.
 std::string field(int number, std::int64_t value) {
   std::string bytes(1, static_cast<char>(number << 3));
   for (; value >= 128; value >>= 7) bytes += static_cast<char>(value % 128 + 128);
@@ -111,7 +111,7 @@ TemporaryFile::TemporaryFile(const std::string& content)
 
 TemporaryFile::~TemporaryFile() { std::remove(path.c_str()); }
 
-Servers::Servers(const doubles::Plan& plan, int servers, std::uint32_t seed) : count(servers) {
+Series::Series(const doubles::Plan& plan, int series, std::uint32_t seed) : count(series) {
   std::mt19937 random(seed);
   std::uniform_real_distribution<float> real(-10, 10);
   std::uniform_int_distribution<std::int32_t> code(0, 9);
@@ -154,20 +154,20 @@ Servers::Servers(const doubles::Plan& plan, int servers, std::uint32_t seed) : c
   for (std::size_t i = 1; i < outputs; ++i) further_.emplace_back(expected_[i].size(), -7.0f);
 }
 
-Part Servers::part() {
+Part Series::part() {
   outputs_ = {out.data()};
   for (auto& values : further_) outputs_.push_back(values.data());
   return {inputs_, count, outputs_};
 }
 
-std::string Servers::difference() const {
+std::string Series::difference() const {
   for (std::size_t output = 0; output < expected_.size(); ++output) {
     const std::vector<float>& found = output == 0 ? out : further_[output - 1];
     const std::vector<float>& expected = expected_[output];
     for (std::size_t i = 0; i < found.size(); ++i) {
       if (found[i] == expected[i]) continue;
       const std::size_t each = found.size() / static_cast<std::size_t>(count);
-      return "output " + std::to_string(output) + ", server " + std::to_string(i / each) + " of " +
+      return "output " + std::to_string(output) + ", series " + std::to_string(i / each) + " of " +
              std::to_string(count) + ", value " + std::to_string(i % each) + ": " + std::to_string(found[i]) +
              ", expected " + std::to_string(expected[i]);
     }
@@ -175,7 +175,7 @@ std::string Servers::difference() const {
   return "";
 }
 
-void Servers::spoil_inputs() {
+void Series::spoil_inputs() {
   for (auto& values : reals_) values.assign(values.size(), 1e6f);
   for (auto& values : codes_) values.assign(values.size(), 1000000);
 }
@@ -231,14 +231,14 @@ bool Ending::arrived() const {
 
 Crowd::Crowd(TFTEngine& engine, const doubles::Plan& plan, int requests, int batch) {
   for (int i = 0; i < requests; ++i) {
-    Servers& asked = servers.emplace_back(plan, batch, static_cast<std::uint32_t>(i));
+    Series& asked = series.emplace_back(plan, batch, static_cast<std::uint32_t>(i));
     EXPECT_EQ(code_of(submit(engine, asked, endings.emplace_back())), "");
   }
 }
 
-Result<RequestId> submit(TFTEngine& engine, Servers& servers, Ending& ending,
+Result<RequestId> submit(TFTEngine& engine, Series& series, Ending& ending,
                          Request::Clock::time_point deadline) {
-  const Part part = servers.part();
+  const Part part = series.part();
   Request request;
   request.parts = {&part, 1};
   request.deadline = deadline;

@@ -1,5 +1,5 @@
-// What the tests of the engine share: a small model, servers with random inputs, the numbers to expect, and
-// an engine over the doubles that must leave nothing behind.
+// Shared by the engine's tests: a small model, series with random inputs, the expected predictions, and a
+// fixture that checks that everything in the doubles was freed.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -19,25 +19,25 @@
 
 namespace tft::testing {
 
-/// Where the doubles lie; TFT_TEST_TENSORRT (10 or 11) chooses the version that a test process runs with.
+/// The folder of the doubles; TFT_TEST_TENSORRT (10 or 11) selects the version for a test process.
 std::string cuda_double();
 std::string tensorrt_double();
 std::string tensorrt_double(int major, bool lean = false);
-/// A library of plugins for it.
+/// A plugin library for that version.
 std::string plugins_double();
 LoaderOptions doubles_only();
 
-/// A model like the demo's but small, as the doubles are slow under ThreadSanitizer.
+/// A model like the demo's, but small because the doubles are slow under ThreadSanitizer.
 doubles::Plan small_plan(const std::vector<std::int64_t>& max_batches = {8}, std::uint32_t seed = 7);
 ModelShape shape_of(const doubles::Plan& plan);
 std::string bytes_of(const doubles::Plan& plan);
 std::span<const std::byte> as_bytes(const std::string& plan);
 
-/// An ONNX file as far as the double of the parser reads one: a plan's tensors, and nodes with these
-/// operators, named "node_0", "node_1" …
+/// An ONNX file with only what the parser's double reads: a plan's tensors, and nodes with these operators,
+/// named "node_0", "node_1" …
 std::string onnx_of(const doubles::Plan& plan, const std::vector<std::string>& operators = {"Add"});
 
-/// A file of this content, until it is destroyed.
+/// A temporary file with this content; the destructor removes it.
 class TemporaryFile {
  public:
   explicit TemporaryFile(const std::string& content);
@@ -47,24 +47,24 @@ class TemporaryFile {
   const std::string path;
 };
 
-/// Servers with random inputs, and what the model says of them.
-class Servers {
+/// Series with random inputs and their expected predictions.
+class Series {
  public:
-  Servers(const doubles::Plan& plan, int count, std::uint32_t seed);
-  Servers(const Servers&) = delete;
-  Servers& operator=(const Servers&) = delete;
-  /// Points into this.
+  Series(const doubles::Plan& plan, int count, std::uint32_t seed);
+  Series(const Series&) = delete;
+  Series& operator=(const Series&) = delete;
+  /// A part that points into this object.
   Part part();
-  /// The first element of `out` that is not as expected, or an empty text.
+  /// Describes the first wrong element of `out`; empty if all are right.
   std::string difference() const;
-  /// Makes the inputs worthless, as a caller may once submit has returned.
+  /// Overwrites the inputs, as a caller may after submit has returned.
   void spoil_inputs();
 
   const int count;
   std::vector<float> out;  // of the first output
 
  private:
-  // Lists, so that the arrays stay where they are.
+  // Lists, so that the arrays do not move.
   std::list<std::vector<float>> reals_;
   std::list<std::vector<std::int32_t>> codes_;
   std::vector<const void*> inputs_;
@@ -73,7 +73,7 @@ class Servers {
   std::vector<std::vector<float>> expected_;  // of each output
 };
 
-/// Resets the doubles before each test and holds the ledger against the engine after it.
+/// Resets the doubles before each test and checks their ledger after it.
 class OverDoubles : public ::testing::Test {
  protected:
   void SetUp() override { double_reset(); }
@@ -81,18 +81,18 @@ class OverDoubles : public ::testing::Test {
   static void expect_clean();
 
   Result<std::unique_ptr<TFTEngine>> load(const doubles::Plan& plan, EngineOptions options = {});
-  /// Expects success.
+  /// Loads; expects success.
   std::unique_ptr<TFTEngine> loaded(const doubles::Plan& plan, EngineOptions options = {});
 };
 
-/// A request's end, awaited.
+/// Waits for a request to end.
 class Ending {
  public:
   static void receive(RequestId id, const Result<Timing>& result, void* user) noexcept;
-  /// Blocks; fails the test rather than hang for ever.
+  /// Blocks, with a timeout that fails the test.
   Result<Timing> wait();
   bool arrived() const;
-  /// How many endings came before this one, over all of the process.
+  /// The number of requests in the process that ended before this one.
   int place() const { return place_; }
 
  private:
@@ -103,14 +103,14 @@ class Ending {
   Result<Timing> result_ = Error{};
 };
 
-/// Requests of the same size, all accepted.
+/// Submits requests of the same size; expects all to be accepted.
 struct Crowd {
   Crowd(TFTEngine& engine, const doubles::Plan& plan, int requests, int batch);
-  std::deque<Servers> servers;
+  std::deque<Series> series;
   std::deque<Ending> endings;
 };
 
-Result<RequestId> submit(TFTEngine& engine, Servers& servers, Ending& ending,
+Result<RequestId> submit(TFTEngine& engine, Series& series, Ending& ending,
                          Request::Clock::time_point deadline = Request::Clock::time_point::max());
 
 /// "" on success, else the code's name.
@@ -119,10 +119,10 @@ std::string code_of(const Result<T>& result) {
   return result.ok() ? "" : std::string(code_name(result.error().code));
 }
 
-/// Expects a code that JavaScript knows, and a message.
+/// Expects one of the codes that JavaScript knows, and a message.
 void check_error(const Error& error);
 
-/// From the environment, so that CI runs a sample and a script thousands.
+/// Reads a number from the environment, so that CI runs a few rounds and a script thousands.
 int rounds(const char* variable, int otherwise);
 
 }  // namespace tft::testing

@@ -1,8 +1,8 @@
-// Builds a TensorRT plan from an ONNX file with TensorRT's own parser and builder: on the GPU that is to run
-// it, or by TensorRT for RTX, without a GPU, for named kinds of them.
+// Builds a TensorRT plan from an ONNX file with TensorRT's parser and builder: on the GPU that will run it
+// or, with TensorRT for RTX, without a GPU for named kinds of GPUs.
 //
-// Neither CUDA nor TensorRT shows here. A build takes seconds to minutes and blocks the thread that it is
-// called on; it is called off from another one through `BuildOptions::stop`.
+// This header includes neither CUDA nor TensorRT. A build takes seconds to minutes and blocks the calling
+// thread; another thread can stop it through `BuildOptions::stop`.
 #pragma once
 
 #include <cstddef>
@@ -20,18 +20,18 @@
 
 namespace tft {
 
-/// The batches of one optimisation profile: the smallest, the one that is timed, the largest.
+/// The batch sizes of one optimisation profile: the smallest, the one that TensorRT tunes for, the largest.
 struct BatchRange {
   int min = 1, opt = 8, max = 32;
 };
 
-/// Which GPUs the plan runs on beside the kind that it is built on.
+/// The GPUs that the plan runs on, besides the model that it is built on.
 enum class HardwareCompatibility { NONE, AMPERE_PLUS, SAME_COMPUTE_CAPABILITY };
 
-/// A step of one of TensorRT's phases, which lie in one another. The last one of a phase has done = steps.
+/// A step of one of TensorRT's nested build phases. The last step of a phase has done = steps.
 struct BuildProgress {
   std::string phase;
-  std::string parent;  // the phase that this one is part of; empty if of none
+  std::string parent;  // the enclosing phase; empty if there is none
   int done = 0;
   int steps = 0;
 };
@@ -39,39 +39,40 @@ struct BuildProgress {
 struct BuildOptions {
   LoaderOptions libraries;
   int device = 0;  // CUDA's number
-  /// Compute capabilities (89 for 8.9) of the GPUs that the plan is for. With any, TensorRT for RTX builds it,
-  /// and neither a GPU nor CUDA is asked for; `device` then means nothing.
+  /// Compute capabilities (89 for 8.9) of the GPUs that the plan is for. If there are any, TensorRT for RTX
+  /// builds it without a GPU and without CUDA, and `device` is ignored.
   std::vector<int> targets;
   std::vector<BatchRange> profiles = {BatchRange{}};
-  /// The types stand in the ONNX file and are kept. False, `fp16` and `int8` are TensorRT 10's older way, in
-  /// which the builder chooses: it says nothing about accuracy, and 11 has it no more.
+  /// Keeps the types of the ONNX file. `false`, with `fp16` and `int8`, is TensorRT 10's older weak typing:
+  /// the builder chooses the types, without regard to accuracy. TensorRT 11 has removed it.
   bool strongly_typed = true;
   bool fp16 = false;
   bool int8 = false;
-  bool tf32 = false;  // whether FP32 may be computed with 10 bits of mantissa
+  bool tf32 = false;  // FP32 may be computed with 10 bits of mantissa
   std::size_t workspace_bytes = std::size_t{4} << 30;
   int optimization_level = 3;  // 0 to 5
-  /// Runs on later versions of the same major one, and on the lean runtime. The plan carries that runtime,
-  /// which is code for the host (EngineOptions::allow_host_code), unless it is left out: then only the lean
-  /// runtime of the version that built it runs the plan.
+  /// The plan runs on later versions of the same major version, and on the lean runtime. It contains that
+  /// runtime, which is host code (EngineOptions::allow_host_code), unless `exclude_lean_runtime` is set: then
+  /// only the lean runtime of the version that built the plan runs it.
   bool version_compatible = false;
   bool exclude_lean_runtime = false;
   HardwareCompatibility hardware_compatibility = HardwareCompatibility::NONE;
   bool refittable = false;
   bool detailed_layers = true;  // kept in the plan for inspect_engine
-  /// Hands the recurrence and the other parts that the library has kernels for to them (cpp/plugins). What no
-  /// kernel takes stays with TensorRT's layers, and the log says why.
+  /// Runs the recurrence and the other supported parts on the library's kernels (cpp/plugins). Parts that no
+  /// kernel supports stay TensorRT layers, and the log says why.
   bool kernels = true;
-  /// From an earlier build. One that TensorRT does not take is left aside, and the log says so.
+  /// The timing cache of an earlier build. If TensorRT refuses it, the build goes on without it and logs
+  /// that.
   std::vector<std::byte> timing_cache;
   std::vector<std::string> plugins;  // libraries, loaded before the file is parsed
   std::stop_token stop;
   /// Called on any thread, never on two at once, while `build_plan` runs. Must not throw.
   std::function<void(const BuildProgress& progress)> progress;
-  Log log;  // the same
+  Log log;  // likewise
 };
 
-/// A layer of the network that the parser made, before the builder fused any.
+/// A layer of the parsed network, before the builder fuses layers.
 struct NetworkLayer {
   std::string name;
   std::string type;  // of its first output: "float32", "float16", …
@@ -80,26 +81,27 @@ struct NetworkLayer {
 struct BuiltPlan {
   std::vector<std::byte> plan;
   std::vector<std::byte> timing_cache;
-  std::vector<std::string> fused;  // the parts that the library's own kernels run; the plan needs them
-  /// For named targets only: a plan for GPUs that are elsewhere cannot be opened and inspected.
+  std::vector<std::string> fused;  // the parts that run on the library's kernels; the plan needs these
+  /// For named targets only, because a plan for GPUs elsewhere cannot be opened and inspected here.
   std::vector<NetworkLayer> network;
 };
 
-/// The kernels that a build of this library has. A plan that needs them runs with those of the same version;
-/// the hash tells any two images apart, so that no plan that was timed with one is kept for another.
+/// The kernels in this build of the library. A plan that needs kernels runs with those of the same version.
+/// The hash differs between any two images, so that a cached plan is used only with the image that it was
+/// timed with.
 struct Kernels {
   std::string version;
   std::string hash;  // SHA-256, in hexadecimal
 };
 
-/// Nothing in a build that was made without nvcc.
+/// Empty if the library was built without nvcc.
 std::optional<Kernels> kernels();
 
-/// Builds. `shape` is held against the parsed network before the builder starts.
+/// Builds a plan. The parsed network is compared with `shape` before the builder starts.
 ///
-/// Errors: those of the libraries; TENSORRT_NOT_FOUND where only the lean runtime is there, or no parser;
-/// OPTION; UNSUPPORTED for what the TensorRT at hand does not have; BUILD with the parser's errors (node,
-/// operator, reason) or the builder's own words; PLAN_MISMATCH; OUT_OF_MEMORY; ABORTED.
+/// Errors: those of the libraries; TENSORRT_NOT_FOUND if only the lean runtime is installed, or no parser;
+/// OPTION; UNSUPPORTED if the installed TensorRT does not offer an option; BUILD with the parser's errors
+/// (node, operator, reason) or the builder's message; PLAN_MISMATCH; OUT_OF_MEMORY; ABORTED.
 Result<BuiltPlan> build_plan(const std::string& onnx, const ModelShape& shape,
                              const BuildOptions& options = {});
 

@@ -1,4 +1,4 @@
-// Totals of what an engine did.
+// An engine's totals.
 #pragma once
 
 #include <cstdint>
@@ -6,19 +6,19 @@
 
 namespace tft {
 
-/// Totals since load. Read together, so that they agree with each other.
+/// Totals since load, read at one moment so that they agree with each other.
 struct Counters {
-  // Requests by how they ended; `accepted` has those under way too.
+  // Requests by how they ended; `accepted` includes requests that have not ended.
   std::uint64_t accepted = 0, succeeded = 0, failed = 0, cancelled = 0, expired = 0;
   std::uint64_t refused = 0;  // QUEUE_FULL
-  // What was run. A server is one row of a batch; padding is not counted.
-  std::uint64_t servers = 0, batches = 0;
+  // Work done. A series is one row of a batch; padding is not counted.
+  std::uint64_t series = 0, batches = 0;
   std::uint64_t graph_launches = 0, plain_launches = 0, captures = 0, capture_failures = 0;
-  // Microseconds: queue for each request, the others for each batch.
+  // Microseconds: the queue time is summed over requests, the others over batches.
   double queue_us = 0, copy_in_us = 0, run_us = 0, copy_out_us = 0;
-  std::vector<std::uint64_t> batch_sizes;  // [n]: batches with n servers; [0] is 0
-  // Now.
-  std::uint64_t waiting_servers = 0, running_batches = 0;
+  std::vector<std::uint64_t> batch_sizes;  // [n]: batches with n series; [0] is 0
+  // The current values.
+  std::uint64_t waiting_series = 0, running_batches = 0;
 };
 
 }  // namespace tft

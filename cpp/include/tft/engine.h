@@ -1,9 +1,9 @@
 // TFTEngine: runs a Temporal Fusion Transformer that a runtime has loaded (tft/tensorrt.h) on one or more
 // GPUs.
 //
-// No runtime shows here. Threads: every method may be called from any thread, also at the same
-// time, except the destructor. The engine has a thread for each lane and one for deadlines and cancellations
-// ("engine threads"); completions are called on those only.
+// This header includes no runtime. Any thread may call any method, several at once, except the destructor.
+// The engine has a thread for each lane and one for deadlines and cancellations ("engine threads"); it calls
+// completions only on those.
 #pragma once
 
 #include <cstddef>
@@ -25,18 +25,19 @@ namespace tft {
 
 struct EngineOptions {
   LoaderOptions libraries;
-  std::vector<int> devices = {0};  // CUDA's numbers
+  std::vector<int> devices = {0};  // CUDA's device numbers
   int lanes = 2;                   // for each device, 1 to 64
   int max_batch = 0;               // 0: the plan's maximum
-  int queue_limit = 4096;          // the most servers that may wait, at least 1
+  int queue_limit = 4096;          // the maximum of waiting series, at least 1
   bool cuda_graphs = true;
-  /// Lane threads wait by polling all the time, for a core each. Otherwise they sleep until a run is nearly
-  /// over, and poll then.
+  /// Lane threads poll for the whole wait, which costs a core each. Otherwise they sleep until a run is
+  /// nearly over, and then poll.
   bool poll = false;
-  /// A plan may carry code for the host (version-compatible ones with their runtime inside do). It is as
-  /// powerful as any program, so it runs only if asked for.
+  /// Allows plans with host code, as version-compatible plans with their runtime inside have. Such code can
+  /// do anything that the process can, so it is refused by default.
   bool allow_host_code = false;
-  /// Libraries with TensorRT plugins that the plan needs, loaded before it. They run as any program does.
+  /// Libraries with the TensorRT plugins that the plan needs, loaded before it. Their code runs in this
+  /// process.
   std::vector<std::string> plugins;
   Log log;
 };
@@ -44,13 +45,13 @@ struct EngineOptions {
 struct LaneDevice {
   DeviceReport device;
   int lanes = 0;
-  std::uint64_t weights_bytes =
-      0;  // what deserializing took of the device's free memory; shared by its lanes
+  /// The device memory that deserializing took; the device's lanes share it.
+  std::uint64_t weights_bytes = 0;
   std::uint64_t activation_bytes = 0;  // of one lane, shared by its contexts
   std::uint64_t buffer_bytes = 0;      // inputs and outputs of one lane
 };
 
-/// What really runs.
+/// The libraries, devices and sizes that the engine runs with.
 struct EngineInfo {
   std::string tensorrt_path;
   std::string tensorrt_version;
@@ -62,50 +63,50 @@ struct EngineInfo {
   std::vector<int> buckets;        // batches are padded to these
   std::uint64_t pinned_bytes = 0;  // staging memory on the host
   std::uint64_t plan_bytes = 0;
-  bool cuda_graphs = false;  // wished for; counters say what became of it
+  bool cuda_graphs = false;  // as requested; the counters tell how many captures failed
 };
 
 class LaneFactory;
 
 class TFTEngine {
  public:
-  /// For a runtime's `load`: an engine over what it has loaded.
+  /// For a runtime's `load` function: makes an engine over a loaded model.
   static Result<std::unique_ptr<TFTEngine>> over(std::unique_ptr<LaneFactory> factory,
                                                  const ModelShape& shape, const EngineOptions& options);
 
-  /// Closes if that was not done.
+  /// Closes the engine if it is open.
   ~TFTEngine();
   TFTEngine(const TFTEngine&) = delete;
   TFTEngine& operator=(const TFTEngine&) = delete;
 
-  /// Forecasts and blocks; on the calling thread itself where a lane is idle and the batch fits one run.
+  /// Forecasts and blocks. Runs on the calling thread if a lane is idle and the batch fits one run.
   Result<Timing> predict(const Part& part);
   /// The same for a model with one output.
   Result<Timing> predict(std::span<const void* const> inputs, int batch, float* out);
-  /// Several at once, packed into as few runs as possible; all or none.
+  /// Forecasts several parts, packed into as few runs as possible. All succeed, or the call fails.
   Result<Timing> predict_batch(std::span<const Part> parts);
 
-  /// Takes a request: copies its inputs, unless they are borrowed, and returns. Errors: CLOSED, DEVICE_LOST,
-  /// QUEUE_FULL, OPTION (no parts, a batch below 1, a wrong number of arrays, a null pointer), UNSUPPORTED
-  /// (revocable inputs, where the system does not let them be read); after one of these the completion is not
-  /// called. A request larger than the maximum batch runs in parts, and is taken whenever nothing waits,
-  /// however large.
+  /// Accepts a request: copies its inputs, unless they are borrowed, and returns. Errors: CLOSED,
+  /// DEVICE_LOST, QUEUE_FULL, OPTION (no parts, a batch below 1, a wrong number of arrays, a null pointer),
+  /// UNSUPPORTED (revocable inputs, if the system does not allow reading them); after an error the completion
+  /// is not called. A request larger than the maximum batch runs in parts. While nothing waits, a request of
+  /// any size is accepted.
   Result<RequestId> submit(const Request& request);
 
-  /// Calls a request off. Returns whether it was still under way; its completion then says ABORTED unless its
-  /// result came in between. What of it runs already runs on.
+  /// Cancels a request. Returns whether it had not ended; its completion then gets ABORTED, unless its result
+  /// arrives first. Parts that already run are not interrupted.
   bool cancel(RequestId id);
 
-  /// Runs each bucket on each lane until it runs as it will from then on (contexts made, graphs captured).
-  /// Blocks. Without it a bucket's first run sets that up, and fails with what that fails with:
-  /// OUT_OF_MEMORY, PLAN_INVALID.
+  /// Runs each bucket on each lane until its context is made and its graphs are captured. Blocks. Without a
+  /// warm-up, a bucket's first run sets these up, and fails if that fails: OUT_OF_MEMORY, PLAN_INVALID.
   Result<void> warmup();
 
-  /// Refuses new requests, lets those accepted finish, frees everything; when it returns all completions have
-  /// been called. May be called again, and at the same time; not from a completion or the log.
+  /// Refuses new requests, lets accepted ones finish and frees everything. When it returns, all completions
+  /// have been called. Several threads may call it, at once or one after another, but not from a completion
+  /// or the log.
   void close();
 
-  /// Immutable after load; valid after close too.
+  /// Constant after load, and valid after close.
   const EngineInfo& info() const;
   Counters counters() const;
 

@@ -1,4 +1,4 @@
-// What each GPU of the machine is doing, by NVIDIA's management library (NVML), where it is there.
+// The state of each GPU of the machine, from NVIDIA's management library (NVML) if it is installed.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,9 @@
 
 namespace tft {
 
-/// One GPU. What the GPU or its driver does not tell is absent.
+/// One GPU. Values that the GPU or its driver does not report are absent.
 struct GpuStatus {
-  std::string uuid;  // "GPU-…", the same in every program; NVML's order is not CUDA's
+  std::string uuid;  // "GPU-…": identifies the GPU, since NVML's order differs from CUDA's
   std::string name;
   std::optional<double> utilization;  // 0 to 1: the share of the last moment in which a kernel ran
   std::optional<double> power_watts;
@@ -20,8 +20,8 @@ struct GpuStatus {
   std::optional<std::uint64_t> memory_used_bytes;
 };
 
-/// Every GPU; none where NVML or a driver lacks. `library` is libnvidia-ml.so.1 by default. Takes about a
-/// millisecond for each GPU, at the first call more. Any thread.
+/// All GPUs; none if NVML or the driver is missing. `library` is libnvidia-ml.so.1 by default. Takes about a
+/// millisecond for each GPU, longer on the first call. Any thread.
 std::vector<GpuStatus> gpu_status(const std::string& library = "");
 
 }  // namespace tft

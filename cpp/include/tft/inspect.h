@@ -1,4 +1,4 @@
-// What TensorRT tells of a plan: its tensors, or everything.
+// Inspects a plan: its tensors, or everything that TensorRT reports.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace tft {
 
-/// One tensor as a plan declares it, with every dimension; -1 for one that varies.
+/// One tensor as a plan declares it, with all dimensions; a variable one is -1.
 struct PlanTensor {
   std::string name;
   bool input = false;
@@ -21,30 +21,30 @@ struct PlanTensor {
   std::vector<std::int64_t> shape;
 };
 
-/// What a plan says of itself, for callers without a model.json to hold against it.
+/// A plan's description of itself, for callers without a model.json.
 struct PlanReport {
   std::vector<PlanTensor> tensors;
   int max_batch = 0;  // of its optimisation profiles
 };
 
-/// Deserializes a plan to read its tensors and frees it. Blocks for seconds. `options` as for `load`; lanes,
-/// queue and batch are not looked at. Errors: those of the libraries, PLAN_INVALID, PLUGIN,
+/// Deserializes a plan, reads its tensors and frees it. Blocks for seconds. `options` are those of `load`;
+/// lanes, queue limit and batch are ignored. Errors: those of the libraries, PLAN_INVALID, PLUGIN,
 /// OUT_OF_MEMORY.
 Result<PlanReport> inspect_plan(std::span<const std::byte> plan, const EngineOptions& options = {});
 
 struct EngineReport {
   std::string tensorrt_version;  // of the library that read the plan
-  std::string name;              // the network's; often empty
+  std::string name;              // of the network; often empty
   std::vector<PlanTensor> tensors;
   std::vector<BatchRange> profiles;
   std::string layers;                  // the inspector's JSON, as TensorRT gives it
-  std::uint64_t activation_bytes = 0;  // of the profile that needs most
-  std::uint64_t weights_bytes = 0;     // what deserializing took of the device's free memory
+  std::uint64_t activation_bytes = 0;  // the maximum over the profiles
+  std::uint64_t weights_bytes = 0;     // the device memory that deserializing took
   std::uint64_t plan_bytes = 0;
 };
 
-/// Deserializes a plan, asks for everything, and frees it. Blocks for seconds. `options` and errors as for
-/// `inspect_plan`; RUN where the inspector fails.
+/// Deserializes a plan, reads everything and frees it. Blocks for seconds. `options` and errors as for
+/// `inspect_plan`; RUN if the inspector fails.
 Result<EngineReport> inspect_engine(std::span<const std::byte> plan, const EngineOptions& options = {});
 
 }  // namespace tft

@@ -1,4 +1,4 @@
-// Where messages for the log go.
+// The log callback and its levels.
 #pragma once
 
 #include <functional>
@@ -8,8 +8,8 @@ namespace tft {
 
 enum class LogLevel { DEBUG, INFO, WARN, ERROR };
 
-/// Called on any thread, at times on several at once, from `load` until the destructor has returned. Must not
-/// call the engine and must not throw.
+/// Receives log lines. Called on any thread, possibly several at once, from `load` until the destructor has
+/// returned. Must not call the engine and must not throw.
 using Log = std::function<void(LogLevel level, const std::string& message)>;
 
 }  // namespace tft

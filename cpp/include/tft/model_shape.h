@@ -9,21 +9,23 @@ namespace tft {
 
 enum class ElementType { FLOAT32, INT32 };
 
-/// One tensor of the model as model.json has it, without its first dimension, the batch: {288, 14}.
+/// One tensor of the model as model.json describes it. `item` is its shape without the first dimension, the
+/// batch: {288, 14}.
 struct TensorShape {
   std::string name;
   ElementType type = ElementType::FLOAT32;
   std::vector<std::int64_t> item;
-  /// Of categories (INT32): how many codes each channel, the last dimension, has. Empty: any number will do.
+  /// For categories (INT32): the number of codes of each channel (the last dimension). Empty: any code is
+  /// valid.
   std::vector<std::int32_t> codes = {};
 };
 
-/// What the plan must have, no more and no less.
+/// The tensors that a plan must have, no more and no fewer.
 struct ModelShape {
-  /// In the order in which requests pass their arrays. The default model has encoder continuous, encoder
-  /// categories, decoder continuous, decoder categories; others have more or fewer.
+  /// In the order of a request's arrays. The default model has encoder continuous, encoder categories,
+  /// decoder continuous, decoder categories; others have more or fewer.
   std::vector<TensorShape> inputs;
-  std::vector<TensorShape> outputs;  // FLOAT32 all
+  std::vector<TensorShape> outputs;  // all FLOAT32
 };
 
 }  // namespace tft

@@ -1,4 +1,4 @@
-// What an engine takes and what it gives back: inputs, requests, and what each of them went through.
+// Requests to an engine: inputs and outputs, deadline, completion and timing.
 #pragma once
 
 #include <array>
@@ -10,13 +10,12 @@
 
 namespace tft {
 
-/// Series to forecast, and where their predictions go: row-major host arrays of `batch` items each. The lists
-/// must be there as long as the call that they are passed to, the arrays as it says.
+/// Series to forecast and memory for their predictions: row-major host arrays of `batch` items each. The
+/// spans must stay valid during the call; each function says how long the arrays must.
 struct Part {
-  std::span<const void* const>
-      inputs;  // as many as ModelShape::inputs, in its order: floats or 32-bit integers
+  std::span<const void* const> inputs;  // one for each of ModelShape::inputs: floats or 32-bit integers
   int batch = 0;
-  std::span<float* const> outputs;  // as many as ModelShape::outputs
+  std::span<float* const> outputs;  // one for each of ModelShape::outputs
 };
 
 /// The arrays of the default model by name.
@@ -30,55 +29,60 @@ struct DefaultInputs {
   std::array<const void*, 4> list() const { return {encoder_cont, encoder_cat, decoder_cont, decoder_cat}; }
 };
 
-/// What a request went through, its longest part's where it ran in several. Microseconds.
+/// How long a request took, in microseconds. If it ran in several batches, the times of its longest run.
 struct Timing {
   double queue_us = 0;    // from submit until its batch began
-  double copy_in_us = 0;  // host to device, by CUDA's events like the next two
+  double copy_in_us = 0;  // host to device; this and the next two are measured with CUDA events
   double run_us = 0;
   double copy_out_us = 0;
-  int batch = 0;   // servers in the batch that it ran in, others' included
-  int bucket = 0;  // the batch that ran, padding included
+  int batch = 0;   // series in its batch, including those of other requests
+  int bucket = 0;  // the size of its batch, including padding
 };
 
-/// Names an accepted request; never 0 and never used twice by one engine.
+/// Identifies an accepted request; never 0, and never reused by an engine.
 using RequestId = std::uint64_t;
 
 /// Called exactly once for each accepted request, on an engine thread, never inside submit, cancel or
-/// predict; by the time `close` returns it has been called for all. On an error the outputs hold nothing of
-/// use. Must not block and must not call close or the destructor; submit and cancel are allowed.
+/// predict. When `close` returns, all completions have been called. After an error the outputs are undefined.
+/// Must not block, and must not call close or the destructor; may call submit and cancel.
 using Completion = void (*)(RequestId id, const Result<Timing>& result, void* user) noexcept;
 
-/// Who reads a request's inputs, and when.
+/// How and when a request's inputs are read.
 enum class InputMemory {
-  /// `submit` copies them: they may be reused at once. Their values are not looked at (find_bad_value does).
+  /// `submit` copies them, and the caller may reuse them when it returns. It does not check their values; the
+  /// caller
+  /// can use find_bad_value.
   COPIED,
-  /// A lane copies them when the request's batch runs, and looks at every value of the copy: a bad one fails
-  /// the request with INPUT_VALUE, and no other request of the batch. They must stay until the completion is
-  /// called; who writes to them meanwhile gets a forecast of whatever mixture was read.
+  /// A lane copies them when the request's batch runs, and checks every value of the copy. A bad value fails
+  /// the
+  /// request with INPUT_VALUE, but no other request of the batch. The arrays must stay valid until the
+  /// completion is
+  /// called; if they are written to before, the forecast is of a mixture of old and new values.
   BORROWED,
   /// As BORROWED, for memory that its owner may unmap at any moment, as JavaScript does with a transferred
-  /// ArrayBuffer. The kernel copies it (process_vm_readv), which reports what is not mapped where a plain
-  /// copy
-  /// would end the process: the request then fails with INPUT_LENGTH. Memory that was unmapped and has
-  /// another
-  /// use by now is read as any other, so the owner has to know for itself that a result is worth nothing.
+  /// ArrayBuffer.
+  /// The kernel copies it (process_vm_readv). If it is unmapped, the request fails with INPUT_LENGTH, whereas
+  /// a plain
+  /// copy would crash the process. If it was unmapped and reused, the copy succeeds with foreign data: the
+  /// owner has to
+  /// detect that and discard the result.
   REVOCABLE,
 };
 
-/// Whether this system lets REVOCABLE memory be read; some sandboxes forbid the call.
+/// Whether this system allows reading REVOCABLE memory; some sandboxes forbid the system call.
 bool can_read_revocable();
 
 struct Request {
   using Clock = std::chrono::steady_clock;
 
-  /// At least one part; they run as one request and end together. The lists are copied before submit returns,
-  /// the inputs when `inputs` says. The outputs belong to the engine from submit until the completion is
-  /// called: they may be written at any time in between, also after an error was certain.
+  /// At least one part; all parts end together. The spans are copied before submit returns, the arrays as
+  /// `inputs` says. From submit until the completion is called the engine may write to the outputs, even if
+  /// the request fails.
   std::span<const Part> parts;
-  /// When to give up on it unless it has begun.
+  /// The request fails with DEADLINE if it has not begun to run by then.
   Clock::time_point deadline = Clock::time_point::max();
   Completion completion = nullptr;
-  void* user = nullptr;  // handed to the completion, never touched
+  void* user = nullptr;  // passed to the completion
   InputMemory inputs = InputMemory::COPIED;
 };
 

@@ -1,4 +1,4 @@
-// Result<T>: a value, or the Error that came instead. The core throws nothing.
+// Result<T>: a value or an Error. The core throws nothing.
 #pragma once
 
 #include <cassert>

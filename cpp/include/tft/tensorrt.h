@@ -1,6 +1,4 @@
-// Engines that run TensorRT plans.
-//
-// Neither CUDA nor TensorRT shows here.
+// Loads TensorRT plans into engines. This header includes neither CUDA nor TensorRT.
 #pragma once
 
 #include <cstddef>
@@ -13,9 +11,9 @@
 
 namespace tft {
 
-/// Loads a plan. Blocks for seconds. `plan` is read during the call only.
+/// Loads a plan. Blocks for seconds. `plan` must stay valid during the call only.
 ///
-/// Errors: those of the libraries; OPTION; PLAN_INVALID, PLUGIN, PLAN_MISMATCH with everything that differs
+/// Errors: those of the libraries; OPTION; PLAN_INVALID; PLUGIN; PLAN_MISMATCH, which lists all differences
 /// from `shape`; OUT_OF_MEMORY.
 Result<std::unique_ptr<TFTEngine>> load_tensorrt(std::span<const std::byte> plan, const ModelShape& shape,
                                                  const EngineOptions& options = {});

@@ -1,4 +1,4 @@
-// The kernels' own source, compiled for the CPU.
+// Compiles the kernel sources for the CPU.
 #define TFT_EMULATE
 #include "plugins/test/emulated_launcher.h"
 

@@ -1,4 +1,4 @@
-// The kernels on the CPU, behind the interface that operators launch them by.
+// Runs the kernels on the CPU, through the interface by which operators launch them.
 #pragma once
 
 #include "plugins/operators.h"
@@ -7,7 +7,7 @@ namespace tft::plugins {
 
 class EmulatedLauncher final : public Launcher {
  public:
-  /// `multiprocessors` decides which kernels and grids are chosen; `seed` the order of the threads.
+  /// `multiprocessors` determines the kernels and grids, `seed` the order of the threads.
   explicit EmulatedLauncher(int multiprocessors = 132, unsigned seed = 1)
       : multiprocessors_(multiprocessors), seed_(seed) {}
 

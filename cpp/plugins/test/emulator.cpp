@@ -40,7 +40,7 @@ struct Block {
   std::vector<Warp> warps;
   std::array<Barrier, kBarriers> barriers{};
   std::vector<float> memory;
-  long progress = 0;  // raised by whatever a fiber does; a round without any is a deadlock
+  long progress = 0;  // increased by every action of a fiber; a round without progress is a deadlock
 };
 
 Block* block = nullptr;
@@ -79,7 +79,7 @@ void run_block(Block& one, std::vector<Fiber>& fibers, std::mt19937& random) {
       swapcontext(&one.scheduler, &fiber->context);
       if (!fiber->done) ++live;
     }
-    if (live == were && one.progress == before) throw std::runtime_error("the kernel waits for ever");
+    if (live == were && one.progress == before) throw std::runtime_error("the kernel waits forever");
   }
 }
 

@@ -1,6 +1,5 @@
-// Runs kernels on the CPU, for tests: every CUDA thread is a fiber, what a warp does together is done when
-// all its lanes have come to it, and the order in which fibers run is shuffled, so that a missing barrier
-// shows.
+// Runs kernels on the CPU, for tests. Every CUDA thread is a fiber; a warp operation runs when all lanes have
+// reached it; the order of the fibers is random, so that a missing barrier is found.
 #pragma once
 
 #include <ucontext.h>
@@ -44,10 +43,10 @@ int grid_blocks();
 int grid_rows();
 /// Waits for `threads` threads at barrier `id`; with `wait` false only counts this one.
 void barrier(int id, int threads, bool wait);
-/// Notes a copy of 16 bytes for this thread, and does all that it has noted.
+/// Records a copy of 16 bytes for this thread; `copy_now` runs the recorded copies.
 void copy_later(float* to, const float* from);
 void copy_now();
-/// Gives each lane of the warp the value of the lane that it names.
+/// Returns the value of lane `lane` of the warp.
 float exchange(float value, int lane);
 
 }  // namespace emulator
@@ -76,7 +75,7 @@ inline float log_exact(float x) { return std::log(x); }
 inline float floorf(float x) { return std::floor(x); }
 inline float min_nan(float x, float y) { return x != x ? x : y != y ? y : x < y ? x : y; }
 inline float max_nan(float x, float y) { return x != x ? x : y != y ? y : x > y ? x : y; }
-// A copy is done only when it is waited for, as late as the device may do it.
+// A copy runs only when it is waited for, which is the latest that the device may run it.
 inline void copy_async(float* shared, const float* global) { emulator::copy_later(shared, global); }
 inline void wait_for_copies() { emulator::copy_now(); }
 inline int opaque(int value) { return value; }

@@ -1,4 +1,4 @@
-// The operators' kernels, run on the CPU, against the same formulas in double precision.
+// Compares the operators' kernels, run on the CPU, with the same formulas in double precision.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -77,7 +77,7 @@ Vector all(Vector x, double (*f)(double)) {
   return x;
 }
 
-/// One operator with random inputs, made as they are asked for.
+/// One operator with random inputs, which are made on first use.
 struct Case {
   std::mt19937 random;
   std::vector<Tensor> inputs;
@@ -256,7 +256,7 @@ TEST(PreprocessTest, ScalesTransposesAndCountsTheHoursBack) {
   }
 }
 
-TEST(PreprocessTest, AnHourAStepAndAWindowThatStandsStillAreTaken) {
+TEST(PreprocessTest, HourlyStepsAndConstantWindowsAreSupported) {
   Case test(21);
   test.attributes = {{"target", 0},          {"softplus", 0},        {"steps_per_hour", 1},
                      {"hours_per_step", 2},  {"hour_channel", 0},    {"day_channel", -1},
@@ -340,7 +340,7 @@ TEST(RecurrenceTest, AgreesWithDoublePrecisionForEveryGain) {
   }
 }
 
-TEST(RecurrenceTest, TakesSequencesThatAreNoMultipleOfItsChunks) {
+TEST(RecurrenceTest, SequencesNeedNotBeMultiplesOfAChunk) {
   for (const auto& [past, future] : {std::pair{1, 1}, {12, 12}, {13, 11}, {24, 1}, {25, 36}}) {
     const Case test = recurrence_case(past, future, 1, 1, 3);
     EXPECT_LT(worst(run("TftRecurrence", test).outputs[0], recurrence_expected(test)), 1e-6)
@@ -348,7 +348,7 @@ TEST(RecurrenceTest, TakesSequencesThatAreNoMultipleOfItsChunks) {
   }
 }
 
-TEST(RecurrenceTest, ManySeriesTakeTheOtherKernelAndGetTheSame) {
+TEST(RecurrenceTest, ManySeriesUseTheOtherKernelWithTheSameResult) {
   const Case test = recurrence_case(15, 13, 3, 1, 4);
   const Outcome few = run("TftRecurrence", test, 132), many = run("TftRecurrence", test, 1);
   EXPECT_EQ(few.kernels, std::vector<std::string>{"tft_recurrence_3"});
@@ -536,12 +536,12 @@ TEST(VariableSelectionTest, AgreesWithDoublePrecision) {
   expect_selection({.reals = 32, .inner = 32, .width = 33}, 6);
 }
 
-TEST(VariableSelectionTest, OneStepAndOneSeriesAreTaken) {
+TEST(VariableSelectionTest, OneStepOfOneSeriesIsSupported) {
   expect_selection({.steps = 1, .batch = 1, .reals = 2, .fixed = 1, .tables = 1}, 7);
 }
 
-TEST(VariableSelectionTest, ManyRowsTakeTheOtherKernelsAndAgreeToo) {
-  // 29 steps are no multiple of the four or eight rows that a warp takes at once.
+TEST(VariableSelectionTest, ManyRowsUseTheOtherKernelsAndAgreeToo) {
+  // 29 steps are not a multiple of the four or eight rows of a warp.
   const Selection s{
       .steps = 29, .batch = 6, .reals = 3, .tabulated = 2, .fixed = 1, .tables = 1, .context = true};
   const Case test = selection_case(s, 8);
@@ -564,7 +564,7 @@ TEST(VariableSelectionTest, ACodeOrAWholeValueOutsideOfItsTableReadsNothingElse)
   EXPECT_FALSE(std::isnan(out[0]));
 }
 
-TEST(VariableSelectionTest, WhatNoKernelTakesIsSaid) {
+TEST(VariableSelectionTest, UnsupportedSizesAreReported) {
   const Case test = selection_case({.reals = 33, .inner = 8}, 10);
   EXPECT_EQ(make_operator("TftVariableSelection", test.attributes)->misfit(test.shapes()),
             "33 variables, and the kernels take up to 32");
@@ -698,7 +698,7 @@ TEST(DecoderTest, AgreesWithDoublePrecision) {
   }
 }
 
-TEST(DecoderTest, ManyRowsTakeTheOtherKernelAndAgreeToo) {
+TEST(DecoderTest, ManyRowsUseTheOtherKernelAndAgreeToo) {
   const DecoderSizes s{.past = 13, .future = 6, .batch = 7};
   const Case test = decoder_case(s, 13);
   const Outcome outcome = run("TftDecoder", test, 2);
@@ -713,7 +713,7 @@ TEST(DecoderTest, ANaNStaysInItsSeries) {
   for (std::size_t i = 0; i < out.size(); ++i) EXPECT_EQ(std::isnan(out[i]), i / 7 % 2 == 1) << i;
 }
 
-TEST(DecoderTest, WhatNoKernelTakesIsSaid) {
+TEST(DecoderTest, UnsupportedSizesAreReported) {
   Case test = decoder_case({}, 15);
   test.attributes["heads"] = 1;
   EXPECT_EQ(make_operator("TftDecoder", test.attributes)->misfit(test.shapes()),
@@ -722,7 +722,7 @@ TEST(DecoderTest, WhatNoKernelTakesIsSaid) {
 
 // ----------------------------------------------------------------------------------------------------- table
 
-TEST(OperatorsTest, AnUnknownNameOrAMissingAttributeMakesNone) {
+TEST(OperatorsTest, AnUnknownNameOrAMissingAttributeIsRefused) {
   EXPECT_EQ(make_operator("Conv", {}), nullptr);
   EXPECT_EQ(make_operator("TftDecoder", {{"heads", 8}}), nullptr);
   for (const std::string_view name : operator_names()) {

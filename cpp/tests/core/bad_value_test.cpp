@@ -1,4 +1,4 @@
-// Which values are found to be bad, and where.
+// The check finds bad values and their positions.
 #include "tft/bad_value.h"
 
 #include <gtest/gtest.h>
@@ -29,7 +29,7 @@ struct Arrays {
   }
 };
 
-TEST(BadValueTest, NothingIsFoundInSoundInputs) {
+TEST(BadValueTest, ValidInputsHaveNoBadValue) {
   BadValue bad;
   EXPECT_FALSE(Arrays().find(bad));
 }
@@ -55,7 +55,7 @@ TEST(BadValueTest, InfinitiesAndNaNAreFoundWhereverTheyAre) {
   EXPECT_EQ(bad.index, 9U);
 }
 
-TEST(BadValueTest, ACategoryWithoutKnownCodesTakesAny) {
+TEST(BadValueTest, ACategoryWithoutKnownCodesAcceptsAnyCode) {
   Arrays arrays;
   arrays.encoder_cat[0] = -5;
   arrays.shape.inputs[1].codes.clear();
@@ -63,7 +63,7 @@ TEST(BadValueTest, ACategoryWithoutKnownCodesTakesAny) {
   EXPECT_FALSE(arrays.find(bad));
 }
 
-TEST(BadValueTest, CodesAreHeldAgainstTheirOwnChannel) {
+TEST(BadValueTest, EachCodeIsCheckedAgainstItsOwnChannel) {
   Arrays arrays;
   arrays.encoder_cat[600] = 7;  // the first channel has 8 codes
   BadValue bad;

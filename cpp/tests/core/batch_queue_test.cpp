@@ -1,5 +1,5 @@
-// The batch queue alone: which requests go into which batch, and how each of them ends. The tests play the
-// lanes.
+// The batch queue without lanes, whose part the tests play: which requests share a batch, and how each
+// request ends.
 #include "engine/batch_queue.h"
 
 #include <gtest/gtest.h>
@@ -16,7 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// One server: two floats, one code, one float, one code; one prediction.
+// One series: two floats, one code, one float, one code; one prediction.
 BatchLayout layout(int max_batch = 4) { return {ItemBytes{{8, 4, 4, 4}, {4}}, max_batch}; }
 ModelShape shape() {
   return {{{"encoder_cont", ElementType::FLOAT32, {2}},
@@ -26,13 +26,13 @@ ModelShape shape() {
           {{"predictions", ElementType::FLOAT32, {1}}}};
 }
 
-/// A request's arrays, and how it ended.
+/// A request's arrays and its result.
 struct Call {
   explicit Call(int first, int batch = 1) {
-    for (int server = 0; server < batch; ++server) {
-      const auto value = static_cast<float>(first + server);
+    for (int series = 0; series < batch; ++series) {
+      const auto value = static_cast<float>(first + series);
       encoder_cont.insert(encoder_cont.end(), {value, 0.25F});
-      encoder_cat.push_back(first + server);
+      encoder_cat.push_back(first + series);
       decoder_cont.push_back(2 * value);
       decoder_cat.push_back(3);
     }
@@ -78,8 +78,8 @@ struct Call {
   void expect_right(int first) {
     wait();
     ASSERT_TRUE(result->ok()) << result->error().message;
-    for (std::size_t server = 0; server < out.size(); ++server)
-      EXPECT_EQ(out[server], 4.0F * static_cast<float>(first + static_cast<int>(server)) + 3.25F);
+    for (std::size_t series = 0; series < out.size(); ++series)
+      EXPECT_EQ(out[series], 4.0F * static_cast<float>(first + static_cast<int>(series)) + 3.25F);
   }
 
   std::vector<float> encoder_cont, decoder_cont, out;
@@ -94,7 +94,8 @@ struct Call {
   std::optional<Result<Timing>> result;
 };
 
-/// What a device would do: the sum of a server's inputs. The queue's batches hold four.
+/// Runs a batch as the device would: a prediction is the sum of the series' inputs. Batches have up to four
+/// series.
 void run(const BatchQueue::Batch& batch) {
   const BatchLayout where = layout();
   std::byte* const block = batch.staging();
@@ -103,22 +104,22 @@ void run(const BatchQueue::Batch& batch) {
   const auto* const decoder_cont = reinterpret_cast<const float*>(block + where.inputs[2].offset);
   const auto* const decoder_cat = reinterpret_cast<const std::int32_t*>(block + where.inputs[3].offset);
   auto* const output = reinterpret_cast<float*>(block + where.outputs[0].offset);
-  for (int i = 0; i < batch.servers(); ++i)
+  for (int i = 0; i < batch.series(); ++i)
     output[i] = encoder_cont[2 * i] + encoder_cont[2 * i + 1] + static_cast<float>(encoder_cat[i]) +
                 decoder_cont[i] + static_cast<float>(decoder_cat[i]);
 }
 
-std::vector<int> servers_in(const BatchQueue::Batch& batch) {
+std::vector<int> series_in(const BatchQueue::Batch& batch) {
   const auto* const codes =
       reinterpret_cast<const std::int32_t*>(batch.staging() + layout().inputs[1].offset);
-  return {codes, codes + batch.servers()};
+  return {codes, codes + batch.series()};
 }
 
 RunReport report() { return {1, 2, 3, 4, false}; }
 
 class BatchQueueTest : public testing::Test {
  protected:
-  /// With so many lanes; `pinned` batches are there from the start, further ones wait in ordinary memory.
+  /// Makes a queue with `pinned` batches in pinned memory; further batches wait in ordinary memory.
   void open(int lanes = 1, int max_batch = 4, int queue_limit = 1000, int pinned = 8) {
     BatchQueue::Options options;
     options.layout = layout(max_batch);
@@ -128,19 +129,19 @@ class BatchQueueTest : public testing::Test {
     options.lanes = lanes;
     for (int i = 0; i < pinned + 2 * lanes; ++i) {
       memory_.emplace_back(options.layout.bytes);
-      (i < pinned ? options.pinned : options.carriers).push_back(memory_.back().data());
+      (i < pinned ? options.pinned : options.bounce_buffers).push_back(memory_.back().data());
     }
     queue_ = std::make_unique<BatchQueue>(std::move(options));
   }
   BatchQueue& queue() { return *queue_; }
 
-  /// Makes lane 0 busy with a request of its own, so that what follows gathers.
+  /// Gives lane 0 a request to run, so that the following requests wait.
   void keep_busy() {
     ASSERT_TRUE(blocker_.submit_to(queue()));
     running_ = queue().wait(0);
-    ASSERT_EQ(servers_in(*running_), std::vector<int>{1000});
+    ASSERT_EQ(series_in(*running_), std::vector<int>{1000});
   }
-  /// Ends what lane 0 runs; the next batch, or null.
+  /// Ends the batch that lane 0 runs; returns the next one, or null.
   BatchQueue::Batch* step(const Result<RunReport>& result = report()) {
     if (result.ok()) run(*running_);
     BatchQueue::Batch* const ended = running_;
@@ -148,10 +149,10 @@ class BatchQueueTest : public testing::Test {
     queue().deliver(ended, result);
     return running_;
   }
-  /// Runs everything that waits; the servers of each batch.
+  /// Runs everything that waits; returns the series of each batch.
   std::vector<std::vector<int>> drain() {
     std::vector<std::vector<int>> batches;
-    while (step() != nullptr) batches.push_back(servers_in(*running_));
+    while (step() != nullptr) batches.push_back(series_in(*running_));
     return batches;
   }
 
@@ -168,25 +169,25 @@ TEST_F(BatchQueueTest, ARequestThatFindsTheLaneIdleRunsAlone) {
   Call call(7);
   ASSERT_TRUE(call.submit_to(queue()));
   running_ = queue().wait(0);
-  EXPECT_EQ(servers_in(*running_), std::vector<int>{7});
+  EXPECT_EQ(series_in(*running_), std::vector<int>{7});
   EXPECT_EQ(step(), nullptr);
   call.expect_right(7);
   EXPECT_EQ((*call.result)->batch, 1);
   EXPECT_EQ((*call.result)->bucket, 4);
 }
 
-TEST_F(BatchQueueTest, RequestsGatherInOrderOfArrivalWhileTheLaneIsBusy) {
+TEST_F(BatchQueueTest, RequestsShareBatchesInOrderOfArrivalWhileTheLaneIsBusy) {
   open();
   keep_busy();
   Call a(1), b(2, 2), c(4), d(5);
   for (Call* const call : {&a, &b, &c, &d}) ASSERT_TRUE(call->submit_to(queue()));
-  EXPECT_EQ(queue().counters().waiting_servers, 5U);
+  EXPECT_EQ(queue().counters().waiting_series, 5U);
   EXPECT_EQ(drain(), (Batches{{1, 2, 3, 4}, {5}}));
   a.expect_right(1), b.expect_right(2), c.expect_right(4), d.expect_right(5);
-  EXPECT_EQ(queue().counters().waiting_servers, 0U);
+  EXPECT_EQ(queue().counters().waiting_series, 0U);
 }
 
-TEST_F(BatchQueueTest, ARequestIsNotTornToFillABatch) {
+TEST_F(BatchQueueTest, ARequestIsNotSplitToFillABatch) {
   open();
   keep_busy();
   Call a(1, 3), b(4, 2), c(6);
@@ -194,21 +195,21 @@ TEST_F(BatchQueueTest, ARequestIsNotTornToFillABatch) {
   EXPECT_EQ(drain(), (Batches{{1, 2, 3}, {4, 5, 6}}));
 }
 
-TEST_F(BatchQueueTest, SmallRequestsTakeTurnsWithThePartsOfALargeOne) {
+TEST_F(BatchQueueTest, SmallRequestsTakeTurnsWithTheBatchesOfALargeOne) {
   open();
   keep_busy();
   Call large(100, 11), a(1), b(2);
   ASSERT_TRUE(large.submit_to(queue()));
   ASSERT_TRUE(a.submit_to(queue()));
-  // The large one came first, so its first part is before a and b; the others are not.
-  EXPECT_EQ(servers_in(*step()), (std::vector<int>{100, 101, 102, 103}));
+  // The large one came first, so its first batch runs before a and b, and the others after them.
+  EXPECT_EQ(series_in(*step()), (std::vector<int>{100, 101, 102, 103}));
   ASSERT_TRUE(b.submit_to(queue()));
   EXPECT_EQ(drain(), (Batches{{1, 2}, {104, 105, 106, 107}, {108, 109, 110}}));
   large.expect_right(100), a.expect_right(1), b.expect_right(2);
 }
 
 TEST_F(BatchQueueTest, BorrowedInputsAreReadWhenTheirBatchRuns) {
-  open(1, 4, 1000, 0);  // what waits is in ordinary memory
+  open(1, 4, 1000, 0);  // all batches wait in ordinary memory
   keep_busy();
   Call copied(1), borrowed(2), revocable(3), later(4, 2);
   borrowed.memory = later.memory = InputMemory::BORROWED;
@@ -238,11 +239,11 @@ TEST_F(BatchQueueTest, ABadValueInBorrowedInputsFailsItsOwnRequestOnly) {
   EXPECT_EQ(worse.result->error().bad_value->value, 4);
   const Counters counters = queue().counters();
   EXPECT_EQ(counters.failed, 2U);
-  EXPECT_EQ(counters.servers, 3U);
+  EXPECT_EQ(counters.series, 3U);
   EXPECT_EQ(counters.running_batches, 0U);
 }
 
-TEST_F(BatchQueueTest, ABatchOfWhichNothingIsLeftIsNotRun) {
+TEST_F(BatchQueueTest, ABatchWithBadInputsOnlyIsNotRun) {
   open();
   Call bad(1), large(10, 9), good(2);
   bad.memory = large.memory = good.memory = InputMemory::BORROWED;
@@ -253,7 +254,7 @@ TEST_F(BatchQueueTest, ABatchOfWhichNothingIsLeftIsNotRun) {
   large.decoder_cat[5] = -1;  // in the second of three batches
   ASSERT_TRUE(large.submit_to(queue()));
   lane.join();
-  EXPECT_EQ(servers_in(*running_), (std::vector<int>{10, 11, 12, 13}));
+  EXPECT_EQ(series_in(*running_), (std::vector<int>{10, 11, 12, 13}));
   ASSERT_TRUE(good.submit_to(queue()));
   EXPECT_EQ(drain(), (Batches{{2}}));
   good.expect_right(2);
@@ -261,7 +262,7 @@ TEST_F(BatchQueueTest, ABatchOfWhichNothingIsLeftIsNotRun) {
   EXPECT_EQ(large.completions, 1);
 }
 
-TEST_F(BatchQueueTest, ABorrowedRequestMayBeCancelledAndComesBackUnread) {
+TEST_F(BatchQueueTest, ACancelledRequestsBorrowedInputsAreNotRead) {
   open();
   keep_busy();
   auto gone = std::make_unique<Call>(1);
@@ -297,8 +298,8 @@ TEST_F(BatchQueueTest, IdleLanesShareOneLargeRequest) {
   ASSERT_TRUE(large.submit_to(queue()));
   BatchQueue::Batch* const first = queue().wait(0);
   BatchQueue::Batch* const second = queue().wait(1);
-  EXPECT_EQ(servers_in(*first), (std::vector<int>{100, 101, 102, 103}));
-  EXPECT_EQ(servers_in(*second), (std::vector<int>{104, 105, 106, 107}));
+  EXPECT_EQ(series_in(*first), (std::vector<int>{100, 101, 102, 103}));
+  EXPECT_EQ(series_in(*second), (std::vector<int>{104, 105, 106, 107}));
   for (BatchQueue::Batch* const batch : {second, first}) {
     run(*batch);
     EXPECT_EQ(queue().next(batch == first ? 0 : 1, batch), nullptr);
@@ -308,7 +309,7 @@ TEST_F(BatchQueueTest, IdleLanesShareOneLargeRequest) {
   EXPECT_EQ(large.completions, 1);
 }
 
-TEST_F(BatchQueueTest, TheLimitIsOnWhatWaitsAndTheErrorSaysHowMuchThatIs) {
+TEST_F(BatchQueueTest, TheLimitIsOnWaitingSeriesAndTheErrorSaysHowManyThereAre) {
   open(1, 4, 6);
   keep_busy();
   Call a(1, 3), b(4, 3), c(7);
@@ -317,14 +318,14 @@ TEST_F(BatchQueueTest, TheLimitIsOnWhatWaitsAndTheErrorSaysHowMuchThatIs) {
   const auto refused = c.submit_to(queue());
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::QUEUE_FULL);
-  EXPECT_NE(refused.error().message.find("6 servers are waiting and 1 more would pass the limit of 6"),
+  EXPECT_NE(refused.error().message.find("6 series are waiting and 1 more would pass the limit of 6"),
             std::string::npos);
   EXPECT_EQ(queue().counters().refused, 1U);
   drain();
   EXPECT_FALSE(c.over());
 }
 
-TEST_F(BatchQueueTest, ALargeRequestIsTakenWheneverNothingWaits) {
+TEST_F(BatchQueueTest, ALargeRequestIsAcceptedWheneverNothingWaits) {
   open(1, 4, 6);
   keep_busy();
   Call large(100, 50), a(1);
@@ -354,7 +355,7 @@ TEST_F(BatchQueueTest, TheCallersArraysMayBeReusedAfterSubmit) {
   call.expect_right(5);
 }
 
-TEST_F(BatchQueueTest, AListOfPartsIsOneRequestAndMayBeTornOverBatches) {
+TEST_F(BatchQueueTest, AListOfPartsIsOneRequestAndMayBeSplitIntoBatches) {
   open();
   keep_busy();
   Call a(10, 3), b(20, 1), c(30, 6);
@@ -387,7 +388,7 @@ TEST_F(BatchQueueTest, BadRequestsAreRefusedAtOnce) {
   }
 }
 
-TEST_F(BatchQueueTest, ACancelledRequestNeverRunsAndOthersCloseUp) {
+TEST_F(BatchQueueTest, ACancelledRequestNeverRunsAndLeavesNoGapInItsBatch) {
   open();
   keep_busy();
   Call a(1), b(2), c(3, 2);
@@ -403,7 +404,7 @@ TEST_F(BatchQueueTest, ACancelledRequestNeverRunsAndOthersCloseUp) {
   EXPECT_EQ(b.out, std::vector<float>{-1});
 }
 
-TEST_F(BatchQueueTest, ARequestCancelledWhileItRunsEndsAtOnceAndItsMemoryStaysUntouched) {
+TEST_F(BatchQueueTest, ARequestCancelledWhileItRunsEndsAtOnceAndItsOutputIsNotWritten) {
   open();
   keep_busy();
   Call large(100, 9);
@@ -416,7 +417,7 @@ TEST_F(BatchQueueTest, ARequestCancelledWhileItRunsEndsAtOnceAndItsMemoryStaysUn
   EXPECT_EQ(large.out, std::vector<float>(9, -1));
 }
 
-TEST_F(BatchQueueTest, ALateRequestEndsThoughTheLaneIsBusy) {
+TEST_F(BatchQueueTest, ARequestEndsAtItsDeadlineEvenIfTheLaneIsBusy) {
   open();
   keep_busy();
   Call late(1), a(2);
@@ -428,7 +429,7 @@ TEST_F(BatchQueueTest, ALateRequestEndsThoughTheLaneIsBusy) {
   EXPECT_EQ(queue().counters().expired, 1U);
 }
 
-TEST_F(BatchQueueTest, ADeadlineThatPassedBeforeSubmitIsMissedAlsoWithAnIdleLane) {
+TEST_F(BatchQueueTest, ADeadlineThatPassedBeforeSubmitIsMissedEvenIfALaneIsIdle) {
   open();
   Call late(1), a(2);
   late.deadline = Request::Clock::now() - 1ms;
@@ -436,11 +437,11 @@ TEST_F(BatchQueueTest, ADeadlineThatPassedBeforeSubmitIsMissedAlsoWithAnIdleLane
   EXPECT_EQ(late.error(), ErrorCode::DEADLINE);
   ASSERT_TRUE(a.submit_to(queue()));
   running_ = queue().wait(0);
-  EXPECT_EQ(servers_in(*running_), std::vector<int>{2});
+  EXPECT_EQ(series_in(*running_), std::vector<int>{2});
   drain();
 }
 
-TEST_F(BatchQueueTest, ADeadlineIsNoLimitForWhatHasBegun) {
+TEST_F(BatchQueueTest, ADeadlineDoesNotStopARunningRequest) {
   open();
   keep_busy();
   Call large(100, 8);
@@ -457,9 +458,9 @@ TEST_F(BatchQueueTest, AFailedRunFailsItsRequestsOnly) {
   keep_busy();
   Call a(1, 4), large(100, 8), b(5);
   for (Call* const call : {&a, &large, &b}) ASSERT_TRUE(call->submit_to(queue()));
-  EXPECT_EQ(servers_in(*step()), (std::vector<int>{100, 101, 102, 103}));
-  EXPECT_EQ(servers_in(*step(Error{ErrorCode::RUN, "broken"})), (std::vector<int>{1, 2, 3, 4}));
-  // The other part of the failed request is not run any more.
+  EXPECT_EQ(series_in(*step()), (std::vector<int>{100, 101, 102, 103}));
+  EXPECT_EQ(series_in(*step(Error{ErrorCode::RUN, "broken"})), (std::vector<int>{1, 2, 3, 4}));
+  // The failed request's other batch does not run.
   EXPECT_EQ(drain(), Batches{{5}});
   a.expect_right(1), b.expect_right(5);
   EXPECT_EQ(large.error(), ErrorCode::RUN);
@@ -467,7 +468,7 @@ TEST_F(BatchQueueTest, AFailedRunFailsItsRequestsOnly) {
   EXPECT_EQ(large.completions, 1);
 }
 
-TEST_F(BatchQueueTest, ALostDeviceFailsWhatWaitsAndWhatComes) {
+TEST_F(BatchQueueTest, ALostDeviceFailsWaitingAndNewRequests) {
   open();
   keep_busy();
   Call a(1), large(100, 9), late(5);
@@ -483,7 +484,7 @@ TEST_F(BatchQueueTest, ALostDeviceFailsWhatWaitsAndWhatComes) {
   queue().close();
 }
 
-TEST_F(BatchQueueTest, CloseLetsWhatWasAcceptedFinishAndRefusesTheRest) {
+TEST_F(BatchQueueTest, CloseLetsAcceptedRequestsFinishAndRefusesNewOnes) {
   open();
   keep_busy();
   Call a(1), large(100, 9);
@@ -528,7 +529,7 @@ TEST_F(BatchQueueTest, ACallersOwnThreadRunsOnAnIdleLane) {
   lane.join();
 }
 
-TEST_F(BatchQueueTest, ALaneThatAlwaysHasWorkIsStillGivenToWhoWaitsForIt) {
+TEST_F(BatchQueueTest, ALaneThatAlwaysHasWorkIsStillLeasedToAWaitingCaller) {
   open();
   keep_busy();
   std::thread warming([&] {
@@ -536,7 +537,7 @@ TEST_F(BatchQueueTest, ALaneThatAlwaysHasWorkIsStillGivenToWhoWaitsForIt) {
     EXPECT_TRUE(lease);
     if (lease) queue().end_lease(*lease, 0, nullptr);
   });
-  // However many come: in the end the lane goes by what waits.
+  // However many requests arrive, the lane finally takes no more of them.
   std::vector<std::unique_ptr<Call>> calls;
   do {
     calls.push_back(std::make_unique<Call>(1, 4));
@@ -549,7 +550,7 @@ TEST_F(BatchQueueTest, ALaneThatAlwaysHasWorkIsStillGivenToWhoWaitsForIt) {
   for (const auto& call : calls) call->expect_right(1);
 }
 
-TEST_F(BatchQueueTest, EveryRequestOfManyThreadsEndsOnceAndRight) {
+TEST_F(BatchQueueTest, RequestsOfManyThreadsEachEndOnceWithTheRightResult) {
   constexpr int kLanes = 3;
   constexpr int kThreads = 4;
   constexpr int kRequests = 400;
@@ -598,7 +599,7 @@ TEST_F(BatchQueueTest, EveryRequestOfManyThreadsEndsOnceAndRight) {
       }
       for (auto& [first, call] : calls) {
         call->wait();
-        if (call->result->ok()) call->expect_right(first);  // never one with a bad value
+        if (call->result->ok()) call->expect_right(first);  // requests with a bad value never succeed
       }
       for (auto& [first, call] : calls) EXPECT_EQ(call->completions, 1);
     });
@@ -610,7 +611,7 @@ TEST_F(BatchQueueTest, EveryRequestOfManyThreadsEndsOnceAndRight) {
   EXPECT_EQ(counters.accepted, static_cast<std::uint64_t>(accepted));
   EXPECT_EQ(counters.accepted, counters.succeeded + counters.failed + counters.cancelled + counters.expired);
   EXPECT_GT(counters.succeeded, 0U);
-  EXPECT_EQ(counters.waiting_servers, 0U);
+  EXPECT_EQ(counters.waiting_series, 0U);
   EXPECT_EQ(counters.running_batches, 0U);
 }
 

@@ -1,4 +1,4 @@
-// Borrowed inputs: what is copied of them, what is found in them, and what comes of memory that is gone.
+// Borrowed inputs: the copies, the check of their values, and the error for unmapped memory.
 #include "engine/borrowed.h"
 
 #include <gtest/gtest.h>
@@ -15,7 +15,8 @@ namespace tft {
 namespace {
 
 constexpr int kSeries = 300;
-constexpr std::size_t kSteps = 1000;  // 4 KB a series and tensor, so that 300 are read in several chunks
+constexpr std::size_t kSteps =
+    1000;  // 4 KB per series and tensor, so that 300 series are read in several chunks
 
 ModelShape shape() {
   return {{{"load", ElementType::FLOAT32, {kSteps}}, {"host", ElementType::INT32, {kSteps}, {7}}},
@@ -55,7 +56,7 @@ TEST_F(Borrowed, SeriesOfSeveralPartsAreCopiedWhole) {
   }
 }
 
-TEST_F(Borrowed, TheFirstBadValueIsNamedWhicheverChunkHasIt) {
+TEST_F(Borrowed, TheFirstBadValueIsReportedWhicheverChunkHasIt) {
   const std::array parts{part(), part()};
   host_[20] = 7;
   load_[290 * kSteps + 3] = std::numeric_limits<float>::infinity();
@@ -73,7 +74,7 @@ TEST_F(Borrowed, TheFirstBadValueIsNamedWhicheverChunkHasIt) {
   EXPECT_EQ(second->bad_value->value, 7);
 }
 
-TEST_F(Borrowed, HelpersCopyAndFindTheSame) {
+TEST_F(Borrowed, WithHelpersCopiesAndErrorsAreTheSame) {
   BorrowedReader reader(layout_, shape(), 3);
   std::vector<std::thread> lanes;
   std::atomic<int> wrong = 0;
@@ -109,7 +110,7 @@ TEST_F(Borrowed, HelpersCopyAndFindTheSame) {
   EXPECT_EQ(error->bad_value->index, 20 * kSteps);
 }
 
-TEST_F(Borrowed, MemoryThatIsGoneIsAnErrorAndNotTheEndOfTheProcess) {
+TEST_F(Borrowed, UnmappedMemoryIsAnErrorAndDoesNotCrashTheProcess) {
   ASSERT_TRUE(can_read_revocable());
   const auto page = static_cast<std::size_t>(getpagesize());
   const std::size_t bytes = load_.size() * sizeof(float);

@@ -1,4 +1,4 @@
-// Our declarations of the CUDA driver API against NVIDIA's cuda.h. Most of it is checked by compiling.
+// Compares our declarations of the CUDA driver API with NVIDIA's cuda.h, mostly at compile time.
 #include <cuda.h>
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 namespace tft::cuda {
 namespace {
 
-// Enumerations are passed as the integers that they are; their sign does not matter to the ABI.
+// Enumerations are passed as integers; their signedness does not matter to the ABI.
 template <class T>
 struct Plain {
   using type = std::conditional_t<std::is_enum_v<T>, int, T>;
@@ -51,7 +51,7 @@ static_assert(kMultiprocessors == CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
 static_assert(kSharedMemoryLimit == CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
 static_assert(kDynamicSharedMemory == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
 
-TEST(CudaDeclarationsTest, ErrorsAfterWhichTheProcessMustEndAreSticky) {
+TEST(CudaDeclarationsTest, ErrorsThatRequireARestartAreSticky) {
   for (const CUresult status :
        {CUDA_ERROR_ILLEGAL_ADDRESS, CUDA_ERROR_LAUNCH_TIMEOUT, CUDA_ERROR_ASSERT,
         CUDA_ERROR_HARDWARE_STACK_ERROR, CUDA_ERROR_ILLEGAL_INSTRUCTION, CUDA_ERROR_MISALIGNED_ADDRESS,

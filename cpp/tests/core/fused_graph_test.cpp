@@ -1,4 +1,4 @@
-// Which parts of an ONNX graph become our operators, and what stays as it is.
+// The parts of an ONNX graph that become our operators, and those that do not.
 #include "tensorrt/fused_graph.h"
 
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ std::string file(const std::string& path) {
 }
 std::string demo() { return file("models/demo/model.onnx"); }
 
-/// How many nodes there are of each operator.
+/// The number of nodes of each operator.
 std::map<std::string, int> operators(std::string_view model) {
   std::map<std::string, int> counts;
   const auto fields = onnx::read_message(model);
@@ -44,7 +44,8 @@ int nodes(std::string_view model) {
   return all;
 }
 
-/// The model with its regions' texts changed: `change` gives another text, or an empty one for no region.
+/// The model with the texts of its regions changed: `change` returns a new text, or an empty one to remove
+/// the region.
 template <class Change>
 std::string with_regions(const std::string& model, Change change) {
   std::string out;
@@ -65,7 +66,7 @@ std::string with_regions(const std::string& model, Change change) {
   return out;
 }
 
-/// The demo model with one text in place of another in the region of this name.
+/// The demo model with one text replaced by another in the region of this name.
 std::string demo_with(const std::string& name, const std::string& from, const std::string& to) {
   return with_regions(demo(), [&](std::string text) {
     if (text.find("\nname " + name + "\n") == std::string::npos) return text;
@@ -97,7 +98,7 @@ TEST(FusedGraphTest, EachPartOfTheDemoModelBecomesAnOperator) {
   EXPECT_FALSE(all.contains("LSTM"));
   EXPECT_GT(nodes(demo()), 150);
   EXPECT_LT(nodes(graph.model), 20);
-  EXPECT_LT(graph.model.size(), demo().size() + 8192) << "weights stand in it once";
+  EXPECT_LT(graph.model.size(), demo().size() + 8192) << "the model contains weights twice";
 }
 
 TEST(FusedGraphTest, WithoutTheExportersEntriesTheTwoLstmsBecomeOperators) {
@@ -110,7 +111,7 @@ TEST(FusedGraphTest, WithoutTheExportersEntriesTheTwoLstmsBecomeOperators) {
   EXPECT_EQ(nodes(graph.model), nodes(model));
 }
 
-TEST(FusedGraphTest, APartThatDoesNotFitTheGraphIsLeftToTensorRTWithTheReason) {
+TEST(FusedGraphTest, ARegionThatDoesNotMatchTheGraphIsLeftToTensorRTWithTheReason) {
   expect_left(demo_with("contexts", "input static ", "input static no_such_"), "contexts",
               "the graph has no tensor 'no_such_");
   expect_left(demo_with("contexts", "output select split_split_0", "output select no_such"), "contexts",
@@ -122,7 +123,7 @@ TEST(FusedGraphTest, APartThatDoesNotFitTheGraphIsLeftToTensorRTWithTheReason) {
   expect_left(demo_with("decoder", "attribute heads 8", "attribute heads 3"), "decoder", "3 attention heads");
 }
 
-TEST(FusedGraphTest, ARecurrenceThatIsLeftIsStillFusedLstmByLstm) {
+TEST(FusedGraphTest, ARecurrenceThatIsLeftToTensorRTIsStillFusedLstmByLstm) {
   const FusedGraph graph = fuse_graph(demo_with("recurrent", "op TftRecurrence", "op TftOther"));
   EXPECT_EQ(graph.unfused.size(), 1u);
   EXPECT_EQ(operators(graph.model).at("TftLstm"), 2);
@@ -164,7 +165,7 @@ std::string one_lstm(std::uint64_t hidden, std::uint64_t type = 1) {
   return model;
 }
 
-TEST(FusedGraphTest, AHiddenSizeWithoutKernelIsSaidAndTheModelComesBackUnchanged) {
+TEST(FusedGraphTest, AHiddenSizeWithoutKernelIsReportedAndTheModelIsUnchanged) {
   EXPECT_EQ(fuse_graph(one_lstm(32)).fused, (std::vector<std::string>{"lstm"}));
   const FusedGraph graph = fuse_graph(one_lstm(64));
   EXPECT_TRUE(graph.fused.empty());
@@ -173,12 +174,12 @@ TEST(FusedGraphTest, AHiddenSizeWithoutKernelIsSaidAndTheModelComesBackUnchanged
   EXPECT_EQ(graph.unfused[0].why, "the hidden size is 64, and the kernels are for 32");
 }
 
-TEST(FusedGraphTest, AnLstmInHalfPrecisionIsTensorRTs) {
+TEST(FusedGraphTest, AnLstmInHalfPrecisionIsLeftToTensorRT) {
   constexpr std::uint64_t kFloat16 = 10;
   EXPECT_TRUE(fuse_graph(one_lstm(32, kFloat16)).fused.empty());
 }
 
-TEST(FusedGraphTest, WhatIsNoModelComesBackUnchangedWhereverItIsCut) {
+TEST(FusedGraphTest, AFileThatIsNotAModelIsUnchanged) {
   const std::string good = demo();
   for (std::size_t size = 0; size < good.size(); size += good.size() / 97) {
     const FusedGraph graph = fuse_graph(std::string_view(good).substr(0, size));

@@ -1,4 +1,4 @@
-// What the GPUs say of themselves, over a double of NVML.
+// The state of the GPUs, over a double of NVML.
 #include "tft/gpu_status.h"
 
 #include <gtest/gtest.h>
@@ -6,7 +6,7 @@
 namespace tft {
 namespace {
 
-TEST(GpuStatusTest, TellsWhatEachGpuTellsInWattsJoulesAndBytes) {
+TEST(GpuStatusTest, ReportsEachGpuInWattsJoulesAndBytes) {
   const auto all = gpu_status(TFT_DOUBLE_NVML);
   ASSERT_EQ(all.size(), 2u);
   EXPECT_EQ(all[0].uuid, "GPU-double-0");
@@ -21,7 +21,7 @@ TEST(GpuStatusTest, TellsWhatEachGpuTellsInWattsJoulesAndBytes) {
   EXPECT_EQ(all[1].memory_total_bytes.value_or(0), 1000u);
 }
 
-TEST(GpuStatusTest, SaysNothingWhereNvmlIsMissingOrSomethingElse) {
+TEST(GpuStatusTest, IsEmptyIfNvmlIsMissingOrNotNvml) {
   EXPECT_TRUE(gpu_status("/nowhere/libnvidia-ml.so.1").empty());
   EXPECT_TRUE(gpu_status("libm.so.6").empty());
 }

@@ -1,4 +1,4 @@
-// What is said of a plan that is not the model's, and which batch sizes are run.
+// Errors for plans that do not match the model, and the choice of batch sizes.
 #include "tensorrt/plan_check.h"
 
 #include <gtest/gtest.h>
@@ -59,17 +59,17 @@ void expect_said(const std::string& message, const std::string& text) {
   EXPECT_NE(message.find(text), std::string::npos) << message;
 }
 
-TEST(PlanCheckTest, ThePlanOfTheModelIsTaken) { EXPECT_EQ(mismatch(FakeEngine()), ""); }
+TEST(PlanCheckTest, APlanOfTheModelIsAccepted) { EXPECT_EQ(mismatch(FakeEngine()), ""); }
 
-TEST(PlanCheckTest, AnotherNameIsSaidFromBothSides) {
+TEST(PlanCheckTest, AWrongNameIsReportedAsMissingAndAsUnknown) {
   FakeEngine engine;
   engine.infos[2].name = "known";
   const std::string message = mismatch(engine);
   expect_said(message, "the plan has no input 'decoder_cont'");
-  expect_said(message, "the plan has an input 'known' that the model has not");
+  expect_said(message, "the plan has an input 'known' that the model does not have");
 }
 
-TEST(PlanCheckTest, AllDifferencesAreSaidTogether) {
+TEST(PlanCheckTest, AllDifferencesAreReportedTogether) {
   FakeEngine engine;
   engine.infos[0].dims = {-1, 144, 14};
   engine.infos[1].type = "int64";
@@ -81,13 +81,13 @@ TEST(PlanCheckTest, AllDifferencesAreSaidTogether) {
   expect_said(message, "output 'predictions' is [batch, 96] in the plan and [batch, 96, 7] in the model");
 }
 
-TEST(PlanCheckTest, AnInputThatIsAnOutputIsSaid) {
+TEST(PlanCheckTest, AnInputThatIsAnOutputIsReported) {
   FakeEngine engine;
   engine.infos[3].input = false;
   expect_said(mismatch(engine), "'decoder_cat' is no input of the plan");
 }
 
-TEST(PlanCheckTest, ARangeThatLeavesOutTheModelIsSaidWithItsProfile) {
+TEST(PlanCheckTest, ARangeWithoutTheModelsShapeIsReportedWithItsProfile) {
   FakeEngine engine;
   engine.infos[0].dims = {-1, -1, 14};
   engine.special["encoder_cont"] = {{1, 24, 14}, {8, 48, 14}, {32, 144, 14}};
@@ -96,7 +96,7 @@ TEST(PlanCheckTest, ARangeThatLeavesOutTheModelIsSaidWithItsProfile) {
               "[batch, 288, 14]");
 }
 
-TEST(PlanCheckTest, AProfileThatDoesNotFitIsPassedOver) {
+TEST(PlanCheckTest, AProfileThatDoesNotFitIsSkipped) {
   FakeEngine engine;
   engine.batches = {{5, 4}, {1, 16}};
   const auto checked = check_plan(demo_shape(), engine);
@@ -126,7 +126,7 @@ TEST(BucketsTest, AMinimumAboveOneIsTheSmallestBucket) {
   EXPECT_EQ(sizes(choose_buckets({{0, 3, 20}}, 0)), (std::vector<int>{4, 8, 16, 20}));
 }
 
-TEST(BucketsTest, TheNarrowestProfileThatTakesABatchRunsIt) {
+TEST(BucketsTest, ABatchRunsWithTheNarrowestProfileThatIncludesIt) {
   const auto buckets = choose_buckets({{0, 1, 32}, {1, 1, 4}}, 0);
   ASSERT_TRUE(buckets);
   std::vector<int> profiles;
@@ -134,7 +134,7 @@ TEST(BucketsTest, TheNarrowestProfileThatTakesABatchRunsIt) {
   EXPECT_EQ(profiles, (std::vector<int>{1, 1, 1, 0, 0, 0}));
 }
 
-TEST(BucketsTest, AMaximumBeyondThePlanIsRefusedWithThePlans) {
+TEST(BucketsTest, AMaximumAboveThePlansIsRefusedAndTheErrorNamesThePlans) {
   const auto buckets = choose_buckets({{0, 1, 32}}, 64);
   ASSERT_FALSE(buckets);
   EXPECT_EQ(buckets.error().code, ErrorCode::OPTION);

@@ -1,4 +1,4 @@
-// What TensorRT for RTX gets in place of Elu, and that nothing else of a model changes.
+// For TensorRT for RTX, Elu is replaced, and nothing else of a model changes.
 #include "tensorrt/rtx_graph.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// What a build of the double is made of: network, profiles, timing cache, configuration. builder.cpp builds.
+// The objects of a build with the double: network, profiles, timing cache, configuration. builder.cpp builds.
 #pragma once
 #include <NvInfer.h>
 
@@ -18,7 +18,7 @@
 
 namespace doubles {
 
-/// Bytes that TensorRT hands out.
+/// Bytes that TensorRT returns.
 class HostMemory final : public nvinfer1::IHostMemory, public nvinfer1::apiv::VHostMemory {
  public:
   HostMemory(const CudaLink& cuda, std::string bytes) : cuda_(cuda), bytes_(std::move(bytes)) {
@@ -122,7 +122,7 @@ class Profile final : public nvinfer1::IOptimizationProfile, public UnmodelledPr
   ILogger& logger_;
 };
 
-/// What a timing cache knows: a text with the version and GPU that it is of, and the models that were built.
+/// The content of a timing cache: a text with its version, its GPU and the models that were built.
 struct Timings {
   std::string version;
   std::string gpu;
@@ -147,7 +147,7 @@ class TimingCache final : public nvinfer1::ITimingCache, public UnmodelledTiming
     for (const std::string& model : timings->models) text += model + "\n";
     return new HostMemory(cuda_, text + checksum(text));
   }
-  /// Null where the bytes are no whole cache.
+  /// Null if the bytes are not a complete cache.
   static std::shared_ptr<Timings> read(const std::string& bytes);
 
   const std::shared_ptr<Timings> timings;
@@ -210,7 +210,7 @@ class Config final : public nvinfer1::IBuilderConfig, public UnmodelledConfig {
   nvinfer1::ITimingCache const* cache_ = nullptr;
 };
 
-/// The GPU that is current, as caches and plans name it.
+/// The current GPU, as named in caches and plans.
 std::string gpu_text(const CudaLink& cuda);
 
 }  // namespace doubles

@@ -1,4 +1,5 @@
-// The builder of the double of libnvinfer: it makes a plan of the double's own from what it was told.
+// The builder of the double of libnvinfer: makes one of the double's plans from the network and the
+// configuration.
 #include <chrono>
 #include <cstdlib>
 #include <thread>
@@ -15,7 +16,7 @@ constexpr int timing_steps = 10;
 constexpr std::size_t least_workspace = 1 << 20;
 constexpr std::size_t bytes_while_building = 1 << 24;
 
-/// Ends a phase of the progress however it is left.
+/// Reports the end of a phase in its destructor.
 class Phase {
  public:
   Phase(nvinfer1::IProgressMonitor* monitor, const char* name, const char* parent, int steps)
@@ -100,7 +101,7 @@ class Builder final : public nvinfer1::IBuilder, public UnmodelledBuilder {
     return nullptr;
   }
 
-  /// Why a build of this cannot begin; empty if it can.
+  /// Why a build cannot begin; empty if it can.
   static std::string refusal(const Network& network, const Config& config, int compute) {
     if (network.tensors.empty()) return "Error Code 4: Internal Error (the network has no outputs)";
     if (config.workspace < least_workspace)
@@ -126,8 +127,8 @@ class Builder final : public nvinfer1::IBuilder, public UnmodelledBuilder {
     return "";
   }
 
-  /// The long part, which the real builder too does in threads of its own. False if it failed or was called
-  /// off.
+  /// The long part of a build, which runs on builder threads as in the real builder. Returns false if it
+  /// failed or was cancelled.
   bool time_tactics(const Network& network, const Config& config) {
     const Phase building(config.monitor, "Building Engine", nullptr, 2);
     if (!building.step(0)) return false;
@@ -166,7 +167,7 @@ class Builder final : public nvinfer1::IBuilder, public UnmodelledBuilder {
       plan.hardware = "same";
     plan.onnx = network.onnx;
     plan.samples = network.samples;
-    // Read at each build, unlike the settings of the double of libcuda.
+    // Read for each build, unlike the settings of libcuda's double.
     if (const char* const profile = std::getenv("TFT_DOUBLE_WRONG_PROFILE");
         profile != nullptr && *profile != '\0')
       plan.wrong = std::atoi(profile);

@@ -1,6 +1,6 @@
-// The part of the CUDA driver's ABI that the double offers: NVIDIA's cuda.h is not needed to build the tests.
+// The part of the CUDA driver's ABI that the double offers, so that tests build without NVIDIA's cuda.h.
 // Enumerations are plain integers, as they are passed. A test compares these declarations with the real
-// header where that is at hand.
+// header if it is installed.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// How the double of libnvinfer reaches the double of libcuda: through the library that the process has
-// already opened, as the real one does; it opens none by itself.
+// Connects libnvinfer's double to libcuda's double through the library that the process has opened, as the
+// real one does. It opens no library itself.
 #pragma once
 #include <dlfcn.h>
 
@@ -27,7 +27,7 @@ struct CudaLink {
   decltype(&double_delay) delay = nullptr;
   decltype(&double_setting) setting = nullptr;
 
-  /// Null while the double of libcuda is not in the process.
+  /// Null while libcuda's double is not loaded.
   static const CudaLink* get() {
     static std::mutex mutex;
     const std::lock_guard lock(mutex);

@@ -43,7 +43,7 @@ bool initialised() {
   return devices().initialised;
 }
 
-/// Device pointers lie where no host address is: whoever follows one on the host crashes at once.
+/// Device pointers are not valid host addresses: dereferencing one on the host crashes at once.
 constexpr CUdeviceptr device_bit = CUdeviceptr{1} << 62;
 
 }  // namespace
@@ -81,7 +81,7 @@ CUresult begin_call_in_context(const char* name) {
   if (const CUresult code = begin_call(name)) return code;
   const CUcontext context = current_context();
   if (!context_alive(context)) {
-    // Who could not make it current because of a fault may go on to clean up.
+    // After an injected fault in cuCtxPushCurrent, cleaning up without a context is allowed.
     if (!push_failed) Ledger::instance().violation(std::string(name) + " without a current context");
     return CUDA_ERROR_INVALID_CONTEXT;
   }
@@ -102,7 +102,7 @@ CUresult begin_unsafe_call(const char* name) {
 
 CUresult begin_freeing_call(const char* name) { return begin_call_in_context(name); }
 
-// ---- memory
+// Memory
 
 Memory& Memory::instance() {
   static Memory* const memory = new Memory;
@@ -233,7 +233,7 @@ using namespace doubles;
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-// ---- the driver's functions for devices, contexts and memory
+// The driver's functions for devices, contexts and memory
 
 EXPORT CUresult cuInit(unsigned flags) {
   if (const CUresult fault = Ledger::instance().call("cuInit")) return fault;
@@ -375,7 +375,7 @@ EXPORT CUresult cuCtxGetDevice(CUdevice* device) {
   return CUDA_SUCCESS;
 }
 
-// Modules are those of a process: what they load is not looked at, and their functions are all there.
+// Modules are per process: the loaded image is ignored, and every function name is found.
 EXPORT CUresult cuModuleLoadData(CUmodule* module, const void* image) {
   if (const CUresult code = begin_unsafe_call("cuModuleLoadData")) return code;
   if (image == nullptr) return CUDA_ERROR_INVALID_VALUE;
@@ -424,7 +424,7 @@ EXPORT CUresult cuMemFreeHost(void* pointer) {
   return code != CUDA_SUCCESS ? code : freed;
 }
 
-// ---- errors
+// Errors
 
 namespace {
 
@@ -476,7 +476,7 @@ EXPORT CUresult cuGetErrorString(CUresult code, const char** text) {
   return CUDA_ERROR_INVALID_VALUE;
 }
 
-// ---- control
+// Control
 
 EXPORT void double_reset() {
   forget_streams();

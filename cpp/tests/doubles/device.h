@@ -1,4 +1,4 @@
-// Devices of the double: their primary contexts, their memory, and what a lost one answers.
+// The double's devices: their primary contexts, their memory, and the errors of a lost device.
 #pragma once
 #include <array>
 #include <atomic>
@@ -17,16 +17,15 @@ namespace doubles {
 
 constexpr int most_devices = 8;
 
-/// Does a call of a driver function begin well? Counts it, lets an armed fault fire, answers for a lost
-/// device. Every exported function starts with it.
+/// Every exported function starts with this: it counts the call, and returns the code of an armed fault or of
+/// a lost device, else 0.
 CUresult begin_call(const char* name);
 /// The same for functions that need a current context.
 CUresult begin_call_in_context(const char* name);
-/// The same for functions that a thread-local or global capture forbids; the captures they meet are
-/// invalidated.
+/// The same for functions that a thread-local or global capture forbids; they invalidate the captures.
 CUresult begin_unsafe_call(const char* name);
-/// The same for functions that free. They free in any case, since what a lost device held is gone too, and
-/// then return this code.
+/// The same for functions that free. They free in any case, as a real driver does on a lost device, and then
+/// return this code.
 CUresult begin_freeing_call(const char* name);
 
 /// Codes after which CUDA says that the process has to be restarted to use the device again.
@@ -70,7 +69,7 @@ class Memory {
   std::array<std::size_t, most_devices> used_{};
 };
 
-/// What memory holds whose contents nobody may read yet: as float32 a NaN, as int32 a negative number.
+/// The content of memory that must not be read yet: a NaN as float32, a negative number as int32.
 constexpr unsigned char poison = 0xff;
 
 }  // namespace doubles

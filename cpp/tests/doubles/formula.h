@@ -1,8 +1,7 @@
-// The model that the double of libnvinfer runs: a function of all inputs of a row, in which each element
-// counts with a weight of its own, so that a wrong row, a stale or padded one or a missing copy changes every
-// output.
+// The model that libnvinfer's double runs: a weighted sum over all inputs of a row. The weights differ
+// between elements, so that a wrong, stale or padded row or a missing copy changes every output.
 //
-// With x[i][j] element j of input i of one row, all arithmetic in float64 and sums from the left:
+// x[i][j] is element j of input i of the row; the arithmetic is float64, and sums run from the left:
 //   s[i]   = Σ_j x[i][j] · ((37 j + 101 i + 13 seed) mod 64 + 1) / 64
 //   out[k] = float32( Σ_i s[i] · ((7 k + 3 i + seed) mod 16 + 1) / 16 )
 #pragma once

@@ -77,7 +77,7 @@ void Ledger::read_environment() {
   random_ = static_cast<std::uint64_t>(settings_["seed"]) * 2 + 1;
   faults_.clear();
   std::istringstream list(std::getenv("TFT_DOUBLE_FAIL") != nullptr ? std::getenv("TFT_DOUBLE_FAIL") : "");
-  // name:nth:code, where the name itself may hold a colon (run:model:3:700).
+  // name:nth:code; the name may contain a colon (run:model:3:700).
   for (std::string item; std::getline(list, item, ',');) {
     const std::size_t last = item.rfind(':');
     const std::size_t middle = last == std::string::npos || last == 0 ? last : item.rfind(':', last - 1);

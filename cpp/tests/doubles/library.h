@@ -1,5 +1,5 @@
-// What the parts of the double of libnvinfer share: its version, and translations between plans and
-// TensorRT's types.
+// Shared by the sources of libnvinfer's double: its version, and conversions between plans and TensorRT's
+// types.
 #pragma once
 #include <NvInferRuntime.h>
 
@@ -87,8 +87,8 @@ inline void log_error(ILogger& logger, const std::string& text) {
   logger.log(ILogger::Severity::kERROR, text.c_str());
 }
 
-/// Counts a call of the API. When a fault fires, or the device is lost, it is logged as TensorRT would, and
-/// true returned.
+/// Counts a call of the API. If a fault fires or the device is lost, logs it as TensorRT does and returns
+/// true.
 inline bool fails(const CudaLink& cuda, ILogger& logger, const char* function) {
   const int code = cuda.call(function);
   if (code == success) return false;
@@ -97,8 +97,8 @@ inline bool fails(const CudaLink& cuda, ILogger& logger, const char* function) {
   return true;
 }
 
-/// False without a GPU, where the real one (10.15) logs an error and hands out a pointer that is neither null
-/// nor usable.
+/// Returns false without a GPU. The real library (10.15) then logs an error and returns a pointer that is
+/// neither null nor usable.
 inline bool may_begin(const CudaLink* cuda, ILogger& logger) {
   if (cuda != nullptr && cuda->setting("devices") >= 1 &&
       std::getenv("TFT_DOUBLE_TENSORRT_NO_GPU") == nullptr)

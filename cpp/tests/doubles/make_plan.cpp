@@ -1,5 +1,4 @@
-// make_plan FILE [MAX_BATCH [SEED]]: writes a plan for the double of libnvinfer with the demo model's
-// tensors.
+// make_plan FILE [MAX_BATCH [SEED]]: writes a plan with the demo model's tensors for libnvinfer's double.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>

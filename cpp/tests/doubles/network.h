@@ -1,5 +1,5 @@
-// How the double of the parser fills a network of the double of libnvinfer. The real one adds layer by layer,
-// by methods that the double does not model.
+// The interface through which the parser's double fills a network. The real parser adds layers one by one,
+// with methods that the double does not model.
 #pragma once
 #include <NvInfer.h>
 
@@ -10,15 +10,15 @@
 
 namespace doubles {
 
-/// Every network of the double is one.
+/// The class of all networks of the double.
 class FillableNetwork : public nvinfer1::INetworkDefinition {
  public:
-  /// `samples` is the folder of the bundle's sample windows; empty where there is none.
+  /// `samples` is the folder of the bundle's sample windows; empty if there is none.
   virtual void fill(const OnnxModel& model, const std::string& hash, const std::string& samples) = 0;
-  /// Adds an operator that ONNX does not have. False where there is no plugin of its name, version and
-  /// namespace, or where that takes no such attributes.
+  /// Adds an operator that is not ONNX's. Returns false if no plugin has its name, version and namespace, or
+  /// if the plugin refuses its attributes.
   virtual bool add_plugin(const OnnxNode& node) = 0;
-  /// The weights lie in the memory of the parser that read them.
+  /// The number of parsers alive that filled it: their memory contains its weights.
   std::atomic<int> parsers{0};
 };
 

@@ -30,13 +30,13 @@ void unmodelled(const char* function) {
 
 namespace {
 
-// What work on a stream may end with.
+// The status codes of work on a stream.
 constexpr int illegal_address = 700;
 
 constexpr std::size_t bytes_of_context = 4096;
 constexpr std::size_t activation_alignment = 256;
 
-/// An object that TensorRT lets only one thread use at a time.
+/// Detects two threads that use one object at once, which TensorRT forbids.
 class OneThread {
  public:
   OneThread(const CudaLink& cuda, std::atomic<int>& users, const char* what) : users_(users) {
@@ -51,7 +51,7 @@ class OneThread {
   std::atomic<int>& users_;
 };
 
-// ---- what outlives the objects: streams and graphs hold on to it
+// State that outlives the objects, because streams and graphs refer to it
 
 struct EngineState {
   const CudaLink& cuda;
@@ -68,14 +68,14 @@ struct EngineState {
     }
     return nullptr;
   }
-  /// The most rows that a profile takes.
-  std::int64_t most_rows(std::size_t profile) const {
+  /// The maximum batch of a profile.
+  std::int64_t max_rows(std::size_t profile) const {
     std::int64_t rows = 0;
     for (const auto& [name, range] : plan.profiles[profile]) rows = std::max(rows, range[2][0]);
     return rows;
   }
   std::int64_t activation(std::size_t profile) const {
-    const auto bytes = static_cast<std::size_t>(most_rows(profile)) * plan.activation;
+    const auto bytes = static_cast<std::size_t>(max_rows(profile)) * plan.activation;
     return static_cast<std::int64_t>((bytes + activation_alignment - 1) / activation_alignment *
                                      activation_alignment);
   }
@@ -87,7 +87,7 @@ struct EngineState {
   }
 };
 
-/// What a run depends on: a graph replays the binding that was there when it was captured.
+/// Shapes and addresses of a run. A graph replays those of its capture.
 struct Binding {
   int profile = 0;
   std::map<std::string, std::vector<std::int64_t>> shapes;
@@ -113,7 +113,7 @@ struct ContextState {
 /// One run of a context, on a stream or in a graph.
 class Run {
  public:
-  /// `set` is the binding as the client has set it, `binding` the same with the outputs' shapes.
+  /// `set` is the binding as the client set it; `binding` adds the shapes of the outputs.
   Run(std::shared_ptr<ContextState> context, Binding set, Binding binding, bool captured)
       : context_(std::move(context)),
         set_(std::move(set)),
@@ -154,7 +154,7 @@ class Run {
 
   int compute(const CudaLink& cuda) {
     const Plan& plan = context_->engine->plan;
-    // Another run in the same activation memory at the same time would overwrite this tag.
+    // A concurrent run in the same activation memory would overwrite this tag.
     const void* const tag = this;
     if (!find_buffers(cuda)) return illegal_address;
     if (scratch_ != nullptr) std::memcpy(scratch_, &tag, sizeof tag);
@@ -163,7 +163,7 @@ class Run {
     }
     cuda.delay("run_us");
     if (const int fault = cuda.call("run:model")) return fault;
-    if (!find_buffers(cuda)) return illegal_address;  // nothing may have been freed meanwhile
+    if (!find_buffers(cuda)) return illegal_address;  // a buffer was freed during the run
     for (const PlanTensor& output : plan.tensors) {
       if (!output.input && !plan.noop) compute_output(output);
     }
@@ -197,7 +197,7 @@ class Run {
     const auto rows = static_cast<std::size_t>(binding_.shapes.at(output.name)[0]);
     const std::size_t outputs = volume(output.dims, 1);
     const SampleAnswers& samples = context_->engine->samples;
-    // A profile of the real builder's that forecasts wrongly is off by a little, not by everything.
+    // Real profiles that forecast wrongly were off by a little, so the double adds a constant.
     const float offset = plan.wrong == binding_.profile ? 3 : 0;
     for (std::size_t row = 0; row < rows; ++row) {
       if (const float* const known = samples.find(row_hash(row));
@@ -220,7 +220,7 @@ class Run {
           sums.push_back(
               weighted_sum(reinterpret_cast<const std::int64_t*>(x), count, sums.size(), plan.seed));
         } else {
-          sums.push_back(0);  // types that are there for plans that do not fit
+          sums.push_back(0);  // other types occur only in plans that do not match the model
         }
       }
       if (output.type != "float32") continue;
@@ -229,7 +229,7 @@ class Run {
     }
   }
 
-  /// The first output, whose values the samples have.
+  /// The first output, for which the samples have values.
   const PlanTensor* predictions() const {
     for (const PlanTensor& tensor : context_->engine->plan.tensors)
       if (!tensor.input) return &tensor;
@@ -252,11 +252,11 @@ class Run {
   const Binding binding_;
   const bool captured_;
   bool ran_ = false;
-  std::map<std::string, char*> hosts_;  // where the tensors lie, while it runs
+  std::map<std::string, char*> hosts_;  // the tensors' host addresses during the run
   void* scratch_ = nullptr;
 };
 
-// ---- IExecutionContext
+// IExecutionContext
 
 class Context final : public nvinfer1::IExecutionContext, public UnmodelledContext {
  public:
@@ -401,7 +401,7 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
     const OneThread guard(cuda_, users_, "an execution context");
     const bool done = enqueue(stream);
     if (!done) cuda_.invalidate_capture(stream);
-    // The real one waits for the run; the times are those of layers_of.
+    // The real one waits for the run. The times come from layers_of.
     if (done && profiler_ != nullptr)
       for (const PlanLayer& layer : layers_of(plan()))
         profiler_->reportLayerTime(layer.name, layer.milliseconds);
@@ -432,7 +432,7 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
     return missing;
   }
 
-  /// A tensor's shape with the batch that the inputs have now.
+  /// A tensor's shape for the current batch of the inputs.
   std::vector<std::int64_t> resolved(const Binding& binding, const PlanTensor& tensor) const {
     if (const auto found = binding.shapes.find(tensor.name); found != binding.shapes.end())
       return found->second;
@@ -516,7 +516,7 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
   std::set<std::map<std::string, std::vector<std::int64_t>>> warm_;  // shapes that have run at least once
 };
 
-// ---- ICudaEngine
+// ICudaEngine
 
 class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
  public:
@@ -609,7 +609,7 @@ class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
   const std::shared_ptr<std::atomic<int>> engines_of_runtime_;
 };
 
-// ---- IRuntime
+// IRuntime
 
 class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
  public:
@@ -697,7 +697,7 @@ class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
 }  // namespace
 }  // namespace doubles
 
-// ---- the library's functions
+// The library's functions
 
 using namespace doubles;
 

@@ -1,5 +1,5 @@
-// A double of libnvidia-ml with two GPUs: one tells everything, the other only its name and memory, as some
-// do.
+// A double of libnvidia-ml with two GPUs: one reports everything, the other only its name and memory, as some
+// GPUs do.
 #include <cstdio>
 
 #define EXPORT extern "C" __attribute__((visibility("default")))

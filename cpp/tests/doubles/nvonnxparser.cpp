@@ -1,5 +1,5 @@
-// The double of libnvonnxparser: it takes a file whose tensors it can read, and refuses damaged ones and
-// operators whose names begin with `TftUnsupported`, as the real one refuses those that it does not know.
+// The double of libnvonnxparser: reads a file's tensors, and refuses damaged files and operators whose names
+// begin with `TftUnsupported`, as the real parser refuses unknown operators.
 #include <NvOnnxParser.h>
 
 #include <filesystem>
@@ -41,7 +41,7 @@ struct Problem final : nvonnxparser::IParserError {
   OnnxNode node_;
 };
 
-/// What the interface has beyond what is modelled.
+/// The methods of the interface that the double does not model.
 class Unmodelled : public nvonnxparser::IParser {
  public:
   static void called(const char* function) {

@@ -1,4 +1,4 @@
-// A reader of protobuf's wire format, and the few fields of onnx.proto that are wanted.
+// A reader of protobuf's wire format, and of a few fields of onnx.proto.
 #include "onnx.h"
 
 #include <algorithm>
@@ -14,7 +14,8 @@ class Message {
  public:
   explicit Message(std::string_view content) : rest_(content) {}
 
-  /// The next field; false at the end or where the bytes are no message (then `sound` is false).
+  /// Reads the next field. Returns false at the end, or if the bytes are not a message (then `sound` is
+  /// false).
   bool next() {
     if (rest_.empty() || !sound) return false;
     std::uint64_t key = 0;
@@ -64,7 +65,8 @@ class Message {
   std::string_view rest_;
 };
 
-/// Calls `use(field, message)` for each field; whether the bytes were a message and every use succeeded.
+/// Calls `use(field, message)` for each field. Returns whether the bytes are a message and every `use`
+/// succeeded.
 template <class Use>
 bool each(std::string_view bytes, Use use) {
   Message message(bytes);

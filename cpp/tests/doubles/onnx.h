@@ -1,4 +1,4 @@
-// Reads of an ONNX file what the double of the parser needs: its inputs, outputs and operators.
+// Reads the parts of an ONNX file that the parser's double needs: inputs, outputs and operators.
 #pragma once
 #include <map>
 #include <optional>
@@ -13,16 +13,16 @@ namespace doubles {
 struct OnnxNode {
   std::string name;
   std::string op;
-  std::vector<PlanField> numbers;  // attributes that are a number, as the parser gives them to a plugin
-  std::map<std::string, std::string> texts;  // and those that are a text
+  std::vector<PlanField> numbers;            // numeric attributes, as the parser passes them to a plugin
+  std::map<std::string, std::string> texts;  // text attributes
 };
 
 struct OnnxModel {
-  std::vector<PlanTensor> tensors;  // inputs, then outputs; -1 for a dimension with a name
+  std::vector<PlanTensor> tensors;  // inputs, then outputs; a named dimension is -1
   std::vector<OnnxNode> nodes;
 };
 
-/// Nothing where the bytes are no whole ONNX model.
+/// Empty if the bytes are not a complete ONNX model.
 std::optional<OnnxModel> read_onnx(std::string_view bytes);
 
 }  // namespace doubles

@@ -1,30 +1,28 @@
-// The double's plans: a short text that names tensors, shapes and profiles, with a checksum over all that
-// precedes it. The first line is `tft-double-plan 1`; what follows, most of it optional:
+// The plans of the doubles: a short text with tensors, shapes and profiles, and a checksum at its end. The
+// first line is `tft-double-plan 1`; most of the other lines are optional:
 //
-//   version 10.16.0.72        the TensorRT that "built" it; * runs on every one
-//   compatible                runs on every version of that major one, and on the lean runtime
-//   gpu 90 Double 0           the compute capability and name of the GPU that it was built on; without it the
-//   plan
-//                             runs on every one
-//   hardware ampere+          ampere+ or same: it also runs on compute capabilities from 80 on, or the same
-//   one onnx 1a2b3c4d             FNV-1a, 32 bits, of the file that it was built from flags strong,tf32 what
-//   the builder was asked for seed 7                    varies the model weights 1048576           bytes of
-//   device memory for the engine activation 65536          bytes of device memory for each row of a batch
+// clang-format off
+//   version 10.16.0.72        the TensorRT that "built" the plan; * runs on every version
+//   compatible                runs on every version of the same major version, and on the lean runtime
+//   gpu 90 Double 0           the GPU that it was built on: compute capability and name; without it, any GPU runs the plan
+//   hardware ampere+          ampere+: also runs on compute capabilities from 80 on; same: on the same capability
+//   onnx 1a2b3c4d             FNV-1a, 32 bits, of the ONNX file
+//   flags strong,tf32         the builder's flags
+//   seed 7                    the seed of the model's weights
+//   weights 1048576           bytes of device memory for the engine
+//   activation 65536          bytes of device memory for each row of a batch
 //   noop                      the model computes nothing, for benchmarks
-//   samples /path/samples     a bundle's sample windows: the model answers these as PyTorch did, all else by
-//                             the formula
+//   samples /path/samples     a bundle's sample windows: for these the model returns PyTorch's output
 //   wrong 0                   the model is wrong in this profile
-//   hostcode                  refused unless the runtime allows code for the host
-//   plugin TftDouble 1        refused unless there is a creator of that name and version (and namespace,
-//   which
-//                             may follow)
-//   field size int32 4        of the plugin before; int32, float32 or float64, several values separated by
-//                             commas
+//   hostcode                  refused unless the runtime allows host code
+//   plugin TftDouble 1        refused unless a creator has this name and version (and namespace, which may follow)
+//   field size int32 4        a field of the preceding plugin: int32, float32 or float64; commas separate values
 //   input encoder_cont float32 -1,288,14
 //   output predictions float32 -1,96,7
 //   profile                   begins an optimisation profile
-//   range encoder_cont 1,288,14 8,288,14 32,288,14    of one input in it: minimum, optimum, maximum
-//   checksum 1a2b3c4d         FNV-1a, 32 bits, of every byte before this line
+//   range encoder_cont 1,288,14 8,288,14 32,288,14    the range of an input: minimum, optimum, maximum
+//   checksum 1a2b3c4d         FNV-1a, 32 bits, of all bytes before this line
+// clang-format on
 #pragma once
 #include <array>
 #include <cstdint>
@@ -45,7 +43,7 @@ struct PlanTensor {
 
 using PlanRange = std::array<std::vector<std::int64_t>, 3>;  // minimum, optimum, maximum
 
-/// What a creator is given to make a plugin of.
+/// A field from which a creator makes a plugin.
 struct PlanField {
   std::string name;
   std::string type;  // int32, float32 or float64
@@ -80,7 +78,7 @@ struct Plan {
   std::vector<PlanTensor> tensors;
   std::vector<std::map<std::string, PlanRange>> profiles;
 
-  /// TensorRT itself only warns where nothing but the GPU's name differs.
+  /// Stricter than TensorRT, which only warns if nothing but the GPU's name differs.
   bool runs_on(const std::string& gpu_name, int compute_capability) const;
 };
 
@@ -98,7 +96,7 @@ struct PlanLayer {
 std::array<PlanLayer, 2> layers_of(const Plan& plan);
 
 std::string write_plan(const Plan& plan);
-/// Nothing, and the problem, if the text is not a whole and sound plan.
+/// Empty, with `problem` set, if the text is not a complete and valid plan.
 std::optional<Plan> read_plan(std::string_view text, std::string& problem);
 
 /// A plan with the tensors of the demo model and one profile for each of the maximum batches given.

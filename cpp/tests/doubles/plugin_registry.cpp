@@ -13,7 +13,7 @@ using nvinfer1::IPluginCreatorV3One;
 
 std::string text_of(const char* text) { return text == nullptr ? "" : text; }
 
-/// Null if it is of a kind that the double does not model.
+/// Null if the double does not model this kind of creator.
 IPluginCreatorV3One* as_v3(nvinfer1::IPluginCreatorInterface& creator) {
   if (std::strcmp(creator.getInterfaceInfo().kind, "PLUGIN CREATOR_V3ONE") != 0) return nullptr;
   return static_cast<IPluginCreatorV3One*>(&creator);
@@ -52,7 +52,7 @@ PlanField copy_of(const PluginField& field) {
   return copy;
 }
 
-/// An attribute's text, or what the parser takes where it lacks.
+/// The text of an attribute, or the parser's default if it is missing.
 std::string text_or(const OnnxNode& node, const char* name, const char* otherwise) {
   const auto found = node.texts.find(name);
   return found == node.texts.end() ? otherwise : found->second;
@@ -61,8 +61,7 @@ std::string text_or(const OnnxNode& node, const char* name, const char* otherwis
 }  // namespace
 
 PluginRegistry& PluginRegistry::of_process() {
-  // Never destroyed: creators are static objects of libraries that may deregister them while the process
-  // ends.
+  // Never destroyed: libraries may deregister their static creators while the process exits.
   static auto* const registry = std::make_unique<PluginRegistry>(nullptr, nullptr).release();
   return *registry;
 }
@@ -179,7 +178,7 @@ std::optional<PlanPlugin> PluginRegistry::plugin_of(const OnnxNode& node) {
   auto* const creator = getCreator(node.op.c_str(), version.c_str(), plugin_namespace.c_str());
   if (creator == nullptr) return std::nullopt;
   auto& v3 = static_cast<IPluginCreatorV3One&>(*creator);
-  // Only what the creator names reaches it.
+  // A creator receives only the fields that it names.
   const nvinfer1::PluginFieldCollection& names = *v3.getFieldNames();
   std::vector<PluginField> fields;
   for (const PlanField& number : node.numbers)

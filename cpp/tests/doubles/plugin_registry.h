@@ -1,5 +1,5 @@
-// The registries of plugins: one of the whole process (getPluginRegistry), and one of each runtime and
-// builder, which looks into the other for what it does not have. They take creators of IPluginV3 only.
+// The plugin registries: the process has one (getPluginRegistry), and so has each runtime and builder; theirs
+// fall back to the process's. They accept creators of IPluginV3 only.
 #pragma once
 #include <map>
 #include <memory>
@@ -19,7 +19,7 @@ class PluginRegistry final : public UnmodelledRegistry {
  public:
   static PluginRegistry& of_process();
 
-  /// Calls of a registry without a logger never fail by a fault.
+  /// Without a logger no faults are injected.
   explicit PluginRegistry(ILogger* logger, PluginRegistry* parent) : logger_(logger), parent_(parent) {}
   PluginRegistry(const PluginRegistry&) = delete;
   PluginRegistry& operator=(const PluginRegistry&) = delete;
@@ -37,8 +37,8 @@ class PluginRegistry final : public UnmodelledRegistry {
   nvinfer1::IPluginCreatorInterface* const* getAllCreators(std::int32_t* count) const noexcept override;
   nvinfer1::IPluginCreatorInterface* const* getAllCreatorsRecursive(std::int32_t* count) noexcept override;
 
-  /// A node as a plan keeps it: made by its creator as when TensorRT builds, and asked for its fields.
-  /// Nothing where there is no such creator, or where it takes no such attributes.
+  /// Makes a node's plugin with its creator, as TensorRT does in a build, and returns the fields that the
+  /// plan keeps. Empty if there is no such creator, or if it refuses the attributes.
   std::optional<PlanPlugin> plugin_of(const OnnxNode& node);
 
 #if NV_TENSORRT_MAJOR == 10
@@ -51,7 +51,7 @@ class PluginRegistry final : public UnmodelledRegistry {
   struct Entry {
     Creator* creator;
     std::string name, version, plugin_namespace;
-    PluginLibraryHandle library;  // null if it was registered alone
+    PluginLibraryHandle library;  // null if it was registered without a library
   };
 
   bool add(Creator& creator, const std::string& plugin_namespace, PluginLibraryHandle library);
@@ -62,11 +62,11 @@ class PluginRegistry final : public UnmodelledRegistry {
   bool search_parent_ = true;
   mutable std::mutex mutex_;
   std::vector<Entry> entries_;
-  mutable std::vector<Creator*> list_;  // what getAllCreators has handed out
+  mutable std::vector<Creator*> list_;  // the result of getAllCreators
 };
 
-/// The plugins of an engine, made by their creators as when TensorRT deserializes. Empty, and a problem that
-/// is worded like TensorRT's, if a creator is missing or makes none.
+/// Makes the plugins of an engine with their creators, as TensorRT does when it deserializes. Empty, with
+/// TensorRT's message in `problem`, if a creator is missing or makes no plugin.
 std::vector<std::unique_ptr<nvinfer1::IPluginV3>> make_plugins(const Plan& plan, PluginRegistry& registry,
                                                                ILogger& logger, std::string& problem);
 

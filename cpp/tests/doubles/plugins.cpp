@@ -1,5 +1,5 @@
-// A library of plugins, as EngineOptions::plugins and BuildOptions::plugins name one: it has the creator of
-// "TftDouble", version 1, whose plugins do nothing. Of its fields one is asked for: "size", an integer.
+// A plugin library for EngineOptions::plugins and BuildOptions::plugins. It has the creator of "TftDouble",
+// version 1, whose plugins do nothing; their only field is "size", an integer.
 #include <NvInferRuntime.h>
 
 #include <string_view>
@@ -51,7 +51,7 @@ class Creator final : public nvinfer1::IPluginCreatorV3One {
       const std::int32_t size = field.length == 1 ? *static_cast<const std::int32_t*>(field.data) : 0;
       return size > 0 ? new Plugin(size) : nullptr;
     }
-    // A node may leave it out, a plan has it.
+    // A node may omit the field; a plan always has it.
     return phase == nvinfer1::TensorRTPhase::kBUILD ? new Plugin(1) : nullptr;
   }
   nvinfer1::PluginFieldCollection const* getFieldNames() noexcept override { return &names_; }

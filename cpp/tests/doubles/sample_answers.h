@@ -1,5 +1,5 @@
-// What PyTorch answered for a bundle's sample windows: a plan that was built beside them answers these alike,
-// so that a check of its forecasts finds nothing wrong.
+// PyTorch's outputs for a bundle's sample windows. A plan built next to such samples returns them, so that
+// the check of its forecasts passes.
 #pragma once
 #include <cstdint>
 #include <fstream>
@@ -18,7 +18,7 @@ class SampleAnswers {
   static constexpr std::uint64_t start = 14695981039346656037u;
 
   SampleAnswers() = default;
-  /// Empty where the plan names none, or they are not of its tensors.
+  /// Empty if the plan names no samples, or if they do not match its tensors.
   explicit SampleAnswers(const Plan& plan) {
     if (plan.samples.empty()) return;
     std::vector<std::uint64_t> hashes;
@@ -43,7 +43,7 @@ class SampleAnswers {
   }
 
   bool empty() const { return answers_.empty(); }
-  /// The answer to the window whose inputs have this hash; null for any other.
+  /// The output for the window whose inputs have this hash; null if there is none.
   const float* find(std::uint64_t hash) const {
     const auto found = answers_.find(hash);
     return found == answers_.end() ? nullptr : found->second.data();

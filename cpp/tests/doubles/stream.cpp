@@ -16,7 +16,7 @@ using namespace doubles;
 
 namespace {
 
-/// The live handles. A handle is looked up here before it is followed.
+/// The live handles. A handle is looked up here before it is dereferenced.
 struct Handles {
   std::mutex mutex;
   std::set<CUstream> streams;
@@ -40,7 +40,7 @@ std::int64_t now() {
 
 }  // namespace
 
-// ---- CUstream_st
+// CUstream_st
 
 CUstream_st::CUstream_st(CUcontext owner) : context(owner), thread_([this] { loop(); }) {}
 
@@ -55,7 +55,7 @@ CUstream_st::~CUstream_st() {
 
 void CUstream_st::push(Work work) {
   if (work.enqueued) work.enqueued();
-  // For benchmarks: work is done on the spot, as by a GPU that takes no time and no processor.
+  // For benchmarks: runs work immediately on the caller's thread, like an infinitely fast GPU.
   static const bool at_once = std::getenv("TFT_DOUBLE_INLINE") != nullptr;
   if (at_once) {
     run(work);
@@ -89,12 +89,12 @@ void CUstream_st::loop() {
   for (;;) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
-    if (queue_.empty()) return;  // what was enqueued before the stream's end still runs
+    if (queue_.empty()) return;  // after the enqueued work has run
     Work work = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();
     run(work);
-    work = {};  // what it holds is released before anybody learns that it has run
+    work = {};  // release its state before the work counts as finished
     lock.lock();
     ++ran_;
     lock.unlock();
@@ -102,7 +102,7 @@ void CUstream_st::loop() {
   }
 }
 
-// ---- CUevent_st
+// CUevent_st
 
 Work CUevent_st::record() {
   std::uint64_t generation = 0;
@@ -125,7 +125,7 @@ Work CUevent_st::record() {
   return work;
 }
 
-// ---- lookups
+// Lookups
 
 namespace doubles {
 
@@ -229,7 +229,7 @@ void forget_streams() {
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-// ---- streams
+// Streams
 
 EXPORT CUresult cuStreamCreate(CUstream* stream, unsigned flags) {
   if (const CUresult code = begin_call_in_context("cuStreamCreate")) return code;
@@ -292,7 +292,7 @@ EXPORT CUresult cuStreamWaitEvent(CUstream stream, CUevent event, unsigned) {
   return enqueue(stream, std::move(work));
 }
 
-// ---- copies
+// Copies
 
 EXPORT CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, std::size_t bytes, CUstream stream) {
   if (const CUresult code = begin_call_in_context("cuMemcpyHtoDAsync_v2")) {
@@ -384,7 +384,7 @@ EXPORT CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, std::size_t
   return enqueue(stream, std::move(work));
 }
 
-// ---- events
+// Events
 
 EXPORT CUresult cuEventCreate(CUevent* event, unsigned flags) {
   if (const CUresult code = begin_call_in_context("cuEventCreate")) return code;
@@ -493,7 +493,7 @@ EXPORT CUresult cuEventElapsedTime(float* milliseconds, CUevent from, CUevent to
   return CUDA_SUCCESS;
 }
 
-// ---- capture and graphs
+// Capture and graphs
 
 EXPORT CUresult cuStreamBeginCapture_v2(CUstream stream, unsigned mode) {
   if (const CUresult code = begin_call_in_context("cuStreamBeginCapture_v2")) return code;
@@ -517,7 +517,7 @@ EXPORT CUresult cuStreamEndCapture(CUstream stream, CUgraph* graph) {
     if (stream->capture == nullptr) return CUDA_ERROR_INVALID_VALUE;
     if (stream->capture_mode != CU_STREAM_CAPTURE_MODE_RELAXED &&
         stream->capture_thread != std::this_thread::get_id()) {
-      violation("a capture ended by another thread than began it");
+      violation("a capture ended by another thread than the one that began it");
       return CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD;
     }
     captured = std::move(stream->capture);
@@ -553,7 +553,7 @@ EXPORT CUresult cuGraphDestroy(CUgraph graph) {
   return code;
 }
 
-/// Only how many there are.
+/// Returns only the number of nodes.
 EXPORT CUresult cuGraphGetNodes(CUgraph graph, CUgraphNode* nodes, std::size_t* count) {
   if (const CUresult code = begin_call_in_context("cuGraphGetNodes")) return code;
   const std::lock_guard lock(handles().mutex);
@@ -612,7 +612,7 @@ EXPORT CUresult cuGraphLaunch(CUgraphExec exec, CUstream stream) {
   return CUDA_SUCCESS;
 }
 
-/// A kernel does nothing here: what it computes is the business of the tests of cpp/plugins.
+/// Kernels do nothing here; the tests of cpp/plugins check what they compute.
 EXPORT CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
                                unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_bytes,
                                CUstream stream, void** parameters, void**) {
@@ -627,7 +627,7 @@ EXPORT CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned gr
   return enqueue(stream, std::move(work));
 }
 
-// ---- for the double of libnvinfer
+// For libnvinfer's double
 
 EXPORT int double_enqueue(void* handle, DoubleWork work) {
   const std::shared_ptr<void> state(work.state, work.destroy);

@@ -1,5 +1,5 @@
-// Streams of the double: each runs its work in order on a thread of its own, or, while it captures, collects
-// it for a graph.
+// The double's streams: each runs its work in order on its own thread or, while capturing, collects it for a
+// graph.
 #pragma once
 #include <condition_variable>
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace doubles {
 
-/// One piece of work. Copies of it share what it refers to, so that a graph may be launched many times.
+/// A work item. Copies share its state, so that a graph can be launched many times.
 struct Work {
   /// On the stream's thread; a CUresult other than 0 loses the device.
   std::function<CUresult()> run;
@@ -22,7 +22,7 @@ struct Work {
   std::function<void()> enqueued;
   /// At graph launch: why the graph is no longer valid, or null.
   std::function<const char*()> stale;
-  /// Runs on a lost device too: events are reached, so that nobody waits for ever.
+  /// Runs even on a lost device, so that events complete and waits end.
   bool always = false;
 };
 
@@ -43,8 +43,8 @@ struct CUevent_st : std::enable_shared_from_this<CUevent_st> {
 
   std::mutex mutex;
   std::condition_variable reached;
-  std::uint64_t recorded = 0;  // how often it was enqueued
-  std::uint64_t done = 0;      // up to which of these streams have come
+  std::uint64_t recorded = 0;  // the number of times it was enqueued
+  std::uint64_t done = 0;      // the last of these that a stream has reached
   std::int64_t nanoseconds = 0;
   bool captured = false;
 
@@ -57,13 +57,13 @@ struct CUstream_st {
   ~CUstream_st();
 
   void push(doubles::Work work);
-  /// Returns when all that is enqueued now has run.
+  /// Returns when all work enqueued so far has run.
   void wait_idle();
   bool idle();
 
   const CUcontext context;
 
-  // Capture. Guarded by capture_mutex; captures are begun and ended by one thread.
+  // The capture, guarded by capture_mutex. One thread begins and ends it.
   std::mutex capture_mutex;
   std::unique_ptr<CUgraph_st> capture;
   bool capture_invalidated = false;
@@ -85,19 +85,19 @@ struct CUstream_st {
 
 namespace doubles {
 
-/// The live objects of a kind: a handle is looked up before it is followed, so that a freed or foreign one is
-/// an error instead of a crash.
+/// Looks a handle up before it is dereferenced, so that a freed or foreign handle is an error instead of a
+/// crash.
 CUresult check_stream(CUstream stream, const char* function);
 std::shared_ptr<CUevent_st> find_event(CUevent event, const char* function);
 
 /// Enqueues the work, or adds it to the stream's capture.
 CUresult enqueue(CUstream stream, Work work);
-/// Captures that forbid unsafe calls on this thread become invalid; true if there was one.
+/// Invalidates the captures that forbid unsafe calls on this thread. Returns whether there was one.
 bool invalidate_captures_for_unsafe_call();
 void invalidate_capture(CUstream stream);
 /// Streams, events and graphs that live in the context.
 int live_objects(CUcontext context);
-/// Returns when all that the device's streams have now has run, or been skipped.
+/// Returns when all work enqueued so far on the device's streams has run or was skipped.
 void wait_for_streams(CUdevice device);
 void forget_streams();
 

@@ -1,5 +1,5 @@
-// What TensorRT's interfaces have beyond what the double models. A client that calls one of these functions
-// relies on something that no test here covers: that is a violation.
+// The functions of TensorRT's interfaces that the double does not model. A call of one is a violation,
+// because no test here covers it.
 #pragma once
 #include <NvInferRuntime.h>
 

@@ -1,4 +1,4 @@
-// What the builder's side of TensorRT has beyond what the double models; see unmodelled.h.
+// The functions of TensorRT's builder that the double does not model; see unmodelled.h.
 #pragma once
 #include <NvInfer.h>
 
@@ -6,11 +6,11 @@
 
 #include "unmodelled.h"
 
-// Some of these are deprecated; a client that called one would be told.
+// Some of these are deprecated; the compiler would warn about them here.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
-// Each macro defines one function: its type, its name, its parameters, what follows them.
+// Each macro defines one function: its type, name, parameters and qualifiers.
 #define TFT_VOID(name, parameters, ...) \
   void name parameters __VA_ARGS__ override { unmodelled(#name); }
 #define TFT_VALUE(type, name, parameters, ...) \
@@ -23,7 +23,7 @@
 
 // clang-format off: a function a line.
 namespace doubles {
-using namespace nvinfer1;  // NOLINT: what is declared here is all theirs
+using namespace nvinfer1;  // NOLINT: everything declared here overrides their functions
 
 class UnmodelledBuilder : public apiv::VBuilder {
  public:

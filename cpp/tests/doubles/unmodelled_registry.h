@@ -1,4 +1,4 @@
-// What the registry of plugins has beyond what the double models; see unmodelled.h.
+// The functions of the plugin registry that the double does not model; see unmodelled.h.
 #pragma once
 #include <NvInferRuntime.h>
 
