@@ -7,7 +7,7 @@ import { loadColumnMap } from '../history/column-map.js';
 import type { ExtensionParts, Service, ServiceExtension, ServiceLog } from '../service/index.js';
 import { type Clock, ReplayClock, wallClock } from './clock.js';
 import { Fleet, type FleetParts, horizonSteps } from './fleet.js';
-import { registerFleetMetrics } from './metrics.js';
+import { registerFleetMetrics, registerForecasts } from './metrics.js';
 import { pageRoutes } from './page.js';
 import { fleetRoutes } from './routes/routes.js';
 import type { FleetSettings } from './settings.js';
@@ -66,7 +66,7 @@ export class FleetExtension implements ServiceExtension {
    */
   async begin(service: Service): Promise<Fleet> {
     await service.loaded;
-    const { host, log } = this.#parts as ExtensionParts;
+    const { host, log, registry } = this.#parts as ExtensionParts;
     const { settings, sources = [] } = this.#options;
     const model = host.current?.engine.model as ModelDescription;
     const recording = settings.replay === undefined ? undefined : await recordingOf(settings, model);
@@ -76,6 +76,7 @@ export class FleetExtension implements ServiceExtension {
     const fleet = await this.#open({ model, settings, host, clock, log, simulated });
     fleet.restore();
     fleet.onRun(() => fleet.hub.send('step', () => stepEventOf(fleet)));
+    registerForecasts(registry, fleet);
     this.#fleet = fleet;
     if (this.#stopped) return fleet;
     if (clock === wallClock) fleet.start();

@@ -101,7 +101,7 @@ export function registerFleetMetrics(
     },
   });
   registerRisks(registry, fleetOf, metricSeries);
-  registerForecasts(registry, fleetOf, metricFormat, metricSeries);
+  checkFormat(metricFormat);
 }
 
 function registerRisks(registry: Registry, fleetOf: () => Fleet | undefined, most: number): void {
@@ -142,16 +142,56 @@ function registerRisks(registry: Registry, fleetOf: () => Fleet | undefined, mos
   });
 }
 
-/** Series multiply: servers × horizons × quantiles. They are bounded, and what the bound leaves out is told. */
-function registerForecasts(
-  registry: Registry,
-  fleetOf: () => Fleet | undefined,
-  format: Readonly<Record<string, string>>,
-  most: number,
-): void {
+/**
+ * Registers the metrics of forecasts, whose name is known once the model is. Series multiply: servers × horizons × quantiles.
+ * They are bounded, and what the bound leaves out is told.
+ */
+export function registerForecasts(registry: Registry, fleet: Fleet): void {
   const registers = [registry];
-  const { __name__: nameFormat = '', ...labels } = format;
-  checkFormat(format);
+  const { model, settings } = fleet;
+  const { __name__: nameFormat = '', ...labels } = settings.metricFormat;
+  const horizons = horizonSteps(settings, model);
+  const columns = [...new Set(Object.values(quantileColumns(model.quantiles)))];
+  const each = horizons.length * columns.length;
+  new Gauge({
+    name: nameFormat.replaceAll('$METRIC', model.target),
+    help: `Forecasts of ${model.target}.`,
+    labelNames: Object.keys(labels),
+    registers,
+    collect() {
+      this.reset();
+      let [told, leftOut] = [0, 0];
+      for (const [place, entry] of fleet.roster) {
+        const forecast = fleet.standings.state(place) === 'stale' ? undefined : fleet.latest.get(place);
+        if (forecast === undefined) continue;
+        if (told + each > settings.metricSeries) {
+          leftOut += each;
+          continue;
+        }
+        told += each;
+        for (const horizon of horizons) {
+          for (const column of columns) {
+            const variables: Record<string, string> = {
+              SERVER: entry.name,
+              PROFILE: entry.profile,
+              METRIC: model.target,
+              QUANTILE: String(model.quantiles[column]),
+              HORIZON: shownHorizon((horizon * fleet.stepMs) / MINUTE),
+            };
+            const filled = Object.entries(labels).map(([label, text]) => [
+              label,
+              text.replace(VARIABLE, (_, name: string) => variables[name] ?? ''),
+            ]);
+            const at = (horizon - 1) * model.quantiles.length + column;
+            this.set(Object.fromEntries(filled) as Record<string, string>, forecast.values[at] as number);
+          }
+        }
+      }
+      count.set(told);
+      left.set(leftOut);
+    },
+  });
+  // After it, so that they tell of this scrape.
   const count = new Gauge({
     name: 'tft_fleet_forecast_series',
     help: 'Series of forecasts told.',
@@ -162,68 +202,9 @@ function registerForecasts(
     help: 'Series of forecasts left out, as there are more than metricSeries.',
     registers,
   });
-  let gauge: Gauge | undefined;
-  const collect = () => {
-    const fleet = fleetOf();
-    if (fleet === undefined) return;
-    const { model } = fleet;
-    gauge ??= new Gauge({
-      name: nameFormat.replaceAll('$METRIC', model.target),
-      help: `Forecasts of ${model.target}.`,
-      labelNames: Object.keys(labels),
-      registers: [],
-    });
-    gauge.reset();
-    const horizons = horizonSteps(fleet.settings, model);
-    const columns = [...new Set(Object.values(quantileColumns(model.quantiles)))];
-    const each = horizons.length * columns.length;
-    let [told, leftOut] = [0, 0];
-    for (const [place, entry] of fleet.roster) {
-      const forecast = fleet.standings.state(place) === 'stale' ? undefined : fleet.latest.get(place);
-      if (forecast === undefined) continue;
-      if (told + each > most) {
-        leftOut += each;
-        continue;
-      }
-      told += each;
-      for (const horizon of horizons) {
-        for (const column of columns) {
-          const variables: Record<string, string> = {
-            SERVER: entry.name,
-            PROFILE: entry.profile,
-            METRIC: model.target,
-            QUANTILE: String(model.quantiles[column]),
-            HORIZON: shownHorizon((horizon * fleet.stepMs) / MINUTE),
-          };
-          const filled = Object.entries(labels).map(([label, text]) => [
-            label,
-            text.replace(VARIABLE, (_, name: string) => variables[name] ?? ''),
-          ]);
-          const at = (horizon - 1) * model.quantiles.length + column;
-          gauge.set(Object.fromEntries(filled) as Record<string, string>, forecast.values[at] as number);
-        }
-      }
-    }
-    count.set(told);
-    left.set(leftOut);
-  };
-  // A collector whose name is known when the model is: the registry has it from its first scrape on.
-  new Gauge({
-    name: 'tft_fleet_threshold',
-    help: 'What risk and crossing times refer to.',
-    registers,
-    collect() {
-      collect();
-      const fleet = fleetOf();
-      if (fleet?.threshold !== undefined) this.set(fleet.threshold);
-      if (
-        gauge !== undefined &&
-        registry.getSingleMetric((gauge as unknown as { name: string }).name) === undefined
-      ) {
-        registry.registerMetric(gauge);
-      }
-    },
-  });
+  if (fleet.threshold === undefined) return;
+  const help = 'What risk and crossing times refer to.';
+  new Gauge({ name: 'tft_fleet_threshold', help, registers }).set(fleet.threshold);
 }
 
 /** 30m, 1h, 90m */

@@ -142,7 +142,6 @@ test('forecasts, states and what came in are at /metrics, in a bounded number of
   await post(running.url, [record('web-1', START, 40), record('web-2', START, 50)]);
   await running.closeStepOf(START);
   const scrape = async () => (await ask(`${running.url}/metrics`)).bytes.toString();
-  await scrape();
   const text = await scrape();
   expect(text.match(/^tft_forecast\{/gm)).toHaveLength(6);
   expect(text).toContain('tft_fleet_forecast_series_left_out 6');
