@@ -246,7 +246,7 @@ export class Fleet {
   async #closeStep(step: number): Promise<void> {
     this.ring.advance(step + 1);
     await this.keeper.keepStep(step, this.ring, this.roster, this.intake);
-    const oldest = step - Math.ceil((this.settings.retentionDays * DAY) / this.stepMs);
+    const oldest = step - this.#keptSteps();
     await this.keeper.forgetBefore(oldest);
     for (const place of this.roster.expire(oldest * this.stepMs)) {
       this.ring.forget(place);
@@ -255,6 +255,13 @@ export class Fleet {
     for (const observer of this.#observers()) {
       await this.#tell(() => observer.stepClosed?.(step, this.#observed));
     }
+  }
+
+  /** On disk by the retention; in memory no more than the page and the accuracy watch look back. */
+  #keptSteps(): number {
+    const { data, retentionDays } = this.settings;
+    const wanted = Math.ceil((retentionDays * DAY) / this.stepMs);
+    return data === undefined ? Math.min(wanted, this.ring.shape.window + this.model.horizon) : wanted;
   }
 
   /** A clock that was ahead and was put right leaves a step open that lies in the future. */
