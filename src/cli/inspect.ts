@@ -26,8 +26,8 @@ interface InspectOptions {
 const MAX_NAME_LENGTH = 60;
 
 const EXAMPLES = `
-An engine is opened with the TensorRT on this machine, so it must be one for this GPU. Of one that was
-built for other GPUs (tft build --target), the record is shown.
+An engine is opened with the TensorRT on this machine, so it must be one for this GPU. Of one that
+was built for other GPUs (tft build --target), the record is shown.
 
 Examples:
   $ tft inspect models/demo
