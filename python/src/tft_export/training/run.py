@@ -37,6 +37,9 @@ def run_training(
     started = time.monotonic()
     on = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     torch.set_float32_matmul_precision("high")
+    if on.type == "cpu":
+        # A step is a thousand small operations: threads wait for one another, long where others run too.
+        torch.set_num_threads(1)
     named = frozenset(test_servers.read_text().split()) if test_servers else frozenset()
     data = load_data(histories, column_map, settings, named)
     state.mkdir(parents=True, exist_ok=True)

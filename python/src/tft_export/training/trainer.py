@@ -106,7 +106,7 @@ class Trainer:
             if self.step == first + 20 or now - last_shown > 20:
                 last_shown = now
                 rate = (self.step - first) / (now - started)
-                left = (1 - self.done) * self.settings.minutes
+                left = max(1 - self.done, 0) * self.settings.minutes
                 self._say(
                     f"step {self.step} loss {float(self._loss):.4f} {rate:.2f} steps/s, {left:.0f} min left"
                 )
