@@ -41,6 +41,7 @@ export class ServerForecast extends SeriesForecast {
   /** The target over the encoder's steps, oldest first. */
   readonly history: Float32Array;
 
+  /** @internal */
   constructor(parts: SeriesParts & { readonly history: Float32Array }) {
     super(parts);
     this.history = parts.history;
@@ -51,9 +52,9 @@ export class ServerForecast extends SeriesForecast {
     return this.history.at(-1) ?? Number.NaN;
   }
 
-  override toJSON(): Record<string, unknown> {
-    const { server, start, ...rest } = super.toJSON();
-    return { server, now: shortest(this.now), start, ...rest };
+  override describe(): Record<string, unknown> {
+    const { server, ...rest } = super.describe();
+    return { server, now: shortest(this.now), ...rest };
   }
 }
 
@@ -86,6 +87,7 @@ export class FleetForecast extends Forecast {
   /** The time from the first request to the engine to its last result. */
   readonly milliseconds: number;
 
+  /** @internal */
   constructor(parts: FleetForecastParts) {
     const { model, windows, data, outputs, sorted, clipped } = parts;
     const { quantiles, horizon, stepMinutes, target } = model;

@@ -65,6 +65,10 @@ export const TFT_ERRORS = {
     status: 503,
     meaning: 'The GPU fails every call from now on; the process must be restarted to use it again.',
   },
+  ERR_TFT_BUNDLED: {
+    meaning:
+      'The package was bundled into a file of an application, away from its own; it must be kept external.',
+  },
   ERR_TFT_BACKEND_UNAVAILABLE: {
     meaning: 'The backend asked for cannot run here: a library is missing or not in this build.',
   },
@@ -86,19 +90,29 @@ export const TFT_ERRORS = {
       'The thread that ran the model died; the engine starts another, and the request may be sent again.',
   },
   ERR_TFT_RUN: { status: 500, meaning: 'The runtime refused or failed to run the model.' },
-  ERR_TFT_HISTORY_COLUMN: { meaning: 'A column of a history file is missing, unknown or named twice.' },
+  ERR_TFT_HISTORY_COLUMN: {
+    status: 400,
+    meaning: 'A column of a history file is missing, unknown or named twice.',
+  },
   ERR_TFT_HISTORY_VALUE: {
+    status: 400,
     meaning: 'A value of a history is not a number, time or name, or a line has too many or too few values.',
   },
   ERR_TFT_HISTORY_ORDER: {
+    status: 400,
     meaning:
       'The rows of the requested window have been replaced by newer ones; see `until` of FleetHistory.',
   },
   ERR_TFT_HISTORY_SHORT: {
+    status: 400,
     meaning:
       "A server's history, since its last gap that is too long to fill, is shorter than the model's encoder.",
   },
-  ERR_TFT_HISTORY_EMPTY: { meaning: 'A history contains no rows.' },
+  ERR_TFT_HISTORY_LIMIT: {
+    status: 413,
+    meaning: 'A history has rows of more servers than `maxServers` allows.',
+  },
+  ERR_TFT_HISTORY_EMPTY: { status: 400, meaning: 'A history contains no rows.' },
   ERR_TFT_MAP_INVALID: { meaning: 'A column map is damaged or contradicts itself.' },
   ERR_TFT_FILE: { meaning: 'A file cannot be read or written.' },
 } as const satisfies Readonly<Record<string, ErrorCodeFacts>>;
@@ -107,7 +121,9 @@ export const TFT_ERRORS = {
 export const HTTP_ERRORS = {
   ERR_TFT_HTTP_BODY: {
     status: 400,
-    meaning: 'The body cannot be read: its JSON, its lengths or its shapes are wrong.',
+    also: [415],
+    meaning:
+      'The body cannot be read: its type, its JSON, its lengths, its shapes or the options with it are wrong.',
   },
   ERR_TFT_HTTP_HEADER: {
     status: 400,

@@ -24,6 +24,7 @@ export class SeriesForecast {
   /** `[horizon, quantiles]`, row-major: a view of the forecast's data. */
   readonly values: Float32Array;
 
+  /** @internal */
   constructor({ server, start, stepMinutes, quantiles, values }: SeriesParts) {
     this.server = server;
     this.start = start;
@@ -61,13 +62,19 @@ export class SeriesForecast {
     return { low: this.quantile((1 - share) / 2), high: this.quantile((1 + share) / 2) };
   }
 
+  /** What stands beside the values in JSON: name, times, quantiles. */
+  describe(): Record<string, unknown> {
+    const { server, start, stepMinutes, times, quantiles } = this;
+    return { server, start, stepMinutes, times, quantiles };
+  }
+
   /** Name, times, quantiles, and `values` as [steps][quantiles], each with the fewest digits that are the same float32. */
   toJSON(): Record<string, unknown> {
-    const { server, start, stepMinutes, quantiles, times } = this;
+    const width = this.quantiles.length;
     const values = Array.from({ length: this.horizon }, (_, step) =>
-      Array.from(this.values.subarray(step * quantiles.length, (step + 1) * quantiles.length), shortest),
+      Array.from(this.values.subarray(step * width, (step + 1) * width), shortest),
     );
-    return { server, start: start?.toISOString(), stepMinutes, times, quantiles, values };
+    return { ...this.describe(), values };
   }
 
   #column(place: QuantilePlace): Float32Array {

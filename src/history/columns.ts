@@ -124,8 +124,8 @@ class Planner {
     const plural = this.#missing.length > 1;
     throw new TFTError(
       'ERR_TFT_HISTORY_COLUMN',
-      `${plural ? 'columns are' : 'a column is'} missing: ${this.#missing.join(', ')}; the file has ` +
-        `${quoted(this.#header)}${this.#separatorHint()}`,
+      `${plural ? 'columns are' : 'a column is'} missing: ${some(this.#missing)}; the file has ` +
+        `${quoted(this.#header)}${this.#separatorHint()}; a column map (--map) says how other columns become the model's`,
       { details: { missing: this.#missing, found: this.#header } },
     );
   }
@@ -196,7 +196,14 @@ function clipped(
   };
 }
 
+/** Enough to see what kind of columns it is about; the error's details have all. */
+const SHOWN_NAMES = 6;
+
+function some(items: readonly string[]): string {
+  const more = items.length - SHOWN_NAMES;
+  return items.slice(0, SHOWN_NAMES).join(', ') + (more > 0 ? `, and ${more} more` : '');
+}
+
 function quoted(names: readonly string[]): string {
-  const shown = names.slice(0, 30).map((name) => `'${name.length > 60 ? `${name.slice(0, 60)}…` : name}'`);
-  return shown.join(', ') + (names.length > shown.length ? `, and ${names.length - shown.length} more` : '');
+  return some(names.map((name) => `'${name.length > 60 ? `${name.slice(0, 60)}…` : name}'`));
 }

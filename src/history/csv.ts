@@ -35,8 +35,8 @@ export async function readCsv(
   source: string | Readable,
   handler: CsvHandler,
   separator = ',',
+  shown = typeof source === 'string' ? source : 'standard input',
 ): Promise<void> {
-  const shown = typeof source === 'string' ? source : 'standard input';
   const records = new RecordReader(handler, shown, separator);
   let raw: Readable | undefined;
   try {

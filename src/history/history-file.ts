@@ -38,7 +38,24 @@ export async function readHistory(
   options: ReadHistoryOptions = {},
 ): Promise<FleetHistory> {
   const history = new FleetHistory(model, options);
-  const shown = typeof source === 'string' ? source : 'standard input';
+  await readRows(source, history, model, options);
+  history.finish();
+  return history;
+}
+
+/**
+ * Reads the rows of a file or a stream into a history that is there.
+ *
+ * @param options `shown` is what messages call the source.
+ * @throws TFTError as {@link readHistory}.
+ */
+export async function readRows(
+  source: string | Readable,
+  history: FleetHistory,
+  model: HistoryModel,
+  options: ReadHistoryOptions & { readonly shown?: string } = {},
+): Promise<void> {
+  const shown = options.shown ?? (typeof source === 'string' ? source : 'standard input');
   const wanted = options.servers === undefined ? undefined : new Set(options.servers);
   let readRow: ((fields: readonly string[], line: number) => void) | undefined;
   let rows = 0;
@@ -55,13 +72,11 @@ export async function readHistory(
     ...(options.onProgress === undefined ? {} : { progress: options.onProgress }),
     ...(options.onPiece === undefined ? {} : { piece: options.onPiece }),
   };
-  await readCsv(source, handler, options.separator);
+  await readCsv(source, handler, options.separator, shown);
   if (rows === 0) {
     throw new TFTError('ERR_TFT_HISTORY_EMPTY', `${shown} has a header but no rows`);
   }
   if (plan !== undefined) tellOfColumns(plan, rows, history);
-  history.finish();
-  return history;
 }
 
 function tellOfColumns({ absent, clipped }: ColumnPlan, rows: number, history: FleetHistory): void {

@@ -7,16 +7,8 @@ import { writeCalendar } from './calendar.js';
 import { CategoryCodes } from './category-codes.js';
 import { Expiry } from './expiry.js';
 import { HistoryReport } from './report.js';
-import {
-  badValue,
-  type CheckedRow,
-  describeRow,
-  type HistoryRow,
-  isFloat32,
-  RowCheck,
-  timeOf,
-} from './row.js';
-import { type Coverage, type SeriesShape, ServerSeries } from './server-series.js';
+import { badValue, type CheckedRow, type HistoryRow, isFloat32, RowCheck, timeOf } from './row.js';
+import { bytesOf, type Coverage, type SeriesShape, ServerSeries } from './server-series.js';
 import { describeShortfall } from './shortfall.js';
 import { formatTimestamp } from './timestamp.js';
 import type {
@@ -47,6 +39,8 @@ export interface FleetHistoryOptions {
    * Without it every server is kept for ever.
    */
   expireAfterMinutes?: number | undefined;
+  /** A row of one server more than this is refused with ERR_TFT_HISTORY_LIMIT: for rows from strangers. */
+  maxServers?: number | undefined;
   /** Rows after this time are left out: a forecast as it would have been made then. */
   until?: Date | number | string | undefined;
   /**
@@ -107,6 +101,7 @@ export class FleetHistory {
   readonly #report: HistoryReport;
   readonly #onWindow: FleetHistoryOptions['onWindow'];
   readonly #onStep: FleetHistoryOptions['onStep'];
+  readonly #maxServers: number;
   readonly #allowSparse: boolean;
   readonly #repeatKnown: boolean;
   /** The channels of categories that are known ahead. */
@@ -122,7 +117,7 @@ export class FleetHistory {
   /** @throws TFTError ERR_TFT_OPTION. */
   constructor(model: HistoryModel, options: FleetHistoryOptions = {}) {
     const { maxGapMinutes = 60, until, onWindow, onStep, allowSparse = false, repeatKnown = false } = options;
-    const { expireAfterMinutes } = options;
+    const { expireAfterMinutes, maxServers = Number.POSITIVE_INFINITY } = options;
     if (!Number.isFinite(maxGapMinutes) || maxGapMinutes < 0) {
       throw new TFTError('ERR_TFT_OPTION', `maxGapMinutes must be 0 or more, not ${String(maxGapMinutes)}`);
     }
@@ -149,6 +144,7 @@ export class FleetHistory {
     if (expireAfterMinutes !== undefined)
       this.#expiry = new Expiry(expireAfterMinutes * MINUTE, this.#stepMs);
     this.#onStep = onStep;
+    this.#maxServers = maxServers;
     this.#allowSparse = allowSparse;
     this.#repeatKnown = repeatKnown;
     this.#knownAhead = [...model.categories.keys()].filter(
@@ -161,6 +157,11 @@ export class FleetHistory {
     return this.#rows;
   }
 
+  /** The memory that a server's rows take, in bytes. */
+  get bytesPerServer(): number {
+    return bytesOf(this.#shape);
+  }
+
   /** The servers seen, in no particular order. */
   get servers(): readonly string[] {
     return [...this.#servers.keys()];
@@ -169,10 +170,11 @@ export class FleetHistory {
   /**
    * Adds one row.
    *
-   * @throws TFTError ERR_TFT_HISTORY_COLUMN or ERR_TFT_HISTORY_VALUE, naming the row (counted from 1) and column.
+   * @param where what messages call the row, before its server and time.
+   * @throws TFTError ERR_TFT_HISTORY_COLUMN or ERR_TFT_HISTORY_VALUE, naming the row and column; ERR_TFT_HISTORY_LIMIT.
    */
-  add(row: HistoryRow): void {
-    this.#take(this.#rowCheck.check(row, `row ${this.#rows + 1}`));
+  add(row: HistoryRow, where = `row ${this.#rows + 1}`): void {
+    this.#take(this.#rowCheck.check(row, where));
   }
 
   /**
@@ -185,7 +187,7 @@ export class FleetHistory {
     const checked: CheckedRow[] = [];
     for (const row of rows) {
       try {
-        checked.push(this.#rowCheck.check(row, `rows[${checked.length}]${describeRow(row)}`));
+        checked.push(this.#rowCheck.check(row, `rows[${checked.length}]`));
       } catch (error) {
         if (!(error instanceof TFTError)) throw error;
         const details = { ...error.details, index: checked.length };
@@ -420,6 +422,13 @@ export class FleetHistory {
   #series(server: string): ServerSeries {
     let series = this.#servers.get(server);
     if (series === undefined) {
+      if (this.#servers.size >= this.#maxServers) {
+        throw new TFTError(
+          'ERR_TFT_HISTORY_LIMIT',
+          `there are rows of more than ${this.#maxServers} servers, the largest number that is taken at once`,
+          { details: { expected: this.#maxServers } },
+        );
+      }
       series = new ServerSeries(this.#shape);
       // Copied, because a name that is a slice of a file's text would keep that whole chunk of text in memory.
       this.#servers.set(Buffer.from(server).toString(), series);

@@ -9,7 +9,7 @@ export {
 } from './column-map.js';
 export { type HistoryFormat, MISSING_SPELLINGS, SEPARATORS } from './format.js';
 export { FleetHistory, type FleetHistoryOptions, type HistoryStep, type WindowsOptions } from './history.js';
-export { type ReadHistoryOptions, readHistory } from './history-file.js';
+export { type ReadHistoryOptions, readHistory, readRows } from './history-file.js';
 export type { HistoryRow } from './row.js';
 export { formatTimestamp, parseTimestamp } from './timestamp.js';
 export type {

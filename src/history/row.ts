@@ -40,8 +40,9 @@ export class RowCheck {
     this.#metricIndex = new Map(model.metrics.map((metric, index) => [metric.name, index]));
   }
 
-  /** @param where how messages call the row. @throws TFTError ERR_TFT_HISTORY_COLUMN, ERR_TFT_HISTORY_VALUE. */
-  check(row: HistoryRow, where: string): CheckedRow {
+  /** @param which what messages call the row, before its server and time. @throws TFTError ERR_TFT_HISTORY_COLUMN, ERR_TFT_HISTORY_VALUE. */
+  check(row: HistoryRow, which: string): CheckedRow {
+    const where = `${which}${describeRow(row)}`;
     if (typeof row !== 'object' || row === null) throw badValue(where, 'of it', row, 'an object');
     for (const key of Object.keys(row)) {
       if (!ROW_KEYS.includes(key)) throw unknownColumn(where, key, this.#placeOf(key));
@@ -92,7 +93,7 @@ export class RowCheck {
 }
 
 /** The server and time of a row, for messages, as far as they are right. */
-export function describeRow(row: HistoryRow): string {
+function describeRow(row: HistoryRow): string {
   const { server_name: server, timestamp } = row ?? {};
   const time = timeOf(timestamp);
   const named = typeof server === 'string' && server !== '' ? server : undefined;

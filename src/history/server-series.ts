@@ -43,6 +43,11 @@ export type Coverage =
   /** Newer rows have replaced the needed ones. */
   | { readonly kind: 'displaced' };
 
+/** The memory that one series takes, in bytes. */
+export function bytesOf({ window, maxGap, metrics, categories }: SeriesShape): number {
+  return (window + maxGap) * (16 + 4 * (metrics + categories));
+}
+
 export class ServerSeries {
   readonly #shape: SeriesShape;
   readonly #capacity: number;

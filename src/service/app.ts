@@ -14,6 +14,7 @@ import { Origins } from './http/origin.js';
 import { RefusalLog, type ServiceLog } from './observe/logging.js';
 import type { RequestSpan } from './observe/tracing.js';
 import { docsRoutes } from './routes/docs.js';
+import { forecastRoute } from './routes/forecast.js';
 import type { Parts } from './routes/forecast-request.js';
 import { healthRoutes } from './routes/health.js';
 import { inferRoutes } from './routes/infer.js';
@@ -140,6 +141,7 @@ export function makeApp(
     }
   });
   healthRoutes(app, parts);
+  forecastRoute(app, parts);
   predictRoute(app, parts);
   inferRoutes(app, parts);
   modelRoutes(app, parts);

@@ -68,10 +68,18 @@ function section(entry: { path: string; method: string; operation: DescribedOper
   const table = rows
     .map(([name, text]) => `<tr><td><code>${escapeHtml(name ?? '')}</code><td>${text}`)
     .join('');
+  const example = (operation.requestBody?.content['application/json'] as { example?: unknown } | undefined)
+    ?.example;
+  const tryIt =
+    example === undefined
+      ? ''
+      : `<p>Try it:</p><pre>${escapeHtml(
+          `curl -H 'Content-Type: application/json' http://localhost:8000${path} -d '${JSON.stringify(example, null, 1)}'`,
+        )}</pre>`;
   const key = operation.security.length === 0 ? '' : ' 🔑';
   return (
     `<details><summary><span class="method">${escapeHtml(method.toUpperCase())}</span> <code>${escapeHtml(path)}</code> ` +
-    `${escapeHtml(operation.summary)}${key}</summary><p>${escapeHtml(operation.description ?? '')}</p><table>${table}</table></details>`
+    `${escapeHtml(operation.summary)}${key}</summary><p>${escapeHtml(operation.description ?? '')}</p><table>${table}</table>${tryIt}</details>`
   );
 }
 

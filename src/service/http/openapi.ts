@@ -120,9 +120,12 @@ function meaningOf(status: number): string {
     .join(' ');
 }
 
-function content({ json, binary, text }: Content): Record<string, unknown> {
+function content({ json, binary, text, texts = [], example }: Content): Record<string, unknown> {
   const media: Record<string, unknown> = {};
-  if (json !== undefined) media['application/json'] = { schema: referTo(json) };
+  if (json !== undefined) {
+    media['application/json'] = { schema: referTo(json), ...(example === undefined ? {} : { example }) };
+  }
+  for (const type of texts) media[type] = { schema: { type: 'string' } };
   if (binary !== undefined) {
     media['application/octet-stream'] = { schema: { type: 'string', format: 'binary', description: binary } };
   }

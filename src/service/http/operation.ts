@@ -25,6 +25,8 @@ export interface Content {
   /** Bytes, and what they are. */
   readonly binary?: string;
   readonly text?: string;
+  /** Further types of text that it may be instead. */
+  readonly texts?: readonly string[];
   readonly example?: unknown;
   /** Whether a request may omit it. */
   readonly optional?: boolean;

@@ -26,6 +26,29 @@ export const predictAnswer = z
   })
   .meta({ id: 'PredictAnswer' });
 
+const row = z
+  .looseObject({
+    timestamp: z.union([z.string(), z.number()]).describe('a time, or milliseconds since 1970'),
+    server_name: z.string().min(1),
+  })
+  .describe(
+    "and the model's categories and metrics by name, a metric that was not measured null; or these under 'metrics'",
+  );
+
+export const forecastRequest = z
+  .union([
+    z.array(row),
+    z.strictObject({
+      rows: z.array(row),
+      at: z.union([z.string(), z.number()]).optional(),
+      servers: z.array(z.string()).optional(),
+      raw: z.boolean().optional(),
+    }),
+  ])
+  .meta({ id: 'ForecastRequest' });
+
+export { forecastSchema } from '../../forecast-schema.js';
+
 const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]));
 
 export const inferRequest = z

@@ -40,4 +40,20 @@ export function docsRoutes(app: FastifyInstance, routes: readonly DescribedRoute
         .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'")
         .send(docsPage(openApiDocument(routes, version) as unknown as Described)),
   );
+  // What is mounted beside the service may have a page of its own there.
+  if (app.hasRoute({ method: 'GET', url: '/' })) return;
+  app.get(
+    '/',
+    {
+      config: {
+        operation: {
+          summary: 'Leads to the document for people',
+          tag: 'operations',
+          access: 'anyone',
+          answers: { 302: { description: 'to /docs' } },
+        },
+      },
+    },
+    async (_request, reply) => reply.redirect('/docs'),
+  );
 }

@@ -1,7 +1,7 @@
 // What /predict and /infer share: a request is admitted or refused, its body is read, its forecast is awaited with a
 // deadline, and it is cancelled when its client disconnects.
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Forecast } from '../../contract/forecast.js';
+import { Forecast } from '../../contract/forecast.js';
 import { type ForecastInputs, valuesOf } from '../../contract/inputs.js';
 import type { TensorSpec } from '../../contract/tensors.js';
 import { HEADER_LENGTH } from '../../kserve/wire.js';
@@ -39,6 +39,9 @@ export interface ForecastQuestion {
   readonly inputs: ForecastInputs;
   /** The deadline in milliseconds from the request's arrival, if the body has one. */
   readonly timeoutMs?: number | undefined;
+  /** What is done to the network's numbers; nothing without them. */
+  readonly sorted?: boolean | undefined;
+  readonly clipped?: boolean | undefined;
 }
 
 /** A number in JSON takes at most 24 bytes: 17 digits, a sign, a point, an exponent, a comma. */
@@ -134,11 +137,17 @@ export async function forecastFor<Q extends ForecastQuestion>(
       const deadlineMs = Math.max(0, within - (performance.now() - arrived));
       // The inputs are this request's own. After an abort a lane may still read them, and of what the memory holds
       // by then nothing comes.
-      const running = model.engine.predict(question.inputs, {
-        signal: client,
-        deadlineMs,
-        borrow: true,
-      });
+      const { sorted, clipped } = question;
+      const running =
+        seriesOf(question.inputs, model) === 0
+          ? Promise.resolve(noForecast(model))
+          : model.engine.predict(question.inputs, {
+              signal: client,
+              deadlineMs,
+              borrow: true,
+              sorted,
+              clipped,
+            });
       // Binary inputs are views of the body, which TensorRT reads in place until the forecast is there, and a sample
       // afterwards.
       const isLent = model.engine.info.backend === 'tensorrt';
@@ -147,7 +156,7 @@ export async function forecastFor<Q extends ForecastQuestion>(
         if (!isLent) holding.empty();
       }
       const forecast = await running;
-      sample.offer(model, question.inputs);
+      if (forecast.shape[0] > 0) sample.offer(model, question.inputs);
       return { forecast, question };
     } finally {
       body.release();
@@ -167,9 +176,19 @@ function timeoutOf({ headers }: FastifyRequest): number | undefined {
   );
 }
 
-function refuseLargeBatch(inputs: ForecastInputs, { tensors }: ServedModel, most: number): void {
+function seriesOf(inputs: ForecastInputs, { tensors }: ServedModel): number {
   const [first] = tensors.inputs as [TensorSpec];
-  const series = valuesOf(inputs, first).length / first.size;
+  return valuesOf(inputs, first).length / first.size;
+}
+
+/** Of a request with rows none of whose servers can be forecast. */
+function noForecast({ engine }: ServedModel): Forecast {
+  const { horizon, quantiles } = engine.model;
+  return new Forecast(new Float32Array(0), [0, horizon, quantiles.length], quantiles);
+}
+
+function refuseLargeBatch(inputs: ForecastInputs, model: ServedModel, most: number): void {
+  const series = seriesOf(inputs, model);
   if (series <= most) return;
   throw refusal(
     'ERR_TFT_HTTP_TOO_LARGE',
