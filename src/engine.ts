@@ -4,6 +4,7 @@ import { selectBackend } from './backends/select.js';
 import { aborted } from './batching/abort.js';
 import type { Backend } from './batching/backend.js';
 import type { EngineCounters } from './batching/counters.js';
+import { Durations } from './batching/durations.js';
 import type { Results } from './batching/request.js';
 import { describePlan } from './builder/plan-file.js';
 import { TFTError } from './contract/errors.js';
@@ -85,6 +86,7 @@ export class TFTEngine {
   readonly #contract: Contract;
   readonly #about: ForecastAbout;
   readonly #range: ValueRange;
+  readonly #durations = new Durations();
   #closed: Promise<void> | undefined;
 
   private constructor(model: ModelDescription, contract: Contract, info: EngineInfo, backend: Backend) {
@@ -141,6 +143,12 @@ export class TFTEngine {
       level: 'info',
       message: `model '${model.name}' loaded from ${info.origin}: ${info.backend} on ${info.device}, ${info.precision}`,
     });
+    if (wanted.precision !== undefined && wanted.precision !== info.precision) {
+      log({
+        level: 'warn',
+        message: `${wanted.precision} was asked for, and the model runs in ${info.precision}: ${why}`,
+      });
+    }
     return new TFTEngine(model, contract, info, backend);
   }
 
@@ -279,7 +287,7 @@ export class TFTEngine {
 
   /** Totals since the engine was loaded, and the current queue. For metrics. */
   counters(): EngineCounters {
-    return this.#backend.counters();
+    return { ...this.#backend.counters(), durations: this.#durations.totals };
   }
 
   /** Finishes running and waiting requests, refuses new ones, then frees the model. It may be called more than once. */
@@ -293,7 +301,7 @@ export class TFTEngine {
     await this.close();
   }
 
-  #submit(
+  async #submit(
     list: readonly AcceptedInputs[],
     series: number,
     options: PredictOptions,
@@ -301,7 +309,10 @@ export class TFTEngine {
   ): Promise<Results> {
     const checked = checkPredictOptions(options, series * this.#contract.width);
     if (checked.signal?.aborted) throw aborted(checked.signal);
-    return this.#backend.submit(list, checked, numbered);
+    const begin = performance.now();
+    const results = await this.#backend.submit(list, checked, numbered);
+    this.#durations.add(performance.now() - begin);
+    return results;
   }
 
   #forecast([data, ...further]: Results, batch: number, { sorted, clipped }: PredictOptions): Forecast {

@@ -1,7 +1,8 @@
 // The exports of 'tft-tensorrt'.
 
 export type { AbortSignalLike } from './batching/abort.js';
-export type { EngineCounters } from './batching/counters.js';
+export type { BackendCounters, EngineCounters } from './batching/counters.js';
+export { DURATION_BOUNDS, type DurationCounts } from './batching/durations.js';
 export { type BuildEngineOptions, type BuiltEngine, buildEngine } from './builder/build-engine.js';
 export type { BuildOptions, Profile } from './builder/build-options.js';
 export type { BuildProgress, OnBuildProgress } from './builder/progress.js';

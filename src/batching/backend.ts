@@ -2,7 +2,7 @@
 // by itself, or is a SlabRunner, which runs one slab at a time, under a BatchQueue.
 import type { AcceptedInputs } from '../contract/inputs.js';
 import type { BackendName, Precision } from '../contract/names.js';
-import type { EngineCounters } from './counters.js';
+import type { BackendCounters } from './counters.js';
 import type { RequestOptions, Results } from './request.js';
 import type { Slab } from './slab.js';
 
@@ -41,7 +41,7 @@ export interface Backend {
   /** Does in advance what the first runs would do. Without it the engine runs inputs of zeros instead. */
   warmup?(): Promise<void>;
   /** Totals so far. It may be called after `close`. */
-  counters(): EngineCounters;
+  counters(): BackendCounters;
   /** Finishes running and waiting requests, refuses new ones, then frees the model. Called once. */
   close(): Promise<void>;
 }

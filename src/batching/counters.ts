@@ -1,7 +1,15 @@
 // Totals of an engine since it was loaded, counted as in Triton's metrics.
 
-/** Totals since the engine was loaded, and the current queue. Times are in microseconds, not always whole ones. */
-export interface EngineCounters {
+import type { DurationCounts } from './durations.js';
+
+/** Totals of an engine since it was loaded, and the current queue. */
+export interface EngineCounters extends BackendCounters {
+  /** Requests that succeeded, by the time from `predict` to the result; bounds are DURATION_BOUNDS. */
+  readonly durations: DurationCounts;
+}
+
+/** Totals of a backend. Times are in microseconds, not always whole ones. */
+export interface BackendCounters {
   /** Requests that were accepted, including those that have not ended. */
   readonly accepted: number;
   /** Requests by how they ended. */

@@ -10,7 +10,7 @@ import { TFTError } from '../contract/errors.js';
 import { inRequest } from '../contract/input-error.js';
 import type { AcceptedInputs, Contract } from '../contract/inputs.js';
 import type { Backend, BackendInfo, SlabRunner } from './backend.js';
-import { type EngineCounters, Tally } from './counters.js';
+import { type BackendCounters, Tally } from './counters.js';
 import { Request, type RequestOptions, type Results } from './request.js';
 import { type Slab, SlabPool } from './slab.js';
 
@@ -105,7 +105,7 @@ export class BatchQueue implements Backend {
     return request.promise;
   }
 
-  counters(): EngineCounters {
+  counters(): BackendCounters {
     return {
       ...this.#tally,
       batchSizes: [...this.#tally.batchSizes],

@@ -2,7 +2,7 @@
 // batching and deadlines are the C++ core's.
 import { setImmediate } from 'node:timers/promises';
 import type { Backend, BackendInfo } from '../../batching/backend.js';
-import type { EngineCounters } from '../../batching/counters.js';
+import type { BackendCounters } from '../../batching/counters.js';
 import { Request, type RequestOptions, type Results } from '../../batching/request.js';
 import { TFTError } from '../../contract/errors.js';
 import { inRequest } from '../../contract/input-error.js';
@@ -137,7 +137,7 @@ export class TensorRtBackend implements Backend {
     }
   }
 
-  counters(): EngineCounters {
+  counters(): BackendCounters {
     const { copyInMicroseconds, runMicroseconds, copyOutMicroseconds, ...counters } = this.#native.counters();
     const { accepted, succeeded, failed, cancelled, expired, refused, servers, batches } = counters;
     // The core times batches, not requests. Each request is taken to share its batch with the average number of others.

@@ -3,14 +3,14 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { EngineCounters } from '../../batching/counters.js';
 import type { ModelHost, ServedModel } from '../model-host.js';
-
-type Totals = Partial<Record<keyof EngineCounters, number>>;
+import { registerEngineHistograms } from './engine-histograms.js';
+import { addTotals, type Totals, type TotalsSource, type VersionTotals } from './totals.js';
 
 /** Computes a metric's value from the totals of one model version. */
 interface EngineMetric {
   readonly name: string;
   readonly help: string;
-  readonly value: (total: (key: keyof EngineCounters) => number) => number;
+  readonly value: (total: (key: keyof Totals['numbers']) => number) => number;
   readonly labels?: Readonly<Record<string, string>>;
 }
 
@@ -80,13 +80,14 @@ const TRITON: readonly EngineMetric[] = [
 ];
 
 /** Totals by model version: what engines counted, also those closed since, and requests that never reached one. */
-export class EngineTotals {
+export class EngineTotals implements TotalsSource {
   readonly #host: () => ModelHost;
   /** By version: the sums of closed engines. */
   readonly #gone = new Map<string, Totals>();
   readonly #names = new Map<string, string>();
   /** By version: the number of invalid requests. */
   readonly #invalid = new Map<string, number>();
+  #current: readonly VersionTotals[] | undefined;
 
   constructor(host: () => ModelHost) {
     this.#host = host;
@@ -94,7 +95,7 @@ export class EngineTotals {
 
   /** Adds the final counters of a closed engine. */
   keep(model: ServedModel, counters: EngineCounters): void {
-    this.#gone.set(model.version, add(this.#gone.get(model.version) ?? {}, counters));
+    this.#gone.set(model.version, addTotals(this.#gone.get(model.version), counters));
     this.#names.set(model.version, model.name);
   }
 
@@ -103,12 +104,23 @@ export class EngineTotals {
     this.#invalid.set(model.version, (this.#invalid.get(model.version) ?? 0) + 1);
   }
 
-  /** The sums of each version over closed engines, those that are finishing, and the current one. */
-  versions(): { name: string; version: string; totals: Totals; invalid: number }[] {
+  /** The sums of each version over closed engines, those that are finishing, and the current one: made once a scrape. */
+  versions(): readonly VersionTotals[] {
+    if (this.#current === undefined) {
+      this.#current = this.#sum();
+      // A scrape asks all metrics in one turn.
+      queueMicrotask(() => {
+        this.#current = undefined;
+      });
+    }
+    return this.#current;
+  }
+
+  #sum(): VersionTotals[] {
     const sums = new Map(this.#gone);
     const names = new Map(this.#names);
     for (const { engine, version, name } of this.#host().live) {
-      sums.set(version, add(sums.get(version) ?? {}, engine.counters()));
+      sums.set(version, addTotals(sums.get(version), engine.counters()));
       names.set(version, name);
     }
     return [...sums].map(([version, totals]) => ({
@@ -120,8 +132,9 @@ export class EngineTotals {
   }
 }
 
-/** Registers Triton's metrics. Their values are read at each scrape. */
-export function registerEngineMetrics(registry: Registry, engineTotals: EngineTotals): void {
+/** Registers Triton's metrics and the histograms of durations and batches. Their values are read at each scrape. */
+export function registerEngineMetrics(registry: Registry, engineTotals: TotalsSource): void {
+  registerEngineHistograms(registry, engineTotals);
   const labelNames = ['model', 'version'];
   for (const name of new Set(TRITON.map((metric) => metric.name))) {
     const metrics = TRITON.filter((metric) => metric.name === name);
@@ -135,7 +148,7 @@ export function registerEngineMetrics(registry: Registry, engineTotals: EngineTo
         this.reset();
         for (const { name: model, version, totals, invalid } of engineTotals.versions()) {
           for (const { value, labels } of metrics) {
-            const now = value((key) => totals[key] ?? 0);
+            const now = value((key) => totals.numbers[key] ?? 0);
             this.inc({ model, version, ...labels }, Math.round(now));
           }
           if (isFailure) this.inc({ model, version, reason: 'OTHER' }, invalid);
@@ -158,16 +171,8 @@ export function registerEngineMetrics(registry: Registry, engineTotals: EngineTo
 }
 
 /** The number of waiting requests: those under way, but not more than series wait. */
-function pendingRequests(totals: Totals): number {
-  const of = (key: keyof EngineCounters) => totals[key] ?? 0;
+function pendingRequests({ numbers }: Totals): number {
+  const of = (key: keyof Totals['numbers']) => numbers[key] ?? 0;
   const open = of('accepted') - of('succeeded') - of('failed') - of('cancelled') - of('expired');
   return Math.max(0, Math.min(open, of('waitingServers')));
-}
-
-function add(sum: Totals, counters: EngineCounters): Totals {
-  const next: Totals = { ...sum };
-  for (const [key, value] of Object.entries(counters) as [keyof EngineCounters, unknown][]) {
-    if (typeof value === 'number') next[key] = (next[key] ?? 0) + value;
-  }
-  return next;
 }
