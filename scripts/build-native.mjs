@@ -2,6 +2,9 @@
 //
 // FOLDER receives tft_tensorrt.node, build/Release by default. CMake's own files are in `out`, build/cmake by
 // default: cmake-js's own default, build/, is node-gyp's.
+//
+// It works in a clone and in the installed package: node node_modules/tft-tensorrt/scripts/build-native.mjs. CMake, a C++20
+// compiler and cargo must be there; cmake-js is fetched by npx where it is not installed.
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
@@ -10,7 +13,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const cmakeJs = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js');
+const CMAKE_JS = 'cmake-js@8.0.0';
+const cmakeJs = findCmakeJs();
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -21,9 +25,19 @@ const { values, positionals } = parseArgs({
 });
 const [folder = 'build/Release'] = positionals;
 
+/** The program and its first arguments. */
+function findCmakeJs() {
+  try {
+    return [process.execPath, createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js')];
+  } catch {
+    return ['npx', '--yes', CMAKE_JS];
+  }
+}
+
 function run(command, ...options) {
   const common = [`--directory=${root}`, `--out=${resolve(root, values.out)}`, '--log-level=warn'];
-  const { status, error } = spawnSync(process.execPath, [cmakeJs, command, ...common, ...options], {
+  const [program, ...first] = cmakeJs;
+  const { status, error } = spawnSync(program, [...first, command, ...common, ...options], {
     cwd: root,
     stdio: 'inherit',
   });

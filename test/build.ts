@@ -1,7 +1,7 @@
 // Builds src/ and web/ into lib/ before any test runs, so that the code under test is the code that is published: the
 // engine's worker thread, too, is a file of lib/ (vitest.config.ts sends imports of src/ there).
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
@@ -23,6 +23,7 @@ export function setup(): void {
   const host = ts.createIncrementalCompilerHost(options);
   ts.createIncrementalProgram({ rootNames: fileNames, options, host }).emit(undefined, replaceWhenDifferent);
   execFileSync(process.execPath, [resolve(root, 'scripts/build-page.mjs')], { stdio: 'inherit' });
+  chmodSync(resolve(root, 'lib/cli/main.js'), 0o755);
 }
 
 /** Never a half-written file, and no write at all when nothing changed: another test run may be reading. */

@@ -81,7 +81,7 @@ function find(
     throw new TFTError(
       'ERR_TFT_MODEL_INVALID',
       `${path}: ${name} is ${found}, expected float32 or int32 [batch, steps, channels] with fixed steps and ` +
-        "channels; 'python -m tft_export export' makes such a file",
+        "channels; 'tft-export export' makes such a file",
     );
   }
   return { name, type, shape: [String(batch), steps, channels] };

@@ -68,14 +68,14 @@ export async function chooseOnnx(
     throw new TFTError(
       'ERR_TFT_UNSUPPORTED',
       `${model.directory} has no ${precision} variant of the model, and this TensorRT takes the precision from ` +
-        `the graph alone; 'python -m tft_export variants ${model.directory}' makes it`,
+        `the graph alone; 'tft-export variants ${model.directory}' makes it`,
     );
   }
   log({
     level: 'warn',
     message:
       `${model.directory} has no ${precision} variant of the model: TensorRT chooses the layers that it computes in ` +
-      `${precision}, with unverified accuracy; 'python -m tft_export variants' makes a verified variant`,
+      `${precision}, with unverified accuracy; 'tft-export variants' makes a verified variant`,
   });
   return describeSource(model.onnxPath, precision, false);
 }
@@ -86,7 +86,7 @@ async function mustExist(model: BuildableModel, file: BundleFile, precision: Pre
   throw new TFTError(
     'ERR_TFT_MODEL_NOT_FOUND',
     `${path}, which model.json names as the ${precision} variant, is missing; copy the whole bundle, or run ` +
-      `'python -m tft_export variants ${model.directory}'`,
+      `'tft-export variants ${model.directory}'`,
     { details: { path } },
   );
 }

@@ -1,5 +1,5 @@
 // A calibration set on disk: one array for each input, as a bundle's samples have them, and calibration.json, which is
-// written last and lists them with their hashes. python -m tft_export variants reads it. It contains no server names and
+// written last and lists them with their hashes. tft-export variants reads it. It contains no server names and
 // no times.
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';

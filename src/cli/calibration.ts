@@ -26,7 +26,7 @@ times; memory is bounded by the sample and the number of servers.
 Examples:
   $ tft calibration collect --history metrics.csv -o calibration
   $ tft calibration collect --history a.csv b.csv.gz --windows 1024 --seed 7 -o calibration
-  $ python -m tft_export variants models/demo --calibration calibration`;
+  $ tft-export variants models/demo --calibration calibration`;
 
 export function calibrationCommand(console: Console, exit: (status: number) => void): Command {
   const command = new Command('calibration')

@@ -7,6 +7,7 @@ import type { Console } from './console.js';
 import { loadEngine } from './load-engine.js';
 import { addShowOptions, type ShowOptions, show } from './predict.js';
 import { describeEngine } from './present/engine-line.js';
+import { checkPicturePath } from './present/picture.js';
 import {
   backendOption,
   type EngineOptions,
@@ -42,6 +43,7 @@ export function demoCommand(console: Console, exit: (status: number) => void): C
 }
 
 async function demo(options: DemoOptions, console: Console): Promise<number> {
+  if (options.plot !== undefined) checkPicturePath(options.plot);
   let fleet: FleetForecast;
   let engineLine: string;
   let judged = false;

@@ -59,7 +59,8 @@ export function doctorCommand(console: Console, exit: (status: number) => void):
 }
 
 async function examine(bundle: string): Promise<Diagnosis> {
-  const { onnxRuntime, addon, nvidia } = await surveyLibraries();
+  const survey = await surveyLibraries();
+  const { onnxRuntime, addon, nvidia } = survey;
   const machine: Finding[] = [
     node(),
     processor(),
@@ -88,8 +89,28 @@ async function examine(bundle: string): Promise<Diagnosis> {
     return { machine, libraries, backends: [], works: false };
   }
   const backends = [];
-  for (const name of BACKENDS) backends.push(await tryBackend(name, bundle, model));
+  const obstacle = obstacleOf(survey);
+  for (const name of BACKENDS) {
+    const isBlocked = name === 'tensorrt' && obstacle !== undefined;
+    backends.push(isBlocked ? { name, ok: false, found: obstacle } : await tryBackend(name, bundle, model));
+  }
   return { machine, libraries, backends, works: backends.some(({ ok }) => ok) };
+}
+
+/** The first thing that keeps TensorRT from running here, and its cure. What an engine would lack comes after these. */
+function obstacleOf({ addon, nvidia }: LibrarySurvey): string | undefined {
+  if (addon instanceof TFTError) return reasonOf(addon);
+  if (nvidia === undefined) return undefined;
+  if (nvidia.cudaPath === '') {
+    return "there is no NVIDIA driver (libcuda.so.1): install it, or start the container with '--gpus all'";
+  }
+  if (nvidia.devices.length === 0) {
+    return "the driver sees no GPU: 'nvidia-smi' must list one; a container needs '--gpus all'";
+  }
+  if (nvidia.tensorrtPath === '') {
+    return "there is no TensorRT (libnvinfer): 'pip install tensorrt-cu13', or set TENSORRT_ROOT to where it is";
+  }
+  return undefined;
 }
 
 /** Loads the model on a backend and makes a forecast, because nothing less shows that the backend works. */

@@ -4,11 +4,19 @@ import { TFTError } from '../index.js';
 import { type Console, printable } from './console.js';
 import { FAILED, INTERRUPTED } from './exit-codes.js';
 
-/** Writes the error and returns the exit status. */
-export async function reportFailure(error: unknown, { err }: Console): Promise<number> {
+/**
+ * Writes the error and returns the exit status.
+ *
+ * @param asJson whether a program reads the output: it gets `{ "error": { "code", "message" } }` there too.
+ */
+export async function reportFailure(error: unknown, { out, err }: Console, asJson = false): Promise<number> {
   // commander has already written its message or the help.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : FAILED;
   const debug = Boolean(process.env.TFT_DEBUG);
+  if (asJson) {
+    const code = error instanceof TFTError ? error.code : null;
+    await out.write(`${JSON.stringify({ error: { code, message: describe(error) } })}\n`);
+  }
   if (error instanceof TFTError) {
     await err.write(`${err.paint('red', 'tft:')} ${printable(error.message)} (${error.code})\n`);
   } else {

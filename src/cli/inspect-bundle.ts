@@ -7,7 +7,11 @@ import { type Paint, printable } from './console.js';
 import { formatBytes } from './present/bytes.js';
 import { plainTable } from './present/plain-table.js';
 
-export function describeBundle({ model, onnx, evaluation }: BundleReport, paint: Paint): string {
+export function describeBundle(
+  { model, onnx, evaluation }: BundleReport,
+  verbose: boolean,
+  paint: Paint,
+): string {
   const table = (head: readonly string[], rows: readonly (readonly string[])[], right = 1) =>
     plainTable(
       head.map((title) => paint('bold', title)),
@@ -36,13 +40,14 @@ export function describeBundle({ model, onnx, evaluation }: BundleReport, paint:
   ];
   for (const [precision, variant] of Object.entries(model.variants ?? {})) {
     if (!variant) continue;
-    lines.push(
-      '',
-      `${paint('bold', precision)}${variant.lstm ? `, LSTM in ${variant.lstm}` : ''}; kept wider:`,
-    );
     const kept = variant.kept ?? [];
-    if (kept.length === 0) lines.push('  nothing');
-    for (const part of kept)
+    const nodes = kept.reduce((sum, part) => sum + part.nodes, 0);
+    const wider =
+      kept.length === 0
+        ? 'nothing is kept wider'
+        : `kept wider: ${nodes} nodes in ${kept.length} part${kept.length === 1 ? '' : 's'}${verbose ? '' : ', which --verbose lists'}`;
+    lines.push('', `${paint('bold', precision)}${variant.lstm ? `, LSTM in ${variant.lstm}` : ''}; ${wider}`);
+    for (const part of verbose ? kept : [])
       lines.push(`  ${part.part} in ${part.precision} (${part.nodes} nodes): ${part.why}`);
   }
   const { accuracy } = model;

@@ -20,6 +20,7 @@ import { plainTable } from './present/plain-table.js';
 
 interface InspectOptions {
   json?: boolean;
+  verbose?: boolean;
   allowHostCode?: boolean;
 }
 
@@ -30,7 +31,7 @@ An engine is opened with the TensorRT on this machine, so it must be one for thi
 was built for other GPUs (tft build --target), the record is shown.
 
 Examples:
-  $ tft inspect models/demo
+  $ tft inspect demo
   $ tft inspect models/demo/model.fp16.engine
   $ tft inspect model.engine --json | jq '.layers[] | select(.precision == "fp32")'`;
 
@@ -40,6 +41,10 @@ export function inspectCommand(console: Console, exit: (status: number) => void)
     .description('Shows layers, precisions, shapes and memory of an engine, or what is in a bundle.')
     .argument('<path>', 'an engine (.engine, .plan), a bundle or an ONNX file of one')
     .option('--allow-host-code', 'open an engine that contains code for the host: only one that you trust')
+    .option(
+      '--verbose',
+      'also every layer of an engine; of a bundle what stays in a wider precision, and why',
+    )
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
     .action(async (path: string, options: InspectOptions) => {
@@ -49,9 +54,13 @@ export function inspectCommand(console: Console, exit: (status: number) => void)
     });
 }
 
-async function inspectModel(path: string, { json }: InspectOptions, { out }: Console): Promise<void> {
+async function inspectModel(
+  path: string,
+  { json, verbose = false }: InspectOptions,
+  { out }: Console,
+): Promise<void> {
   const report = await inspectBundle(path);
-  await out.write(json ? `${JSON.stringify(report, null, 2)}\n` : describeBundle(report, out.paint));
+  await out.write(json ? `${JSON.stringify(report, null, 2)}\n` : describeBundle(report, verbose, out.paint));
 }
 
 async function inspectPlanFile(path: string, options: InspectOptions, { out }: Console): Promise<void> {
@@ -70,7 +79,7 @@ async function inspectPlanFile(path: string, options: InspectOptions, { out }: C
     await out.write(`${JSON.stringify({ path, ...report, inspector: parsed(inspector) }, null, 2)}\n`);
     return;
   }
-  await out.write(describeEngine(path, report, out.paint));
+  await out.write(describeEngine(path, report, options.verbose ?? false, out.paint));
 }
 
 /** The engine's report; of one for GPUs that are not here, its record, and why it cannot be opened. */
@@ -121,7 +130,12 @@ function factLines(facts: readonly [string, string][]): string[] {
   return facts.map(([name, value]) => `  ${name.padEnd(13)}${value}`);
 }
 
-function describeEngine(path: string, report: Omit<EngineReport, 'inspector'>, paint: Paint): string {
+function describeEngine(
+  path: string,
+  report: Omit<EngineReport, 'inspector'>,
+  verbose: boolean,
+  paint: Paint,
+): string {
   const { tensorrtVersion, tensors, profiles, planBytes, weightsBytes, activationBytes, record, layers } =
     report;
   const facts: [string, string][] = [
@@ -144,7 +158,7 @@ function describeEngine(path: string, report: Omit<EngineReport, 'inspector'>, p
     type,
     shape.map((size) => (size < 0 ? 'batch' : size)).join(' x '),
   ]);
-  const rows = layers.map(({ name, type, precision, shape }) => [
+  const rows = (verbose ? layers : []).map(({ name, type, precision, shape }) => [
     shortened(printable(name)),
     printable(type),
     precision,
@@ -155,6 +169,7 @@ function describeEngine(path: string, report: Omit<EngineReport, 'inspector'>, p
     ...factLines(facts),
     '',
     ...tableOf(['tensor', '', 'type', 'shape'], shapes, paint),
+    ...(layers.length > 0 && !verbose ? ['', paint('dim', '--verbose lists the layers')] : []),
     ...(rows.length > 0 ? ['', ...tableOf(['layer', 'kind', 'output', 'shape'], rows, paint)] : []),
     '',
   ].join('\n');

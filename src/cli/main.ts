@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { processConsole } from './console.js';
 import { FAILED } from './exit-codes.js';
-import { runProgram } from './program.js';
+import { ownVersion } from './own-version.js';
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // A reader that stops reading, as in `tft predict … | head`, is not an error.
@@ -17,8 +17,14 @@ if (!hasWorkingFolder()) {
   process.chdir('/');
 }
 
-const status = await runProgram(process.argv.slice(2), processConsole());
-process.exitCode ||= status;
+const args = process.argv.slice(2);
+if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
+  process.stdout.write(`${ownVersion()}\n`);
+} else {
+  const { runProgram } = await import('./program.js');
+  const status = await runProgram(args, processConsole());
+  process.exitCode ||= status;
+}
 
 function hasWorkingFolder(): boolean {
   try {

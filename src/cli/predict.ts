@@ -16,7 +16,7 @@ import type { Console } from './console.js';
 import { OK, PARTLY } from './exit-codes.js';
 import { loadEngine } from './load-engine.js';
 import { fanCharts } from './present/fan-chart.js';
-import { checkPictureName, writePicture } from './present/picture.js';
+import { checkPicturePath, writePicture } from './present/picture.js';
 import { plotSvg } from './present/plot.js';
 import { csvPieces, jsonPieces } from './present/records.js';
 import { forecastTable } from './present/table.js';
@@ -144,7 +144,7 @@ export function addShowOptions(command: Command): Command {
 }
 
 async function predict(source: string, options: PredictOptions, console: Console): Promise<number> {
-  if (options.plot !== undefined) checkPictureName(options.plot);
+  if (options.plot !== undefined) checkPicturePath(options.plot);
   const map = options.map === undefined ? undefined : await loadColumnMap(options.map);
   const { model: bundle, at, servers } = options;
   let fleet: FleetForecast;
@@ -204,7 +204,9 @@ export async function show(
     await writePicture(options.plot, plotSvg(fleet, { maxPanels: options.panels }));
     const left = fleet.forecasts.length - options.panels;
     const note =
-      left > 0 ? ` with the first ${options.panels} servers; --panels takes more, --servers others` : '';
+      left > 0
+        ? ` with the first ${options.panels} of ${fleet.forecasts.length} servers; --panels draws more, --servers chooses which`
+        : '';
     await err.write(`wrote ${options.plot}${note}\n`);
   }
   return fleet.refused.length > 0 ? PARTLY : OK;

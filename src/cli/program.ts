@@ -1,22 +1,9 @@
 // The program `tft`: combines its commands and turns their outcome into an exit status.
 import { Command } from 'commander';
-import { ownVersion } from '../index.js';
-import { backtestCommand } from './backtest.js';
-import { buildCommand } from './build.js';
-import { cacheCommand } from './cache.js';
-import { calibrationCommand } from './calibration.js';
 import type { Console } from './console.js';
-import { demoCommand } from './demo.js';
-import { doctorCommand } from './doctor.js';
 import { OK } from './exit-codes.js';
 import { reportFailure } from './failure.js';
-import { fleetCommand } from './fleet.js';
-import { inspectCommand } from './inspect.js';
-import { predictCommand } from './predict.js';
-import { serveCommand } from './serve.js';
-import { simulateCommand } from './simulate.js';
-import { trtexecCommand } from './trtexec/command.js';
-import { verifyCommand } from './verify.js';
+import { ownVersion } from './own-version.js';
 
 const EXAMPLES = `
 Examples:
@@ -25,30 +12,50 @@ Examples:
   $ tft serve                     forecasts over HTTP
   $ tft fleet --replay demo       forecasts of a fleet, live
   $ tft doctor                    what this machine can run
-  $ tft verify models/demo        is the model computed right here?
+  $ tft verify demo               is the model computed right here?
 
 Each command has its own --help. TFT_DEBUG=1 adds stack traces to errors; NO_COLOR=1
 takes the colours out.`;
 
-const COMMANDS = [
-  predictCommand,
-  backtestCommand,
-  demoCommand,
-  serveCommand,
-  fleetCommand,
-  simulateCommand,
-  doctorCommand,
-  verifyCommand,
-  buildCommand,
-  trtexecCommand,
-  inspectCommand,
-  cacheCommand,
-  calibrationCommand,
-];
+type MakeCommand = (console: Console, exit: (status: number) => void) => Command;
+
+/** In the order of the help. Each is loaded when it is asked for: what a service needs takes longer to load than a version. */
+const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
+  predict: async () => (await import('./predict.js')).predictCommand,
+  backtest: async () => (await import('./backtest.js')).backtestCommand,
+  demo: async () => (await import('./demo.js')).demoCommand,
+  serve: async () => (await import('./serve.js')).serveCommand,
+  fleet: async () => (await import('./fleet.js')).fleetCommand,
+  simulate: async () => (await import('./simulate.js')).simulateCommand,
+  doctor: async () => (await import('./doctor.js')).doctorCommand,
+  verify: async () => (await import('./verify.js')).verifyCommand,
+  build: async () => (await import('./build.js')).buildCommand,
+  trtexec: async () => (await import('./trtexec/command.js')).trtexecCommand,
+  inspect: async () => (await import('./inspect.js')).inspectCommand,
+  cache: async () => (await import('./cache.js')).cacheCommand,
+  calibration: async () => (await import('./calibration.js')).calibrationCommand,
+};
+
+/** The command that is asked for, or all where none is, for the help and for the nearest name. */
+async function commandsFor([first]: readonly string[]): Promise<MakeCommand[]> {
+  const asked = first === undefined ? undefined : Object.entries(COMMANDS).find(([name]) => name === first);
+  return Promise.all((asked === undefined ? Object.values(COMMANDS) : [asked[1]]).map((load) => load()));
+}
 
 /** Runs the command line. Resolves with the exit status and never rejects. */
-export async function runProgram(args: readonly string[], console: Console): Promise<number> {
+export async function runProgram(args: readonly string[], given: Console): Promise<number> {
   let status = OK;
+  let hasOutput = false;
+  const console: Console = {
+    err: given.err,
+    out: {
+      ...given.out,
+      write(text) {
+        hasOutput = true;
+        return given.out.write(text);
+      },
+    },
+  };
   const exit = (code: number) => {
     status = code;
   };
@@ -57,7 +64,7 @@ export async function runProgram(args: readonly string[], console: Console): Pro
     .version(ownVersion(), '-V, --version')
     .addHelpText('after', EXAMPLES)
     .showHelpAfterError('(tft --help lists commands and options)');
-  for (const command of COMMANDS) program.addCommand(command(console, exit));
+  for (const command of await commandsFor(args)) program.addCommand(command(console, exit));
   for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({
       writeOut: (text) => void console.out.write(text),
@@ -69,7 +76,8 @@ export async function runProgram(args: readonly string[], console: Console): Pro
     await program.parseAsync(args, { from: 'user' });
     return status;
   } catch (error) {
-    return reportFailure(error, console);
+    // Whoever asked for JSON gets one document, not a second one behind the first.
+    return reportFailure(error, console, args.includes('--json') && !hasOutput);
   }
 }
 

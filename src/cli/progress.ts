@@ -1,9 +1,12 @@
-// A progress bar on standard error, only if that is a terminal.
+// Progress on standard error: a bar on a terminal; elsewhere, such as in a log, a line now and then.
 import { Presets, SingleBar } from 'cli-progress';
 import type { Screen } from './console.js';
 
 /** Work shorter than this shows no bar. */
 const PATIENCE_MS = 400;
+/** Where there is no terminal, the time to the first line, and from one to the next. */
+const FIRST_LINE_MS = 2000;
+const NEXT_LINE_MS = 10_000;
 
 export interface Progress {
   /** `note` is shown after the bar. */
@@ -15,7 +18,7 @@ export interface Progress {
 
 /** `title` is a verb: 'reading'. */
 export function startProgress(screen: Screen, title: string): Progress {
-  if (!screen.isTerminal) return { update() {}, stop() {}, isShown: false };
+  if (!screen.isTerminal) return lines(screen, title);
   const begin = performance.now();
   let bar: SingleBar | undefined;
   return {
@@ -35,5 +38,19 @@ export function startProgress(screen: Screen, title: string): Progress {
     get isShown() {
       return bar !== undefined;
     },
+  };
+}
+
+function lines(screen: Screen, title: string): Progress {
+  let due = performance.now() + FIRST_LINE_MS;
+  return {
+    update(done, total, note = '') {
+      const now = performance.now();
+      if (total === undefined || done >= total || now < due) return;
+      due = now + NEXT_LINE_MS;
+      void screen.write(`${title}: ${Math.floor((100 * done) / total)} %${note === '' ? '' : `, ${note}`}\n`);
+    },
+    stop() {},
+    isShown: false,
   };
 }

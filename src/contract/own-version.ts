@@ -1,7 +1,8 @@
 // This package's version.
-import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import { ownFile } from './own-package.js';
 
 export function ownVersion(): string {
-  const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+  const { version } = JSON.parse(readFileSync(ownFile('package.json'), 'utf8')) as { version: string };
   return version;
 }

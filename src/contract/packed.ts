@@ -1,8 +1,8 @@
 // What this package brings along under a name instead of a path: models and column maps.
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { MODEL_FILE } from './names.js';
+import { ownFile } from './own-package.js';
 
 const NAME = /^[\w-]+$/;
 
@@ -19,6 +19,6 @@ export function packedMap(name: string): string | undefined {
 }
 
 function found(path: string, inside?: string): string | undefined {
-  const full = fileURLToPath(new URL(`../../${path}`, import.meta.url));
+  const full = ownFile(path);
   return existsSync(inside === undefined ? full : resolve(full, inside)) ? full : undefined;
 }

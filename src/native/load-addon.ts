@@ -1,22 +1,20 @@
 // Loads the native addon: the prebuilt one for this platform, or one that was built here.
-import { createRequire } from 'node:module';
 import { setImmediate } from 'node:timers';
-import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
+import { isMusl } from '../contract/c-library.js';
 import { TFTError } from '../contract/errors.js';
+import { ownFile, ownRequire } from '../contract/own-package.js';
 import type { Addon } from './addon.js';
-
-const PACKAGE = fileURLToPath(new URL('../..', import.meta.url));
 
 let addon: Addon | undefined;
 
 /** The file that `loadAddon` loads. @throws TFTError ERR_TFT_BACKEND_UNAVAILABLE when there is none. */
 export function findAddon(): string {
-  const { path } = createRequire(import.meta.url)('node-gyp-build') as { path(folder: string): string };
+  const { path } = ownRequire()('node-gyp-build') as { path(folder: string): string };
   try {
-    return path(PACKAGE);
+    return path(ownFile('.'));
   } catch (cause) {
-    throw unavailable(`the native addon is not here for ${process.platform}-${process.arch}`, cause);
+    throw unavailable(`the native addon is not here for ${platformName()}`, cause);
   }
 }
 
@@ -25,7 +23,7 @@ export function loadAddon(): Addon {
   if (addon) return addon;
   const file = findAddon();
   try {
-    addon = createRequire(import.meta.url)(file) as Addon;
+    addon = ownRequire()(file) as Addon;
   } catch (cause) {
     throw unavailable(`the native addon ${file} does not load: ${(cause as Error).message}`, cause);
   }
@@ -40,8 +38,15 @@ export function loadAddon(): Addon {
 function unavailable(problem: string, cause: unknown): TFTError {
   return new TFTError(
     'ERR_TFT_BACKEND_UNAVAILABLE',
-    `${problem}, so TensorRT cannot be used; 'npm run build:native' in a clone of the repository builds it ` +
-      '(a C++20 compiler, CMake and cargo are needed)',
+    `${problem}, so TensorRT cannot be used; 'node ${ownFile('scripts/build-native.mjs')}' builds it (a C++20 compiler, CMake ` +
+      'and cargo are needed)',
     { cause },
   );
+}
+
+/** With the C library, which decides whether a prebuilt addon loads: musl is Alpine's. */
+function platformName(): string {
+  const name = `${process.platform}-${process.arch}`;
+  if (process.platform !== 'linux') return `${name} (TensorRT is for Linux)`;
+  return isMusl() ? `${name} with musl (it is prebuilt for glibc, as Debian, Ubuntu and RHEL have it)` : name;
 }

@@ -1,6 +1,6 @@
 // The package as a stranger installs it: packed, then installed into an empty project without an .npmrc.
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,12 +12,12 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 let folder: string;
 let project: string;
 
-// npm's own settings of the clone must not reach the new project. The native addon is left out: it would be built.
+// npm's own settings of the clone must not reach the new project. The native addon may be left out: tests do not build it.
 const environment = {
   ...Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !name.toLowerCase().startsWith('npm_')),
   ),
-  TFT_SKIP_NATIVE: '1',
+  TFT_PACK_WITHOUT_NATIVE: '1',
 };
 const inProject = (command: string, ...rest: string[]) =>
   run(command, rest, { cwd: project, env: environment, maxBuffer: 1 << 26 });
@@ -52,11 +52,52 @@ test('nothing that builds, downloads or tests is installed with it', async () =>
   expect(installed).not.toContain('typescript');
 });
 
+test('nothing of it runs when it is installed', async () => {
+  const own = join(project, 'node_modules/tft-tensorrt');
+  const { scripts } = JSON.parse(await readFile(join(own, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  expect(Object.keys(scripts).filter((name) => /^(pre|post)?install$/.test(name))).toEqual([]);
+  // Package managers build what has one, whatever package.json says.
+  expect(await readdir(own)).not.toContain('binding.gyp');
+  expect(await readdir(join(own, 'models/demo'))).not.toContain('checkpoint.ckpt');
+});
+
+test('without the native addon nothing is packed, unless that is said to be right', async () => {
+  const empty = join(folder, 'empty/scripts');
+  await cp(join(root, 'scripts/check-prebuilds.mjs'), join(empty, 'check-prebuilds.mjs'));
+  const check = (more: NodeJS.ProcessEnv) => {
+    const { TFT_PACK_WITHOUT_NATIVE: _without, ...rest } = environment;
+    return run(process.execPath, [join(empty, 'check-prebuilds.mjs')], { env: { ...rest, ...more } });
+  };
+  await expect(check({})).rejects.toThrow('npm run pack:native');
+  await check({ TFT_PACK_WITHOUT_NATIVE: '1' });
+});
+
+test("the README's main sample works as it is pasted", async () => {
+  const readme = await readFile(join(root, 'README.md'), 'utf8');
+  const [, sample = ''] = /## In a service\s+```js\n(.*?)```/s.exec(readme) ?? [];
+  await writeFile(join(project, 'sample.mjs'), sample);
+  const { stdout, stderr } = await inProject(process.execPath, 'sample.mjs');
+  expect(stderr).toBe('');
+  expect(stdout.trim().split('\n')).toHaveLength(20);
+});
+
+test('models, maps and schemas are found by their names', async () => {
+  await writeFile(
+    join(project, 'names.mjs'),
+    `for (const name of ['models/demo/model.json', 'maps/bitbrains.json', 'schemas/forecast.schema.json'])
+      console.log(import.meta.resolve('tft-tensorrt/' + name).startsWith('file:'));`,
+  );
+  const { stdout } = await inProject(process.execPath, 'names.mjs');
+  expect(stdout).toBe('true\n'.repeat(3));
+});
+
 test('an ES module imports it and forecasts', async () => {
   await writeFile(
     join(project, 'esm.mjs'),
     `import { TFTEngine } from 'tft-tensorrt';
-    const engine = await TFTEngine.load('node_modules/tft-tensorrt/models/demo');
+    const engine = await TFTEngine.load('demo');
     const { encoderLength: past, horizon, metrics, known, categories } = engine.model;
     const forecast = await engine.predict({
       encoderCont: new Float32Array(past * metrics.length).fill(7),

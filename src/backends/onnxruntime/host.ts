@@ -5,10 +5,10 @@
 // any moment, without an event that could wait for the native call in progress (exit-guard.ts), which aborts the
 // process. A child process sees its channel close and exits when its call is done.
 import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { isMainThread, Worker } from 'node:worker_threads';
 import type { Slab } from '../../batching/slab.js';
 import { TFTError } from '../../contract/errors.js';
+import { ownFile } from '../../contract/own-package.js';
 import type { ModelTensors, Values } from '../../contract/tensors.js';
 import { dropGuard, type ExitGuard, raiseGuard } from './exit-guard.js';
 
@@ -69,8 +69,9 @@ export interface SessionHost {
   hold(alive: boolean): void;
 }
 
-const RUNNER = new URL('./worker.js', import.meta.url);
-const STARTER = new URL('./starter.js', import.meta.url);
+/** The files that run the model; not by new URL, which bundlers take for a file to copy. */
+const runnerFile = () => ownFile('lib/backends/onnxruntime/worker.js');
+const starterFile = () => ownFile('lib/backends/onnxruntime/starter.js');
 
 /** The data that a worker thread is started with. */
 export interface RunnerData {
@@ -98,7 +99,7 @@ export function startHost(events: HostEvents): SessionHost {
 function startThread(events: HostEvents): SessionHost {
   const guard = raiseGuard();
   // execArgv is empty so that the caller's loaders and preloaded modules do not run in this thread.
-  const worker = new Worker(RUNNER, {
+  const worker = new Worker(runnerFile(), {
     name: 'tft-onnxruntime',
     execArgv: [],
     workerData: { guard } satisfies RunnerData,
@@ -124,8 +125,9 @@ function startThread(events: HostEvents): SessionHost {
 
 function startProcess(events: HostEvents): SessionHost {
   // Windows keeps no record of a process that nobody waited for, so there it needs no starter.
-  const program = process.platform === 'win32' ? RUNNER : STARTER;
-  const child = fork(fileURLToPath(program), { serialization: 'advanced', execArgv: [] });
+  const needsStarter = process.platform !== 'win32';
+  const program = needsStarter ? starterFile() : runnerFile();
+  const child = fork(program, { serialization: 'advanced', execArgv: [] });
   let failure: unknown;
   child.on('error', (error) => {
     failure = error;
@@ -142,7 +144,7 @@ function startProcess(events: HostEvents): SessionHost {
   });
   // The starter would get what is sent before the model's process listens. And who has an answer may terminate this
   // thread: by then the starter's own end has been taken note of.
-  const listens = program === STARTER ? Promise.all([here, exit]) : here;
+  const listens = needsStarter ? Promise.all([here, exit]) : here;
   const closed = new Promise((resolve) => child.once('disconnect', resolve));
   Promise.all([exit, closed]).then(([code]) => {
     if (code !== 0) failure ??= lostFolder();

@@ -3,10 +3,10 @@
 // The installed package's install script needs the network and is often blocked, so a published tft-tensorrt
 // brings the files of its platform along, in vendor/onnxruntime-node.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { isMusl } from '../../contract/c-library.js';
 import { TFTError } from '../../contract/errors.js';
+import { ownFile, ownRequire } from '../../contract/own-package.js';
 
 /** Where ONNX Runtime was found. */
 export interface OnnxRuntimeLibrary {
@@ -15,11 +15,17 @@ export interface OnnxRuntimeLibrary {
   readonly version: string;
 }
 
-const packed = fileURLToPath(new URL('../../../vendor/onnxruntime-node', import.meta.url));
-
 /** @throws TFTError ERR_TFT_BACKEND_UNAVAILABLE if there is none for this platform. */
 export function findOnnxRuntime(): OnnxRuntimeLibrary {
-  const candidates = [packed, installed()].filter((directory) => directory !== undefined);
+  const candidates = [ownFile('vendor/onnxruntime-node'), installed()].filter(
+    (directory) => directory !== undefined,
+  );
+  if (isMusl()) {
+    throw new TFTError(
+      'ERR_TFT_BACKEND_UNAVAILABLE',
+      'ONNX Runtime has no library for musl, the C library of Alpine: use an image with glibc, such as node:22-slim',
+    );
+  }
   const found = candidates.find(hasBinary);
   if (found === undefined) {
     const platform = `${process.platform}-${process.arch}`;
@@ -36,7 +42,7 @@ export function findOnnxRuntime(): OnnxRuntimeLibrary {
 
 function installed(): string | undefined {
   try {
-    return dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
+    return dirname(ownRequire().resolve('onnxruntime-node/package.json'));
   } catch {
     return undefined;
   }

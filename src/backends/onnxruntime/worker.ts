@@ -1,8 +1,8 @@
 // Runs an ONNX Runtime session for host.ts in a worker thread or a child process: one batch at a time, each in a native
 // call that blocks this thread only.
-import { createRequire } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-common';
+import { ownRequire } from '../../contract/own-package.js';
 import type { ModelTensors, TensorSpec, Values } from '../../contract/tensors.js';
 import { guarded } from './exit-guard.js';
 import type { FromSession, RunMessage, RunnerData, TensorInfo, ToParent, ToSession } from './host.js';
@@ -24,7 +24,7 @@ async function receive(message: ToSession): Promise<void> {
 async function start({ library, onnxPath, ...start }: Start): Promise<void> {
   tensors = start.tensors;
   try {
-    runtime = await guarded(guard, async () => createRequire(import.meta.url)(library) as Runtime);
+    runtime = await guarded(guard, async () => ownRequire()(library) as Runtime);
     // ONNX Runtime's warnings (a graph that it cannot fold further, a device that it cannot find) help no user.
     runtime.env.logLevel = 'error';
   } catch (error) {

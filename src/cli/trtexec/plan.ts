@@ -131,7 +131,7 @@ function precisionFor({ fp16, int8, stronglyTyped }: TrtexecOptions, model: Buil
   if (stronglyTyped && wanted !== own && model.variants?.[wanted as 'fp16' | 'int8'] === undefined) {
     throw new TFTError(
       'ERR_TFT_UNSUPPORTED',
-      `--stronglyTyped: there is no ${wanted} variant of ${model.onnxPath}; 'python -m tft_export variants' makes it`,
+      `--stronglyTyped: there is no ${wanted} variant of ${model.onnxPath}; 'tft-export variants' makes it`,
     );
   }
   return wanted;
