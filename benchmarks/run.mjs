@@ -27,6 +27,13 @@ const names = [...programs.keys()];
 const [first, ...rest] = process.argv.slice(2);
 const isNamed = first !== undefined && !first.startsWith('-');
 const options = isNamed ? rest : process.argv.slice(2);
+if (first === '--help' || first === '--list') {
+  console.log(
+    `${first === '--list' ? '' : 'npm run bench              all of these, one after another: about ten minutes\nnpm run bench -- NAME       one of them\n\n'}` +
+      `${names.join('\n')}\n${first === '--list' ? '' : '\nEach ends with lines `ratio NAME VALUE`: above 1 this package is ahead of its peer. Results go to benchmarks/results.'}`,
+  );
+  process.exit(0);
+}
 if (isNamed && !names.includes(first)) {
   console.error(`no benchmark '${first}'; there are: ${names.join(', ')}`);
   process.exit(2);
