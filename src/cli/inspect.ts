@@ -41,10 +41,7 @@ export function inspectCommand(console: Console, exit: (status: number) => void)
     .description('Shows layers, precisions, shapes and memory of an engine, or what is in a bundle.')
     .argument('<path>', 'an engine (.engine, .plan), a bundle or an ONNX file of one')
     .option('--allow-host-code', 'open an engine that contains code for the host: only one that you trust')
-    .option(
-      '--verbose',
-      'also every layer of an engine; of a bundle what stays in a wider precision, and why',
-    )
+    .option('--verbose', 'also all layers; of a bundle the parts in a wider precision')
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
     .action(async (path: string, options: InspectOptions) => {

@@ -101,6 +101,9 @@ test('who prefers OpenMetrics gets it, all others the text format', async () => 
   const lines = bytes.toString().trimEnd().split('\n');
   expect(lines.at(-1)).toBe('# EOF');
   expect(lines).toContain('# TYPE tft_http_requests counter');
+  // Triton's names have no _total, and dashboards ask for them as they are.
+  expect(lines).toContain('# TYPE nv_inference_count unknown');
+  expect(lines.some((line) => line.startsWith('nv_inference_count{'))).toBe(true);
   const counters = lines.flatMap((line) => /^# TYPE (\S+) counter$/.exec(line)?.[1] ?? []);
   for (const family of counters) {
     const samples = lines.filter((line) => line.startsWith(family) && !line.startsWith('#'));

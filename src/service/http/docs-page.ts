@@ -74,7 +74,7 @@ function section(entry: { path: string; method: string; operation: DescribedOper
     example === undefined
       ? ''
       : `<p>Try it:</p><pre>${escapeHtml(
-          `curl -H 'Content-Type: application/json' http://localhost:8000${path} -d '${JSON.stringify(example, null, 1)}'`,
+          `curl -H 'Content-Type: application/json' localhost:8000${path} -d '${JSON.stringify(example, null, 1)}'`,
         )}</pre>`;
   const key = operation.security.length === 0 ? '' : ' 🔑';
   return (

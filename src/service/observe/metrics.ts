@@ -30,17 +30,17 @@ function prefersOpenMetrics(accept = ''): boolean {
   return weight('application/openmetrics-text') > weight('text/plain');
 }
 
-/** In OpenMetrics a counter's family has no `_total` in its name, and the text has an end mark. */
+/**
+ * A counter's family is called without `_total` there, and the text has an end. Triton's counters have no `_total` and must
+ * keep their names, or no dashboard finds them: to OpenMetrics they are of unknown type.
+ */
 function toOpenMetrics(text: string): string {
   const lines = text.split('\n').filter((line) => line !== '');
-  const counters = new Set(lines.flatMap((line) => /^# TYPE (\S+) counter$/.exec(line)?.[1] ?? []));
   const renamed = lines.map((line) => {
-    const [, kind, family = ''] = /^# (HELP|TYPE) (\S+)/.exec(line) ?? [];
-    if (kind !== undefined) {
-      return counters.has(family) ? line.replace(family, family.replace(/_total$/, '')) : line;
-    }
-    const [name = ''] = /^[^{ ]+/.exec(line) ?? [];
-    return counters.has(name) && !name.endsWith('_total') ? line.replace(name, `${name}_total`) : line;
+    const [, kind, family = '', type] = /^# (HELP|TYPE) (\S+) ?(.*)/.exec(line) ?? [];
+    if (kind === undefined) return line;
+    if (family.endsWith('_total')) return line.replace(family, family.slice(0, -'_total'.length));
+    return kind === 'TYPE' && type === 'counter' ? `# TYPE ${family} unknown` : line;
   });
   return `${renamed.join('\n')}\n# EOF\n`;
 }
