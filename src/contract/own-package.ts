@@ -1,7 +1,6 @@
 // Where this package's own files are: models, libraries, the file of the worker thread. A bundler that puts the package into
 // one file with an application takes its code along and leaves these behind, so whoever asks for them is told.
 import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TFTError } from './errors.js';
@@ -21,7 +20,8 @@ export function ownFile(path: string): string {
 
 /** `require` as this package's own files have it. @throws TFTError ERR_TFT_BUNDLED. */
 export function ownRequire(): NodeJS.Require {
-  return createRequire(ownFile('package.json'));
+  // Not imported: webpack puts a require of its own in the place of an imported one.
+  return process.getBuiltinModule('node:module').createRequire(ownFile('package.json'));
 }
 
 function findRoot(): string {
