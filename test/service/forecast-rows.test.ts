@@ -170,7 +170,7 @@ test.each([
   ['text/plain', HEADER, 415, /text\/plain.*text\/csv are/],
   [TYPES.csv, `${HEADER}a,b\n`, 400, /^the body, line 2 has 2 fields/],
   [TYPES.csv, HEADER.replace('load_average', 'load'), 400, /load_average/],
-  [TYPES.csv, Buffer.from([0xff, 0xfe, 0x0a]), 400, /no text in UTF-8/],
+  [TYPES.csv, Buffer.from([0xff, 0xfe, 0x0a]), 400, /not text in UTF-8/],
   [TYPES.csv, gzipSync(HEADER), 400, /Content-Encoding: gzip/],
   [TYPES.lines, '{"a":1}\n{', 400, /unknown column 'a'/],
 ])('a body of type %s with mistakes is refused', async (type, body, status, message) => {
