@@ -405,7 +405,7 @@ describe('--plot', () => {
   it('draws at most --panels servers and says so', async () => {
     const path = join(folder, 'few.svg');
     const { stderr } = await predict(GOOD, '--plot', path, '--panels', '1');
-    expect(stderr).toContain('with the first 1 servers');
+    expect(stderr).toContain('with the first 1 of 2 servers');
     const svg = readFileSync(path, 'utf8');
     expect(svg.match(/class="panel"/g)).toHaveLength(1);
     expect(svg).toContain('1 of 2 servers');
