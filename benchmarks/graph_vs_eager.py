@@ -22,9 +22,10 @@ import torch
 
 from tft_export.bundle import check_file
 from tft_export.checkpoint.checkpoint_file import load_checkpoint
-from tft_export.checkpoint.structure import read_structure
+from tft_export.checkpoint.read_structure import read_structure
 from tft_export.description import read_description
-from tft_export.windows.sample_windows import forecasting_dataset, made_up_windows
+from tft_export.windows.made_up_windows import made_up_windows
+from tft_export.windows.pytorch_forecasts import forecasting_dataset
 
 ROOT = Path(__file__).resolve().parent.parent
 GOALS = {1: 5.0, 8: None, 32: 3.0}

@@ -9,10 +9,8 @@ import pandas as pd
 import pytest
 import torch
 from lightning.pytorch import LightningModule
-from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer
-from pytorch_forecasting.metrics import MAE, QuantileLoss
+from pytorch_forecasting.data import GroupNormalizer
 
-from tft_export.checkpoint.structure import read_structure
 from tft_export.cli import main
 from tiny_models import KNOWN, Recipe, build
 
@@ -205,20 +203,20 @@ def test_a_history_without_one_of_the_metrics_is_refused(checkpoint, history, tm
     assert "mem_used_pct" in capsys.readouterr().err
 
 
-def test_a_model_normalised_by_server_needs_to_know_each_servers_profile(tmp_path, tiny, capsys):
+def test_a_model_normalised_by_server_looks_up_profiles_that_it_is_given(tmp_path, tiny, capsys):
     model = tiny(normalizer=GroupNormalizer(groups=["server_id"], transformation="softplus"))
     checkpoint = model.save(tmp_path / "by-server.ckpt")
     bundle, servers = tmp_path / "demo", tmp_path / "servers.csv"
-    assert export(checkpoint, bundle) == 2
-    assert "[servers_needed]" in capsys.readouterr().err
+    assert export(checkpoint, bundle) == 0
+    assert [category["name"] for category in read(bundle)["categories"]] == ["server_id", "profile", "status"]
     profiles = model.frame.groupby("server_id")["profile"].first()
     profiles.iloc[:-1].rename_axis("server_name").to_csv(servers)
-    assert export(checkpoint, bundle, "--servers", servers) == 2
+    assert export(checkpoint, bundle, "--force", "--servers", servers) == 2
     error = capsys.readouterr().err
     assert "[servers_incomplete]" in error
     assert "server-3" in error
     profiles.rename_axis("server_name").to_csv(servers)
-    assert export(checkpoint, bundle, "--servers", servers) == 0
+    assert export(checkpoint, bundle, "--force", "--servers", servers) == 0
     description = read(bundle)
     assert [category["name"] for category in description["categories"]] == ["server_id", "status"]
     assert description["categories"][0]["codes"] == {"unknown": 0, **{f"server-{n}": n + 1 for n in range(4)}}
@@ -276,54 +274,6 @@ def test_a_file_that_is_no_tft_checkpoint_is_told_apart(checkpoint, tmp_path, ca
     assert not (tmp_path / "demo").exists()
 
 
-def with_parameters(**changes):
-    def change(model):
-        return {**model.dataset.get_parameters(), **changes}
-
-    return change
-
-
-@pytest.mark.parametrize(
-    ("recipe", "changed", "says"),
-    [
-        ({"model_options": {"loss": MAE(), "output_size": 1}}, {}, "loss=MAE"),
-        ({"model_options": {"loss": QuantileLoss([0.5, 0.1, 0.9])}}, {}, "quantiles="),
-        ({"normalizer": EncoderNormalizer(method="robust")}, {}, r"EncoderNormalizer\(method='robust'\)"),
-        ({"scalers": {"net_in_mb_s": EncoderNormalizer()}}, {}, r"scalers\['net_in_mb_s'\]"),
-        ({}, {"target": ["cpu_user_pct", "mem_used_pct"]}, "several targets"),
-        ({}, {"lags": {"cpu_user_pct": [12]}}, "lags"),
-        ({}, {"variable_groups": {"holidays": ["a", "b"]}}, "variable_groups"),
-        (
-            {},
-            {"time_varying_known_reals": ["hour", "time_idx"]},
-            "time_varying_known_reals contains 'time_idx'",
-        ),
-        (
-            {"normalizer": GroupNormalizer(groups=["server_id"])},
-            {"group_ids": ["a", "server_id"]},
-            "GroupNormalizer",
-        ),
-    ],
-)
-def test_an_unsupported_option_is_named(recipe, changed, says):
-    options = dict(recipe)
-    loss = options.pop("model_options", {}).get("loss", QuantileLoss([0.1, 0.5, 0.9]))
-    model = build(Recipe(**options))
-    model.model.loss = loss
-    checkpoint = model.checkpoint
-    checkpoint.dataset_parameters.update(changed)
-    with pytest.raises(Exception, match=says) as caught:
-        read_structure(checkpoint)
-    assert caught.value.code == "unsupported_option"
-
-
-def test_a_static_real_of_the_users_own_is_named(tiny):
-    model = build(Recipe())
-    model.model.hparams["static_reals"] = [*model.model.hparams["static_reals"], "rack_height"]
-    with pytest.raises(Exception, match="static_reals contains 'rack_height'"):
-        read_structure(model.checkpoint)
-
-
 def test_a_checkpoint_trained_on_a_gpu_loads_where_there_is_none(tiny, tmp_path):
     path = tiny().save(tmp_path / "model.ckpt")
     content = torch.load(path, weights_only=False)
@@ -346,7 +296,7 @@ def test_what_a_library_underneath_throws_is_one_line(checkpoint, tmp_path, caps
     def fail(*_):
         raise KeyError("something of\nsomebody else's")
 
-    monkeypatch.setattr("tft_export.make_bundle.expected_predictions", fail)
+    monkeypatch.setattr("tft_export.make_bundle.expected_forecasts", fail)
     assert export(checkpoint, tmp_path / "demo") == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from tft_export.errors import ExportError
-from tft_export.graph.past_time_features import PastTimeFeatures, check_recoverable
+from tft_export.checkpoint.calendar import countable
+from tft_export.graph.past_time_features import PastTimeFeatures
 from tft_export.windows.history import time_features
 
 KNOWN = ("hour", "day_of_week", "month", "is_weekend")
@@ -77,20 +77,18 @@ def test_month_is_the_month_in_which_the_horizon_starts():
 
 
 @pytest.mark.parametrize(
-    ("needed", "known", "step_minutes", "past", "future", "says"),
+    ("needed", "known", "step_minutes", "past", "future", "counted"),
     [
-        ({"hour"}, KNOWN, 5, 24, 11, "horizon of an hour"),
-        ({"hour"}, KNOWN, 7, 24, 96, "--step-minutes 7"),
-        ({"day_of_week"}, ("day_of_week",), 5, 24, 96, "day_of_week without hour"),
-        ({"is_weekend"}, ("hour", "is_weekend"), 5, 24, 96, "is_weekend without day_of_week"),
-        ({"month"}, KNOWN, 60, 28 * 24, 24, "28 days"),
+        (KNOWN, KNOWN, 5, 288, 96, {*KNOWN}),
+        # A horizon under an hour does not show where in an hour it starts.
+        ({"hour"}, KNOWN, 5, 24, 11, set()),
+        ({"hour"}, KNOWN, 7, 24, 96, set()),
+        ({"day_of_week"}, ("day_of_week",), 5, 24, 96, set()),
+        ({"hour", "is_weekend"}, ("hour", "is_weekend"), 5, 24, 96, {"hour"}),
+        # A month turns in every encoder of 28 days.
+        ({"month"}, KNOWN, 60, 28 * 24, 24, set()),
+        ({"month"}, ("month",), 7, 24, 1, {"month"}),
     ],
 )
-def test_what_cannot_be_recovered_is_refused(needed, known, step_minutes, past, future, says):
-    with pytest.raises(ExportError, match=says) as caught:
-        check_recoverable(needed, known, step_minutes, past, future)
-    assert caught.value.code == "unsupported_option"
-
-
-def test_a_model_that_reads_only_the_month_needs_no_hour():
-    check_recoverable({"month"}, ("month",), 7, 24, 1)
+def test_what_cannot_be_counted_back_is_left_to_be_given(needed, known, step_minutes, past, future, counted):
+    assert countable(needed, known, step_minutes, past, future) == counted

@@ -16,7 +16,8 @@ from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer, NaNLabe
 from pytorch_forecasting.metrics import QuantileLoss
 
 from tft_export.checkpoint.checkpoint_file import Checkpoint
-from tft_export.checkpoint.structure import Structure, read_structure
+from tft_export.checkpoint.read_structure import read_structure
+from tft_export.checkpoint.structure import Structure
 from tft_export.checkpoint.tensors import INPUT_NAMES
 
 PROFILES = ("web", "database", "batch")
@@ -93,7 +94,7 @@ class Tiny:
         """`count` windows spread over the frame, as the four raw inputs."""
         rows = self.frame.sort_values([*self.dataset.group_ids, "time_idx"])
         start = self.dataset.index.iloc[self.chosen(count)].index_start.to_numpy()
-        past = np.arange(structure.encoder_length)
+        past = np.arange(structure.encoder_length - structure.past, structure.encoder_length)
         future = structure.encoder_length + np.arange(structure.horizon)
         metrics = rows[list(structure.metrics)].to_numpy(np.float32)
         known = rows[list(structure.known)].to_numpy(np.float32)
@@ -154,8 +155,7 @@ def build(recipe: Recipe) -> Tiny:
             dropout=0.15,
             hidden_continuous_size=recipe.hidden_continuous_size,
             hidden_continuous_sizes=recipe.hidden_continuous_sizes or {},
-            loss=QuantileLoss(list(recipe.quantiles)),
-            **(recipe.model_options or {}),
+            **{"loss": QuantileLoss(list(recipe.quantiles)), **(recipe.model_options or {})},
         ).eval()
     perturb(model)
     return Tiny(recipe, frame, dataset, model.requires_grad_(False))

@@ -23,12 +23,14 @@ import torch
 
 from tft_export.bundle import check_file
 from tft_export.checkpoint.checkpoint_file import Checkpoint, load_checkpoint
-from tft_export.checkpoint.structure import Structure, read_structure
+from tft_export.checkpoint.read_structure import read_structure
+from tft_export.checkpoint.structure import Structure
 from tft_export.checkpoint.tensors import INPUT_NAMES
 from tft_export.description import read_description
 from tft_export.graph.network import TemporalFusionNetwork
 from tft_export.training.training_network import FixedLength, prepare_for_training
-from tft_export.windows.sample_windows import forecasting_dataset, made_up_windows
+from tft_export.windows.made_up_windows import made_up_windows
+from tft_export.windows.pytorch_forecasts import forecasting_dataset
 
 WARMUP = 3
 # Autocast to FP16 fails, because the attention's mask of -1e9 overflows. TF32 is the next fastest precision.

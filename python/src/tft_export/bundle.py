@@ -20,6 +20,7 @@ HISTORY_FILE = "history.csv.gz"
 TORCHSCRIPT_FILE = "model.ts.pt"
 SAMPLES_FOLDER = "samples"
 EXPECTED = "expected"
+_PREDICTIONS = "predictions"
 
 
 def file_entry(folder: Path, name: str) -> FileEntry:
@@ -41,6 +42,11 @@ def check_file(folder: Path, entry: FileEntry) -> Path:
     return path
 
 
+def expected_name(output: str) -> str:
+    """What the sample windows' values of an output are called: 'expected' for the predictions."""
+    return EXPECTED if output == _PREDICTIONS else f"{EXPECTED}_{output}"
+
+
 def write_samples(folder: Path, arrays: dict[str, np.ndarray]) -> dict[str, FileEntry]:
     """Writes arrays as raw little-endian, row-major files under samples/."""
     (folder / SAMPLES_FOLDER).mkdir()
@@ -55,10 +61,10 @@ def write_samples(folder: Path, arrays: dict[str, np.ndarray]) -> dict[str, File
 
 
 def read_samples(folder: Path, description: Description) -> dict[str, np.ndarray]:
-    """The sample windows and what they are expected to give, by tensor name and 'expected'."""
+    """The sample windows by tensor name, and what they are expected to give, by `expected_name`."""
     count = description.samples.count
-    (output,) = description.outputs
-    specs = {entry.name: entry for entry in description.inputs} | {EXPECTED: output}
+    specs = {entry.name: entry for entry in description.inputs}
+    specs |= {expected_name(output.name): output for output in description.outputs}
     arrays = {}
     for name, spec in specs.items():
         if name not in description.samples.files:

@@ -21,10 +21,32 @@ class _Model(BaseModel):
 
 
 class MetricEntry(_Model):
+    """A channel of encoder_cont.
+
+    `ahead` says how one that is known ahead, and so a channel of decoder_cont as well, is known: by rows of
+    the steps ahead ('given'), by the calendar ('calendar'), or because it counts steps ('count').
+    """
+
     name: str
     unit: str = ""
     minimum: float | None = None
     maximum: float | None = None
+    ahead: Literal["given", "calendar", "count"] | None = None
+
+
+class StaticEntry(_Model):
+    """A channel of static_cont: a number that a series keeps."""
+
+    name: str
+    unit: str = ""
+
+
+class TargetEntry(_Model):
+    """One of several targets, and the output with its forecast."""
+
+    name: str
+    output: str
+    quantiles: list[float]
 
 
 class CategoryEntry(_Model):
@@ -89,6 +111,8 @@ class Network(_Model):
     lstm_layers: int
     nodes: int
     exporter: str = "dynamo"
+    # QuantileLoss and NormalDistributionLoss give quantiles, others one value.
+    loss: str = "QuantileLoss"
 
 
 class KeptPart(_Model):
@@ -178,7 +202,9 @@ class Description(_Model):
     schema_version: Literal[1] = SCHEMA_VERSION
     name: str
     description: str = ""
-    step_minutes: int
+    step_minutes: int | float
+    # For steps of months; the minutes are then an average's.
+    step_months: int | None = None
     encoder_length: int
     horizon: int
     target: str
@@ -186,6 +212,11 @@ class Description(_Model):
     metrics: list[MetricEntry]
     categories: list[CategoryEntry]
     known: list[str]
+    statics: list[StaticEntry] = Field(default_factory=list)
+    # Where there are several; `target` and `quantiles` are the first's.
+    targets: list[TargetEntry] = Field(default_factory=list)
+    # The columns that name a series together, where a history has no server_name.
+    series: list[str] = Field(default_factory=list)
     inputs: list[TensorEntry]
     outputs: list[TensorEntry]
     files: Files
@@ -216,7 +247,8 @@ def read_description(folder: Path) -> Description:
 
 def write_description(folder: Path, description: Description) -> None:
     content = description.model_dump(by_alias=True, exclude_none=True, mode="json")
-    if not description.servers:
-        del content["servers"]
+    for name in ("servers", "statics", "targets", "series"):
+        if not content[name]:
+            del content[name]
     text = json.dumps(content, indent=2, ensure_ascii=False)
     (folder / DESCRIPTION_FILE).write_text(text + "\n", encoding="utf-8")

@@ -1,5 +1,7 @@
 """The error that users see: what went wrong, a stable code, and what to do about it."""
 
+from collections.abc import Sequence
+
 # Every code and what it means; docs/export.md lists the same. A code never changes between releases.
 CODES = {
     "checkpoint_not_found": "the checkpoint is missing",
@@ -7,7 +9,6 @@ CODES = {
     "not_a_tft": "a checkpoint of another model",
     "no_dataset_parameters": "the model was not made with from_dataset; its scalers are lost",
     "unsupported_option": "the model was trained with something that cannot be exported",
-    "servers_needed": "a model normalised by server needs --servers",
     "servers_incomplete": "--servers leaves out servers of the training data",
     "servers_invalid": "--servers is not a CSV file with a column server_name",
     "history_not_found": "the history is missing",
@@ -46,11 +47,15 @@ CODES = {
 
 
 class ExportError(Exception):
-    """A mistake that the user can correct. `code` is one of `CODES`; the message may change."""
+    """A mistake that the user can correct. `code` is one of `CODES`; the message may change.
 
-    def __init__(self, code: str, message: str):
+    `reasons` lists all that is wrong, where that is more than the message can say in a line.
+    """
+
+    def __init__(self, code: str, message: str, reasons: Sequence[str] = ()):
         super().__init__(message)
         self.code = code
+        self.reasons = tuple(reasons)
 
 
 def unsupported(option: str, why: str) -> ExportError:

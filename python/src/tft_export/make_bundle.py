@@ -15,18 +15,20 @@ import torch
 from . import __version__
 from .bundle import (
     CHECKPOINT_FILE,
-    EXPECTED,
     HISTORY_FILE,
     ONNX_FILE,
     TORCHSCRIPT_FILE,
     copy_history,
+    expected_name,
     file_entry,
     new_bundle,
     write_samples,
 )
+from .checkpoint.calendar import Step
 from .checkpoint.checkpoint_file import Checkpoint, load_checkpoint, write_slim_checkpoint
-from .checkpoint.structure import Structure, read_structure
-from .checkpoint.tensors import BATCH, TensorSpec, input_tensors, output_tensor
+from .checkpoint.read_structure import read_structure
+from .checkpoint.structure import SERVER_ID, Structure
+from .checkpoint.tensors import BATCH, TensorSpec, input_tensors, output_name, output_tensors
 from .description import (
     Accuracy,
     CategoryEntry,
@@ -36,6 +38,8 @@ from .description import (
     MetricEntry,
     Network,
     Samples,
+    StaticEntry,
+    TargetEntry,
     TensorEntry,
     Versions,
     write_description,
@@ -45,10 +49,14 @@ from .goals import GOALS
 from .graph.network import TemporalFusionNetwork
 from .graph.onnx_graph import OPSET, write_onnx, write_torchscript
 from .windows.column_map import ColumnMap
-from .windows.sample_windows import WindowSet, expected_predictions, made_up_windows, windows_of_history
+from .windows.history_windows import windows_of_history
+from .windows.made_up_windows import made_up_windows
+from .windows.pytorch_forecasts import expected_forecasts
 from .windows.units import unit_of
+from .windows.window_set import WindowSet
 
 MAX_HISTORY_BYTES = 20 * 2**20
+DEFAULT_STEP = Step(5)
 MADE_UP = "random walks around the training data's means"
 
 
@@ -63,7 +71,7 @@ class ExportOptions:
     samples: int = 32
     name: str | None = None
     description: str = ""
-    step_minutes: int = 5
+    step: Step = DEFAULT_STEP
     servers: Path | None = None
     training_report: Path | None = None
     exporter: str | None = None
@@ -77,7 +85,7 @@ def export_checkpoint(options: ExportOptions) -> Description:
     """Writes the bundle and returns its description. Raises ExportError."""
     checkpoint = load_checkpoint(options.checkpoint)
     servers = None if options.servers is None else read_servers(options.servers)
-    structure = read_structure(checkpoint, options.step_minutes, servers)
+    structure = read_structure(checkpoint, options.step, servers)
     _check_history(options)
     report = {} if options.training_report is None else _read_json(options.training_report)
     with new_bundle(options.bundle, options.force) as folder:
@@ -89,7 +97,8 @@ def export_checkpoint(options: ExportOptions) -> Description:
         write_slim_checkpoint(options.checkpoint, folder / CHECKPOINT_FILE)
         if options.ship_history and options.history:
             copy_history(options.history, folder)
-        expected = expected_predictions(checkpoint, windows)
+        expected = expected_forecasts(checkpoint, windows)
+        outputs = output_tensors(structure)
         samples = Samples(
             count=len(windows),
             # A constant target has no spread; differences are then judged as they are.
@@ -98,7 +107,13 @@ def export_checkpoint(options: ExportOptions) -> Description:
             month_turn=windows.month_turns(),
             servers=list(windows.servers),
             forecast_starts=windows.forecast_starts,
-            files=write_samples(folder, {**windows.inputs(), EXPECTED: expected}),
+            files=write_samples(
+                folder,
+                {
+                    **windows.inputs(),
+                    **{expected_name(t.name): array for t, array in zip(outputs, expected, strict=True)},
+                },
+            ),
         )
         description = _describe(options, folder, structure, checkpoint, samples, exporter, report)
         if servers is not None and structure.looked_up:
@@ -163,19 +178,26 @@ def _describe(
     return Description(
         name=options.name or options.bundle.resolve().name,
         description=options.description,
-        step_minutes=structure.step_minutes,
-        encoder_length=structure.encoder_length,
+        step_minutes=structure.step.minutes,
+        step_months=structure.step.months,
+        encoder_length=structure.past,
         horizon=structure.horizon,
         target=structure.target,
         quantiles=list(structure.quantiles),
-        metrics=[MetricEntry(name=name, **vars(unit_of(name))) for name in structure.metrics],
+        metrics=[
+            MetricEntry(name=name, ahead=structure.ahead.get(name), **vars(unit_of(name)))
+            for name in structure.metrics
+        ],
         categories=[
             CategoryEntry(name=category.name, codes=dict(category.codes), role=category.role)
             for category in structure.categories
         ],
         known=list(structure.known),
+        statics=[StaticEntry(name=name, unit=unit_of(name).unit) for name in structure.statics],
+        targets=_targets(structure),
+        series=_series(structure),
         inputs=[_tensor_entry(tensor) for tensor in input_tensors(structure)],
-        outputs=[_tensor_entry(output_tensor(structure))],
+        outputs=[_tensor_entry(tensor) for tensor in output_tensors(structure)],
         files=Files(
             onnx=entry(ONNX_FILE),
             checkpoint=entry(CHECKPOINT_FILE),
@@ -196,10 +218,25 @@ def _describe(
             lstm_layers=hyper.lstm_layers,
             nodes=len(onnx.load(folder / ONNX_FILE).graph.node),
             exporter=exporter,
+            loss=structure.heads[0].loss,
         ),
         accuracy=Accuracy(goals=GOALS),
         training=dict(report),
     )
+
+
+def _targets(structure: Structure) -> list[TargetEntry]:
+    if len(structure.targets) == 1:
+        return []
+    return [
+        TargetEntry(name=target, output=output_name(structure, target), quantiles=list(head.quantiles))
+        for target, head in zip(structure.targets, structure.heads, strict=True)
+    ]
+
+
+def _series(structure: Structure) -> list[str]:
+    """The columns that name a series together; a history of servers has server_name instead."""
+    return [] if structure.group_ids == (SERVER_ID,) else list(structure.group_ids)
 
 
 def _tensor_entry(tensor: TensorSpec) -> TensorEntry:

@@ -1,33 +1,37 @@
-"""How the target is scaled: read from a checkpoint, and computed inside the graph.
+"""How the target, or another variable, is scaled: read from a checkpoint, and computed inside the graph.
 
 Three kinds: 'window' takes centre and scale from each encoder window (EncoderNormalizer), 'group' looks
-them up by server (GroupNormalizer), 'constant' has one pair for all.
+them up by the codes of categories (GroupNormalizer), 'constant' has one pair for all.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer, NaNLabelEncoder, TorchNormalizer
+from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer, TorchNormalizer
 from torch import Tensor
 from torch.nn import functional
 
-from ..errors import unsupported
+from .category import Category
 from .floored_normalizer import FlooredEncoderNormalizer
 
 EPSILON = float(torch.finfo(torch.float32).eps)
-_NO_SERVER = -1
+# A key that no group has.
+_NO_GROUP = -1
 
 
 @dataclass(frozen=True)
 class TargetNormalizer:
     """`input_scale` normalises the encoder's target, `output_scale` brings the forecast back.
 
-    Both are [servers, 2] ('group') or [1, 2] ('constant') of centre and scale; the lengths, in steps from
-    the encoder's end, `center`, and the scale's `floor` belong to 'window'.
+    Both are [groups, 2] ('group') or [1, 2] ('constant') of centre and scale. A group's row follows from the
+    codes of the categories `columns`, the last of them counting fastest; `sizes` are their numbers of codes.
+    The lengths, in steps from the encoder's end, `center`, the scale's `floor` and `robust` belong to 'window';
+    `robust` has the quantiles that a window is scaled by: lower, center, upper.
     """
 
     kind: str
@@ -36,8 +40,11 @@ class TargetNormalizer:
     center_length: int | None = None
     scale_length: int | None = None
     floor: float = 0.0
+    robust: tuple[float, float, float] | None = None
     input_scale: np.ndarray | None = None
     output_scale: np.ndarray | None = None
+    columns: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
 
     def transform(self, target: Tensor) -> Tensor:
         return FORWARD[self.transformation](target)
@@ -45,72 +52,112 @@ class TargetNormalizer:
     def restore(self, prediction: Tensor) -> Tensor:
         return REVERSE[self.transformation](prediction)
 
+    def rows(self, codes: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The rows of the tables for the codes of each column."""
+        row = np.zeros((), dtype=np.int64)
+        for column, size in zip(self.columns, self.sizes, strict=True):
+            row = row * size + codes[column]
+        return row
 
-def read_normalizer(parameters: Mapping[str, Any]) -> TargetNormalizer:
-    """The normaliser of a data set that is not scaled by server. Raises `unsupported_option`."""
-    normalizer = parameters["target_normalizer"]
-    transformation = _transformation(normalizer)
+
+def read_scale(normalizer: TorchNormalizer) -> TargetNormalizer:
+    """A normaliser of pytorch-forecasting's that does not scale by groups."""
+    transformation = normalizer.transformation
     if isinstance(normalizer, GroupNormalizer):
         norm = normalizer.norm_
-        pair = np.array([[norm["center"], norm["scale"]]], dtype=np.float64)
-        return TargetNormalizer("constant", transformation, input_scale=pair, output_scale=pair)
+        return _constant(transformation, norm["center"], norm["scale"])
     if not isinstance(normalizer, EncoderNormalizer):
-        pair = np.asarray(normalizer.get_parameters(), dtype=np.float64).reshape(1, 2)
-        return TargetNormalizer("constant", transformation, input_scale=pair, output_scale=pair)
+        return _constant(transformation, *np.asarray(normalizer.get_parameters()).reshape(-1)[:2])
+    floor = normalizer.floor if isinstance(normalizer, FlooredEncoderNormalizer) else 0.0
     if normalizer.method == "identity":
-        pair = np.array([[0.0, 1.0]])
-        return TargetNormalizer("constant", transformation, input_scale=pair, output_scale=pair)
-    if normalizer.method != "standard":
-        raise unsupported(
-            f"EncoderNormalizer(method='{normalizer.method}')", "train with method='standard' or 'identity'"
-        )
+        return _constant(transformation, 0.0, max(1.0, floor))
     length = normalizer.max_length
     center_length, scale_length = length if isinstance(length, list | tuple) else (length, length)
-    floor = normalizer.floor if isinstance(normalizer, FlooredEncoderNormalizer) else 0.0
-    return TargetNormalizer("window", transformation, normalizer.center, center_length, scale_length, floor)
+    robust = None
+    if normalizer.method == "robust":
+        options = normalizer.method_kwargs or {}
+        defaults = {"lower": 0.25, "center": 0.5, "upper": 0.75}
+        robust = tuple(float(options.get(name, value)) for name, value in defaults.items())
+    return TargetNormalizer(
+        "window", transformation, normalizer.center, center_length, scale_length, floor, robust
+    )
+
+
+def _constant(transformation: str | None, center: float, scale: float) -> TargetNormalizer:
+    pair = np.array([[float(center), float(scale)]])
+    return TargetNormalizer("constant", transformation, input_scale=pair, output_scale=pair)
 
 
 def is_by_group(normalizer: object) -> bool:
     return isinstance(normalizer, GroupNormalizer) and bool(normalizer.groups)
 
 
-def read_group_normalizer(
-    parameters: Mapping[str, Any], column: str, names: Sequence[str], rows: Sequence[Sequence[int]]
+def read_feature_groups(
+    normalizer: GroupNormalizer, categories: Sequence[Category], encoded: Collection[str]
 ) -> TargetNormalizer:
-    """The normaliser of a data set scaled by server; one row for each of the bundle's server codes.
+    """A variable's scale by the codes of `categories`, in the order of the normaliser's groups.
 
-    The data set encodes servers twice: as a column, for the input, and as a group id, for the output. The
+    The data set had `encoded` these columns when it fitted the scaler; of others it took the labels.
+    """
+    keys = [_rows_of(c) if c.column in encoded else list(c.labels) for c in categories]
+    return _grouped(normalizer, categories, _scales(normalizer, keys))
+
+
+def read_target_groups(
+    normalizer: GroupNormalizer, parameters: Mapping[str, Any], categories: Sequence[Category]
+) -> TargetNormalizer:
+    """The target's scale by the codes of `categories`, which are the data set's group ids in their order.
+
+    The data set encodes groups twice: as a column, for the input, and as a group id, for the output. The
     two agree only if neither encoder keeps a code for 'unknown', so each is asked for its own table.
     """
-    normalizer = parameters["target_normalizer"]
-    columns = [row[0] if len(row) == 1 else _NO_SERVER for row in rows]
-    input_scale = normalizer.get_norm(pd.DataFrame({column: columns}))
-    group_codes: NaNLabelEncoder = parameters["categorical_encoders"][f"__group_id__{column}"]
-    output_scale = [
-        normalizer.get_parameters((group_codes.classes_.get(name, _NO_SERVER),), [column]) for name in names
+    group_ids, encoders = list(parameters["group_ids"]), parameters["categorical_encoders"]
+    by_column = dict(zip(group_ids, map(_rows_of, categories), strict=True))
+    groups = list(normalizer.groups)
+    ids = [
+        [
+            encoders[f"__group_id__{category.column}"].classes_.get(label, _NO_GROUP)
+            for label in category.labels
+        ]
+        for category in categories
     ]
+    if groups == group_ids:
+        input_scale = _scales(normalizer, [by_column[name] for name in groups])
+        if len(groups) > 1:
+            return _grouped(normalizer, categories, input_scale, _scales(normalizer, ids))
+    else:
+        # Each group id's codes, whether the normaliser reads it or not.
+        all_codes = pd.DataFrame(list(product(*(by_column[name] for name in group_ids))), columns=group_ids)
+        input_scale = np.asarray(normalizer.get_norm(all_codes), dtype=np.float64)
+    output_scale = [normalizer.get_parameters(codes, group_ids) for codes in product(*ids)]
+    return _grouped(normalizer, categories, input_scale, np.asarray(output_scale, dtype=np.float64))
+
+
+def _grouped(
+    normalizer: GroupNormalizer,
+    categories: Sequence[Category],
+    input_scale: np.ndarray,
+    output_scale: np.ndarray | None = None,
+) -> TargetNormalizer:
     return TargetNormalizer(
         "group",
-        _transformation(normalizer),
-        input_scale=np.asarray(input_scale, dtype=np.float64),
-        output_scale=np.asarray(output_scale, dtype=np.float64),
+        normalizer.transformation,
+        input_scale=input_scale,
+        output_scale=input_scale if output_scale is None else output_scale,
+        columns=tuple(category.column for category in categories),
+        sizes=tuple(len(category.codes) for category in categories),
     )
 
 
-def check_output_transformer(model: torch.nn.Module, normalizer: object) -> None:
-    """The forecast must be brought back by the normaliser that scaled the target."""
-    transformer = model.output_transformer
-    same = isinstance(transformer, TorchNormalizer) and type(transformer) is type(normalizer)
-    if not same or transformer.transformation != normalizer.transformation:
-        raise unsupported("output_transformer", "it must be the data set's target_normalizer")
+def _scales(normalizer: GroupNormalizer, keys: Sequence[Sequence[Any]]) -> np.ndarray:
+    """Centre and scale of each combination of the keys of the normaliser's groups: [combinations, 2]."""
+    names = list(normalizer.groups)
+    frame = pd.MultiIndex.from_product(keys, names=names).to_frame(index=False)
+    return np.asarray(normalizer.get_norm(frame), dtype=np.float64)
 
 
-def _transformation(normalizer: TorchNormalizer) -> str | None:
-    name = normalizer.transformation
-    if name is not None and (not isinstance(name, str) or name not in FORWARD):
-        choices = ", ".join(str(known) for known in FORWARD)
-        raise unsupported(f"target_normalizer's transformation={name!r}", f"choose one of {choices}")
-    return name
+def _rows_of(category: Category) -> list[int]:
+    return [rows[0] if len(rows) == 1 else _NO_GROUP for rows in category.rows]
 
 
 def _identity(x: Tensor) -> Tensor:
@@ -142,7 +189,8 @@ def _clipped_sigmoid(x: Tensor) -> Tensor:
 
 Transform = Callable[[Tensor], Tensor]
 
-# pytorch_forecasting.data.encoders.TransformMixIn.TRANSFORMATIONS, in operators that ONNX has.
+# pytorch_forecasting.data.encoders.TransformMixIn.TRANSFORMATIONS, in operators that ONNX has; obstacles.py
+# lists the same names.
 FORWARD: Mapping[str | None, Transform] = {
     None: _identity,
     "softplus": _inverse_softplus,
@@ -162,4 +210,10 @@ REVERSE: Mapping[str | None, Transform] = {
     "logit": _clipped_sigmoid,
     "count": functional.softplus,
     "sqrt": lambda x: x * x,
+}
+# The same's `inverse_torch`, by which distributions are brought back.
+REVERSE_OF_DISTRIBUTIONS: Mapping[str | None, Transform] = {
+    **REVERSE,
+    "log1p": lambda x: torch.exp(x) - 1.0,
+    "count": lambda x: x - 1.0,
 }

@@ -1,12 +1,14 @@
-"""The bundle's tensors: four raw inputs and one output, each with its batch first."""
+"""The bundle's tensors: raw inputs and outputs, each with its batch first."""
 
 from dataclasses import dataclass
 
 from .structure import Structure
 
 BATCH = "batch"
+# Every model has these inputs and this output; they come first.
 INPUT_NAMES = ("encoder_cont", "encoder_cat", "decoder_cont", "decoder_cat")
 OUTPUT_NAME = "predictions"
+STATIC_INPUT = "static_cont"
 
 
 @dataclass(frozen=True)
@@ -19,15 +21,27 @@ class TensorSpec:
 
 
 def input_tensors(structure: Structure) -> tuple[TensorSpec, ...]:
-    past, future = structure.encoder_length, structure.horizon
+    """In the order in which the graph takes them."""
+    past, future = structure.past, structure.horizon
     shapes = (
         ("float32", (past, len(structure.metrics))),
         ("int32", (past, len(structure.categories))),
         ("float32", (future, len(structure.known))),
         ("int32", (future, len(structure.categories))),
     )
-    return tuple(TensorSpec(name, *shape) for name, shape in zip(INPUT_NAMES, shapes, strict=True))
+    tensors = [TensorSpec(name, *shape) for name, shape in zip(INPUT_NAMES, shapes, strict=True)]
+    if structure.statics:
+        tensors.append(TensorSpec(STATIC_INPUT, "float32", (1, len(structure.statics))))
+    return tuple(tensors)
 
 
-def output_tensor(structure: Structure) -> TensorSpec:
-    return TensorSpec(OUTPUT_NAME, "float32", (structure.horizon, len(structure.quantiles)))
+def output_tensors(structure: Structure) -> tuple[TensorSpec, ...]:
+    """The first target's forecast, then one for each further target."""
+    return tuple(
+        TensorSpec(output_name(structure, target), "float32", (structure.horizon, len(head.quantiles)))
+        for target, head in zip(structure.targets, structure.heads, strict=True)
+    )
+
+
+def output_name(structure: Structure, target: str) -> str:
+    return OUTPUT_NAME if target == structure.target else f"{OUTPUT_NAME}_{target}"

@@ -3,7 +3,10 @@
 import argparse
 from pathlib import Path
 
-from .arguments import positive
+from ..checkpoint.calendar import Step
+from ..checkpoint.check import obstacles_of_file
+from ..checkpoint.obstacles import Obstacle, refuse_obstacles
+from .arguments import positive, step, step_of_minutes
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -17,7 +20,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         ),
     )
     parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="a Lightning .ckpt file")
-    parser.add_argument("bundle", metavar="BUNDLE", type=Path, help="the folder to write")
+    parser.add_argument("bundle", metavar="BUNDLE", type=Path, nargs="?", help="the folder to write")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="only say what is in the way of exporting: exits 1 if anything is. Takes a data set, too, that "
+        "dataset.save wrote, before anything is trained on it; runs no code of the file",
+    )
     parser.add_argument("--name", help="the model's name (default: the folder's)")
     parser.add_argument("--description", default="", help="one line on what the model is")
     parser.add_argument(
@@ -34,8 +43,16 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--samples", metavar="N", type=positive, default=32, help="sample windows (default: 32)"
     )
-    parser.add_argument(
-        "--step-minutes", metavar="N", type=positive, default=5, help="minutes in a step (default: 5)"
+    steps = parser.add_mutually_exclusive_group()
+    steps.add_argument(
+        "--step",
+        metavar="TIME",
+        type=step,
+        default=Step(5),
+        help="from one row to the next: 30s, 15min, 1h, 1d, 1w, 1month (default: 5min)",
+    )
+    steps.add_argument(
+        "--step-minutes", metavar="N", type=step_of_minutes, dest="step", help="the same, in minutes"
     )
     parser.add_argument(
         "--servers",
@@ -53,10 +70,17 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--torchscript", action="store_true", help="also write model.ts.pt for LibTorch")
     parser.add_argument("--force", action="store_true", help="replace the bundle if it exists")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(options: argparse.Namespace) -> int:
+    obstacles = obstacles_of_file(options.checkpoint)
+    if options.check:
+        return _report(options.checkpoint, obstacles)
+    if options.bundle is None:
+        options.parser.error("the following arguments are required: BUNDLE")
+    # Said before PyTorch is loaded, which takes many times longer.
+    refuse_obstacles(obstacles)
     from ..make_bundle import ExportOptions, export_checkpoint
 
     fields = ExportOptions.__dataclass_fields__
@@ -70,3 +94,13 @@ def run(options: argparse.Namespace) -> int:
         f"{samples.count} sample windows ({samples.source})"
     )
     return 0
+
+
+def _report(path: Path, obstacles: list[Obstacle]) -> int:
+    if not obstacles:
+        print(f"{path}: nothing is in the way of exporting it")
+        return 0
+    print(f"{path} cannot be exported:")
+    for obstacle in obstacles:
+        print(f"  - {obstacle}")
+    return 1

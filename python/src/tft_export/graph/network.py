@@ -1,4 +1,4 @@
-"""The whole Temporal Fusion Transformer, assembled from the rewrites: four raw inputs in, forecasts out.
+"""The whole Temporal Fusion Transformer, assembled from the rewrites: raw inputs in, forecasts out.
 
 Follows TemporalFusionTransformer.forward of pytorch-forecasting 1.8.0 for windows of full length, and
 brings the forecast back to raw units as `model.predict(mode="quantiles")` does.
@@ -9,9 +9,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from ..checkpoint.calendar import CALENDAR_VALUES
 from ..checkpoint.structure import Structure
+from ..checkpoint.tensors import STATIC_INPUT
+from .heads import Heads
 from .network_regions import add_contexts, add_decoder, add_preprocess, add_recurrence, add_selection
-from .past_time_features import CALENDAR_VALUES
 from .preprocess import Preprocess, fixed_values
 from .regions import Regions
 from .rewrite.attention import MergedAttention, causal_bias
@@ -56,7 +58,12 @@ class TemporalFusionNetwork(nn.Module):
         self.position_wise = GatedResidual(model.pos_wise_ff)
         last = model.pre_output_gate_norm
         self.before_output = GatedSkip(last.glu, last.add_norm)
-        self.output = Affine(AffineMap.of(model.output_layer))
+        # One product for all targets: their outputs follow one another.
+        layers = list(model.output_layer) if len(structure.targets) > 1 else [model.output_layer]
+        maps = [AffineMap.of(layer) for layer in layers]
+        joined = AffineMap(torch.cat([m.weight for m in maps], dim=1), torch.cat([m.bias for m in maps]))
+        self.output = Affine(joined)
+        self.heads = Heads(structure, [layer.out_features for layer in layers])
 
     def _build_selections(self, model: nn.Module) -> None:
         structure, preprocess = self.structure, self.preprocess
@@ -66,13 +73,23 @@ class TemporalFusionNetwork(nn.Module):
         def selection(
             network, order, reals, categoricals, first_step, steps, tabulated=()
         ) -> VariableSelection:
-            tables = {name: self._table(name, embeddings[name].weight) for name in categoricals}
-            # Metrics arrive scaled; time features and target scales do not.
-            raw = {name: structure.scalers[name] for name in order if name not in structure.metrics}
+            tables = {
+                name: self._table(name, embeddings[name].weight)
+                for name in categoricals
+                if name not in structure.bags
+            }
+            bags = {
+                name: [self._table(member, embeddings[name].weight) for member in structure.members(name)]
+                for name in categoricals
+                if name in structure.bags
+            }
+            # Time features and target scales arrive as they are, all others scaled.
+            scaled = {*structure.metrics, *structure.statics, *structure.lags}
+            raw = {name: structure.scalers[name] for name in order if name not in scaled}
             fixed = fixed_values(structure, reals, first_step, steps)
             varying = [name for name in order if name not in tabulated]
             counts = {name: CALENDAR_VALUES[name] for name in tabulated}
-            return VariableSelection(network, SelectionInputs(varying, fixed, tables, raw, counts))
+            return VariableSelection(network, SelectionInputs(varying, fixed, tables, raw, counts, bags))
 
         self.static_selection = (
             selection(
@@ -117,10 +134,15 @@ class TemporalFusionNetwork(nn.Module):
         return table
 
     def forward(
-        self, encoder_cont: Tensor, encoder_cat: Tensor, decoder_cont: Tensor, decoder_cat: Tensor
+        self,
+        encoder_cont: Tensor,
+        encoder_cat: Tensor,
+        decoder_cont: Tensor,
+        decoder_cat: Tensor,
+        static_cont: Tensor | None = None,
     ) -> Tensor | tuple[Tensor, ...]:
-        """Under torch.export the regions' markers follow the forecasts."""
-        inputs = self.preprocess(encoder_cont, encoder_cat, decoder_cont, decoder_cat)
+        """A forecast for each target. Under torch.export the regions' markers follow them."""
+        inputs = self.preprocess(encoder_cont, encoder_cat, decoder_cont, decoder_cat, static_cont)
         batch = encoder_cont.shape[0]
         past_steps = self.structure.encoder_length
 
@@ -155,8 +177,7 @@ class TemporalFusionNetwork(nn.Module):
         output = self.output(self.before_output(self.position_wise(attended), local[past_steps:]))
         read = {"recurrent": recurrent, "past": past, "future": future, "enrich": enrich}
         add_decoder(regions, "decoder", self, read, output)
-        prediction = output * inputs.scale + inputs.center
-        return regions.outputs(self.structure.normalizer.restore(prediction).transpose(0, 1))
+        return regions.outputs(*self.heads(output, inputs.back))
 
     def _selected(
         self,
@@ -185,15 +206,18 @@ def _varies(selection: VariableSelection | None) -> bool:
 
 def example_inputs(structure: Structure, batch: int) -> Mapping[str, Tensor]:
     """Plausible inputs, for tracing: ordinary values, Monday morning, code 0."""
-    known = {"hour": 8.0, "day_of_week": 0.0, "month": 6.0, "is_weekend": 0.0}
-    future = torch.tensor([known[name] for name in structure.known])
+    typical = {"hour": 8.0, "day_of_week": 0.0, "month": 6.0, "is_weekend": 0.0}
+    future = torch.tensor([typical.get(name, 1.0) for name in structure.known])
     channels = len(structure.categories)
-    past_steps, future_steps = structure.encoder_length, structure.horizon
+    past_steps, future_steps = structure.past, structure.horizon
     generator = torch.Generator().manual_seed(0)
     metrics = torch.rand(batch, past_steps, len(structure.metrics), generator=generator)
-    return {
+    inputs = {
         "encoder_cont": 0.1 + 0.8 * metrics,
         "encoder_cat": torch.zeros(batch, past_steps, channels, dtype=torch.int32),
         "decoder_cont": future.expand(batch, future_steps, -1).contiguous(),
         "decoder_cat": torch.zeros(batch, future_steps, channels, dtype=torch.int32),
     }
+    if structure.statics:
+        inputs[STATIC_INPUT] = torch.ones(batch, 1, len(structure.statics))
+    return inputs

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor, nn
 
-from .past_time_features import DAY, HOUR, MONTH, WEEKEND
+from ..checkpoint.calendar import DAY, HOUR, MONTH, WEEKEND
 from .preprocess import Prepared, Preprocess
 from .regions import Regions
 from .rewrite.lstm import RecurrentPair
@@ -57,7 +57,7 @@ def preprocess_attributes(preprocess: Preprocess) -> dict[str, int] | None:
     """
     structure, normalizer = preprocess.structure, preprocess.structure.normalizer
     past = preprocess.past_features
-    if normalizer.kind != "window":
+    if normalizer.kind != "window" or structure.bags:
         return None
     static = [structure.channel(column) for column in structure.static_categoricals]
     encoder = [structure.channel(column) for column in structure.encoder_categoricals]
@@ -68,6 +68,10 @@ def preprocess_attributes(preprocess: Preprocess) -> dict[str, int] | None:
     )
     computes = (
         normalizer.center
+        and normalizer.robust is None
+        and not preprocess.singles.needed
+        and not structure.ahead
+        and not structure.statics
         and whole
         and normalizer.floor == 0.0
         and normalizer.transformation in (None, "softplus")
@@ -75,6 +79,7 @@ def preprocess_attributes(preprocess: Preprocess) -> dict[str, int] | None:
         and others
         and preprocess.other_channels == others
         and preprocess.static_order in ((), (structure.center_name, structure.scale_name))
+        and len(structure.targets) == 1
         and preprocess.decoder_order == structure.known
         and not structure.decoder_categoricals
         and len(static) <= _MOST_STATIC_CODES
@@ -121,9 +126,9 @@ def add_selection(
 ) -> None:
     """TftVariableSelection: x [T, B, reals + tabulated], codes int32 [T, B], to selected [T, B, H].
 
-    There is no region if the only variable is not weighed, or if no variable varies.
+    There is no region if the only variable is not weighed, if no variable varies, or for sums of embeddings.
     """
-    if not selection.weigh or (x is None and not codes):
+    if not selection.weigh or (x is None and not codes) or selection.bags:
         return
     reals, tabulated = selection.networks, selection.tabulated
     epsilon = _one_epsilon(

@@ -18,7 +18,7 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 from ..checkpoint.structure import Structure
-from ..checkpoint.tensors import BATCH, INPUT_NAMES, OUTPUT_NAME, TensorSpec, input_tensors, output_tensor
+from ..checkpoint.tensors import BATCH, TensorSpec, input_tensors, output_tensors
 from ..errors import ExportError
 from .network import example_inputs
 from .regions import record_regions, take_regions
@@ -34,7 +34,7 @@ ALLOWED_OPERATORS = {
     "Expand", "Floor", "Gather", "Greater", "Identity", "LSTM", "LayerNormalization", "Less", "Log",
     "MatMul", "Max", "Min", "Mul", "Neg", "Pow", "Range", "Reciprocal", "ReduceMean", "ReduceSum",
     "Relu", "Reshape", "Shape", "Sigmoid", "Slice", "Softmax", "Softplus", "Split", "Sqrt", "Squeeze",
-    "Sub", "Tanh", "Transpose", "Unsqueeze", "Where",
+    "Sub", "Tanh", "TopK", "Transpose", "Unsqueeze", "Where",
 }  # fmt: skip
 
 _ONNX_TYPES = {"float32": onnx.TensorProto.FLOAT, "int32": onnx.TensorProto.INT32}
@@ -76,7 +76,7 @@ def write_onnx(network: nn.Module, structure: Structure, path: Path, exporter: s
 
 
 def write_torchscript(network: nn.Module, structure: Structure, path: Path) -> None:
-    """Traces the network for LibTorch: the same four inputs in order, any batch."""
+    """Traces the network for LibTorch: the same inputs in order, any batch."""
     _traced(network, structure).save(str(path))
 
 
@@ -94,21 +94,21 @@ def check_operators(model: onnx.ModelProto) -> None:
 
 
 def _export_dynamo(network: nn.Module, structure: Structure) -> onnx.ModelProto:
-    inputs = example_inputs(structure, 3)
-    arguments = tuple(inputs[name] for name in INPUT_NAMES)
+    inputs, outputs = _names(structure)
+    arguments = _arguments(structure)
     batch = torch.export.Dim(BATCH, min=1)
     with _quiet(), torch.no_grad():
         # Captured here because torch.onnx would first write the LSTM as a loop.
         captured = torch.export.export(
-            network, arguments, dynamic_shapes=[{0: batch}] * len(INPUT_NAMES), strict=False
+            network, arguments, dynamic_shapes=[{0: batch}] * len(inputs), strict=False
         )
         program = torch.onnx.export(
             captured,
             arguments,
             dynamo=True,
             opset_version=18,
-            input_names=list(INPUT_NAMES),
-            output_names=[OUTPUT_NAME],
+            input_names=inputs,
+            output_names=outputs,
             external_data=False,
             verbose=False,
         )
@@ -120,18 +120,18 @@ def _export_dynamo(network: nn.Module, structure: Structure) -> onnx.ModelProto:
 
 
 def _export_legacy(network: nn.Module, structure: Structure) -> onnx.ModelProto:
-    inputs = example_inputs(structure, 3)
+    inputs, outputs = _names(structure)
     written = io.BytesIO()
     with _quiet(), torch.no_grad():
         torch.onnx.export(
             network,
-            tuple(inputs[name] for name in INPUT_NAMES),
+            _arguments(structure),
             written,
             dynamo=False,
             opset_version=OPSET,
-            input_names=list(INPUT_NAMES),
-            output_names=[OUTPUT_NAME],
-            dynamic_axes={name: {0: BATCH} for name in (*INPUT_NAMES, OUTPUT_NAME)},
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_axes={name: {0: BATCH} for name in (*inputs, *outputs)},
         )
     return _finished(_constants_as_initializers(onnx.load_from_string(written.getvalue())), structure)
 
@@ -140,9 +140,18 @@ _EXPORTERS = {DYNAMO: _export_dynamo, LEGACY: _export_legacy}
 
 
 def _traced(network: nn.Module, structure: Structure) -> torch.jit.ScriptModule:
-    inputs = example_inputs(structure, 3)
     with _quiet(), torch.no_grad():
-        return torch.jit.trace(network, tuple(inputs[name] for name in INPUT_NAMES), check_trace=False)
+        return torch.jit.trace(network, _arguments(structure), check_trace=False)
+
+
+def _names(structure: Structure) -> tuple[list[str], list[str]]:
+    """Of the inputs and of the outputs, in order."""
+    return [t.name for t in input_tensors(structure)], [t.name for t in output_tensors(structure)]
+
+
+def _arguments(structure: Structure) -> tuple[torch.Tensor, ...]:
+    inputs = example_inputs(structure, 3)
+    return tuple(inputs[tensor.name] for tensor in input_tensors(structure))
 
 
 def _to_opset_17(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -194,12 +203,13 @@ def _finished(model: onnx.ModelProto, structure: Structure) -> onnx.ModelProto:
     for tensor in model.graph.initializer:
         del tensor.metadata_props[:]
         tensor.doc_string = ""
-    # Callers send all four inputs, also those that this model does not read and an exporter dropped.
+    # Callers send all inputs, also those that this model does not read and an exporter dropped.
     del model.graph.input[:]
     del model.graph.output[:]
     for tensor in input_tensors(structure):
         model.graph.input.append(_value_info(tensor))
-    model.graph.output.append(_value_info(output_tensor(structure)))
+    for tensor in output_tensors(structure):
+        model.graph.output.append(_value_info(tensor))
     return onnx.shape_inference.infer_shapes(model, strict_mode=True)
 
 

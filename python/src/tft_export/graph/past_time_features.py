@@ -9,57 +9,22 @@ the month in which the horizon starts.
 import torch
 from torch import Tensor, nn
 
-from ..errors import unsupported
+from ..checkpoint.calendar import DAY, HOUR, MONTH, WEEKEND
 
-HOUR, DAY, MONTH, WEEKEND = "hour", "day_of_week", "month", "is_weekend"
-# How many whole values each has, counted from 0 (no month is 0).
-CALENDAR_VALUES = {HOUR: 24, DAY: 7, MONTH: 13, WEEKEND: 2}
 _HOURS_PER_DAY = 24
-_SHORTEST_MONTH_MINUTES = 28 * 24 * 60
-
-
-def check_recoverable(
-    needed: set[str], known: tuple[str, ...], step_minutes: int, encoder_length: int, horizon: int
-) -> None:
-    """Raises unsupported_option if the encoder's features cannot be recovered from the horizon."""
-    if MONTH in needed and encoder_length * step_minutes >= _SHORTEST_MONTH_MINUTES:
-        raise unsupported(
-            "month in an encoder of 28 days or more",
-            "a month turns in every window, and the encoder's month cannot be recovered; train without it",
-        )
-    if needed <= {MONTH}:
-        return
-    if 60 % step_minutes and step_minutes % 60:
-        raise unsupported(
-            f"--step-minutes {step_minutes}",
-            "hours can be counted only in steps that divide or make whole hours",
-        )
-    for feature, requirements in ((DAY, {HOUR}), (WEEKEND, {HOUR, DAY})):
-        missing = requirements - set(known)
-        if feature in needed and missing:
-            raise unsupported(
-                f"{feature} without {' and '.join(sorted(missing))}",
-                "the encoder's values cannot be recovered from the horizon; add the missing ones to "
-                "time_varying_known_reals",
-            )
-    if horizon * step_minutes < 60:
-        raise unsupported(
-            f"a horizon of {horizon} steps of {step_minutes} minutes",
-            "the encoder's hour can be recovered only from a horizon of an hour or more",
-        )
 
 
 class PastTimeFeatures(nn.Module):
     """known [horizon, batch, features] to the encoder's `needed` features, [encoder, batch, needed]."""
 
     def __init__(
-        self, needed: tuple[str, ...], known: tuple[str, ...], step_minutes: int, encoder_length: int
+        self, needed: tuple[str, ...], known: tuple[str, ...], step_minutes: float, encoder_length: int
     ):
         super().__init__()
         self.needed = needed
         self.known = known
-        self.steps_per_hour = max(60 // step_minutes, 1)
-        self.hours_per_step = max(step_minutes // 60, 1)
+        self.steps_per_hour = max(int(60 // step_minutes), 1)
+        self.hours_per_step = max(int(step_minutes // 60), 1)
         back = torch.arange(encoder_length, 0, -1, dtype=torch.float32)[:, None, None]
         self.register_buffer("back", back * self.hours_per_step)
         self.register_buffer("zeros", torch.zeros_like(back))

@@ -1,27 +1,28 @@
-"""From the four raw inputs to what the network reads: scaling, time features, category codes.
+"""From the raw inputs to what the network reads: scaling, time features, category codes.
 
 Works time-major, [steps, batch, features]. Values that no window changes (relative time, the encoder's
 length) are not computed here: see `fixed_values`. The scaling of time features and target scales is folded
 into the network; a metric's mean is subtracted here, where no digits are lost.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ..checkpoint.normalizer import EPSILON, TargetNormalizer
-from ..checkpoint.structure import ENCODER_LENGTH, KNOWN_FEATURES, RELATIVE_TIME, Structure
-from .past_time_features import PastTimeFeatures, check_recoverable
+from ..checkpoint.structure import ENCODER_LENGTH, RELATIVE_TIME, Structure
+from .past_time_features import PastTimeFeatures
+from .single_variables import SingleVariables
+from .target_scale import Pair, TargetScale
 
 
 class Prepared(NamedTuple):
     """The network's inputs; None where a part has no varying real variable.
 
-    Reals are in the orders of `static_order`, `encoder_order` and `decoder_order`; codes in those of the
-    structure's categoricals. `center` and `scale` bring the forecast back.
+    Reals are in the orders of `static_order`, `encoder_order` and `decoder_order`; codes in those of
+    `code_columns`. `back` brings each target's forecast back.
     """
 
     static: Tensor | None
@@ -30,23 +31,30 @@ class Prepared(NamedTuple):
     encoder_codes: list[Tensor]
     decoder: Tensor | None
     decoder_codes: list[Tensor]
-    center: Tensor
-    scale: Tensor
+    back: list[Pair]
+
+    @property
+    def center(self) -> Tensor:
+        return self.back[0].center
+
+    @property
+    def scale(self) -> Tensor:
+        return self.back[0].scale
 
 
 def fixed_values(
     structure: Structure, names: Sequence[str], first_step: int, steps: int
 ) -> dict[str, Tensor]:
     """The variables among `names` that are the same for every window, as [steps]."""
-    normalizer = structure.normalizer
     relative = torch.arange(first_step, first_step + steps, dtype=torch.float64) / structure.encoder_length
     constants = {ENCODER_LENGTH: 1.0}
-    if normalizer.kind == "constant":
-        pair = normalizer.input_scale[0]
-        for name, value in ((structure.center_name, pair[0]), (structure.scale_name, pair[1])):
-            if name in structure.scalers:
-                scaler = structure.scalers[name]
-                constants[name] = (value - scaler.mean) / scaler.scale
+    for target, normalizer in structure.normalizers.items():
+        if normalizer.kind == "constant":
+            for part, value in zip(("center", "scale"), normalizer.input_scale[0], strict=True):
+                name = f"{target}_{part}"
+                if name in structure.scalers:
+                    scaler = structure.scalers[name]
+                    constants[name] = (value - scaler.mean) / scaler.scale
     fixed = {}
     for name in names:
         if name == RELATIVE_TIME:
@@ -56,74 +64,132 @@ def fixed_values(
     return fixed
 
 
+def code_columns(structure: Structure, variables: Sequence[str]) -> list[str]:
+    """The columns of categorical variables: those of one column first, then the members of the others."""
+    plain = [name for name in variables if name not in structure.bags]
+    return [*plain, *(m for name in variables if name in structure.bags for m in structure.members(name))]
+
+
 class Preprocess(nn.Module):
-    """encoder_cont, encoder_cat, decoder_cont, decoder_cat to Prepared."""
+    """encoder_cont, encoder_cat, decoder_cont, decoder_cat and, if there is one, static_cont to Prepared."""
 
     def __init__(self, structure: Structure):
         super().__init__()
         self.structure = structure
-        features = tuple(name for name in structure.encoder_reals if name in KNOWN_FEATURES)
-        check_recoverable(
-            set(features),
-            structure.known,
-            structure.step_minutes,
-            structure.encoder_length,
-            structure.horizon,
-        )
+        features = tuple(name for name in structure.encoder_reals if name in structure.counted)
         self.past_features = PastTimeFeatures(
             features, structure.known, structure.step_minutes, structure.encoder_length
         )
+        self.singles = SingleVariables(structure)
         self.target_is_input = structure.target in structure.encoder_reals
         self.other_channels = [
             channel
             for channel, name in enumerate(structure.metrics)
-            if name in structure.encoder_reals and name != structure.target
+            if name in structure.encoder_reals and name not in structure.targets and name in structure.scalers
         ]
         self.runs = _runs(self.other_channels)
         self.target_piece = (structure.target_channel, structure.target_channel + 1)
         self.pieces = _pieces({self.target_piece, *self.runs}, len(structure.metrics))
         self.piece_sizes = [end - start for start, end in self.pieces]
         metrics = [structure.metrics[channel] for channel in self.other_channels]
-        scalers = [structure.scalers[name] for name in metrics]
-        self.register_buffer("metric_mean", torch.tensor([s.mean for s in scalers]).float())
-        self.register_buffer("metric_factor", torch.tensor([1.0 / s.scale for s in scalers]).float())
+        self._standardise("metric", metrics)
         target = (structure.target,) if self.target_is_input else ()
-        self.encoder_order = (*target, *metrics, *features)
-        self.decoder_order = tuple(name for name in structure.known if name in structure.decoder_reals)
+        # The counted features last: a variable selection has them in tables of their own.
+        self.encoder_order = (*target, *metrics, *self.singles.encoder_names, *features)
+        read = [name for name in structure.known if name in structure.decoder_reals]
+        plain = [name for name in read if name not in structure.ahead]
+        given = [name for name in read if name in structure.ahead and name in structure.scalers]
+        self._standardise("known", given)
+        self.reads_all_known = tuple(plain) == structure.known
+        self.plain_runs = _runs([structure.known.index(name) for name in plain])
+        self.given_runs = _runs([structure.known.index(name) for name in given])
+        self.decoder_order = (*plain, *given, *self.singles.decoder_names)
         self.target_scale = TargetScale(structure.normalizer)
-        scale_names = (structure.center_name, structure.scale_name)
-        varies = structure.normalizer.kind != "constant"
-        self.static_order = tuple(name for name in scale_names if varies and name in structure.static_reals)
+        own = [name for name in structure.statics if name in structure.scalers]
+        self._standardise("static", own)
+        self.static_runs = _runs([structure.statics.index(name) for name in own])
+        features = [
+            f"{target}_{part}"
+            for target in structure.targets
+            if structure.normalizers[target].kind != "constant"
+            for part in ("center", "scale")
+        ]
+        self.scale_features = tuple(name for name in features if name in structure.static_reals)
+        self.static_order = (*self.scale_features, *own, *self.singles.static_names)
+
+    def _standardise(self, kind: str, names: Sequence[str]) -> None:
+        scalers = [self.structure.scalers[name] for name in names]
+        self.register_buffer(f"{kind}_mean", torch.tensor([s.mean for s in scalers]).float())
+        self.register_buffer(f"{kind}_factor", torch.tensor([1.0 / s.scale for s in scalers]).float())
 
     def forward(
-        self, encoder_cont: Tensor, encoder_cat: Tensor, decoder_cont: Tensor, decoder_cat: Tensor
+        self,
+        encoder_cont: Tensor,
+        encoder_cat: Tensor,
+        decoder_cont: Tensor,
+        decoder_cat: Tensor,
+        static_cont: Tensor | None = None,
     ) -> Prepared:
         structure = self.structure
+        whole = encoder_cont
+        if structure.past > structure.encoder_length:
+            further = structure.past - structure.encoder_length
+            encoder_cont = encoder_cont.split([further, structure.encoder_length], dim=1)[1]
+            encoder_cat = encoder_cat.split([further, structure.encoder_length], dim=1)[1]
         future = decoder_cont.transpose(0, 1)
         past_codes, future_codes = encoder_cat.transpose(0, 1), decoder_cat.transpose(0, 1)
-        server = past_codes[:1, :, 0] if structure.by_server else None
+        rows = self._rows(past_codes)
         target, metrics = self._past(encoder_cont)
-        scaled_target, entering, center, scale = self.target_scale(target, server)
+        row = rows.get(structure.normalizer.columns) if structure.normalizer.kind == "group" else None
+        scaled_target, entering, back = self.target_scale(target, row)
         encoder = [scaled_target] if self.target_is_input else []
         if metrics is not None:
             encoder.append((metrics - self.metric_mean) * self.metric_factor)
+        decoder = self._decoder(decoder_cont, future)
+        pairs = {structure.target: (entering, back)}
+        static = self._static(static_cont)
+        if self.singles.needed:
+            own_scale = (self.target_scale, entering)
+            past, ahead, own, others = self.singles(whole, decoder_cont, static_cont, rows, own_scale)
+            encoder += [past[name] for name in self.singles.encoder_names]
+            decoder += [ahead[name] for name in self.singles.decoder_names]
+            static += [own[name] for name in self.singles.static_names]
+            pairs |= others
         encoder += self.past_features(future)
-        static = [
-            dict(zip(("center", "scale"), entering, strict=True))[self._part(n)] for n in self.static_order
-        ]
+        features = {
+            f"{target}_{part}": value
+            for target in structure.targets
+            for part, value in zip(("center", "scale"), pairs[target][0], strict=True)
+        }
         return Prepared(
-            static=_joined(static),
+            static=_joined([*(features[name] for name in self.scale_features), *static]),
             static_codes=[
                 past_codes[:1, :, 0 if name in structure.looked_up else structure.channel(name)]
-                for name in structure.static_categoricals
+                for name in code_columns(structure, structure.static_categoricals)
             ],
             encoder=_joined(encoder),
-            encoder_codes=[past_codes[..., structure.channel(n)] for n in structure.encoder_categoricals],
-            decoder=self._decoder(future),
-            decoder_codes=[future_codes[..., structure.channel(n)] for n in structure.decoder_categoricals],
-            center=center,
-            scale=scale,
+            encoder_codes=self._codes(past_codes, structure.encoder_categoricals),
+            decoder=_joined(decoder),
+            decoder_codes=self._codes(future_codes, structure.decoder_categoricals),
+            back=[pairs[target][1] for target in structure.targets],
         )
+
+    def _codes(self, codes: Tensor, variables: Sequence[str]) -> list[Tensor]:
+        columns = code_columns(self.structure, variables)
+        return [codes[..., self.structure.channel(column)] for column in columns]
+
+    def _rows(self, past_codes: Tensor) -> Mapping[tuple[str, ...], Tensor]:
+        """For each set of columns that scales are looked up by, the row of each window: [1, batch]."""
+        structure, rows = self.structure, {}
+        for normalizer in (*structure.normalizers.values(), *structure.scalings.values()):
+            if normalizer.kind != "group" or normalizer.columns in rows:
+                continue
+            row = None
+            for column, size in zip(normalizer.columns, normalizer.sizes, strict=True):
+                code = past_codes[:1, :, structure.channel(column)]
+                row = code if row is None else row * size + code
+            rows[normalizer.columns] = row
+        return rows
 
     def _past(self, encoder_cont: Tensor) -> tuple[Tensor, Tensor | None]:
         """The target and the other metrics, time-major.
@@ -137,57 +203,20 @@ class Preprocess(nn.Module):
         metrics = _joined([pieces[run] for run in self.runs])
         return target.transpose(0, 1), None if metrics is None else metrics.transpose(0, 1)
 
-    def _part(self, name: str) -> str:
-        return "center" if name == self.structure.center_name else "scale"
+    def _decoder(self, decoder_cont: Tensor, future: Tensor) -> list[Tensor]:
+        if self.reads_all_known:
+            return [future]
+        parts = [decoder_cont[..., start:end].transpose(0, 1) for start, end in self.plain_runs]
+        given = _joined([decoder_cont[..., start:end] for start, end in self.given_runs])
+        if given is not None:
+            parts.append((given.transpose(0, 1) - self.known_mean) * self.known_factor)
+        return parts
 
-    def _decoder(self, future: Tensor) -> Tensor | None:
-        if self.decoder_order == self.structure.known:
-            return future
-        channels = [self.structure.known.index(name) for name in self.decoder_order]
-        return _joined([future[..., start:end] for start, end in _runs(channels)])
-
-
-class TargetScale(nn.Module):
-    """The encoder's target, scaled, and its centre and scale.
-
-    Returns the scaled target [encoder, batch, 1], the (centre, scale) that the network reads as features,
-    and the centre and scale that bring the forecast back; these are [1, batch, 1], or [1, 1, 1] if constant.
-    """
-
-    def __init__(self, normalizer: TargetNormalizer):
-        super().__init__()
-        self.normalizer = normalizer
-        if normalizer.kind != "window":
-            table = torch.tensor(normalizer.input_scale), torch.tensor(normalizer.output_scale)
-            self.register_buffer("table", torch.cat(table, dim=1).float())
-
-    def forward(
-        self, target: Tensor, server: Tensor | None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor, Tensor]:
-        transformed = self.normalizer.transform(target)
-        if self.normalizer.kind == "window":
-            center, scale = self._of_window(transformed)
-            return (transformed - center) / scale, (center, scale), center, scale
-        pairs = self.table[:, None] if server is None else nn.functional.embedding(server, self.table)
-        center, scale, out_center, out_scale = pairs.split(1, dim=-1)
-        return (transformed - center) / scale, (center, scale), out_center, out_scale
-
-    def _of_window(self, transformed: Tensor) -> tuple[Tensor, Tensor]:
-        """EncoderNormalizer's centre and scale: standard deviation with n - 1, plus float32's epsilon,
-        floored."""
-        normalizer = self.normalizer
-        tail = _tail(transformed, normalizer.scale_length)
-        deviation = tail - tail.mean(0, keepdim=True)
-        scale = ((deviation * deviation).sum(0, keepdim=True) / (tail.shape[0] - 1)).sqrt() + EPSILON
-        if normalizer.floor > 0.0:
-            scale = torch.maximum(scale, torch.full_like(scale, normalizer.floor))
-        if not normalizer.center:
-            return torch.zeros_like(scale), scale
-        return _tail(transformed, normalizer.center_length).mean(0, keepdim=True), scale
-
-
-def _tail(values: Tensor, length: int | None) -> Tensor:
-    return values if length is None or length >= values.shape[0] else values[-length:]
+    def _static(self, static_cont: Tensor | None) -> list[Tensor]:
+        if not self.static_runs:
+            return []
+        own = _joined([static_cont[..., start:end] for start, end in self.static_runs])
+        return [(own.transpose(0, 1) - self.static_mean) * self.static_factor]
 
 
 def _joined(parts: list[Tensor]) -> Tensor | None:

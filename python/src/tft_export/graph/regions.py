@@ -62,9 +62,10 @@ class Regions:
         )
         self.markers.append(marker)
 
-    def outputs(self, forecast: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """The network's outputs: the forecast, followed by the markers under torch.export."""
-        return (forecast, *self.markers) if self.markers else forecast
+    def outputs(self, *forecasts: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The network's outputs: the forecasts, followed by the markers under torch.export."""
+        outputs = (*forecasts, *self.markers)
+        return outputs if len(outputs) > 1 else outputs[0]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Compares a bundle's graph, run by ONNX Runtime, with the PyTorch checkpoint it was exported from."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -9,15 +10,20 @@ import onnx
 import onnxruntime
 import pandas as pd
 
-from ..bundle import EXPECTED, check_file, read_samples
+from ..bundle import check_file, expected_name, read_samples
+from ..checkpoint.calendar import Step
 from ..checkpoint.checkpoint_file import Checkpoint, load_checkpoint
-from ..checkpoint.structure import Structure, read_structure
-from ..checkpoint.tensors import BATCH, INPUT_NAMES, OUTPUT_NAME
+from ..checkpoint.read_structure import read_structure
+from ..checkpoint.structure import Structure
+from ..checkpoint.tensors import BATCH
 from ..description import Description, read_description
 from ..errors import ExportError
 from ..graph.onnx_graph import OPSET, check_operators
 from ..windows.column_map import ColumnMap
-from ..windows.sample_windows import WindowSet, expected_predictions, windows_of_history
+from ..windows.history import slots_of
+from ..windows.history_windows import windows_of_history
+from ..windows.pytorch_forecasts import expected_forecasts
+from ..windows.window_set import WindowSet
 
 _RUN_BATCH = 32
 
@@ -89,24 +95,30 @@ def verify_bundle(
     nodes, checks = _check_graph(path, description)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     arrays = read_samples(folder, description)
-    expected = arrays.pop(EXPECTED)
+    expected = [arrays.pop(expected_name(output.name)) for output in description.outputs]
     actual = _run(session, arrays)
-    _check_any_batch(session, arrays, actual)
+    _check_any_batch(session, arrays, actual[0])
     stored = f"sample windows ({description.samples.source})"
-    spread, turned = description.samples.spread, set(description.samples.month_turn)
-    comparisons = [_compare(description, stored, "the stored forecasts", actual, expected, turned, spread)]
+    turned = set(description.samples.month_turn)
+    spreads = [description.samples.spread, *(_spread(values) for values in expected[1:])]
+
+    def compare(reference: str, forecasts: Sequence[np.ndarray]) -> list[Comparison]:
+        return _compare(description, stored, reference, actual, forecasts, turned, spreads)
+
+    comparisons = compare("the stored forecasts", expected)
     if description.files.checkpoint is None:
         checks.append("no checkpoint in the bundle: compared with the stored forecasts only")
         return Report(str(folder), nodes, tuple(checks), tuple(comparisons))
     checkpoint = load_checkpoint(check_file(folder, description.files.checkpoint))
-    structure = read_structure(checkpoint, description.step_minutes, description.servers or None)
+    structure = read_structure(
+        checkpoint, Step(description.step_minutes, description.step_months), description.servers or None
+    )
     samples = _sample_windows(structure, description, arrays)
     if samples is not None:
-        predicted = expected_predictions(checkpoint, samples)
-        comparisons.append(_compare(description, stored, "the checkpoint", actual, predicted, turned, spread))
+        comparisons += compare("the checkpoint", expected_forecasts(checkpoint, samples))
     for source, mapping in _histories(folder, description, history, column_map):
         drawn = windows_of_history(source, structure, windows, mapping)
-        comparisons.append(_compare_history(description, checkpoint, session, drawn, source.name))
+        comparisons += _compare_history(description, checkpoint, session, drawn, source.name)
     return Report(str(folder), nodes, tuple(checks), tuple(comparisons))
 
 
@@ -140,22 +152,25 @@ def _shape_of(value: onnx.ValueInfoProto) -> list[str | int]:
     return [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
 
 
-def _run(session: onnxruntime.InferenceSession, inputs: dict[str, np.ndarray]) -> np.ndarray:
-    count = len(inputs[INPUT_NAMES[0]])
+def _run(session: onnxruntime.InferenceSession, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """The graph's outputs, in its order."""
+    count = len(next(iter(inputs.values())))
     parts = [
-        session.run([OUTPUT_NAME], {name: inputs[name][start : start + _RUN_BATCH] for name in INPUT_NAMES})[
-            0
-        ]
+        session.run(None, {name: values[start : start + _RUN_BATCH] for name, values in inputs.items()})
         for start in range(0, count, _RUN_BATCH)
     ]
-    return np.concatenate(parts)
+    return [np.concatenate(output) for output in zip(*parts, strict=True)]
+
+
+def _spread(values: np.ndarray) -> float:
+    return float(np.std(values, dtype=np.float64)) or 1.0
 
 
 def _check_any_batch(
     session: onnxruntime.InferenceSession, inputs: dict[str, np.ndarray], actual: np.ndarray
 ) -> None:
     """A batch of one must have the shape of one; its values may differ in the last digits."""
-    alone = session.run([OUTPUT_NAME], {name: inputs[name][:1] for name in INPUT_NAMES})[0]
+    alone = session.run(None, {name: values[:1] for name, values in inputs.items()})[0]
     if alone.shape != (1, *actual.shape[1:]):
         raise ExportError(
             "graph_invalid", f"the '{BATCH}' axis is fixed: one window gives {list(alone.shape)}"
@@ -165,19 +180,13 @@ def _check_any_batch(
 def _sample_windows(
     structure: Structure, description: Description, arrays: dict[str, np.ndarray]
 ) -> WindowSet | None:
-    """The sample windows as they were drawn. The horizon's metrics, which no forecast reads, are made up."""
+    """The sample windows as they were drawn."""
     starts = description.samples.forecast_starts
     if len(starts) != description.samples.count:
         return None
-    cont = arrays["encoder_cont"]
-    minutes = pd.to_datetime(starts, utc=True).tz_localize(None).to_numpy("datetime64[m]").astype(np.int64)
-    return WindowSet(
-        structure,
-        np.concatenate([cont, np.repeat(cont[:, -1:], structure.horizon, axis=1)], axis=1),
-        np.concatenate([arrays["encoder_cat"], arrays["decoder_cat"]], axis=1),
-        minutes // structure.step_minutes - structure.encoder_length,
-        tuple(description.samples.servers),
-    )
+    times = pd.Series(pd.to_datetime(starts, utc=True))
+    first = np.asarray(slots_of(times, structure.step.minutes)) - structure.past
+    return WindowSet.of_inputs(structure, arrays, first, description.samples.servers)
 
 
 def _histories(
@@ -197,15 +206,17 @@ def _compare_history(
     session: onnxruntime.InferenceSession,
     windows: WindowSet,
     name: str,
-) -> Comparison:
+) -> list[Comparison]:
+    expected = expected_forecasts(checkpoint, windows)
+    spread = float(np.std(windows.truth, dtype=np.float64)) or description.samples.spread
     return _compare(
         description,
         f"history {name}",
         "the checkpoint",
         _run(session, windows.inputs()),
-        expected_predictions(checkpoint, windows),
+        expected,
         set(windows.month_turns()),
-        float(np.std(windows.truth, dtype=np.float64)) or description.samples.spread,
+        [spread, *(_spread(values) for values in expected[1:])],
     )
 
 
@@ -213,10 +224,34 @@ def _compare(
     description: Description,
     source: str,
     reference: str,
+    actual: Sequence[np.ndarray],
+    expected: Sequence[np.ndarray],
+    month_turn: set[int],
+    spreads: Sequence[float],
+) -> list[Comparison]:
+    """A comparison for each target."""
+    targets = [(description.target, description.quantiles)]
+    if description.targets:
+        targets = [(target.name, target.quantiles) for target in description.targets]
+    comparisons = []
+    for target, ours, theirs, spread in zip(targets, actual, expected, spreads, strict=True):
+        of = f", {target[0]}" if len(targets) > 1 else ""
+        limit = description.samples.tolerance
+        comparisons.append(
+            _difference(f"{source}{of}", reference, ours, theirs, month_turn, spread, target[1], limit)
+        )
+    return comparisons
+
+
+def _difference(
+    source: str,
+    reference: str,
     actual: np.ndarray,
     expected: np.ndarray,
     month_turn: set[int],
     spread: float,
+    quantiles: Sequence[float],
+    tolerance: float,
 ) -> Comparison:
     difference = np.abs(actual.astype(np.float64) - expected)
     difference[np.isnan(difference)] = np.inf
@@ -234,8 +269,8 @@ def _compare(
         reference=reference,
         windows=len(judged),
         spread=spread,
-        limit=description.samples.tolerance * scale,
-        quantiles=tuple(at(index, quantile) for index, quantile in enumerate(description.quantiles)),
+        limit=tolerance * scale,
+        quantiles=tuple(at(index, quantile) for index, quantile in enumerate(quantiles)),
         maximum=float(judged.max(initial=0.0)),
         month_turn_windows=int(turned.sum()),
         month_turn_maximum=float(difference[turned].max()) if turned.any() else None,

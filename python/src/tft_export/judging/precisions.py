@@ -8,15 +8,17 @@ import numpy as np
 import onnx
 
 from ..bundle import changed_bundle, check_file
+from ..checkpoint.calendar import Step
 from ..checkpoint.checkpoint_file import load_checkpoint
-from ..checkpoint.structure import read_structure
+from ..checkpoint.read_structure import read_structure
 from ..description import Accuracy, AccuracyRow, Description, read_description, write_description
 from ..errors import ExportError
 from ..goals import PRECISIONS, goals_of
 from ..variants.calibration_set import CalibrationSet, write_calibration_set
 from ..variants.emulate import Runner
+from ..windows.pytorch_forecasts import expected_predictions
 from ..windows.recording import Recording
-from ..windows.sample_windows import WindowSet, expected_predictions
+from ..windows.window_set import WindowSet
 from .precision_table import Table, row_of
 from .score import Score, check_band, score_of
 
@@ -112,15 +114,10 @@ def _expected(
             f"{folder} has no checkpoint; its forecasts are needed to judge by",
         )
     checkpoint = load_checkpoint(check_file(folder, description.files.checkpoint))
-    structure = read_structure(checkpoint, description.step_minutes, description.servers or None)
-    cont, codes, _, future_codes = inputs.values()
-    windows = WindowSet(
-        structure,
-        np.concatenate([cont, np.repeat(cont[:, -1:], structure.horizon, axis=1)], axis=1),
-        np.concatenate([codes, future_codes], axis=1),
-        recording.first_slots(),
-        tuple(recording.servers),
+    structure = read_structure(
+        checkpoint, Step(description.step_minutes, description.step_months), description.servers or None
     )
+    windows = WindowSet.of_inputs(structure, inputs, recording.first_slots(), recording.servers)
     turned = np.zeros(len(windows), bool)
     turned[windows.month_turns()] = True
     return expected_predictions(checkpoint, windows), turned

@@ -14,6 +14,8 @@ from .written import HistoryFormat, parse_times, read_table
 
 DEFAULT_MAX_GAP = 12
 AS_USUAL = HistoryFormat()
+# What joins the columns that name a series to one name.
+SERIES_JOINT = "/"
 _TEXTS = ("timestamp", "server_name", "server", "profile", "status")
 _NO_METRICS = {"timestamp", "server_name", "profile", "status", "slot"}
 
@@ -31,14 +33,18 @@ def read_history(
     metrics: Sequence[str] = METRIC_NAMES,
     categories: Sequence[str] = (),
     written: HistoryFormat = AS_USUAL,
+    series: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Reads a history file: timestamp (UTC), server_name, profile, status and these metrics.
 
-    Also those of `categories` that the file has as columns of their own. Rows with a missing metric are left
-    out. Raises what `read_csv` does, and history_value.
+    Also those of `categories` that the file has as columns of their own. Without a server_name, the columns
+    `series` name a server together. Rows with a missing metric are left out. Raises what `read_csv` does, and
+    history_value.
     """
     column_map = column_map or ColumnMap({})
-    frame = read_csv(path, written, {*column_map.text_columns, *categories})
+    frame = read_csv(path, written, {*column_map.text_columns, *categories, *series})
+    if "server_name" not in frame and series and {*series} <= {*frame.columns}:
+        frame["server_name"] = frame[list(series)].astype(str).agg(SERIES_JOINT.join, axis=1)
     mapped = column_map.apply(frame, metrics, written)
     for name in categories:
         if name not in mapped and name in frame:
@@ -53,8 +59,12 @@ def read_history(
     return mapped[measured].reset_index(drop=True)
 
 
-def slots_of(timestamps: pd.Series, step_minutes: int) -> np.ndarray:
-    """The step of the grid nearest to each time, half a step rounded up: steps since 1970 (UTC)."""
+def slots_of(timestamps: pd.Series, step_minutes: float) -> np.ndarray:
+    """The step of the grid nearest to each time, half a step rounded up: steps since 1970 (UTC).
+
+    It is right for steps of months too, by an average month's minutes: no month begins as far as half a month
+    from where an average one would.
+    """
     seconds = timestamps.dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[s]").astype(np.int64)
     return np.floor(seconds / (60 * step_minutes) + 0.5).astype(np.int64)
 
@@ -114,9 +124,19 @@ def on_grid(
     return gridded
 
 
-def time_features(slots: np.ndarray, step_minutes: int = STEP_MINUTES) -> np.ndarray:
+def times_of(slots: np.ndarray, step_minutes: float, step_months: int | None = None) -> np.ndarray:
+    """The times, in UTC, of steps since 1970."""
+    slots = np.asarray(slots, dtype=np.int64)
+    if step_months is not None:
+        return (slots * step_months).astype("datetime64[M]").astype("datetime64[s]")
+    return (slots * round(60 * step_minutes)).astype("datetime64[s]")
+
+
+def time_features(
+    slots: np.ndarray, step_minutes: float = STEP_MINUTES, step_months: int | None = None
+) -> np.ndarray:
     """hour, day of week (Monday = 0), month and is-weekend of each slot, in UTC, as float32 [..., 4]."""
-    minutes = np.asarray(slots, dtype=np.int64) * step_minutes
+    minutes = times_of(slots, step_minutes, step_months).astype(np.int64) // 60
     days = minutes // (24 * 60)
     weekday = (days + 3) % 7  # 1970-01-01 was a Thursday
     month = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12 + 1

@@ -1,7 +1,7 @@
 """A recorded history as windows of a bundle's raw inputs, with the measurements that followed.
 
-Windows are drawn from every n-th step that leaves a whole window around it. Of the horizon, only the
-calendar enters the inputs; the last known status is used for the whole horizon.
+Windows are drawn from every n-th step that leaves a whole window around it. Of the horizon, only what is known
+ahead enters the inputs; the last known status is used for the whole horizon.
 """
 
 from collections.abc import Sequence
@@ -40,12 +40,15 @@ class Recording:
         paths: Sequence[Path], column_map: Path | None, description: Description, every: int = 1
     ) -> "Recording":
         """Of several files: rows of one server follow one another in time, whichever file they are from."""
-        metrics = [metric.name for metric in description.metrics]
+        # The calendar is not measured.
+        metrics = [metric.name for metric in description.metrics if metric.ahead != "calendar"]
+        metrics += [static.name for static in description.statics]
         categories = [category.name for category in description.categories]
         mapping = ColumnMap.read(column_map) if column_map else None
-        history = pd.concat(
-            [read_history(path, mapping, metrics, categories) for path in paths], ignore_index=True
-        )
+        files = [
+            read_history(path, mapping, metrics, categories, series=description.series) for path in paths
+        ]
+        history = pd.concat(files, ignore_index=True)
         finite = np.isfinite(history[metrics].to_numpy(np.float32)).all(axis=1)
         rows = on_grid(history[finite], description.step_minutes)
         return Recording(description, rows, _origins(rows, description, every))
@@ -79,20 +82,35 @@ class Recording:
         return Recording(self.description, self.rows, self.origins[chosen])
 
     def inputs(self, weeks: int = 0) -> dict[str, np.ndarray]:
-        """The four raw inputs; `weeks` moves the calendar."""
+        """The raw inputs; `weeks` moves the calendar."""
         description = self.description
-        metrics = self.rows[[metric.name for metric in description.metrics]].to_numpy(np.float32)
+        slots = self.rows["slot"].to_numpy() + int(weeks * _MINUTES_PER_WEEK // description.step_minutes)
+        features = time_features(slots, description.step_minutes, description.step_months)
+        calendar = {name: features[:, channel] for channel, name in enumerate(KNOWN)}
+        columns = {
+            metric.name: calendar[metric.name] if metric.ahead == "calendar" else self.rows[metric.name]
+            for metric in description.metrics
+        }
+        given = {metric.name for metric in description.metrics if metric.ahead is not None}
+        metrics = np.stack([np.asarray(column, np.float32) for column in columns.values()], axis=-1)
+        known = np.stack(
+            [
+                np.asarray(columns[name] if name in given else calendar[name], np.float32)
+                for name in description.known
+            ],
+            axis=-1,
+        )
+        statics = self.rows[[static.name for static in description.statics]].to_numpy(np.float32)
         codes = self._codes()
-        slots = self.rows["slot"].to_numpy() + weeks * _MINUTES_PER_WEEK // description.step_minutes
-        known = time_features(slots, description.step_minutes)[
-            :, [KNOWN.index(name) for name in description.known]
-        ]
         at = self.origins[:, None]
         past, future = np.arange(-description.encoder_length, 0), np.arange(description.horizon)
-        last_status = np.repeat(codes[at - 1], description.horizon, axis=1)
-        arrays = (metrics[at + past], codes[at + past], known[at + future], last_status)
+        ahead = np.repeat(codes[at - 1], description.horizon, axis=1)
+        for channel, category in enumerate(description.categories):
+            if category.role == "known":
+                ahead[..., channel] = codes[at + future, channel]
+        arrays = (metrics[at + past], codes[at + past], known[at + future], ahead, statics[at - 1])
         names = [tensor.name for tensor in description.inputs]
-        return dict(zip(names, arrays, strict=True))
+        return dict(zip(names, arrays, strict=False))
 
     def _codes(self) -> np.ndarray:
         columns = []

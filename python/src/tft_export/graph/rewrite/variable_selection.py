@@ -21,6 +21,9 @@ output (H):
     fixed variables ──────────────────────────── outputs [T, 1, H] ──┼── sum by weights ── [T, B, H]
     categories ───────────────────────────────── outputs [T, B, H] ──┘
 
+A category that is the sum of several embeddings (variable_groups) is no table: the sum goes through its own
+network, and through the first product.
+
 - The real variables' networks run as one; those of variables with few whole values are tables of their
   outputs.
 - A variable that is the same for every window (relative time, encoder length) becomes constants.
@@ -36,6 +39,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...checkpoint.standardised import Standardised
+from .embedded_variable import EmbeddedVariable
 from .grn import gate_map
 from .interpolation import resample_matrix
 from .linear import Affine, AffineMap, GatedSum, layer_norm_of
@@ -49,7 +53,8 @@ class SelectionInputs:
 
     `reals` and then `tabulated` are given at run time; the latter take the whole values below the number
     given. `fixed` variables are known now, as [steps] (one step for static variables). `tables` holds each
-    category's embedding by code, [codes, size]. `standardised` has the scalers still to be applied.
+    category's embedding by code, [codes, size]; `bags` those of several columns that are summed.
+    `standardised` has the scalers still to be applied.
     """
 
     reals: Sequence[str]
@@ -57,15 +62,18 @@ class SelectionInputs:
     tables: Mapping[str, Tensor] = field(default_factory=dict)
     standardised: Mapping[str, Standardised] = field(default_factory=dict)
     tabulated: Mapping[str, int] = field(default_factory=dict)
+    bags: Mapping[str, Sequence[Tensor]] = field(default_factory=dict)
 
 
 class VariableSelection(nn.Module):
-    """x [steps, batch, reals and tabulated], a code [steps, batch] per table, to [steps, batch, hidden]."""
+    """x [steps, batch, reals and tabulated], a code [steps, batch] per table and per bag's column, to
+    [steps, batch, hidden].
+    """
 
     def __init__(self, selection: nn.Module, inputs: SelectionInputs):
         super().__init__()
         given = [*inputs.reals, *inputs.tabulated]
-        self.names = [*given, *inputs.fixed, *inputs.tables]
+        self.names = [*given, *inputs.fixed, *inputs.tables, *inputs.bags]
         if sorted(self.names) != sorted(selection.input_sizes):
             raise ValueError(f"expected {list(selection.input_sizes)}, found {self.names}")
         self.weigh = len(self.names) > 1
@@ -100,8 +108,20 @@ class VariableSelection(nn.Module):
             # One look-up for both: what the code adds to the weighing network, and its own output.
             both = [(inputs.tables[name].double() @ rows[name]).float()] if self.weigh else []
             self.register_buffer(f"table_{index}", torch.cat([*both, output], dim=1))
+        self._build_bags(selection, inputs, rows)
         if self.weigh:
             self._build_weights(selection, inputs, prescalers, rows)
+
+    def _build_bags(self, selection: nn.Module, inputs: SelectionInputs, rows: dict[str, Tensor]) -> None:
+        self.bag_sizes = [len(members) for members in inputs.bags.values()]
+        self.bags = nn.ModuleList(
+            [EmbeddedVariable(selection.single_variable_grns[name]) for name in inputs.bags]
+        )
+        for index, (name, members) in enumerate(inputs.bags.items()):
+            for member, embedding in enumerate(members):
+                self.register_buffer(f"bag_{index}_{member}", embedding.float())
+            if self.weigh:
+                self.register_buffer(f"bag_inner_{index}", rows[name].float())
 
     def _order(self, selection: nn.Module) -> Tensor:
         """Where this module's variables are in the selection's order."""
@@ -156,7 +176,7 @@ class VariableSelection(nn.Module):
     def varies_over_batch(self) -> bool:
         """Whether the output differs between windows; if not, its batch is 1."""
         has_context = self.weigh and self.context is not None
-        return bool(self.sizes or self.table_count or has_context)
+        return bool(self.sizes or self.table_count or self.bag_sizes or has_context)
 
     def forward(
         self, x: Tensor | None, codes: Sequence[Tensor] = (), static_context: Tensor | None = None
@@ -164,16 +184,22 @@ class VariableSelection(nn.Module):
         """`static_context` is [1, batch, hidden]."""
         looked_up = [
             functional.embedding(code, table)
-            for code, table in zip(codes, self._numbered("table", self.table_count), strict=True)
+            for code, table in zip(codes, self._numbered("table", self.table_count), strict=False)
         ]
+        bags = self._bags(codes[self.table_count :])
         outputs = self._numbered("fixed", self.fixed_count)
         if not self.weigh:
+            if self.bags:
+                return self.bags[0](bags[0])
             return self.networks.only(x) if self.sizes else [*looked_up, *outputs][0]
         inner = x @ self.inner_weight + self.inner_bias if self.sizes else self.inner_bias
         for row in looked_up:
             into_inner, output = row.split([sum(self.inner_sizes), row.shape[-1] - sum(self.inner_sizes)], -1)
             inner = inner + into_inner
             outputs.append(output)
+        for index, (network, bag) in enumerate(zip(self.bags, bags, strict=True)):
+            inner = inner + bag @ self.get_buffer(f"bag_inner_{index}")
+            outputs.append(network(bag))
         hidden, residual = inner.split(self.inner_sizes, dim=-1)
         if self.context is not None:
             hidden = hidden + self.context(static_context)
@@ -181,6 +207,19 @@ class VariableSelection(nn.Module):
             residual = self.residual_norm(residual)
         weights = torch.softmax(self.gated_sum(functional.elu(hidden), residual), dim=-1)
         return self._mix(x, weights, outputs)
+
+    def _bags(self, codes: Sequence[Tensor]) -> list[Tensor]:
+        """The sum of each bag's embeddings: [steps, batch, size]."""
+        sums, position = [], 0
+        for index, size in enumerate(self.bag_sizes):
+            total = None
+            for member in range(size):
+                table = self.get_buffer(f"bag_{index}_{member}")
+                embedded = functional.embedding(codes[position], table)
+                total = embedded if total is None else total + embedded
+                position += 1
+            sums.append(total)
+        return sums
 
     def _numbered(self, name: str, count: int) -> list[Tensor]:
         """The buffers `name`_0, `name`_1 …: the names that the graph's regions have them by."""

@@ -1,0 +1,116 @@
+"""Windows of a history file, spread over its servers and times."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..checkpoint.calendar import KNOWN_FEATURES, MONTH
+from ..checkpoint.category import UNKNOWN
+from ..checkpoint.structure import CALENDAR, Structure
+from ..errors import ExportError
+from .column_map import ColumnMap
+from .history import one_row_a_step, read_history, slots_of, time_features
+from .window_set import WindowSet
+
+# One window of so many holds a month's turn.
+_MONTH_TURN_SHARE = 8
+
+
+def windows_of_history(
+    path: str | Path, structure: Structure, count: int, column_map: ColumnMap | None = None, seed: int = 0
+) -> WindowSet:
+    """`count` windows of a history file, spread over its servers and times; some with a month's turn.
+
+    Raises ExportError: history_not_found, history_invalid, history_category, history_short.
+    """
+    rows = _read_rows(Path(path), structure, column_map)
+    length = structure.past + structure.horizon
+    starts = _unbroken_starts(rows, length)
+    if not len(starts):
+        raise ExportError(
+            "history_short",
+            f"{path} has no server with {length} steps of {structure.step.minutes:g} minutes without a gap",
+        )
+    chosen = _spread_starts(rows, starts, structure, count, np.random.default_rng(seed))
+    positions = chosen[:, None] + np.arange(length)
+    return WindowSet(
+        structure,
+        rows[list(structure.metrics)].to_numpy(np.float32)[positions],
+        rows[_code_columns(structure)].to_numpy(np.int32)[positions],
+        rows["slot"].to_numpy()[chosen],
+        tuple(rows["server_name"].to_numpy()[chosen]),
+        rows[list(structure.statics)].to_numpy(np.float32)[chosen + structure.past - 1],
+    )
+
+
+def _read_rows(path: Path, structure: Structure, column_map: ColumnMap | None) -> pd.DataFrame:
+    """The history on the model's grid, sorted by server and time, with one code column per category."""
+    names = [category.name for category in structure.categories]
+    measured = [name for name in structure.metrics if structure.ahead.get(name) != CALENDAR]
+    numbers = [*measured, *structure.statics]
+    rows = read_history(path, column_map, numbers, names, series=structure.group_ids)
+    rows["slot"] = slots_of(rows["timestamp"], structure.step_minutes)
+    for category, column in zip(structure.categories, _code_columns(structure), strict=True):
+        if [category.column] == list(structure.group_ids):
+            values = rows["server_name"]
+        elif category.name in rows:
+            values = rows[category.name].astype(str)
+        else:
+            values = pd.Series(UNKNOWN, index=rows.index)
+        rows[column] = values.map(category.codes).fillna(0).astype(np.int32)
+        if category.column and category.unknown_class is None and (rows[column] == 0).any():
+            foreign = values[rows[column] == 0].unique()
+            raise ExportError(
+                "history_category",
+                f"{path}: {category.name} '{foreign[0]}' was not in the training data, and the model has no "
+                "code for unknown values (train with NaNLabelEncoder(add_nan=True)); leave those rows out",
+            )
+    rows = one_row_a_step(rows, numbers)
+    features = time_features(rows["slot"].to_numpy(), structure.step.minutes, structure.step.months)
+    for name, how in structure.ahead.items():
+        if how == CALENDAR:
+            rows[name] = features[:, KNOWN_FEATURES.index(name)]
+    return rows.sort_values(["server_name", "slot"]).reset_index(drop=True)
+
+
+def _code_columns(structure: Structure) -> list[str]:
+    return [f"code:{category.name}" for category in structure.categories]
+
+
+def _unbroken_starts(rows: pd.DataFrame, length: int) -> np.ndarray:
+    """Rows with which `length` consecutive steps of one server begin."""
+    if len(rows) < length:
+        return np.array([], dtype=np.int64)
+    slot, server = rows["slot"].to_numpy(), rows["server_name"].to_numpy()
+    first, last = np.arange(len(rows) - length + 1), np.arange(length - 1, len(rows))
+    return first[(server[first] == server[last]) & (slot[last] - slot[first] == length - 1)]
+
+
+def _spread_starts(
+    rows: pd.DataFrame, starts: np.ndarray, structure: Structure, count: int, rng: np.random.Generator
+) -> np.ndarray:
+    slot = rows["slot"].to_numpy()[starts]
+
+    def month(slots: np.ndarray) -> np.ndarray:
+        return time_features(slots, structure.step.minutes, structure.step.months)[
+            ..., KNOWN_FEATURES.index(MONTH)
+        ]
+
+    turning = month(slot) != month(slot + structure.past)
+    if MONTH not in structure.encoder_reals or MONTH not in structure.counted:
+        turning[:] = False
+    wanted = min(-(-count // _MONTH_TURN_SHARE), int(turning.sum()))
+    plain = starts[~turning] if (~turning).any() else starts
+    chosen = [
+        _one_of_each_stratum(starts[turning], wanted, rng),
+        _one_of_each_stratum(plain, count - wanted, rng),
+    ]
+    return np.sort(np.concatenate(chosen))
+
+
+def _one_of_each_stratum(candidates: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    count = min(count, len(candidates))
+    if count == 0:
+        return candidates[:0]
+    return np.array([rng.choice(stratum) for stratum in np.array_split(candidates, count)])

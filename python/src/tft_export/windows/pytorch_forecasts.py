@@ -1,0 +1,176 @@
+"""What pytorch-forecasting makes of windows: its data set of them, and its forecasts.
+
+The expected forecasts always come from `TimeSeriesDataSet` and `model.predict`, never from this package's own
+preprocessing.
+"""
+
+import gc
+import logging
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+from pytorch_forecasting import TimeSeriesDataSet
+
+from ..checkpoint.calendar import KNOWN_FEATURES
+from ..checkpoint.category import Category
+from ..checkpoint.checkpoint_file import Checkpoint
+from .window_set import WindowSet
+
+# Windows of one server are this many windows apart on the data set's time axis, so that none touch.
+_APART = 2
+# Until it is done, `predict` holds the attention of every window: a megabyte each.
+_PREDICTED_AT_ONCE = 512
+
+
+def expected_forecasts(checkpoint: Checkpoint, windows: WindowSet) -> list[np.ndarray]:
+    """What pytorch-forecasting predicts, for each target: [windows, horizon, quantiles], raw units."""
+    starts = range(0, len(windows), _PREDICTED_AT_ONCE)
+    parts = [windows.part(start, start + _PREDICTED_AT_ONCE) for start in starts]
+    predictions = []
+    for part in parts:
+        predictions.append(_predicted(checkpoint, part))
+        # Trainer, model and data set refer to one another; left to itself, Python lets them pile up.
+        gc.collect()
+    return [np.concatenate(of_target) for of_target in zip(*predictions, strict=True)]
+
+
+def expected_predictions(checkpoint: Checkpoint, windows: WindowSet) -> np.ndarray:
+    """The first target's."""
+    return expected_forecasts(checkpoint, windows)[0]
+
+
+def _predicted(checkpoint: Checkpoint, windows: WindowSet) -> list[np.ndarray]:
+    dataset = forecasting_dataset(checkpoint, windows)
+    with _quiet():
+        predictions = checkpoint.model.predict(
+            dataset,
+            mode="quantiles",
+            batch_size=64,
+            trainer_kwargs={
+                "accelerator": "cpu",
+                "logger": False,
+                "enable_checkpointing": False,
+                "enable_model_summary": False,
+            },
+        )
+    of_targets = [predictions] if isinstance(predictions, torch.Tensor) else predictions
+    return [prediction.cpu().numpy().astype(np.float32) for prediction in of_targets]
+
+
+def forecasting_dataset(checkpoint: Checkpoint, windows: WindowSet) -> TimeSeriesDataSet:
+    """The windows as the data set that pytorch-forecasting would make of them, in the same order."""
+    structure = windows.structure
+    steps = windows.metrics.shape[1]
+    frame = _frame(windows, checkpoint.dataset_parameters)
+    # Each window has times of its own, whatever its times are: so windows may overlap.
+    times = np.repeat(np.arange(len(windows)), steps) * steps * _APART + np.tile(
+        np.arange(steps), len(windows)
+    )
+    true_times = frame.get(structure.time_idx)
+    frame[structure.time_idx] = times
+    with _quiet():
+        dataset = TimeSeriesDataSet.from_parameters(
+            checkpoint.dataset_parameters,
+            frame,
+            stop_randomization=True,
+            min_encoder_length=structure.encoder_length,
+            min_prediction_length=structure.horizon,
+            min_prediction_idx=0,
+            allow_missing_timesteps=True,
+            predict_mode=False,
+            weight=None,
+        )
+        if true_times is not None:
+            _write_time_index(dataset, structure.time_idx, pd.Series(true_times.to_numpy(), index=times))
+    index = dataset.index
+    length = structure.encoder_length + structure.horizon
+    whole = index[index.index_end - index.index_start == length - 1].drop_duplicates("index_start")
+    first_times = dataset.data["time"].numpy()[whole.index_start.to_numpy()]
+    wanted = np.arange(len(windows)) * steps * _APART + structure.past - structure.encoder_length
+    dataset.index = whole.set_index(first_times).loc[wanted].reset_index(drop=True)
+    return dataset
+
+
+def _write_time_index(dataset: TimeSeriesDataSet, name: str, true_times: pd.Series) -> None:
+    """A model that reads the time index gets the windows' own, scaled by the data set's scaler."""
+    values = true_times.loc[dataset.data["time"].numpy()].reset_index(drop=True).rename(name)
+    scaled = dataset.transform_values(name, values.astype(np.float64))
+    column = torch.as_tensor(np.asarray(scaled, dtype=np.float32))
+    dataset.data["reals"][:, dataset.reals.index(name)] = column
+
+
+def _frame(windows: WindowSet, parameters: Mapping) -> pd.DataFrame:
+    """A row for each step of each window, under the data set's own names."""
+    structure = windows.structure
+    steps = windows.metrics.shape[1]
+    columns = {
+        name: windows.metrics[..., channel].reshape(-1) for channel, name in enumerate(structure.metrics)
+    }
+    features = windows.features.astype(np.float64)
+    for index, name in enumerate(KNOWN_FEATURES):
+        columns.setdefault(name, features[..., index].reshape(-1))
+    for channel, name in enumerate(structure.statics):
+        columns[name] = np.repeat(windows.statics[:, channel], steps)
+    columns |= _category_columns(windows)
+    servers = np.repeat(np.array(windows.servers, dtype=object), steps)
+    for group in structure.group_ids:
+        if group not in columns:
+            columns[group] = _known_names(servers, parameters, group)
+    return pd.DataFrame(columns)
+
+
+def _known_names(names: np.ndarray, parameters: Mapping, group: str) -> np.ndarray:
+    """Names of groups that the data set takes.
+
+    With any GroupNormalizer, also one without groups, it encodes the columns of the groups by an encoder that
+    refuses names it was not trained with. They are of no consequence where the model does not read them:
+    windows are told apart by their times, so that one known name does for all others.
+    """
+    encoders = parameters.get("categorical_encoders") or {}
+    encoder = encoders.get(group)
+    labels = {str(label): label for label in getattr(encoder, "classes_", {})}
+    if labels and getattr(encoder, "add_nan", False):
+        return names
+    if not labels:
+        # Without that, it only tells them apart; numbers stay numbers.
+        labels = {str(label): label for label in encoders[f"__group_id__{group}"].classes_}
+        if all(isinstance(label, str) for label in labels.values()):
+            return names
+    known = next(iter(labels.values()))
+    return np.array([labels.get(name, known) for name in names], dtype=object)
+
+
+def _category_columns(windows: WindowSet) -> dict[str, np.ndarray]:
+    """Each category's values under the data set's own name for its column."""
+    structure = windows.structure
+    columns = {}
+    for channel, category in enumerate(structure.categories):
+        if category.column:
+            columns[category.column] = _labels(category)[windows.codes[..., channel].reshape(-1)]
+    for category in structure.looked_up_categories:
+        by_server = np.array(structure.looked_up[category.column])
+        columns[category.column] = _labels(category)[by_server[windows.codes[..., 0].reshape(-1)]]
+    return columns
+
+
+def _labels(category: Category) -> np.ndarray:
+    labels = np.empty(len(category.labels), dtype=object)
+    labels[:] = category.labels
+    return labels
+
+
+class _quiet(warnings.catch_warnings):  # noqa: N801
+    """pytorch-forecasting and Lightning warn about every window; the user cannot act on any of it."""
+
+    def __enter__(self):
+        super().__enter__()
+        warnings.simplefilter("ignore")
+        self._disabled = logging.root.manager.disable
+        logging.disable(logging.WARNING)
+
+    def __exit__(self, *details):
+        logging.disable(self._disabled)
+        super().__exit__(*details)

@@ -1,0 +1,106 @@
+"""Windows of encoder and horizon, and the raw inputs that they are to a bundle's graph."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..checkpoint.calendar import KNOWN_FEATURES, MONTH
+from ..checkpoint.structure import Structure
+from ..checkpoint.tensors import STATIC_INPUT, input_tensors
+from .history import time_features, times_of
+
+
+@dataclass(frozen=True)
+class WindowSet:
+    """Windows of encoder and horizon, oldest step first.
+
+    metrics [windows, steps, metrics] in raw units; codes [windows, steps, categories], the bundle's;
+    slots [windows]: the first step's time, in steps since 1970 (UTC); statics [windows, statics].
+    """
+
+    structure: Structure
+    metrics: np.ndarray
+    codes: np.ndarray
+    slots: np.ndarray
+    servers: tuple[str, ...]
+    statics: np.ndarray
+
+    @staticmethod
+    def of_inputs(
+        structure: Structure, inputs: Mapping[str, np.ndarray], slots: np.ndarray, servers: Sequence[str]
+    ) -> "WindowSet":
+        """The windows that raw inputs were made of; of the horizon, metrics not known ahead are made up."""
+        cont, future = inputs["encoder_cont"], inputs["decoder_cont"]
+        ahead = np.repeat(cont[:, -1:], structure.horizon, axis=1)
+        for name in structure.ahead:
+            ahead[..., structure.metrics.index(name)] = future[..., structure.known.index(name)]
+        return WindowSet(
+            structure,
+            np.concatenate([cont, ahead], axis=1),
+            np.concatenate([inputs["encoder_cat"], inputs["decoder_cat"]], axis=1),
+            slots,
+            tuple(servers),
+            inputs[STATIC_INPUT][:, 0] if structure.statics else np.empty((len(cont), 0), np.float32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+    def part(self, start: int, end: int) -> "WindowSet":
+        """The windows from `start` up to `end`."""
+        chosen = slice(start, end)
+        arrays = self.metrics[chosen], self.codes[chosen], self.slots[chosen]
+        return WindowSet(self.structure, *arrays, self.servers[chosen], self.statics[chosen])
+
+    @property
+    def features(self) -> np.ndarray:
+        """hour, day_of_week, month, is_weekend: [windows, steps, 4]."""
+        steps = np.arange(self.metrics.shape[1])
+        return time_features(
+            self.slots[:, None] + steps, self.structure.step.minutes, self.structure.step.months
+        )
+
+    @property
+    def forecast_starts(self) -> list[str]:
+        """The time of each horizon's first step."""
+        step = self.structure.step
+        starts = times_of(self.slots + self.structure.past, step.minutes, step.months)
+        return [pd.Timestamp(start, tz="UTC").isoformat() for start in starts]
+
+    @property
+    def truth(self) -> np.ndarray:
+        """The first target over the horizon: [windows, horizon]."""
+        return self.metrics[:, self.structure.past :, self.structure.target_channel]
+
+    def inputs(self) -> dict[str, np.ndarray]:
+        structure = self.structure
+        arrays = (
+            self.metrics[:, : structure.past].astype(np.float32),
+            self.codes[:, : structure.past].astype(np.int32),
+            self._known().astype(np.float32),
+            self.codes[:, structure.past :].astype(np.int32),
+            self.statics[:, None].astype(np.float32),
+        )
+        names = [tensor.name for tensor in input_tensors(structure)]
+        return {name: np.ascontiguousarray(a) for name, a in zip(names, arrays, strict=False)}
+
+    def month_turns(self) -> list[int]:
+        """Windows whose encoder began in another month than the horizon, where the graph counts the month."""
+        structure = self.structure
+        if MONTH not in structure.encoder_reals or MONTH not in structure.counted:
+            return []
+        month = self.features[..., KNOWN_FEATURES.index(MONTH)]
+        first = structure.past - structure.encoder_length
+        return np.flatnonzero(month[:, first] != month[:, structure.past]).tolist()
+
+    def _known(self) -> np.ndarray:
+        structure, features = self.structure, self.features
+        channels = [
+            self.metrics[..., structure.metrics.index(name)]
+            if name in structure.ahead
+            else features[..., KNOWN_FEATURES.index(name)]
+            for name in structure.known
+        ]
+        return np.stack(channels, axis=-1)[:, structure.past :]

@@ -1,0 +1,225 @@
+"""What pytorch-forecasting can make a Temporal Fusion Transformer of, against its own forecasts."""
+
+import numpy as np
+import pytest
+import torch
+from pytorch_forecasting.data import (
+    EncoderNormalizer,
+    GroupNormalizer,
+    MultiNormalizer,
+    NaNLabelEncoder,
+    TorchNormalizer,
+)
+from pytorch_forecasting.metrics import MAE, RMSE, MultiLoss, NormalDistributionLoss, QuantileLoss
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler
+
+from public_structures import publish, series
+from tft_export.checkpoint.checkpoint_file import Checkpoint
+from tft_export.checkpoint.read_structure import read_structure
+from tft_export.checkpoint.tensors import input_tensors
+from tft_export.graph.network import TemporalFusionNetwork
+from tft_export.windows.made_up_windows import made_up_windows
+from tft_export.windows.pytorch_forecasts import expected_forecasts
+
+TOLERANCE = 1e-4
+
+
+def columns(rng, times, index):
+    steps = len(times)
+    return {
+        "load": 20.0 * (index + 1) + rng.uniform(1, 30, steps),
+        "errors": rng.uniform(1, 9, steps),
+        "memory": rng.uniform(30, 60, steps) * (index + 1),
+        "price": 3 + rng.random(steps),
+        "cores": float(2**index),
+        "hour": times.hour.astype(float),
+        "day_of_week": times.dayofweek.astype(float),
+        "profile": ["web", "db"][index % 2],
+        "status": rng.choice(["ok", "busy"], steps),
+        "shift": rng.choice(["early", "late"], steps),
+        "sale": rng.choice(["sale", "-"], steps),
+        "fair": rng.choice(["fair", "-"], steps),
+    }
+
+
+FRAME = series("2026-05-04", "h", 90, [{"site": "ab"[i % 2], "host": f"h{i}"} for i in range(4)], columns)
+BASE = {
+    "target": "load",
+    "group_ids": ["host"],
+    "min_encoder_length": 24,
+    "max_encoder_length": 24,
+    "min_prediction_length": 6,
+    "max_prediction_length": 6,
+    "static_categoricals": ["profile"],
+    "time_varying_known_reals": ["hour", "day_of_week"],
+    "time_varying_unknown_reals": ["load", "memory"],
+    "time_varying_unknown_categoricals": ["status"],
+    "target_normalizer": EncoderNormalizer(transformation="softplus"),
+    "add_relative_time_idx": True,
+    "add_target_scales": True,
+    "add_encoder_length": True,
+}
+TWO = {
+    "target": ["load", "errors"],
+    "time_varying_unknown_reals": ["load", "memory", "errors"],
+    "target_normalizer": MultiNormalizer([EncoderNormalizer(), GroupNormalizer(groups=["host"])]),
+}
+TWO_LOSSES = {"loss": MultiLoss([QuantileLoss([0.1, 0.5, 0.9]), MAE()]), "output_size": [3, 1]}
+BY_SITE = GroupNormalizer(groups=["site"])
+IDS = {"group_ids": ["site", "host"]}
+
+CASES = {
+    "a-price-known-ahead": ({"time_varying_known_reals": ["hour", "price"]}, {}),
+    "only-a-price": ({"time_varying_known_reals": ["price"]}, {}),
+    "time-index": ({"time_varying_known_reals": ["time_idx", "day_of_week", "hour"]}, {}),
+    "day-without-hour": ({"time_varying_known_reals": ["day_of_week", "price"]}, {}),
+    "static-real": ({"static_reals": ["cores"]}, {}),
+    "only-a-static-real": (
+        {
+            "static_reals": ["cores"],
+            "static_categoricals": [],
+            "add_target_scales": False,
+            "add_encoder_length": False,
+        },
+        {},
+    ),
+    "lag-of-the-target": ({"lags": {"load": [1, 24]}}, {}),
+    "lags-of-others": (
+        {
+            "lags": {"memory": [3], "price": [2]},
+            "time_varying_known_reals": ["price"],
+            "scalers": {"memory": None, "price": None},
+        },
+        {},
+    ),
+    "lag-of-the-hour": ({"lags": {"hour": [5]}, "scalers": {"hour": None}}, {}),
+    "lag-of-a-scaled-one": (
+        {"lags": {"memory": [8]}, "scalers": {"memory": GroupNormalizer(groups=["host"])}},
+        {},
+    ),
+    "lag-of-a-target-by-group": (
+        {
+            "lags": {"load": [7]},
+            "target_normalizer": GroupNormalizer(groups=["host"], transformation="softplus"),
+        },
+        {},
+    ),
+    "summed-embeddings": (
+        {"variable_groups": {"days": ["sale", "fair"]}, "time_varying_known_categoricals": ["days", "shift"]},
+        {},
+    ),
+    "summed-embeddings-alone": (
+        {
+            "variable_groups": {"days": ["sale", "fair"]},
+            "time_varying_known_categoricals": ["days"],
+            "time_varying_known_reals": [],
+            "add_relative_time_idx": False,
+        },
+        {},
+    ),
+    "summed-embeddings-of-shared-networks": (
+        {"variable_groups": {"days": ["sale", "fair"]}, "time_varying_known_categoricals": ["days"]},
+        {"share_single_variable_networks": True},
+    ),
+    "by-two-groups": (
+        {**IDS, "target_normalizer": GroupNormalizer(groups=["site", "host"], transformation="softplus")},
+        {},
+    ),
+    "by-two-groups-in-another-order": (
+        {**IDS, "target_normalizer": GroupNormalizer(groups=["host", "site"], scale_by_group=True)},
+        {},
+    ),
+    "by-one-of-two-groups": ({**IDS, "target_normalizer": BY_SITE}, {}),
+    "by-groups-that-are-categories": (
+        {
+            **IDS,
+            "static_categoricals": ["host", "site"],
+            "categorical_encoders": {"host": NaNLabelEncoder(add_nan=True)},
+            "target_normalizer": GroupNormalizer(groups=["site", "host"]),
+        },
+        {},
+    ),
+    "robust-window": ({"target_normalizer": EncoderNormalizer(method="robust", transformation="relu")}, {}),
+    "robust-window-of-other-quantiles": (
+        {
+            "target_normalizer": EncoderNormalizer(
+                method="robust", center=False, max_length=[20, 10], method_kwargs={"upper": 0.9, "lower": 0.2}
+            )
+        },
+        {},
+    ),
+    "scalers-of-the-library": (
+        {
+            "time_varying_known_reals": ["hour", "price"],
+            "scalers": {
+                "memory": GroupNormalizer(groups=["host"], transformation="log1p"),
+                "price": EncoderNormalizer(),
+            },
+        },
+        {},
+    ),
+    "scalers-by-a-category": (
+        {
+            "static_reals": ["cores"],
+            "scalers": {
+                "memory": GroupNormalizer(groups=["profile"]),
+                "cores": GroupNormalizer(groups=["profile"]),
+            },
+        },
+        {},
+    ),
+    "scalers-transformed": (
+        {
+            "scalers": {
+                "memory": GroupNormalizer(method="robust", transformation="log"),
+                "hour": MinMaxScaler(),
+            }
+        },
+        {},
+    ),
+    "other-affine-scalers": (
+        {
+            "time_varying_known_reals": ["price"],
+            "scalers": {"memory": MinMaxScaler(), "price": MaxAbsScaler(), "encoder_length": None},
+        },
+        {},
+    ),
+    "mean-absolute-error": ({}, {"loss": MAE(), "output_size": 1}),
+    "root-mean-square-error": ({"target_normalizer": TorchNormalizer()}, {"loss": RMSE(), "output_size": 1}),
+    **{
+        f"normal-distribution-{name}": (
+            {"target_normalizer": EncoderNormalizer(transformation=name)},
+            {"loss": NormalDistributionLoss(), "output_size": 2},
+        )
+        for name in (None, "softplus", "log1p", "count", "relu")
+    },
+    "two-targets": (TWO, {"loss": MultiLoss([QuantileLoss(), QuantileLoss()]), "output_size": [7, 7]}),
+    "two-targets-of-two-losses": (TWO, TWO_LOSSES),
+    "two-targets-lagged": ({**TWO, "lags": {"load": [7], "errors": [7]}}, TWO_LOSSES),
+    "two-targets-neither-an-input": (
+        {**TWO, "time_varying_unknown_reals": ["memory"], "add_target_scales": False},
+        TWO_LOSSES,
+    ),
+    "shorter-encoders-too": ({"min_encoder_length": 5, "min_prediction_length": 1}, {}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_network_forecasts_as_pytorch_does(name):
+    dataset, model = CASES[name]
+    published = publish(FRAME, "60", {"loss": QuantileLoss([0.1, 0.5, 0.9]), **model}, **{**BASE, **dataset})
+    checkpoint = Checkpoint(published.model, published.dataset.get_parameters(), None)
+    structure = read_structure(checkpoint, 60)
+    windows = made_up_windows(structure, checkpoint.dataset_parameters, 8)
+    inputs = {key: torch.from_numpy(array) for key, array in windows.inputs().items()}
+    network = TemporalFusionNetwork(published.model, structure).eval()
+    with torch.no_grad():
+        actual = network(*(inputs[tensor.name] for tensor in input_tensors(structure)))
+    actual = [actual] if isinstance(actual, torch.Tensor) else actual
+    expected = expected_forecasts(checkpoint, windows)
+    assert len(actual) == len(expected) == len(structure.targets)
+    for ours, theirs in zip(actual, expected, strict=True):
+        assert ours.shape == theirs.shape
+        assert theirs.std() > 0
+        difference = np.abs(ours.numpy() - theirs).max()
+        assert difference <= TOLERANCE * theirs.std(), f"{difference} of {theirs.std()}"
