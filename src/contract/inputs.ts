@@ -6,7 +6,7 @@
 import type { TFTError, TFTErrorCode } from './errors.js';
 import { asInJavaScript, inputError, type Spelling } from './input-error.js';
 import type { Category, ModelDescription } from './model.js';
-import { INPUTS, type InputKey } from './names.js';
+import { INPUTS, type InputKey, STATIC_INPUT } from './names.js';
 import {
   emptyValues,
   inputTensors,
@@ -116,7 +116,7 @@ export class Contract {
       return {
         tensor,
         largestCodes: common?.channels === 'categories' ? codes : undefined,
-        channels: (common && names[common.channels]) ?? [],
+        channels: (common ? names[common.channels] : ownChannels(model, tensor)) ?? [],
       };
     });
   }
@@ -257,6 +257,11 @@ export class Contract {
     }
     return undefined;
   }
+}
+
+/** The names of a further input's channels, for messages. */
+function ownChannels(model: ModelDescription, tensor: TensorSpec): readonly string[] | undefined {
+  return tensor.name === STATIC_INPUT ? model.statics?.map(({ name }) => name) : undefined;
 }
 
 function seriesIn(tensor: TensorSpec, value: unknown): number {

@@ -15,6 +15,7 @@ import {
   MODEL_FILE,
   PRECISIONS,
   PREDICTIONS,
+  STATIC_INPUT,
   TENSOR_TYPES,
   type TensorType,
   VARIANT_PRECISIONS,
@@ -38,6 +39,11 @@ const metricSchema = z.object({
   unit: z.string(),
   minimum: z.number().optional(),
   maximum: z.number().optional(),
+  /**
+   * How a metric is known ahead, which makes it a channel of decoder_cont too: rows of the steps ahead give it, the
+   * calendar says it, or it counts steps.
+   */
+  ahead: z.enum(['given', 'calendar', 'count']).optional(),
 });
 
 const categorySchema = z.object({
@@ -128,7 +134,19 @@ const modelSchema = z
       }),
     metrics: z.array(metricSchema).min(1).refine(namesDiffer, { error: 'two have the same name' }),
     categories: z.array(categorySchema).min(1).refine(namesDiffer, { error: 'two have the same name' }),
-    known: z.array(z.enum(KNOWN_FEATURES)).min(1),
+    known: z.array(name).min(1),
+    /** The channels of static_cont: numbers that a series keeps. */
+    statics: z
+      .array(z.object({ name, unit: z.string() }))
+      .min(1)
+      .refine(namesDiffer, { error: 'two have the same name' })
+      .optional(),
+    /** Where there are several targets: each with its output. `target` and `quantiles` are the first's. */
+    targets: z.array(z.object({ name, output: name, quantiles: z.array(z.number()) })).optional(),
+    /** The columns that name a series together, where a history has no server_name. */
+    series: z.array(name).min(1).optional(),
+    /** The months in a step, where it has no fixed length; `stepMinutes` is then its average. */
+    stepMonths: positive.optional(),
     inputs: z.array(tensorSchema),
     outputs: z.array(tensorSchema),
     files: z.object({
@@ -149,6 +167,18 @@ const modelSchema = z
       context.addIssue({ code: 'custom', path, message });
     if (!model.metrics.some((metric) => metric.name === model.target)) {
       refuse(['target'], `'${model.target}' is none of the metrics`);
+    }
+    const ahead = model.metrics.filter((metric) => metric.ahead !== undefined).map((metric) => metric.name);
+    for (const [index, known] of model.known.entries()) {
+      if (ahead.includes(known) || (KNOWN_FEATURES as readonly string[]).includes(known)) continue;
+      refuse(['known', index], `'${known}' is neither of the calendar nor a metric that is known ahead`);
+    }
+    const statics = model.inputs
+      .find((tensor) => tensor.name === STATIC_INPUT)
+      ?.shape.slice(1)
+      .join(', ');
+    if (model.statics !== undefined && statics !== `1, ${model.statics.length}`) {
+      refuse(['inputs', STATIC_INPUT], `must have the shape [batch, 1, ${model.statics.length}] of statics`);
     }
     const expected = [
       ...INPUTS.map((tensor) => ({ side: 'inputs', ...tensor }) as const),
@@ -184,7 +214,7 @@ export type Metric = ModelFile['metrics'][number];
 /** A category channel: its codes by name, 0 being 'unknown'. */
 export type Category = ModelFile['categories'][number];
 /** A feature of the calendar that is known ahead, computed in UTC. */
-export type KnownFeature = ModelFile['known'][number];
+export type KnownFeature = (typeof KNOWN_FEATURES)[number];
 /** A file of the bundle: its path relative to the bundle, its size and hash. */
 export type BundleFile = DeepReadonly<z.infer<typeof fileSchema>>;
 

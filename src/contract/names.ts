@@ -57,6 +57,9 @@ export const INPUTS = [
 export type InputKey = (typeof INPUTS)[number]['key'];
 export type InputName = (typeof INPUTS)[number]['name'];
 
+/** The input of the numbers that a series keeps, of models that have such: `[batch, 1, statics]`. */
+export const STATIC_INPUT = 'static_cont';
+
 /** The output that every model has: quantiles of the target. */
 export const PREDICTIONS = {
   key: 'predictions',

@@ -13,10 +13,11 @@ type MetricReader = (numbers: Float64Array) => number;
 /** How to read a row. */
 export interface ColumnPlan {
   readonly timestamp: number;
-  readonly server: number;
+  /** The name of a row's server. */
+  readonly server: (fields: readonly string[]) => string;
   /** The columns to read as numbers, with position and name. The readers see them in this order. */
   readonly numbers: readonly { readonly position: number; readonly name: string }[];
-  /** In the model's order. */
+  /** In the model's order, followed by its static numbers. */
   readonly metrics: readonly MetricReader[];
   /** In the model's order. */
   readonly categories: readonly CategoryReader[];
@@ -26,6 +27,8 @@ export interface ColumnPlan {
   readonly clipped: ReadonlyMap<string, { count: number }>;
 }
 
+/** What joins the columns that name a series to one name. */
+const SERIES_JOINT = '/';
 const CATEGORY_COLUMNS = ['profile', 'status'];
 
 /**
@@ -43,10 +46,19 @@ export function planColumns(
   const planner = new Planner(header);
   const plan: ColumnPlan = {
     timestamp: planner.position(map?.timestamp ?? 'timestamp', 'the time of a row'),
-    server: planner.position(map?.server_name ?? 'server_name', 'the server of a row'),
-    metrics: model.metrics.map(({ name }) => planner.metric(name, map?.metrics[name], map !== undefined)),
+    server: planner.server(map?.server_name, model.series ?? []),
+    metrics: [
+      ...model.metrics.map(({ name, ahead }) =>
+        ahead === 'calendar' ? () => 0 : planner.metric(name, map?.metrics[name], map !== undefined),
+      ),
+      ...(model.statics ?? []).map(({ name }) => planner.metric(name, map?.metrics[name], map !== undefined)),
+    ],
     categories: model.categories.map(({ name }) =>
-      planner.category(name, name === 'profile' || name === 'status' ? map?.[name] : undefined),
+      planner.category(
+        name,
+        name === 'profile' || name === 'status' ? map?.[name] : undefined,
+        model.series?.length === 1 && model.series[0] === name,
+      ),
     ),
     numbers: planner.numbers,
     absent: planner.absent,
@@ -60,6 +72,8 @@ export function planColumns(
       ...CATEGORY_COLUMNS,
       ...model.categories.map((category) => category.name),
       ...model.metrics.map((metric) => metric.name),
+      ...(model.statics ?? []).map(({ name }) => name),
+      ...(model.series ?? []),
     ]);
   }
   return plan;
@@ -100,13 +114,29 @@ class Planner {
     return clipped(this.#rule(name, rule), rule.clip, changes);
   }
 
-  category(name: string, rule: CategoryRule | undefined): CategoryReader {
+  /** A column, or those that name a series together, joined. */
+  server(column: string | undefined, series: readonly string[]): (fields: readonly string[]) => string {
+    const places = series.map((name) => this.#header.indexOf(name));
+    const joined = column === undefined && series.length > 0 && !this.#header.includes('server_name');
+    if (joined && places.every((place) => place >= 0)) {
+      return (fields) => places.map((place) => (fields[place] as string).trim()).join(SERIES_JOINT);
+    }
+    const position = this.position(column ?? 'server_name', 'the server of a row');
+    return (fields) => (fields[position] as string).trim();
+  }
+
+  /** @param isSeries whether it is what names a series, which a file without its column has as server_name. */
+  category(name: string, rule: CategoryRule | undefined, isSeries = false): CategoryReader {
     if (rule?.constant !== undefined) {
       const { constant } = rule;
       return () => constant;
     }
     const position =
       rule?.column === undefined ? this.#header.indexOf(name) : this.position(rule.column, `for ${name}`);
+    if (position < 0 && isSeries) {
+      const server = this.#header.indexOf('server_name');
+      if (server >= 0) return (fields) => (fields[server] as string).trim();
+    }
     if (position < 0) {
       if (name !== SERVER_CATEGORY) this.absent.push(name);
       return () => undefined;

@@ -131,7 +131,7 @@ function rowReader(
     );
 
   return (fields, line) => {
-    const server = (fields[plan.server] as string).trim();
+    const server = plan.server(fields);
     if (wanted !== undefined && !wanted.has(server)) return;
     if (server === '') throw refuse(line, 'server_name', '', 'the name of a server');
     const stamp = fields[plan.timestamp] as string;

@@ -3,9 +3,10 @@
 
 import { TFTError } from '../contract/errors.js';
 import { emptyInputs, type ForecastInputs, sliceInputs } from '../contract/inputs.js';
-import { writeCalendar } from './calendar.js';
+import { timeOfStep } from './calendar.js';
 import { CategoryCodes } from './category-codes.js';
 import { Expiry } from './expiry.js';
+import { KnownAhead } from './known-ahead.js';
 import { HistoryReport } from './report.js';
 import { badValue, type CheckedRow, type HistoryRow, isFloat32, RowCheck, timeOf } from './row.js';
 import { bytesOf, type Coverage, type SeriesShape, ServerSeries } from './server-series.js';
@@ -30,7 +31,7 @@ export interface FleetHistoryOptions {
    */
   allowSparse?: boolean | undefined;
   /**
-   * Categories that are known ahead take their last value for the steps ahead where the history has no rows for those.
+   * What is known ahead takes its last value for the steps ahead where the history has no rows for those.
    * Without it such servers are refused.
    */
   repeatKnown?: boolean | undefined;
@@ -104,10 +105,9 @@ export class FleetHistory {
   readonly #maxServers: number;
   readonly #allowSparse: boolean;
   readonly #repeatKnown: boolean;
-  /** The channels of categories that are known ahead. */
-  readonly #knownAhead: readonly number[];
-  /** By server and step, the codes of rows for models that have such categories. */
-  readonly #codesAhead = new Map<string, Map<number, Int32Array>>();
+  readonly #knownAhead: KnownAhead;
+  /** The names of all numbers of a row: metrics, then static ones. */
+  readonly #numbers: readonly string[];
   readonly #notes: HistoryWarning[] = [];
   /** By server, the newest row that lies ahead of this machine's clock. */
   readonly #ahead = new Map<string, { time: number; line: number | undefined }>();
@@ -132,9 +132,10 @@ export class FleetHistory {
     this.#shape = {
       window: model.encoderLength,
       maxGap: Math.floor(maxGapMinutes / model.stepMinutes),
-      metrics: model.metrics.length,
+      metrics: model.metrics.length + (model.statics?.length ?? 0),
       categories: model.categories.length,
     };
+    this.#numbers = [...model.metrics, ...(model.statics ?? [])].map(({ name }) => name);
     this.#until = until === undefined ? Number.POSITIVE_INFINITY : timeOption('until', until);
     this.#rowCheck = new RowCheck(model);
     this.#categories = new CategoryCodes(model.categories);
@@ -147,9 +148,7 @@ export class FleetHistory {
     this.#maxServers = maxServers;
     this.#allowSparse = allowSparse;
     this.#repeatKnown = repeatKnown;
-    this.#knownAhead = [...model.categories.keys()].filter(
-      (channel) => model.categories[channel]?.role === 'known',
-    );
+    this.#knownAhead = new KnownAhead(model, this.#shape.maxGap);
   }
 
   /** How many rows were added. */
@@ -205,7 +204,7 @@ export class FleetHistory {
   /** Forgets all rows of a server. @returns whether there were any. */
   forget(server: string): boolean {
     this.#ahead.delete(server);
-    this.#codesAhead.delete(server);
+    this.#knownAhead.forget(server);
     this.#expiry?.forget(server);
     return this.#servers.delete(server);
   }
@@ -218,7 +217,7 @@ export class FleetHistory {
    * Adds one row without making an object for it. Readers of long files use this.
    *
    * @param time milliseconds since 1970.
-   * @param metrics in the model's order; NaN where nothing was measured. Copied.
+   * @param metrics in the model's order, followed by its static numbers; NaN where nothing was measured. Copied.
    * @param categories in the model's order; undefined or '' where unknown.
    * @param line its line in the file, for messages.
    * @throws TFTError ERR_TFT_HISTORY_VALUE for a time that is none or a value that no float32 holds.
@@ -234,10 +233,10 @@ export class FleetHistory {
     if (!Number.isFinite(time)) throw badValue(`row ${this.#rows}`, 'timestamp', time, 'a time');
     // Done before the time is checked, so that a server whose rows are all later is refused by name.
     const series = this.#series(server);
-    if (this.#knownAhead.length > 0) {
-      this.#keepAhead(server, Math.round(time / this.#stepMs), categories);
-      // A row of the future has nothing measured, and is not what now is found by.
-      if (isEmpty(metrics, this.#shape.metrics)) return;
+    if (this.#knownAhead.fromRows) {
+      this.#categories.write(this.#codes, server, categories);
+      this.#knownAhead.keep(server, Math.round(time / this.#stepMs), metrics, this.#codes);
+      if (this.#knownAhead.isOfFuture(metrics)) return;
     }
     if (time > this.#until) return;
     for (const gone of this.#expiry?.see(server, time) ?? []) this.forget(gone);
@@ -246,7 +245,7 @@ export class FleetHistory {
     for (let index = 0; index < this.#shape.metrics; index++) {
       const value = metrics[index] as number;
       if (isFloat32(value)) continue;
-      const { name } = this.#model.metrics[index] as { name: string };
+      const name = this.#numbers[index] as string;
       if (!Number.isNaN(value)) throw badValue(`row ${this.#rows}`, name, value, 'a finite 32-bit number');
       this.#report.incomplete(server, time, name);
       return;
@@ -292,7 +291,8 @@ export class FleetHistory {
       }
       const end = at === undefined ? series.newest : Math.round(at / this.#stepMs);
       const coverage: Coverage = Number.isFinite(end) ? series.coverage(end) : { kind: 'none' };
-      const unknownAhead = coverage.kind === 'complete' ? this.#unknownAhead(server, end) : undefined;
+      const asks = coverage.kind === 'complete' && !this.#repeatKnown;
+      const unknownAhead = asks ? this.#knownAhead.unknown(server, end) : undefined;
       const sparse = coverage.kind === 'complete' ? this.#sparseness(coverage.gaps) : undefined;
       if (coverage.kind === 'complete' && sparse === undefined && unknownAhead !== undefined) {
         refused.push({ server, code: 'ERR_TFT_HISTORY_SHORT', message: unknownAhead });
@@ -352,50 +352,26 @@ export class FleetHistory {
 
   /** Writes the window that ends at a step, which must be complete. */
   #write(series: ServerSeries, end: number, inputs: ForecastInputs, server?: string): void {
-    series.copy(end, inputs.encoderCont, inputs.encoderCat);
-    writeCalendar(inputs.decoderCont, this.#model.known, (end + 1) * this.#stepMs, this.#stepMs);
-    const width = this.#shape.categories;
-    const last = inputs.encoderCat.subarray(-width);
-    for (let row = 0; row < inputs.decoderCat.length; row += width) inputs.decoderCat.set(last, row);
-    const ahead = server === undefined ? undefined : this.#codesAhead.get(server);
-    for (let step = 0; ahead !== undefined && step < this.#model.horizon; step++) {
-      const codes = ahead.get(end + 1 + step);
-      for (const channel of codes === undefined ? [] : this.#knownAhead) {
-        inputs.decoderCat[step * width + channel] = codes?.[channel] as number;
-      }
-    }
+    this.#copy(series, end, inputs);
+    this.#knownAhead.write(server, end, inputs);
   }
 
-  #keepAhead(server: string, step: number, categories: readonly (string | undefined)[]): void {
-    const { window, maxGap } = this.#shape;
-    this.#series(server);
-    let steps = this.#codesAhead.get(server);
-    if (steps === undefined) {
-      steps = new Map();
-      this.#codesAhead.set(Buffer.from(server).toString(), steps);
+  /** Copies the encoder's arrays. Of static numbers, the newest row's count. */
+  #copy(series: ServerSeries, end: number, inputs: ForecastInputs): void {
+    const { metrics: width, window } = this.#shape;
+    const statics = this.#model.statics?.length ?? 0;
+    if (statics === 0) {
+      series.copy(end, inputs.encoderCont, inputs.encoderCat);
+      return;
     }
-    this.#categories.write(this.#codes, server, categories);
-    steps.set(step, this.#codes.slice());
-    // As far back as a window can reach.
-    const most = 2 * (window + maxGap + this.#model.horizon);
-    if (steps.size <= most) return;
-    const oldest = [...steps.keys()].sort((a, b) => a - b).slice(0, steps.size - most / 2);
-    for (const old of oldest) steps.delete(old);
-  }
-
-  /** Why the categories that are known ahead are not known far enough; undefined where they are. */
-  #unknownAhead(server: string, end: number): string | undefined {
-    if (this.#knownAhead.length === 0 || this.#repeatKnown) return undefined;
-    const { horizon, categories } = this.#model;
-    const steps = this.#codesAhead.get(server);
-    let missing = 0;
-    for (let step = end + 1; step <= end + horizon; step++) if (!steps?.has(step)) missing++;
-    if (missing === 0) return undefined;
-    const names = this.#knownAhead.map((channel) => categories[channel]?.name).join(', ');
-    return (
-      `${names} must be known for the ${horizon} steps ahead, and ${missing} of them have no row: add rows with the time and ` +
-      `${names} and empty metrics, or let repeatKnown take the last value`
-    );
+    const rows = new Float32Array(window * width);
+    series.copy(end, rows, inputs.encoderCat);
+    const own = width - statics;
+    for (let step = 0; step < window; step++) {
+      inputs.encoderCont.set(rows.subarray(step * width, step * width + own), step * own);
+    }
+    const staticCont = (inputs as ForecastInputs & { staticCont?: Float32Array }).staticCont;
+    staticCont?.set(rows.subarray(window * width - statics));
   }
 
   /** Reports a server's newest step, which no later row can change. */
@@ -442,13 +418,8 @@ export class FleetHistory {
   }
 
   #date(step: number): Date {
-    return new Date(step * this.#stepMs);
+    return new Date(timeOfStep(step, this.#model));
   }
-}
-
-function isEmpty(metrics: ArrayLike<number>, count: number): boolean {
-  for (let index = 0; index < count; index++) if (!Number.isNaN(metrics[index])) return false;
-  return true;
 }
 
 function timeOption(name: string, time: Date | number | string): number {

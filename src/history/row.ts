@@ -13,8 +13,13 @@ export interface HistoryRow {
   status?: string | undefined;
   /** Values of further categories by name, for a model that has others than profile and status. */
   categories?: Readonly<Record<string, string | undefined>> | undefined;
-  /** All of the model's metrics by name, in raw units; null for a missing measurement. */
+  /**
+   * All of the model's metrics by name, in raw units; null for a missing measurement. In a row of a step ahead only those
+   * are numbers that are known then. Features of the calendar are not among them.
+   */
   metrics: Readonly<Record<string, number | null>>;
+  /** The numbers that a series keeps, by name, for a model that has such. */
+  statics?: Readonly<Record<string, number | null>> | undefined;
 }
 
 /** A row that can be taken. */
@@ -22,22 +27,29 @@ export interface CheckedRow {
   readonly server: string;
   /** Milliseconds since 1970. */
   readonly time: number;
-  /** In the model's order; NaN where nothing was measured. */
+  /** In the model's order, followed by its static numbers; NaN where nothing was measured. */
   readonly metrics: Float64Array;
   /** In the model's order. */
   readonly categories: readonly (string | undefined)[];
 }
 
-const ROW_KEYS = ['timestamp', 'server_name', 'profile', 'status', 'categories', 'metrics'];
+const ROW_KEYS = ['timestamp', 'server_name', 'profile', 'status', 'categories', 'metrics', 'statics'];
 const LARGEST = 3.4028234663852886e38;
 
 export class RowCheck {
   readonly #model: HistoryModel;
   readonly #metricIndex: ReadonlyMap<string, number>;
+  readonly #staticIndex: ReadonlyMap<string, number>;
 
   constructor(model: HistoryModel) {
     this.#model = model;
-    this.#metricIndex = new Map(model.metrics.map((metric, index) => [metric.name, index]));
+    this.#metricIndex = new Map(
+      [...model.metrics.entries()]
+        .filter(([, { ahead }]) => ahead !== 'calendar')
+        .map(([index, { name }]) => [name, index]),
+    );
+    const first = model.metrics.length;
+    this.#staticIndex = new Map((model.statics ?? []).map(({ name }, index) => [name, first + index]));
   }
 
   /** @param which what messages call the row, before its server and time. @throws TFTError ERR_TFT_HISTORY_COLUMN, ERR_TFT_HISTORY_VALUE. */
@@ -55,26 +67,13 @@ export class RowCheck {
     if (typeof row.metrics !== 'object' || row.metrics === null) {
       throw badValue(where, 'metrics', row.metrics, 'an object of numbers by name');
     }
-    for (const key of Object.keys(row.metrics)) {
-      if (this.#metricIndex.has(key)) continue;
-      const likely = likelyName(key, [...this.#metricIndex.keys()]);
-      throw unknownColumn(where, `metrics.${key}`, likely && `metrics.${likely}`);
+    const metrics = new Float64Array(this.#model.metrics.length + this.#staticIndex.size);
+    readNumbers(row.metrics, 'metrics', this.#metricIndex, metrics, where);
+    const { statics = {} } = row;
+    if (typeof statics !== 'object' || statics === null) {
+      throw badValue(where, 'statics', statics, 'an object of numbers by name');
     }
-    const metrics = new Float64Array(this.#model.metrics.length);
-    for (const [name, index] of this.#metricIndex) {
-      const value = row.metrics[name];
-      if (value === undefined) {
-        throw new TFTError(
-          'ERR_TFT_HISTORY_COLUMN',
-          `${where}: metric ${name} is missing; write null if it was not measured`,
-          {
-            details: { column: name },
-          },
-        );
-      }
-      if (value !== null && !isFloat32(value)) throw badValue(where, name, value, 'a finite 32-bit number');
-      metrics[index] = value ?? Number.NaN;
-    }
+    readNumbers(statics, 'statics', this.#staticIndex, metrics, where);
     const given: Record<string, unknown> = { profile: row.profile, status: row.status, ...row.categories };
     const categories = this.#model.categories.map(({ name }) => {
       const value = given[name] ?? undefined;
@@ -89,6 +88,34 @@ export class RowCheck {
     if (this.#metricIndex.has(key)) return `metrics.${key}`;
     if (this.#model.categories.some(({ name }) => name === key)) return `categories.${key}`;
     return likelyName(key, ROW_KEYS);
+  }
+}
+
+/** Writes a row's numbers where `index` says. */
+function readNumbers(
+  given: Readonly<Record<string, number | null>>,
+  key: 'metrics' | 'statics',
+  index: ReadonlyMap<string, number>,
+  out: Float64Array,
+  where: string,
+): void {
+  for (const name of Object.keys(given)) {
+    if (index.has(name)) continue;
+    const likely = likelyName(name, [...index.keys()]);
+    throw unknownColumn(where, `${key}.${name}`, likely && `${key}.${likely}`);
+  }
+  for (const [name, at] of index) {
+    const value = given[name];
+    if (value === undefined) {
+      const what = key === 'metrics' ? 'metric' : 'static number';
+      throw new TFTError(
+        'ERR_TFT_HISTORY_COLUMN',
+        `${where}: ${what} ${name} is missing; write null if it was not measured`,
+        { details: { column: name } },
+      );
+    }
+    if (value !== null && !isFloat32(value)) throw badValue(where, name, value, 'a finite 32-bit number');
+    out[at] = value ?? Number.NaN;
   }
 }
 

@@ -1,4 +1,5 @@
 // The sizes of the history in memory, all from the model's description.
+import { TFTError } from '../../contract/errors.js';
 import type { ModelDescription } from '../../contract/model.js';
 
 /** The part of a model that the daemon's history depends on. */
@@ -13,7 +14,8 @@ export type FleetModel = Pick<
   | 'known'
   | 'target'
   | 'quantiles'
->;
+> &
+  Partial<Pick<ModelDescription, 'statics' | 'stepMonths'>>;
 
 export interface HistoryShape {
   readonly stepMs: number;
@@ -27,7 +29,9 @@ export interface HistoryShape {
 
 const MINUTE = 60_000;
 
+/** @throws TFTError ERR_TFT_UNSUPPORTED for a model that reads what samples of now do not tell. */
 export function historyShape(model: FleetModel, maxGapMinutes: number): HistoryShape {
+  refuseFurther(model);
   return {
     stepMs: model.stepMinutes * MINUTE,
     window: model.encoderLength,
@@ -35,6 +39,22 @@ export function historyShape(model: FleetModel, maxGapMinutes: number): HistoryS
     metrics: model.metrics.length,
     categories: model.categories.length,
   };
+}
+
+/** The daemon has samples of now, and knows nothing ahead but the calendar. */
+function refuseFurther(model: FleetModel): void {
+  const further = [
+    ...model.metrics
+      .filter(({ ahead }) => ahead !== undefined)
+      .map(({ name }) => `${name} of the steps ahead`),
+    ...(model.statics ?? []).map(({ name }) => `${name}, which each server keeps`),
+    ...(model.stepMonths === undefined ? [] : ['steps of months']),
+  ];
+  if (further.length === 0) return;
+  throw new TFTError(
+    'ERR_TFT_UNSUPPORTED',
+    `the daemon cannot serve ${model.name}: it reads ${further.join('; ')}. engine.forecast and tft predict can, from a history with rows of the steps ahead`,
+  );
 }
 
 /** The step of a time: the nearest multiple of a step in UTC, as in a history file. */

@@ -58,7 +58,7 @@ export async function readRecording(
       }
       const values = Float64Array.from(found as number[]);
       rows.push({
-        server: copy((fields[server] as string).trim()) as string,
+        server: copy(server(fields)) as string,
         time,
         values: Float32Array.from(metrics, (read) => read(values)),
         categories: categories.map((read) => copy(read(fields))),

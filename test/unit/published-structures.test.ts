@@ -1,0 +1,99 @@
+// Models of published structures, forecast from a history file: the numbers are those of pytorch-forecasting's own `predict`.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { FleetHistory, readHistory } from '../../src/history/index.js';
+import { loadModel, TFTEngine, type TFTError } from '../../src/index.js';
+import { verifyBundle } from '../../src/verify.js';
+import { published } from '../fixtures/bundles.js';
+
+const TOLERANCE = 1e-4;
+
+describe.each(['stallion', 'retail'] as const)('%s', (name) => {
+  const folder = published[name];
+  const expected = JSON.parse(readFileSync(join(folder, 'forecasts.json'), 'utf8')) as Record<
+    string,
+    number[][]
+  >;
+
+  test('runs its sample windows as PyTorch did', async () => {
+    await using engine = await TFTEngine.load(folder, { threads: 1 });
+    const verdict = await verifyBundle(engine);
+    expect(verdict.withinLimit).toBe(true);
+  });
+
+  test('is forecast from a file whose last rows hold what is known ahead, as by model.predict', async () => {
+    await using engine = await TFTEngine.load(folder, { threads: 1 });
+    const history = await readHistory(join(folder, 'history.csv'), engine.model);
+    const { forecasts, refused } = await engine.forecast(history, { sorted: false, clipped: false });
+    expect(refused).toEqual([]);
+    expect(forecasts.map(({ server }) => server)).toEqual(Object.keys(expected).sort());
+    for (const { server, values } of forecasts) {
+      const theirs = (expected[server] as number[][]).flat();
+      const mean = theirs.reduce((sum, value) => sum + value, 0) / theirs.length;
+      const spread = Math.sqrt(theirs.reduce((sum, value) => sum + (value - mean) ** 2, 0) / theirs.length);
+      const largest = Math.max(...theirs.map((value, at) => Math.abs(value - (values[at] as number))));
+      expect(largest / spread).toBeLessThan(TOLERANCE);
+    }
+  });
+
+  test('is refused without the rows of the steps ahead, by name and with what they must hold', async () => {
+    const model = await loadModel(folder);
+    const text = readFileSync(join(folder, 'history.csv'), 'utf8').trimEnd().split('\n');
+    const measured = (text[0] as string).split(',').indexOf(model.target);
+    const past = text.filter((line, at) => at === 0 || line.split(',')[measured] !== '');
+    expect(past.length).toBeLessThan(text.length);
+    const { Readable } = await import('node:stream');
+    const history = await readHistory(Readable.from([past.join('\n')]), model);
+    const { servers, refused } = history.windows();
+    expect(servers).toEqual([]);
+    expect(refused[0]?.message).toMatch(
+      new RegExp(
+        `must be known for the ${model.horizon} steps ahead, and ${model.horizon} of them have no row`,
+      ),
+    );
+    const repeated = await readHistory(Readable.from([past.join('\n')]), model, { repeatKnown: true });
+    expect(repeated.windows().servers).toHaveLength(Object.keys(expected).length);
+  });
+});
+
+test('a monthly forecast begins on the first of the month', async () => {
+  const model = await loadModel(published.stallion);
+  const history = await readHistory(join(published.stallion, 'history.csv'), model);
+  const [first] = history.windows().servers;
+  expect(first?.start.toISOString()).toBe('2017-07-01T00:00:00.000Z');
+});
+
+test('a row of a program takes what a series keeps, and says what is missing', async () => {
+  const model = await loadModel(published.retail);
+  const history = new FleetHistory(model);
+  const metrics = { sales: 3000, customers: 500, promo: 1, open: 1, school_holiday: 0, price_index: 100 };
+  const row = { timestamp: '2014-03-01T00:00Z', server_name: '1', metrics };
+  const refusal = (() => {
+    try {
+      history.add(row);
+    } catch (error) {
+      return error as TFTError;
+    }
+    return undefined;
+  })();
+  expect(refusal?.code).toBe('ERR_TFT_HISTORY_COLUMN');
+  expect(refusal?.message).toContain('static number competition_distance is missing');
+  history.add({ ...row, statics: { competition_distance: 200 } });
+  expect(history.rows).toBe(1);
+});
+
+test('an input of what a series keeps is named in messages', async () => {
+  await using engine = await TFTEngine.load(published.stallion, { threads: 1 });
+  const { model } = engine;
+  const inputs = {
+    encoderCont: new Float32Array(model.encoderLength * model.metrics.length).fill(1),
+    encoderCat: new Int32Array(model.encoderLength * model.categories.length),
+    decoderCont: new Float32Array(model.horizon * model.known.length).fill(1),
+    decoderCat: new Int32Array(model.horizon * model.categories.length),
+    staticCont: Float32Array.of(1, Number.NaN),
+  };
+  await expect(engine.predict(inputs)).rejects.toThrow(
+    "staticCont[1] (series 0, step 0, 'avg_yearly_household_income_2017') is NaN",
+  );
+});
