@@ -30,8 +30,8 @@ class TargetNormalizer:
 
     Both are [groups, 2] ('group') or [1, 2] ('constant') of centre and scale. A group's row follows from the
     codes of the categories `columns`, the last of them counting fastest; `sizes` are their numbers of codes.
-    The lengths, in steps from the encoder's end, `center`, the scale's `floor` and `robust` belong to 'window';
-    `robust` has the quantiles that a window is scaled by: lower, center, upper.
+    The lengths, in steps from the encoder's end, `center`, the scale's `floor` and `robust` belong to
+    'window'; `robust` has the quantiles that a window is scaled by: lower, center, upper.
     """
 
     kind: str

@@ -45,7 +45,7 @@ class TargetScale(nn.Module):
         return (self.normalizer.transform(values) - pair.center) / pair.scale
 
     def _of_window(self, transformed: Tensor) -> Pair:
-        """EncoderNormalizer's centre and scale: standard deviation with n - 1, plus float32's epsilon, floored."""
+        """EncoderNormalizer's centre and scale: standard deviation with n - 1, plus float32's epsilon."""
         normalizer = self.normalizer
         if normalizer.robust is not None:
             return self._robust(transformed, normalizer.robust)

@@ -1,7 +1,7 @@
 """A recorded history as windows of a bundle's raw inputs, with the measurements that followed.
 
-Windows are drawn from every n-th step that leaves a whole window around it. Of the horizon, only what is known
-ahead enters the inputs; the last known status is used for the whole horizon.
+Windows are drawn from every n-th step that leaves a whole window around it. Of the horizon, only what is
+known ahead enters the inputs; the last known status is used for the whole horizon.
 """
 
 from collections.abc import Sequence
