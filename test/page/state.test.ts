@@ -154,8 +154,9 @@ describe('rows in view', () => {
 });
 
 describe('times', () => {
-  test('of another day name it', () => {
+  test('of another day name it, but not of the coming night', () => {
     expect(clock(at(0), NOW, 'utc')).toBe('14:10');
+    expect(clock(at(11 * 60), NOW, 'utc')).toBe('01:10');
     expect(clock(at(12 * 60), NOW, 'utc')).toBe('Wed 02:10');
     expect(clock(at(-14 * 24 * 60), NOW, 'utc')).toBe('24 Feb 14:10');
   });

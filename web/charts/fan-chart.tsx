@@ -4,7 +4,7 @@ import uPlot from 'uplot';
 import type { Fan } from '../state/fan.js';
 import { bands, nearest } from '../state/fan.js';
 import { limit } from '../state/numbers.js';
-import { clock, type Zone } from '../state/times.js';
+import { clock, isSameDay, type Zone } from '../state/times.js';
 import { type Palette, palette } from './palette.js';
 
 interface FanChartProps {
@@ -141,7 +141,7 @@ function chartOptions({ fan, zone, range, threshold, colours, onLook, width }: C
 /** The hour; at midnight the day. */
 function tickText(at: number, before: number | undefined, zone: Zone): string {
   const text = clock(at * 1000, at * 1000, zone);
-  const isNewDay = before !== undefined && clock(before * 1000, at * 1000, zone).includes(' ');
+  const isNewDay = before !== undefined && !isSameDay(before * 1000, at * 1000, zone);
   if (!isNewDay) return text;
   return clock(at * 1000, (at - 86_400) * 1000, zone).replace(' 00:00', '');
 }

@@ -1,18 +1,26 @@
-// Times and durations as text. Times are shown in the reader's zone or in UTC; another day is named.
+// Times and durations as text. Times are shown in the reader's zone or in UTC; the day is named where it is in doubt.
 import type { OverviewRow } from '../../src/fleet/api.js';
 
 export type Zone = 'local' | 'utc';
 type Instant = Date | string | number;
 
 const MINUTE = 60_000;
+/** Within this span an hour can be meant of one day only, so the day is not named. */
+const UNDOUBTED = 12 * 60 * MINUTE;
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-/** `14:05`; `Tue 02:10` within a week of now; `3 Nov 02:10` beyond. */
+/** `14:05`; `Tue 02:10` where that is another day and twelve hours or more away; `3 Nov 02:10` beyond a week. */
 export function clock(at: Instant, now: Instant, zone: Zone): string {
   const time = format('time', zone).format(new Date(at));
-  if (format('date', zone).format(new Date(at)) === format('date', zone).format(new Date(now))) return time;
   const apart = Math.abs(Number(new Date(at)) - Number(new Date(now)));
+  if (apart < UNDOUBTED || isSameDay(at, now, zone)) return time;
   return `${format(apart < 6 * 24 * 60 * MINUTE ? 'weekday' : 'day', zone).format(new Date(at))} ${time}`;
+}
+
+/** Whether both times are of one day of the zone. */
+export function isSameDay(one: Instant, other: Instant, zone: Zone): boolean {
+  const day = format('date', zone);
+  return day.format(new Date(one)) === day.format(new Date(other));
 }
 
 /** With seconds: when the page heard last. */
