@@ -82,7 +82,7 @@ describe.skipIf(whatIsMissing())('the commands for engines', () => {
       env,
     });
     expect(status).toBe(0);
-    expect(stderr).toContain('accuracy not verified');
+    expect(stderr).toContain('unverified accuracy');
     expect(stdout).toMatch(/Engine built in .* s: fp16, .*tft_model_fp16\.engine/);
     expect(stdout).toContain('=== Performance summary ===');
     expect(stdout).toMatch(/Throughput: [\d.]+ qps/);
@@ -174,7 +174,7 @@ describe.skipIf(whatIsMissing())('the commands for engines', () => {
     const { status, stderr } = await tft(['trtexec', `--onnx=${join(folder, 'tiny/model.onnx')}`, '--fp16'], {
       env: environment(11),
     });
-    expect(stderr).toContain('tft_export variants');
+    expect(stderr).toContain('tft-export variants');
     expect(status).toBe(1);
   });
 });

@@ -143,10 +143,10 @@ describe.skipIf(whatIsMissing())('an engine', () => {
 
   test('in FP16 without a variant is built by TensorRT 10 with a warning, and refused with 11', async () => {
     expect((await use({ precision: 'fp16' })).info.precision).toBe('fp16');
-    expect(warned()).toContain('accuracy not verified');
+    expect(warned()).toContain('unverified accuracy');
     const error = await refusal({ precision: 'int8', tensorrt: onDoubles(11) });
     expect(error.code).toBe('ERR_TFT_UNSUPPORTED');
-    expect(error.message).toContain('tft_export variants');
+    expect(error.message).toContain('tft-export variants');
   });
 
   test('in FP16 is built from the variant that model.json describes', async () => {
