@@ -23,6 +23,7 @@ type MakeCommand = (console: Console, exit: (status: number) => void) => Command
 const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
   predict: async () => (await import('./predict.js')).predictCommand,
   backtest: async () => (await import('./backtest.js')).backtestCommand,
+  alerts: async () => (await import('./alerts.js')).alertsCommand,
   demo: async () => (await import('./demo.js')).demoCommand,
   serve: async () => (await import('./serve.js')).serveCommand,
   fleet: async () => (await import('./fleet.js')).fleetCommand,

@@ -114,6 +114,10 @@ export const TFT_ERRORS = {
   },
   ERR_TFT_HISTORY_EMPTY: { status: 400, meaning: 'A history contains no rows.' },
   ERR_TFT_MAP_INVALID: { meaning: 'A column map is damaged or contradicts itself.' },
+  ERR_TFT_RULES_INVALID: {
+    meaning:
+      'A file of alert rules is damaged, contradicts itself, or asks for what the model does not forecast.',
+  },
   ERR_TFT_FILE: { meaning: 'A file cannot be read or written.' },
 } as const satisfies Readonly<Record<string, ErrorCodeFacts>>;
 

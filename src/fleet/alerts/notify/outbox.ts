@@ -1,0 +1,171 @@
+// Sends small JSON messages to one address: in the background, bounded, newest first in mind. Whoever puts something in never
+// waits, and a receiver that is away for an hour finds the newest state of each alert, not an hour of them.
+
+const CAPACITY = 10_000;
+const BATCH = 256;
+const TIMEOUT_MS = 10_000;
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 60_000;
+
+export interface OutboxOptions<Item> {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The body for some items, sent in one request. */
+  readonly body: (items: readonly Item[]) => unknown;
+  /** How many items go into one request; 256 by default. */
+  readonly batch?: number | undefined;
+  /** Of more items the oldest is dropped; 10,000 by default. */
+  readonly capacity?: number | undefined;
+  /** The wait before the first retry, which doubles up to a minute; a second by default. */
+  readonly pauseMs?: number | undefined;
+  /** Told when a message is given up or a receiver begins to fail. */
+  readonly onProblem?: ((message: string) => void) | undefined;
+}
+
+export interface OutboxCounters {
+  readonly url: string;
+  readonly waiting: number;
+  readonly sent: number;
+  readonly failures: number;
+  /** Pushed out of a full queue, or refused by the receiver for what they are. */
+  readonly dropped: number;
+  readonly lastError: string | null;
+}
+
+export class Outbox<Item> {
+  readonly #options: OutboxOptions<Item>;
+  readonly #waiting = new Map<string, Item>();
+  readonly #closing = new AbortController();
+  #sending: Promise<void> | undefined;
+  #sent = 0;
+  #failures = 0;
+  #dropped = 0;
+  #lastError: string | undefined;
+
+  constructor(options: OutboxOptions<Item>) {
+    this.#options = options;
+  }
+
+  get counters(): OutboxCounters {
+    return {
+      url: withoutSecrets(this.#options.url),
+      waiting: this.#waiting.size,
+      sent: this.#sent,
+      failures: this.#failures,
+      dropped: this.#dropped,
+      lastError: this.#lastError ?? null,
+    };
+  }
+
+  /** Queues an item; one of the same key that still waits is replaced. */
+  put(key: string, item: Item): void {
+    if (this.#closing.signal.aborted) return;
+    this.#waiting.delete(key);
+    if (this.#waiting.size >= (this.#options.capacity ?? CAPACITY)) {
+      const [oldest] = this.#waiting.keys();
+      this.#waiting.delete(oldest as string);
+      this.#dropped++;
+      if (this.#dropped === 1)
+        this.#options.onProblem?.(`${this.#shown}: the queue is full, alerts are dropped`);
+    }
+    this.#waiting.set(key, item);
+    this.#start();
+  }
+
+  /** Resolves when nothing waits any more; for tests and for the end. */
+  async idle(): Promise<void> {
+    while (this.#sending !== undefined) await this.#sending;
+  }
+
+  /** Sends what waits once more, for at most so long, and gives the rest up. */
+  async close(graceMs = 2_000): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([
+      this.idle(),
+      new Promise((resolve) => {
+        timer = setTimeout(resolve, graceMs);
+      }),
+    ]);
+    clearTimeout(timer);
+    this.#closing.abort();
+    await this.idle();
+  }
+
+  get #shown(): string {
+    return withoutSecrets(this.#options.url);
+  }
+
+  #start(): void {
+    this.#sending ??= this.#sendAll().finally(() => {
+      this.#sending = undefined;
+      // Something may have come between the last look at the queue and now.
+      if (this.#waiting.size > 0 && !this.#closing.signal.aborted) this.#start();
+    });
+  }
+
+  async #sendAll(): Promise<void> {
+    let pause = this.#options.pauseMs ?? FIRST_PAUSE_MS;
+    while (this.#waiting.size > 0 && !this.#closing.signal.aborted) {
+      const part = [...this.#waiting].slice(0, this.#options.batch ?? BATCH);
+      const outcome = await this.#send(part.map(([, item]) => item));
+      if (outcome === 'again') {
+        await this.#wait(pause);
+        pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
+        continue;
+      }
+      pause = this.#options.pauseMs ?? FIRST_PAUSE_MS;
+      // What was replaced meanwhile is newer, and still has to go.
+      for (const [key, item] of part) if (this.#waiting.get(key) === item) this.#waiting.delete(key);
+      if (outcome === 'sent') this.#sent += part.length;
+      else this.#dropped += part.length;
+    }
+  }
+
+  async #send(items: readonly Item[]): Promise<'sent' | 'again' | 'refused'> {
+    const { url, headers, body } = this.#options;
+    try {
+      const answer = await fetch(url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify(body(items)),
+        redirect: 'error',
+        signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(TIMEOUT_MS)]),
+      });
+      // Read to the end, so that the connection can be used again.
+      const said = (await answer.text()).slice(0, 200);
+      if (answer.ok) {
+        this.#lastError = undefined;
+        return 'sent';
+      }
+      this.#failed(`${this.#shown} answered ${answer.status}: ${said}`);
+      return answer.status >= 500 || answer.status === 429 || answer.status === 408 ? 'again' : 'refused';
+    } catch (error) {
+      const { message, cause } = error as Error & { cause?: Error };
+      this.#failed(`${this.#shown}: ${cause?.message ?? message}`);
+      return 'again';
+    }
+  }
+
+  #failed(message: string): void {
+    this.#failures++;
+    if (this.#lastError === undefined) this.#options.onProblem?.(message);
+    this.#lastError = message;
+  }
+
+  #wait(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      timer.unref();
+      this.#closing.signal.addEventListener('abort', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}
+
+/** An address without user, password and query. */
+function withoutSecrets(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`;
+}

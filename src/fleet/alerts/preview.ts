@@ -1,0 +1,149 @@
+// What rules would have done over a stored history: how often each would have fired, how often rightly, how long before, and what
+// it would have missed. Forecasts are those that the model would have made then.
+
+import { clipValues, sortSteps } from '../../contract/quantiles.js';
+import type { TFTEngine } from '../../engine.js';
+import { type ReplayOptions, replayHistory } from '../replay/replay.js';
+import { AlertBook } from './book.js';
+import {
+  MeasuredSeries,
+  outcomeOf,
+  type PreviewFiring,
+  type RulePreview,
+  summarise,
+} from './preview-outcome.js';
+import type { Rule } from './rule.js';
+
+const MINUTE = 60_000;
+
+export interface PreviewOptions extends Omit<ReplayOptions, 'everySteps' | 'from'> {
+  /** Minutes between the forecasts of a server; the model's step by default, which is what the daemon does. */
+  everyMinutes?: number | undefined;
+  onForecasts?: ((done: number) => void) | undefined;
+}
+
+export interface AlertsPreview {
+  /** The first and last forecast, and how many there were. */
+  readonly from: Date | undefined;
+  readonly to: Date | undefined;
+  readonly forecasts: number;
+  readonly servers: number;
+  readonly rules: readonly RulePreview[];
+}
+
+/**
+ * Replays a history file under rules. Each server's rows must be in the order of time.
+ *
+ * A firing is right when the measured target is across the threshold, for as long as the rule asks, within the rule's `within`
+ * after it; it is undecided when the history ends before that. An episode is a run of measurements across the threshold until
+ * they are back beyond the recovery threshold; it is missed when no alert of its server fired at its begin.
+ *
+ * @throws TFTError what the replay throws.
+ */
+export async function previewAlerts(
+  engine: TFTEngine,
+  rules: readonly Rule[],
+  source: string,
+  options: PreviewOptions = {},
+): Promise<AlertsPreview> {
+  const { everyMinutes, onForecasts, ...reading } = options;
+  const { model } = engine;
+  const everySteps = Math.max(1, Math.round((everyMinutes ?? model.stepMinutes) / model.stepMinutes));
+  const stepMs = model.stepMinutes * MINUTE;
+  const range = model.metrics.find(({ name }) => name === model.target);
+  const shape = { stepMs, horizon: model.horizon, quantiles: model.quantiles };
+  const book = new AlertBook(rules, shape);
+  const series = new Map<string, MeasuredSeries>();
+  const firings: PreviewFiring[] = [];
+  const open = new Map<string, PreviewFiring>();
+  book.onChange((alert, rule, at) => {
+    const step = Math.round(at / stepMs);
+    if (alert.state === 'firing') {
+      const firing = { rule, server: alert.server, step, until: Number.POSITIVE_INFINITY, text: alert.text };
+      firings.push(firing);
+      open.set(alert.id, firing);
+    } else if (alert.state === 'resolved') {
+      const firing = open.get(alert.id);
+      if (firing !== undefined) firing.until = step;
+      open.delete(alert.id);
+    }
+  });
+  let forecasts = 0;
+  const origins = new Map<string, { first: number; last: number; count: number; profile: string }>();
+  const profiles = profileReader(engine);
+  await replayHistory(
+    engine,
+    source,
+    { ...reading, everySteps },
+    {
+      step: (server, step, value) => {
+        let measured = series.get(server);
+        if (measured === undefined) {
+          measured = new MeasuredSeries();
+          series.set(server, measured);
+        }
+        measured.add(step, value);
+      },
+      origin: (server, origin, window) => {
+        const known = origins.get(server);
+        if (known === undefined) {
+          origins.set(server, {
+            first: origin,
+            last: origin,
+            count: 1,
+            profile: profiles(window.encoderCat),
+          });
+        } else {
+          known.last = origin;
+          known.count++;
+        }
+      },
+      forecast: (server, origin, raw) => {
+        const values = raw.slice();
+        sortSteps(values, model.quantiles.length);
+        if (range !== undefined) clipValues(values, range);
+        const profile = origins.get(server)?.profile ?? '';
+        const time = origin * stepMs;
+        book.update({ server, profile, at: time, start: time, values, offset: 0 });
+        forecasts++;
+        onForecasts?.(forecasts);
+      },
+    },
+  );
+  const spans = [...origins.values()];
+  const time = (step: number) => (Number.isFinite(step) ? new Date(step * stepMs) : undefined);
+  return {
+    from: time(Math.min(...spans.map(({ first }) => first))),
+    to: time(Math.max(...spans.map(({ last }) => last))),
+    forecasts,
+    servers: spans.length,
+    rules: rules.map((rule) => {
+      const own = firings.filter((firing) => firing.rule === rule);
+      const outcomes = own.map((firing) => outcomeOf(firing, series.get(firing.server) as MeasuredSeries));
+      const watched = [...series].filter(([name]) => {
+        const span = origins.get(name);
+        return span !== undefined && rule.watches(name, span.profile);
+      });
+      const minutes = watched.reduce(
+        (sum, [name]) => sum + (origins.get(name)?.count ?? 0) * everySteps * model.stepMinutes,
+        0,
+      );
+      const episodes = watched.flatMap(([name, measured]) => {
+        const { first, last } = origins.get(name) as { first: number; last: number };
+        return measured.episodes(rule, first, last).map((step) => ({ server: name, step }));
+      });
+      // A warning that is outranked is silent, and what outranks it has said more.
+      const covering = firings.filter(({ rule: { id } }) => id === rule.id || id === rule.outranked);
+      return summarise(rule, own, outcomes, { episodes, covering, minutes, stepMinutes: model.stepMinutes });
+    }),
+  };
+}
+
+/** The name of the profile in a window's codes; '' for a model without profiles. */
+function profileReader({ model }: TFTEngine): (codes: Int32Array) => string {
+  const channel = model.categories.findIndex(({ name }) => name === 'profile');
+  const names = new Map(
+    Object.entries(model.categories[channel]?.codes ?? {}).map(([name, code]) => [code, name]),
+  );
+  return (codes) => (channel < 0 ? '' : (names.get(codes[channel] as number) ?? ''));
+}
