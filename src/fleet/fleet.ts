@@ -310,7 +310,7 @@ export class Fleet {
   #replacement(place: number, window: Float32Array): Float32Array | undefined {
     const { accuracy } = this;
     if (this.settings.fallback !== 'best' || accuracy?.choose?.(place) !== 'naive') return undefined;
-    return accuracy.naive?.(window);
+    return accuracy.naive?.(place, window);
   }
 
   *#observers(): Generator<FleetObserver> {

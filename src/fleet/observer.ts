@@ -60,6 +60,9 @@ export interface AccuracyWatch extends FleetObserver {
    * forecast, where the daemon runs with fallback 'best'.
    */
   choose?(index: number): ForecastSource;
-  /** The naive forecast of a server `[horizon][quantiles]` from its window of the target, oldest step first. */
-  naive?(window: Float32Array): Float32Array;
+  /**
+   * The naive forecast that suits a server best, `[horizon][quantiles]`. @param window the target as the model reads it, oldest
+   * step first: for a server of which nothing else is known.
+   */
+  naive?(index: number, window: Float32Array): Float32Array;
 }

@@ -1,0 +1,60 @@
+// What was scored of each server: its sums by horizon, and which forecast has been the best for it lately.
+import { addScore, COMPETING, emptySums, leastLoss, type Score, type Sums } from './sums.js';
+
+interface ServerScores {
+  readonly name: string;
+  readonly byHorizon: Map<number, Sums>;
+  /** Losses of all horizons, of which half is forgotten in a week. */
+  readonly recent: Float64Array;
+  first: number;
+  last: number;
+}
+
+export class ServerScoreBook {
+  readonly #servers: (ServerScores | undefined)[] = [];
+  readonly #day: number;
+  readonly #halfLife: number;
+
+  /** @param day the steps of a day. */
+  constructor(day: number) {
+    this.#day = day;
+    this.#halfLife = 7 * day;
+  }
+
+  /** @param name whoever has the place now: another server than before begins anew. */
+  add(place: number, name: string, step: number, horizon: number, score: Score): void {
+    let scores = this.#servers[place];
+    if (scores?.name !== name) {
+      scores = {
+        name,
+        byHorizon: new Map(),
+        recent: new Float64Array(COMPETING),
+        first: step,
+        last: step,
+      };
+      this.#servers[place] = scores;
+    }
+    let sums = scores.byHorizon.get(horizon);
+    if (sums === undefined) {
+      sums = emptySums();
+      scores.byHorizon.set(horizon, sums);
+    }
+    addScore(sums, score);
+    const kept = 0.5 ** ((step - scores.last) / this.#halfLife);
+    for (let index = 0; index < COMPETING; index++) {
+      scores.recent[index] = (scores.recent[index] as number) * kept + (score.losses[index] as number);
+    }
+    scores.last = step;
+  }
+
+  of(place: number): ReadonlyMap<number, Sums> | undefined {
+    return this.#servers[place]?.byHorizon;
+  }
+
+  /** The competitor with the least recent loss, 0 for the model: also for a tie, and until scores span a day. */
+  best(place: number): number {
+    const scores = this.#servers[place];
+    if (scores === undefined || scores.last - scores.first < this.#day) return 0;
+    return leastLoss(scores.recent, 0);
+  }
+}
