@@ -21,6 +21,7 @@ import { LmdbStore } from './store/lmdb-store.js';
 import { MemoryStore } from './store/memory-store.js';
 import { FileSampleLog } from './store/sample-log.js';
 import { stepEventOf } from './views/overview.js';
+import { registerWatchMetrics } from './watch-metrics.js';
 import { makeWatches } from './watches.js';
 
 export interface FleetOptions {
@@ -51,6 +52,7 @@ export class FleetExtension implements ServiceExtension {
     this.#parts = parts;
     fleetRoutes(app, parts, () => this.#fleet);
     registerFleetMetrics(parts.registry, () => this.#fleet, this.#options.settings);
+    registerWatchMetrics(parts.registry, () => this.#fleet);
     try {
       pageRoutes(app);
     } catch (error) {

@@ -106,6 +106,12 @@ export const fleetSchema = z.strictObject({
     .enum(['none', 'best'])
     .default('none')
     .describe("'best' gives servers the naive forecast where the model's were worse in earlier steps"),
+  rules: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('a file of alert rules; without it there is one, for the threshold that risk refers to'),
+  alertsDryRun: z.boolean().default(false).describe('alerts are kept and shown, and nobody is told'),
   shard: z
     .string()
     .regex(/^[1-9]\d*\/[1-9]\d*$/, 'a part of a whole, such as 2/8')

@@ -1,7 +1,9 @@
 // Who watches the forecasts beside the page: the alerts and the accuracy watch.
 
+import type { ModelDescription } from '../contract/model.js';
 import type { ServiceLog } from '../service/index.js';
-import type { FleetModel } from './memory/shape.js';
+import { FleetAccuracy } from './accuracy/accuracy.js';
+import { FleetAlerts } from './alerts/watch.js';
 import type { AccuracyWatch, AlertsWatch } from './observer.js';
 import type { FleetSettings } from './settings.js';
 
@@ -11,12 +13,31 @@ export interface Watches {
 }
 
 export interface WatchParts {
-  readonly model: FleetModel;
+  readonly model: Pick<
+    ModelDescription,
+    'target' | 'metrics' | 'stepMinutes' | 'encoderLength' | 'horizon' | 'quantiles'
+  >;
   readonly settings: FleetSettings;
   readonly log: ServiceLog;
 }
 
-/** @throws TFTError where a file of rules cannot be read. */
-export async function makeWatches(_parts: WatchParts): Promise<Watches> {
-  return {};
+/** @throws TFTError ERR_TFT_FILE or ERR_TFT_RULES_INVALID for the file of rules. */
+export async function makeWatches({ model, settings, log }: WatchParts): Promise<Watches> {
+  const { target, stepMinutes, encoderLength, horizon, quantiles } = model;
+  const metric = model.metrics.find(({ name }) => name === target);
+  const range = { minimum: metric?.minimum, maximum: metric?.maximum };
+  const accuracy = new FleetAccuracy({
+    model: { stepMinutes, encoderLength, horizon, quantiles, range, metrics: model.metrics.length },
+    maxGapMinutes: settings.maxGapMinutes,
+  });
+  const { maximum } = range;
+  const alerts = await FleetAlerts.open({
+    model: { target, unit: metric?.unit ?? '', stepMinutes, horizon, quantiles },
+    path: settings.rules,
+    threshold: settings.threshold ?? (maximum === undefined ? undefined : 0.9 * maximum),
+    dryRun: settings.alertsDryRun,
+    staleness: () => accuracy.staleness(),
+    log: (level, message) => log[level]({ part: 'alerts' }, message),
+  });
+  return { alerts, accuracy };
 }
