@@ -33,6 +33,7 @@ def plot(table: dict) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" font-family="sans-serif">\n'
+        "<title>Pinball loss under the best naive forecast, with intervals over machines</title>\n"
         f'<rect width="{width}" height="{height}" fill="white"/>\n' + "\n".join(parts) + "\n</svg>\n"
     )
 
