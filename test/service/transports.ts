@@ -1,22 +1,19 @@
 // The ways to reach the service, for tests that must hold on each of them: HTTP/1 and HTTPS on a port, HTTP/1 on a Unix
 // socket and on the port of HTTP/2, and HTTP/2 itself.
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { type ClientHttp2Session, connect as connectHttp2, constants } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
+// @ts-expect-error it runs without TypeScript too
+import { ownCertificate } from '../fixtures/own-certificate.mjs';
 import type { Overrides } from './running.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'tft-transports-'));
-export const tlsCert = join(folder, 'cert.pem');
-export const tlsKey = join(folder, 'key.pem');
-const openssl = spawnSync('openssl', [
-  ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost'],
-  ...['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', tlsKey, '-out', tlsCert],
-]);
-export const hasTls = openssl.status === 0;
+const certificate = ownCertificate(folder) as { tlsCert: string; tlsKey: string } | undefined;
+export const { tlsCert = '', tlsKey = '' } = certificate ?? {};
+export const hasTls = certificate !== undefined;
 if (!hasTls) console.warn('skipped: TLS, since openssl is not installed');
 
 export interface Transport {
