@@ -2,6 +2,7 @@
 
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { CLIENT_GONE } from '../contract/error-codes.js';
 import { extensionParts, type ServiceExtension } from './extension.js';
@@ -226,7 +227,7 @@ function connectionError(error: Error & { code?: string; rawPacket?: unknown }):
  * written to the socket directly, after the responses to earlier requests.
  */
 function refuseConnection(error: Error & { code?: string }, socket: Socket, connections: Connections): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
+  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable || !speaksHttp1(socket)) {
     socket.destroy();
     return;
   }
@@ -237,6 +238,17 @@ function refuseConnection(error: Error & { code?: string }, socket: Socket, conn
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\n` +
         `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
     ),
+  );
+}
+
+/**
+ * Whether text can be written to a connection. During a handshake it would wait for its end: a client that shakes hands
+ * after all, by HTTP/2, would get it into its session, which makes Node abort the process.
+ */
+function speaksHttp1(socket: Socket): boolean {
+  if (!(socket instanceof TLSSocket)) return true;
+  return (
+    !(socket as TLSSocket & { secureConnecting: boolean }).secureConnecting && socket.alpnProtocol !== 'h2'
   );
 }
 
