@@ -204,6 +204,15 @@ void add_folder(const fs::path& folder, const std::string& source, const LoaderO
   report.attempts.push_back(std::move(attempt));
 }
 
+Attempt refused_root(const fs::path& root) {
+  Attempt attempt;
+  attempt.library = Attempt::Library::TENSORRT;
+  attempt.path = root.string();
+  attempt.source = "TENSORRT_ROOT";
+  attempt.problem = "a relative path is not followed; write it from the root, beginning with /";
+  return attempt;
+}
+
 /// Adds the libraries of a root folder as in NVIDIA's archives, or of the folder itself.
 void add_root(const fs::path& root, const std::string& source, const LoaderOptions& options,
               std::vector<Candidate>& candidates, LibraryReport& report) {
@@ -238,8 +247,9 @@ void add_python(const fs::path& prefix, const LoaderOptions& options, std::vecto
 
 std::vector<fs::path> python_prefixes() {
   std::vector<fs::path> prefixes;
+  // A relative folder would let whatever lies in the current one run as code of this process.
   const auto add = [&](const fs::path& prefix) {
-    if (!prefix.empty() && std::find(prefixes.begin(), prefixes.end(), prefix) == prefixes.end())
+    if (prefix.is_absolute() && std::find(prefixes.begin(), prefixes.end(), prefix) == prefixes.end())
       prefixes.push_back(prefix);
   };
   add(environment("VIRTUAL_ENV"));
@@ -251,7 +261,7 @@ std::vector<fs::path> python_prefixes() {
     if (fs::path(folder).is_absolute() && is_there(fs::path(folder) / "python3"))
       add(fs::path(folder).parent_path());
   }
-  if (const std::string home = environment("HOME"); !home.empty()) add(fs::path(home) / ".local");
+  add(fs::path(environment("HOME")) / ".local");
   return prefixes;
 }
 
@@ -265,8 +275,12 @@ std::vector<Candidate> tensorrt_candidates(const LoaderOptions& options, Library
     }
     return candidates;
   }
-  if (const std::string root = environment("TENSORRT_ROOT"); !root.empty())
+  if (const fs::path root = environment("TENSORRT_ROOT"); root.is_absolute()) {
     add_root(root, "TENSORRT_ROOT", options, candidates, report);
+  } else if (!root.empty()) {
+    // Libraries of the current folder would run, whatever folder that is.
+    report.attempts.push_back(refused_root(root));
+  }
   for (const char* const name : names_wanted(options)) candidates.push_back({name, "loader's path"});
   for (const fs::path& prefix : python_prefixes()) add_python(prefix, options, candidates);
   return candidates;

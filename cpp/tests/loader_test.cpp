@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -87,6 +88,47 @@ TEST_F(Loader, FollowsTensorRTRoot) {
   EXPECT_EQ(problem(report), "");
   EXPECT_EQ(report.tensorrt.major, 11);
   EXPECT_EQ(report.tensorrt_path.find(doubles), 0u) << report.tensorrt_path;
+}
+
+// Whoever can write to a folder that somebody works in must not get code to run there by a habit such as
+// PATH=./node_modules/.bin:$PATH.
+TEST_F(Loader, OpensNothingOfTheCurrentFolder) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  for (const char* const prefix : {"", "node_modules", "bin", ".local", "root"}) {
+    const fs::path place = folder / prefix;
+    const fs::path libraries = place / "lib/python3.12/site-packages/tensorrt_libs";
+    fs::create_directories(libraries);
+    fs::create_directories(place / ".bin");
+    fs::create_directories(place / "bin");
+    for (const fs::path& file : {place / ".bin/python3", place / "bin/python3", place / "python3"})
+      std::ofstream(file) << "";
+    fs::copy_file(doubles + "/tensorrt10/lib/libnvinfer.so.10", libraries / "libnvinfer.so.10");
+    fs::copy_file(doubles + "/tensorrt10/lib/libnvinfer.so.10", place / "lib/libnvinfer.so.10");
+  }
+  IN_ITS_OWN_PROCESS({
+    fs::current_path(folder);
+    const auto opened = [&](const char* name, const std::string& value) {
+      for (const char* one : {"PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "HOME", "TENSORRT_ROOT"}) unsetenv(one);
+      setenv(name, value.c_str(), 1);
+      LoaderOptions options;
+      options.cuda_path = cuda;
+      options.survey = true;
+      const LibraryReport report = load_libraries(options);
+      // A bare name is the loader's to find, and a path that was refused was not opened.
+      return std::any_of(report.attempts.begin(), report.attempts.end(), [&](const auto& attempt) {
+        const fs::path path = attempt.path;
+        return attempt.problem.find("relative") == std::string::npos && path.has_parent_path() &&
+               fs::absolute(path).string().starts_with(folder.string());
+      });
+    };
+    for (const char* const entry : {"./bin", "bin", ".", "", "./node_modules/.bin", "node_modules/bin",
+                                    "bin/bin", "bin/../bin/bin", "/bin:bin/bin:"})
+      EXPECT_FALSE(opened("PATH", entry)) << entry;
+    for (const char* const name : {"VIRTUAL_ENV", "CONDA_PREFIX", "HOME", "TENSORRT_ROOT"})
+      for (const char* const value : {".", "root", "./root"}) EXPECT_FALSE(opened(name, value)) << name << value;
+    // Named from the root the same folders are looked into, where no TensorRT of the system comes before.
+    EXPECT_TRUE(opened("TENSORRT_ROOT", (folder / "root").string()));
+  });
 }
 
 TEST_F(Loader, ReportsItsAttemptsIfItFindsNothing) {
