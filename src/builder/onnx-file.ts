@@ -197,6 +197,8 @@ function numbersOf(value: bigint | Buffer): number[] {
   const numbers: number[] = [];
   let [current, shift] = [0n, 0n];
   for (const byte of value) {
+    // Without an end it would take time by the square of its length.
+    if (shift > 63n) throw new Error('a number is too long');
     current |= BigInt(byte & 127) << shift;
     shift += 7n;
     if (byte < 128) {

@@ -34,6 +34,23 @@ describe('an ONNX file', () => {
     expect(operators.get('LSTM')).toBe(2);
   });
 
+  test('with a number that never ends is refused before it is read in full', async () => {
+    const path = join(folder, 'endless.onnx');
+    const message = (field: number, content: Buffer) => {
+      const length: number[] = [];
+      let rest = content.length;
+      for (; rest > 127; rest >>>= 7) length.push((rest & 127) | 128);
+      return Buffer.concat([Buffer.from([(field << 3) | 2, ...length, rest]), content]);
+    };
+    // A weight whose dimensions are a megabyte of a single number.
+    const endless = message(7, message(5, message(1, Buffer.alloc(2 ** 20, 0xff))));
+    writeFileSync(path, endless);
+    await expect(readOnnx(path)).rejects.toMatchObject({
+      code: 'ERR_TFT_MODEL_INVALID',
+      message: expect.stringContaining('a number is too long'),
+    });
+  });
+
   test('that is truncated or of another kind is refused', async () => {
     const whole = readFileSync(join(bundles.tiny, 'model.onnx'));
     const path = join(folder, 'bad.onnx');
