@@ -45,6 +45,21 @@ function toOpenMetrics(text: string): string {
   return `${renamed.join('\n')}\n# EOF\n`;
 }
 
+let ofProcess: Registry | undefined;
+
+/**
+ * The metrics of the process, one set for all services in it: what collects them cannot be stopped, and would keep every
+ * service that was ever stopped.
+ */
+function processRegistry(): Registry {
+  if (ofProcess === undefined) {
+    ofProcess = new Registry();
+    collectDefaultMetrics({ register: ofProcess });
+    for (const name of MISNAMED) ofProcess.removeSingleMetric(name);
+  }
+  return ofProcess;
+}
+
 /** The service's metrics, and the places where they are counted. */
 export class Metrics {
   readonly registry = new Registry();
@@ -63,10 +78,10 @@ export class Metrics {
     const registers = [this.registry];
     this.engine = new EngineTotals(host);
     registerEngineMetrics(this.registry, this.engine);
-    collectDefaultMetrics({ register: this.registry });
+    // It measures from now on.
+    processRegistry();
     const readGpus = gpuStatusReader();
     if (readGpus) void registerGpuMetrics(this.registry, readGpus).catch(() => {});
-    for (const name of MISNAMED) this.registry.removeSingleMetric(name);
 
     this.#requests = new Counter({
       name: 'tft_http_requests_total',
@@ -168,7 +183,7 @@ export class Metrics {
    * @param accept the header.
    */
   async exposition(accept: string | undefined): Promise<{ type: string; text: string }> {
-    const text = await this.registry.metrics();
+    const text = `${await this.registry.metrics()}\n${await processRegistry().metrics()}`;
     if (!prefersOpenMetrics(accept)) return { type: this.registry.contentType, text };
     return { type: Registry.OPENMETRICS_CONTENT_TYPE, text: toOpenMetrics(text) };
   }
