@@ -292,7 +292,7 @@ describe('KServe infer refuses', () => {
     [
       'bytes that are not there',
       first({ data: undefined, parameters: { binary_data_size: 144 } }),
-      /only 0 are there/,
+      /there are only 0/,
     ],
     [
       'bytes of another length',
