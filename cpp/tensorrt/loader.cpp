@@ -247,7 +247,7 @@ void add_python(const fs::path& prefix, const LoaderOptions& options, std::vecto
 
 std::vector<fs::path> python_prefixes() {
   std::vector<fs::path> prefixes;
-  // A relative folder would let whatever lies in the current one run as code of this process.
+  // With a relative folder, files of the current folder would run as code of this process.
   const auto add = [&](const fs::path& prefix) {
     if (prefix.is_absolute() && std::find(prefixes.begin(), prefixes.end(), prefix) == prefixes.end())
       prefixes.push_back(prefix);
