@@ -42,6 +42,8 @@ export interface ForecastQuestion {
   /** What is done to the network's numbers; nothing without them. */
   readonly sorted?: boolean | undefined;
   readonly clipped?: boolean | undefined;
+  /** Whether a question of no series is answered by none, as rows are whose servers are all refused; else it is an error. */
+  readonly mayBeEmpty?: boolean | undefined;
 }
 
 /** A number in JSON takes at most 24 bytes: 17 digits, a sign, a point, an exponent, a comma. */
@@ -139,7 +141,7 @@ export async function forecastFor<Q extends ForecastQuestion>(
       // by then nothing comes.
       const { sorted, clipped } = question;
       const running =
-        seriesOf(question.inputs, model) === 0
+        question.mayBeEmpty && seriesOf(question.inputs, model) === 0
           ? Promise.resolve(noForecast(model))
           : model.engine.predict(question.inputs, {
               signal: client,

@@ -76,7 +76,7 @@ export function forecastRoute(app: FastifyInstance, parts: Parts): void {
             limits,
           );
           const made = history.windows(windows);
-          return { inputs: made.packed, windows: made, sorted: !raw, clipped: !raw };
+          return { inputs: made.packed, windows: made, sorted: !raw, clipped: !raw, mayBeEmpty: true };
         },
         async (forecast, { windows, sorted = false, clipped = false }, model) => {
           const { engine } = model;
