@@ -125,7 +125,8 @@ TEST_F(Loader, OpensNothingOfTheCurrentFolder) {
                                     "bin/bin", "bin/../bin/bin", "/bin:bin/bin:"})
       EXPECT_FALSE(opened("PATH", entry)) << entry;
     for (const char* const name : {"VIRTUAL_ENV", "CONDA_PREFIX", "HOME", "TENSORRT_ROOT"})
-      for (const char* const value : {".", "root", "./root"}) EXPECT_FALSE(opened(name, value)) << name << value;
+      for (const char* const value : {".", "root", "./root"})
+        EXPECT_FALSE(opened(name, value)) << name << value;
     // Named from the root the same folders are looked into, where no TensorRT of the system comes before.
     EXPECT_TRUE(opened("TENSORRT_ROOT", (folder / "root").string()));
   });
