@@ -255,7 +255,7 @@ TEST_F(Builds, APlanWithKernelsKeepsTheirFieldsLoadsAndRuns) {
     for (const doubles::PlanField& field : plugin.fields) {
       ASSERT_EQ(field.doubles.size(), 1u) << plugin.name << " " << field.name;
       const double value = field.doubles[0];
-      const double expected = field.name == "epsilon" ? 1e-5 : field.name == "heads" ? 8 : value;
+      const double expected = field.name == "epsilon" ? 1e-5 : field.name == "heads" ? 4 : value;
       EXPECT_NEAR(value, expected, 1e-9) << field.name;
     }
   }
