@@ -15,11 +15,14 @@ export interface Outcome {
   stderr: string;
 }
 
-/** Runs `tft` in a process of its own. */
+/** What startProgress writes of work that takes over two seconds, as anything may on a busy machine. */
+const PROGRESS = /^(?:building|forecasting|reading|replaying): \d+ %(?:, .*)?\n/gm;
+
+/** Runs `tft` in a process of its own. `stderr` is without the lines of progress. */
 export async function tft(args: readonly string[], { env, ...settings }: RunSettings = {}): Promise<Outcome> {
   const { FORCE_COLOR: _forced, NO_COLOR: _plain, TFT_DEBUG: _debug, ...inherited } = process.env;
   const { code, ...said } = await runNode([TFT, ...args], { ...settings, env: { ...inherited, ...env } });
-  return { status: code, ...said };
+  return { status: code, ...said, stderr: said.stderr.replace(PROGRESS, '') };
 }
 
 /** Columns of the bundle `tiny`, which has a step of 15 minutes, 6 steps of past and 4 ahead. */
