@@ -2,19 +2,18 @@
 import { Command, Option } from 'commander';
 import { loadColumnMap } from '../entries/history.js';
 import { type AlertsPreview, previewAlerts, readRules } from '../entries/judging.js';
-import { loadModel } from '../index.js';
+import { loadModel, type ModelDescription } from '../index.js';
 import type { Console } from './console.js';
 import { OK } from './exit-codes.js';
 import { loadEngine } from './load-engine.js';
 import { previewReport } from './present/previewed.js';
+import { targetUnit } from './present/summary.js';
 import { startProgress } from './progress.js';
 import {
-  backendOption,
+  addEngineOptions,
   type EngineOptions,
   modelOption,
-  noCheckOption,
-  precisionOption,
-  threadsOption,
+  serversOption,
   wholeNumber,
 } from './shared-options.js';
 
@@ -52,30 +51,23 @@ export function alertsCommand(console: Console, exit: (status: number) => void):
       );
       exit(OK);
     });
-  const preview = new Command('preview')
-    .summary('what rules would have done over a stored history')
-    .description('Replays a history under alert rules: how often each would have fired, and how rightly.')
-    .argument('<rules>', 'YAML or JSON file')
-    .requiredOption('--history <file>', 'CSV file, gzipped or not, each server in the order of time')
-    .option('--map <file>', 'column map: how columns become the metrics')
-    .addOption(
-      new Option('--servers <names>', 'only these, separated by commas').argParser((text: string) =>
-        text.split(',').map((name) => name.trim()),
-      ),
-    )
-    .addOption(
-      new Option(
-        '--every <minutes>',
-        "minutes between the forecasts of a server (default: the model's step, as the daemon does)",
-      ).argParser(wholeNumber),
-    )
-    .option('--list', 'also list every alert')
-    .option('--json', 'print JSON')
-    .addOption(modelOption())
-    .addOption(backendOption())
-    .addOption(precisionOption())
-    .addOption(noCheckOption())
-    .addOption(threadsOption())
+  const preview = addEngineOptions(
+    new Command('preview')
+      .summary('what rules would have done over a stored history')
+      .description('Replays a history under alert rules: how often each would have fired, and how rightly.')
+      .argument('<rules>', 'YAML or JSON file')
+      .requiredOption('--history <file>', 'CSV file, gzipped or not, each server in the order of time')
+      .option('--map <file>', 'column map: how columns become the metrics')
+      .addOption(serversOption())
+      .addOption(
+        new Option(
+          '--every <minutes>',
+          "minutes between the forecasts of a server (default: the model's step, as the daemon does)",
+        ).argParser(wholeNumber),
+      )
+      .option('--list', 'also list every alert')
+      .option('--json', 'print JSON'),
+  )
     .addHelpText('after', EXAMPLES)
     .action(async (path: string, options: PreviewOptions) => {
       exit(await runPreview(path, options, console));
@@ -111,15 +103,9 @@ async function runPreview(path: string, options: PreviewOptions, console: Consol
   return OK;
 }
 
-function ruleModelOf({
-  target,
-  metrics,
-  stepMinutes,
-  horizon,
-  quantiles,
-}: Awaited<ReturnType<typeof loadModel>>) {
-  const unit = metrics.find(({ name }) => name === target)?.unit ?? '';
-  return { target, unit, stepMinutes, horizon, quantiles };
+function ruleModelOf(model: ModelDescription) {
+  const { target, stepMinutes, horizon, quantiles } = model;
+  return { target, unit: targetUnit(model), stepMinutes, horizon, quantiles };
 }
 
 function describe(rule: Awaited<ReturnType<typeof readRules>>['rules'][number]): string {

@@ -1,5 +1,5 @@
 // `tft backtest`: what a model's forecasts of a history file would have been worth, against naive ones.
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { loadColumnMap } from '../entries/history.js';
 import { type Backtest, backtest } from '../entries/judging.js';
 import type { Console } from './console.js';
@@ -9,12 +9,10 @@ import { backtestReport } from './present/judged.js';
 import { writeRefusals, writeWarnings } from './present/warnings.js';
 import { startProgress } from './progress.js';
 import {
-  backendOption,
+  addEngineOptions,
   type EngineOptions,
-  modelOption,
-  noCheckOption,
-  precisionOption,
-  threadsOption,
+  fromZero,
+  serversOption,
   wholeNumber,
 } from './shared-options.js';
 
@@ -38,38 +36,31 @@ Examples:
   $ tft backtest history.csv --json | jq '.servers[] | select(.use != "model")'`;
 
 export function backtestCommand(console: Console, exit: (status: number) => void): Command {
-  return new Command('backtest')
-    .summary('judge a model on a history file, against naive forecasts')
-    .description('Judges a model on a history file: every forecast it would have made, against naive ones.')
-    .argument('<history>', 'CSV file, gzipped or not, each server in the order of time')
-    .option('--map <file>', 'column map: how columns become the metrics')
-    .addOption(
-      new Option('--every <minutes>', 'minutes between the forecasts of a server')
-        .argParser(wholeNumber)
-        .default(60),
-    )
-    .addOption(
-      new Option('--servers <names>', 'only these, separated by commas').argParser((text: string) =>
-        text.split(',').map((name) => name.trim()),
-      ),
-    )
-    .addOption(
-      new Option('--max-gap <minutes>', 'fill gaps up to this long with the row before')
-        .argParser(numberFromZero)
-        .default(60),
-    )
-    .addOption(
-      new Option(
-        '--resolution <number>',
-        'how exact the readings are, for the coverage (default: found in the file)',
-      ).argParser(numberFromZero),
-    )
-    .option('--json', 'print JSON instead of tables')
-    .addOption(modelOption())
-    .addOption(backendOption())
-    .addOption(precisionOption())
-    .addOption(noCheckOption())
-    .addOption(threadsOption())
+  return addEngineOptions(
+    new Command('backtest')
+      .summary('judge a model on a history file, against naive forecasts')
+      .description('Judges a model on a history file: every forecast it would have made, against naive ones.')
+      .argument('<history>', 'CSV file, gzipped or not, each server in the order of time')
+      .option('--map <file>', 'column map: how columns become the metrics')
+      .addOption(
+        new Option('--every <minutes>', 'minutes between the forecasts of a server')
+          .argParser(wholeNumber)
+          .default(60),
+      )
+      .addOption(serversOption())
+      .addOption(
+        new Option('--max-gap <minutes>', 'fill gaps up to this long with the row before')
+          .argParser(fromZero())
+          .default(60),
+      )
+      .addOption(
+        new Option(
+          '--resolution <number>',
+          'how exact the readings are, for the coverage (default: found in the file)',
+        ).argParser(fromZero()),
+      )
+      .option('--json', 'print JSON instead of tables'),
+  )
     .addHelpText('after', EXAMPLES)
     .action(async (history: string, options: BacktestOptions) => {
       exit(await run(history, options, console));
@@ -98,12 +89,4 @@ async function run(source: string, options: BacktestOptions, console: Console): 
     options.json ? `${JSON.stringify(result, undefined, 2)}\n` : backtestReport(result, out.paint),
   );
   return OK;
-}
-
-function numberFromZero(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= 0 && Number.isFinite(value))) {
-    throw new InvalidArgumentError('It must be a number from 0 on.');
-  }
-  return value;
 }

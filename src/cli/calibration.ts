@@ -5,7 +5,7 @@ import { loadModel } from '../index.js';
 import type { Console } from './console.js';
 import { OK } from './exit-codes.js';
 import { startProgress } from './progress.js';
-import { modelOption, wholeNumber } from './shared-options.js';
+import { fromZero, modelOption, wholeNumber } from './shared-options.js';
 
 interface CollectOptions {
   history: string[];
@@ -41,7 +41,9 @@ export function calibrationCommand(console: Console, exit: (status: number) => v
     .addOption(modelOption())
     .option('--map <file>', 'column map: how columns become the metrics')
     .addOption(
-      new Option('--max-gap <minutes>', 'fill gaps up to this long').argParser(gapArgument).default(60),
+      new Option('--max-gap <minutes>', 'fill gaps up to this long')
+        .argParser(fromZero('a number of minutes'))
+        .default(60),
     )
     .addOption(new Option('--windows <n>', 'the size of the sample').argParser(wholeNumber).default(512))
     .addOption(new Option('--seed <n>', 'the seed of the sample').argParser(seedArgument).default(1))
@@ -81,12 +83,4 @@ async function collect(options: CollectOptions, { out, err }: Console): Promise<
 function seedArgument(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 0 on.');
   return Number(text);
-}
-
-function gapArgument(text: string): number {
-  const minutes = Number(text);
-  if (text.trim() === '' || !(minutes >= 0 && Number.isFinite(minutes))) {
-    throw new InvalidArgumentError('It must be a number of minutes from 0 on.');
-  }
-  return minutes;
 }

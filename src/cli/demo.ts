@@ -8,14 +8,7 @@ import { loadEngine } from './load-engine.js';
 import { addShowOptions, type ShowOptions, show } from './predict.js';
 import { describeEngine } from './present/engine-line.js';
 import { checkPicturePath } from './present/picture.js';
-import {
-  backendOption,
-  type EngineOptions,
-  modelOption,
-  noCheckOption,
-  precisionOption,
-  threadsOption,
-} from './shared-options.js';
+import { addEngineOptions, type EngineOptions } from './shared-options.js';
 
 interface DemoOptions extends EngineOptions, ShowOptions {}
 
@@ -26,16 +19,15 @@ Examples:
   $ tft demo --json | jq '.forecasts[0].values[95]'`;
 
 export function demoCommand(console: Console, exit: (status: number) => void): Command {
-  return addShowOptions(
-    new Command('demo')
-      .summary('forecast the sample history that ships with the model')
-      .description('Forecasts the sample history that ships with the model, and says what ran and how fast.'),
+  return addEngineOptions(
+    addShowOptions(
+      new Command('demo')
+        .summary('forecast the sample history that ships with the model')
+        .description(
+          'Forecasts the sample history that ships with the model, and says what ran and how fast.',
+        ),
+    ),
   )
-    .addOption(modelOption())
-    .addOption(backendOption())
-    .addOption(precisionOption())
-    .addOption(noCheckOption())
-    .addOption(threadsOption())
     .addHelpText('after', EXAMPLES)
     .action(async (options: DemoOptions) => {
       exit(await demo(options, console));

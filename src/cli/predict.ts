@@ -23,12 +23,10 @@ import { forecastTable } from './present/table.js';
 import { writeRefusals, writeWarnings } from './present/warnings.js';
 import { startProgress } from './progress.js';
 import {
-  backendOption,
+  addEngineOptions,
   type EngineOptions,
-  modelOption,
-  noCheckOption,
-  precisionOption,
-  threadsOption,
+  fromZero,
+  serversOption,
   wholeNumber,
 } from './shared-options.js';
 
@@ -69,58 +67,55 @@ Exit status: 0 all forecast, 1 nothing forecast, 2 some servers refused (named o
 standard error, with the reason).`;
 
 export function predictCommand(console: Console, exit: (status: number) => void): Command {
-  return addShowOptions(
-    new Command('predict')
-      .summary('forecast every server of a history file')
-      .description('Forecasts every server of a history file.')
-      .argument('<history>', "CSV file, gzipped or not; '-' is standard input"),
-  )
-    .option('--map <file>', "column map: how columns become the metrics; a file, or 'bitbrains'")
-    .addOption(
-      new Option(
-        '--at <time>',
-        "forecast as of this UTC time, using nothing later (default: each server's newest row)",
-      ).argParser(timeArgument),
+  return addEngineOptions(
+    addShowOptions(
+      new Command('predict')
+        .summary('forecast every server of a history file')
+        .description('Forecasts every server of a history file.')
+        .argument('<history>', "CSV file, gzipped or not; '-' is standard input"),
     )
-    .addOption(
-      new Option('--max-gap <minutes>', 'fill gaps up to this long with the row before')
-        .argParser(minutesArgument)
-        .default(60),
-    )
-    .addOption(
-      new Option('--separator <text>', "what separates columns: , ; | or 'tab' (default: ,)").argParser(
-        separatorArgument,
-      ),
-    )
-    .addOption(new Option('--decimal <mark>', 'how decimals are written: 0.5 or 0,5').choices(['.', ',']))
-    .addOption(
-      new Option(
-        '--missing <spellings>',
-        `fields that say that nothing was measured, separated by commas (default: ${MISSING_SPELLINGS.join(',')})`,
-      ).argParser((text: string) => text.split(',')),
-    )
-    .addOption(
-      new Option(
-        '--missing-rows <what>',
-        'rows with a missing value: fill them like gaps, or refuse the file',
+      .option('--map <file>', "column map: how columns become the metrics; a file, or 'bitbrains'")
+      .addOption(
+        new Option(
+          '--at <time>',
+          "forecast as of this UTC time, using nothing later (default: each server's newest row)",
+        ).argParser(timeArgument),
       )
-        .choices(['fill', 'refuse'])
-        .default('fill'),
-    )
-    .option(
-      '--sparse',
-      "forecast also servers whose rows come less often than every third of the model's steps",
-    )
-    .option(
-      '--repeat-known',
-      'take the last value of categories that are known ahead where the history has no rows for the steps ahead',
-    )
-    .addOption(new Option('--servers <names>', 'only these, separated by commas').argParser(listArgument))
-    .addOption(modelOption())
-    .addOption(backendOption())
-    .addOption(precisionOption())
-    .addOption(noCheckOption())
-    .addOption(threadsOption())
+      .addOption(
+        new Option('--max-gap <minutes>', 'fill gaps up to this long with the row before')
+          .argParser(fromZero('a number of minutes'))
+          .default(60),
+      )
+      .addOption(
+        new Option('--separator <text>', "what separates columns: , ; | or 'tab' (default: ,)").argParser(
+          separatorArgument,
+        ),
+      )
+      .addOption(new Option('--decimal <mark>', 'how decimals are written: 0.5 or 0,5').choices(['.', ',']))
+      .addOption(
+        new Option(
+          '--missing <spellings>',
+          `fields that say that nothing was measured, separated by commas (default: ${MISSING_SPELLINGS.join(',')})`,
+        ).argParser((text: string) => text.split(',')),
+      )
+      .addOption(
+        new Option(
+          '--missing-rows <what>',
+          'rows with a missing value: fill them like gaps, or refuse the file',
+        )
+          .choices(['fill', 'refuse'])
+          .default('fill'),
+      )
+      .option(
+        '--sparse',
+        "forecast also servers whose rows come less often than every third of the model's steps",
+      )
+      .option(
+        '--repeat-known',
+        'take the last value of categories that are known ahead where the history has no rows for the steps ahead',
+      )
+      .addOption(serversOption()),
+  )
     .addHelpText('after', EXAMPLES)
     .action(async (history: string, options: PredictOptions) => {
       exit(await predict(history, options, console));
@@ -236,21 +231,4 @@ function separatorArgument(text: string): (typeof SEPARATORS)[number] {
   const separator = SEPARATORS.find((known) => known === (text === 'tab' || text === '\\t' ? '\t' : text));
   if (separator === undefined) throw new InvalidArgumentError("It must be , ; | or 'tab'.");
   return separator;
-}
-
-function minutesArgument(text: string): number {
-  const minutes = Number(text);
-  if (text.trim() === '' || !(minutes >= 0 && Number.isFinite(minutes))) {
-    throw new InvalidArgumentError('It must be a number of minutes from 0 on.');
-  }
-  return minutes;
-}
-
-function listArgument(text: string, before: string[] = []): string[] {
-  const names = text
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '');
-  if (names.length === 0) throw new InvalidArgumentError('It must name at least one server.');
-  return [...before, ...names];
 }

@@ -1,6 +1,6 @@
 // Options that several commands share, and the default bundle.
 import { fileURLToPath } from 'node:url';
-import { InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { BACKENDS, type LoadOptions, PRECISIONS, type Precision } from '../index.js';
 
 /** The bundle that ships with this package. */
@@ -33,8 +33,18 @@ export function precisionOption(): Option {
   return new Option('--precision <name>', 'the precision to compute in').choices(PRECISIONS);
 }
 
-export function noCheckOption(): Option {
-  return new Option('--no-check', 'run a TensorRT engine even if it forecasts wrongly');
+/** The options of {@link EngineOptions}. */
+export function addEngineOptions(command: Command): Command {
+  return command
+    .addOption(modelOption())
+    .addOption(backendOption())
+    .addOption(precisionOption())
+    .addOption(new Option('--no-check', 'run a TensorRT engine even if it forecasts wrongly'))
+    .addOption(threadsOption());
+}
+
+export function serversOption(): Option {
+  return new Option('--servers <names>', 'only these, separated by commas').argParser(listArgument);
 }
 
 /** For `Option.argParser`: 1, 2, 3 … */
@@ -43,4 +53,24 @@ export function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text) || value < 1)
     throw new InvalidArgumentError('It must be a whole number from 1 on.');
   return value;
+}
+
+/** For `Option.argParser`: 0, 0.5, 60 … @param what is expected, as "a number of minutes". */
+export function fromZero(what = 'a number'): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= 0 && Number.isFinite(value))) {
+      throw new InvalidArgumentError(`It must be ${what} from 0 on.`);
+    }
+    return value;
+  };
+}
+
+function listArgument(text: string, before: string[] = []): string[] {
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  if (names.length === 0) throw new InvalidArgumentError('It must name at least one server.');
+  return [...before, ...names];
 }

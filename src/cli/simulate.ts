@@ -1,10 +1,10 @@
 // `tft simulate`: sends the records of servers that do not exist to a daemon, as a load.
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { type LoadReport, runLoad, SimulatedFleet } from '../fleet/index.js';
 import { loadModel } from '../index.js';
 import type { Console } from './console.js';
 import { FAILED, OK } from './exit-codes.js';
-import { modelOption, wholeNumber } from './shared-options.js';
+import { fromZero, modelOption, wholeNumber } from './shared-options.js';
 
 interface SimulateOptions {
   url: string;
@@ -37,12 +37,12 @@ export function simulateCommand(console: Console, exit: (status: number) => void
     .addOption(new Option('--servers <n>', 'how many servers').argParser(wholeNumber).default(20))
     .addOption(
       new Option('--every <seconds>', "seconds between a server's records; 0 is as fast as they are taken")
-        .argParser(amount)
+        .argParser(fromZero())
         .default(5),
     )
     .addOption(new Option('--batch <n>', 'records in a request').argParser(wholeNumber).default(1000))
     .addOption(new Option('--connections <n>', 'requests at once').argParser(wholeNumber).default(2))
-    .addOption(new Option('--past <hours>', 'history that is sent first').argParser(amount).default(0))
+    .addOption(new Option('--past <hours>', 'history that is sent first').argParser(fromZero()).default(0))
     .addOption(new Option('--seconds <n>', 'how long; without it until Ctrl-C').argParser(wholeNumber))
     .addOption(new Option('--seed <n>', 'another seed gives other servers').argParser(wholeNumber).default(1))
     .option('--json', 'print the report as JSON')
@@ -80,12 +80,4 @@ function describe({ seconds, accepted, refused, failed, rate, latency, behind }:
     `${seconds.toFixed(0)} s: ${accepted} accepted, ${refused} refused, ${failed} failed; ${Math.round(rate)} records/s; ` +
     `answers after ${middle} ms, 99 of 100 within ${most}, all within ${largest}${late}`
   );
-}
-
-function amount(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= 0 && Number.isFinite(value))) {
-    throw new InvalidArgumentError('It must be a number from 0 on.');
-  }
-  return value;
 }

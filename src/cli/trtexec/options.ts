@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { TFTError } from '../../index.js';
 import { deviceArgument } from '../build.js';
 import { bytesArgument } from '../present/bytes.js';
-import { wholeNumber } from '../shared-options.js';
+import { fromZero, wholeNumber } from '../shared-options.js';
 
 /** The parsed command line; sizes are in bytes. */
 export interface TrtexecOptions {
@@ -86,10 +86,8 @@ export function addTrtexecOptions(command: Command): Command {
     ]),
     new Option('--noKernels', "TensorRT's own layers only"),
     new Option('--iterations <n>', 'the minimum number of runs').argParser(wholeNumber).default(10),
-    new Option('--duration <s>', 'the minimum duration in seconds').argParser(numberArgument).default(3),
-    new Option('--warmUp <ms>', 'warm-up in milliseconds, not counted')
-      .argParser(numberArgument)
-      .default(200),
+    new Option('--duration <s>', 'the minimum duration in seconds').argParser(fromZero()).default(3),
+    new Option('--warmUp <ms>', 'warm-up in milliseconds, not counted').argParser(fromZero()).default(200),
     new Option('--streams <n>', 'the number of batches in parallel').argParser(wholeNumber),
     new Option('--infStreams <n>', 'the same').argParser(wholeNumber).conflicts('streams'),
     new Option('--useCudaGraph', 'run as a CUDA graph'),
@@ -162,12 +160,4 @@ function poolArgument(text: string): number {
 function levelArgument(text: string): number {
   if (!/^[0-5]$/.test(text)) throw new InvalidArgumentError('It must be a number from 0 to 5.');
   return Number(text);
-}
-
-function numberArgument(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= 0 && Number.isFinite(value))) {
-    throw new InvalidArgumentError('It must be a number from 0 on.');
-  }
-  return value;
 }
