@@ -16,6 +16,7 @@ import { loadModel, type ModelDescription } from './contract/model.js';
 import type { BackendName, Precision } from './contract/names.js';
 import { ownVersion } from './contract/own-version.js';
 import { clipValues, sortSteps, type ValueRange } from './contract/quantiles.js';
+import { targetOf } from './contract/target.js';
 import { emptyValues, type Values } from './contract/tensors.js';
 import { typeName } from './contract/typed-array.js';
 import { type FleetForecast, type ForecastOptions, forecastWindows } from './fleet-forecast.js';
@@ -95,15 +96,15 @@ export class TFTEngine {
     this.#backend = backend;
     this.#contract = contract;
     dropped.register(this, backend, this);
-    const target = model.metrics.find(({ name }) => name === model.target);
+    const { unit, range } = targetOf(model);
     this.#about = Object.freeze({
       target: model.target,
-      unit: target?.unit ?? '',
+      unit,
       stepMinutes: model.stepMinutes,
       sorted: false,
       clipped: false,
     });
-    this.#range = { minimum: target?.minimum, maximum: target?.maximum };
+    this.#range = range;
   }
 
   /**

@@ -6,6 +6,7 @@ import type { ModelDescription } from './contract/model.js';
 import type { BackendName, Precision } from './contract/names.js';
 import { shortest } from './contract/quantiles.js';
 import { SeriesForecast, type SeriesParts } from './contract/series-forecast.js';
+import { targetOf } from './contract/target.js';
 import type { FleetWindows, HistoryWarning, RefusedServer, WindowsOptions } from './history/index.js';
 import type { PredictOptions } from './options.js';
 
@@ -94,7 +95,7 @@ export class FleetForecast extends Forecast {
     const { servers } = windows;
     super(data, [servers.length, horizon, quantiles.length], quantiles, outputs, {
       target,
-      unit: model.metrics.find((metric) => metric.name === target)?.unit ?? '',
+      unit: targetOf(model).unit,
       stepMinutes,
       sorted,
       clipped,
@@ -110,7 +111,7 @@ export class FleetForecast extends Forecast {
     const size = horizon * quantiles.length;
     this.forecasts = servers.map(({ server, start, inputs }, index) => {
       const values = data.subarray(index * size, (index + 1) * size);
-      const history = targetOf(inputs.encoderCont, model);
+      const history = targetSteps(inputs.encoderCont, model);
       return new ServerForecast({ server, start, stepMinutes, quantiles, values, history });
     });
   }
@@ -189,14 +190,11 @@ export async function forecastWindows(
 }
 
 /** The target's channel of one server's encoder. */
-function targetOf(
-  encoderCont: Float32Array,
-  { metrics, target, encoderLength }: ModelDescription,
-): Float32Array {
-  const channel = metrics.findIndex(({ name }) => name === target);
+function targetSteps(encoderCont: Float32Array, model: ModelDescription): Float32Array {
+  const { channel } = targetOf(model);
   return Float32Array.from(
-    { length: encoderLength },
-    (_, step) => encoderCont[step * metrics.length + channel] as number,
+    { length: model.encoderLength },
+    (_, step) => encoderCont[step * model.metrics.length + channel] as number,
   );
 }
 

@@ -38,6 +38,15 @@ export function placeOf(quantiles: readonly number[], q: number): QuantilePlace 
   return { low: high - 1, high, weight: (q - below) / (above - below) };
 }
 
+/** The column of the quantile that is nearest to the one wanted; the lower of two. */
+export function nearestColumn(quantiles: readonly number[], wanted: number): number {
+  let best = 0;
+  for (const [column, quantile] of quantiles.entries()) {
+    if (Math.abs(quantile - wanted) < Math.abs((quantiles[best] as number) - wanted)) best = column;
+  }
+  return best;
+}
+
 /** The value of a quantile of the step whose values begin at `at`. */
 export function interpolate(values: Float32Array, at: number, { low, high, weight }: QuantilePlace): number {
   const below = values[at + low] as number;

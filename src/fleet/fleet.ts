@@ -1,4 +1,6 @@
 // The daemon's core: samples come in, steps close, forecasts are made, and whoever watches is told. It knows nothing of HTTP.
+import type { ValueRange } from '../contract/quantiles.js';
+import { targetOf } from '../contract/target.js';
 import type { ModelHost, ServiceLog } from '../service/index.js';
 import type { Clock } from './clock.js';
 import { EventHub } from './events.js';
@@ -10,7 +12,7 @@ import { Roster } from './memory/roster.js';
 import { type FleetModel, historyShape, stepOf } from './memory/shape.js';
 import { NamedHorizons } from './named-horizons.js';
 import type { AccuracyWatch, AlertsWatch, FleetObserver, ObservedFleet } from './observer.js';
-import { outlook, quantileColumns } from './risk.js';
+import { outlook, type QuantileColumns, quantileColumns, thresholdOf } from './risk.js';
 import type { FleetSettings } from './settings.js';
 import { isInShard } from './shard.js';
 import type { Source } from './sources/source.js';
@@ -56,6 +58,9 @@ export class Fleet {
   readonly alerts: AlertsWatch | undefined;
   readonly accuracy: AccuracyWatch | undefined;
   readonly targetIndex: number;
+  /** The range that the target's values can have. */
+  readonly range: ValueRange;
+  readonly columns: QuantileColumns;
   /** What risk and crossing times refer to; undefined where the target has no maximum and none is set. */
   readonly threshold: number | undefined;
   readonly sources: Source[] = [];
@@ -79,9 +84,11 @@ export class Fleet {
     this.ring = new FleetRing(shape, stepOf(clock.now(), shape.stepMs));
     this.roster = new Roster(settings.maxFleet);
     this.latest = new LatestForecasts(model.horizon * model.quantiles.length);
-    this.targetIndex = model.metrics.findIndex(({ name }) => name === model.target);
-    const maximum = model.metrics[this.targetIndex]?.maximum;
-    this.threshold = settings.threshold ?? (maximum === undefined ? undefined : 0.9 * maximum);
+    const { channel, range } = targetOf(model);
+    this.targetIndex = channel;
+    this.range = range;
+    this.columns = quantileColumns(model.quantiles);
+    this.threshold = thresholdOf(settings, range);
     this.intake = new Intake(model, this.ring, this.roster, {
       clock,
       futureMs: settings.futureSeconds * 1000,
@@ -285,13 +292,11 @@ export class Fleet {
   }
 
   #noteRisks({ servers, values }: FinishedBatch): void {
-    const { quantiles, metrics } = this.model;
+    const { quantiles } = this.model;
     const size = values.length / servers.length;
-    const columns = quantileColumns(quantiles);
-    const { minimum, maximum } = metrics[this.targetIndex] as FleetModel['metrics'][number];
     for (const [index, place] of servers.entries()) {
       const forecast = values.subarray(index * size, (index + 1) * size);
-      const { risk } = outlook(forecast, quantiles, columns, this.threshold, { minimum, maximum });
+      const { risk } = outlook(forecast, quantiles, this.columns, this.threshold, this.range);
       this.latest.setRisk(place, risk);
     }
   }

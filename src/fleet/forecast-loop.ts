@@ -3,6 +3,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { TFTError } from '../contract/errors.js';
 import { clipValues, sortSteps, type ValueRange } from '../contract/quantiles.js';
+import { targetOf } from '../contract/target.js';
 import type { ModelHost, ServedModel } from '../service/index.js';
 import type { ForecastSource } from './api.js';
 import type { Clock } from './clock.js';
@@ -89,10 +90,9 @@ export class ForecastLoop {
 
   constructor(parts: ForecastLoopParts) {
     this.#parts = parts;
-    const { metrics, target } = parts.model;
-    this.#target = metrics.findIndex(({ name }) => name === target);
-    const { minimum, maximum } = metrics[this.#target] as FleetModel['metrics'][number];
-    this.#range = { minimum, maximum };
+    const { channel, range } = targetOf(parts.model);
+    this.#target = channel;
+    this.#range = range;
   }
 
   get lastRun(): RunSummary | undefined {

@@ -3,7 +3,6 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import { TFTError } from '../contract/errors.js';
 import { SERVER_STATES } from './api.js';
 import { type Fleet, horizonSteps } from './fleet.js';
-import { quantileColumns } from './risk.js';
 import { crossingOf, outlookOf } from './views/outlooks.js';
 
 const MINUTE = 60_000;
@@ -122,8 +121,8 @@ function registerRisks(registry: Registry, fleetOf: () => Fleet | undefined, mos
       crossings.reset();
       const fleet = fleetOf();
       if (fleet === undefined || fleet.threshold === undefined) return;
+      const { columns } = fleet;
       const { quantiles } = fleet.model;
-      const columns = quantileColumns(quantiles);
       let left = most;
       for (const [place, { name: server }] of fleet.roster) {
         const found = fleet.standings.state(place) === 'stale' ? undefined : outlookOf(fleet, place);
@@ -151,7 +150,7 @@ export function registerForecasts(registry: Registry, fleet: Fleet): void {
   const { model, settings } = fleet;
   const { __name__: nameFormat = '', ...labels } = settings.metricFormat;
   const horizons = horizonSteps(settings, model);
-  const columns = [...new Set(Object.values(quantileColumns(model.quantiles)))];
+  const columns = [...new Set(Object.values(fleet.columns))];
   const each = horizons.length * columns.length;
   new Gauge({
     name: nameFormat.replaceAll('$METRIC', model.target),

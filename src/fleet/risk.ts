@@ -1,6 +1,6 @@
 // What the quantiles of a forecast say of a threshold: how probable it is to be exceeded, when, and how high it goes.
 // docs/fleet.md describes the definitions; nothing here is a rule of thumb.
-import type { ValueRange } from '../contract/quantiles.js';
+import { nearestColumn, type ValueRange } from '../contract/quantiles.js';
 import type { RiskLevel } from './api.js';
 
 /** A forecast in short. Steps are counted from the first one ahead. */
@@ -31,14 +31,20 @@ export interface QuantileColumns {
 }
 
 export function quantileColumns(quantiles: readonly number[]): QuantileColumns {
-  const nearest = (wanted: number) => {
-    let best = 0;
-    for (const [column, quantile] of quantiles.entries()) {
-      if (Math.abs(quantile - wanted) < Math.abs((quantiles[best] as number) - wanted)) best = column;
-    }
-    return best;
-  };
-  return { low: nearest(0.1), median: nearest(0.5), high: nearest(0.9) };
+  const [low, median, high] = [0.1, 0.5, 0.9].map((wanted) => nearestColumn(quantiles, wanted)) as [
+    number,
+    number,
+    number,
+  ];
+  return { low, median, high };
+}
+
+/** The threshold of the settings, else nine tenths of the target's maximum; undefined where it has none. */
+export function thresholdOf(
+  { threshold }: { readonly threshold?: number | undefined },
+  { maximum }: ValueRange,
+): number | undefined {
+  return threshold ?? (maximum === undefined ? undefined : 0.9 * maximum);
 }
 
 /**

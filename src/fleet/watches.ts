@@ -1,10 +1,12 @@
 // Who watches the forecasts beside the page: the alerts and the accuracy watch.
 
 import type { ModelDescription } from '../contract/model.js';
+import { targetOf } from '../contract/target.js';
 import type { ServiceLog } from '../service/index.js';
 import { FleetAccuracy } from './accuracy/accuracy.js';
 import { FleetAlerts } from './alerts/watch.js';
 import type { AccuracyWatch, AlertsWatch } from './observer.js';
+import { thresholdOf } from './risk.js';
 import type { FleetSettings } from './settings.js';
 
 export interface Watches {
@@ -24,17 +26,15 @@ export interface WatchParts {
 /** @throws TFTError ERR_TFT_FILE or ERR_TFT_RULES_INVALID for the file of rules. */
 export async function makeWatches({ model, settings, log }: WatchParts): Promise<Watches> {
   const { target, stepMinutes, encoderLength, horizon, quantiles } = model;
-  const metric = model.metrics.find(({ name }) => name === target);
-  const range = { minimum: metric?.minimum, maximum: metric?.maximum };
+  const { unit, range } = targetOf(model);
   const accuracy = new FleetAccuracy({
     model: { stepMinutes, encoderLength, horizon, quantiles, range, metrics: model.metrics.length },
     maxGapMinutes: settings.maxGapMinutes,
   });
-  const { maximum } = range;
   const alerts = await FleetAlerts.open({
-    model: { target, unit: metric?.unit ?? '', stepMinutes, horizon, quantiles },
+    model: { target, unit, stepMinutes, horizon, quantiles },
     path: settings.rules,
-    threshold: settings.threshold ?? (maximum === undefined ? undefined : 0.9 * maximum),
+    threshold: thresholdOf(settings, range),
     dryRun: settings.alertsDryRun,
     staleness: () => accuracy.staleness(),
     log: (level, message) => log[level]({ part: 'alerts' }, message),

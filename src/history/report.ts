@@ -1,5 +1,6 @@
 // Counts the rows of a history that were filled, merged, left out or doubtful, and makes warnings of them at the end.
 import type { Category, Metric } from '../contract/model.js';
+import { targetOf } from '../contract/target.js';
 import type { UnknownCategory } from './category-codes.js';
 import type { RowFate } from './server-series.js';
 import { formatTimestamp } from './timestamp.js';
@@ -163,8 +164,9 @@ function shares({ servers, metrics }: ReportContext): HistoryWarning[] {
 }
 
 /** A target that is constant for a whole window was most likely not measured. */
-function standingStill({ servers, metrics, target }: ReportContext): HistoryWarning[] {
-  const channel = metrics.findIndex(({ name }) => name === target);
+function standingStill(context: ReportContext): HistoryWarning[] {
+  const { servers, metrics, target } = context;
+  const { channel } = targetOf(context);
   if (channel < 0) return [];
   return servers
     .filter(({ inputs: { encoderCont } }) => {

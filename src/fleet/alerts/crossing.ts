@@ -1,6 +1,6 @@
 // What one forecast says to one rule: whether it is across the threshold for long enough, whether it has come back, and the time
 // of the crossing with its interval.
-import { interpolate } from '../../contract/quantiles.js';
+import { interpolate, nearestColumn } from '../../contract/quantiles.js';
 import type { Rule } from './rule.js';
 
 /** A forecast of one server, sorted and within its range. */
@@ -66,7 +66,7 @@ export function crossingTimes(
   { quantiles, horizon, stepMs }: OutlookShape,
 ): CrossingTimes {
   const firstOf = (quantile: number) => {
-    const column = nearest(quantiles, quantile);
+    const column = nearestColumn(quantiles, quantile);
     for (let step = 0; step < horizon; step++) {
       const value = values[offset + step * quantiles.length + column] as number;
       if (sign * value > sign * threshold) return start + step * stepMs;
@@ -75,12 +75,4 @@ export function crossingTimes(
   };
   const [early, late] = sign > 0 ? [0.9, 0.1] : [0.1, 0.9];
   return { earliest: firstOf(early), likely: firstOf(0.5), latest: firstOf(late) };
-}
-
-function nearest(quantiles: readonly number[], wanted: number): number {
-  let best = 0;
-  for (const [column, quantile] of quantiles.entries()) {
-    if (Math.abs(quantile - wanted) < Math.abs((quantiles[best] as number) - wanted)) best = column;
-  }
-  return best;
 }

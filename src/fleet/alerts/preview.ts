@@ -2,6 +2,7 @@
 // it would have missed. Forecasts are those that the model would have made then.
 
 import { clipValues, sortSteps } from '../../contract/quantiles.js';
+import { targetOf } from '../../contract/target.js';
 import type { TFTEngine } from '../../engine.js';
 import { type ReplayOptions, replayHistory } from '../replay/replay.js';
 import { AlertBook } from './book.js';
@@ -50,7 +51,7 @@ export async function previewAlerts(
   const { model } = engine;
   const everySteps = Math.max(1, Math.round((everyMinutes ?? model.stepMinutes) / model.stepMinutes));
   const stepMs = model.stepMinutes * MINUTE;
-  const range = model.metrics.find(({ name }) => name === model.target);
+  const { range } = targetOf(model);
   const shape = { stepMs, horizon: model.horizon, quantiles: model.quantiles };
   const book = new AlertBook(rules, shape);
   const series = new Map<string, MeasuredSeries>();
@@ -101,7 +102,7 @@ export async function previewAlerts(
       forecast: (server, origin, raw) => {
         const values = raw.slice();
         sortSteps(values, model.quantiles.length);
-        if (range !== undefined) clipValues(values, range);
+        clipValues(values, range);
         const profile = origins.get(server)?.profile ?? '';
         const time = origin * stepMs;
         book.update({ server, profile, at: time, start: time, values, offset: 0 });

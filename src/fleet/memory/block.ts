@@ -7,7 +7,7 @@ export const BLOCK_SERVERS = 1024;
 
 /** A step of a server has nothing, some of the metrics, or all. Only the last is history. */
 export const ABSENT = 0;
-export const PARTIAL = 1;
+const PARTIAL = 1;
 export const COMPLETE = 2;
 
 /** What came of one sample. */
@@ -188,7 +188,7 @@ export class RingBlock {
   }
 }
 
-export function modulo(value: number, by: number): number {
+function modulo(value: number, by: number): number {
   const rest = value % by;
   return rest < 0 ? rest + by : rest;
 }

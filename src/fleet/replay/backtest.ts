@@ -1,6 +1,7 @@
 // The backtest of a model on a history file: every forecast it would have made, against what came and against naive ones.
 
 import { TFTError } from '../../contract/errors.js';
+import { targetOf } from '../../contract/target.js';
 import type { TFTEngine } from '../../engine.js';
 import type { HistoryWarning, RefusedServer } from '../../history/index.js';
 import { readHistory } from '../../history/index.js';
@@ -53,7 +54,7 @@ export async function backtest(
     throw new TFTError('ERR_TFT_OPTION', 'everyMinutes must be above 0, and resolution 0 or more');
   }
   const everySteps = Math.max(1, Math.round(everyMinutes / model.stepMinutes));
-  const range = targetRange(model);
+  const { unit, range } = targetOf(model);
   const first = await survey(engine, source, reading, everySteps);
   const shape = {
     stepMinutes: model.stepMinutes,
@@ -100,7 +101,7 @@ export async function backtest(
   return {
     model: model.name,
     target: model.target,
-    unit: model.metrics.find(({ name }) => name === model.target)?.unit ?? '',
+    unit,
     everyMinutes: everySteps * model.stepMinutes,
     from: new Date(from * model.stepMinutes * MINUTE),
     to: new Date(to * model.stepMinutes * MINUTE),
@@ -128,11 +129,6 @@ async function survey(
   });
   await readHistory(source, engine.model, { ...reading, onStep });
   return { changes, windows };
-}
-
-function targetRange({ metrics, target }: TFTEngine['model']) {
-  const metric = metrics.find(({ name }) => name === target);
-  return { minimum: metric?.minimum, maximum: metric?.maximum };
 }
 
 function lengthNeeded({ encoderLength, horizon, stepMinutes }: TFTEngine['model']): string {

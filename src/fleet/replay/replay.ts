@@ -2,6 +2,7 @@
 // measured. Windows run in full batches, and the reading waits for them, so memory does not grow with the file.
 
 import type { ForecastInputs } from '../../contract/inputs.js';
+import { targetOf } from '../../contract/target.js';
 import type { TFTEngine } from '../../engine.js';
 import {
   type FleetHistory,
@@ -93,12 +94,12 @@ export function eachStep(
   model: HistoryModel,
   tell: (step: MeasuredStep) => void,
 ): (step: HistoryStep) => void {
-  const target = model.metrics.findIndex(({ name }) => name === model.target);
+  const { channel } = targetOf(model);
   return ({ server, time, metrics, window }) =>
     tell({
       server,
       step: Math.round(time / (model.stepMinutes * MINUTE)),
-      value: metrics[target] as number,
+      value: metrics[channel] as number,
       window,
     });
 }

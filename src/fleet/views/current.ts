@@ -3,8 +3,8 @@
 import { z } from 'zod';
 import type { RiskLevel, ServerState } from '../api.js';
 import type { Fleet } from '../fleet.js';
-import { exceedance, quantileColumns } from '../risk.js';
-import { isoTime, outlookOf, rangeOf, short } from './outlooks.js';
+import { exceedance } from '../risk.js';
+import { isoTime, outlookOf, short } from './outlooks.js';
 import { measured } from './overview.js';
 
 const prediction = z.strictObject({
@@ -60,10 +60,9 @@ const HOUR = 60 * MINUTE;
 const STATES: readonly ServerState[] = ['ready', 'warming-up', 'stale', 'refused'];
 
 export function currentPredictionsOf(fleet: Fleet): z.infer<typeof currentPredictions> {
-  const { model, stepMs, threshold } = fleet;
+  const { model, stepMs, threshold, columns } = fleet;
   const { quantiles, horizon, target } = model;
   const width = quantiles.length;
-  const columns = quantileColumns(quantiles);
   const predictions: z.infer<typeof currentPredictions>['predictions'] = {};
   const levels = { ok: 0, warning: 0, critical: 0 };
   const states = Object.fromEntries(STATES.map((state) => [state, 0]));
@@ -132,10 +131,9 @@ export function currentPredictionsOf(fleet: Fleet): z.infer<typeof currentPredic
 
 /** The largest probability over the steps of the next so many milliseconds. */
 function riskWithin(fleet: Fleet, values: Float32Array, milliseconds: number): number {
-  const { model, threshold, stepMs } = fleet;
+  const { model, threshold, stepMs, range } = fleet;
   if (threshold === undefined) return 0;
   const width = model.quantiles.length;
-  const range = rangeOf(fleet);
   const steps = Math.min(model.horizon, Math.max(1, Math.floor(milliseconds / stepMs)));
   let largest = 0;
   for (let step = 0; step < steps; step++) {

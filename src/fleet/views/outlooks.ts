@@ -2,7 +2,7 @@
 import type { Crossing, ForecastSource } from '../api.js';
 import type { Fleet } from '../fleet.js';
 import type { KeptForecast } from '../memory/forecasts.js';
-import { type Outlook, outlook, quantileColumns } from '../risk.js';
+import { type Outlook, outlook } from '../risk.js';
 
 export interface ServerOutlook {
   readonly forecast: KeptForecast;
@@ -14,18 +14,11 @@ export interface ServerOutlook {
 export function outlookOf(fleet: Fleet, place: number): ServerOutlook | undefined {
   const forecast = fleet.latest.get(place);
   if (forecast === undefined) return undefined;
-  const { quantiles } = fleet.model;
+  const { columns, threshold, range } = fleet;
   return {
     forecast,
     source: forecast.source,
-    outlook: outlook(forecast.values, quantiles, quantileColumns(quantiles), fleet.threshold, rangeOf(fleet)),
-  };
-}
-
-export function rangeOf({ model, targetIndex }: Fleet) {
-  return {
-    minimum: model.metrics[targetIndex]?.minimum,
-    maximum: model.metrics[targetIndex]?.maximum,
+    outlook: outlook(forecast.values, fleet.model.quantiles, columns, threshold, range),
   };
 }
 

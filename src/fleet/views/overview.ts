@@ -1,16 +1,15 @@
 // GET /fleet/overview: all servers in short.
+import { targetOf } from '../../contract/target.js';
 import type { Overview, OverviewRow, ServerState, StepEvent } from '../api.js';
 import type { Fleet } from '../fleet.js';
 import { ABSENT, BLOCK_SERVERS } from '../memory/block.js';
-import { quantileColumns } from '../risk.js';
 import { crossingOf, isoTime, outlookOf, type ServerOutlook, short, timeAhead } from './outlooks.js';
 
 /** Points of a sparkline on each side of now. */
 const SPARK = 24;
 
 export function overview(fleet: Fleet): Overview {
-  const { model, targetIndex, loop } = fleet;
-  const target = model.metrics[targetIndex];
+  const { model, range, loop } = fleet;
   const servers = overviewRows(fleet);
   const states = new Map<ServerState, number>();
   for (const [place] of fleet.roster) {
@@ -25,9 +24,9 @@ export function overview(fleet: Fleet): Overview {
     model: {
       name: model.name,
       target: model.target,
-      unit: target?.unit ?? '',
-      minimum: target?.minimum ?? null,
-      maximum: target?.maximum ?? null,
+      unit: targetOf(model).unit,
+      minimum: range.minimum ?? null,
+      maximum: range.maximum ?? null,
     },
     quantiles: [...model.quantiles],
     threshold: fleet.threshold ?? null,
@@ -59,7 +58,7 @@ export function stepEventOf(fleet: Fleet): StepEvent {
 const MOST_ROWS = 5000;
 
 /** Those at risk first; of very large fleets not the rest. */
-export function overviewRows(fleet: Fleet): OverviewRow[] {
+function overviewRows(fleet: Fleet): OverviewRow[] {
   const places = [...fleet.roster].map(([place, { name }]) => ({
     place,
     name,
@@ -141,7 +140,7 @@ function spark(fleet: Fleet, place: number, found: ServerOutlook | undefined): (
     return largest === null ? null : short(largest);
   });
   if (found === undefined) return past;
-  const { median } = quantileColumns(quantiles);
+  const { median } = fleet.columns;
   const ahead = Array.from({ length: points }, (_, point) => {
     const [from, to] = part(point, points, horizon);
     let largest = Number.NEGATIVE_INFINITY;
