@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from lightning.pytorch import Trainer
 from pytorch_forecasting import TemporalFusionTransformer, TimeSeriesDataSet
 from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer
 from pytorch_forecasting.metrics import MAE, RMSE, SMAPE, QuantileLoss
 
-from tiny_models import perturb, quiet
+from tiny_models import perturb, quiet, save_checkpoint
 
 SIZES = {"hidden_size": 8, "attention_head_size": 2, "hidden_continuous_size": 4, "dropout": 0.1}
 
@@ -31,13 +30,7 @@ class Published:
     step: str
 
     def save(self, path: Path) -> Path:
-        with quiet():
-            trainer = Trainer(
-                logger=False, enable_checkpointing=False, accelerator="cpu", enable_model_summary=False
-            )
-            trainer.strategy.connect(self.model)
-            trainer.save_checkpoint(path)
-        return path
+        return save_checkpoint(self.model, path)
 
     def write_history(self, path: Path, rows: pd.DataFrame | None = None) -> Path:
         """The rows as a CSV file for readers of histories."""

@@ -133,13 +133,7 @@ class Tiny:
         return np.linspace(0, len(self.dataset.index) - 1, count).round().astype(int)
 
     def save(self, path: Path) -> Path:
-        with quiet():
-            trainer = Trainer(
-                logger=False, enable_checkpointing=False, accelerator="cpu", enable_model_summary=False
-            )
-            trainer.strategy.connect(self.model)
-            trainer.save_checkpoint(path)
-        return path
+        return save_checkpoint(self.model, path)
 
 
 def build(recipe: Recipe) -> Tiny:
@@ -244,6 +238,17 @@ class quiet(warnings.catch_warnings):  # noqa: N801
     def __exit__(self, *details):
         logging.disable(logging.NOTSET)
         super().__exit__(*details)
+
+
+def save_checkpoint(model: TemporalFusionTransformer, path: Path) -> Path:
+    """The model as Lightning's trainer saves it."""
+    with quiet():
+        trainer = Trainer(
+            logger=False, enable_checkpointing=False, accelerator="cpu", enable_model_summary=False
+        )
+        trainer.strategy.connect(model)
+        trainer.save_checkpoint(path)
+    return path
 
 
 __all__ = ["DEFAULT_STRUCTURE", "GroupNormalizer", "Recipe", "Tiny", "build", "perturb", "replace"]

@@ -3,7 +3,6 @@
 docs/judging.md defines every figure; src/judging computes the same for `tft backtest`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -167,7 +166,3 @@ def gain_of(table: dict, name: str) -> float:
 
 def row_of(table: dict, name: str) -> dict:
     return next(row for row in table["forecasts"] if row["name"] == name)
-
-
-def names_of(table: dict) -> Sequence[str]:
-    return [row["name"] for row in table["forecasts"]]
