@@ -80,12 +80,7 @@ async function survey(libraries: NativeLibraryOptions): Promise<LibraryReport> {
   const { cudaPath, tensorrtPath, rtx, withoutCuda } = libraries;
   let report: LibraryReport;
   try {
-    report = await loadAddon().loadLibraries({
-      cudaPath,
-      tensorrtPath,
-      rtx,
-      ...(withoutCuda !== undefined && { withoutCuda }),
-    });
+    report = await loadAddon().loadLibraries({ cudaPath, tensorrtPath, rtx, withoutCuda });
   } catch (error) {
     throw fromNative(error);
   }

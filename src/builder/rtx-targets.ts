@@ -3,7 +3,7 @@
 import { TFTError } from '../contract/errors.js';
 
 /** The compute capabilities that TensorRT for RTX 1.7 builds for, as 89 for 8.9. */
-export const RTX_TARGETS = [75, 80, 86, 89, 120, 121] as const;
+const RTX_TARGETS = [75, 80, 86, 89, 120, 121] as const;
 
 /** NVIDIA's generations of cards: https://developer.nvidia.com/cuda-gpus. */
 const CARDS: readonly [RegExp, number][] = [

@@ -14,7 +14,7 @@ export {
   completeBuildOptions,
   type Profile,
 } from '../builder/build-options.js';
-export { type BuildTarget, findRtxTarget, findTarget } from '../builder/build-target.js';
+export { type BuildTarget, findTarget } from '../builder/build-target.js';
 export { type BuildableModel, readBuildable } from '../builder/buildable-model.js';
 export { engineFolder } from '../builder/cache-folder.js';
 export {

@@ -17,7 +17,7 @@ export function calendarFeature(name: string): ((date: Date) => number) | undefi
   return isCalendarFeature(name) ? FEATURES[name] : undefined;
 }
 
-export function isCalendarFeature(name: string): name is KnownFeature {
+function isCalendarFeature(name: string): name is KnownFeature {
   return (KNOWN_FEATURES as readonly string[]).includes(name);
 }
 

@@ -8,9 +8,9 @@ export interface NativeLibraryOptions {
   /** Take TensorRT for RTX and no other. */
   readonly rtx?: boolean | undefined;
   /** Look for TensorRT even if CUDA cannot be used. */
-  readonly survey?: boolean;
+  readonly survey?: boolean | undefined;
   /** Look for TensorRT alone: enough to build for `targets`, not to run. */
-  readonly withoutCuda?: boolean;
+  readonly withoutCuda?: boolean | undefined;
 }
 
 /** How a plan is opened for inspection. */

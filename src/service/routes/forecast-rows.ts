@@ -16,7 +16,7 @@ const time = z
   .describe('the time to forecast from; the newest row of each server without it');
 
 /** What a request may say beside its rows: as keys beside `rows`, or in the URL. */
-export const forecastOptions = z.strictObject({
+const forecastOptions = z.strictObject({
   at: time.optional(),
   servers: z.array(z.string()).optional().describe('only these'),
   raw: z
