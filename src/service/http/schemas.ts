@@ -35,14 +35,28 @@ const row = z
     "and the model's categories and metrics by name, a metric that was not measured null; or these under 'metrics'",
   );
 
+/** The options of a request of rows: as keys beside `rows`, or in the URL. */
+export const forecastOptions = z.strictObject({
+  at: z
+    .union([z.string(), z.number()])
+    .optional()
+    .describe('the time to forecast from; the newest row of each server without it'),
+  servers: z.array(z.string()).optional().describe('only these'),
+  raw: z
+    .boolean()
+    .optional()
+    .describe("the network's own numbers: quantiles may cross, and leave the target's range"),
+  maxGapMinutes: z.number().nonnegative().optional().describe('gaps up to so long are filled; 60 without it'),
+  allowSparse: z.boolean().optional().describe('forecast also servers whose rows are few'),
+  repeatKnown: z.boolean().optional().describe('take the last value of categories that are known ahead'),
+});
+
 export const forecastRequest = z
   .union([
     z.array(row),
     z.strictObject({
       rows: z.array(row),
-      at: z.union([z.string(), z.number()]).optional(),
-      servers: z.array(z.string()).optional(),
-      raw: z.boolean().optional(),
+      ...forecastOptions.pick({ at: true, servers: true, raw: true }).shape,
     }),
   ])
   .meta({ id: 'ForecastRequest' });

@@ -1,7 +1,7 @@
 // Makes a history of the body of POST /forecast: JSON, a JSON object a line, or CSV.
 import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { describeIssues, TFTError } from '../../contract/errors.js';
 import type { ModelDescription } from '../../contract/model.js';
 import { unflattened } from '../../history/flat-row.js';
@@ -10,23 +10,7 @@ import { timeOf } from '../../history/row.js';
 import type { Holding } from '../admission/budget.js';
 import { badBody, refusal } from '../http/http-error.js';
 import { scanLines, scanRows } from '../http/json/row-scan.js';
-
-const time = z
-  .union([z.string(), z.number()])
-  .describe('the time to forecast from; the newest row of each server without it');
-
-/** What a request may say beside its rows: as keys beside `rows`, or in the URL. */
-const forecastOptions = z.strictObject({
-  at: time.optional(),
-  servers: z.array(z.string()).optional().describe('only these'),
-  raw: z
-    .boolean()
-    .optional()
-    .describe("the network's own numbers: quantiles may cross, and leave the target's range"),
-  maxGapMinutes: z.number().nonnegative().optional().describe('gaps up to so long are filled; 60 without it'),
-  allowSparse: z.boolean().optional().describe('forecast also servers whose rows are few'),
-  repeatKnown: z.boolean().optional().describe('take the last value of categories that are known ahead'),
-});
+import { forecastOptions } from '../http/schemas.js';
 
 export type RowsOptions = z.infer<typeof forecastOptions>;
 

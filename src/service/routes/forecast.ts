@@ -7,7 +7,7 @@ import { forecastSchema } from '../../forecast-schema.js';
 import type { FleetWindows } from '../../history/index.js';
 import { exampleForecast, exampleRows } from '../http/forecast-example.js';
 import { FORECAST_ERRORS, REQUEST_HEADERS } from '../http/openapi-parts.js';
-import { forecastRequest } from '../http/schemas.js';
+import { forecastOptions, forecastRequest } from '../http/schemas.js';
 import { writePredictions } from '../http/write-predictions.js';
 import type { ServedModel } from '../model-host.js';
 import { type ForecastQuestion, forecastFor, type Parts } from './forecast-request.js';
@@ -20,8 +20,17 @@ interface RowsQuestion extends ForecastQuestion {
 /** Servers that are written in one turn of the event loop. */
 const SERVERS_A_TURN = 16;
 
-const text = (description: string) => ({ description, schema: z.string() });
-const flag = (description: string) => ({ description, schema: z.enum(['true', 'false']) });
+/** The options of the rows as the URL has them: texts, and lists with commas. */
+const query = Object.fromEntries(
+  Object.entries(forecastOptions.shape).map(([name, option]) => {
+    const kind = option.unwrap();
+    const description = `${option.description}${kind instanceof z.ZodArray ? ', separated by commas' : ''}`;
+    return [
+      name,
+      { description, schema: kind instanceof z.ZodBoolean ? z.enum(['true', 'false']) : z.string() },
+    ];
+  }),
+);
 
 export function forecastRoute(app: FastifyInstance, parts: Parts): void {
   const { maxServers } = parts.config;
@@ -39,14 +48,7 @@ export function forecastRoute(app: FastifyInstance, parts: Parts): void {
           tag: 'forecast',
           access: 'user',
           headers: REQUEST_HEADERS,
-          query: {
-            at: text('the time to forecast from; the newest row of each server without it'),
-            servers: text('only these, separated by commas'),
-            raw: flag("the network's own numbers: quantiles may cross, and leave the target's range"),
-            maxGapMinutes: text('gaps up to so long are filled; 60 without it'),
-            allowSparse: flag('forecast also servers whose rows are few'),
-            repeatKnown: flag('take the last value of categories that are known ahead'),
-          },
+          query,
           body: {
             json: forecastRequest,
             texts: ['application/x-ndjson', 'text/csv'],
