@@ -257,9 +257,7 @@ std::vector<fs::path> python_prefixes() {
   std::istringstream path(environment("PATH"));
   for (std::string folder; std::getline(path, folder, ':');) {
     // Links are not followed, because an environment's python3 is a link to another folder.
-    // A relative entry is ignored, because it depends on the current folder.
-    if (fs::path(folder).is_absolute() && is_there(fs::path(folder) / "python3"))
-      add(fs::path(folder).parent_path());
+    if (!folder.empty() && is_there(fs::path(folder) / "python3")) add(fs::path(folder).parent_path());
   }
   add(fs::path(environment("HOME")) / ".local");
   return prefixes;

@@ -44,7 +44,7 @@ export async function runLoad(fleet: SimulatedFleet, options: LoadOptions): Prom
   let [accepted, refused, failed, behind] = [0, 0, 0, 0];
   const report = (): LoadReport => {
     const seconds = (performance.now() - begin) / 1000;
-    const sorted = latencies.toSorted?.((a, b) => a - b) ?? [...latencies].sort((a, b) => a - b);
+    const sorted = latencies.toSorted((a, b) => a - b);
     const at = (share: number) =>
       Math.round((sorted[Math.floor(share * (sorted.length - 1))] ?? 0) * 10) / 10;
     return {
