@@ -12,6 +12,7 @@ from tft_export.training.trainer import make_model
 from tft_export.training.training_network import prepare_for_training
 from tft_export.training.training_windows import Windows
 from tft_export.windows.history import on_grid
+from tft_export.windows.metrics import METRIC_NAMES, STEPS_PER_DAY
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def gridded():
 
 @pytest.fixture(scope="module")
 def dataset(gridded):
-    return training_dataset(gridded, seed=3)
+    return training_dataset(gridded, Settings(seed=3))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_the_future_of_the_target_is_not_in_the_input(both, dataset):
 
 def test_preparing_for_training_leaves_the_network_as_it_is(both, dataset):
     _, _, batch = both
-    model = make_model(dataset, Settings()).eval()
+    model = make_model(dataset, Settings(), METRIC_NAMES).eval()
     x = {key: value[:3] if isinstance(value, torch.Tensor) else value for key, value in batch.x.items()}
     lengths = {
         "encoder_lengths": torch.full((3,), dataset.max_encoder_length),
@@ -81,7 +82,8 @@ def test_a_shift_of_weeks_changes_nothing_but_the_month(gridded, dataset):
     windows = Windows(gridded, dataset)
     starts = windows.starts[:2]
     here = windows.batch(starts).x["encoder_cont"]
-    there = windows.batch(starts, torch.tensor([9, 9])).x["encoder_cont"]
+    nine_weeks = 9 * 7 * STEPS_PER_DAY
+    there = windows.batch(starts, torch.tensor([nine_weeks, nine_weeks])).x["encoder_cont"]
     month = dataset.reals.index("month")
     others = [index for index in range(here.shape[-1]) if index != month]
     assert torch.equal(here[..., others], there[..., others])
