@@ -68,6 +68,8 @@ TWO_LOSSES = {"loss": MultiLoss([QuantileLoss([0.1, 0.5, 0.9]), MAE()]), "output
 BY_SITE = GroupNormalizer(groups=["site"])
 IDS = {"group_ids": ["site", "host"]}
 
+PAST = ["load", "memory", "relative_time_idx"]
+
 CASES = {
     "a-price-known-ahead": ({"time_varying_known_reals": ["hour", "price"]}, {}),
     "only-a-price": ({"time_varying_known_reals": ["price"]}, {}),
@@ -93,6 +95,15 @@ CASES = {
         {},
     ),
     "lag-of-the-hour": ({"lags": {"hour": [5]}, "scalers": {"hour": None}}, {}),
+    "yesterday-in-the-decoder-alone": ({"lags": {"load": [24]}}, {"time_varying_reals_encoder": PAST}),
+    "lags-in-the-decoder-alone": (
+        {"lags": {"load": [9], "memory": [7, 30], "hour": [3]}, "scalers": {"hour": None, "memory": None}},
+        {"time_varying_reals_encoder": PAST},
+    ),
+    "a-lag-that-nothing-reads": (
+        {"lags": {"load": [24]}},
+        {"time_varying_reals_encoder": PAST, "time_varying_reals_decoder": ["hour", "relative_time_idx"]},
+    ),
     "lag-of-a-scaled-one": (
         {"lags": {"memory": [8]}, "scalers": {"memory": GroupNormalizer(groups=["host"])}},
         {},
@@ -204,15 +215,32 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_the_network_forecasts_as_pytorch_does(name):
+def structure_of(name):
     dataset, model = CASES[name]
     published = publish(FRAME, "60", {"loss": QuantileLoss([0.1, 0.5, 0.9]), **model}, **{**BASE, **dataset})
     checkpoint = Checkpoint(published.model, published.dataset.get_parameters(), None)
-    structure = read_structure(checkpoint, 60)
+    return read_structure(checkpoint, 60), checkpoint
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        ("lag-of-the-target", 24 + 24),
+        ("yesterday-in-the-decoder-alone", 24),
+        ("lags-in-the-decoder-alone", 30),
+        ("a-lag-that-nothing-reads", 24),
+    ],
+)
+def test_callers_give_no_more_past_than_is_read(name, steps):
+    assert structure_of(name)[0].past == steps
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_network_forecasts_as_pytorch_does(name):
+    structure, checkpoint = structure_of(name)
     windows = made_up_windows(structure, checkpoint.dataset_parameters, 8)
     inputs = {key: torch.from_numpy(array) for key, array in windows.inputs().items()}
-    network = TemporalFusionNetwork(published.model, structure).eval()
+    network = TemporalFusionNetwork(checkpoint.model, structure).eval()
     with torch.no_grad():
         actual = network(*(inputs[tensor.name] for tensor in input_tensors(structure)))
     actual = [actual] if isinstance(actual, torch.Tensor) else actual

@@ -5,6 +5,7 @@ import pytest
 import torch
 from pytorch_forecasting import TimeSeriesDataSet
 
+from tft_export.errors import ExportError
 from tft_export.training.dataset import forecasting_frame, training_dataset
 from tft_export.training.settings import Settings
 from tft_export.training.simulated_fleet import simulate
@@ -39,6 +40,29 @@ def both(gridded, dataset):
     y = torch.stack([y[0] for _, y in samples])
     # Both sides list the windows by group and time, groups in the order of their names.
     return stacked, y, windows.batch(windows.starts[chosen])
+
+
+def test_lagged_values_equal_the_data_sets(gridded):
+    dataset = training_dataset(gridded, Settings(seed=3, lags=(288, 276, 96)))
+    reference = TimeSeriesDataSet.from_parameters(
+        dataset.get_parameters(), forecasting_frame(gridded), stop_randomization=True
+    )
+    windows = Windows(gridded, dataset)
+    names = [f"{dataset.target}_lagged_by_{steps}" for steps in (288, 276, 96)]
+    columns = [dataset.reals.index(name) for name in names]
+    # The data set cuts off the day that its longest lag needs before the encoder.
+    last, split = len(reference) - 1, dataset.max_encoder_length
+    for back in (0, 31):
+        x, _ = reference[last - back]
+        ours = windows.batch(windows.starts[len(windows.starts) - 1 - back][None]).x["decoder_cont"][0]
+        torch.testing.assert_close(ours[:, columns], x["x_cont"][split:, columns], rtol=2e-4, atol=2e-4)
+        assert ours[:, columns].std(dim=0).min() > 0
+
+
+def test_a_lag_beyond_the_window_is_refused(gridded):
+    dataset = training_dataset(gridded, Settings(seed=3, lags=(289,)))
+    with pytest.raises(ExportError, match="96 to 288"):
+        Windows(gridded, dataset)
 
 
 def test_there_are_as_many_windows(gridded, dataset):

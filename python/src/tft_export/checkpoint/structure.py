@@ -28,7 +28,7 @@ class Lag:
 class Structure:
     """The model's inputs and sizes. Orders are those of the channels of the input tensors.
 
-    `encoder_length` is the network's; callers give `past` steps, which are more where variables are lagged.
+    `encoder_length` is the network's; callers give `past` steps, more where the encoder reads lagged ones.
     """
 
     step: Step
@@ -82,8 +82,18 @@ class Structure:
 
     @property
     def past(self) -> int:
-        """The steps that encoder_cont has."""
-        return self.encoder_length + max((lag.steps for lag in self.lags.values()), default=0)
+        """The steps that encoder_cont has.
+
+        What the encoder reads of a lagged variable begins that many steps before it. The decoder alone reads
+        one from within the encoder, if the lag is no longer than the encoder.
+        """
+        needed = [self.encoder_length]
+        for name, lag in self.lags.items():
+            if name in self.encoder_reals:
+                needed.append(self.encoder_length + lag.steps)
+            elif name in self.decoder_reals:
+                needed.append(lag.steps)
+        return max(needed)
 
     @property
     def counted(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """`train HISTORY …`: the command."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from ..training.settings import Settings
@@ -38,6 +39,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--scale-floor", type=float, default=defaults.scale_floor, help="least scale of a window"
+    )
+    parser.add_argument(
+        "--lags",
+        type=int,
+        nargs="+",
+        default=defaults.lags,
+        metavar="STEPS",
+        help="give the decoder the target so many steps before each step of the horizon (288: yesterday)",
     )
     parser.add_argument(
         "--calendar",
@@ -92,6 +101,7 @@ def run(options: argparse.Namespace) -> int:
     from ..training.run import run_training
 
     settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
+    settings = replace(settings, lags=tuple(settings.lags))
     return run_training(
         options.history,
         options.column_map,

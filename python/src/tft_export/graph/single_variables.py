@@ -1,7 +1,7 @@
 """The real variables that are prepared one by one: further targets, lagged ones, those of an own scale.
 
-A lagged variable is another one, some steps earlier: encoder_cont holds the further past that it needs. It
-is scaled as the other one is, by the same window or group.
+A lagged variable is another one, some steps earlier: encoder_cont holds the further past that it needs, if
+it needs any. It is scaled as the other one is, by the same window or group.
 """
 
 from collections.abc import Mapping

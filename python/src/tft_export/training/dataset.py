@@ -85,5 +85,6 @@ def training_dataset(gridded: pd.DataFrame, settings: Settings) -> TimeSeriesDat
         add_relative_time_idx=True,
         add_target_scales=True,
         add_encoder_length=True,
+        lags={TARGET: list(settings.lags)} if settings.lags else None,
         allow_missing_timesteps=False,
     )

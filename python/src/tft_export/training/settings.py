@@ -18,6 +18,7 @@ class Settings:
     average: float = 0.998  # decay of the exponential moving average of the weights
     crossing_penalty: float = 0.1  # on quantiles out of order, in the loss's unit
     scale_floor: float = 0.25  # least scale of a window, in the target's unit
+    lags: tuple[int, ...] = ()  # steps before each horizon step at which the decoder is given the target
     calendar: str = "shuffled"  # or "kept": moved by whole weeks only
     dropped_metrics: float = 0.25  # chance that a window has none of a metric, its values 0
     simulated_servers: int = 42

@@ -30,7 +30,7 @@ _PATIENCE = 0.3  # of the run without a better validation: it stops
 def make_model(
     dataset: TimeSeriesDataSet, settings: Settings, read: tuple[str, ...]
 ) -> TemporalFusionTransformer:
-    """The past is read as the metrics of `read`; the calendar is read for the horizon only."""
+    """The past is read as the metrics of `read`; calendar and lagged target are read for the horizon only."""
     torch.manual_seed(settings.seed)
     return TemporalFusionTransformer.from_dataset(
         dataset,

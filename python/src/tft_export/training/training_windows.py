@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from pytorch_forecasting import TimeSeriesDataSet
 
+from ..errors import ExportError
 from ..windows.metrics import METRIC_NAMES, STEP_MINUTES, STEPS_PER_DAY
 from .training_network import FixedLength
 
@@ -51,6 +52,16 @@ class Windows:
         self._center_length, self._scale_length = normalizer.max_length
         self._floor = normalizer.floor
         self._device = torch.device(device)
+        # The decoder reads no other variable than the target at a lag, and all of it lies in the window.
+        self._lags = {
+            f"{dataset.target}_lagged_by_{steps}": steps for steps in dataset._lags.get(dataset.target, [])
+        }
+        beyond = [s for s in self._lags.values() if not self.horizon <= s <= self.encoder_length]
+        if beyond:
+            raise ExportError(
+                "unsupported_option",
+                f"a lag of {beyond[0]} steps: {self.horizon} to {self.encoder_length} lie within the window",
+            )
         self._scales = {
             name: (float(scaler.mean_[0]), float(scaler.scale_[0]))
             for name, scaler in dataset._scalers.items()
@@ -109,6 +120,8 @@ class Windows:
         if slot_shift is not None:
             slots = slots + slot_shift[:, None]
         zero = torch.zeros_like(target)
+        # What the future holds must not reach the network: it reads only the past of the target.
+        past = ((target - center) / scale)[:, : self.encoder_length]
         columns = {
             "encoder_length": torch.ones_like(target),
             "relative_time_idx": self._relative.expand_as(target),
@@ -116,10 +129,14 @@ class Windows:
                 target
             ),
             f"{self.target_name}_scale": self._scaled(f"{self.target_name}_scale", scale).expand_as(target),
-            # What the future holds must not reach the network: it reads only the past of the target.
-            self.target_name: torch.nn.functional.pad(
-                ((target - center) / scale)[:, : self.encoder_length], (0, self.horizon)
-            ),
+            self.target_name: torch.nn.functional.pad(past, (0, self.horizon)),
+        }
+        columns |= {
+            name: torch.nn.functional.pad(
+                past[:, self.encoder_length - steps :][:, : self.horizon],
+                (self.encoder_length, 0),
+            )
+            for name, steps in self._lags.items()
         }
         columns |= {name: self._scaled(name, value) for name, value in self._time(slots).items()}
         columns |= {name: values[rows] for name, values in self._metrics.items()}
@@ -129,17 +146,17 @@ class Windows:
         # A metric that the network does not read has its place in the data set's order all the same.
         cont = torch.stack([columns.get(name, zero) for name in self._reals], dim=-1)
         cat = self._categories[rows] if codes is None else codes[:, None].expand(-1, self.length, -1)
-        past = self.encoder_length
+        split = self.encoder_length
         x = {
-            "encoder_cont": cont[:, :past],
-            "decoder_cont": cont[:, past:],
-            "encoder_cat": cat[:, :past],
-            "decoder_cat": cat[:, past:],
-            "encoder_lengths": FixedLength(past, self._device),
+            "encoder_cont": cont[:, :split],
+            "decoder_cont": cont[:, split:],
+            "encoder_cat": cat[:, :split],
+            "decoder_cat": cat[:, split:],
+            "encoder_lengths": FixedLength(split, self._device),
             "decoder_lengths": FixedLength(self.horizon, self._device),
             "target_scale": torch.cat([center, scale], dim=1),
         }
-        return Batch(x, target[:, past:], self._recorded[rows][:, past:])
+        return Batch(x, target[:, split:], self._recorded[rows][:, split:])
 
     def target_scale(self, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """FlooredEncoderNormalizer: the mean of the last values, and the deviation (ddof 1) with its

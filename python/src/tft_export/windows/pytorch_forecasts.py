@@ -63,6 +63,8 @@ def _predicted(checkpoint: Checkpoint, windows: WindowSet) -> list[np.ndarray]:
 def forecasting_dataset(checkpoint: Checkpoint, windows: WindowSet) -> TimeSeriesDataSet:
     """The windows as the data set that pytorch-forecasting would make of them, in the same order."""
     structure = windows.structure
+    cut = max((lag.steps for lag in structure.lags.values()), default=0)
+    windows = _preceded(windows, structure.encoder_length + cut - structure.past)
     steps = windows.metrics.shape[1]
     frame = _frame(windows, checkpoint.dataset_parameters)
     # Each window has times of its own, whatever its times are: so windows may overlap.
@@ -89,9 +91,23 @@ def forecasting_dataset(checkpoint: Checkpoint, windows: WindowSet) -> TimeSerie
     length = structure.encoder_length + structure.horizon
     whole = index[index.index_end - index.index_start == length - 1].drop_duplicates("index_start")
     first_times = dataset.data["time"].numpy()[whole.index_start.to_numpy()]
-    wanted = np.arange(len(windows)) * steps * _APART + structure.past - structure.encoder_length
+    wanted = np.arange(len(windows)) * steps * _APART + cut
     dataset.index = whole.set_index(first_times).loc[wanted].reset_index(drop=True)
     return dataset
+
+
+def _preceded(windows: WindowSet, steps: int) -> WindowSet:
+    """The windows with `steps` more before them: the data set cuts off as many steps as the longest lag has,
+    also where the network reads no lagged value of them."""
+    before = ((0, 0), (steps, 0), (0, 0))
+    return WindowSet(
+        windows.structure,
+        np.pad(windows.metrics, before, mode="edge"),
+        np.pad(windows.codes, before, mode="edge"),
+        windows.slots - steps,
+        windows.servers,
+        windows.statics,
+    )
 
 
 def _write_time_index(dataset: TimeSeriesDataSet, name: str, true_times: pd.Series) -> None:
