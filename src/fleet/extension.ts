@@ -71,6 +71,13 @@ export class FleetExtension implements ServiceExtension {
     const { host, log, registry } = this.#parts as ExtensionParts;
     const { settings, sources = [] } = this.#options;
     const model = host.current?.engine.model as ModelDescription;
+    const repeated = readAheadOf(model);
+    if (repeated.length > 0) {
+      log.warn(
+        { part: 'fleet' },
+        `samples say nothing of the steps ahead, which the model reads: ${repeated.join(', ')} keep their last value there`,
+      );
+    }
     const recording = settings.replay === undefined ? undefined : await recordingOf(settings, model);
     const replayClock = recording && new ReplayClock(recording.rows[0]?.time ?? 0);
     const clock = replayClock ?? this.#options.clock ?? wallClock;
@@ -182,4 +189,12 @@ async function recordingOf(
     );
   }
   return readRecording(join(model.directory, sample.path), model, map);
+}
+
+/** What a model reads of the steps ahead, and only rows could tell. */
+function readAheadOf({ categories, metrics, readAhead = [] }: ModelDescription): string[] {
+  return [
+    ...categories.filter(({ name, role }) => role === 'known' || readAhead.includes(name)),
+    ...metrics.filter(({ ahead }) => ahead === 'given'),
+  ].map(({ name }) => name);
 }

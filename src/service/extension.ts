@@ -22,14 +22,15 @@ export interface ExtensionParts {
    * for clients that ask for it.
    *
    * @param most the largest body in bytes; 0 for a request without one.
-   * @param make its argument is valid until it returns or its promise settles.
+   * @param make its arguments are valid until it returns or its promise settles: the body, and a function that counts
+   *   memory of its own, in bytes, with the body's. That throws HttpError ERR_TFT_HTTP_OVERLOADED if other requests use all.
    * @param isPacked whether `make` unpacks the body itself, whatever Content-Encoding says.
    */
   exchange(
     request: FastifyRequest,
     reply: FastifyReply,
     most: number,
-    make: (body: Buffer) => ExtensionAnswer | Promise<ExtensionAnswer>,
+    make: (body: Buffer, hold: (bytes: number) => void) => ExtensionAnswer | Promise<ExtensionAnswer>,
     isPacked?: boolean,
   ): Promise<FastifyReply>;
 }
@@ -80,7 +81,7 @@ export function extensionParts(parts: Parts, log: ServiceLog): ExtensionParts {
               );
         let answer: ExtensionAnswer;
         try {
-          answer = await make(body?.bytes ?? Buffer.alloc(0));
+          answer = await make(body?.bytes ?? Buffer.alloc(0), (bytes) => exchange.holding.take(bytes));
         } finally {
           body?.release();
           exchange.holding.empty();

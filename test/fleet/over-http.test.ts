@@ -1,6 +1,7 @@
 // The daemon over HTTP: samples in, forecasts out.
 import { expect, test } from 'vitest';
 import { fleetStatus, overview, serverDetail, shardOf } from '../../src/fleet/index.js';
+import { FeedReader } from '../../src/fleet/ingest/feed.js';
 import { ask } from '../service/running.js';
 import { runningFleet, START, STEP } from './running-fleet.js';
 
@@ -75,6 +76,48 @@ test('a bad record is named and does not keep the good ones out', async () => {
   expect(json).toMatchObject({ accepted: 1, refused: 2, repeated: 1 });
   expect((json.problems as { record: number }[]).map(({ record }) => record)).toEqual([1, 2]);
 });
+
+test('a body of very many records is read in turns with other work, up to a limit', async () => {
+  await using running = await runningFleet();
+  const { fleet, url } = running;
+  const records = (count: number) => Buffer.from(`{"records":[${'{},'.repeat(count - 1)}{}]}`);
+  const ended = { isSo: false };
+  const reading = new FeedReader(fleet.model).take(records(40_000), fleet.intake).finally(() => {
+    ended.isSo = true;
+  });
+  let turns = 0;
+  for (; !ended.isSo; turns++) await new Promise((resolve) => setImmediate(resolve));
+  expect((await reading).refused).toBe(40_000);
+  expect(turns).toBeGreaterThan(15);
+  const answer = await ask(`${url}/feed/data`, { body: records(1_000_001) });
+  expect(answer.json).toMatchObject({
+    code: 'ERR_TFT_HTTP_TOO_LARGE',
+    error: expect.stringContaining('more than 50,000 records'),
+  });
+});
+
+test('of a body that is cut off the records before are taken, and may be sent again', async () => {
+  await using running = await runningFleet();
+  names = running.fleet.model.metrics.map(({ name }) => name);
+  const whole = JSON.stringify({ records: [record('web-1', START, 40), record('web-2', START, 50)] });
+  const cut = await ask(`${running.url}/feed/data`, { body: whole.slice(0, -20) });
+  expect(cut).toMatchObject({ status: 400, json: { code: 'ERR_TFT_HTTP_BODY' } });
+  expect((await ask(`${running.url}/feed/data`, { body: whole })).json).toMatchObject({
+    accepted: 1,
+    repeated: 1,
+  });
+});
+
+test.each(['null', '[', '{"rows":[]}', '{"records":5}', 'hello'])(
+  '%s is no body of records',
+  async (body) => {
+    await using running = await runningFleet();
+    expect(await ask(`${running.url}/feed/data`, { body })).toMatchObject({
+      status: 400,
+      json: { code: 'ERR_TFT_HTTP_BODY' },
+    });
+  },
+);
 
 test('who watches is told of each step', async () => {
   await using running = await runningFleet();
@@ -162,4 +205,12 @@ test('a shard takes its own servers alone, by a hash that other programs can com
   expect([...running.fleet.roster].map(([, { name }]) => name)).toEqual(mine);
   expect(json).toMatchObject({ accepted: mine.length, elsewhere: servers.length - mine.length });
   expect(servers.map((server) => shardOf(server, 3))).toEqual([2, 1, 1, 3]);
+});
+
+test('what the model reads of the steps ahead, and no sample tells, is warned of', async () => {
+  await using running = await runningFleet();
+  // The graph of tiny reads the categories of the steps ahead.
+  expect(running.log).toContainEqual(
+    expect.objectContaining({ level: 'warn', msg: expect.stringContaining('status keep their last value') }),
+  );
 });

@@ -2,6 +2,7 @@
 import protobuf from 'protobufjs/minimal.js';
 import { compress } from 'snappyjs';
 import { expect, test } from 'vitest';
+import { RemoteWrite } from '../../src/fleet/sources/remote-write.js';
 import { ask } from '../service/running.js';
 import { runningFleet, START } from './running-fleet.js';
 
@@ -59,6 +60,48 @@ test('series named as the metrics become samples; what is sent again counts once
   expect(fleet.intake.counters).toMatchObject({ accepted: 2, repeated: 0 });
   const { values } = fleet.ring.copyStep(fleet.ring.open, 1);
   expect([...values]).toEqual([15, 2, 5]);
+});
+
+test('a body with very many fields is read in turns with other work', async () => {
+  await using running = await runningFleet();
+  const receiver = new RemoteWrite(running.fleet, 'instance');
+  const ended = { isSo: false };
+  let held = 0;
+  const hold = (bytes: number) => {
+    held += bytes;
+  };
+  // A megabyte of empty series.
+  const bytes = Buffer.from(compress(Buffer.from('0a00'.repeat(2 ** 19), 'hex')));
+  const reading = receiver.take(bytes, hold).finally(() => {
+    ended.isSo = true;
+  });
+  let turns = 0;
+  for (; !ended.isSo; turns++) await new Promise((resolve) => setImmediate(resolve));
+  await reading;
+  expect(turns).toBeGreaterThan(50);
+  expect(held).toBe(2 ** 20);
+});
+
+test('a body with more samples than there is room for is refused as a whole, and can be sent in parts', async () => {
+  await using running = await runningFleet();
+  const { fleet, url } = running;
+  const labels = { __name__: fleet.model.metrics[0]?.name as string, instance: 'web' };
+  const samples = (count: number): [number, number][] =>
+    Array.from({ length: count }, (_, at) => [START + at, at]);
+  const post = (list: readonly Series[]) =>
+    ask(`${url}/api/v1/write`, { body: body(list), headers: HEADERS });
+  running.clock.set(START + 5000);
+  const refused = await post([
+    [labels, samples(1)],
+    [labels, samples(50_000)],
+  ]);
+  expect(refused).toMatchObject({ status: 413, json: { code: 'ERR_TFT_HTTP_TOO_LARGE' } });
+  expect(fleet.intake.counters.accepted).toBe(0);
+  expect((await post([[labels, samples(1)]])).status).toBe(204);
+  expect(fleet.intake.counters.accepted).toBe(1);
+  // What unpacks to more than there is room for is not unpacked.
+  const large = Buffer.from(compress(Buffer.alloc(9 * 2 ** 20)));
+  expect((await ask(`${url}/api/v1/write`, { body: large, headers: HEADERS })).status).toBe(400);
 });
 
 test('a body that is none is refused with a reason', async () => {

@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { forecastSchema } from '../../src/forecast-schema.js';
 import { FleetHistory, TFTEngine } from '../../src/index.js';
+import { scanLines, scanRows } from '../../src/service/http/json/row-scan.js';
 import { HEADER, lines, STEP, T0 } from '../cli/tft.js';
 import { bundles } from '../fixtures/bundles.js';
 import { type Answer, ask, type Running, running } from './running.js';
@@ -93,7 +94,15 @@ test('names, times, unit, what was refused and what was filled are in the answer
   });
   expect(answer.forecasts[0]?.times).toHaveLength(4);
   expect(answer.refused).toMatchObject([{ server: 'new', code: 'ERR_TFT_HISTORY_SHORT' }]);
-  expect(answer.warnings).toMatchObject([{ kind: 'filled', server: 'a', count: 1 }]);
+  expect(answer.warnings).toMatchObject([
+    { kind: 'filled', server: 'a', count: 1 },
+    // The graph of tiny reads the categories of the steps ahead.
+    {
+      kind: 'category',
+      count: 1,
+      message: expect.stringMatching(/^status: the model reads its values ahead/),
+    },
+  ]);
 });
 
 test('options are in the URL or beside the rows', async () => {
@@ -176,6 +185,25 @@ test.each([
 ])('a body of type %s with mistakes is refused', async (type, body, status, message) => {
   const { status: found, json } = await post(body, type);
   expect({ status: found, ...json }).toMatchObject({ status, error: expect.stringMatching(message) });
+});
+
+test('blanks without end are looked through once, or refused', async () => {
+  const unexpected = () => expect.unreachable();
+  // Were each line looked through to the end of the body, this would take hours.
+  await scanLines(Buffer.alloc(2 ** 20, '\n'), unexpected, () => {});
+  const blanks = ' '.repeat(2 ** 20);
+  for (const text of [
+    `[${blanks}]`,
+    `${blanks}[]`,
+    `{"a":1,${blanks}"rows":[]}`,
+    `{"rows":[]${blanks}}`,
+    `{"a":"${blanks}","rows":[]}`,
+    `{"rows":[],"a":"${blanks}"}`,
+  ]) {
+    await expect(scanRows(Buffer.from(text), unexpected, () => {})).rejects.toMatchObject({
+      code: 'ERR_TFT_HTTP_TOO_LARGE',
+    });
+  }
 });
 
 test.each([

@@ -2,6 +2,7 @@
 // and the answer says of each bad one what is wrong with it.
 import { z } from 'zod';
 import { parseTimestamp } from '../../history/timestamp.js';
+import { scanRows } from '../../service/http/json/row-scan.js';
 import type { FleetModel } from '../memory/shape.js';
 import type { Intake, Outcome } from './intake.js';
 
@@ -38,6 +39,8 @@ export const feedAnswer = z
 export type FeedAnswer = z.infer<typeof feedAnswer>;
 
 const MOST_PROBLEMS = 100;
+/** The largest number of records in a body. A fleet of 100,000 servers sends several. */
+export const MAX_RECORDS = 50_000;
 const REASONS: Readonly<Record<Exclude<Outcome, 'accepted' | 'repeated' | 'elsewhere'>, string>> = {
   tooOld:
     'its time is older than any forecast can still use, or its step has a value already and is long closed',
@@ -58,14 +61,13 @@ export class FeedReader {
     this.#values = new Float64Array(this.#metrics.length);
   }
 
-  /** Takes the records of a body. @throws Error with a message for the client where it holds none. */
-  take(body: unknown, intake: Intake): FeedAnswer {
-    const records = (body as { records?: unknown } | null)?.records;
-    if (!Array.isArray(records)) {
-      throw new Error(
-        "an object with a list of 'records' is expected, each with timestamp, server_name and metrics",
-      );
-    }
+  /**
+   * Takes the records of a body, a slice in each turn of the event loop.
+   *
+   * @throws HttpError ERR_TFT_HTTP_BODY or ERR_TFT_HTTP_TOO_LARGE for a body that is no list of records, or is none from some
+   *   place on; the records before it were taken then.
+   */
+  async take(body: Buffer, intake: Intake): Promise<FeedAnswer> {
     const answer: FeedAnswer = {
       accepted: 0,
       refused: 0,
@@ -74,16 +76,16 @@ export class FeedReader {
       durable: false,
       problems: [],
     };
-    for (let index = 0; index < records.length; index++) {
-      const reason = this.#takeRecord(records[index], intake, answer);
-      if (reason === undefined) continue;
+    const take = (record: unknown, index: number) => {
+      const reason = this.#takeRecord(record, intake, answer);
+      if (reason === undefined) return;
       answer.refused++;
-      if (answer.problems.length < MOST_PROBLEMS) {
-        const name = (records[index] as { server_name?: unknown } | null)?.server_name;
-        const server = typeof name === 'string' ? name.slice(0, 200) : null;
-        answer.problems.push({ record: index, server, reason });
-      }
-    }
+      if (answer.problems.length >= MOST_PROBLEMS) return;
+      const name = (record as { server_name?: unknown } | null)?.server_name;
+      const server = typeof name === 'string' ? name.slice(0, 200) : null;
+      answer.problems.push({ record: index, server, reason });
+    };
+    await scanRows(body, take, () => {}, { key: 'records', maxRows: MAX_RECORDS });
     return answer;
   }
 

@@ -1,13 +1,7 @@
 // The daemon's routes on the service.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import {
-  badBody,
-  type ExtensionAnswer,
-  type ExtensionParts,
-  type Operation,
-  refusal,
-} from '../../service/index.js';
+import { type ExtensionAnswer, type ExtensionParts, type Operation, refusal } from '../../service/index.js';
 import {
   accuracy,
   alerts,
@@ -23,7 +17,7 @@ import { overview } from '../views/overview.js';
 import { serverDetail as detailOf } from '../views/server.js';
 import { fleetStatus } from '../views/status.js';
 
-/** A body of records is read in one go, in which nothing else is done: about 10,000 records. */
+/** About 10,000 records. */
 const MOST_FEED_BYTES = 4 * 2 ** 20;
 const READ_ERRORS = [404, 503];
 
@@ -114,7 +108,8 @@ export function fleetRoutes(
       summary: 'Bring samples of servers',
       description:
         'Good records are taken also beside bad ones; the answer names the bad ones. A record that was taken before is told ' +
-        'as repeated, so a request that had no answer may be sent again.',
+        'as repeated, so a request that had no answer may be sent again. Of a body that is not JSON from some place on, the ' +
+        'records before it are taken.',
       tag: 'fleet',
       access: 'user',
       body: { json: feedRequest },
@@ -125,12 +120,7 @@ export function fleetRoutes(
       parts.exchange(request, reply, most, async (body) => {
         const to = fleet();
         reader ??= new FeedReader(to.model);
-        let answer: z.infer<typeof feedAnswer>;
-        try {
-          answer = reader.take(JSON.parse(body.toString('utf8')), to.intake);
-        } catch (error) {
-          throw badBody((error as Error).message, error);
-        }
+        const answer = await reader.take(body, to.intake);
         return asJson({ ...answer, durable: await to.accepted() });
       }),
     );
@@ -152,17 +142,13 @@ export function fleetRoutes(
         request,
         reply,
         parts.config.maxBodyBytes ?? MOST_FEED_BYTES,
-        async (body) => {
+        async (body, hold) => {
           const to = fleet();
           if (receiver === undefined) {
             receiver = new RemoteWrite(to, to.settings.remoteWriteLabel);
             to.sources.push(receiver);
           }
-          try {
-            receiver.take(body);
-          } catch (error) {
-            throw badBody((error as Error).message, error);
-          }
+          await receiver.take(body, hold);
           await to.accepted();
           return { bytes: Buffer.alloc(0), type: 'text/plain', status: 204 };
         },

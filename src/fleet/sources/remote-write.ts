@@ -1,14 +1,22 @@
 // Receives Prometheus's remote write, version 1: snappy over protobuf. Series are taken whose name is one of the model's metrics, as
 // it is or behind `tft_input:`, as recording rules give them; the server is in a label.
+import { setImmediate } from 'node:timers/promises';
 import protobuf from 'protobufjs/minimal.js';
 import { uncompress } from 'snappyjs';
+import { badBody, HttpError, refusal } from '../../service/index.js';
 import type { SourceStatus } from '../api.js';
 import type { Fleet } from '../fleet.js';
 import { type Source, SourceLedger } from './source.js';
 
 const PREFIX = 'tft_input:';
-/** What unpacks to more is no request of Prometheus, whose default is 2,000 samples. */
-const MOST_UNPACKED = 32 * 2 ** 20;
+/** What unpacks to more, or has more samples, is no request of Prometheus, whose default is 2,000 samples. */
+const MAX_UNPACKED = 8 * 2 ** 20;
+const MAX_SAMPLES = 50_000;
+const MOMENTS_A_TURN = 2000;
+/** Fields, which may be as short as two bytes, that are read in one turn of the event loop. */
+const FIELDS_A_TURN = 5000;
+/** What a moment takes beside its values. */
+const MOMENT_BYTES = 256;
 /** Field numbers of prometheus.WriteRequest, .TimeSeries, .Label and .Sample (prompb/remote.proto, prompb/types.proto). */
 const FIELD = {
   timeseries: 1,
@@ -51,23 +59,30 @@ export class RemoteWrite implements Source {
   async stop(): Promise<void> {}
 
   /**
-   * Takes a request's body.
+   * Takes a request's body, a slice in each turn of the event loop.
    *
-   * @throws Error where it is not what Prometheus sends; nothing of it was taken then.
+   * @param hold counts the memory that is used for it.
+   * @throws HttpError ERR_TFT_HTTP_BODY where it is not what Prometheus sends, ERR_TFT_HTTP_TOO_LARGE, and what `hold`
+   *   throws; nothing of it was taken then.
    */
-  take(body: Uint8Array): void {
-    let moments: Map<string, Moment>;
+  async take(body: Uint8Array, hold: (bytes: number) => void): Promise<void> {
+    const moments = new Map<string, Moment>();
     try {
-      moments = this.#read(uncompress(body, MOST_UNPACKED));
+      hold(Math.min(unpackedLength(body), MAX_UNPACKED));
+      for (const _turn of this.#read(uncompress(body, MAX_UNPACKED), moments, hold)) await setImmediate();
     } catch (error) {
       this.#ledger.failed(error);
-      throw new Error(`the body is no remote write request: ${(error as Error).message}`, { cause: error });
+      if (error instanceof HttpError) throw error;
+      throw badBody(`the body is no remote write request: ${(error as Error).message}`, error);
     }
     const { intake, model } = this.#fleet;
     const categories = model.categories.map(() => undefined);
     let accepted = 0;
     let newest: number | undefined;
+    let taken = 0;
     for (const { server, time, values } of moments.values()) {
+      if (++taken % MOMENTS_A_TURN === 0) await setImmediate();
+      this.#remember(server, time, values);
       if (intake.take({ server, time, values, categories, isRecord: false }) !== 'accepted') continue;
       accepted++;
       newest = Math.max(newest ?? time, time);
@@ -75,32 +90,41 @@ export class RemoteWrite implements Source {
     this.#ledger.succeeded(accepted, newest);
   }
 
-  /** What belongs to one server at one time, put together: the series of a target have the times of its scrape. */
-  #read(bytes: Uint8Array): Map<string, Moment> {
-    const moments = new Map<string, Moment>();
+  /**
+   * What belongs to one server at one time, put together: the series of a target have the times of its scrape. Yields where
+   * the event loop should have its turn.
+   */
+  *#read(bytes: Uint8Array, moments: Map<string, Moment>, hold: (bytes: number) => void): Generator<void> {
     const reader = protobuf.Reader.create(bytes);
+    const size = MOMENT_BYTES + Float64Array.BYTES_PER_ELEMENT * this.#fleet.model.metrics.length;
+    let fields = 0;
+    let samples = 0;
+    let held = 0;
     while (reader.pos < reader.len) {
       const tag = reader.uint32();
-      if (tag >>> WIRE_BITS === FIELD.timeseries) this.#readSeries(reader, moments);
-      else reader.skipType(tag & 7);
+      if (tag >>> WIRE_BITS === FIELD.timeseries) {
+        const series = readSeries(reader);
+        fields += series.fields;
+        samples += series.samples.length;
+        if (samples > MAX_SAMPLES) {
+          throw refusal(
+            'ERR_TFT_HTTP_TOO_LARGE',
+            `there are more than ${MAX_SAMPLES.toLocaleString('en')} samples; send fewer in a request (max_samples_per_send)`,
+          );
+        }
+        this.#place(series, moments);
+        hold((moments.size - held) * size);
+        held = moments.size;
+      } else reader.skipType(tag & 7);
+      if (++fields < FIELDS_A_TURN) continue;
+      yield;
+      fields = 0;
     }
-    return moments;
   }
 
-  #readSeries(reader: protobuf.Reader, moments: Map<string, Moment>): void {
-    const end = reader.uint32() + reader.pos;
-    let metric: number | undefined;
-    let server: string | undefined;
-    const samples: [number, number][] = [];
-    while (reader.pos < end) {
-      const tag = reader.uint32();
-      if (tag >>> WIRE_BITS === FIELD.labels) {
-        const [name, value] = readLabel(reader);
-        if (name === '__name__') metric = this.#indices.get(value);
-        else if (name === this.#label) server = value;
-      } else if (tag >>> WIRE_BITS === FIELD.samples) samples.push(readSample(reader));
-      else reader.skipType(tag & 7);
-    }
+  #place({ labels, samples }: Series, moments: Map<string, Moment>): void {
+    const metric = this.#indices.get(labels.get('__name__') ?? '');
+    const server = labels.get(this.#label);
     if (metric === undefined || server === undefined) return;
     for (const [time, value] of samples) {
       // Of a series that ended, Prometheus sends NaN.
@@ -121,16 +145,20 @@ export class RemoteWrite implements Source {
 
   /** Samples of a series come in order, so what is not newer came before. */
   #isNew(server: string, metric: number, time: number): boolean {
+    return !(time <= (this.#newest.get(server)?.[metric] ?? Number.NEGATIVE_INFINITY));
+  }
+
+  #remember(server: string, time: number, values: Float64Array): void {
     let times = this.#newest.get(server);
     if (times === undefined) {
       // There is no room for them either where samples go.
-      if (this.#newest.size >= this.#fleet.settings.maxFleet) return true;
-      times = new Float64Array(this.#fleet.model.metrics.length).fill(Number.NEGATIVE_INFINITY);
+      if (this.#newest.size >= this.#fleet.settings.maxFleet) return;
+      times = new Float64Array(values.length).fill(Number.NEGATIVE_INFINITY);
       this.#newest.set(server, times);
     }
-    if (time <= (times[metric] as number)) return false;
-    times[metric] = time;
-    return true;
+    for (let metric = 0; metric < values.length; metric++) {
+      if (!Number.isNaN(values[metric])) times[metric] = Math.max(times[metric] as number, time);
+    }
   }
 }
 
@@ -138,6 +166,29 @@ interface Moment {
   readonly server: string;
   readonly time: number;
   readonly values: Float64Array;
+}
+
+interface Series {
+  readonly labels: ReadonlyMap<string, string>;
+  readonly samples: readonly (readonly [time: number, value: number])[];
+  /** How many fields were read. */
+  readonly fields: number;
+}
+
+/** @throws HttpError ERR_TFT_HTTP_TOO_LARGE for a series with more fields than any has. */
+function readSeries(reader: protobuf.Reader): Series {
+  const end = reader.uint32() + reader.pos;
+  const labels = new Map<string, string>();
+  const samples: [number, number][] = [];
+  let fields = 0;
+  while (reader.pos < end) {
+    if (++fields > MAX_SAMPLES) throw refusal('ERR_TFT_HTTP_TOO_LARGE', 'a series has too many fields');
+    const tag = reader.uint32();
+    if (tag >>> WIRE_BITS === FIELD.labels) labels.set(...readLabel(reader));
+    else if (tag >>> WIRE_BITS === FIELD.samples) samples.push(readSample(reader));
+    else reader.skipType(tag & 7);
+  }
+  return { labels, samples, fields };
 }
 
 function readLabel(reader: protobuf.Reader): [string, string] {
@@ -164,4 +215,15 @@ function readSample(reader: protobuf.Reader): [number, number] {
     else reader.skipType(tag & 7);
   }
   return [time, value];
+}
+
+/** The number that a body packed by Snappy begins with; what is wrong with it is `uncompress`'s to say. */
+function unpackedLength(body: Uint8Array): number {
+  let length = 0;
+  for (let at = 0; at < 5; at++) {
+    const byte = body[at] ?? 0;
+    length += (byte & 127) * 2 ** (7 * at);
+    if (byte < 128) break;
+  }
+  return length;
 }
