@@ -6,12 +6,14 @@ import type { Backend } from './batching/backend.js';
 import type { EngineCounters } from './batching/counters.js';
 import { Durations } from './batching/durations.js';
 import type { Results } from './batching/request.js';
+import { readChannels } from './builder/onnx-file.js';
 import { describePlan } from './builder/plan-file.js';
 import { TFTError } from './contract/errors.js';
 import { Forecast, type ForecastAbout } from './contract/forecast.js';
 import { inRequest } from './contract/input-error.js';
 import { type AcceptedInputs, Contract, emptyInputs, type ForecastInputs } from './contract/inputs.js';
 import { type Located, locate } from './contract/locate.js';
+import type { Log } from './contract/log.js';
 import { loadModel, type ModelDescription } from './contract/model.js';
 import type { BackendName, Precision } from './contract/names.js';
 import { ownVersion } from './contract/own-version.js';
@@ -123,7 +125,7 @@ export class TFTEngine {
     const { quantiles, ...wanted } = checkLoadOptions(options);
     const { log, queueLimit } = wanted;
     const located = locate(path);
-    const model = await readModel(path, located, { ...wanted, quantiles });
+    const model = await withReadAhead(await readModel(path, located, { ...wanted, quantiles }), log);
     const contract = new Contract(model);
     const { backend, why } = await selectBackend({ ...wanted, located, model, contract });
     const { name, ...described } = backend.info;
@@ -328,6 +330,37 @@ export class TFTEngine {
     });
     return new Forecast(data, shape, quantiles, Object.fromEntries(outputs), about);
   }
+}
+
+/**
+ * Finds the categories that the graph reads ahead although model.json does not say so, as bundles of early versions do. One
+ * whose channel is picked by name, as the exporter does it, is known ahead; of a graph that reads all channels together it
+ * is only possible, see ModelDescription.readAhead.
+ */
+async function withReadAhead(model: ModelDescription, log: Log): Promise<ModelDescription> {
+  const { categories, onnxPath } = model;
+  const isVarying = categories.map(({ role }) => role === 'varying');
+  // What knows the role 'known' also says so.
+  if (onnxPath === '' || !isVarying.includes(true) || categories.some(({ role }) => role === 'known'))
+    return model;
+  // A plan needs no ONNX file; whether another backend can read the file is that backend's to say.
+  const channels = await readChannels(onnxPath, 'decoder_cat').catch((): number[] => []);
+  const isRead = categories.map(
+    (_, channel) => isVarying[channel] && (channels === 'all' || channels.includes(channel)),
+  );
+  const names = categories.filter((_, channel) => isRead[channel]).map(({ name }) => name);
+  if (names.length === 0) return model;
+  if (channels === 'all') return Object.freeze({ ...model, readAhead: Object.freeze(names) });
+  log({
+    level: 'warn',
+    message:
+      `model.json of '${model.name}' does not say that ${names.join(', ')} must be known ahead, but its graph reads the values ` +
+      'of the steps ahead; export it again',
+  });
+  const known = categories.map((category, channel) =>
+    isRead[channel] ? Object.freeze({ ...category, role: 'known' as const }) : category,
+  );
+  return Object.freeze({ ...model, categories: Object.freeze(known) });
 }
 
 /** A model's description: from model.json, or from the plan's own tensors if there is none. */

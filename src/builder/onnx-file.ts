@@ -38,21 +38,133 @@ const TYPES: Readonly<Record<number, string>> = {
 
 /** @throws TFTError ERR_TFT_MODEL_NOT_FOUND; ERR_TFT_MODEL_INVALID if it is not an ONNX file. */
 export async function readOnnx(path: string): Promise<OnnxSummary> {
-  let content: Buffer;
+  const content = await contentOf(path);
   try {
-    content = await readFile(path);
+    return summarize(content);
+  } catch (cause) {
+    throw notOnnx(path, cause);
+  }
+}
+
+async function contentOf(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
   } catch (cause) {
     throw new TFTError('ERR_TFT_MODEL_NOT_FOUND', `${path} cannot be read: ${(cause as Error).message}`, {
       cause,
     });
   }
+}
+
+function notOnnx(path: string, cause: unknown): TFTError {
+  return new TFTError('ERR_TFT_MODEL_INVALID', `${path} is not an ONNX file: ${(cause as Error).message}`, {
+    cause,
+  });
+}
+
+/**
+ * Which channels, the last dimension, of an input the graph reads.
+ *
+ * @returns their indices if each is picked by a constant; 'all' if the input is read in any other way.
+ * @throws TFTError as {@link readOnnx}.
+ */
+export async function readChannels(path: string, input: string): Promise<readonly number[] | 'all'> {
+  const content = await contentOf(path);
   try {
-    return summarize(content);
+    return channelsOf(content, input);
   } catch (cause) {
-    throw new TFTError('ERR_TFT_MODEL_INVALID', `${path} is not an ONNX file: ${(cause as Error).message}`, {
-      cause,
-    });
+    throw notOnnx(path, cause);
   }
+}
+
+function channelsOf(content: Buffer, input: string): readonly number[] | 'all' {
+  const graph = [...fieldsOf(content)].find(({ field }) => field === 7);
+  if (graph === undefined) throw new Error('it has no graph');
+  const nodes: GraphNode[] = [];
+  const constants = new Map<string, number | undefined>();
+  for (const { field, value } of fieldsOf(bytes(graph.value))) {
+    if (field === 1) nodes.push(nodeOf(bytes(value)));
+    else if (field === 5) {
+      const { name, single } = singleOf(bytes(value));
+      constants.set(name, single);
+    }
+  }
+  for (const { operator, outputs, constant } of nodes) {
+    if (operator === 'Constant') constants.set(outputs[0] ?? '', constant);
+  }
+  const channels = new Set<number>();
+  // The names that the whole input goes by.
+  const names = [input];
+  for (const name of names) {
+    for (const { operator, inputs, outputs, axis } of nodes) {
+      if (!inputs.includes(name)) continue;
+      const channel = constants.get(inputs[1] ?? '');
+      if (KEEPS_CHANNELS.has(operator)) names.push(...outputs);
+      else if (
+        operator === 'Gather' &&
+        inputs[0] === name &&
+        (axis === 2 || axis === -1) &&
+        channel !== undefined
+      )
+        channels.add(channel);
+      else if (operator !== 'Shape') return 'all';
+    }
+  }
+  return [...channels].sort((a, b) => a - b);
+}
+
+/** Operators whose output has an input's channels in its last dimension, in the exporter's graphs. */
+const KEEPS_CHANNELS: ReadonlySet<string> = new Set(['Cast', 'Identity', 'Transpose']);
+
+interface GraphNode {
+  readonly operator: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Its attribute 'axis'. */
+  readonly axis: number;
+  /** The one integer that a constant is. */
+  readonly constant: number | undefined;
+}
+
+function nodeOf(node: Buffer): GraphNode {
+  const [inputs, outputs]: [string[], string[]] = [[], []];
+  let operator = '';
+  let axis = 0;
+  let constant: number | undefined;
+  for (const { field, value } of fieldsOf(node)) {
+    if (field === 1) inputs.push(text(value));
+    else if (field === 2) outputs.push(text(value));
+    else if (field === 4) operator = text(value);
+    else if (field === 5) {
+      let name = '';
+      for (const part of fieldsOf(bytes(value))) {
+        if (part.field === 1) name = text(part.value);
+        else if (part.field === 3 && name === 'axis') axis = Number(BigInt.asIntN(64, part.value as bigint));
+        else if (part.field === 5 && name === 'value') constant = singleOf(bytes(part.value)).single;
+      }
+    }
+  }
+  return { operator, inputs, outputs, axis, constant };
+}
+
+/** A tensor's name, and its value if it is a single integer. */
+function singleOf(tensor: Buffer): { name: string; single: number | undefined } {
+  let name = '';
+  let count = 1;
+  let type = '';
+  let values: number[] = [];
+  for (const { field, value } of fieldsOf(tensor)) {
+    if (field === 1) for (const dim of numbersOf(value)) count *= dim;
+    if (field === 2) type = typeOf(Number(value));
+    if (field === 5 || field === 7) values = numbersOf(value);
+    if (field === 8) name = text(value);
+    if (field === 9 && bytes(value).length === (type === 'int64' ? 8 : 4)) {
+      const raw = bytes(value);
+      values = [type === 'int64' ? Number(raw.readBigInt64LE()) : raw.readInt32LE()];
+    }
+  }
+  const isSingle = count === 1 && values.length === 1 && (type === 'int64' || type === 'int32');
+  return { name, single: isSingle ? values[0] : undefined };
 }
 
 function summarize(content: Buffer): OnnxSummary {

@@ -226,6 +226,11 @@ export interface ModelDescription extends Omit<ModelFile, 'files'> {
   readonly directory: string;
   /** The ONNX file to run, absolute. Empty for a model that is described by its TensorRT plan alone. */
   readonly onnxPath: string;
+  /**
+   * The categories with the role 'varying' whose values of the steps ahead the graph reads together with those of others, by
+   * name; histories warn when they repeat the last value of one that changes. Only of a loaded engine's model.
+   */
+  readonly readAhead?: readonly string[];
 }
 
 /** Options of {@link loadModel}. */
@@ -278,7 +283,9 @@ export function bundleFiles(model: ModelDescription): readonly BundleFile[] {
 export async function readBundleFile(model: ModelDescription, file: BundleFile): Promise<Buffer> {
   const path = join(model.directory, file.path);
   await statOrRefuse(path, path);
-  const content = await readFile(path);
+  const content = await readFile(path).catch((cause: Error) => {
+    throw unreadable(path, cause);
+  });
   compare(path, file, content.length, createHash('sha256').update(content).digest('hex'));
   return content;
 }
@@ -295,7 +302,13 @@ export async function verifyBundleFile(
   const path = join(model.directory, file.path);
   const { size } = await statOrRefuse(path, path);
   const hash = createHash('sha256');
-  if (size === file.bytes) for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  if (size === file.bytes) {
+    try {
+      for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+    } catch (cause) {
+      throw unreadable(path, cause as Error);
+    }
+  }
   compare(path, file, size, hash.digest('hex'));
 }
 
@@ -310,6 +323,11 @@ function compare(path: string, file: BundleFile, bytes: number, sha256: string):
       { details: { path, found, expected } },
     );
   }
+}
+
+function unreadable(path: string, cause: Error): TFTError {
+  const message = `${path} cannot be read: ${cause.message}`;
+  return new TFTError('ERR_TFT_MODEL_NOT_FOUND', message, { cause, details: { path } });
 }
 
 async function statOrRefuse(path: string, shown: string) {

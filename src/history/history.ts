@@ -233,7 +233,8 @@ export class FleetHistory {
     if (!Number.isFinite(time)) throw badValue(`row ${this.#rows}`, 'timestamp', time, 'a time');
     // Done before the time is checked, so that a server whose rows are all later is refused by name.
     const series = this.#series(server);
-    if (this.#knownAhead.fromRows) {
+    const { fromRows } = this.#knownAhead;
+    if (fromRows) {
       this.#categories.write(this.#codes, server, categories);
       this.#knownAhead.keep(server, Math.round(time / this.#stepMs), metrics, this.#codes);
       if (this.#knownAhead.isOfFuture(metrics)) return;
@@ -250,7 +251,8 @@ export class FleetHistory {
       this.#report.incomplete(server, time, name);
       return;
     }
-    this.#categories.write(this.#codes, server, categories);
+    // Once for each row: it counts what is unknown.
+    if (!fromRows) this.#categories.write(this.#codes, server, categories);
     const step = Math.round(time / this.#stepMs);
     if (step > series.newest) this.#emit(server, series);
     else if (this.#onStep && step < series.newest)
@@ -318,6 +320,8 @@ export class FleetHistory {
       metrics: this.#model.metrics,
       target: this.#model.target,
       categories: this.#model.categories,
+      readAhead: this.#model.readAhead ?? [],
+      repeating: complete.filter(({ server, end }) => !this.#knownAhead.isTold(server, end)).length,
       repeatsKnown: this.#repeatKnown,
       encoderLength: this.#model.encoderLength,
       maxGap: this.#shape.maxGap,

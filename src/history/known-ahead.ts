@@ -15,6 +15,8 @@ export class KnownAhead {
   readonly #most: number;
   /** The channels of categories, and of metrics, that only rows can tell. */
   readonly #categories: readonly number[];
+  /** The channels of categories that rows may tell, but need not. */
+  readonly #optional: readonly number[];
   readonly #given: readonly number[];
   readonly #measured: readonly number[];
   readonly #rows = new Map<string, Map<number, AheadRow>>();
@@ -25,13 +27,22 @@ export class KnownAhead {
     this.#most = 2 * (model.encoderLength + maxGap + model.horizon);
     const channels = [...model.metrics.keys()];
     this.#categories = [...model.categories.keys()].filter((at) => model.categories[at]?.role === 'known');
+    const readAhead = new Set(model.readAhead);
+    this.#optional = [...model.categories.keys()].filter((at) =>
+      readAhead.has(model.categories[at]?.name ?? ''),
+    );
     this.#given = channels.filter((at) => model.metrics[at]?.ahead === 'given');
     this.#measured = channels.filter((at) => model.metrics[at]?.ahead === undefined);
   }
 
   /** Whether rows have to tell anything ahead. */
-  get fromRows(): boolean {
+  get #isRequired(): boolean {
     return this.#categories.length + this.#given.length > 0;
+  }
+
+  /** Whether rows can tell anything ahead. */
+  get fromRows(): boolean {
+    return this.#isRequired || this.#optional.length > 0;
   }
 
   /** Whether a row has nothing measured: it is of the future, and not what now is found by. */
@@ -57,7 +68,7 @@ export class KnownAhead {
 
   /** Why not all that must be known for the steps after `end` is known; undefined if it is. */
   unknown(server: string, end: number): string | undefined {
-    if (!this.fromRows) return undefined;
+    if (!this.#isRequired) return undefined;
     const { horizon, categories, metrics } = this.#model;
     let missing = 0;
     for (let step = end + 1; step <= end + horizon; step++) {
@@ -75,6 +86,14 @@ export class KnownAhead {
     );
   }
 
+  /** Whether rows tell all that they can for the steps after `end`. */
+  isTold(server: string, end: number): boolean {
+    for (let step = end + 1; step <= end + this.#model.horizon; step++) {
+      if (this.#row(server, step) === undefined) return false;
+    }
+    return true;
+  }
+
   /** Writes what the steps after `end` are known to be. The encoder's arrays are there already. */
   write(server: string | undefined, end: number, inputs: ForecastInputs): void {
     this.#completeEncoder(end, inputs);
@@ -84,7 +103,7 @@ export class KnownAhead {
     for (let step = 0; step < horizon; step++) {
       const row = server === undefined ? undefined : this.#row(server, end + 1 + step);
       inputs.decoderCat.set(last, step * width);
-      for (const at of row === undefined ? [] : this.#categories) {
+      for (const at of row === undefined ? [] : [...this.#categories, ...this.#optional]) {
         inputs.decoderCat[step * width + at] = row?.codes[at] as number;
       }
       const date = new Date(timeOfStep(end + 1 + step, this.#model));

@@ -12,6 +12,10 @@ export interface ReportContext {
   readonly metrics: readonly Metric[];
   readonly target: string | undefined;
   readonly categories: readonly Category[];
+  /** Categories that the model reads ahead although they need not be known. */
+  readonly readAhead: readonly string[];
+  /** How many servers have no rows for all of the steps ahead. */
+  readonly repeating: number;
   readonly repeatsKnown: boolean;
   readonly encoderLength: number;
   readonly maxGap: number;
@@ -183,26 +187,35 @@ function standingStill(context: ReportContext): HistoryWarning[] {
     }));
 }
 
-/** A category's last value is used for all future steps, which is hardly right if it changes at every step. */
-function repeatedCategories({
-  servers,
-  categories,
-  encoderLength,
-  repeatsKnown,
-}: ReportContext): HistoryWarning[] {
+/** A category's last value is used for all future steps: a guess for one that changes and that the model reads ahead. */
+function repeatedCategories(context: ReportContext): HistoryWarning[] {
+  const { servers, categories, encoderLength, readAhead, repeating, repeatsKnown } = context;
   return [...categories.entries()].flatMap(([channel, { name, role }]): HistoryWarning[] => {
     if (role === 'static' || (role === 'known' && !repeatsKnown)) return [];
-    let changes = 0;
-    for (const { inputs } of servers) {
-      const codes = inputs.encoderCat;
-      for (let at = channel + categories.length; at < codes.length; at += categories.length) {
-        if (codes[at] !== codes[at - categories.length]) changes++;
-      }
+    const changes = changesOf(context, channel);
+    if (role === 'known' || (readAhead.includes(name) && changes > 0)) {
+      if (repeating === 0) return [];
+      const message =
+        `${name}: the model reads its values ahead, and ${plural(repeating, 'server')} ${repeating === 1 ? 'has' : 'have'} no ` +
+        `rows for all steps ahead; its last value is used for them. Add rows with the time and ${name} and empty metrics`;
+      return [{ kind: 'category', count: repeating, message }];
     }
     if (changes * 2 <= servers.length * (encoderLength - 1)) return [];
     const message = `${name} changes from step to step, and its last value is used for all future steps; this is right only if the model reads only its past`;
     return [{ kind: 'category', count: servers.length, message }];
   });
+}
+
+/** How often a category changes from one step to the next. */
+function changesOf({ servers, categories }: ReportContext, channel: number): number {
+  let changes = 0;
+  for (const { inputs } of servers) {
+    const codes = inputs.encoderCat;
+    for (let at = channel + categories.length; at < codes.length; at += categories.length) {
+      if (codes[at] !== codes[at - categories.length]) changes++;
+    }
+  }
+  return changes;
 }
 
 function plural(count: number, noun: string): string {

@@ -8,7 +8,7 @@ export type HistoryModel = Pick<
   ModelDescription,
   'stepMinutes' | 'encoderLength' | 'horizon' | 'metrics' | 'categories' | 'known'
 > &
-  Partial<Pick<ModelDescription, 'target' | 'inputs' | 'statics' | 'series' | 'stepMonths'>>;
+  Partial<Pick<ModelDescription, 'target' | 'inputs' | 'statics' | 'series' | 'stepMonths' | 'readAhead'>>;
 
 /** Consecutive missing steps that took the values of the row before them. */
 export interface FilledGap {

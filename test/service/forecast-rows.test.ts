@@ -94,15 +94,26 @@ test('names, times, unit, what was refused and what was filled are in the answer
   });
   expect(answer.forecasts[0]?.times).toHaveLength(4);
   expect(answer.refused).toMatchObject([{ server: 'new', code: 'ERR_TFT_HISTORY_SHORT' }]);
-  expect(answer.warnings).toMatchObject([
-    { kind: 'filled', server: 'a', count: 1 },
-    // The graph of tiny reads the categories of the steps ahead.
+  expect(answer.warnings).toMatchObject([{ kind: 'filled', server: 'a', count: 1 }]);
+});
+
+test('a category that changes, and that the graph of tiny reads ahead, is read from rows ahead or warned of', async () => {
+  const past = rows('a').map((one, step) => ({ ...one, status: step < 5 ? 'healthy' : 'offline' }));
+  const { warnings } = forecastsOf(await post(JSON.stringify(past)));
+  expect(warnings).toMatchObject([
     {
       kind: 'category',
       count: 1,
       message: expect.stringMatching(/^status: the model reads its values ahead/),
     },
   ]);
+  const ahead = [6, 7, 8, 9].map((step) => ({
+    ...row('a', step, null),
+    net_in_mb_s: null,
+    load_average: null,
+    status: 'offline',
+  }));
+  expect(forecastsOf(await post(JSON.stringify([...past, ...ahead]))).warnings).toEqual([]);
 });
 
 test('options are in the URL or beside the rows', async () => {

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readOnnx } from '../../src/builder/onnx-file.js';
+import { readChannels, readOnnx } from '../../src/builder/onnx-file.js';
 import { loadModel } from '../../src/contract/model.js';
-import { bundles } from '../fixtures/bundles.js';
+import { bundles, published } from '../fixtures/bundles.js';
 
 const DEMO = fileURLToPath(new URL('../../models/demo', import.meta.url));
 
@@ -25,6 +25,16 @@ describe('an ONNX file', () => {
     expect(plain(summary.inputs)).toEqual(plain(model.inputs));
     expect(plain(summary.outputs)).toEqual(plain(model.outputs));
     expect(summary.opset).toBe(model.versions?.opset);
+  });
+
+  test('says which channels of an input its graph reads', async () => {
+    const read = async (bundle: string) => readChannels((await loadModel(bundle)).onnxPath, 'decoder_cat');
+    expect(await read(bundles.tiny)).toBe('all');
+    expect(await read(DEMO)).toEqual([]);
+    const { categories } = await loadModel(published.stallion);
+    const known = [...categories.keys()].filter((channel) => categories[channel]?.role === 'known');
+    expect(known).not.toEqual([]);
+    expect(await read(published.stallion)).toEqual(known);
   });
 
   test('has as many operators as the exporter counted', async () => {

@@ -1,5 +1,6 @@
 // Models of published structures, forecast from a history file: the numbers are those of pytorch-forecasting's own `predict`.
-import { readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FleetHistory, readHistory } from '../../src/history/index.js';
@@ -55,6 +56,30 @@ describe.each(['stallion', 'retail'] as const)('%s', (name) => {
     const repeated = await readHistory(Readable.from([past.join('\n')]), model, { repeatKnown: true });
     expect(repeated.windows().servers).toHaveLength(Object.keys(expected).length);
   });
+});
+
+test('a category that only the graph shows to be known ahead is treated as such, with a warning', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tft-ahead-'));
+  try {
+    cpSync(published.stallion, folder, { recursive: true });
+    const file = join(folder, 'model.json');
+    const description = JSON.parse(readFileSync(file, 'utf8')) as { categories: { role: string }[] };
+    for (const category of description.categories) {
+      if (category.role === 'known') category.role = 'varying';
+    }
+    writeFileSync(file, JSON.stringify(description));
+    const warnings: string[] = [];
+    await using engine = await TFTEngine.load(folder, {
+      threads: 1,
+      log: ({ level, message }) => level === 'warn' && warnings.push(message),
+    });
+    expect(engine.model.categories).toEqual((await loadModel(published.stallion)).categories);
+    expect(warnings).toEqual([expect.stringMatching(/easter_day, .* must be known ahead.*export it again/)]);
+    const path = join(published.stallion, 'history.csv');
+    expect((await readHistory(path, engine.model)).windows().servers).not.toEqual([]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('a monthly forecast begins on the first of the month', async () => {

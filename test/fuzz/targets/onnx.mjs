@@ -1,7 +1,7 @@
 // ONNX files, as far as they are read here.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readOnnx } from '../../../lib/builder/onnx-file.js';
+import { readChannels, readOnnx } from '../../../lib/builder/onnx-file.js';
 import { TFTError } from '../../../lib/contract/errors.js';
 import { ownFolder, TINY } from './tiny.mjs';
 
@@ -25,9 +25,11 @@ export const seeds = () => [
 
 export async function run(bytes) {
   writeFileSync(file, bytes);
-  try {
-    await readOnnx(file);
-  } catch (error) {
-    if (!(error instanceof TFTError)) throw error;
+  for (const read of [readOnnx, (path) => readChannels(path, 'decoder_cat')]) {
+    try {
+      await read(file);
+    } catch (error) {
+      if (!(error instanceof TFTError)) throw error;
+    }
   }
 }
