@@ -31,7 +31,8 @@ export async function findPlan(
   directory: string,
   precision: Precision | undefined,
 ): Promise<string | undefined> {
-  const plans = (await readdir(directory)).filter(isPlan).sort();
+  // A folder that may be entered but not listed has none to choose from.
+  const plans = (await readdir(directory).catch((): string[] => [])).filter(isPlan).sort();
   for (const name of plans) {
     const plan = join(directory, name);
     const record = await readRecord(recordPathOf(plan));

@@ -24,6 +24,7 @@ const LAST_MOMENT_MS = 500;
  *
  * @param extensions what is served beside forecasts.
  * @param begin what begins with the service; if it fails, the service is stopped.
+ * @throws what `begin` does.
  */
 export async function serveUntilStopped(
   config: ServiceConfig,
@@ -35,18 +36,25 @@ export async function serveUntilStopped(
   const log = makeLog(config.logLevel);
   const stopTracing = await startTracing(process.env, log);
   const service = await Service.start(config, log, extensions);
-  const finished = await untilStopped(service, log, begin(service));
-  await stopTracing();
-  exit(finished ? OK : FAILED);
-  // Exits explicitly, because a native library may keep threads of its own running.
-  process.exitCode = finished ? OK : FAILED;
-  // Nothing is left to do, but a model that still loads, or a log whose reader is stuck, would keep the process.
-  setTimeout(() => process.exit(), LAST_MOMENT_MS).unref();
+  let finished = false;
+  try {
+    finished = await untilStopped(service, log, begin(service));
+  } finally {
+    await stopTracing();
+    exit(finished ? OK : FAILED);
+    // Exits explicitly, because a native library may keep threads of its own running.
+    process.exitCode = finished ? OK : FAILED;
+    // Nothing is left to do, but a model that still loads, or a log whose reader is stuck, would keep the process.
+    setTimeout(() => process.exit(), LAST_MOMENT_MS).unref();
+  }
 }
 
-/** @returns whether the model was loaded and all requests were finished. */
+/**
+ * @returns whether all requests were finished.
+ * @throws what keeps it from beginning.
+ */
 async function untilStopped(service: Service, log: ServiceLog, begun: Promise<unknown>): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     let signals = 0;
     const onStop = (signal: NodeJS.Signals) => {
       if (++signals > 1) {
@@ -64,7 +72,8 @@ async function untilStopped(service: Service, log: ServiceLog, begun: Promise<un
       // A supervisor sees the exit status and restarts the service.
       log.error({ err: error }, 'it cannot begin');
       await service.stop();
-      resolve(false);
+      // Also told on standard error: the log may be what failed.
+      reject(error);
     });
   });
 }

@@ -1,6 +1,7 @@
 // Finds the model to load and its version: a bundle or a plan, or the newest version in a folder of versions.
 import { readdirSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { TFTError } from '../contract/errors.js';
 import { locate } from '../contract/locate.js';
 
 const VERSION = /^[1-9]\d{0,9}$/;
@@ -23,8 +24,7 @@ export interface ModelSource {
 export function findModel(path: string): ModelSource {
   const located = locate(path);
   if (located.kind !== 'bundle') return { path, version: '1' };
-  const real = realpathSync(located.directory);
-  const entries = readdirSync(real, { withFileTypes: true });
+  const { real, entries } = look(located.directory);
   const versions = entries
     .filter((entry) => VERSION.test(entry.name) && (entry.isDirectory() || entry.isSymbolicLink()))
     .map(({ name }) => Number(name));
@@ -35,4 +35,14 @@ export function findModel(path: string): ModelSource {
   const name = basename(real);
   // The real path, so that a link that is changed to another version does not change files while an engine loads.
   return { path: real, version: VERSION.test(name) ? name : '1' };
+}
+
+function look(directory: string) {
+  try {
+    const real = realpathSync(directory);
+    return { real, entries: readdirSync(real, { withFileTypes: true }) };
+  } catch (cause) {
+    const message = `${directory} cannot be read: ${(cause as Error).message}`;
+    throw new TFTError('ERR_TFT_MODEL_NOT_FOUND', message, { cause, details: { path: directory } });
+  }
 }

@@ -142,13 +142,17 @@ export class Service {
   async #listen(): Promise<void> {
     const { host, port, socket, maxConnections } = this.#config;
     await this.#app.ready();
-    if (socket !== undefined) await clearSocket(socket);
     try {
+      if (socket !== undefined) await clearSocket(socket);
       // The system drops connections that this queue cannot hold, and clients retry only after seconds.
       const backlog = maxConnections;
       if (socket === undefined) await this.#app.listen({ host, port, backlog });
       else await this.#listenPrivately(socket, backlog);
     } catch (cause) {
+      // It may listen already, on a socket whose mode could not be set; then the process would never end.
+      await this.#app.close();
+      this.#metrics.close();
+      if (cause instanceof TFTError) throw cause;
       const where = socket === undefined ? `host and port: ${host}:${port}` : `socket: ${socket}`;
       const { message } = cause as Error;
       throw new TFTError('ERR_TFT_OPTION', `${where} cannot be listened on: ${message}`, { cause });
