@@ -66,6 +66,14 @@ constexpr int kChunk = 12;  // steps that the projecting warps compute ahead; a 
 template <int PROJECTORS>
 constexpr int kRecurrenceFloats = (1 + PROJECTORS) * 2 * kWarp + 2 * kChunk * kWarp * 4;
 
+constexpr int kRecurrencePairs = 16;  // steps times series that recur_any projects at once
+
+/// recur_any with this many columns of U in registers, without those in shared memory.
+TFT_HOST_DEVICE constexpr int recurrence_floats(const RecurrenceParameters& p, int kept, int series) {
+  const int padded = p.hidden_size > kept ? p.hidden_size : kept;
+  return series * (padded + 4 * p.hidden_size) + kRecurrencePairs * p.hidden_size;
+}
+
 // ---- decoder
 
 TFT_HOST_DEVICE constexpr int enrichment_weight_floats(const EnrichmentParameters& p) {

@@ -2,6 +2,7 @@
 #include "decoder.cuh"
 #include "preprocess.cuh"
 #include "recurrence.cuh"
+#include "recurrence_any.cuh"
 #include "static_contexts.cuh"
 #include "variable_selection.cuh"
 
@@ -41,6 +42,19 @@ TFT_KERNEL(tft_recurrence_1, 64, 4)(TFT_PARAMETERS RecurrenceParameters p) {
   TFT_SHARED(memory);
   recur<1>(p, memory);
 }
+
+#define TFT_RECUR_ANY(hidden, kept, series, blocks)            \
+  TFT_KERNEL(tft_recurrence_##hidden##_##series, (4 * hidden), \
+             blocks)(TFT_PARAMETERS RecurrenceParameters p) {  \
+    TFT_SHARED(memory);                                        \
+    recur_any<kept, series>(p, memory);                        \
+  }
+TFT_RECUR_ANY(16, 16, 1, 8)
+TFT_RECUR_ANY(16, 16, 4, 8)
+TFT_RECUR_ANY(64, 64, 1, 2)
+TFT_RECUR_ANY(64, 64, 4, 2)
+TFT_RECUR_ANY(160, 48, 1, 1)
+TFT_RECUR_ANY(160, 48, 4, 1)
 
 TFT_KERNEL(tft_enrich_2, 256, 2)(TFT_PARAMETERS EnrichmentParameters p) {
   TFT_SHARED(memory);

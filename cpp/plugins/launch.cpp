@@ -19,6 +19,18 @@ constexpr const char* kRecurrence1 = "tft_recurrence_1";
 constexpr const char* kEnrichFew = "tft_enrich_2";
 constexpr const char* kEnrichMany = "tft_enrich_8";
 
+/// recur_any for hidden sizes of up to `hidden`: the columns of U in registers, about how many blocks a
+/// multiprocessor runs at once, and the kernels for one series a block and for four.
+struct AnyRecurrence {
+  int hidden, kept, blocks;
+  const char* one;
+  const char* four;
+};
+constexpr std::array kAnyRecurrence = {
+    AnyRecurrence{16, 16, 8, "tft_recurrence_16_1", "tft_recurrence_16_4"},
+    AnyRecurrence{64, 64, 2, "tft_recurrence_64_1", "tft_recurrence_64_4"},
+    AnyRecurrence{160, 48, 1, "tft_recurrence_160_1", "tft_recurrence_160_4"}};
+
 struct Attention {
   int keys;  // in a lane
   int head_size;
@@ -39,12 +51,10 @@ constexpr std::array kAttention = {TFT_ATTENTION(4, 4),  TFT_ATTENTION(4, 8),  T
 constexpr auto kKernels = [] {
   constexpr std::array others = {kPreprocess,  kByVariable,  kByRow4,    kByRow8,    kContexts,
                                  kRecurrence3, kRecurrence1, kEnrichFew, kEnrichMany};
-  std::array<const char*, others.size() + 2 * kAttention.size()> all{};
-  std::copy(others.begin(), others.end(), all.begin());
-  for (std::size_t i = 0; i < kAttention.size(); ++i) {
-    all[others.size() + 2 * i] = kAttention[i].kernel;
-    all[others.size() + 2 * i + 1] = kAttention[i].few;
-  }
+  std::array<const char*, others.size() + 2 * kAnyRecurrence.size() + 2 * kAttention.size()> all{};
+  auto next = std::copy(others.begin(), others.end(), all.begin());
+  for (const AnyRecurrence& one : kAnyRecurrence) *next++ = one.one, *next++ = one.four;
+  for (const Attention& one : kAttention) *next++ = one.kernel, *next++ = one.few;
   return all;
 }();
 
@@ -105,7 +115,23 @@ bool launch_static_contexts(Launcher& launcher, StaticContextsParameters p, void
   return launcher.launch(kContexts, {blocks, 1, 4 * kWarp, bytes(4 * kWarp)}, &p, stream);
 }
 
+bool launch_any_recurrence(Launcher& launcher, RecurrenceParameters p, void* stream) {
+  const auto* const kind = std::find_if(kAnyRecurrence.begin(), kAnyRecurrence.end(),
+                                        [&](const auto& one) { return p.hidden_size <= one.hidden; });
+  if (kind == kAnyRecurrence.end()) return false;
+  const int series = p.batch > kind->blocks * launcher.multiprocessors() ? 4 : 1;
+  const int rows = 4 * p.hidden_size;
+  const std::size_t floats = bytes(recurrence_floats(p, kind->kept, series));
+  if (floats > launcher.shared_limit()) return false;
+  const auto fit = static_cast<int>((launcher.shared_limit() - floats) / bytes(4 * rows)) * 4;
+  p.shared_columns = std::clamp(p.hidden_size - kind->kept, 0, fit);
+  const Grid grid{divided(p.batch, series), 1, divided(rows, kWarp) * kWarp,
+                  floats + bytes(p.shared_columns * rows)};
+  return launcher.launch(series == 1 ? kind->one : kind->four, grid, &p, stream);
+}
+
 bool launch_recurrence(Launcher& launcher, RecurrenceParameters p, void* stream) {
+  if (p.hidden_size != kWarp) return launch_any_recurrence(launcher, p, stream);
   // Three projecting warps are fastest while all blocks fit at once; with one warp, twice as many blocks fit.
   if (p.batch <= 2 * launcher.multiprocessors())
     return launcher.launch(kRecurrence3, {p.batch, 1, 4 * kWarp, bytes(kRecurrenceFloats<3>)}, &p, stream);

@@ -1,6 +1,7 @@
 #include "operators.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "kernel_sizes.h"
@@ -48,21 +49,26 @@ std::string hidden_size_misfit(const Shape& shape) {
 // ----------------------------------------------------------------------------------------------- preprocess
 
 /// Inputs: encoder_cont [B, Te, metrics], encoder_cat [B, Te, C], decoder_cont [B, Td, K], the other metrics'
-/// mean and factor. Outputs: the encoder's reals [Te, B, metrics + features], the decoder's [Td, B, K], the
-/// static pair [1, B, 2] if there is one, centre and scale [1, B, 1], the static codes [1, B] and the
-/// encoder's codes [Te, B].
+/// mean and factor. Outputs: the encoder's reals [Te, B, 1 + others + features], the decoder's [Td, B, K +
+/// lags], the static pair [1, B, 2] if there is one, centre and scale [1, B, 1], the static codes [1, B] and
+/// the encoder's codes [Te, B].
+///
+/// `others` is a set of channels: channel i is in it if the bit of value 2^i is set.
 class Preprocess final : public Operator {
  public:
   static constexpr std::string_view kName = "TftPreprocess";
-  static constexpr std::array<std::string_view, 21> kAttributes = {
-      "target",        "softplus",      "steps_per_hour", "hours_per_step", "hour_channel",
-      "day_channel",   "month_channel", "features",       "feature_0",      "feature_1",
-      "feature_2",     "feature_3",     "static",         "static_codes",   "static_code_0",
-      "static_code_1", "encoder_codes", "encoder_code_0", "encoder_code_1", "encoder_code_2",
-      "encoder_code_3"};
+  static constexpr std::array<std::string_view, 30> kAttributes = {
+      "target",        "softplus",       "center_length",  "scale_length",   "floor",
+      "others",        "lags",           "lag_0",          "lag_1",          "lag_2",
+      "lag_3",         "steps_per_hour", "hours_per_step", "hour_channel",   "day_channel",
+      "month_channel", "features",       "feature_0",      "feature_1",      "feature_2",
+      "feature_3",     "static",         "static_codes",   "static_code_0",  "static_code_1",
+      "encoder_codes", "encoder_code_0", "encoder_code_1", "encoder_code_2", "encoder_code_3"};
 
   explicit Preprocess(Attributes attributes)
       : Operator(std::move(attributes)),
+        others_(channels(real("others"))),
+        lags_(whole("lags")),
         features_(whole("features")),
         pair_(whole("static") != 0),
         static_codes_(whole("static_codes")),
@@ -74,18 +80,28 @@ class Preprocess final : public Operator {
   bool is_int(int index) const override { return index == 1; }
   bool is_int_output(int index) const override { return index >= first_code(); }
   std::vector<Dimension> output_shape(int output) const override {
-    if (output == 0) return {{0, 0, 1}, {0, 0, 0}, {features_, 0, 2}};
-    if (output == 1) return {{0, 2, 1}, {0, 0, 0}, {0, 2, 2}};
+    if (output == 0) return {{0, 0, 1}, {0, 0, 0}, {1 + others() + features_}};
+    if (output == 1) return {{0, 2, 1}, {0, 0, 0}, {lags_, 2, 2}};
     if (pair_ && output == 2) return {{1}, {0, 0, 0}, {2}};
     if (output < first_code()) return {{1}, {0, 0, 0}, {1}};
     if (output < first_code() + static_codes_) return {{1}, {0, 0, 0}};
     return {{0, 0, 1}, {0, 0, 0}};
   }
   std::string misfit(std::span<const Shape> in) const override {
-    if (static_codes_ > 2 || encoder_codes_ > kMaxCodes || features_ > 4)
-      return "more codes or time features than the kernel takes";
-    if (in[0].rank == 3 && in[3].rank > 0 && in[3][in[3].rank - 1] != in[0][2] - 1)
-      return "its metrics are not all channels but the target";
+    if (static_codes_ > 2 || encoder_codes_ > kMaxCodes || features_ > 4 || lags_ > kMaxLags)
+      return "more codes, time features or lags than the kernel takes";
+    if (others() > kMaxMetrics) return "more than 32 metrics beside the target";
+    if (in[3].rank > 0 && !is(in[3], in[3].rank - 1, others()))
+      return "the number of metrics differs from that of their means";
+    if (in[0].rank != 3 || in[2].rank != 3) return "its inputs are not of three dimensions";
+    const std::int64_t past = in[0][1], future = in[2][1];
+    if (past < 2 || future < 1) return "the numbers of steps are not known";
+    if (in[0][2] <= whole("target") || (!others_.empty() && in[0][2] <= others_.back()))
+      return "a channel that is read does not exist";
+    if (outside(whole("center_length"), 1, past) || outside(whole("scale_length"), 2, past))
+      return "the target is scaled by more steps than the past has";
+    for (int i = 0; i < lags_; ++i)
+      if (outside(lag(i), future, past)) return "a lag is not between the horizon and the past";
     return "";
   }
   bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out,
@@ -95,6 +111,11 @@ class Preprocess final : public Operator {
     p.categories = size_of(shapes[1], 2);
     p.future_steps = size_of(shapes[2], 1), p.known = size_of(shapes[2], 2);
     p.target = whole("target"), p.softplus = whole("softplus");
+    p.center_length = whole("center_length"), p.scale_length = whole("scale_length"), p.floor = real("floor");
+    p.others = others();
+    std::copy(others_.begin(), others_.end(), p.other);
+    p.lags = lags_;
+    for (int i = 0; i < lags_; ++i) p.lag[i] = lag(i);
     p.steps_per_hour = whole("steps_per_hour"), p.hours_per_step = whole("hours_per_step");
     p.hour = whole("hour_channel"), p.day = whole("day_channel"), p.month = whole("month_channel");
     p.features = features_;
@@ -115,9 +136,21 @@ class Preprocess final : public Operator {
   }
 
  private:
+  static std::vector<int> channels(double set) {
+    std::vector<int> found;
+    for (int channel = 0; set >= 1; ++channel, set = std::floor(set / 2))
+      if (std::fmod(set, 2) == 1) found.push_back(channel);
+    return found;
+  }
+  static bool outside(int value, std::int64_t least, std::int64_t most) {
+    return value < least || value > most;
+  }
+  int lag(int index) const { return whole("lag_" + std::to_string(index)); }
+  int others() const { return static_cast<int>(others_.size()); }
   int first_code() const { return 4 + (pair_ ? 1 : 0); }
 
-  const int features_;
+  const std::vector<int> others_;
+  const int lags_, features_;
   const bool pair_;
   const int static_codes_, encoder_codes_;
 };
@@ -254,6 +287,13 @@ Sequence sequence(const float* x, float* y, int steps, Inputs& weights) {
   return one;
 }
 
+/// The kernels' hidden sizes; -1 is unknown.
+std::string recurrence_misfit(int hidden) {
+  if (hidden % 4 == 0 && hidden >= 4 && hidden <= 160) return "";
+  return "the hidden size is " + std::to_string(hidden) +
+         ", and the recurrence's kernels are for multiples of 4 up to 160";
+}
+
 /// Two LSTMs; the second starts from the first one's state. Inputs: past [Te, B, H], future [Td, B, H],
 /// hidden and cell [1, B, H], then weight, recurrence and bias of each in ONNX's layouts. Output: [Te + Td,
 /// B, H].
@@ -266,21 +306,24 @@ class Recurrence final : public Operator {
   std::string_view name() const override { return kName; }
   int inputs() const override { return 10; }
   int outputs() const override { return 1; }
-  std::vector<Dimension> output_shape(int) const override { return {{0, 0, 0, 1, 0}, {0, 0, 1}, {kHidden}}; }
-  std::string misfit(std::span<const Shape> in) const override { return hidden_size_misfit(in[5]); }
+  std::vector<Dimension> output_shape(int) const override { return {{0, 0, 0, 1, 0}, {0, 0, 1}, {hidden()}}; }
+  std::string misfit(std::span<const Shape>) const override { return recurrence_misfit(hidden()); }
   bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out,
                void*, void* stream) const override {
     RecurrenceParameters p{};
     const int past = size_of(shapes[0], 0), future = size_of(shapes[1], 0);
-    p.batch = size_of(shapes[0], 1);
+    p.batch = size_of(shapes[0], 1), p.hidden_size = hidden();
     float* const y = result(out, 0);
     Inputs weights(in, 4);
     p.sequences[0] = sequence(floats(in, 0), y, past, weights);
     p.sequences[1] =
-        sequence(floats(in, 1), y + static_cast<std::int64_t>(past) * p.batch * kHidden, future, weights);
+        sequence(floats(in, 1), y + static_cast<std::int64_t>(past) * p.batch * hidden(), future, weights);
     p.hidden = floats(in, 2), p.cell = floats(in, 3);
     return launch_recurrence(launcher, p, stream);
   }
+
+ private:
+  int hidden() const { return whole("hidden_size"); }
 };
 
 /// ONNX's LSTM in one direction. Inputs: x [T, B, H], W [1, 4 H, H], R, B [1, 8 H], initial_h, initial_c [1,
@@ -295,23 +338,26 @@ class Lstm final : public Operator {
   int inputs() const override { return 6; }
   int outputs() const override { return 3; }
   std::vector<Dimension> output_shape(int output) const override {
-    if (output == 0) return {{0, 0, 0}, {1}, {0, 0, 1}, {kHidden}};
-    return {{1}, {0, 0, 1}, {kHidden}};
+    if (output == 0) return {{0, 0, 0}, {1}, {0, 0, 1}, {hidden()}};
+    return {{1}, {0, 0, 1}, {hidden()}};
   }
   std::string misfit(std::span<const Shape> in) const override {
-    if (const std::string why = hidden_size_misfit(in[2]); !why.empty()) return why;
-    return hidden_size_misfit(in[1]);
+    if (!is(in[1], 2, hidden())) return "its input is not as wide as its hidden size";
+    return recurrence_misfit(hidden());
   }
   bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out,
                void*, void* stream) const override {
     RecurrenceParameters p{};
-    p.batch = size_of(shapes[0], 1);
+    p.batch = size_of(shapes[0], 1), p.hidden_size = hidden();
     Inputs weights(in, 1);
     p.sequences[0] = sequence(floats(in, 0), result(out, 0), size_of(shapes[0], 0), weights);
     p.hidden = floats(in, 4), p.cell = floats(in, 5);
     p.last_hidden = result(out, 1), p.last_cell = result(out, 2);
     return launch_recurrence(launcher, p, stream);
   }
+
+ private:
+  int hidden() const { return whole("hidden_size"); }
 };
 
 // -------------------------------------------------------------------------------------------------- decoder

@@ -90,7 +90,7 @@ std::span<const std::string_view> attribute_names(std::string_view name);
 std::unique_ptr<Operator> make_operator(std::string_view name, Attributes attributes);
 
 /// Changed when existing plans with these operators must no longer be used.
-constexpr const char* kOperatorsVersion = "1";
+constexpr const char* kOperatorsVersion = "2";
 constexpr const char* kOperatorsNamespace = "";
 
 }  // namespace tft::plugins

@@ -1,8 +1,8 @@
 // The arguments of each kernel, shared by host and device.
 //
-// B is the number of series in the batch, T of steps, H the hidden size (32 in every kernel that needs it
-// fixed). Arrays are float32 and row-major with the shapes that python/src/tft_export gives them; weights are
-// [inputs, outputs].
+// B is the number of series in the batch, T of steps, H the hidden size (32, but for the recurrence). Arrays
+// are float32 and row-major with the shapes that python/src/tft_export gives them; weights are [inputs,
+// outputs].
 #pragma once
 
 namespace tft::plugins {
@@ -54,17 +54,23 @@ struct VariableSelectionParameters {
 };
 
 constexpr int kMaxCodes = 4;
+constexpr int kMaxMetrics = 32;
+constexpr int kMaxLags = 4;
 
 /// A time feature of the encoder, recovered by counting steps back from the horizon.
 enum TimeFeature { NO_FEATURE = 0, HOUR = 1, DAY_OF_WEEK = 2, MONTH = 3, IS_WEEKEND = 4 };
 
 struct PreprocessParameters {
   int past_steps, future_steps, batch;
-  int metrics;     // channels of encoder_cont, the target among them
-  int target;      // its channel
-  int softplus;    // whether the target is transformed by the inverse of softplus
-  int known;       // channels of decoder_cont
-  int categories;  // channels of encoder_cat
+  int metrics;                      // channels of encoder_cont
+  int target;                       // the target's channel
+  int softplus;                     // whether the target is transformed by the inverse of softplus
+  int center_length, scale_length;  // steps at the encoder's end that centre and scale are taken from
+  float floor;                      // the least scale
+  int others, other[kMaxMetrics];   // the channels that are read beside the target
+  int known;                        // channels of decoder_cont
+  int lags, lag[kMaxLags];          // the target some steps earlier, for each step of the horizon
+  int categories;                   // channels of encoder_cat
   int steps_per_hour, hours_per_step;
   int hour, day, month;  // channels of decoder_cont, -1 for none
   int features, feature[4];
@@ -73,9 +79,9 @@ struct PreprocessParameters {
   const float* encoder_cont;    // [B, past, metrics]
   const int* encoder_cat;       // [B, past, categories]
   const float* decoder_cont;    // [B, future, known]
-  const float *mean, *factor;   // [metrics - 1]
-  float* encoder;               // [past, B, metrics + features]
-  float* decoder;               // [future, B, known]
+  const float *mean, *factor;   // [others]
+  float* encoder;               // [past, B, 1 + others + features]
+  float* decoder;               // [future, B, known + lags]
   float* static_pair;           // [B, 2] or null
   float *center, *scale;        // [B]
   int* static_out[2];           // [B] each
@@ -103,7 +109,8 @@ struct Sequence {
 
 struct RecurrenceParameters {
   Sequence sequences[2];  // the second starts from the state that the first ends with; 0 steps: there is none
-  int batch;
+  int batch, hidden_size;
+  int shared_columns;              // of the recurrence's weights, in recur_any
   const float *hidden, *cell;      // [B, H]
   float *last_hidden, *last_cell;  // [B, H] or null
 };

@@ -1,8 +1,10 @@
 // Converts raw inputs to the network's inputs in one launch. A series has one block, or several that share
 // its steps and each compute the target's scale.
 //
-//   the target     transformed, then scaled by the mean and the standard deviation of its window
+//   the target     transformed, then scaled by the mean and the standard deviation of its window, or of the
+//                  window's last steps; the scale has a floor
 //   other metrics  (x - mean) * factor
+//   lags           the scaled target some steps before each step of the horizon
 //   time features  of the past, counted back from the horizon
 //   (python/src/tft_export/graph/past_time_features.py)
 //
@@ -36,6 +38,14 @@ TFT_DEVICE float block_sum(float value, float* memory) {
   return sum;
 }
 
+/// The mean of the last `length` values, in every thread. Synchronises the block first.
+TFT_DEVICE float tail_mean(const float* values, int steps, int length, float* memory) {
+  sync_block();
+  float sum = 0.f;
+  for (int step = steps - length + thread_index(); step < steps; step += block_threads()) sum += values[step];
+  return block_sum(sum, memory) / static_cast<float>(length);
+}
+
 TFT_DEVICE float wrapped(float value, float modulus) {
   return value - floorf((value + 0.5f) / modulus) * modulus;
 }
@@ -48,21 +58,22 @@ TFT_DEVICE void preprocess(const PreprocessParameters& p, float* memory) {
   const float* const past = p.encoder_cont + rows * p.metrics;
   const float* const future = p.decoder_cont + static_cast<long long>(series) * p.future_steps * p.known;
 
-  float sum = 0.f;
   for (int step = thread_index(); step < p.past_steps; step += block_threads()) {
     const float raw = past[step * p.metrics + p.target];
-    const float value = p.softplus ? inverse_softplus(raw) : raw;
-    target[step] = value;
-    sum += value;
+    target[step] = p.softplus ? inverse_softplus(raw) : raw;
   }
-  const float center = block_sum(sum, memory) / static_cast<float>(p.past_steps);
+  const float mean = tail_mean(target, p.past_steps, p.scale_length, memory);
+  const float center =
+      p.center_length == p.scale_length ? mean : tail_mean(target, p.past_steps, p.center_length, memory);
   float squares = 0.f;
-  for (int step = thread_index(); step < p.past_steps; step += block_threads()) {
-    const float deviation = target[step] - center;
+  for (int step = p.past_steps - p.scale_length + thread_index(); step < p.past_steps;
+       step += block_threads()) {
+    const float deviation = target[step] - mean;
     squares = fmaf(deviation, deviation, squares);
   }
-  const float scale =
-      square_root(block_sum(squares, memory) / static_cast<float>(p.past_steps - 1)) + kEpsilon;
+  const float deviation =
+      square_root(block_sum(squares, memory) / static_cast<float>(p.scale_length - 1)) + kEpsilon;
+  const float scale = max_nan(deviation, p.floor);
   if (part == 0 && thread_index() == 0) {
     p.center[series] = center;
     p.scale[series] = scale;
@@ -89,16 +100,15 @@ TFT_DEVICE void preprocess(const PreprocessParameters& p, float* memory) {
   }
   const float first_day = p.day >= 0 ? future[p.day] : 0.f,
               first_month = p.month >= 0 ? future[p.month] : 0.f;
-  const int width = p.metrics + p.features;
+  const int reals = 1 + p.others, width = reals + p.features;
   const int first_step = share(p.past_steps, part), last_step = share(p.past_steps, part + 1);
   for (int i = first_step * width + thread_index(); i < last_step * width; i += block_threads()) {
     const int step = i / width, column = i % width;
     float value = 0.f;
     if (column == 0) {
       value = (target[step] - center) / scale;
-    } else if (column < p.metrics) {
-      const int channel = column - 1 < p.target ? column - 1 : column;
-      value = (past[step * p.metrics + channel] - p.mean[column - 1]) * p.factor[column - 1];
+    } else if (column < reals) {
+      value = (past[step * p.metrics + p.other[column - 1]] - p.mean[column - 1]) * p.factor[column - 1];
     } else {
       const float back = static_cast<float>((p.past_steps - step) * p.hours_per_step);
       const float count = p.steps_per_hour > 1
@@ -106,7 +116,7 @@ TFT_DEVICE void preprocess(const PreprocessParameters& p, float* memory) {
                               : begin - back;
       const float days = floorf((count + 0.5f) / 24.f);
       const float weekday = wrapped(first_day + days, 7.f);
-      const int feature = p.feature[column - p.metrics];
+      const int feature = p.feature[column - reals];
       value = feature == HOUR          ? count - days * 24.f
               : feature == DAY_OF_WEEK ? weekday
               : feature == MONTH       ? first_month
@@ -114,9 +124,13 @@ TFT_DEVICE void preprocess(const PreprocessParameters& p, float* memory) {
     }
     p.encoder[(static_cast<long long>(step) * p.batch + series) * width + column] = value;
   }
-  const int last_known = share(p.future_steps, part + 1) * p.known;
-  for (int i = share(p.future_steps, part) * p.known + thread_index(); i < last_known; i += block_threads())
-    p.decoder[(static_cast<long long>(i / p.known) * p.batch + series) * p.known + i % p.known] = future[i];
+  const int ahead = p.known + p.lags, last_ahead = share(p.future_steps, part + 1) * ahead;
+  for (int i = share(p.future_steps, part) * ahead + thread_index(); i < last_ahead; i += block_threads()) {
+    const int step = i / ahead, column = i % ahead;
+    p.decoder[(static_cast<long long>(step) * p.batch + series) * ahead + column] =
+        column < p.known ? future[step * p.known + column]
+                         : (target[p.past_steps + step - p.lag[column - p.known]] - center) / scale;
+  }
   for (int code = 0; code < p.encoder_codes; ++code)
     for (int step = first_step + thread_index(); step < last_step; step += block_threads())
       p.encoder_out[code][static_cast<long long>(step) * p.batch + series] =

@@ -18,6 +18,8 @@ from tft_export.checkpoint.checkpoint_file import Checkpoint
 from tft_export.checkpoint.read_structure import read_structure
 from tft_export.checkpoint.tensors import input_tensors
 from tft_export.graph.network import TemporalFusionNetwork
+from tft_export.graph.network_regions import preprocess_attributes
+from tft_export.graph.preprocess import Preprocess
 from tft_export.windows.made_up_windows import made_up_windows
 from tft_export.windows.pytorch_forecasts import expected_forecasts
 
@@ -233,6 +235,22 @@ def structure_of(name):
 )
 def test_callers_give_no_more_past_than_is_read(name, steps):
     assert structure_of(name)[0].past == steps
+
+
+@pytest.mark.parametrize(
+    ("name", "lags"),
+    [
+        ("yesterday-in-the-decoder-alone", [24]),
+        ("lag-of-the-target", None),
+        ("lags-in-the-decoder-alone", None),
+    ],
+)
+def test_the_preprocessing_operator_computes_the_lags_that_the_window_holds(name, lags):
+    attributes = preprocess_attributes(Preprocess(structure_of(name)[0]))
+    if lags is None:
+        assert attributes is None
+    else:
+        assert [attributes[f"lag_{index}"] for index in range(attributes["lags"])] == lags
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -185,7 +185,8 @@ def test_the_preprocessing_gives_the_other_regions_what_they_read(exported):
     [
         (
             {},
-            "target 0 softplus 1 steps_per_hour 12 hours_per_step 1 "
+            "target 0 softplus 1 center_length 24 scale_length 24 floor 0 others 6 "
+            "lags 0 lag_0 0 lag_1 0 lag_2 0 lag_3 0 steps_per_hour 12 hours_per_step 1 "
             "hour_channel 0 day_channel 1 month_channel 2 "
             "features 4 feature_0 1 feature_1 2 feature_2 3 feature_3 4 static 1 "
             "static_codes 1 static_code_0 0 static_code_1 -1 "
@@ -193,7 +194,8 @@ def test_the_preprocessing_gives_the_other_regions_what_they_read(exported):
         ),
         (
             RECIPES["other-channels"] | {"step_minutes": 120},
-            "target 1 softplus 0 steps_per_hour 1 hours_per_step 2 "
+            "target 1 softplus 0 center_length 24 scale_length 24 floor 0 others 5 "
+            "lags 0 lag_0 0 lag_1 0 lag_2 0 lag_3 0 steps_per_hour 1 hours_per_step 2 "
             "hour_channel 1 day_channel 2 month_channel -1 "
             "features 3 feature_0 4 feature_1 1 feature_2 2 feature_3 0 static 0 "
             "static_codes 2 static_code_0 0 static_code_1 1 "
@@ -212,9 +214,11 @@ def test_the_preprocessing_is_described(tiny, recipe, attributes):
     ("recipe", "described"),
     [
         ({"normalizer": EncoderNormalizer(max_length=24)}, True),
-        ({"normalizer": EncoderNormalizer(max_length=23)}, False),
-        ({"normalizer": EncoderNormalizer(max_length=(24, 8))}, False),
-        ({"normalizer": FlooredEncoderNormalizer(floor=0.5)}, False),
+        ({"normalizer": EncoderNormalizer(max_length=23)}, True),
+        ({"normalizer": EncoderNormalizer(max_length=(24, 8))}, True),
+        ({"normalizer": FlooredEncoderNormalizer(floor=0.5, max_length=[1, 24])}, True),
+        ({"normalizer": EncoderNormalizer(transformation="relu")}, True),
+        ({"normalizer": EncoderNormalizer(method="robust")}, False),
         ({"normalizer": EncoderNormalizer(center=False)}, False),
         ({"normalizer": EncoderNormalizer(transformation="log1p")}, False),
         ({"normalizer": EncoderNormalizer(method="identity")}, False),

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <random>
 
 #include "plugins/launch.h"
@@ -128,7 +129,8 @@ struct Outcome {
   std::vector<std::string> kernels;
 };
 
-Outcome run(std::string_view name, const Case& test, int multiprocessors = 132, unsigned seed = 1) {
+Outcome run(std::string_view name, const Case& test, int multiprocessors = 132, unsigned seed = 1,
+            std::size_t shared_limit = 227 * 1024) {
   const auto op = make_operator(name, test.attributes);
   EXPECT_NE(op, nullptr);
   EXPECT_EQ(op->inputs(), static_cast<int>(test.inputs.size()));
@@ -156,7 +158,7 @@ Outcome run(std::string_view name, const Case& test, int multiprocessors = 132, 
   for (auto& one : outcome.outputs) out.push_back(one.data());
   std::vector<float> workspace(op->workspace_bytes(shapes) / sizeof(float) + 4,
                                std::numeric_limits<float>::quiet_NaN());
-  EmulatedLauncher launcher(multiprocessors, seed);
+  EmulatedLauncher launcher(multiprocessors, seed, shared_limit);
   EXPECT_TRUE(op->enqueue(launcher, shapes, in.data(), out.data(), workspace.data(), nullptr));
   outcome.kernels = launcher.launched;
   for (int i = 0; i < op->outputs(); ++i) {
@@ -192,58 +194,129 @@ void set_calendar(Tensor& decoder, int steps, int batch, const std::vector<int>&
   }
 }
 
-TEST(PreprocessTest, ScalesTransposesAndCountsTheHoursBack) {
+/// Two metrics, a window's mean and standard deviation, no lag, time feature, code or static pair.
+Attributes preprocessing(int past, Attributes changes) {
+  Attributes all = {{"target", 0},
+                    {"softplus", 0},
+                    {"center_length", past},
+                    {"scale_length", past},
+                    {"floor", 0},
+                    {"others", 2},
+                    {"lags", 0},
+                    {"lag_0", 0},
+                    {"lag_1", 0},
+                    {"lag_2", 0},
+                    {"lag_3", 0},
+                    {"steps_per_hour", 1},
+                    {"hours_per_step", 1},
+                    {"hour_channel", -1},
+                    {"day_channel", -1},
+                    {"month_channel", -1},
+                    {"features", 0},
+                    {"feature_0", 0},
+                    {"feature_1", 0},
+                    {"feature_2", 0},
+                    {"feature_3", 0},
+                    {"static", 0},
+                    {"static_codes", 0},
+                    {"static_code_0", -1},
+                    {"static_code_1", -1},
+                    {"encoder_codes", 0},
+                    {"encoder_code_0", -1},
+                    {"encoder_code_1", -1},
+                    {"encoder_code_2", -1},
+                    {"encoder_code_3", -1}};
+  for (const auto& [name, value] : changes) all.at(name) = value;
+  return all;
+}
+
+struct PreprocessCase {
+  const char* name;
+  bool softplus;
+  int center_length, scale_length;
+  double floor;
+  std::vector<int> others, lags;
+};
+
+class PreprocessTest : public testing::TestWithParam<PreprocessCase> {};
+
+TEST_P(PreprocessTest, ScalesTransposesAndCountsTheHoursBack) {
   constexpr int past = 300, future = 24, batch = 3, metrics = 5, target = 2;
+  const PreprocessCase& given = GetParam();
+  const auto others = given.others.size(), lags = given.lags.size();
   const std::vector<int> starts = {7 * 1440 + 8 * 60 + 35, 8 * 1440, 12 * 1440 + 23 * 60 + 55};
   Case test(20);
-  test.attributes = {{"target", target},     {"softplus", 1},        {"steps_per_hour", 12},
-                     {"hours_per_step", 1},  {"hour_channel", 0},    {"day_channel", 1},
-                     {"month_channel", 2},   {"features", 4},        {"feature_0", 1},
-                     {"feature_1", 2},       {"feature_2", 3},       {"feature_3", 4},
-                     {"static", 1},          {"static_codes", 1},    {"static_code_0", 0},
-                     {"static_code_1", -1},  {"encoder_codes", 1},   {"encoder_code_0", 1},
-                     {"encoder_code_1", -1}, {"encoder_code_2", -1}, {"encoder_code_3", -1}};
+  double set = 0;
+  for (const int channel : given.others) set += 1 << channel;
+  Attributes changes = {{"target", target},
+                        {"softplus", given.softplus},
+                        {"center_length", given.center_length},
+                        {"scale_length", given.scale_length},
+                        {"floor", given.floor},
+                        {"others", set},
+                        {"lags", lags},
+                        {"steps_per_hour", 12},
+                        {"hour_channel", 0},
+                        {"day_channel", 1},
+                        {"month_channel", 2},
+                        {"features", 4},
+                        {"feature_0", 1},
+                        {"feature_1", 2},
+                        {"feature_2", 3},
+                        {"feature_3", 4},
+                        {"static", 1},
+                        {"static_codes", 1},
+                        {"static_code_0", 0},
+                        {"encoder_codes", 1},
+                        {"encoder_code_0", 1}};
+  for (std::size_t i = 0; i < lags; ++i) changes["lag_" + std::to_string(i)] = given.lags[i];
+  test.attributes = preprocessing(past, changes);
   Tensor& raw = test.add({batch, past, metrics}, 10, 15);
   for (float& value : raw.values) value = std::abs(value);
   test.add_codes({batch, past, 2}, 5);
   set_calendar(test.add({batch, future, 4}, 0), future, batch, starts);
-  test.add({metrics - 1}, 1);
-  test.add({metrics - 1}, 1);
+  test.add({static_cast<std::int64_t>(others)}, 1);
+  test.add({static_cast<std::int64_t>(others)}, 1);
   const Outcome outcome = run("TftPreprocess", test);
 
-  Vector encoder(past * batch * (metrics + 4)), decoder(future * batch * 4), pair(batch * 2);
+  const std::size_t width = 1 + others + 4, ahead = 4 + lags;
+  Vector encoder(past * batch * width), decoder(future * batch * ahead), pair(batch * 2);
   for (int b = 0; b < batch; ++b) {
     Vector y(past);
-    double mean = 0, square = 0;
     for (int t = 0; t < past; ++t) {
       const double x = test[0].at(static_cast<std::size_t>((b * past + t) * metrics + target));
-      y[static_cast<std::size_t>(t)] = x > 20 ? x : x + std::log(-std::expm1(-(x + 1.1920928955078125e-07)));
-      mean += y[static_cast<std::size_t>(t)] / past;
+      y[static_cast<std::size_t>(t)] =
+          !given.softplus || x > 20 ? x : x + std::log(-std::expm1(-(x + 1.1920928955078125e-07)));
     }
-    for (const double value : y) square += (value - mean) * (value - mean) / (past - 1);
-    const double scale = std::sqrt(square) + 1.1920928955078125e-07;
-    pair[static_cast<std::size_t>(2 * b)] = mean, pair[static_cast<std::size_t>(2 * b + 1)] = scale;
+    const auto mean_of_last = [&](int length) {
+      return std::accumulate(y.end() - length, y.end(), 0.0) / length;
+    };
+    const double center = mean_of_last(given.center_length), mean = mean_of_last(given.scale_length);
+    double square = 0;
+    for (auto value = y.end() - given.scale_length; value != y.end(); ++value)
+      square += (*value - mean) * (*value - mean) / (given.scale_length - 1);
+    const double scale = std::max(std::sqrt(square) + 1.1920928955078125e-07, given.floor);
+    pair[static_cast<std::size_t>(2 * b)] = center, pair[static_cast<std::size_t>(2 * b + 1)] = scale;
     for (int t = 0; t < past; ++t) {
-      double* const row = &encoder[static_cast<std::size_t>((t * batch + b) * (metrics + 4))];
-      row[0] = (y[static_cast<std::size_t>(t)] - mean) / scale;
-      for (int m = 0, out = 1; m < metrics; ++m) {
-        if (m == target) continue;
-        const auto other = static_cast<std::size_t>(out - 1);
-        row[out++] =
-            (test[0].at(static_cast<std::size_t>((b * past + t) * metrics + m)) - test[3].at(other)) *
-            test[4].at(other);
-      }
+      double* const row = &encoder[static_cast<std::size_t>(t * batch + b) * width];
+      row[0] = (y[static_cast<std::size_t>(t)] - center) / scale;
+      for (std::size_t m = 0; m < others; ++m)
+        row[1 + m] = (test[0].at(static_cast<std::size_t>((b * past + t) * metrics + given.others[m])) -
+                      test[3].at(m)) *
+                     test[4].at(m);
       const int minutes = starts[static_cast<std::size_t>(b)] - 5 * (past - t), day = minutes / 1440 % 7;
-      row[metrics] = minutes / 60 % 24, row[metrics + 1] = day, row[metrics + 2] = 3,
-      row[metrics + 3] = day >= 5;
+      double* const features = row + 1 + others;
+      features[0] = minutes / 60 % 24, features[1] = day, features[2] = 3, features[3] = day >= 5;
     }
-    for (int t = 0; t < future; ++t)
-      for (int k = 0; k < 4; ++k)
-        decoder[static_cast<std::size_t>((t * batch + b) * 4 + k)] =
-            test[2].at(static_cast<std::size_t>((b * future + t) * 4 + k));
+    for (int t = 0; t < future; ++t) {
+      double* const row = &decoder[static_cast<std::size_t>(t * batch + b) * ahead];
+      for (int k = 0; k < 4; ++k) row[k] = test[2].at(static_cast<std::size_t>((b * future + t) * 4 + k));
+      for (std::size_t i = 0; i < lags; ++i)
+        row[4 + i] = (y[static_cast<std::size_t>(past + t - given.lags[i])] - center) / scale;
+    }
   }
-  EXPECT_LT(worst(outcome.outputs[0], encoder), 2e-5);
-  EXPECT_LT(worst(outcome.outputs[1], decoder), 1e-9);
+  EXPECT_LT(worst(outcome.outputs[0], encoder), 4e-5);
+  EXPECT_LT(worst(outcome.outputs[1], decoder), 4e-5);
   EXPECT_LT(worst(outcome.outputs[2], pair), 2e-5);
   for (int b = 0; b < batch; ++b) {
     const auto at = static_cast<std::size_t>(b);
@@ -256,15 +329,17 @@ TEST(PreprocessTest, ScalesTransposesAndCountsTheHoursBack) {
   }
 }
 
-TEST(PreprocessTest, HourlyStepsAndConstantWindowsAreSupported) {
+INSTANTIATE_TEST_SUITE_P(All, PreprocessTest,
+                         testing::Values(PreprocessCase{"Window", true, 300, 300, 0, {0, 1, 3, 4}, {}},
+                                         PreprocessCase{"LastValue", false, 1, 300, 0.25, {1, 4}, {288, 24}},
+                                         PreprocessCase{"Tails", false, 30, 60, 0, {3}, {300}},
+                                         PreprocessCase{"Floor", true, 1, 300, 100, {0, 1, 3, 4}, {25}}),
+                         [](const auto& given) { return given.param.name; });
+
+TEST(PreprocessOperatorTest, HourlyStepsAndConstantWindowsAreSupported) {
   Case test(21);
-  test.attributes = {{"target", 0},          {"softplus", 0},        {"steps_per_hour", 1},
-                     {"hours_per_step", 2},  {"hour_channel", 0},    {"day_channel", -1},
-                     {"month_channel", -1},  {"features", 1},        {"feature_0", 1},
-                     {"feature_1", 0},       {"feature_2", 0},       {"feature_3", 0},
-                     {"static", 0},          {"static_codes", 0},    {"static_code_0", -1},
-                     {"static_code_1", -1},  {"encoder_codes", 0},   {"encoder_code_0", -1},
-                     {"encoder_code_1", -1}, {"encoder_code_2", -1}, {"encoder_code_3", -1}};
+  test.attributes =
+      preprocessing(30, {{"hours_per_step", 2}, {"hour_channel", 0}, {"features", 1}, {"feature_0", 1}});
   test.add({1, 30, 2}, 0, 7);
   test.add_codes({1, 30, 1}, 2);
   test.add({1, 4, 1}, 0, 3);
@@ -278,32 +353,69 @@ TEST(PreprocessTest, HourlyStepsAndConstantWindowsAreSupported) {
   EXPECT_EQ(outcome.outputs[2][0], 7);
 }
 
+TEST(PreprocessOperatorTest, AnInvalidNumberMakesItsSeriesInvalidWhateverTheFloor) {
+  Case test(22);
+  test.attributes = preprocessing(30, {{"floor", 0.25}, {"center_length", 1}});
+  test.add({2, 30, 2}, 1, 7).values[8] = std::numeric_limits<float>::quiet_NaN();
+  test.add_codes({2, 30, 1}, 2);
+  test.add({2, 4, 1}, 0, 3);
+  test.add({1}, 0, 7), test.add({1}, 0, 1);
+  const Outcome outcome = run("TftPreprocess", test);
+  for (std::size_t t = 0; t < 30; ++t) {
+    EXPECT_TRUE(std::isnan(outcome.outputs[0][4 * t]));
+    EXPECT_TRUE(std::isfinite(outcome.outputs[0][4 * t + 2]));
+  }
+}
+
+TEST(PreprocessOperatorTest, WhatTheKernelCannotReadIsRefusedWithTheReason) {
+  const auto why = [](Attributes changes, std::int64_t past = 30) {
+    Case test(23);
+    test.add({2, past, 2}, 1), test.add_codes({2, 30, 1}, 2), test.add({2, 4, 1}, 1);
+    test.add({1}, 1), test.add({1}, 1);
+    return make_operator("TftPreprocess", preprocessing(30, std::move(changes)))->misfit(test.shapes());
+  };
+  EXPECT_EQ(why({}), "");
+  EXPECT_EQ(why({{"lags", 1}, {"lag_0", 30}}), "");
+  EXPECT_NE(why({{"lags", 1}, {"lag_0", 31}}).find("a lag is not between"), std::string::npos);
+  EXPECT_NE(why({{"lags", 1}, {"lag_0", 3}}).find("a lag is not between"), std::string::npos);
+  EXPECT_NE(why({{"lags", 5}, {"lag_0", 4}}).find("lags than the kernel takes"), std::string::npos);
+  EXPECT_NE(why({{"others", 4}}).find("a channel that is read does not exist"), std::string::npos);
+  EXPECT_NE(why({{"others", 3}}).find("the number of metrics differs"), std::string::npos);
+  EXPECT_NE(why({{"target", 2}}).find("a channel that is read does not exist"), std::string::npos);
+  EXPECT_NE(why({{"center_length", 31}}).find("more steps than the past has"), std::string::npos);
+  EXPECT_NE(why({{"scale_length", 1}}).find("more steps than the past has"), std::string::npos);
+}
+
 // ------------------------------------------------------------------------------------------------ recurrence
 
-void lstm_weights(Case& test, double gain) {
-  const double scale = gain / std::sqrt(H) / std::sqrt(3.0);
-  test.add({1, 4 * H, H}, scale);
-  test.add({1, 4 * H, H}, scale);
-  test.add({1, 8 * H}, scale);
+void lstm_weights(Case& test, double gain, int hidden = H) {
+  const double scale = gain / std::sqrt(hidden) / std::sqrt(3.0);
+  test.add({1, 4 * hidden, hidden}, scale);
+  test.add({1, 4 * hidden, hidden}, scale);
+  test.add({1, 8 * hidden}, scale);
 }
 
 /// The LSTM in double precision; x [steps, B, H] to y, with the state in `h` and `c` [B, H].
 Vector lstm(const Tensor& x, const Tensor& w, const Tensor& r, const Tensor& b, Vector& h, Vector& c) {
   const auto steps = static_cast<std::size_t>(x.dims[0]), batch = static_cast<std::size_t>(x.dims[1]);
+  const auto hidden = static_cast<std::size_t>(w.dims[2]);
   Vector y;
   for (std::size_t t = 0; t < steps; ++t) {
     for (std::size_t s = 0; s < batch; ++s) {
-      Vector gates(4 * H), before(h.begin() + static_cast<std::ptrdiff_t>(s * H),
-                                  h.begin() + static_cast<std::ptrdiff_t>(s * H + H));
-      for (std::size_t g = 0; g < 4 * H; ++g) {
-        gates[g] = b.at(g) + b.at(4 * H + g);
-        for (std::size_t k = 0; k < H; ++k)
-          gates[g] += w.at(g * H + k) * x.at((t * batch + s) * H + k) + r.at(g * H + k) * before[k];
+      Vector gates(4 * hidden), before(h.begin() + static_cast<std::ptrdiff_t>(s * hidden),
+                                       h.begin() + static_cast<std::ptrdiff_t>(s * hidden + hidden));
+      for (std::size_t g = 0; g < 4 * hidden; ++g) {
+        gates[g] = b.at(g) + b.at(4 * hidden + g);
+        for (std::size_t k = 0; k < hidden; ++k)
+          gates[g] +=
+              w.at(g * hidden + k) * x.at((t * batch + s) * hidden + k) + r.at(g * hidden + k) * before[k];
       }
-      for (std::size_t u = 0; u < H; ++u) {
-        const double i = sigmoid_of(gates[u]), o = sigmoid_of(gates[H + u]), f = sigmoid_of(gates[2 * H + u]);
-        c[s * H + u] = f * c[s * H + u] + i * std::tanh(gates[3 * H + u]);
-        h[s * H + u] = o * std::tanh(c[s * H + u]);
+      for (std::size_t u = 0; u < hidden; ++u) {
+        const double i = sigmoid_of(gates[u]), o = sigmoid_of(gates[hidden + u]),
+                     f = sigmoid_of(gates[2 * hidden + u]);
+        double& cell = c[s * hidden + u];
+        cell = f * cell + i * std::tanh(gates[3 * hidden + u]);
+        h[s * hidden + u] = o * std::tanh(cell);
       }
     }
     y.insert(y.end(), h.begin(), h.end());
@@ -313,15 +425,15 @@ Vector lstm(const Tensor& x, const Tensor& w, const Tensor& r, const Tensor& b, 
 
 Vector doubles(const Tensor& tensor) { return {tensor.values.begin(), tensor.values.end()}; }
 
-Case recurrence_case(int past, int future, int batch, double gain, unsigned seed) {
+Case recurrence_case(int past, int future, int batch, double gain, unsigned seed, int hidden = H) {
   Case test(seed);
-  test.attributes = {{"hidden_size", H}};
-  test.add({past, batch, H}, 1);
-  test.add({future, batch, H}, 1);
-  test.add({1, batch, H}, 0.5);
-  test.add({1, batch, H}, 1);
-  lstm_weights(test, gain);
-  lstm_weights(test, gain);
+  test.attributes = {{"hidden_size", hidden}};
+  test.add({past, batch, hidden}, 1);
+  test.add({future, batch, hidden}, 1);
+  test.add({1, batch, hidden}, 0.5);
+  test.add({1, batch, hidden}, 1);
+  lstm_weights(test, gain, hidden);
+  lstm_weights(test, gain, hidden);
   return test;
 }
 
@@ -392,6 +504,74 @@ TEST(RecurrenceTest, OneSequenceGivesItsLastState) {
   EXPECT_LT(worst(outcome.outputs[0], y), 1e-6);
   EXPECT_LT(worst(outcome.outputs[1], h), 1e-6);
   EXPECT_LT(worst(outcome.outputs[2], c), 1e-6);
+}
+
+struct AnyHiddenSize {
+  int hidden, batch, past, future;
+  std::size_t shared_limit;
+  const char* kernel;
+};
+
+class AnyHiddenSizeTest : public testing::TestWithParam<AnyHiddenSize> {};
+
+TEST_P(AnyHiddenSizeTest, AgreesWithDoublePrecision) {
+  const AnyHiddenSize& given = GetParam();
+  const Case test = recurrence_case(given.past, given.future, given.batch, 1.5, 11, given.hidden);
+  const Outcome outcome = run("TftRecurrence", test, 1, 1, given.shared_limit);
+  EXPECT_EQ(outcome.kernels, std::vector<std::string>{given.kernel});
+  EXPECT_LT(worst(outcome.outputs[0], recurrence_expected(test)), 2e-6);
+  EXPECT_EQ(run("TftRecurrence", test, 1, 2, given.shared_limit).outputs, outcome.outputs);
+}
+
+// The last ones have some columns of U in shared memory and some in global memory, or all of them there.
+INSTANTIATE_TEST_SUITE_P(All, AnyHiddenSizeTest,
+                         testing::Values(AnyHiddenSize{4, 1, 5, 3, 227 * 1024, "tft_recurrence_16_1"},
+                                         AnyHiddenSize{12, 9, 6, 2, 227 * 1024, "tft_recurrence_16_4"},
+                                         AnyHiddenSize{16, 2, 35, 17, 227 * 1024, "tft_recurrence_16_1"},
+                                         AnyHiddenSize{20, 1, 16, 1, 227 * 1024, "tft_recurrence_64_1"},
+                                         AnyHiddenSize{64, 6, 9, 5, 227 * 1024, "tft_recurrence_64_4"},
+                                         AnyHiddenSize{68, 1, 17, 3, 227 * 1024, "tft_recurrence_160_1"},
+                                         AnyHiddenSize{128, 3, 5, 4, 227 * 1024, "tft_recurrence_160_4"},
+                                         AnyHiddenSize{160, 1, 18, 2, 227 * 1024, "tft_recurrence_160_1"},
+                                         AnyHiddenSize{160, 5, 3, 2, 99 * 1024, "tft_recurrence_160_4"},
+                                         AnyHiddenSize{160, 1, 3, 2, 16 * 1024, "tft_recurrence_160_1"}),
+                         [](const auto& given) {
+                           return std::to_string(given.param.hidden) + "x" +
+                                  std::to_string(given.param.batch) + "In" +
+                                  std::to_string(given.param.shared_limit / 1024);
+                         });
+
+TEST(AnyHiddenSizeTest, SaturatedGatesInfinitiesAndNaNGiveWhatTheFormulaGives) {
+  Case test = recurrence_case(5, 3, 3, 1, 8, 64);
+  for (std::size_t k = 0; k < 64; ++k) test.inputs[0].values[k] = k % 2 == 0 ? 3e4F : -3e4F;
+  test.inputs[3].values[3] = 1e6F;
+  const auto finite = run("TftRecurrence", test).outputs[0];
+  EXPECT_LT(worst(finite, recurrence_expected(test)), 1e-5);
+  test.inputs[0].values[(2 * 3 + 1) * 64 + 5] = std::numeric_limits<float>::quiet_NaN();
+  for (const int multiprocessors : {132, 1}) {
+    const auto out = run("TftRecurrence", test, multiprocessors).outputs[0];
+    for (std::size_t step = 0; step < 8; ++step)
+      for (std::size_t series = 0; series < 3; ++series)
+        EXPECT_EQ(std::isnan(out[(step * 3 + series) * 64]), series == 1 && step >= 2)
+            << step << ' ' << series;
+  }
+}
+
+TEST(AnyHiddenSizeTest, OneSequenceGivesItsLastState) {
+  Case test(9);
+  test.attributes = {{"hidden_size", 24}};
+  test.add({17, 2, 24}, 1);
+  lstm_weights(test, 1, 24);
+  test.add({1, 2, 24}, 0.5);
+  test.add({1, 2, 24}, 1);
+  Vector h = doubles(test[4]), c = doubles(test[5]);
+  const Vector y = lstm(test[0], test[1], test[2], test[3], h, c);
+  for (const int multiprocessors : {132, 1}) {
+    const Outcome outcome = run("TftLstm", test, multiprocessors);
+    EXPECT_LT(worst(outcome.outputs[0], y), 2e-6);
+    EXPECT_LT(worst(outcome.outputs[1], h), 2e-6);
+    EXPECT_LT(worst(outcome.outputs[2], c), 2e-6);
+  }
 }
 
 // ------------------------------------------------------------------------------------------------- selection

@@ -168,11 +168,13 @@ std::string one_lstm(std::uint64_t hidden, std::uint64_t type = 1) {
 
 TEST(FusedGraphTest, AHiddenSizeWithoutKernelIsReportedAndTheModelIsUnchanged) {
   EXPECT_EQ(fuse_graph(one_lstm(32)).fused, (std::vector<std::string>{"lstm"}));
-  const FusedGraph graph = fuse_graph(one_lstm(64));
+  EXPECT_EQ(fuse_graph(one_lstm(160)).fused, (std::vector<std::string>{"lstm"}));
+  const FusedGraph graph = fuse_graph(one_lstm(164));
   EXPECT_TRUE(graph.fused.empty());
   EXPECT_EQ(graph.model, "");
   ASSERT_EQ(graph.unfused.size(), 1u);
-  EXPECT_EQ(graph.unfused[0].why, "the hidden size is 64, and the kernels are for 32");
+  EXPECT_EQ(graph.unfused[0].why,
+            "the hidden size is 164, and the recurrence's kernels are for multiples of 4 up to 160");
 }
 
 TEST(FusedGraphTest, AnLstmInHalfPrecisionIsLeftToTensorRT) {

@@ -25,7 +25,8 @@ _CONTEXTS = (
 _LSTM = ("weight_0", "recurrence_0", "bias_0")
 # The kinds of time features are numbered from 1.
 _FEATURES = (HOUR, DAY, MONTH, WEEKEND)
-_MOST_STATIC_CODES, _MOST_ENCODER_CODES = 2, 4
+_MAX_STATIC_CODES, _MAX_ENCODER_CODES = 2, 4
+_MAX_METRICS, _MAX_LAGS = 32, 4
 
 
 def add_preprocess(
@@ -34,8 +35,8 @@ def add_preprocess(
     """TftPreprocess: the network's inputs to all that the other regions read, time-major.
 
     encoder_cont [B, T, metrics], encoder_cat [B, T, C] and decoder_cont [B, T, known] become encoder
-    [T, B, reals], decoder [T, B, known], static [1, B, 2], center, scale [1, B, 1], and int32 codes
-    [1, B] and [T, B].
+    [T, B, reals], decoder [T, B, known + lags], static [1, B, 2], center, scale [1, B, 1], and int32
+    codes [1, B] and [T, B].
     """
     attributes = preprocess_attributes(preprocess)
     if attributes is None:
@@ -50,7 +51,7 @@ def add_preprocess(
     regions.add("TftPreprocess", name, attributes, {**inputs, **weights}, outputs)
 
 
-def preprocess_attributes(preprocess: Preprocess) -> dict[str, int] | None:
+def preprocess_attributes(preprocess: Preprocess) -> dict[str, int | float] | None:
     """The attributes of TftPreprocess, or None if it does not compute this preprocessing.
 
     Channels that there are not are -1, kinds of features 0.
@@ -61,29 +62,29 @@ def preprocess_attributes(preprocess: Preprocess) -> dict[str, int] | None:
         return None
     static = [structure.channel(column) for column in structure.static_categoricals]
     encoder = [structure.channel(column) for column in structure.encoder_categoricals]
-    others = [channel for channel in range(len(structure.metrics)) if channel != structure.target_channel]
-    whole = all(
-        length is None or length >= structure.encoder_length
-        for length in (normalizer.center_length, normalizer.scale_length)
-    )
+    others, singles = preprocess.other_channels, preprocess.singles
+    lagged = [structure.lags[name] for name in singles.lagged]
     computes = (
         normalizer.center
         and normalizer.robust is None
-        and not preprocess.singles.needed
         and not structure.ahead
         and not structure.statics
-        and whole
-        and normalizer.floor == 0.0
-        and normalizer.transformation in (None, "softplus")
+        and normalizer.transformation in (None, "relu", "softplus")
         and preprocess.target_is_input
-        and others
-        and preprocess.other_channels == others
+        and 0 < len(others) <= _MAX_METRICS
+        and max(others) < _MAX_METRICS
         and preprocess.static_order in ((), (structure.center_name, structure.scale_name))
         and len(structure.targets) == 1
-        and preprocess.decoder_order == structure.known
+        # The target's lags, where the decoder alone reads them and the encoder's window holds them.
+        and not singles.scaled
+        and not singles.encoder_names
+        and all(lag.name == structure.target for lag in lagged)
+        and structure.past == structure.encoder_length
+        and len(lagged) <= _MAX_LAGS
+        and preprocess.decoder_order == (*structure.known, *singles.decoder_names)
         and not structure.decoder_categoricals
-        and len(static) <= _MOST_STATIC_CODES
-        and len(encoder) <= _MOST_ENCODER_CODES
+        and len(static) <= _MAX_STATIC_CODES
+        and len(encoder) <= _MAX_ENCODER_CODES
         # Without codes nothing reads encoder_cat.
         and static + encoder
     )
@@ -91,9 +92,18 @@ def preprocess_attributes(preprocess: Preprocess) -> dict[str, int] | None:
         return None
     channels = {name: structure.known.index(name) if name in structure.known else -1 for name in _FEATURES}
     kinds = [_FEATURES.index(name) + 1 for name in past.needed]
+    lags = [structure.lags[name].steps for name in singles.decoder_names]
+    length = structure.encoder_length
     return {
         "target": structure.target_channel,
         "softplus": int(normalizer.transformation == "softplus"),
+        "center_length": min(normalizer.center_length or length, length),
+        "scale_length": min(normalizer.scale_length or length, length),
+        "floor": float(normalizer.floor),
+        # A set of channels: channel i has the bit of value 2^i.
+        "others": sum(1 << channel for channel in others),
+        "lags": len(lags),
+        **_numbered("lag", lags, _MAX_LAGS, 0),
         "steps_per_hour": past.steps_per_hour,
         "hours_per_step": past.hours_per_step,
         "hour_channel": channels[HOUR],
@@ -103,9 +113,9 @@ def preprocess_attributes(preprocess: Preprocess) -> dict[str, int] | None:
         **_numbered("feature", kinds, len(_FEATURES), 0),
         "static": int(bool(preprocess.static_order)),
         "static_codes": len(static),
-        **_numbered("static_code", static, _MOST_STATIC_CODES, -1),
+        **_numbered("static_code", static, _MAX_STATIC_CODES, -1),
         "encoder_codes": len(encoder),
-        **_numbered("encoder_code", encoder, _MOST_ENCODER_CODES, -1),
+        **_numbered("encoder_code", encoder, _MAX_ENCODER_CODES, -1),
     }
 
 
