@@ -58,7 +58,7 @@ export class Samples {
   }
 }
 
-/** The value below which a part of the sorted numbers lies. */
+/** The value below which this share of the sorted numbers is. */
 export function percentile(numbers: readonly number[], part: number): number {
   const sorted = Float64Array.from(numbers).sort();
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;

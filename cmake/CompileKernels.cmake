@@ -3,7 +3,7 @@
 # Compiles the kernels into one compressed fat binary, or takes the one that the same sources, targets and compiler gave
 # before: six architectures take a minute, and a test run builds in several folders.
 string(REPLACE "+" ";" architectures "${ARCHITECTURES}")
-# Real code for each, and PTX of the newest for what comes after it.
+# Real code for each, and PTX of the newest for later ones.
 set(targets "")
 foreach(architecture IN LISTS architectures)
   list(APPEND targets -gencode=arch=compute_${architecture},code=sm_${architecture})

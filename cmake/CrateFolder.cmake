@@ -1,6 +1,6 @@
 # tft_crate_folder(RESULT NAME VERSION): the folder with the sources of a crate, brought by cargo from its registry.
 # Only sources are wanted: nothing of the crate is compiled. Each crate gets a manifest of its own, since two versions
-# of a crate that declares `links` cannot stand in one.
+# of a crate that declares `links` cannot share one.
 function(tft_crate_folder result name version)
   find_program(TFT_CARGO cargo HINTS "$ENV{HOME}/.cargo/bin")
   if(NOT TFT_CARGO)

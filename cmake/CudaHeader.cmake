@@ -1,5 +1,6 @@
-# TFT_CUDA_INCLUDE: the folder with NVIDIA's cuda.h, or empty. Nothing is built with it; a test holds our own declarations
-# against it. Looked for in an installed CUDA, else fetched from PyPI (nvidia-cuda-runtime) into the cache of headers.
+# TFT_CUDA_INCLUDE: the folder with NVIDIA's cuda.h, or empty. Nothing is built with it; a test compares our own
+# declarations with it. Looked for in an installed CUDA, else fetched from PyPI (nvidia-cuda-runtime) into the cache of
+# headers.
 set(TFT_CUDA_INCLUDE "" CACHE PATH "Folder with NVIDIA's cuda.h, for the test of our declarations")
 set(tft_cuda_wheel_version 13.0.96)
 if(NOT TFT_CUDA_INCLUDE)
@@ -29,5 +30,5 @@ endif()
 if(TFT_CUDA_INCLUDE)
   message(STATUS "cuda.h: ${TFT_CUDA_INCLUDE}")
 else()
-  message(STATUS "cuda.h: none, so our declarations are not held against it (set TFT_CUDA_INCLUDE)")
+  message(STATUS "cuda.h: none, so our declarations are not compared with it (set TFT_CUDA_INCLUDE)")
 endif()

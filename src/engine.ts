@@ -68,7 +68,7 @@ export interface WarmupOptions {
   batches?: readonly number[] | undefined;
 }
 
-/** Closes what ran for engines that nobody has any more; else its threads would stay as long as the program. */
+/** Closes the backends of engines that were garbage-collected; otherwise their threads would live as long as the program. */
 const dropped = new FinalizationRegistry<Backend>((backend) => void backend.close().catch(() => {}));
 
 /**

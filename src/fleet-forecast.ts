@@ -14,7 +14,7 @@ import type { PredictOptions } from './options.js';
 export interface ForecastOptions
   extends WindowsOptions,
     Pick<PredictOptions, 'signal' | 'deadlineMs' | 'sorted' | 'clipped'> {
-  /** Whether the history is simulated; false by default. Whoever shows a forecast must say so. */
+  /** Whether the history is simulated; false by default. Say so wherever a forecast is shown. */
   simulated?: boolean | undefined;
   /** Called with the number of servers that are forecast, and of all. */
   onProgress?: ((done: number, total: number) => void) | undefined;
@@ -83,7 +83,7 @@ export class FleetForecast extends Forecast {
   readonly refused: readonly RefusedServer[];
   /** What was filled, merged or doubtful in the history. */
   readonly warnings: readonly HistoryWarning[];
-  /** Whether the history is simulated. Whoever shows a forecast must say so. */
+  /** Whether the history is simulated. Say so wherever a forecast is shown. */
   readonly simulated: boolean;
   /** The time from the first request to the engine to its last result. */
   readonly milliseconds: number;
@@ -124,7 +124,7 @@ export class FleetForecast extends Forecast {
     yield* this.forecasts;
   }
 
-  /** What stands beside the forecasts in JSON; `schemas/forecast.schema.json` describes the whole. */
+  /** The fields of the JSON other than the forecasts; `schemas/forecast.schema.json` describes the whole. */
   describe(): Record<string, unknown> {
     const { target, unit } = this.about;
     return {
@@ -174,7 +174,7 @@ export async function forecastWindows(
         sorted,
         clipped,
         out: data.subarray(from * size, to * size),
-        // The windows were made for this call: nobody else writes to them.
+        // The windows were made for this call, so no other code writes to them.
         borrow: true,
       });
       done += to - from;

@@ -93,12 +93,12 @@ export interface PredictOptions {
    * Lends the inputs instead of having them copied: with TensorRT nothing is copied or checked on the event loop's
    * thread, the engine's own threads do it when the request runs. Other backends copy as ever; false by default.
    *
-   * Leave the arrays and their memory alone until the promise settles. Who writes to them earlier gets a forecast of
-   * what was read, old or new. Who detaches, transfers or resizes their memory gets ERR_TFT_INPUT_LENGTH. Neither
-   * harms other requests or the process.
+   * Leave the arrays and their memory alone until the promise settles. If you write to them earlier, the forecast is made from
+   * whatever values were read, old or new. If you detach, transfer or resize their memory, the request rejects with
+   * ERR_TFT_INPUT_LENGTH. Neither harms other requests or the process.
    */
   borrow?: boolean | undefined;
-  /** A request that has not begun to run after so many milliseconds rejects with ERR_TFT_DEADLINE. */
+  /** A request that has not begun to run after this many milliseconds rejects with ERR_TFT_DEADLINE. */
   deadlineMs?: number | undefined;
   /**
    * Puts the quantiles of each step in order: a network may let them cross. False by default: the numbers are PyTorch's.

@@ -1,4 +1,4 @@
-// The fleet's page: where its program begins.
+// The entry point of the fleet's page.
 import { render } from 'preact';
 import 'uplot/dist/uPlot.min.css';
 import './styles/theme.css';

@@ -1,2 +1,2 @@
-// Style sheets are bundled beside the program (scripts/build-page.mjs).
+// Style sheets are bundled together with the program (scripts/build-page.mjs).
 declare module '*.css' {}

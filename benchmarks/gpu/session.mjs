@@ -141,7 +141,7 @@ export function request(windows, { arrays, count } = samples) {
 /** `batch` of the sample windows, repeated if there are fewer. */
 export const batchOf = (batch) => request(Array.from({ length: batch }, (_, i) => i % samples.count));
 
-/** The value below which a part of the numbers lies. */
+/** The value below which this share of the numbers is. */
 export function percentile(numbers, part) {
   const sorted = Float64Array.from(numbers).sort();
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];

@@ -104,7 +104,7 @@ for (const kind of ['slow headers', 'slow body', 'idle'] as const) {
   const said = new Set(gone.map(({ said }) => said.split('\r\n')[0] || 'nothing'));
   verdict.expect(
     gone.length === group.length && longest < limits[kind] + GRACE_MS,
-    `${gone.length} of ${group.length} '${kind}' cut off, the last after ${(longest / 1000).toFixed(1)} s; told: ${[...said].join(', ')}`,
+    `${gone.length} of ${group.length} '${kind}' cut off, the last after ${(longest / 1000).toFixed(1)} s; answers: ${[...said].join(', ')}`,
   );
 }
 verdict.expect(left < 10, `${left} connections are left`);

@@ -182,7 +182,7 @@ TEST_F(Doubles, MisuseIsAViolation) {
   double_set("copy_us", 20000);
   cuMemcpyHtoDAsync_v2(there, from, 4, stream);
   cuMemFree_v2(there);
-  EXPECT_EQ(cuStreamSynchronize(stream), CUDA_ERROR_ILLEGAL_ADDRESS) << "freed under way";
+  EXPECT_EQ(cuStreamSynchronize(stream), CUDA_ERROR_ILLEGAL_ADDRESS) << "freed while in use";
   EXPECT_EQ(double_violations(), 5) << double_violation_text();
   cuMemFreeHost(from);
 }

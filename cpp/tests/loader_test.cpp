@@ -90,7 +90,7 @@ TEST_F(Loader, FollowsTensorRTRoot) {
   EXPECT_EQ(report.tensorrt_path.find(doubles), 0u) << report.tensorrt_path;
 }
 
-// Whoever can write to a folder that somebody works in must not get code to run there by a habit such as
+// A user who can write to another user's working folder must not be able to run code there by a habit such as
 // PATH=./node_modules/.bin:$PATH.
 TEST_F(Loader, OpensNothingOfTheCurrentFolder) {
   ::testing::FLAGS_gtest_death_test_style = "threadsafe";

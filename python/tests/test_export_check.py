@@ -1,4 +1,4 @@
-"""What is in the way of an export is said all at once, before anything is written, and without PyTorch."""
+"""Everything that prevents an export is listed at once, before anything is written, and without PyTorch."""
 
 import subprocess
 import sys
@@ -77,7 +77,7 @@ def test_a_check_says_all_of_it_and_writes_nothing(hopeless, tiny, tmp_path, cap
     assert error.endswith("[unsupported_option]\n")
     assert [entry.name for entry in tmp_path.iterdir()] == ["hopeless.ckpt"]
     assert main(["export", "--check", str(tiny().save(tmp_path / "fine.ckpt"))]) == 0
-    assert "nothing is in the way" in capsys.readouterr().out
+    assert "nothing prevents the export" in capsys.readouterr().out
 
 
 def test_a_data_set_is_checked_before_anything_is_trained_on_it(hopeless, tiny, tmp_path, capsys):

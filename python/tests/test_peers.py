@@ -1,4 +1,4 @@
-"""The strong peer of an evaluation learns what there is to learn, and knows where a quantile lies."""
+"""The strong peer of an evaluation learns what there is to learn, and predicts quantiles, not means."""
 
 import numpy as np
 import pytest

@@ -242,7 +242,7 @@ async function warnOfOthers({ log }: EngineRequest, plan: string): Promise<void>
   for (const path of [dirname(plan), plan]) {
     const reason = await foreignHand(path);
     if (reason === undefined) continue;
-    const message = `${reason}: a plan runs as code, so whoever can change it controls this process; keep the cache to one user (chmod 700)`;
+    const message = `${reason}: a plan runs as code, so a user who can change it controls this process; keep the cache to one user (chmod 700)`;
     log({ level: 'warn', message });
     return;
   }

@@ -18,7 +18,7 @@ import {
 } from './shared-options.js';
 
 const EXAMPLES = `
-Every alert is made from forecasts as they would have been then, and held against what came:
+Every alert is made from the forecasts of that time, and compared with the measurements:
 'right' when the target crossed the threshold within the rule's 'within' after it fired.
 
 Examples:
@@ -47,7 +47,7 @@ export function alertsCommand(console: Console, exit: (status: number) => void):
       for (const rule of rules) await console.out.write(`${describe(rule)}\n`);
       const receivers = [...notify.alertmanager, ...notify.webhooks].map(({ url }) => new URL(url).origin);
       await console.out.write(
-        receivers.length === 0 ? 'nobody is told: `notify` is empty\n' : `tells ${receivers.join(', ')}\n`,
+        receivers.length === 0 ? 'no receivers: `notify` is empty\n' : `sends to ${receivers.join(', ')}\n`,
       );
       exit(OK);
     });

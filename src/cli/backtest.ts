@@ -26,7 +26,7 @@ interface BacktestOptions extends EngineOptions {
 }
 
 const EXAMPLES = `
-Every forecast is made from what was known at its time, and scored against what came, beside
+Every forecast is made from what was known at its time, and scored against the measurements, with
 four naive forecasts. Per server it says whether to use the model or a naive forecast; that
 choice is made on earlier windows and scored on later ones. docs/judging.md defines the figures.
 

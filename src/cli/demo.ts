@@ -62,7 +62,7 @@ async function demo(options: DemoOptions, console: Console): Promise<number> {
   const screen = options.json || options.csv ? err : out;
   // Charts already end with a blank line.
   const gap = screen === out && !(options.chart ?? out.isTerminal) ? '\n' : '';
-  // A demonstration is no promise: what the model is worth on other machines stands in its bundle.
+  // A demonstration is no promise: the bundle says how accurate the model is on other machines.
   const worth = judged
     ? "How good its forecasts are, and where: 'tft inspect'; on your servers: 'tft backtest'.\n"
     : '';

@@ -97,7 +97,7 @@ async function examine(bundle: string): Promise<Diagnosis> {
   return { machine, libraries, backends, works: backends.some(({ ok }) => ok) };
 }
 
-/** The first thing that keeps TensorRT from running here, and its cure. What an engine would lack comes after these. */
+/** The first problem that prevents TensorRT from running here, and what to do. Problems of a single engine come after these. */
 function obstacleOf({ addon, nvidia }: LibrarySurvey): string | undefined {
   if (addon instanceof TFTError) return reasonOf(addon);
   if (nvidia === undefined) return undefined;

@@ -77,7 +77,7 @@ export async function runProgram(args: readonly string[], given: Console): Promi
     await program.parseAsync(args, { from: 'user' });
     return status;
   } catch (error) {
-    // Whoever asked for JSON gets one document, not a second one behind the first.
+    // With --json the output is one document, so no second one follows the first.
     return reportFailure(error, console, args.includes('--json') && !hasOutput);
   }
 }

@@ -12,7 +12,7 @@ Every setting is also a variable of the environment (--max-wait-ms is TFT_SERVE_
 file (maxWaitMs). A flag wins over the environment, that over the file. API keys come from the environment
 (TFT_SERVE_API_KEYS, TFT_SERVE_ADMIN_KEYS, separated by commas) or from files.
 
-Signals: SIGTERM and SIGINT stop it when what is under way is finished, a second one at once; SIGHUP loads the
+Signals: SIGTERM and SIGINT stop it once the current requests are finished, a second one at once; SIGHUP loads the
 model, the keys and the certificates again.
 
 Examples:

@@ -72,7 +72,7 @@ async function untilStopped(service: Service, log: ServiceLog, begun: Promise<un
       // A supervisor sees the exit status and restarts the service.
       log.error({ err: error }, 'it cannot begin');
       await service.stop();
-      // Also told on standard error: the log may be what failed.
+      // Also written to standard error, because the log may be what failed.
       reject(error);
     });
   });

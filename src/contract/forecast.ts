@@ -12,7 +12,7 @@ export interface FurtherOutput {
   readonly shape: readonly [number, number, number];
 }
 
-/** What is known of a forecast beside its numbers. */
+/** A forecast's description: everything but its numbers. */
 export interface ForecastAbout {
   /** The metric that is forecast. */
   readonly target?: string | undefined;

@@ -1,5 +1,5 @@
 // Where this package's own files are: models, libraries, the file of the worker thread. A bundler that puts the package into
-// one file with an application takes its code along and leaves these behind, so whoever asks for them is told.
+// one file with an application takes its code along and leaves these behind, so a request for them is refused with this reason.
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

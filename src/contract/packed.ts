@@ -6,7 +6,7 @@ import { ownFile } from './own-package.js';
 
 const NAME = /^[\w-]+$/;
 
-/** The folder of a packed model, such as 'demo'; undefined for any other text, and where a bundle lies at that very path. */
+/** The folder of a packed model, such as 'demo'; undefined for any other text, and if a bundle is at that path. */
 export function packedModel(name: string): string | undefined {
   if (!NAME.test(name) || existsSync(resolve(name, MODEL_FILE))) return undefined;
   return found(`models/${name}`, MODEL_FILE);

@@ -1,7 +1,7 @@
 // The arithmetic of quantiles: finding one between the model's own, putting a step's in order, keeping them in range.
 import { TFTError } from './errors.js';
 
-/** Where a quantile lies among the model's: between two columns, `weight` of the way from the lower to the higher. */
+/** A quantile's place among the model's: between two columns, `weight` of the way from the lower to the higher. */
 export interface QuantilePlace {
   readonly low: number;
   readonly high: number;

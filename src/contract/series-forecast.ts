@@ -62,7 +62,7 @@ export class SeriesForecast {
     return { low: this.quantile((1 - share) / 2), high: this.quantile((1 + share) / 2) };
   }
 
-  /** What stands beside the values in JSON: name, times, quantiles. */
+  /** The fields of the JSON other than the values: name, times, quantiles. */
   describe(): Record<string, unknown> {
     const { server, start, stepMinutes, times, quantiles } = this;
     return { server, start, stepMinutes, times, quantiles };

@@ -1,4 +1,4 @@
-// What `import … from 'tft-tensorrt/judging'` offers: how right forecasts were, the backtest of a model on a history, and what
+// The exports of 'tft-tensorrt/judging': the accuracy of forecasts, the backtest of a model on a history, and what
 // alert rules would have done over one.
 
 export type { Hours } from '../fleet/alerts/hours.js';

@@ -14,7 +14,7 @@ export const ALERT_STATES = ['pending', 'firing', 'resolved'] as const;
 const state = z
   .enum(SERVER_STATES)
   .describe(
-    "'ready': forecast anew each step; 'warming-up': fewer steps than the model reads, the oldest one stands for those " +
+    "'ready': forecast each step; 'warming-up': fewer steps than the model reads, the oldest one is repeated for those " +
       "before it; 'stale': no samples for longer than a gap may be; 'refused': no forecast can be made",
   );
 const source = z
@@ -72,7 +72,7 @@ export const overview = z
     }),
     quantiles: z.array(z.number()),
     threshold: z.number().nullable().describe('what risk and crossing refer to'),
-    simulated: z.boolean().describe('whether the servers do not exist'),
+    simulated: z.boolean().describe('whether the servers are simulated'),
     counts: z.strictObject({
       servers: z.int(),
       warmingUp: z.int(),
@@ -113,7 +113,7 @@ export const alerts = z
   })
   .meta({ id: 'FleetAlerts' });
 
-/** How right forecasts of one horizon were. */
+/** The accuracy of the forecasts of one horizon. */
 export const accuracyHorizon = z
   .strictObject({
     horizonMinutes: z.number(),
@@ -189,7 +189,7 @@ export const sourceStatus = z
   })
   .meta({ id: 'FleetSource' });
 
-/** Samples that were taken, and those that were not, by reason. */
+/** The numbers of samples accepted, and refused by reason. */
 export const ingestionCounters = z
   .strictObject({
     accepted: z.int(),

@@ -7,7 +7,7 @@ export interface Clock {
 
 export const wallClock: Clock = { now: () => Date.now() };
 
-/** A clock that stands until it is set. */
+/** A clock that changes only when it is set. */
 export class ReplayClock implements Clock {
   #now: number;
 

@@ -1,21 +1,21 @@
-// Server-sent events: whoever watches is told of each step and of alerts. One who does not keep up is cut off, so that it
-// holds no memory here; a browser comes back by itself.
+// Server-sent events: each watching client gets every step and every alert. A client that does not keep up is disconnected, so
+// that its backlog takes no memory here; a browser reconnects by itself.
 import type { ServerResponse } from 'node:http';
 
-/** Bytes that a watcher may be behind. */
-const MOST_BEHIND = 8 * 2 ** 20;
+/** The largest backlog of a watching client, in bytes. */
+const MAX_BEHIND = 8 * 2 ** 20;
 const HEARTBEAT_MS = 15_000;
 
 export class EventHub {
   readonly #watchers = new Set<ServerResponse>();
-  readonly #most: number;
+  readonly #maxWatchers: number;
   readonly #heartbeat: NodeJS.Timeout;
   #sent = 0;
 
-  /** @param most the largest number of watchers. */
-  constructor(most = 256) {
-    this.#most = most;
-    // Proxies close connections on which nothing comes.
+  /** @param maxWatchers the largest number of watching clients. */
+  constructor(maxWatchers = 256) {
+    this.#maxWatchers = maxWatchers;
+    // Proxies close connections that carry no data.
     this.#heartbeat = setInterval(() => this.#write(':\n\n'), HEARTBEAT_MS).unref();
   }
 
@@ -23,16 +23,16 @@ export class EventHub {
     return this.#watchers.size;
   }
 
-  /** Events sent, to however many. */
+  /** Events sent. Each counts once, however many clients got it. */
   get sent(): number {
     return this.#sent;
   }
 
   get isFull(): boolean {
-    return this.#watchers.size >= this.#most;
+    return this.#watchers.size >= this.#maxWatchers;
   }
 
-  /** Tells a response everything from now on. Its headers must have been sent. */
+  /** Sends a response all events from now on. Its headers must have been sent. */
   add(response: ServerResponse): void {
     this.#watchers.add(response);
     response.on('close', () => this.#watchers.delete(response));
@@ -40,7 +40,7 @@ export class EventHub {
     response.write('retry: 3000\n\n');
   }
 
-  /** Sends an event; its data is made only where somebody watches. */
+  /** Sends an event; its data is only made if a client is watching. */
   send(event: string, data: () => unknown): void {
     if (this.#watchers.size === 0) return;
     this.#sent++;
@@ -55,7 +55,7 @@ export class EventHub {
 
   #write(text: string): void {
     for (const watcher of this.#watchers) {
-      if (watcher.writableLength > MOST_BEHIND) watcher.destroy();
+      if (watcher.writableLength > MAX_BEHIND) watcher.destroy();
       else watcher.write(text);
     }
   }

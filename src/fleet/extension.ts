@@ -1,4 +1,4 @@
-// The daemon as an extension of the service: it begins when the service's model is loaded, and ends with the service.
+// The daemon as an extension of the service: it starts when the service's model is loaded, and ends with the service.
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { TFTError } from '../contract/errors.js';
@@ -28,11 +28,11 @@ export interface FleetOptions {
   readonly settings: FleetSettings;
   /** Further sources of samples. */
   readonly sources?: readonly ((fleet: Fleet) => Source)[] | undefined;
-  /** The machine's clock without it; whoever gives another also calls `advance`. */
+  /** The machine's clock without it; with another clock, the caller also calls `advance`. */
   readonly clock?: Clock | undefined;
 }
 
-/** The daemon beside a service. */
+/** The daemon inside a service. */
 export class FleetExtension implements ServiceExtension {
   readonly #options: FleetOptions;
   #parts: ExtensionParts | undefined;
@@ -43,7 +43,7 @@ export class FleetExtension implements ServiceExtension {
     this.#options = options;
   }
 
-  /** The daemon, once it has begun. */
+  /** The daemon, once it has started. */
   get fleet(): Fleet | undefined {
     return this.#fleet;
   }
@@ -63,7 +63,7 @@ export class FleetExtension implements ServiceExtension {
   /**
    * Begins when the service's model is loaded.
    *
-   * @returns when the sources have brought what they have of the past, and it is forecast.
+   * @returns when the sources have delivered the past that they have, and it has been forecast.
    * @throws TFTError as loading does.
    */
   async begin(service: Service): Promise<Fleet> {
@@ -141,7 +141,7 @@ function prometheusSources(fleet: Fleet, log: ServiceLog): Source[] {
 }
 
 /**
- * What the mapping finds in each Prometheus of the settings, by address.
+ * The result of the mapping for each Prometheus of the settings, by address.
  *
  * @throws TFTError ERR_TFT_OPTION where there is none, ERR_TFT_FILE where one does not answer.
  */

@@ -1,4 +1,5 @@
-// The daemon's core: samples come in, steps close, forecasts are made, and whoever watches is told. It knows nothing of HTTP.
+// The daemon's core: it takes samples, closes steps, makes forecasts and reports them to its observers. It does not depend on
+// HTTP.
 import type { ValueRange } from '../contract/quantiles.js';
 import { targetOf } from '../contract/target.js';
 import type { ModelHost, ServiceLog } from '../service/index.js';
@@ -32,13 +33,13 @@ export interface FleetParts {
   readonly sampleLog?: FileSampleLog | undefined;
   readonly alerts?: AlertsWatch | undefined;
   readonly accuracy?: AccuracyWatch | undefined;
-  /** Whether the servers do not exist. */
+  /** Whether the servers are simulated. */
   readonly simulated: boolean;
 }
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
-/** A clock that is so many steps behind the open one was ahead before. */
+/** If the clock is this many steps behind the open step, it was ahead before. */
 const WRONG_CLOCK_STEPS = 2;
 
 export class Fleet {
@@ -135,18 +136,18 @@ export class Fleet {
     return this.ring.open - 1;
   }
 
-  /** What watches it, and those who judge stored history, are given. */
+  /** For observers, and for what judges stored history. */
   get observed(): ObservedFleet {
     return this.#observed;
   }
 
-  /** Takes what the store has kept into memory. To be called once, before any sample comes. */
+  /** Loads what the store has kept into memory. Call it once, before the first sample. */
   restore(): void {
     this.keeper.restore(this.ring, this.roster);
     this.standings.update(this.closed);
   }
 
-  /** Lets time pass by the machine's clock. */
+  /** Advances the time with the machine's clock. */
   start(): void {
     const { everySeconds } = this.settings;
     const tick = () => void this.advance();
@@ -174,14 +175,14 @@ export class Fleet {
     await this.loop.request(this.settings.everySeconds === undefined ? this.closed : this.ring.open, false);
   }
 
-  /** Calls back when all servers were forecast anew. */
+  /** Calls back after each run over all servers. */
   onRun(listener: (summary: RunSummary) => void): void {
     this.#listeners.push(listener);
   }
 
   /**
-   * Each run as it ends: `for await (const run of fleet.runs({ signal }))`. Runs that end while the loop's body is busy are
-   * told as one, the newest.
+   * Each run as it ends: `for await (const run of fleet.runs({ signal }))`. Of runs that end while the loop's body is busy,
+   * only the newest is delivered.
    */
   async *runs({ signal }: { signal?: AbortSignal } = {}): AsyncGenerator<RunSummary, void> {
     let newest: RunSummary | undefined;
@@ -211,12 +212,12 @@ export class Fleet {
     }
   }
 
-  /** Resolves when all samples that were taken survive what the settings say. @returns false if they do not. */
+  /** Resolves when all accepted samples are as durable as the settings require. @returns false if they do not. */
   accepted(): Promise<boolean> {
     return this.keeper.safe();
   }
 
-  /** Ends what goes on by itself: timers, sources, streams of events. */
+  /** Stops everything that runs by itself: timers, sources, streams of events. */
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     this.#timers = [];
@@ -226,7 +227,7 @@ export class Fleet {
     await this.#advancing;
   }
 
-  /** No sample comes any more: what is open is kept. */
+  /** After the last sample: stores the open steps. */
   async close(): Promise<void> {
     for (const observer of this.#observers()) await this.#tell(() => observer.close?.());
     await this.keeper.close();
@@ -236,7 +237,7 @@ export class Fleet {
     const now = this.clock.now();
     this.#mendClock(now);
     const before = this.ring.open;
-    // Of steps that are long past, nothing would be left in the ring by the time they are closed one by one.
+    // The ring would no longer hold steps that are long past by the time they are closed one by one.
     const last = stepOf(now, this.stepMs) - this.ring.shape.window;
     if (this.ring.open < last) this.ring.advance(last);
     while (now >= this.closesAt(this.ring.open)) await this.#closeStep(this.ring.open);
@@ -245,7 +246,7 @@ export class Fleet {
     if (forecasts) await this.loop.request(this.closed, true);
   }
 
-  /** When a step is forecast from: after its last sample, and some time for it to arrive. */
+  /** The time to forecast from a step: after its last sample, plus some time for it to arrive. */
   closesAt(step: number): number {
     return (step + 0.5) * this.stepMs + this.settings.graceSeconds * 1000;
   }
@@ -264,14 +265,14 @@ export class Fleet {
     }
   }
 
-  /** On disk by the retention; in memory no more than the page and the accuracy watch look back. */
+  /** On disk, what the retention says; in memory, no more than the page and the accuracy watch read. */
   #keptSteps(): number {
     const { data, retentionDays } = this.settings;
     const wanted = Math.ceil((retentionDays * DAY) / this.stepMs);
     return data === undefined ? Math.min(wanted, this.ring.shape.window + this.model.horizon) : wanted;
   }
 
-  /** A clock that was ahead and was put right leaves a step open that lies in the future. */
+  /** If the clock was ahead and has been corrected, the open step is in the future. */
   #mendClock(now: number): void {
     const step = stepOf(now, this.stepMs);
     if (step > this.ring.open - WRONG_CLOCK_STEPS) return;
@@ -332,7 +333,7 @@ export class Fleet {
   }
 }
 
-/** Named horizons in steps, from minutes; those that the model does not reach are left out. */
+/** Named horizons in steps, from minutes; those beyond the model's horizon are left out. */
 export function horizonSteps({ horizons }: FleetSettings, model: FleetModel): number[] {
   const steps = horizons.map((minutes) => Math.round((minutes * MINUTE) / (model.stepMinutes * MINUTE)));
   return [...new Set(steps)].filter((step) => step >= 1 && step <= model.horizon).sort((a, b) => a - b);

@@ -1,5 +1,5 @@
-// Forecasts all servers: those whose forecast is oldest first, in full batches, as many at once as keep the engine busy. It
-// never holds up the samples that come in meanwhile: between two batches the event loop is free.
+// Forecasts all servers: the oldest forecasts first, in full batches, as many at once as keep the engine busy. The event loop
+// is free between two batches, so incoming samples are not delayed.
 import { setImmediate } from 'node:timers/promises';
 import { TFTError } from '../contract/errors.js';
 import { clipValues, sortSteps, type ValueRange } from '../contract/quantiles.js';
@@ -21,7 +21,7 @@ export interface FinishedBatch {
   readonly servers: Int32Array;
   /** `[servers][horizon][quantiles]`, sorted and within the target's range. */
   readonly values: Float32Array;
-  /** The model's own, where naive forecasts took the place of some. */
+  /** The model's own forecasts, if naive forecasts replaced some. */
   readonly modelValues: Float32Array;
   readonly warmingUp: readonly boolean[];
   /** Whether all samples of the step were there. */
@@ -46,7 +46,7 @@ export interface ForecastLoopParts {
   readonly onBatch: (batch: FinishedBatch) => Promise<void>;
   readonly onRunEnded: (summary: RunSummary, isClosed: boolean) => Promise<void>;
   readonly onFailure: (error: unknown) => void;
-  /** The naive forecast for a server that is better off with it; undefined for the model's. */
+  /** The naive forecast for a server for which it is more accurate; undefined to use the model's. */
   readonly replacement: (place: number, window: Float32Array) => Float32Array | undefined;
 }
 
@@ -55,7 +55,7 @@ interface Wanted {
   readonly isClosed: boolean;
 }
 
-/** Memory that no batch is in. */
+/** Memory that no batch uses. */
 interface Batches {
   readonly size: number;
   readonly free: WindowBatch[];
@@ -71,8 +71,8 @@ interface Due {
 
 /** The wait before servers that the engine's queue had no room for are tried again. */
 const FULL_QUEUE_MS = 50;
-/** A batch that fails for another reason is left for the next run. */
-const MOST_TRIES = 200;
+/** A batch that fails for another reason waits for the next run. */
+const MAX_TRIES = 200;
 
 export class ForecastLoop {
   readonly #parts: ForecastLoopParts;
@@ -109,10 +109,10 @@ export class ForecastLoop {
   }
 
   /**
-   * Forecasts all servers from the step `end` on. A run that is under way ends with its current batches; servers that it
-   * did not come to are the first now.
+   * Forecasts all servers from the step `end` on. A run in progress ends with its current batches; the servers that it did not
+   * reach are the first ones now.
    *
-   * @returns when all are forecast that were due, or a later request has taken over.
+   * @returns when all due servers are forecast, or a later request has taken over.
    */
   request(end: number, isClosed: boolean): Promise<void> {
     if (this.#stopped) return Promise.resolve();
@@ -123,7 +123,7 @@ export class ForecastLoop {
     return this.#running;
   }
 
-  /** Resolves when nothing is under way any more. */
+  /** Resolves when no batch is running. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#wanted = undefined;
@@ -163,12 +163,12 @@ export class ForecastLoop {
     await this.#parts.onRunEnded(this.#lastRun, isClosed);
   }
 
-  /** Memory for batches of what the model can run at once. @returns how many batches may be under way. */
+  /** Memory for as many batches as the model can run at once. @returns how many batches may run. */
   #prepare(): Promise<number> {
     return this.#parts.host.lend(async (served) => {
       this.#refuseOther(served);
       const { maxBatch, threads } = served.engine.info;
-      // One more than run, so that the next is ready when one ends.
+      // One more than can run, so that the next one is ready when one ends.
       const lanes = threads + 1;
       if (this.#batches?.size !== maxBatch) this.#batches = { size: maxBatch, free: [] };
       return lanes;
@@ -196,7 +196,7 @@ export class ForecastLoop {
         return true;
       } catch (error) {
         const isFull = error instanceof TFTError && error.code === 'ERR_TFT_QUEUE_FULL';
-        if (!isFull || tries >= MOST_TRIES || this.#stopped) {
+        if (!isFull || tries >= MAX_TRIES || this.#stopped) {
           this.#fail(error);
           return false;
         }
@@ -238,7 +238,7 @@ export class ForecastLoop {
     }
   }
 
-  /** Puts forecasts where readers find them; those of servers that are better off with the naive one are replaced. */
+  /** Publishes forecasts; for servers whose naive forecast is more accurate, that one replaces the model's. */
   #keep(
     part: readonly Due[],
     data: Float32Array,
@@ -269,13 +269,13 @@ export class ForecastLoop {
     return used;
   }
 
-  /** What people see is in order and in range. */
+  /** Forecasts that people see are sorted and within the target's range. */
   #tidy(values: Float32Array): void {
     sortSteps(values, this.#parts.model.quantiles.length);
     clipValues(values, this.#range);
   }
 
-  /** A model that was loaded in the place of another may read something else. */
+  /** A model that replaced another one may read other inputs. */
   #refuseOther({ engine }: ServedModel): void {
     const { model } = this.#parts;
     const facts = (of: FleetModel) =>

@@ -1,4 +1,4 @@
-// What `import … from 'tft-tensorrt/fleet'` offers: the daemon inside your own program.
+// The exports of 'tft-tensorrt/fleet': the daemon inside your own program.
 export * from './api.js';
 export { type Clock, ReplayClock, wallClock } from './clock.js';
 export { FleetExtension, type FleetOptions, previewSources } from './extension.js';

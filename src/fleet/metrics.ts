@@ -1,4 +1,4 @@
-// The daemon's metrics at /metrics: itself, and the forecasts at the named horizons, for Prometheus to scrape back.
+// The metrics at /metrics: of the daemon itself, and its forecasts at the named horizons, for Prometheus to scrape.
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { TFTError } from '../contract/errors.js';
 import { SERVER_STATES } from './api.js';
@@ -13,7 +13,7 @@ const LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 /**
  * Registers the metrics. They read the daemon when they are scraped, once there is one.
  *
- * @throws TFTError ERR_TFT_OPTION for a format that gives no metric, or one series several values.
+ * @throws TFTError ERR_TFT_OPTION for a format that yields no metric name, or gives one series several values.
  */
 export function registerFleetMetrics(
   registry: Registry,
@@ -38,7 +38,7 @@ export function registerFleetMetrics(
     label: string,
     values: (fleet: Fleet) => Record<string, number>,
   ) => {
-    const told = new Map<string, number>();
+    const reported = new Map<string, number>();
     new Counter({
       name,
       help,
@@ -47,13 +47,13 @@ export function registerFleetMetrics(
       collect() {
         const fleet = fleetOf();
         for (const [key, value] of Object.entries(fleet === undefined ? {} : values(fleet))) {
-          this.inc({ [label]: key }, value - (told.get(key) ?? 0));
-          told.set(key, value);
+          this.inc({ [label]: key }, value - (reported.get(key) ?? 0));
+          reported.set(key, value);
         }
       },
     });
   };
-  counter('tft_fleet_samples_total', 'Samples by what became of them.', 'outcome', ({ intake }) => {
+  counter('tft_fleet_samples_total', 'Samples by outcome.', 'outcome', ({ intake }) => {
     const { merged: _merged, late: _late, ...outcomes } = intake.counters;
     return outcomes;
   });
@@ -82,7 +82,7 @@ export function registerFleetMetrics(
   gauge('tft_fleet_store_healthy', '1 when history can be written, else 0.', ({ keeper }) =>
     keeper.status === null ? undefined : Number(keeper.status.healthy),
   );
-  gauge('tft_fleet_watchers', 'Who watch the events.', ({ hub }) => hub.count);
+  gauge('tft_fleet_watchers', 'Clients that watch the events.', ({ hub }) => hub.count);
   new Gauge({
     name: 'tft_fleet_servers',
     help: 'Servers by state.',
@@ -143,7 +143,7 @@ function registerRisks(registry: Registry, fleetOf: () => Fleet | undefined, mos
 
 /**
  * Registers the metrics of forecasts, whose name is known once the model is. Series multiply: servers × horizons × quantiles.
- * They are bounded, and what the bound leaves out is told.
+ * Their number is bounded, and a further metric counts those left out.
  */
 export function registerForecasts(registry: Registry, fleet: Fleet): void {
   const registers = [registry];
@@ -159,15 +159,15 @@ export function registerForecasts(registry: Registry, fleet: Fleet): void {
     registers,
     collect() {
       this.reset();
-      let [told, leftOut] = [0, 0];
+      let [reported, leftOut] = [0, 0];
       for (const [place, entry] of fleet.roster) {
         const forecast = fleet.standings.state(place) === 'stale' ? undefined : fleet.latest.get(place);
         if (forecast === undefined) continue;
-        if (told + each > settings.metricSeries) {
+        if (reported + each > settings.metricSeries) {
           leftOut += each;
           continue;
         }
-        told += each;
+        reported += each;
         for (const horizon of horizons) {
           for (const column of columns) {
             const variables: Record<string, string> = {
@@ -186,14 +186,14 @@ export function registerForecasts(registry: Registry, fleet: Fleet): void {
           }
         }
       }
-      count.set(told);
+      count.set(reported);
       left.set(leftOut);
     },
   });
-  // After it, so that they tell of this scrape.
+  // Registered after the forecasts, so that they report this scrape.
   const count = new Gauge({
     name: 'tft_fleet_forecast_series',
-    help: 'Series of forecasts told.',
+    help: 'Series of forecasts exposed.',
     registers,
   });
   const left = new Gauge({

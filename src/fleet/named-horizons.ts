@@ -1,4 +1,4 @@
-// Of a run's forecasts, those for a few named horizons: they are kept, so that past forecasts can be held against what came.
+// A run's forecasts for a few named horizons. They are kept, so that past forecasts can be compared with the measurements.
 import type { FinishedBatch } from './forecast-loop.js';
 import type { FleetModel } from './memory/shape.js';
 import type { StoredForecasts } from './store/store.js';
@@ -18,7 +18,7 @@ export class NamedHorizons {
     this.#size = model.horizon * this.#width;
   }
 
-  /** Takes a batch. @param places how many servers there are, in no batch or in one. */
+  /** Takes a batch. @param places the number of all servers, whether in a batch or not. */
   take({ step, servers, modelValues }: FinishedBatch, places: number): void {
     if (step !== this.#step) {
       this.#step = step;
@@ -36,7 +36,7 @@ export class NamedHorizons {
     }
   }
 
-  /** What was taken of the last step, which is forgotten here. */
+  /** Returns what was taken for the last step, and clears it. */
   give(): StoredForecasts[] {
     const step = this.#step;
     const values = this.#values;

@@ -1,4 +1,4 @@
-// What watches the daemon while it runs: alerts and the accuracy watch. The daemon knows no more of them than this.
+// The interface of the daemon's observers: alerts and the accuracy watch.
 import type { Accuracy, AccuracyHorizon, Alert, Alerts, ForecastSource } from './api.js';
 import type { FleetArchive } from './store/store.js';
 
@@ -12,13 +12,13 @@ export interface ForecastBatch {
   readonly servers: Int32Array;
   /** `[servers][horizon][quantiles]` of the target, sorted and within its range. */
   readonly values: Float32Array;
-  /** The model's own: others than `values` only for servers that are given naive forecasts. */
+  /** The model's own forecasts. They differ from `values` only for servers that get naive forecasts. */
   readonly modelValues: Float32Array;
   /** By server of the batch, whether the encoder was not full yet. */
   readonly warmingUp: readonly boolean[];
 }
 
-/** What an observer may ask the daemon. */
+/** What an observer may read from the daemon. */
 export interface ObservedFleet {
   readonly archive: FleetArchive;
   readonly stepMs: number;
@@ -26,13 +26,13 @@ export interface ObservedFleet {
   readonly quantiles: readonly number[];
   /** The position of the target among the model's metrics. */
   readonly targetIndex: number;
-  /** What is known of a server now. */
+  /** A server's name and categories now. */
   serverAt(index: number): { readonly name: string; readonly profile: string; readonly status: string };
 }
 
 /**
  * Watches forecasts and measurements. Calls come in this order: the step closes, then batches of forecasts made from it,
- * then `runEnded`. An error is logged and stops nothing.
+ * then `runEnded`. An error is logged; the daemon goes on.
  */
 export interface FleetObserver {
   /** A step is complete and in the archive. */
@@ -50,19 +50,19 @@ export interface AlertsWatch extends FleetObserver {
   onAlert(listener: (alert: Alert) => void): void;
 }
 
-/** How right the forecasts have been. */
+/** The accuracy of the forecasts. */
 export interface AccuracyWatch extends FleetObserver {
   state(): Accuracy;
-  /** Of one server, by its place; null where nothing was scored yet. */
+  /** The accuracy of one server, by its place; null until a forecast was scored. */
   server(index: number): readonly AccuracyHorizon[] | null;
   /**
-   * Which forecast is used for a server from now on, chosen on earlier steps only. Asked for each server before it is
-   * forecast, where the daemon runs with fallback 'best'.
+   * The forecast to use for a server, chosen from earlier steps only. Called for each server before it is forecast, if the
+   * daemon runs with fallback 'best'.
    */
   choose?(index: number): ForecastSource;
   /**
    * The naive forecast that suits a server best, `[horizon][quantiles]`. @param window the target as the model reads it, oldest
-   * step first: for a server of which nothing else is known.
+   * step first: for a server without a history in the accuracy watch.
    */
   naive?(index: number, window: Float32Array): Float32Array;
 }

@@ -1,5 +1,5 @@
-// Serves the page at `/`: a few files from memory. They hold no data and need no key; what they show comes from the
-// API with the key that the reader gives them.
+// Serves the page at `/`: a few files from memory. They contain no data and need no key; the data comes from the API, with the
+// key that the user enters.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
@@ -48,7 +48,7 @@ export function pageRoutes(app: FastifyInstance): void {
         },
       },
       (request, reply) => {
-        // A new release is seen at once: browsers ask whether what they have is still right.
+        // Browsers revalidate their copy each time, so a new release is seen at once.
         reply.headers(SECURITY).header('cache-control', 'no-cache').header('vary', 'accept-encoding');
         return answer(request, reply.type(type), { plain, packed, tag });
       },

@@ -1,9 +1,9 @@
-// What the quantiles of a forecast say of a threshold: how probable it is to be exceeded, when, and how high it goes.
-// docs/fleet.md describes the definitions; nothing here is a rule of thumb.
+// Computes from the quantiles of a forecast how probable it is that a threshold is exceeded, when, and how high the values go.
+// The definitions are in docs/fleet.md.
 import { nearestColumn, type ValueRange } from '../contract/quantiles.js';
 import type { RiskLevel } from './api.js';
 
-/** A forecast in short. Steps are counted from the first one ahead. */
+/** A summary of a forecast. Steps are counted from the first one ahead. */
 export interface Outlook {
   /** The largest probability over the steps ahead of a value above the threshold, from 0 to 1. */
   readonly risk: number;
@@ -23,7 +23,7 @@ export interface Outlook {
   };
 }
 
-/** The columns that stand for the quantiles 0.1, 0.5 and 0.9: those nearest to them. */
+/** The columns nearest to the quantiles 0.1, 0.5 and 0.9. */
 export interface QuantileColumns {
   readonly low: number;
   readonly median: number;
@@ -39,7 +39,7 @@ export function quantileColumns(quantiles: readonly number[]): QuantileColumns {
   return { low, median, high };
 }
 
-/** The threshold of the settings, else nine tenths of the target's maximum; undefined where it has none. */
+/** The threshold of the settings, otherwise nine tenths of the target's maximum; undefined if it has none. */
 export function thresholdOf(
   { threshold }: { readonly threshold?: number | undefined },
   { maximum }: ValueRange,
@@ -48,9 +48,9 @@ export function thresholdOf(
 }
 
 /**
- * The probability that a value is above a threshold, from one step's quantiles: the distribution function is taken as
- * linear between them, and from the outermost ones to the limits of the target's range. Where there is no limit the
- * outermost quantile's own share is the bound that is given.
+ * The probability that a value is above a threshold, from one step's quantiles: the distribution function is taken as linear
+ * between them, and from the outermost ones to the limits of the target's range. If there is no limit, the result is a bound:
+ * the outermost quantile's own share.
  *
  * @param at where the step's quantiles begin.
  */
@@ -86,9 +86,9 @@ export function exceedance(
 }
 
 /**
- * A forecast `[horizon][quantiles]` in short.
+ * Summarizes a forecast `[horizon][quantiles]`.
  *
- * @param threshold undefined where there is none: then nothing is at risk.
+ * @param threshold undefined if there is none: then nothing is at risk.
  */
 export function outlook(
   values: Float32Array,

@@ -5,7 +5,7 @@ import { describeSettings, readSettings, readSettingsFile, type Setting } from '
 
 const count = z.int().positive();
 
-/** How forecasts are called at /metrics without a setting. */
+/** The default name and labels of forecasts at /metrics. */
 const DEFAULT_METRIC_FORMAT: Readonly<Record<string, string>> = {
   __name__: 'tft_forecast',
   server: '$SERVER',
@@ -94,7 +94,7 @@ export const fleetSchema = z.strictObject({
     .array(z.number().positive())
     .min(1)
     .default([5, 60, 240, 480])
-    .describe('minutes ahead for which past forecasts are kept, scored, and told as metrics'),
+    .describe('minutes ahead for which past forecasts are kept, scored, and exposed as metrics'),
   metricFormat: z
     .record(z.string(), z.string())
     .default(DEFAULT_METRIC_FORMAT)
@@ -111,7 +111,7 @@ export const fleetSchema = z.strictObject({
     .min(1)
     .optional()
     .describe('a file of alert rules; without it there is one, for the threshold that risk refers to'),
-  alertsDryRun: z.boolean().default(false).describe('alerts are kept and shown, and nobody is told'),
+  alertsDryRun: z.boolean().default(false).describe('alerts are kept and shown, but not sent'),
   shard: z
     .string()
     .regex(/^[1-9]\d*\/[1-9]\d*$/, 'a part of a whole, such as 2/8')

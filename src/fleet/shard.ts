@@ -1,5 +1,5 @@
-// Which servers belong to this daemon where several share a fleet: decided by the name alone, so that all of them and all
-// restarts agree.
+// Decides which servers belong to this daemon if several share a fleet. The name alone decides, so all daemons and all restarts
+// agree.
 import { createHash } from 'node:crypto';
 import { TFTError } from '../contract/errors.js';
 
@@ -11,24 +11,24 @@ export function shardOf(server: string, of: number): number {
   return (createHash('sha256').update(server).digest().readUIntBE(0, 6) % of) + 1;
 }
 
-/** @throws TFTError ERR_TFT_OPTION for a part that the whole has not. */
+/** @throws TFTError ERR_TFT_OPTION for a part beyond the number of parts. */
 export function isInShard(shard: string | undefined): (server: string) => boolean {
   if (shard === undefined) return () => true;
   const [part = 0, of = 0] = shard.split('/').map(Number);
   if (!(part >= 1 && part <= of)) {
     throw new TFTError('ERR_TFT_OPTION', `shard: there is no part ${part} of ${of}; write it like 2/8`);
   }
-  // Each sample asks; a hash takes a microsecond and more.
+  // Cached, because every sample needs it and a hash takes more than a microsecond.
   const known = new Map<string, boolean>();
   return (server) => {
     let isMine = known.get(server);
     if (isMine === undefined) {
       isMine = shardOf(server, of) === part;
-      if (known.size >= MOST_REMEMBERED) known.clear();
+      if (known.size >= MAX_REMEMBERED) known.clear();
       known.set(server, isMine);
     }
     return isMine;
   };
 }
 
-const MOST_REMEMBERED = 1_000_000;
+const MAX_REMEMBERED = 1_000_000;

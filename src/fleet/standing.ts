@@ -1,14 +1,14 @@
-// Where each server stands: whether it can be forecast at a step, and why not.
+// The standing of each server: whether it can be forecast at a step, and if not, why.
 import type { ServerState } from './api.js';
 import { BLOCK_SERVERS } from './memory/block.js';
 import type { FleetRing } from './memory/ring.js';
 import { surveyWindows } from './memory/survey.js';
 
-/** What a server must have to be forecast. */
+/** The conditions for forecasting a server. */
 export interface StandingRules {
   /** Steps from the first measured one on, before a server is forecast for the first time. */
   readonly warmUpSteps: number;
-  /** Whether servers are forecast of whose window most was filled. */
+  /** Whether servers are forecast even if most of their window was filled. */
   readonly allowSparse: boolean;
 }
 
@@ -22,8 +22,8 @@ export interface Standing {
   readonly filledSteps: number;
 }
 
-/** As in a history file: rows further apart than this are not what models are trained on. */
-const MOST_STEPS_APART = 3;
+/** The same limit as for a history file: models are not trained on rows further apart. */
+const MAX_STEPS_APART = 3;
 
 /** Calls back with each server's standing at the step `end`, for the places from `from` up to `to` of one block. */
 export function surveyStandings(
@@ -48,7 +48,7 @@ export function surveyStandings(
     } else if ((missing[index] as number) > maxGap) {
       state = 'stale';
       canForecast = false;
-    } else if (!rules.allowSparse && (measured[index] as number) * MOST_STEPS_APART < known) {
+    } else if (!rules.allowSparse && (measured[index] as number) * MAX_STEPS_APART < known) {
       state = 'refused';
       canForecast = false;
     } else if (start > 0) {

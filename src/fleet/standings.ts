@@ -1,4 +1,4 @@
-// The standing of every server at the newest closed step, for whoever looks.
+// The standing of every server at the newest closed step.
 import type { ServerState } from './api.js';
 import type { FleetRing } from './memory/ring.js';
 import type { Roster } from './memory/roster.js';
@@ -19,7 +19,7 @@ export class Standings {
     this.#rules = rules;
   }
 
-  /** Looks at all servers again. */
+  /** Computes the standing of all servers. */
   update(step: number): void {
     this.#step = step;
     this.#states = new Uint8Array(this.#roster.places);
@@ -30,12 +30,12 @@ export class Standings {
     }
   }
 
-  /** A server that came since is warming up. */
+  /** A server that has appeared since then is warming up. */
   state(place: number): ServerState {
     return STATES[this.#states[place] ?? 0] as ServerState;
   }
 
-  /** In full, looked up anew. */
+  /** The whole standing of a server, recomputed. */
   of(place: number): Standing {
     return standingOf(
       this.#ring,

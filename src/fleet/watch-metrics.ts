@@ -1,4 +1,4 @@
-// How right the forecasts have been, and the alerts, as Prometheus metrics.
+// The accuracy of the forecasts, and the alerts, as Prometheus metrics.
 import { Gauge, type Registry } from 'prom-client';
 import type { AccuracyHorizon } from './api.js';
 import type { AccuracyWatch, AlertsWatch } from './observer.js';
@@ -38,7 +38,7 @@ export function registerWatchMetrics(registry: Registry, watched: () => Watched 
     });
   byHorizon(
     'tft_fleet_scored_forecasts',
-    'Forecasts held against what came, of the last 14 days.',
+    'Forecasts of the last 14 days that were compared with the measurements.',
     ({ count }) => (count === 0 ? null : count),
   );
   byHorizon(

@@ -1,4 +1,4 @@
-// Who watches the forecasts beside the page: the alerts and the accuracy watch.
+// Creates the observers of the forecasts: the alerts and the accuracy watch.
 
 import type { ModelDescription } from '../contract/model.js';
 import { targetOf } from '../contract/target.js';

@@ -18,7 +18,7 @@ export interface ReadHistoryOptions extends FleetHistoryOptions, HistoryFormat {
   servers?: readonly string[] | undefined;
   /** Called repeatedly with the number of bytes read, and with the size if the source is a file. */
   onProgress?: ((bytes: number, total: number | undefined) => void) | undefined;
-  /** Awaited between two pieces of the file: whoever works with the rows holds the reading back here. */
+  /** Awaited between two pieces of the file, so that the consumer of the rows can delay reading. */
   onPiece?: (() => Promise<void>) | undefined;
 }
 

@@ -36,8 +36,8 @@ export interface FleetHistoryOptions {
    */
   repeatKnown?: boolean | undefined;
   /**
-   * Servers whose newest row is so many minutes older than the newest of all are forgotten, as those of pods that are gone.
-   * Without it every server is kept for ever.
+   * Servers whose newest row is this many minutes older than the newest of all are dropped, such as those of pods that no
+   * longer exist. Without it every server is kept for ever.
    */
   expireAfterMinutes?: number | undefined;
   /** A row of one server more than this is refused with ERR_TFT_HISTORY_LIMIT: for rows from strangers. */
@@ -51,7 +51,7 @@ export interface FleetHistoryOptions {
   onWindow?: ((make: () => ForecastInputs) => void) | undefined;
   /**
    * Called with each step that has a row, as soon as no later row can belong to it, and by `finish` with the last of each
-   * server: for whoever replays a history. An older row after that is refused with ERR_TFT_HISTORY_ORDER.
+   * server: for replaying a history. An older row after that is refused with ERR_TFT_HISTORY_ORDER.
    */
   onStep?: ((step: HistoryStep) => void) | undefined;
 }
@@ -77,7 +77,7 @@ export interface WindowsOptions {
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
-/** Rows may be so many steps apart, on average, before their forecast is refused. */
+/** The largest mean distance of rows, in steps, before their forecast is refused. */
 const MAX_STEPS_APART = 3;
 const byName = new Intl.Collator('en', { numeric: true });
 
@@ -109,7 +109,7 @@ export class FleetHistory {
   /** The names of all numbers of a row: metrics, then static ones. */
   readonly #numbers: readonly string[];
   readonly #notes: HistoryWarning[] = [];
-  /** By server, the newest row that lies ahead of this machine's clock. */
+  /** By server, the newest row that is ahead of this machine's clock. */
   readonly #ahead = new Map<string, { time: number; line: number | undefined }>();
   readonly #clock = Date.now() + DAY;
   #rows = 0;
@@ -266,7 +266,7 @@ export class FleetHistory {
     this.#notes.push(warning);
   }
 
-  /** Says that no more rows come: each server's last window is told to `onWindow`. */
+  /** Ends the rows: each server's last window is passed to `onWindow`. */
   finish(): void {
     for (const [server, series] of this.#servers) this.#emit(server, series);
   }
@@ -341,7 +341,7 @@ export class FleetHistory {
     );
   }
 
-  /** A clock gone wrong puts a row decades ahead, and what lies between looks like a gap. */
+  /** A wrong clock puts a row decades ahead, and the time between looks like a gap. */
   #aheadHint(server: string): string {
     const ahead = this.#ahead.get(server);
     if (ahead === undefined) return '';

@@ -49,7 +49,7 @@ export interface ServiceExtension {
   routes(app: FastifyInstance, parts: ExtensionParts): void;
   /** The service stops: ends what would never end by itself, such as streams of events. Requests are still served. */
   stop?(): Promise<void>;
-  /** No request is under way any more. */
+  /** All requests have ended. */
   close?(): Promise<void>;
 }
 
@@ -93,7 +93,7 @@ export function extensionParts(parts: Parts, log: ServiceLog): ExtensionParts {
         return await sendBytes(request, reply, answer.bytes, exchange, config.compress);
       } catch (error) {
         exchange.holding.empty();
-        // A body that nobody reads would wait in its socket's buffers.
+        // A body that is not read would stay in its socket's buffers.
         request.raw.resume();
         if ((error as { status?: number }).status === 503) await pace.next();
         throw error;

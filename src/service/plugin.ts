@@ -15,7 +15,7 @@ import { formatOf, optionsOf, readForecastRows } from './routes/forecast-rows.js
 export interface TftPluginOptions extends LoadOptions {
   /** What to load, as `TFTEngine.load` takes it; 'demo' by default. */
   model?: string | undefined;
-  /** An engine that is loaded already; then nothing is loaded, and whoever loaded it closes it. */
+  /** An engine that is loaded already; then nothing is loaded, and the caller closes it. */
   engine?: TFTEngine | undefined;
   /** The path that forecasts are asked at; '/forecast' by default. */
   path?: string | undefined;

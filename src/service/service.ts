@@ -172,7 +172,7 @@ export class Service {
     chmodSync(path, mode);
   }
 
-  async #told(end: (() => Promise<void>) | undefined): Promise<void> {
+  async #notify(end: (() => Promise<void>) | undefined): Promise<void> {
     try {
       await end?.();
     } catch (error) {
@@ -185,7 +185,7 @@ export class Service {
     this.#log.info('stopping: requests are finished');
     this.#host.stopping();
     await delay(drainDelayMs);
-    for (const extension of this.#extensions) await this.#told(extension.stop?.bind(extension));
+    for (const extension of this.#extensions) await this.#notify(extension.stop?.bind(extension));
     const given = new AbortController();
     this.#connections.end();
     const drained = this.#app.close().then(() => this.#host.close());
@@ -196,7 +196,7 @@ export class Service {
       this.#log.warn(`not all requests finished within ${stopTimeoutMs} ms; the rest is cut off`);
       this.#connections.destroy();
     }
-    for (const extension of this.#extensions) await this.#told(extension.close?.bind(extension));
+    for (const extension of this.#extensions) await this.#notify(extension.close?.bind(extension));
     await this.#sample.write(this.#log);
     this.#metrics.close();
     this.#log.info('stopped');

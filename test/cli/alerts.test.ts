@@ -85,13 +85,13 @@ it('preview prints JSON', async () => {
   });
 });
 
-it('check says what each rule will do and who is told', async () => {
-  const rules = file('told.yaml', `${RULES}notify:\n  alertmanager: [{url: 'http://am:9093'}]\n`);
+it('check says what each rule will do and which receivers get alerts', async () => {
+  const rules = file('notify.yaml', `${RULES}notify:\n  alertmanager: [{url: 'http://am:9093'}]\n`);
   const { status, stdout } = await tft(['alerts', 'check', rules, '-m', TINY]);
   expect(status).toBe(0);
   expect(stdout).toBe(
     'full (warning): quantile 0.5 of cpu_user_pct over 300 within 4 steps in 1 forecasts in a row; ends when back at 280\n' +
-      'tells http://am:9093\n',
+      'sends to http://am:9093\n',
   );
 });
 

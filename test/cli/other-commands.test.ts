@@ -124,7 +124,7 @@ describe('tft doctor', () => {
     expect(stdout).toContain(`node          v${process.versions.node}`);
     expect(stdout).toMatch(/✓ ONNX Runtime {2}\d+\.\d+/);
     expect(stdout).toMatch(/✓ onnxruntime .*a forecast takes [\d.]+ ms/);
-    // The first thing that lacks here, and what to do about it.
+    // The first thing that is missing here, and what to do about it.
     expect(stdout).toMatch(
       /tensorrt +(?:there is no NVIDIA driver.*install it|the native addon is not here.*builds it|there is no TensorRT|tensorrt \d)/,
     );

@@ -190,7 +190,7 @@ describe('the input', () => {
     expect(stderr).toBe('refused: ghost: there are no rows of this server (ERR_TFT_HISTORY_EMPTY)\n');
   });
 
-  it('may have gaps as long as --max-gap, and they are told', async () => {
+  it('may have gaps as long as --max-gap, with a warning', async () => {
     const gappy = HEADER + lines('vm2', 0, 3) + lines('vm2', 6, 8);
     const filled = await predict(gappy, '--max-gap', '30');
     expect(filled.status).toBe(0);
@@ -267,7 +267,7 @@ describe('one server too short among good ones', () => {
     expect(refused).toMatchObject([{ server: 'young', code: 'ERR_TFT_HISTORY_SHORT' }]);
   });
 
-  it('and nobody else: the exit status is 1', async () => {
+  it('and no others: the exit status is 1', async () => {
     const { status, stdout, stderr } = await predict(HEADER + lines('young', 4, 7));
     expect(status).toBe(1);
     expect(stdout).toBe('');
@@ -366,7 +366,7 @@ describe("a user's mistake is one line with a code, exit status 1, and no stack 
 });
 
 describe('duplicates and doubtful values', () => {
-  it('are told on standard error, and the forecasts are made', async () => {
+  it('are reported on standard error, and the forecasts are made', async () => {
     const content =
       GOOD + line('vm2', 7) + line('vm10', 7, 55) + line('vm10', 6).replace('web_api', 'blockchain');
     const { status, stderr } = await predict(content);

@@ -1,4 +1,4 @@
-// What is around the program: a user without a home, a folder that was deleted, file systems that lack what others have,
+// What is around the program: a user without a home, a folder that was deleted, file systems without what others have,
 // Node's permission model. The main task runs, or one line says what prevents it.
 import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -154,7 +154,7 @@ describe('a file system', () => {
   });
 });
 
-test.skipIf(process.getuid === undefined)('who else may change a plan is told', async () => {
+test.skipIf(process.getuid === undefined)('other users who may change a plan are named', async () => {
   const cache = engineFolder(mkdtempSync(join(folder, 'cache-')));
   const own = join(folder, 'own.engine');
   writeFileSync(own, '');

@@ -1,4 +1,4 @@
-// What the README and examples/ show runs as it stands: their `tft-tensorrt` is this package.
+// The code of the README and examples/ runs unchanged: their `tft-tensorrt` is this package.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';

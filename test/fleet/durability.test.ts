@@ -103,7 +103,7 @@ function mountSmall(): string | undefined {
   return undefined;
 }
 
-test('a disk that is full is told of, forecasts are made, and what was missed is kept when there is room', async (context) => {
+test('a full disk is reported, forecasts are made, and the missed steps are stored once there is room', async (context) => {
   const small = mountSmall();
   if (small === undefined) return context.skip();
   try {

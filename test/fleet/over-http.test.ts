@@ -119,7 +119,7 @@ test.each(['null', '[', '{"rows":[]}', '{"records":5}', 'hello'])(
   },
 );
 
-test('who watches is told of each step', async () => {
+test('a watching client gets each step', async () => {
   await using running = await runningFleet();
   names = running.fleet.model.metrics.map(({ name }) => name);
   const answer = await fetch(`${running.url}/fleet/events`);
@@ -179,7 +179,7 @@ test('keys of the service are keys of the daemon', async () => {
   expect((await ask(`${running.url}/fleet/overview`, { headers: { 'x-api-key': key } })).status).toBe(200);
 });
 
-test('forecasts, states and what came in are at /metrics, in a bounded number of series', async () => {
+test('forecasts, states and samples are at /metrics, in a bounded number of series', async () => {
   await using running = await runningFleet({ metricSeries: 6 });
   names = running.fleet.model.metrics.map(({ name }) => name);
   await post(running.url, [record('web-1', START, 40), record('web-2', START, 50)]);

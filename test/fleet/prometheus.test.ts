@@ -28,7 +28,7 @@ afterEach(async () => {
 /** Two machines: one a quarter busy, one half. */
 const MACHINES = { 'a:9100': 0.25, 'b:9100': 0.5 };
 
-/** The machines' metrics of the past so many minutes, a sample each minute. */
+/** The machines' metrics of the past minutes, a sample each minute. */
 function recording(now: number, minutes: number): string {
   const families: Record<string, [string, (share: number, seconds: number) => [string, number][]]> = {
     node_cpu_seconds: [
@@ -154,7 +154,7 @@ test.skipIf(!isHere)(
   240_000,
 );
 
-test('a Prometheus that does not answer is told in the status, and nothing waits for it', async () => {
+test('a Prometheus that does not answer is reported in the status, and nothing waits for it', async () => {
   const port = await freePort();
   await using running = await runningFleet({ prometheus: [`http://user:secret@127.0.0.1:${port}`] });
   const { json } = await ask(`${running.url}/fleet/status`);

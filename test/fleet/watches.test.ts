@@ -98,7 +98,7 @@ test('a daemon does not start with rules that are wrong', async () => {
   await expect(runningFleet({ rules })).rejects.toMatchObject({ code: 'ERR_TFT_RULES_INVALID' });
 });
 
-test('each forecast is scored against what came', async () => {
+test('each forecast is scored against the measurements', async () => {
   await using running = await runningFleet();
   await feed(running, 0, [40, 41, 42, 43, 44, 45, 46, 47]);
   const found = accuracy.parse((await ask(`${running.url}/fleet/accuracy`)).json);

@@ -11,10 +11,10 @@ import { mutated } from './mutate.mjs';
 
 const CORPUS = fileURLToPath(new URL('corpus', import.meta.url));
 /** Of a processor's time. An input of 4 kB that takes so long would take minutes at the size of a real file. */
-const LONGEST_MS = 2000;
+const MAX_MS = 2000;
 /** Kept small: what is worth reading again in every run of the tests. */
-const MOST_KEPT = 40;
-const MOST_KEPT_BYTES = 1024;
+const MAX_KEPT = 40;
+const MAX_KEPT_BYTES = 1024;
 
 export function keptCorpus(target) {
   const folder = join(CORPUS, target.name);
@@ -24,7 +24,7 @@ export function keptCorpus(target) {
     .map((name) => readFileSync(join(folder, name)));
 }
 
-/** @throws Error that has the input, where the target threw what nobody expects. */
+/** @throws Error with the input, if the target threw an unexpected error. */
 export async function tryInput(target, bytes) {
   const begin = process.cpuUsage();
   try {
@@ -61,7 +61,7 @@ export async function fuzzGuided(target, { seed, seconds, tell = () => {} }) {
     coverage.forget();
     const milliseconds = await tryInput(target, bytes);
     longest = Math.max(longest, milliseconds);
-    if (milliseconds > LONGEST_MS)
+    if (milliseconds > MAX_MS)
       throw new Error(`${target.name} took ${milliseconds} ms for ${bytes.toString('base64')}`);
     if (coverage.look()) corpus.push(bytes);
   };
@@ -78,12 +78,12 @@ export async function fuzzGuided(target, { seed, seconds, tell = () => {} }) {
   }
   keep(target, corpus.slice(known));
   const figures = { runs, inputs: corpus.length, branches: coverage.branches };
-  return { target: target.name, ...figures, longestMs: Math.round(longest) };
+  return { target: target.name, ...figures, maxMs: Math.round(longest) };
 }
 
 function keep(target, found) {
-  const room = MOST_KEPT - keptCorpus(target).length;
-  const small = found.filter(({ length }) => length <= MOST_KEPT_BYTES);
+  const room = MAX_KEPT - keptCorpus(target).length;
+  const small = found.filter(({ length }) => length <= MAX_KEPT_BYTES);
   for (const bytes of small.slice(0, Math.max(0, room))) {
     const name = createHash('sha256').update(bytes).digest('hex').slice(0, 12);
     writeFileSync(join(CORPUS, target.name, name), bytes);

@@ -14,7 +14,7 @@ const ODD = [
   '\u{1F600}',
   '\uFEFF',
 ];
-const MOST_BYTES = 4096;
+const MAX_BYTES = 4096;
 
 /** One to eight changes of a copy of `bytes`. @param others entries of the corpus, to take parts of. */
 export function mutated(random, bytes, others, words) {
@@ -22,7 +22,7 @@ export function mutated(random, bytes, others, words) {
   for (let count = 1 + random.below(8); count > 0; count--) {
     changed = random.pick(CHANGES)(random, changed, { others, words: [...words, ...ODD] });
   }
-  return changed.subarray(0, MOST_BYTES);
+  return changed.subarray(0, MAX_BYTES);
 }
 
 const insert = (bytes, at, part) => Buffer.concat([bytes.subarray(0, at), part, bytes.subarray(at)]);

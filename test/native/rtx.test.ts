@@ -29,7 +29,7 @@ beforeAll(async () => {
     library = (await run(at('scripts/fetch-tensorrt'), ['rtx'], { timeout: LONG_MS })).stdout.trim();
   } catch (error) {
     whyNot = (error as Error).message.split('\n').slice(0, 2).join(' ');
-    console.log(`skipped: TensorRT for RTX or the native addon is not to be had: ${whyNot}`);
+    console.log(`skipped: TensorRT for RTX or the native addon is not available: ${whyNot}`);
   }
 }, LONG_MS);
 afterAll(() => rmSync(folder, { recursive: true }));

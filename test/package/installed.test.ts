@@ -24,7 +24,7 @@ const inProject = (command: string, ...rest: string[]) =>
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tft-package-'));
-  // Packed from a copy: packing builds anew, and other tests run what is built here.
+  // Packed from a copy: packing rebuilds lib/, which other tests are running.
   const copy = join(folder, 'copy');
   const left = new Set(['.git', 'node_modules', 'lib', 'vendor', 'python', 'build', 'benchmarks', 'test']);
   for (const entry of await readdir(root)) {

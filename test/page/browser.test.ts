@@ -81,7 +81,7 @@ describe.skipIf(chromiumPath === undefined)('in chromium', { timeout: 300_000 },
     await close(page);
   });
 
-  test('a step of the daemon is seen without loading anew; a new alert is told once', async () => {
+  test('a step of the daemon appears without reloading; a new alert is announced once', async () => {
     await using own = await PageDaemon.start({ servers: 20 });
     const page = await open(browser, own.url);
     const now = page.locator('tr', { hasText: 'database-01' }).locator('td.number');
@@ -96,9 +96,9 @@ describe.skipIf(chromiumPath === undefined)('in chromium', { timeout: 300_000 },
     own.step();
     await expect.poll(() => now.textContent(), SOON).toBe(next());
     expect(next()).not.toBe(before);
-    const told = page.locator('#page > .unseen[role=status]');
+    const announced = page.locator('#page > .unseen[role=status]');
     await expect
-      .poll(() => told.textContent(), SOON)
+      .poll(() => announced.textContent(), SOON)
       .toBe('New alert. web-api-01: cpu_user_pct will be over 80 %');
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByText('Paused, as of').waitFor();

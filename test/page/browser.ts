@@ -19,7 +19,7 @@ if (chromiumPath === undefined) {
 }
 
 export async function openBrowser(): Promise<Browser> {
-  // Without its sandbox, which needs privileges that a container lacks; the pages are ours.
+  // Without its sandbox, which needs privileges that a container does not have; the pages are ours.
   return chromium.launch({ executablePath: chromiumPath as string, args: ['--no-sandbox'] });
 }
 

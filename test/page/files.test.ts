@@ -1,4 +1,4 @@
-// The page as it is served: its files, their size, and what the browser is told about them.
+// The page as it is served: its files, their size and their headers.
 import { gunzipSync, gzipSync } from 'node:zlib';
 import Fastify from 'fastify';
 import { expect, test } from 'vitest';
@@ -71,7 +71,7 @@ test('a browser that has the newest files is sent none', async () => {
   }
 });
 
-test('files are compressed for those alone who take it', async () => {
+test('files are compressed only for clients that accept it', async () => {
   const plain = await get('/page/page.css');
   expect(plain.headers['content-encoding']).toBeUndefined();
   for (const taken of ['gzip', 'br, gzip;q=0.5', 'deflate,gzip']) {

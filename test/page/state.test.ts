@@ -51,7 +51,7 @@ describe('the table', () => {
     row('c1', { now: 55, status: 'heavy_load', crossing: crossing(10, null, null) }),
   ];
 
-  test('sorts by risk, and among equals by who crosses first', () => {
+  test('sorts by risk, and among equals by the time of the crossing', () => {
     const list = visibleRows(rows, NO_FILTER, { column: 'risk', descending: true });
     expect(names(list)).toEqual(['a10', 'a2', 'c1', 'b1']);
   });
@@ -112,7 +112,7 @@ describe('the table', () => {
     }
   });
 
-  test('says who is over the threshold already', () => {
+  test('says which servers are over the threshold already', () => {
     expect(isOver(row('a', { now: 81, crossing: crossing(5, 5, 5) }))).toBe(true);
     expect(isOver(row('a', { now: 79, crossing: crossing(5, 5, 5) }))).toBe(false);
     expect(isOver(row('a', { now: 99 }))).toBe(false);
@@ -406,7 +406,7 @@ describe("a server's chart", () => {
     );
   });
 
-  test('tells in words what is at a time', () => {
+  test('describes a time in words', () => {
     const fan = fanOf(detail, 60);
     expect(lookedAt(fan, 287, words)).toMatch(
       /^14:10: measured [\d.]+ %, forecast 1 h before [\d.]+ % \([\d.]+ to [\d.]+\)$/,
@@ -418,7 +418,7 @@ describe("a server's chart", () => {
     expect(lookedAt(holes, 1, words)).toContain('not measured');
   });
 
-  test('is summed up for those who do not see it', () => {
+  test('is summarized for screen readers', () => {
     expect(summary(fanOf(detail, undefined), words)).toMatch(
       /^Over the past 23 h 55 min between [\d.]+ and [\d.]+ %, now [\d.]+ %\. Over the next 8 h the median is highest at/,
     );

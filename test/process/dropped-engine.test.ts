@@ -1,4 +1,4 @@
-// An engine that nobody has any more, and that was not closed.
+// An engine without references that was not closed.
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';

@@ -1,4 +1,4 @@
-// ONNX Runtime keeps an identifier of the machine for its telemetry unless it is told not to.
+// ONNX Runtime keeps an identifier of the machine for its telemetry unless that is turned off.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

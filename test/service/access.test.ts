@@ -1,4 +1,4 @@
-// Keys: who may forecast, who may reload, what needs none.
+// Keys: which are needed to forecast and to reload, and which requests need none.
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

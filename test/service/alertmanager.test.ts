@@ -126,7 +126,7 @@ test.skipIf(PROGRAM === undefined)(
       await until(() => passedOn.some(({ status }) => status === 'firing'));
       expect(passedOn[0]?.alerts[0]?.labels.instance).toBe('web-01');
 
-      // An end that lies in the future is one still to come.
+      // An end in the future has not happened yet.
       await until(() => Date.now() > now + 1_000);
       book.update(outlook([50], { at: now + 1_000 }));
       await notifier.idle();

@@ -4,7 +4,7 @@ import { BodyMemory } from '../../src/service/http/body-memory.js';
 import { constantInputs, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
 import { ask, binaryPredictions, inferBinary, inferJson, running } from './running.js';
 
-test('what comes back is handed out again, up to a limit', () => {
+test('returned memory is reused, up to a limit', () => {
   const memory = new BodyMemory(100_000);
   const first = memory.take(40_000);
   const second = memory.take(40_001);

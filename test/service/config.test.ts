@@ -68,7 +68,7 @@ test('a mistake in the file names the file', () => {
   expect(() => readConfig({})).toThrow(/^model: /);
 });
 
-test('who has keys, says so, or stays on this machine may listen', () => {
+test('a service may listen with keys, with forcePublic, or on this machine alone', () => {
   const model = 'a';
   const apiKeys = ['a-key-of-16-chars'];
   for (const option of [

@@ -1,4 +1,4 @@
-// The dashboard and the alert rules that come with the service, held against a real Prometheus that has scraped it.
+// The dashboard and the alert rules that come with the service, tested with a real Prometheus that has scraped it.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -106,7 +106,7 @@ describe.each(transports)('$name', (transport) => {
     },
   );
 
-  test('who is slow to say what it wants is cut off', async () => {
+  test('a client that is slow to send its request is disconnected', async () => {
     await using service = await running({
       ...transport.overrides(),
       headersTimeoutMs: 300,
@@ -136,7 +136,7 @@ describe.each(transports)('$name', (transport) => {
     clearInterval(drip);
   });
 
-  test('a stop ends in time, whoever is connected', async () => {
+  test('a stop ends in time, whatever clients are connected', async () => {
     await using service = await running({ ...transport.overrides(), stopTimeoutMs: 400 });
     const address = service.url;
     const open = [
@@ -167,7 +167,7 @@ describe.each(transports)('$name', (transport) => {
     await until(() => service.service.connections >= 4);
     const outcome = await service.service.stop();
     expect(outcome).toBe(false);
-    // Nobody is left; the end of the test looks for handles.
+    // No client is left; the end of the test looks for handles.
     await until(() => service.service.connections === 0);
     for (const socket of open) socket.destroy();
   });

@@ -219,7 +219,7 @@ describe('KServe v2', () => {
     expect(outputData(answer)).toEqual(expected);
   });
 
-  test('tells about the server, the model, its configuration and what it has done', async () => {
+  test('describes the server, the model, its configuration and its statistics', async () => {
     const get = async (path: string) => (await ask(`${tiny.url}${path}`)).json;
     expect(await get('/v2')).toMatchObject({
       name: 'tft-tensorrt',

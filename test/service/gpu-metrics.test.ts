@@ -6,7 +6,7 @@ import { loadAddon } from '../../src/native/load-addon.js';
 import { registerGpuMetrics } from '../../src/service/observe/gpu-metrics.js';
 import { onDoubles, whatIsMissing } from '../fixtures/doubles.js';
 
-test.skipIf(whatIsMissing())('each GPU has Triton’s metrics, as far as it tells', async () => {
+test.skipIf(whatIsMissing())('each GPU has Triton’s metrics, as far as it reports them', async () => {
   const library = join(dirname(onDoubles().cudaPath as string), 'libnvidia-ml.so.1');
   const registry = new Registry();
   await registerGpuMetrics(registry, () => loadAddon().gpuStatus(library));

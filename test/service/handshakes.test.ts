@@ -51,7 +51,7 @@ describe.skipIf(!hasTls).each([
   ['HTTPS', []],
   ['HTTP/2', ['--http2']],
 ])('%s', (_name, flags) => {
-  test('a handshake that ends after its time harms nobody', async () => {
+  test('a handshake that ends after its time affects no other client', async () => {
     const served = serve([
       ...['--model', bundles.tiny, '--tls-cert', tlsCert, '--tls-key', tlsKey, ...flags],
       ...['--headers-timeout-ms', '300', '--request-timeout-ms', '600'],

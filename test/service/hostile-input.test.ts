@@ -235,7 +235,7 @@ describe('POST /predict refuses', () => {
         ] as [string, string, Buffer, number],
     ),
     ['gzip cut off', 'gzip', gzipSync(JSON.stringify(good)).subarray(0, 40), 400],
-    ['an encoding that nobody reads', 'zip', Buffer.from('x'), 415],
+    ['an unknown encoding', 'zip', Buffer.from('x'), 415],
     ['two encodings', 'gzip, gzip', gzipSync(gzipSync('x')), 415],
   ])('%s', async (_what, encoding, body, status) => {
     const answer = await ask(`${tiny.url}/predict`, { body, headers: { 'content-encoding': encoding } });
@@ -404,7 +404,7 @@ describe('what is hardly a request', () => {
     expect(await askRaw(tiny.url, `${head}${many}\r\n`)).toMatch(/^HTTP\/1.1 431 /);
   });
 
-  test('a method that nobody knows is a 405', async () => {
+  test('an unknown method is a 405', async () => {
     const text = await askRaw(tiny.url, 'BREW /predict HTTP/1.1\r\nHost: localhost\r\n\r\n');
     expect(text).toMatch(/^HTTP\/1.1 405 /);
     expect(text).toContain('ERR_TFT_HTTP_METHOD');

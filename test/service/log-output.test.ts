@@ -48,7 +48,7 @@ test.skipIf(process.platform !== 'linux')('a full disk', async () => {
 
 test('a reader that is stuck', async () => {
   const served = serve('pipe', ['--log-level', 'trace']);
-  // Nobody reads.
+  // The pipe is not read.
   served.child.stdout?.pause();
   await served.ready();
   // More than the pipe and what waits before it hold.

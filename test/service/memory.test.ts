@@ -38,7 +38,7 @@ test.each([
   [
     'packed',
     'Content-Encoding: gzip\r\n',
-    // Stored, not deflated: so many bytes are sent.
+    // Stored, not deflated: all these bytes are sent.
     (size: number) => gzipSync(Buffer.alloc(size, ' '), { level: 0 }),
   ],
 ])('a body in chunks of one byte takes little more than its bytes: %s', async (_how, head, make) => {

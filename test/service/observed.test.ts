@@ -1,4 +1,4 @@
-// What those who run the service see: metrics, logs, spans, the API's description.
+// What operators of the service see: metrics, logs, spans, the API's description.
 import { spawnSync } from 'node:child_process';
 import { context, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
@@ -88,7 +88,7 @@ test.skipIf(!promtool)("promtool finds no fault but in Triton's names", async ()
   expect(complaints).toEqual([]);
 });
 
-test('who prefers OpenMetrics gets it, all others the text format', async () => {
+test('a client that prefers OpenMetrics gets it, all others the text format', async () => {
   const get = (accept?: string) =>
     ask(`${tiny.url}/metrics`, { headers: accept === undefined ? {} : { accept } });
   const prometheus =

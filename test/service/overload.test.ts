@@ -104,7 +104,7 @@ test('a client that goes away takes its waiting request with it', async () => {
   expect((await long).status).toBe(200);
 });
 
-test('bodies that are under way are bounded in bytes, and refused beyond', async () => {
+test('bodies in progress are bounded in bytes, and refused beyond', async () => {
   await using tiny = await running({ maxBytesInFlight: 1000 });
   const { port, hostname } = new URL(tiny.url);
   const holder = connect(Number(port), hostname);

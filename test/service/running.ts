@@ -20,7 +20,7 @@ export interface Running {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A service with the bundle `tiny` unless told otherwise, its model loaded. */
+/** A service with the bundle `tiny` by default, its model loaded. */
 export async function running(overrides: Overrides = {}, wait = true): Promise<Running> {
   const config = readConfig({
     defaults: { model: bundles.tiny, port: 0, ...overrides } as Partial<ServiceConfig>,
@@ -46,12 +46,12 @@ export async function running(overrides: Overrides = {}, wait = true): Promise<R
   };
 }
 
-/** What is counted while requests are under way, and must be zero when none is. */
+/** The counters of requests in progress, which must be zero when there are none. */
 const AT_REST = ['tft_http_in_flight_bytes', 'tft_queue_servers', 'tft_running_batches'];
 
 /**
  * Nothing is left of any request: no bytes, no place in the queue, no connection but the one that asks. A service that
- * was stopped, or that tells its metrics only to keys in a file, is not asked.
+ * was stopped, or whose metrics need a key from a file, is not asked.
  */
 export async function comeToRest(address: string, { apiKeys, adminKeys }: ServiceConfig): Promise<void> {
   const [key] = [...apiKeys, ...adminKeys];
@@ -178,7 +178,7 @@ export function predictBody(inputs: ForecastInputs): Record<string, number[]> {
   return Object.fromEntries(ORDER.map((name) => [name, Array.from<number>(inputs[NAMES[name]])]));
 }
 
-/** Rows, each of so many. */
+/** Rows, each with this many values. */
 export function nest<T>(flat: readonly T[], width: number): T[][] {
   return Array.from({ length: flat.length / width }, (_, row) => flat.slice(row * width, (row + 1) * width));
 }

@@ -32,7 +32,7 @@ test('what was answered is sampled, bounded, and written at the stop', async () 
   }
 });
 
-test('a service that nobody asked writes none, and one that cannot write says so', async () => {
+test('a service writes none by default, and one that cannot write says so', async () => {
   const calibrationFolder = join(folder, 'none');
   await (await running({ calibrationFolder })).service.stop();
   expect(() => readFileSync(join(calibrationFolder, 'calibration.json'))).toThrow();

@@ -80,10 +80,10 @@ export interface Reply {
   readonly body: string;
 }
 
-/** How a message is cut: into so many bytes a write, and how the body is framed. */
+/** How a message is cut: the number of bytes in a write, and how the body is framed. */
 export interface Cut {
   readonly bytes: number;
-  /** In chunks of HTTP/1, each of so many bytes; with a Content-Length without it. */
+  /** The size of HTTP/1 chunks, in bytes; without it the message has a Content-Length. */
   readonly chunk?: number;
 }
 

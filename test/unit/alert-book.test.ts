@@ -18,7 +18,7 @@ function states(text: string, medians: readonly (number | readonly number[])[], 
 const RULE = 'rules: [{name: full, above: 90';
 
 describe('an alert', () => {
-  it('is pending until so many forecasts in a row are across, and starts again when one is not', () => {
+  it('is pending until `for` consecutive forecasts cross, and starts again when one does not', () => {
     expect(states(`${RULE}, for: 3}]`, [95, 95, 80, 95, 95, 95])).toEqual([
       'warning pending',
       'warning pending',
@@ -41,7 +41,7 @@ describe('an alert', () => {
     ]);
   });
 
-  it('counts only what lasts long enough and lies within the hours that count', () => {
+  it('counts only crossings that last long enough, within the hours that count', () => {
     const burst = [50, 95, 95, 50];
     expect(states(`${RULE}, for: 1, lasting: 10m}]`, [burst])).toEqual(['warning firing']);
     expect(states(`${RULE}, for: 1, lasting: 15m}]`, [burst])).toEqual(['']);
@@ -97,14 +97,14 @@ describe('an alert', () => {
     );
   });
 
-  it('tells each change once', () => {
+  it('reports each change once', () => {
     const book = new AlertBook(rules(`${RULE}, for: 2}]`), shape);
-    const told: string[] = [];
-    book.onChange(({ state, server }) => told.push(`${server} ${state}`));
+    const reported: string[] = [];
+    book.onChange(({ state, server }) => reported.push(`${server} ${state}`));
     for (const [step, median] of [95, 95, 95, 50, 50, 50].entries()) {
       book.update(outlook([median], { at: NOW + step * STEP_MS }));
     }
-    expect(told).toEqual(['web-01 pending', 'web-01 firing', 'web-01 resolved']);
+    expect(reported).toEqual(['web-01 pending', 'web-01 firing', 'web-01 resolved']);
     expect(book.recent.map(({ state, since }) => [state, since])).toEqual([
       ['resolved', '2026-01-07T14:20:00.000Z'],
     ]);

@@ -155,7 +155,7 @@ describe('a notifier', () => {
     await out.close();
   });
 
-  it('tells nobody in quiet hours, and afterwards of what still fires', async () => {
+  it('sends nothing in quiet hours, and afterwards the alerts that still fire', async () => {
     const { url, received } = await receiver(200);
     const out = notifier(`{webhooks: [{url: '${url}'}]}`);
     const quiet = "rules: [{name: full, above: 90, for: 1, quiet: [{from: '13:00', to: '14:10'}]}]";

@@ -1,4 +1,4 @@
-// A file of alert rules: what it may say, and what it is told when it is wrong.
+// The file of alert rules: valid ones, and the errors of invalid ones.
 import { expect, it } from 'vitest';
 import { withinHours } from '../../src/fleet/alerts/hours.js';
 import { parseRules } from '../../src/fleet/alerts/rule-file.js';

@@ -108,7 +108,7 @@ describe('windows of a complete history', () => {
 });
 
 describe('gaps', () => {
-  it('are filled with the row before, and told', () => {
+  it('are filled with the row before, with a warning', () => {
     const history = historyOf(steps(0, 1, 4, 5));
     const { servers, warnings } = history.windows();
     expect(cpuOf(history)).toEqual([1, 1, 4, 5]);
@@ -172,7 +172,7 @@ describe('one bad server among good ones', () => {
     ]);
   });
 
-  it('is told when its history ends long before the others', () => {
+  it('gets a warning if its history ends long before the others', () => {
     const rows = [
       ...steps(40, 41, 42, 43),
       ...[0, 1, 2, 3].map((step) => row(step, 1, { server_name: 'b' })),
@@ -230,7 +230,7 @@ describe('doubtful values', () => {
     expect(warnings).toMatchObject([{ kind: 'category', count: 4 }]);
   });
 
-  it('values outside a range of the model are used, and told with the first of them', () => {
+  it('values outside a range of the model are used, with a warning that names the first of them', () => {
     const { warnings } = historyOf([row(0, 1), row(1, 120), row(2, -1), row(3, 3)]).windows();
     expect(warnings.map((warning) => warning.message)).toEqual([
       '2 values of cpu outside its range, 0 to 100 % (first: 120 of a at 2026-01-05T23:05Z)',

@@ -1,4 +1,4 @@
-// The daemon's history in memory, held against FleetHistory, which makes the windows of `tft predict` from the same rows.
+// The daemon's history in memory, compared with FleetHistory, which makes the windows of `tft predict` from the same rows.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ReplayClock } from '../../src/fleet/clock.js';

@@ -1,4 +1,4 @@
-// Probabilities and crossing times from quantiles, held against values worked out by hand.
+// Probabilities and crossing times from quantiles, compared with values computed by hand.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { exceedance, outlook, quantileColumns } from '../../src/fleet/risk.js';

@@ -1,4 +1,4 @@
-// What is odd in a history is told or refused, never passed over: each of these made a forecast that was far off.
+// Oddities of a history give a warning or are refused, never ignored: each of these made a forecast that was far off.
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { parseColumnMap, type ReadHistoryOptions, readHistory } from '../../src/history/index.js';
@@ -53,7 +53,7 @@ test('a percentage that is a share', async () => {
   expect(kinds(await windows(HEADER + rows(0.1, 0.2, 0.3, 0.4, 0.5, 1.1)))).toEqual([]);
 });
 
-test('a target that stands still', async () => {
+test('a target that does not change', async () => {
   const { warnings } = await windows(HEADER + rows(7, 7, 7, 7, 7, 7));
   expect(warnings).toMatchObject([
     { kind: 'constant', server: 'a', message: expect.stringContaining('cpu is 7 in the whole window') },

@@ -79,7 +79,7 @@ describe('a history file is read', () => {
     expect(await kindsOf(content)).toEqual([]);
   });
 
-  it('with an empty metric: the row counts as missing and is told', async () => {
+  it('with an empty metric: the row counts as missing, with a warning', async () => {
     const content = plain.replace(',2,0.5', ',,0.5');
     expect(await cpuOf(content)).toEqual([0, 1, 1, 3]);
     expect(await kindsOf(content)).toEqual(['filled', 'incomplete']);

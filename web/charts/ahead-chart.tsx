@@ -1,4 +1,4 @@
-// Bars of how many servers cross the threshold in each part of the time ahead.
+// A bar chart: how many servers cross the threshold in each part of the time ahead.
 import type { AheadBin } from '../state/ahead.js';
 import { clock, type Zone } from '../state/times.js';
 
@@ -12,7 +12,7 @@ interface AheadChartProps {
 }
 
 export function AheadChart({ bins, zone, now, label }: AheadChartProps) {
-  // A single server is no tower.
+  // A single server must not fill the chart's height.
   const highest = Math.max(5, ...bins.map(({ likely, possible }) => likely + possible));
   const width = 100 / bins.length;
   const tall = (count: number) => (count === 0 ? 0 : Math.max(1.5, (count / highest) * (HEIGHT - 2)));

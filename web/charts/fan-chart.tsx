@@ -1,4 +1,4 @@
-// The chart of one server: what was measured, the fan of quantiles ahead, and what earlier forecasts said.
+// The chart of one server: the measurements, the fan of quantiles ahead, and earlier forecasts.
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import type { Fan } from '../state/fan.js';
@@ -12,7 +12,7 @@ interface FanChartProps {
   readonly zone: Zone;
   readonly range: { readonly minimum: number | null; readonly maximum: number | null };
   readonly threshold: number | null;
-  /** The index of the time that is looked at, by pointer or slider. */
+  /** The index of the time selected by pointer or slider. */
   readonly at: number | undefined;
   readonly onLook: (at: number | undefined) => void;
 }
@@ -21,7 +21,7 @@ export function FanChart({ fan, zone, range, threshold, at, onLook }: FanChartPr
   const place = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot>(undefined);
   const colours = palette.value;
-  // A chart has its series for life; others need another.
+  // uPlot cannot replace a chart's series, so other series need a new chart.
   const kind = `${fan.names.join()} ${fan.past !== undefined}`;
 
   useLayoutEffect(() => {
@@ -56,7 +56,7 @@ export function FanChart({ fan, zone, range, threshold, at, onLook }: FanChartPr
   return <div class="fan" ref={place} aria-hidden="true" />;
 }
 
-/** Where the fan begins; it moves on with each step. */
+/** The start of the fan; it advances with each step. */
 const nowOf = new WeakMap<uPlot, number | undefined>();
 
 function columns({ times, measured, filled, quantiles, past }: Fan): uPlot.AlignedData {
@@ -181,7 +181,7 @@ function drawMarks(chart: uPlot, threshold: number | null, colours: Palette): vo
       ctx.moveTo(bbox.left, y);
       ctx.lineTo(bbox.left + bbox.width, y);
       ctx.stroke();
-      // At the far end, where no measured line runs, and on paper of its own.
+      // At the far end, away from the measured line, and with a background of its own.
       const text = `threshold ${limit(threshold, '')}`;
       const width = ctx.measureText(text).width;
       const right = bbox.left + bbox.width - 4 * scale;

@@ -1,4 +1,4 @@
-// The colours of the style sheet for what is painted on a canvas.
+// The colours of the style sheet, for painting on a canvas.
 import { computed, signal } from '@preact/signals';
 import { theme } from '../live/store.js';
 
@@ -8,9 +8,9 @@ dark.addEventListener('change', ({ matches }) => {
   isDark.value = matches;
 });
 
-/** Read anew when the reader or the system changes between light and dark. */
+/** Read again when the user or the system switches between light and dark. */
 export const palette = computed(() => {
-  // The style sheet chooses by this attribute, so it has to be there before its colours are read.
+  // The style sheet chooses by this attribute, so it must be set before the colours are read.
   if (theme.value === 'auto') delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme.value;
   const style = getComputedStyle(document.documentElement);

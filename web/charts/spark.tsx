@@ -1,12 +1,12 @@
-// A small drawing in a row of the table: half of it the past, half of it the median ahead. The numbers stand beside it
-// as text, so it is hidden from screen readers.
+// A small chart in a row of the table: half of it is the past, half the median ahead. The row has the numbers as text, so the
+// chart is hidden from screen readers.
 import { computed } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { OverviewRow } from '../../src/fleet/api.js';
 import { fleet } from '../live/store.js';
 import { type Palette, palette } from './palette.js';
 
-/** The same object until the fleet has changed. */
+/** The same object until the fleet changes. */
 const sparkRange = computed(() => {
   const about = fleet.value?.about;
   return {
@@ -56,7 +56,7 @@ function draw(
   const points = 2 * past;
   const x = (point: number) => 1 + (point / Math.max(1, points - 1)) * (WIDTH - 2);
   const y = (value: number) => HEIGHT - 2 - ((value - low) / (high - low)) * (HEIGHT - 4);
-  // Where the past ends.
+  // The end of the past.
   context.fillStyle = colours.faint;
   context.fillRect(x(past - 0.5), 0, WIDTH - x(past - 0.5), HEIGHT);
   if (range.threshold !== null && range.threshold >= low && range.threshold <= high) {
@@ -85,7 +85,7 @@ function draw(
   line(past - 1, points, colours.accent);
 }
 
-/** The target's own range where it has one, so that rows compare; otherwise the row's. */
+/** The target's own range if it has one, so that rows are comparable; otherwise the row's. */
 function limits(values: OverviewRow['spark'], { minimum, maximum }: SparkRange): [number, number] {
   const known = values.filter((value) => value !== null);
   const low = minimum ?? Math.min(0, ...known);

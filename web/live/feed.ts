@@ -1,5 +1,4 @@
-// Keeps the page up to date: loads everything, then follows the daemon's events, and begins again when the connection
-// is lost.
+// Keeps the page up to date: loads everything, then follows the daemon's events, and reconnects when the connection is lost.
 import { batch } from '@preact/signals';
 import type { AlertEvent, Alerts, Overview, StepEvent } from '../../src/fleet/api.js';
 import { EventParser, type StreamEvent } from '../state/events.js';
@@ -8,23 +7,23 @@ import { getJson, getStream, hasKey, RequestError } from './request.js';
 import { alerts, connection, fleet, heardAt, spoken } from './store.js';
 
 const FIRST_WAIT = 1000;
-const LONGEST_WAIT = 30_000;
-/** While there is nothing to show, as when the daemon still loads its model. */
-const LONGEST_FIRST_WAIT = 4000;
-/** Events name the servers that have changed; now and then all are asked for, as some may be gone. */
+const MAX_WAIT = 30_000;
+/** While there is nothing to show, such as while the daemon loads its model. */
+const MAX_FIRST_WAIT = 4000;
+/** Events name the servers that have changed; all are reloaded from time to time, because some may have been removed. */
 const RELOAD_EVERY = 600_000;
-/** A daemon that sends comments to keep the connection alive is lost when none has come for so long. */
+/** The daemon sends comments to keep the connection alive; if none arrives for this long, the connection is lost. */
 const SILENCE = 60_000;
 
 let current = new AbortController();
 let wake: (() => void) | undefined;
-/** The alerts that the screen reader knows of. */
-let told: Alerts | undefined;
+/** The alerts already announced to screen readers. */
+let announced: Alerts | undefined;
 
 /** Follows for as long as the page lives. */
 export async function feed(): Promise<void> {
   document.addEventListener('visibilitychange', () => {
-    // A browser may let a hidden page's connection go without a word.
+    // A browser may drop a hidden page's connection without an event.
     const silence = Date.now() - (heardAt.value ?? 0);
     if (!document.hidden && connection.value.phase === 'live' && silence > SILENCE) retry();
   });
@@ -48,32 +47,32 @@ export async function feed(): Promise<void> {
         await woken();
         continue;
       }
-      // What ran for a while and broke is tried at once; what does not begin, ever more rarely.
-      const longest = fleet.value ? LONGEST_WAIT : LONGEST_FIRST_WAIT;
-      wait = Date.now() - began > LONGEST_WAIT ? FIRST_WAIT : Math.min(wait * 1.7, longest);
+      // A connection that worked for a while is retried at once; one that never began, at growing intervals.
+      const longest = fleet.value ? MAX_WAIT : MAX_FIRST_WAIT;
+      wait = Date.now() - began > MAX_WAIT ? FIRST_WAIT : Math.min(wait * 1.7, longest);
       const why = error instanceof RequestError ? error.message : 'the connection broke off';
-      // Whole seconds are shown; a little chance keeps many pages from asking at the same moment.
+      // Whole seconds are shown; a random part keeps many pages from reconnecting at the same moment.
       connection.value = { phase: 'lost', why, retryAt: Date.now() + wait };
       await Promise.race([woken(), delay(wait * (0.9 + Math.random() * 0.2))]);
     }
   }
 }
 
-/** Begins again at once. */
+/** Reconnects at once. */
 export function retry(): void {
   current.abort();
   wake?.();
 }
 
-/** Holds everything as it is, or goes on with what is so now. */
+/** Freezes the page, or resumes with the present data. */
 export function pause(isPaused: boolean): void {
   connection.value = { phase: isPaused ? 'paused' : 'loading' };
   retry();
 }
 
-/** Until the stream ends, which is an error. */
+/** Reads until the stream ends, which is an error. */
 async function live(signal: AbortSignal): Promise<never> {
-  // The stream is opened first, so that nothing happens unseen between the two.
+  // The stream is opened first, so that no event between the two is missed.
   const stream = await getStream('fleet/events', signal);
   const [overview, allAlerts] = await Promise.all([
     getJson<Overview>('fleet/overview', signal),
@@ -128,11 +127,11 @@ function take({ event, data }: StreamEvent): void {
 
 /** New alerts are announced at most once a step. */
 function tell(): void {
-  if (alerts.value && told) {
-    const text = announcement(told, alerts.value);
+  if (alerts.value && announced) {
+    const text = announcement(announced, alerts.value);
     if (text !== '') spoken.value = text;
   }
-  told = alerts.value;
+  announced = alerts.value;
 }
 
 function woken(): Promise<void> {

@@ -1,4 +1,4 @@
-// Loads what one view needs, and loads it again when something has changed.
+// Loads the data of one view, and reloads it when something has changed.
 import { useEffect, useState } from 'preact/hooks';
 import { getJson, RequestError } from './request.js';
 
@@ -8,9 +8,9 @@ export interface Loaded<T> {
 }
 
 /**
- * What a path answers. Data that is there stays until newer has come, also over an error.
+ * The answer of a path. Data stays until newer data arrives, even after an error.
  *
- * @param version loads again when it changes.
+ * @param version the data is reloaded when it changes.
  */
 export function useLoaded<T>(path: string, version: unknown): Loaded<T> {
   const [loaded, setLoaded] = useState<Loaded<T> & { path: string }>({

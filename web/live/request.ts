@@ -1,10 +1,10 @@
-// Asks the daemon, with the reader's key where one is needed. The key lives as long as the browser's tab.
+// Sends requests to the daemon, with the user's key if one is needed. The key is kept as long as the browser's tab.
 
 const KEY = 'tft-api-key';
 
 /** An answer that is an error, or none at all. */
 export class RequestError extends Error {
-  /** 0 where there was no answer. */
+  /** 0 if there was no answer. */
   readonly status: number;
 
   constructor(status: number, message: string, options?: ErrorOptions) {
@@ -64,7 +64,7 @@ async function get(path: string, accept: string, signal: AbortSignal | undefined
   );
 }
 
-/** What the daemon says is wrong. */
+/** The error message of the daemon. */
 function messageOf(text: string): string | undefined {
   try {
     const { error } = JSON.parse(text) as { error?: unknown };

@@ -1,4 +1,4 @@
-// What the page shows, as signals: a view that reads one is drawn again when it changes.
+// The state of the page as signals: a view that reads one is rendered again when it changes.
 import { computed, effect, signal } from '@preact/signals';
 import type { Alerts } from '../../src/fleet/api.js';
 import type { Fleet } from '../state/fleet.js';
@@ -15,15 +15,15 @@ export type Theme = 'auto' | 'light' | 'dark';
 export const fleet = signal<Fleet | undefined>(undefined);
 export const alerts = signal<Alerts | undefined>(undefined);
 export const connection = signal<Connection>({ phase: 'loading' });
-/** When something was heard last, in milliseconds since 1970. */
+/** The time of the last data or comment from the daemon, in milliseconds since 1970. */
 export const heardAt = signal<number | undefined>(undefined);
-/** The present second. Only what shows an age reads it. */
+/** The present second. Only views that show an age read it. */
 export const present = signal(Date.now());
-/** What a screen reader is told. */
+/** The announcement for screen readers. */
 export const spoken = signal('');
 
 export const route = signal<Route>(parseHash(location.hash));
-/** The table as it was left, to come back to. */
+/** The table's address, for returning to it. */
 export const lastServers = signal<ServersView>(FIRST_VIEW);
 export const zone = signal<Zone>(localStorage.getItem('tft-zone') === 'utc' ? 'utc' : 'local');
 export const theme = signal<Theme>(themeOf(localStorage.getItem('tft-theme')));
@@ -34,13 +34,13 @@ export const rows = computed(() => {
   return visibleRows(fleet.value?.rows ?? [], filter, sort);
 });
 
-/** Changes the address without a new place in the browser's history: for filters while they are typed. */
+/** Changes the address without a new entry in the browser's history: for filters while they are typed. */
 export function replaceRoute(next: Route): void {
   history.replaceState(null, '', toHash(next));
   route.value = next;
 }
 
-/** Follows the address, the clock and the reader's choices. */
+/** Keeps the signals up to date with the address, the clock and the user's choices. */
 export function follow(): void {
   addEventListener('hashchange', () => {
     route.value = parseHash(location.hash);

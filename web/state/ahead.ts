@@ -1,4 +1,4 @@
-// When trouble comes: how many servers cross the threshold in each part of the time ahead.
+// Counts how many servers cross the threshold in each part of the time ahead.
 import type { OverviewRow } from '../../src/fleet/api.js';
 
 export interface AheadBin {

@@ -5,7 +5,7 @@ export interface StreamEvent {
   readonly data: string;
 }
 
-/** Takes the stream in pieces of any size. See https://html.spec.whatwg.org/multipage/server-sent-events.html */
+/** Parses the stream in pieces of any size. See https://html.spec.whatwg.org/multipage/server-sent-events.html */
 export class EventParser {
   /** Pieces of the line that has not ended yet: an event of a large fleet is one line of megabytes. */
   #open: string[] = [];

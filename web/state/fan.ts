@@ -10,9 +10,9 @@ export interface Fan {
   /** `[quantiles][times]`, ascending in the quantile. */
   readonly quantiles: readonly (readonly (number | null)[])[];
   readonly names: readonly number[];
-  /** The forecasts made one horizon before, low, median and high; undefined where none is shown. */
+  /** The forecasts made one horizon before, low, median and high; undefined if none is shown. */
   readonly past: { readonly low: Column; readonly median: Column; readonly high: Column } | undefined;
-  /** The last time of the history, where the forecast begins; undefined without history. */
+  /** The last time of the history, at which the forecast begins; undefined without history. */
   readonly now: number | undefined;
 }
 
@@ -73,7 +73,7 @@ export function fanOf(detail: ServerDetail, pastHorizon: number | undefined): Fa
   };
 }
 
-/** The index of the quantile that is nearest to the wanted one; 0 where there is none. */
+/** The index of the quantile that is nearest to the wanted one; 0 if there is none. */
 export function nearest(quantiles: readonly number[], wanted: number): number {
   let best = 0;
   for (const [index, quantile] of quantiles.entries()) {

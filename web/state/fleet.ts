@@ -1,4 +1,4 @@
-// What the page knows of the fleet, and how events of the daemon change it. Nothing is changed in place.
+// The page's data about the fleet, and how events of the daemon update it. Nothing is mutated.
 import type { Alert, AlertEvent, Alerts, Overview, OverviewRow, StepEvent } from '../../src/fleet/api.js';
 import { byName } from './rows.js';
 
@@ -14,7 +14,7 @@ export function fleetOf({ servers, ...about }: Overview): Fleet {
   return { about, rows: [...servers].sort(byName) };
 }
 
-/** Takes over the servers of a step; those that the event does not name stay as they are. */
+/** Updates the servers of a step; servers that the event does not name stay as they are. */
 export function afterStep(fleet: Fleet, { time, servers }: StepEvent): Fleet {
   const changed = new Map(servers.map((row) => [row.server, row]));
   const kept = fleet.rows.map((row) => {
@@ -37,7 +37,7 @@ export function afterAlert(alerts: Alerts, { alert }: AlertEvent): Alerts {
   };
 }
 
-/** What a screen reader is told of alerts that have begun to fire; empty if none has. */
+/** The announcement of alerts that have started to fire; empty if none has. */
 export function announcement(before: Alerts, after: Alerts): string {
   const known = new Set(before.active.filter(({ state }) => state === 'firing').map(({ id }) => id));
   const fresh = after.active.filter(({ id, state }) => state === 'firing' && !known.has(id));

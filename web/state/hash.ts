@@ -30,7 +30,7 @@ export const FIRST_VIEW: ServersView = {
   page: undefined,
 };
 
-/** Reads `#/servers?sort=-risk&q=db`. What is unknown is left out; an unknown place is the first view. */
+/** Reads `#/servers?sort=-risk&q=db`. Unknown parts are left out; an unknown view becomes the first one. */
 export function parseHash(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#?\/?/, '').split('?', 2);
   const parameters = new URLSearchParams(query);
@@ -81,7 +81,7 @@ export function toHash(route: Route): string {
   return join('#/servers', parameters);
 }
 
-/** The same column turns its order round; another begins with its own. */
+/** Sorting by the same column reverses its order; another column starts with its own order. */
 export function sortBy(sort: Sort, column: Column): Sort {
   return { column, descending: sort.column === column ? !sort.descending : firstDirection(column) };
 }
@@ -95,7 +95,7 @@ function join(path: string, parameters: URLSearchParams): string {
   return parameters.size === 0 ? path : `${path}?${parameters}`;
 }
 
-/** A name that is not encoded rightly is taken as it is. */
+/** A name that is not encoded correctly is used as it is. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -27,7 +27,7 @@ export function limit(value: number, unit: string): string {
   return unit === '' ? text : `${text} ${unit}`;
 }
 
-/** A loss, of which differences in the second decimal count. */
+/** A loss: differences in the second decimal matter. */
 export function loss(value: number | null): string {
   return value === null ? '–' : value.toFixed(2);
 }
@@ -61,7 +61,7 @@ export function bytes(value: number): string {
   } ${units[unit]}`;
 }
 
-/** How much better than another pinball loss, in per cent of it; undefined where it cannot be said. */
+/** How much better than another pinball loss, in per cent of it; undefined if it cannot be computed. */
 export function skill(pinball: number | null, naive: number | null): number | undefined {
   if (pinball === null || naive === null || naive === 0) return undefined;
   return (1 - pinball / naive) * 100;

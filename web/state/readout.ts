@@ -1,4 +1,4 @@
-// What the chart says in words: of one time in it, and as a whole.
+// The chart in words: for one time, and as a whole.
 import type { Fan } from './fan.js';
 import { bands, nearest } from './fan.js';
 import { measure, withUnit } from './numbers.js';

@@ -27,7 +27,7 @@ export function byName(one: OverviewRow, other: OverviewRow): number {
   return names.compare(one.server, other.server);
 }
 
-/** The direction that a column is sorted in at first: what needs attention stands on top. */
+/** The initial sort direction of a column: servers that need attention come first. */
 export function firstDirection(column: Column): boolean {
   return column === 'risk' || column === 'now' || column === 'peak' || column === 'state';
 }
@@ -63,14 +63,14 @@ function sorted(rows: OverviewRow[], { column, descending }: Sort): OverviewRow[
   if (column === 'profile')
     return rows.sort((one, other) => sign * names.compare(one.profile, other.profile));
   const key = KEYS[column];
-  // Keys are read once a row.
+  // Each row's key is computed once.
   const keyed = rows.map((row) => ({ row, value: key(row), time: KEYS.crossing(row) }));
-  // What is alike in the column stands in the order of its time.
+  // Rows with equal keys are in the order of their crossing time.
   keyed.sort((one, other) => compare(one.value, other.value, sign) || compare(one.time, other.time, 1));
   return keyed.map(({ row }) => row);
 }
 
-/** What has no value stands last in both directions. */
+/** Rows without a value come last in both directions. */
 function compare(one: number | null, other: number | null, sign: number): number {
   if (one === null || other === null) return Number(one === null) - Number(other === null);
   return sign * (one - other);
@@ -83,7 +83,7 @@ const KEYS: Record<Exclude<Column, 'server' | 'profile'>, (row: OverviewRow) => 
   crossing: ({ crossing }) => {
     const at = crossing?.likely ?? crossing?.earliest ?? null;
     if (at === null) return null;
-    // Whoever is expected to cross stands before whoever only might.
+    // Servers that are expected to cross come before those that might.
     return Date.parse(at) + (crossing?.likely ? 0 : 1e12);
   },
   state: ({ state, ageSeconds }) => STATE_ORDER[state] * 1e9 + (ageSeconds ?? 0),
@@ -97,7 +97,7 @@ export interface Tally {
   readonly profiles: readonly (readonly [string, number])[];
 }
 
-/** Counts what the filters offer. */
+/** Counts the rows of each filter. */
 export function tally(rows: readonly OverviewRow[]): Tally {
   const levels = { ok: 0, warning: 0, critical: 0 };
   const states = { ready: 0, 'warming-up': 0, stale: 0, refused: 0 };

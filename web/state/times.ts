@@ -1,4 +1,4 @@
-// Times and durations as text. Times are shown in the reader's zone or in UTC; the day is named where it is in doubt.
+// Times and durations as text. Times are shown in the reader's zone or in UTC; the day is named if it would be ambiguous.
 import type { OverviewRow } from '../../src/fleet/api.js';
 
 export type Zone = 'local' | 'utc';
@@ -23,7 +23,7 @@ export function isSameDay(one: Instant, other: Instant, zone: Zone): boolean {
   return day.format(new Date(one)) === day.format(new Date(other));
 }
 
-/** With seconds: when the page heard last. */
+/** With seconds: when the page last got data. */
 export function exactClock(at: Instant, zone: Zone): string {
   return format('seconds', zone).format(new Date(at));
 }

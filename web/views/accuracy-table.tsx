@@ -1,9 +1,9 @@
-// How right forecasts were, by their horizon, beside the best naive forecast.
+// The accuracy of the forecasts by horizon, next to the best naive forecast's.
 import type { AccuracyHorizon } from '../../src/fleet/api.js';
 import { count, loss, percent, skill } from '../state/numbers.js';
 import { duration } from '../state/times.js';
 
-/** What coverage80 is when the quantiles are right. */
+/** The value of coverage80 for calibrated quantiles. */
 const TARGET = 0.8;
 
 export function AccuracyTable({

@@ -1,4 +1,4 @@
-// How right the daemon has been: every forecast scored against what came.
+// The daemon's accuracy: every forecast scored against the measurements.
 import type { Accuracy } from '../../src/fleet/api.js';
 import { useLoaded } from '../live/loaded.js';
 import { fleet, zone } from '../live/store.js';
@@ -52,7 +52,7 @@ function Shown({ accuracy }: { accuracy: Accuracy }) {
       </h1>
       {stale ? (
         <p class="warned" role="alert">
-          The model has gone stale: it forecasts worse than the best naive forecast. Train it anew on recent
+          The model has gone stale: it forecasts worse than the best naive forecast. Train it again on recent
           data.
         </p>
       ) : null}

@@ -1,4 +1,4 @@
-// Alerts as a list: what fires, since when, and when the threshold is expected to be crossed.
+// Alerts as a list: which fire, since when, and when the threshold is expected to be crossed.
 import type { Alert } from '../../src/fleet/api.js';
 import { fleet, zone } from '../live/store.js';
 import { toHash } from '../state/hash.js';

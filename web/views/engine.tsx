@@ -1,4 +1,4 @@
-// What the daemon itself does: its engine, the queue of forecasts, what comes in, and what is kept.
+// The state of the daemon: its engine, the queue of forecasts, its sources and its store.
 import type { FleetStatus } from '../../src/fleet/api.js';
 import { useLoaded } from '../live/loaded.js';
 import { fleet, present, zone } from '../live/store.js';
@@ -7,7 +7,7 @@ import { clock, duration } from '../state/times.js';
 import { Failed, Loading } from './situations.js';
 import { Wide } from './wide.js';
 
-/** It changes between steps too. */
+/** The status changes between steps, too. */
 const EVERY_SECONDS = 5;
 
 export function EngineView() {

@@ -1,4 +1,4 @@
-// What the model looked at for its forecast: which metrics, and which hours.
+// The inputs that a forecast depends on: which metrics, and which hours.
 import type { Explanation as Explained } from '../../src/fleet/api.js';
 import { fleet, zone } from '../live/store.js';
 import { percent } from '../state/numbers.js';

@@ -1,4 +1,4 @@
-// Which servers the table shows: words, level, profile, state; and whether it comes in plain pages.
+// The filters of the table: words, level, profile, state; and whether it is shown in plain pages.
 import type { RiskLevel, ServerState } from '../../src/fleet/api.js';
 import { counts, lastServers, replaceRoute, rows } from '../live/store.js';
 import { count } from '../state/numbers.js';

@@ -1,4 +1,4 @@
-// The foot of the page, the keys of the keyboard, and the dialog that tells how to read and use the page.
+// The footer, the keyboard shortcuts, and the help dialog.
 import { useEffect, useRef } from 'preact/hooks';
 import { lastServers, route } from '../live/store.js';
 import { toHash } from '../state/hash.js';
@@ -36,7 +36,7 @@ export function Foot() {
       else if (event.key === '/' && !dialog.current?.open) {
         event.preventDefault();
         if (route.value.view !== 'servers') location.hash = toHash(lastServers.value);
-        // The field is there once the view is drawn.
+        // The field exists once the view is rendered.
         requestAnimationFrame(() => setTimeout(() => document.getElementById('search')?.focus()));
       }
     };

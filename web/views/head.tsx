@@ -1,4 +1,4 @@
-// The head of the page: where one can go, whether what is shown is up to date, and how times and colours are shown.
+// The header: the links, whether the data is up to date, and the choice of time zone and colours.
 import { pause, retry } from '../live/feed.js';
 import {
   alerts,
@@ -46,11 +46,11 @@ export function Head() {
   );
 }
 
-/** How old the page is, and what can be done about it. */
+/** The age of the data, with buttons to pause and reconnect. */
 function Freshness() {
   const state = connection.value;
   const heard = heardAt.value;
-  // Where there is nothing yet, the view itself says why.
+  // If there is no data yet, the view itself says why.
   if (state.phase === 'key-needed' || heard === undefined) return <div class="fresh" />;
   const age = Math.max(0, (present.value - heard) / 1000);
   const at = exactClock(heard, zone.value);
@@ -86,7 +86,7 @@ const NEXT: Record<Theme, Theme> = { auto: 'light', light: 'dark', dark: 'auto' 
 const THEMES: Record<Theme, string> = { auto: 'as the system', light: 'light', dark: 'dark' };
 const SIGNS: Record<Theme, string> = { auto: '◐', light: '○', dark: '●' };
 
-/** How times and colours are shown. */
+/** The choice of time zone and colours. */
 export function Choices() {
   const isUtc = zone.value === 'utc';
   return (

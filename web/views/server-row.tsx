@@ -1,4 +1,4 @@
-// One server in the table.
+// A server's row in the table.
 import type { OverviewRow } from '../../src/fleet/api.js';
 import { Spark } from '../charts/spark.js';
 import { fleet, zone } from '../live/store.js';

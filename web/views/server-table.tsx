@@ -1,4 +1,4 @@
-// The table of servers. Of thousands of rows only those in view are in the document; the keyboard reaches all.
+// The table of servers. Only the rows in view are in the document, because there may be thousands; the keyboard reaches all.
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { OverviewRow } from '../../src/fleet/api.js';
 import { fleet, lastServers, replaceRoute } from '../live/store.js';
@@ -26,12 +26,12 @@ const HEADINGS: readonly Heading[] = [
 ];
 
 const NARROW = matchMedia('(max-width: 720px)');
-/** As in table.css: rows all have one height, so that the scroll bar is right. */
+/** The same as in table.css: all rows have one height, so that the scroll bar is correct. */
 const rowHeightNow = () => (NARROW.matches ? 56 : 38);
 
 interface ServerTableProps {
   readonly list: readonly OverviewRow[];
-  /** The place of the first of them among all. */
+  /** The index of the first of these rows among all. */
   readonly first: number;
   readonly total?: number;
   readonly isWindowed?: boolean;
@@ -56,13 +56,13 @@ export function ServerTable({ list, first, total = list.length, isWindowed = fal
       link.focus();
       link.scrollIntoView({ block: 'nearest' });
     } else if (focused !== undefined && document.activeElement === document.body) {
-      // Rows that changed places took the focus away with them.
+      // Rows that moved have taken the focus with them.
       linkOf(focused)?.focus({ preventScroll: true });
     }
   });
 
   useEffect(() => {
-    // Whoever points elsewhere has left the row.
+    // A click elsewhere leaves the row.
     const leave = ({ target }: Event) => {
       if (!(target as Element).closest?.('a[data-server]')) setFocused(undefined);
     };
@@ -75,7 +75,7 @@ export function ServerTable({ list, first, total = list.length, isWindowed = fal
     if (server === undefined) return;
     wanted.current = server;
     setFocused(server);
-    // Also where the row is the focused one already, such as at the end.
+    // Also if the row has the focus already, such as at the end.
     linkOf(server)?.scrollIntoView({ block: 'nearest' });
   };
 

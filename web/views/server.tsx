@@ -1,4 +1,4 @@
-// One server: its figures, the chart, and what else is known of it.
+// The view of one server: its figures, the chart, its alerts and its explanation.
 import type { ComponentChildren } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 import type { OverviewRow, ServerDetail } from '../../src/fleet/api.js';
@@ -126,7 +126,7 @@ function Details({ detail, shown }: { detail: ServerDetail; shown: ServerView })
       )}
       <div class="columns">
         <section>
-          <h2>How right forecasts have been</h2>
+          <h2>Accuracy of past forecasts</h2>
           {accuracy === null || accuracy.length === 0 ? (
             <p class="hint">None of this server's forecasts has been scored yet.</p>
           ) : (
@@ -175,7 +175,7 @@ function Chart({ detail, shown }: { detail: ServerDetail; shown: ServerView }) {
   );
 }
 
-/** What the colours of the chart mean. */
+/** The legend of the chart. */
 function Key({ hasPast, quantiles }: { hasPast: boolean; quantiles: readonly number[] }) {
   const shares = Array.from({ length: Math.floor(quantiles.length / 2) }, (_, low) =>
     Math.round(((quantiles[quantiles.length - 1 - low] as number) - (quantiles[low] as number)) * 100),
@@ -190,7 +190,7 @@ function Key({ hasPast, quantiles }: { hasPast: boolean; quantiles: readonly num
   );
 }
 
-/** Which of the earlier forecasts are laid over what came. */
+/** The choice of the earlier forecasts shown over the measurements. */
 function PastChoice({ detail, shown }: { detail: ServerDetail; shown: ServerView }) {
   const horizons = detail.past
     .filter(({ points }) => points.length > 0)

@@ -1,4 +1,4 @@
-// The fleet at a glance: what is ahead, filters, and the table.
+// The overview of the fleet: the outlook, the filters and the table.
 
 import type { OverviewRow } from '../../src/fleet/api.js';
 import { AheadChart } from '../charts/ahead-chart.js';
@@ -28,7 +28,7 @@ export function ServersView() {
   );
 }
 
-/** The first sentence of the page: how many servers come into trouble, and which first. */
+/** The first sentence of the page: how many servers will cross the threshold, and which is the first. */
 function Ahead() {
   const current = fleet.value;
   if (!current) return null;
@@ -100,7 +100,7 @@ function earliest(list: readonly OverviewRow[]): OverviewRow | undefined {
   );
 }
 
-/** Fifty rows a page, all of them in the document: for those whom rows that come and go disturb. */
+/** Fifty rows a page, all of them in the document: for users whom appearing and disappearing rows disturb. */
 function PlainPages({ page }: { page: number }) {
   const all = rows.value;
   const pages = Math.max(1, Math.ceil(all.length / PAGE));

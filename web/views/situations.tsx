@@ -1,4 +1,4 @@
-// What stands in place of data: loading, no server yet, no answer, a key that is needed.
+// The messages shown instead of data: loading, no server yet, no answer, a key is needed.
 import { useState } from 'preact/hooks';
 import { retry } from '../live/feed.js';
 import { forgetKey, type RequestError, setKey } from '../live/request.js';
@@ -13,7 +13,7 @@ export function Loading({ what }: { what: string }) {
   );
 }
 
-/** An answer that is an error, in a view that has nothing to show. */
+/** An error, in a view without data. */
 export function Failed({ error, what }: { error: RequestError; what: string }) {
   return (
     <section class="situation" role="alert">
@@ -42,7 +42,7 @@ export function NoAnswer() {
   );
 }
 
-/** Asks for the key of the service. */
+/** The form for the service's key. */
 export function KeyForm() {
   const [key, change] = useState('');
   const state = connection.value;
@@ -98,7 +98,7 @@ export function KeyForm() {
   );
 }
 
-/** A fleet without servers: how to get some. */
+/** A fleet without servers: how to add some. */
 export function Empty() {
   const model = fleet.value?.about.model;
   const here = location.origin + location.pathname.replace(/\/$/, '');

@@ -1,4 +1,4 @@
-// What may be wider than the window: it scrolls in itself, by the keyboard too, and the page stays as wide as it is.
+// A container for wide content: it scrolls by itself, also by keyboard, so the page does not become wider.
 import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 
@@ -7,7 +7,7 @@ export function Wide({ label, children }: { label: string; children: ComponentCh
   useLayoutEffect(() => {
     const element = section.current as HTMLElement;
     const watch = new ResizeObserver(() => {
-      // Only what can be scrolled is a stop for the keyboard.
+      // It can have the keyboard's focus only if it can be scrolled.
       if (element.scrollWidth > element.clientWidth) element.tabIndex = 0;
       else element.removeAttribute('tabindex');
     });

@@ -13,7 +13,7 @@ namespace {
 using nvinfer1::BuilderFlag;
 
 constexpr int timing_steps = 10;
-constexpr std::size_t least_workspace = 1 << 20;
+constexpr std::size_t min_workspace = 1 << 20;
 constexpr std::size_t bytes_while_building = 1 << 24;
 
 /// Reports the end of a phase in its destructor.
@@ -104,7 +104,7 @@ class Builder final : public nvinfer1::IBuilder, public UnmodelledBuilder {
   /// Why a build cannot begin; empty if it can.
   static std::string refusal(const Network& network, const Config& config, int compute) {
     if (network.tensors.empty()) return "Error Code 4: Internal Error (the network has no outputs)";
-    if (config.workspace < least_workspace)
+    if (config.workspace < min_workspace)
       return "Error Code 10: Internal Error (Could not find any implementation for node mix.)";
 #if NV_TENSORRT_MAJOR == 10
 #pragma GCC diagnostic push

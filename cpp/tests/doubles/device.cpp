@@ -17,15 +17,15 @@ namespace {
 struct Devices {
   std::mutex mutex;
   bool initialised = false;
-  std::array<CUctx_st, most_devices> contexts;
-  std::array<int, most_devices> retained{};
-  std::array<std::atomic<CUresult>, most_devices> lost{};
+  std::array<CUctx_st, max_devices> contexts;
+  std::array<int, max_devices> retained{};
+  std::array<std::atomic<CUresult>, max_devices> lost{};
 };
 
 Devices& devices() {
   static Devices* const all = [] {
     auto* const made = new Devices;
-    for (int i = 0; i < most_devices; ++i) made->contexts[static_cast<std::size_t>(i)].device = i;
+    for (int i = 0; i < max_devices; ++i) made->contexts[static_cast<std::size_t>(i)].device = i;
     return made;
   }();
   return *all;
@@ -35,7 +35,7 @@ thread_local std::vector<CUcontext> context_stack;
 std::atomic<bool> push_failed = false;  // a fault fired in cuCtxPushCurrent
 
 bool valid_device(CUdevice device) {
-  return device >= 0 && device < most_devices && device < Ledger::instance().setting("devices");
+  return device >= 0 && device < max_devices && device < Ledger::instance().setting("devices");
 }
 
 bool initialised() {

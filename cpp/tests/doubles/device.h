@@ -15,7 +15,7 @@ struct CUctx_st {
 
 namespace doubles {
 
-constexpr int most_devices = 8;
+constexpr int max_devices = 8;
 
 /// Every exported function starts with this: it counts the call, and returns the code of an armed fault or of
 /// a lost device, else 0.
@@ -66,7 +66,7 @@ class Memory {
   mutable std::mutex mutex_;
   std::map<CUdeviceptr, Block> device_;
   std::map<const char*, std::size_t> pinned_;
-  std::array<std::size_t, most_devices> used_{};
+  std::array<std::size_t, max_devices> used_{};
 };
 
 /// The content of memory that must not be read yet: a NaN as float32, a negative number as int32.

@@ -79,7 +79,7 @@ struct EngineState {
     return static_cast<std::int64_t>((bytes + activation_alignment - 1) / activation_alignment *
                                      activation_alignment);
   }
-  std::int64_t most_activation() const {
+  std::int64_t max_activation() const {
     std::int64_t bytes = 0;
     for (std::size_t profile = 0; profile < plan.profiles.size(); ++profile)
       bytes = std::max(bytes, activation(profile));
@@ -574,7 +574,7 @@ class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
     const PlanTensor* const tensor = state_->find(name);
     return tensor != nullptr && tensor->input ? to_dims(tensor->dims) : Dims{-1, {}};
   }
-  std::int64_t getDeviceMemorySizeV2() const noexcept override { return state_->most_activation(); }
+  std::int64_t getDeviceMemorySizeV2() const noexcept override { return state_->max_activation(); }
   std::int64_t getDeviceMemorySizeForProfileV2(std::int32_t profile) const noexcept override {
     if (profile < 0 || profile >= getNbOptimizationProfiles()) return 0;
     return state_->activation(static_cast<std::size_t>(profile));
@@ -594,7 +594,7 @@ class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
     }
     const bool own = strategy != nvinfer1::ExecutionContextAllocationStrategy::kUSER_MANAGED;
     const std::size_t bytes =
-        bytes_of_context + (own ? static_cast<std::size_t>(state_->most_activation()) : 0);
+        bytes_of_context + (own ? static_cast<std::size_t>(state_->max_activation()) : 0);
     if (state_->cuda.reserve(state_->device, bytes) != success) {
       log_error(state_->logger,
                 "IExecutionContext::IExecutionContext: Error Code 2: OutOfMemory (Requested size was " +

@@ -15,7 +15,7 @@ using Device = struct NvmlDevice*;
 namespace {
 constexpr int kNotSupported = 3;
 Device handle(unsigned index) { return reinterpret_cast<Device>(static_cast<unsigned long>(index) + 1); }
-bool tells(Device device) { return device == handle(0); }
+bool is_known(Device device) { return device == handle(0); }
 }  // namespace
 
 EXPORT int nvmlInit_v2() { return 0; }
@@ -28,30 +28,30 @@ EXPORT int nvmlDeviceGetHandleByIndex_v2(unsigned index, Device* device) {
   return 0;
 }
 EXPORT int nvmlDeviceGetUUID(Device device, char* text, unsigned length) {
-  std::snprintf(text, length, "GPU-double-%d", tells(device) ? 0 : 1);
+  std::snprintf(text, length, "GPU-double-%d", is_known(device) ? 0 : 1);
   return 0;
 }
 EXPORT int nvmlDeviceGetName(Device device, char* text, unsigned length) {
-  std::snprintf(text, length, "Double %d", tells(device) ? 0 : 1);
+  std::snprintf(text, length, "Double %d", is_known(device) ? 0 : 1);
   return 0;
 }
 EXPORT int nvmlDeviceGetUtilizationRates(Device device, Utilization* rates) {
-  if (!tells(device)) return kNotSupported;
+  if (!is_known(device)) return kNotSupported;
   *rates = {62, 10};
   return 0;
 }
 EXPORT int nvmlDeviceGetPowerUsage(Device device, unsigned* milliwatts) {
-  if (!tells(device)) return kNotSupported;
+  if (!is_known(device)) return kNotSupported;
   *milliwatts = 321500;
   return 0;
 }
 EXPORT int nvmlDeviceGetEnforcedPowerLimit(Device device, unsigned* milliwatts) {
-  if (!tells(device)) return kNotSupported;
+  if (!is_known(device)) return kNotSupported;
   *milliwatts = 700000;
   return 0;
 }
 EXPORT int nvmlDeviceGetTotalEnergyConsumption(Device device, unsigned long long* millijoules) {
-  if (!tells(device)) return kNotSupported;
+  if (!is_known(device)) return kNotSupported;
   *millijoules = 5000250;
   return 0;
 }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view first_line = "tft-double-plan 1\n";
 constexpr std::string_view last_word = "checksum ";
-constexpr std::size_t most_dims = 8;
+constexpr std::size_t max_dims = 8;
 
 std::string join(const std::vector<std::int64_t>& dims) {
   std::string text;
@@ -28,7 +28,7 @@ bool split(const std::string& text, std::vector<std::int64_t>& dims) {
     if (error != std::errc{} || end != item.data() + item.size() || dim < -1) return false;
     dims.push_back(dim);
   }
-  return !dims.empty() && dims.size() <= most_dims;
+  return !dims.empty() && dims.size() <= max_dims;
 }
 
 bool read_field(std::istringstream& line, PlanPlugin& plugin) {

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return EXIT_USER_ERROR
     except Exception as error:
-        # Libraries underneath fail in their own words; a line of those is worth more than a page of insides.
+        # An error of a library: one line with its own message is more useful than a stack trace.
         if os.environ.get("TFT_DEBUG"):
             raise
         reason = " ".join(str(error).split())[:500]

@@ -23,8 +23,8 @@ class _Model(BaseModel):
 class MetricEntry(_Model):
     """A channel of encoder_cont.
 
-    `ahead` says how one that is known ahead, and so a channel of decoder_cont as well, is known: by rows of
-    the steps ahead ('given'), by the calendar ('calendar'), or because it counts steps ('count').
+    `ahead` says how a variable that is known ahead, and so also a channel of decoder_cont, is known: by rows
+    of the steps ahead ('given'), by the calendar ('calendar'), or because it counts steps ('count').
     """
 
     name: str

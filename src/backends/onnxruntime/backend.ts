@@ -90,7 +90,7 @@ export class OnnxRuntimeRunner implements SlabRunner {
 
   async run(slab: Slab, batch: number): Promise<Slab> {
     const lane = this.#lanes.find(({ busy }) => !busy);
-    if (lane === undefined) throw new Error('more runs are under way than there are lanes');
+    if (lane === undefined) throw new Error('there are more runs than lanes');
     lane.busy = true;
     try {
       if (lane.session?.lost) {

@@ -124,7 +124,7 @@ function startThread(events: HostEvents): SessionHost {
 }
 
 function startProcess(events: HostEvents): SessionHost {
-  // Windows keeps no record of a process that nobody waited for, so there it needs no starter.
+  // Windows keeps no record of a process that was not waited for, so it needs no starter there.
   const needsStarter = process.platform !== 'win32';
   const program = needsStarter ? starterFile() : runnerFile();
   const child = fork(program, { serialization: 'advanced', execArgv: [] });
@@ -142,7 +142,7 @@ function startProcess(events: HostEvents): SessionHost {
       else events.message(message);
     });
   });
-  // The starter would get what is sent before the model's process listens. And who has an answer may terminate this
+  // The starter would get what is sent before the model's process listens. And a caller that has an answer may terminate this
   // thread: by then the starter's own end has been taken note of.
   const listens = needsStarter ? Promise.all([here, exit]) : here;
   const closed = new Promise((resolve) => child.once('disconnect', resolve));

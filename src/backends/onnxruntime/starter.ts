@@ -15,7 +15,7 @@ spawn(process.execPath, [fileURLToPath(new URL('./worker.js', import.meta.url))]
     NODE_CHANNEL_SERIALIZATION_MODE: 'advanced',
   },
 })
-  // It is there, or it is not: both are told by the channel, which closes with the last process that has it.
+  // The channel shows whether the process runs: it closes with the last process that has it.
   .once('spawn', () => process.exit())
   .once('error', (error) => {
     console.error(`tft-tensorrt: no process for the model: ${error.message}`);

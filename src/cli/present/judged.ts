@@ -99,7 +99,7 @@ function verdict({ gain, interval }: TallyRow): string {
   const [low, high] = interval ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
   if (low > 0) return 'is better than every naive forecast';
   if (high < 0) return 'is worse than the best naive forecast';
-  return 'cannot be told from the best naive forecast by these servers';
+  return 'cannot be distinguished from the best naive forecast on these servers';
 }
 
 function count(value: number): string {

@@ -1,4 +1,4 @@
-// Writes a preview of alert rules: a sentence for each rule, and on request every alert with what came of it.
+// Writes a preview of alert rules: a sentence for each rule, and on request every alert with its outcome.
 import { formatTimestamp } from '../../entries/history.js';
 import type { AlertsPreview } from '../../entries/judging.js';
 import { type Paint, printable } from '../console.js';

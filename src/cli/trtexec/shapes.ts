@@ -5,7 +5,7 @@ import { type ModelDescription, TFTError } from '../../index.js';
 export type ShapedModel = Pick<ModelDescription, 'inputs' | 'name'>;
 
 /**
- * The batch of the given shapes. They name one input, which stands for all, or several with the same batch.
+ * The batch of the given shapes. They name one input, which implies all others, or several with the same batch.
  *
  * @param option the option's name, for messages.
  * @throws TFTError ERR_TFT_OPTION, naming the input and both shapes.

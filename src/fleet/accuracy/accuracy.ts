@@ -1,5 +1,5 @@
-// The accuracy watch of the daemon: when a step closes, the forecasts that were made of it are scored, and the naive forecasts
-// that would have been made then. Definitions: docs/judging.md.
+// The accuracy watch of the daemon: when a step closes, it scores the forecasts that were made of this step, and the naive
+// forecasts that would have been made at the same time. Definitions: docs/judging.md.
 import type { ValueRange } from '../../contract/quantiles.js';
 import {
   isHeld,
@@ -20,15 +20,18 @@ import { TargetHistory } from './target-history.js';
 const MINUTE = 60_000;
 /** Days of scores that are kept. */
 const DAYS = 14;
-/** Of more servers each is scored at every second, third … step, so that a step's scoring stays short. */
+/** With more servers than this, each one is scored at every second, third … step only, so that a step's scoring stays short. */
 const SERVERS_A_STEP = 1_000;
-/** Of more the first are watched: their past alone is 190 MB. */
-const MOST_SERVERS = 20_000;
-/** The model is stale when over the last days its loss is over the best naive one by this, and no longer when it is under it. */
+/** With more servers than this, only the first ones are watched: their past alone takes 190 MB. */
+const MAX_SERVERS = 20_000;
+/**
+ * The model becomes stale when its loss over the last days exceeds the best naive one by 5 %; it recovers when its loss is
+ * smaller.
+ */
 const STALE_DAYS = 3;
 const STALE_FROM = 1.05;
-const STALE_FEWEST = 200;
-/** How long the errors that a naive forecast is given with are used before they are found anew. */
+const STALE_MIN_COUNT = 200;
+/** How long the error quantiles of a naive forecast are used before they are computed again. */
 const ERRORS_FRESH_MS = 60 * MINUTE;
 const SLICE_MS = 8;
 const RECORD = 'days';
@@ -89,19 +92,19 @@ export class FleetAccuracy implements AccuracyWatch {
     this.#servers = new ServerScoreBook(this.#shape.day);
   }
 
-  /** Scores what was forecast of a step that has just closed. Lets others run between slices of the work. */
+  /** Scores the forecasts of a step that has just closed. Yields to the event loop between slices of the work. */
   async stepClosed(step: number, fleet: ObservedFleet): Promise<void> {
     const { archive } = fleet;
     this.#horizons = archive.horizons;
     if (!this.#loaded) await this.#load(step, fleet);
     this.#take(step, fleet);
-    const every = Math.ceil(Math.min(archive.servers.length, MOST_SERVERS) / SERVERS_A_STEP);
+    const every = Math.ceil(Math.min(archive.servers.length, MAX_SERVERS) / SERVERS_A_STEP);
     const day = Math.floor((step * this.#stepMs) / (1440 * MINUTE));
     const width = this.#model.quantiles.length;
     let slice = performance.now();
     for (const horizon of archive.horizons) {
       const forecasts = archive.readForecasts(step, horizon)?.values;
-      const count = Math.min((forecasts?.length ?? 0) / width, MOST_SERVERS);
+      const count = Math.min((forecasts?.length ?? 0) / width, MAX_SERVERS);
       for (let place = 0; place < count; place++) {
         if ((step + place) % every !== 0) continue;
         this.#score(place, step, horizon, day, forecasts as Float32Array, fleet);
@@ -203,7 +206,7 @@ export class FleetAccuracy implements AccuracyWatch {
     for (const horizon of this.#horizons) {
       addSums(total, this.#days.total(horizon, undefined, day - STALE_DAYS + 1));
     }
-    if (total.count < STALE_FEWEST) return;
+    if (total.count < STALE_MIN_COUNT) return;
     const ratio = (total.losses[0] as number) / (total.losses[leastLoss(total.losses, 1)] as number);
     this.#stale = ratio > (this.#stale ? 1 : STALE_FROM);
   }
@@ -212,11 +215,11 @@ export class FleetAccuracy implements AccuracyWatch {
     const stored = archive.readStep(step);
     if (stored === undefined) return;
     const { metrics } = this.#model;
-    const values = stored.values.subarray(0, MOST_SERVERS * metrics);
+    const values = stored.values.subarray(0, MAX_SERVERS * metrics);
     this.#history.put(step, values, metrics, targetIndex);
   }
 
-  /** After a start: the past that the archive has, and the scores that were kept. */
+  /** Restores the past from the archive, and the stored scores, after a start. */
   async #load(step: number, fleet: ObservedFleet): Promise<void> {
     this.#loaded = true;
     const record = fleet.archive.records('accuracy').get(RECORD) as DayRecord | undefined;

@@ -1,10 +1,10 @@
-// What was scored of each server: its sums by horizon, and which forecast has been the best for it lately.
+// The scores of each server: its sums by horizon, and which forecast has been the best for it lately.
 import { addScore, COMPETING, emptySums, leastLoss, type Score, type Sums } from './sums.js';
 
 interface ServerScores {
   readonly name: string;
   readonly byHorizon: Map<number, Sums>;
-  /** Losses of all horizons, of which half is forgotten in a week. */
+  /** Losses of all horizons; their weight halves in a week. */
   readonly recent: Float64Array;
   first: number;
   last: number;
@@ -21,7 +21,7 @@ export class ServerScoreBook {
     this.#halfLife = 7 * day;
   }
 
-  /** @param name whoever has the place now: another server than before begins anew. */
+  /** @param name the server that has the place now: if it is another one than before, its scores begin at zero. */
   add(place: number, name: string, step: number, horizon: number, score: Score): void {
     let scores = this.#servers[place];
     if (scores?.name !== name) {
@@ -51,7 +51,7 @@ export class ServerScoreBook {
     return this.#servers[place]?.byHorizon;
   }
 
-  /** The competitor with the least recent loss, 0 for the model: also for a tie, and until scores span a day. */
+  /** The competitor with the smallest recent loss; 0, the model, also for a tie and until the scores span a day. */
   best(place: number): number {
     const scores = this.#servers[place];
     if (scores === undefined || scores.last - scores.first < this.#day) return 0;

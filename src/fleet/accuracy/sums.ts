@@ -1,4 +1,4 @@
-// Sums of losses of the daemon's forecasts: by profile, horizon and day, so that old days can be let go, and by server.
+// Sums of losses of the daemon's forecasts: by profile, horizon and day, so that old days can be dropped, and by server.
 import { NAIVE_NAMES } from '../../judging/index.js';
 import type { AccuracyHorizon } from '../api.js';
 
@@ -46,7 +46,7 @@ export function leastLoss(losses: ArrayLike<number>, first: number): number {
   return best;
 }
 
-/** What the interfaces show of sums. */
+/** The figures that the interfaces show. */
 export function shown(sums: Sums, horizonMinutes: number, banded: boolean): AccuracyHorizon {
   const { count, held, losses } = sums;
   if (count === 0) {

@@ -1,4 +1,5 @@
-// The target of every server over the past days, by step: what naive forecasts are made from. Laid out by step, as steps come.
+// The target of every server over the past days, by step: what naive forecasts are made from. Stored by step, in the order in
+// which steps arrive.
 
 const FIRST_SERVERS = 64;
 
@@ -11,7 +12,7 @@ export class TargetHistory {
   readonly #steps: Float64Array;
   #newest = Number.NEGATIVE_INFINITY;
 
-  /** @param slots how many steps are kept; @param maxGap gaps of so many steps are filled. */
+  /** @param slots how many steps are kept; @param maxGap gaps of up to this many steps are filled. */
   constructor(slots: number, maxGap: number) {
     this.#slots = slots;
     this.#maxGap = maxGap;
@@ -37,7 +38,7 @@ export class TargetHistory {
     this.#newest = Math.max(this.#newest, step);
   }
 
-  /** What was measured; NaN where nothing was or it is no longer kept. */
+  /** The measured value; NaN if there is none or it is no longer kept. */
   at(server: number, step: number): number {
     const slot = this.#slot(step);
     if (this.#steps[slot] !== step || server >= this.#servers) return Number.NaN;

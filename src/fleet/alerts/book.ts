@@ -1,5 +1,5 @@
-// The book of alerts: what is pending, firing and resolved, by rule and server. It knows no clock, no network and no daemon: a
-// preview keeps one as the daemon does.
+// The book of alerts: what is pending, firing and resolved, by rule and server. It depends on no clock, network or daemon, so a
+// preview uses it exactly as the daemon does.
 import type { Alert } from '../api.js';
 import {
   type CrossingTimes,
@@ -20,7 +20,7 @@ interface Entry {
   readonly server: string;
   state: 'pending' | 'firing';
   since: number;
-  /** Forecasts in a row that are across, or that are back while it fires. */
+  /** Consecutive forecasts that cross the threshold or, while the alert fires, have recovered. */
   run: number;
   updated: number;
   value: number;
@@ -28,7 +28,7 @@ interface Entry {
   crossing: CrossingTimes;
 }
 
-/** What is kept over a restart. */
+/** The state that survives a restart. */
 export type BookRecord = readonly {
   readonly rule: string;
   readonly server: string;
@@ -63,7 +63,7 @@ export class AlertBook {
     this.#listeners.push(listener);
   }
 
-  /** Holds a server's new forecast against all rules. */
+  /** Compares a server's new forecast with all rules. */
   update(outlook: ServerOutlook): void {
     for (const rule of this.#rules) {
       const key = keyOf(rule, outlook.server);
@@ -75,7 +75,7 @@ export class AlertBook {
     }
   }
 
-  /** Something that is so or not so without a forecast: it fires at once, and ends at once. */
+  /** A condition that needs no forecast: it fires at once, and ends at once. */
   condition(rule: Rule, isSo: boolean, text: string, value: number, at: number): void {
     const key = keyOf(rule, '');
     const entry = this.#entries.get(key);
@@ -110,7 +110,7 @@ export class AlertBook {
     for (const [key, entry] of this.#entries) if (entry.updated < limit) this.#end(key, entry, now, 'silent');
   }
 
-  /** Takes other rules. Alerts of a rule that is the same as before go on; those of others end. */
+  /** Replaces the rules. Alerts of unchanged rules continue; all others end. */
   replaceRules(rules: readonly Rule[], now: number): void {
     const same = new Map(
       rules
@@ -126,14 +126,14 @@ export class AlertBook {
     }
   }
 
-  /** Firing ones first, then the newest. A warning that a firing alert of the same rule outranks is left out. */
+  /** Firing ones first, then the newest. A warning is left out while the same rule's critical alert fires. */
   active(): Alert[] {
     return this.#shown()
       .map((entry) => this.#alert(entry, entry.state))
       .sort((a, b) => compare(a.state, b.state) || compare(b.since, a.since) || compare(a.id, b.id));
   }
 
-  /** The firing ones with their rules, to tell of. */
+  /** The firing alerts with their rules, for the notifier. */
   firing(): { readonly alert: Alert; readonly rule: Rule }[] {
     return this.#shown()
       .filter(({ state }) => state === 'firing')
@@ -157,7 +157,7 @@ export class AlertBook {
     }));
   }
 
-  /** Takes up what {@link record} gave before a restart; entries of rules that are not there are left out. */
+  /** Restores what {@link record} returned before a restart; entries of rules that no longer exist are left out. */
   restore(record: BookRecord): void {
     for (const { rule: id, server, state, since, run, updated, alert } of record) {
       const rule = this.#rules.find(

@@ -1,5 +1,5 @@
-// What one forecast says to one rule: whether it is across the threshold for long enough, whether it has come back, and the time
-// of the crossing with its interval.
+// Evaluates one forecast under one rule: whether it is across the threshold for long enough, whether it has recovered, and the
+// time of the crossing with its interval.
 import { interpolate, nearestColumn } from '../../contract/quantiles.js';
 import type { Rule } from './rule.js';
 
@@ -24,13 +24,13 @@ export interface OutlookShape {
 export interface Finding {
   /** The first step of the run that is across long enough; undefined where there is none. */
   readonly first: number | undefined;
-  /** Whether every step that counts is back beyond the recovery threshold. */
+  /** Whether every step that counts has recovered, that is, is back beyond the recovery threshold. */
   readonly recovered: boolean;
-  /** The rule's quantile at its most extreme. */
+  /** The most extreme value of the rule's quantile. */
   readonly extreme: number;
 }
 
-/** Holds a forecast against a rule. */
+/** Compares a forecast with a rule. */
 export function inspect(rule: Rule, outlook: ServerOutlook, shape: OutlookShape): Finding {
   const { sign, threshold, recover, within, lasting, place } = rule;
   const width = shape.quantiles.length;

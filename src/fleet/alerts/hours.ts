@@ -1,10 +1,10 @@
-// Hours of the week in a time zone: when a rule does not look, or nobody is told.
+// Hours of the week in a time zone, in which a rule is not evaluated or sends no notification.
 import { z } from 'zod';
 
 const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 const clock = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'must be a time of day such as 22:30');
 
-/** From `from` up to `to`; over midnight where `to` is not later, the days being those that it begins on. */
+/** From `from` up to `to`; it crosses midnight if `to` is not later than `from`, and `days` are those on which it begins. */
 export const hoursSchema = z.strictObject({
   from: clock,
   to: clock,
@@ -13,7 +13,10 @@ export const hoursSchema = z.strictObject({
 });
 export type Hours = z.infer<typeof hoursSchema>;
 
-/** Whether a time, in milliseconds since 1970, is within any of them. Answers are kept: steps are asked for every server. */
+/**
+ * Whether a time, in milliseconds since 1970, is within any of them. Results are cached, because every server asks for the same
+ * steps.
+ */
 export function withinHours(list: readonly Hours[]): (time: number) => boolean {
   if (list.length === 0) return () => false;
   const tests = list.map(within);

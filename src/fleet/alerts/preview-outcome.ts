@@ -1,11 +1,11 @@
-// Whether an alert of a preview was right, by what was measured after it.
+// Judges an alert of a preview by the measurements that followed it.
 import { quantilesOf } from '../../judging/index.js';
 import type { Rule } from './rule.js';
 
 export interface PreviewFiring {
   readonly rule: Rule;
   readonly server: string;
-  /** The first step ahead when it fired, and when it ended. */
+  /** The first forecast step when it fired, and when it ended. */
   readonly step: number;
   until: number;
   readonly text: string;
@@ -27,12 +27,12 @@ export interface RulePreview {
   readonly fired: number;
   readonly right: number;
   readonly falseAlarms: number;
-  /** The history ended before it could be said. */
+  /** The history ended before the outcome was known. */
   readonly undecided: number;
   /** The median of the minutes between firing and crossing, of right ones; null without any. */
   readonly minutesAhead: number | null;
   readonly falseAlarmsPerServerWeek: number;
-  /** How often the measured target went across, and how often no alert was firing when it did. */
+  /** How often the measured target crossed the threshold, and how often no alert was firing then. */
   readonly episodes: number;
   readonly missed: number;
   readonly firings: readonly {
@@ -112,10 +112,10 @@ export function outcomeOf({ rule, step }: PreviewFiring, measured: MeasuredSerie
   return measured.newest < step + rule.within - 1 ? { kind: 'undecided' } : { kind: 'false' };
 }
 
-/** What a rule is held against. */
+/** The measurements that a rule is compared with. */
 export interface PreviewFacts {
   readonly episodes: readonly { readonly server: string; readonly step: number }[];
-  /** The alerts that count as having told of an episode. */
+  /** The alerts that count as warnings of an episode. */
   readonly covering: readonly PreviewFiring[];
   /** Of all servers together. */
   readonly minutes: number;

@@ -1,5 +1,5 @@
-// What rules would have done over a stored history: how often each would have fired, how often rightly, how long before, and what
-// it would have missed. Forecasts are those that the model would have made then.
+// Replays alert rules over a stored history: how often each rule would have fired, how often it would have been right, how far
+// ahead, and what it would have missed. The forecasts are those that the model would have made at the time.
 
 import { clipValues, sortSteps } from '../../contract/quantiles.js';
 import { targetOf } from '../../contract/target.js';
@@ -37,7 +37,7 @@ export interface AlertsPreview {
  *
  * A firing is right when the measured target is across the threshold, for as long as the rule asks, within the rule's `within`
  * after it; it is undecided when the history ends before that. An episode is a run of measurements across the threshold until
- * they are back beyond the recovery threshold; it is missed when no alert of its server fired at its begin.
+ * they are back beyond the recovery threshold; it is missed when no alert of its server was firing when it began.
  *
  * @throws TFTError what the replay throws.
  */
@@ -133,7 +133,7 @@ export async function previewAlerts(
         const { first, last } = origins.get(name) as { first: number; last: number };
         return measured.episodes(rule, first, last).map((step) => ({ server: name, step }));
       });
-      // A warning that is outranked is silent, and what outranks it has said more.
+      // The critical alert replaces the warning, so the warning is not counted.
       const covering = firings.filter(({ rule: { id } }) => id === rule.id || id === rule.outranked);
       return summarise(rule, own, outcomes, { episodes, covering, minutes, stepMinutes: model.stepMinutes });
     }),

@@ -1,4 +1,4 @@
-// The file of alert rules: what it may hold, in YAML or JSON. docs/alerts.md describes it.
+// The file of alert rules: its schema, in YAML or JSON. docs/alerts.md describes it.
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { describeIssues, TFTError } from '../../contract/errors.js';
@@ -48,7 +48,7 @@ const ruleSchema = z
     servers: list.optional().describe('names, with * for any text; all by default'),
     profiles: list.optional(),
     ignore: z.array(hoursSchema).default([]).describe('hours whose forecast does not count: backups'),
-    quiet: z.array(hoursSchema).default([]).describe('hours in which nobody is told'),
+    quiet: z.array(hoursSchema).default([]).describe('hours in which no notification is sent'),
   })
   .superRefine((rule, context) => {
     const refuse = (path: string, message: string) =>

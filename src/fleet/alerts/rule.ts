@@ -1,4 +1,4 @@
-// Rules made ready for a model: columns instead of quantiles, steps instead of hours, and what is said of each.
+// Rules resolved for a model: columns instead of quantiles, steps instead of hours, and each rule's texts.
 import { TFTError } from '../../contract/errors.js';
 import { placeOf, type QuantilePlace } from '../../contract/quantiles.js';
 import { withinHours } from './hours.js';
@@ -35,12 +35,12 @@ export interface Rule {
   /** Forecasts in a row before it fires, and before it ends. */
   readonly forecasts: number;
   readonly settings: RuleSettings;
-  /** The rule that says more when both are across. */
+  /** The rule with the higher severity, which replaces this one when both thresholds are crossed. */
   readonly outranked: string | undefined;
   watches(server: string, profile: string): boolean;
   /** Whether a step of this time does not count. */
   ignores(time: number): boolean;
-  /** Whether nobody is told at this time. */
+  /** Whether no notification is sent at this time. */
   isQuiet(time: number): boolean;
 }
 
@@ -60,7 +60,7 @@ export function readyRules({ rules }: Pick<RuleFile, 'rules'>, model: RuleModel)
   });
 }
 
-/** Something that is so or not so of the daemon itself, told of like a rule's alerts. No forecast is held against it. */
+/** A condition of the daemon itself that is reported like a rule's alerts. It needs no forecast. */
 export function conditionRule(name: string, severity: string, threshold: number, model: RuleModel): Rule {
   const [settings] = parseRules(
     JSON.stringify({ rules: [{ name, severity, above: threshold }] }),

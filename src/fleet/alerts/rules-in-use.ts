@@ -1,5 +1,5 @@
-// The file of rules while the daemon runs: read again when it changes, made ready in full before anything of it is used, and left
-// as it was when the new one is wrong.
+// The file of rules while the daemon runs: read again when it changes, it is checked as a whole before any part is used, and an
+// invalid file leaves the current rules in use.
 import { readFile, stat } from 'node:fs/promises';
 import { TFTError } from '../../contract/errors.js';
 import { type Rule, type RuleModel, readyRules } from './rule.js';
@@ -24,7 +24,7 @@ export async function readRules(path: string, model: RuleModel): Promise<ReadyRu
   return { rules: readyRules(file, model), notify: file.notify };
 }
 
-/** The rules of a daemon that was given none: one for the threshold that its risk refers to. */
+/** The default rules, for a daemon without a file: one for the threshold that its risk refers to. */
 export function defaultRules(threshold: number | undefined, model: RuleModel): ReadyRules {
   if (threshold === undefined) return { rules: [], notify: { alertmanager: [], webhooks: [] } };
   const content = { rules: [{ name: `${model.target} high`, above: threshold, for: 3 }] };
@@ -43,7 +43,7 @@ export class RulesInUse {
     this.#model = model;
   }
 
-  /** @throws TFTError as {@link readRules}: a daemon does not start with rules that are wrong. */
+  /** @throws TFTError as {@link readRules}: a daemon does not start with invalid rules. */
   static async open(path: string, model: RuleModel): Promise<{ source: RulesInUse; first: ReadyRules }> {
     const source = new RulesInUse(path, model);
     source.#seen = await source.#version();
@@ -55,7 +55,7 @@ export class RulesInUse {
     return this.#problem;
   }
 
-  /** The rules of a file that has changed and is right; undefined otherwise. */
+  /** The rules of the file if it has changed and is valid; otherwise undefined. */
   async changed(): Promise<ReadyRules | undefined> {
     const version = await this.#version();
     if (version === this.#seen) return undefined;

@@ -1,5 +1,5 @@
-// The alerts of the daemon: holds each batch of forecasts against the rules, tells of what fires, and takes changed rules at the
-// end of a run, never in the midst of one.
+// The alerts of the daemon: compares each batch of forecasts with the rules, sends the alerts that fire, and applies changed
+// rules at the end of a run, never during one.
 import type { Alert, Alerts } from '../api.js';
 import type { AlertsWatch, ForecastBatch, ObservedFleet } from '../observer.js';
 import { AlertBook, type BookRecord } from './book.js';
@@ -17,7 +17,7 @@ export interface FleetAlertsOptions {
   /** The file of rules; without it there is one rule, for `threshold`. */
   readonly path?: string | undefined;
   readonly threshold?: number | undefined;
-  /** Alerts are kept and shown, and nobody is told. */
+  /** Alerts are kept and shown, but not sent. */
   readonly dryRun?: boolean | undefined;
   /** Asked at the end of each run whether the model has gone stale. */
   readonly staleness?: (() => { readonly stale: boolean; readonly text: string }) | undefined;
@@ -87,7 +87,7 @@ export class FleetAlerts implements AlertsWatch {
     };
   }
 
-  /** What was sent to whom. */
+  /** The messages sent, by receiver. */
   get outboxes(): readonly OutboxCounters[] {
     return this.#notifier?.counters ?? [];
   }
@@ -132,7 +132,7 @@ export class FleetAlerts implements AlertsWatch {
     const before = this.#source.problem;
     const ready = await this.#source.changed();
     if (ready !== undefined) {
-      // Made before anything is replaced: a mistake in it leaves all as it was.
+      // Created before anything is replaced, so that an error changes nothing.
       const notifier = this.#notifierOf(ready.notify);
       const old = this.#notifier;
       this.#book.replaceRules(ready.rules, now);
@@ -156,7 +156,7 @@ export class FleetAlerts implements AlertsWatch {
     if (Array.isArray(record)) this.#book.restore(record);
   }
 
-  /** Kept over a restart, so that nobody is told twice and no count begins anew. */
+  /** Survives a restart, so that no alert is sent twice and no count starts over. */
   async #save({ archive }: ObservedFleet): Promise<void> {
     const record = this.#book.record();
     const text = JSON.stringify(record);

@@ -1,5 +1,5 @@
-// POST /feed/data: records of servers in JSON, as the original daemon took them. Good records are taken also beside bad ones,
-// and the answer says of each bad one what is wrong with it.
+// POST /feed/data: records of servers in JSON, as the original daemon took them. Valid records are accepted even if others in
+// the body are invalid; the answer says what is wrong with each invalid one.
 import { z } from 'zod';
 import { parseTimestamp } from '../../history/timestamp.js';
 import { scanRows } from '../../service/http/json/row-scan.js';
@@ -13,7 +13,7 @@ export const feedRequest = z
         .looseObject({
           timestamp: z
             .union([z.string(), z.number()])
-            .describe('ISO 8601, UTC where no zone is told; or milliseconds'),
+            .describe('ISO 8601, in UTC if it names no zone; or milliseconds'),
           server_name: z.string(),
           profile: z.string().optional(),
           status: z.string().optional(),
@@ -38,7 +38,7 @@ export const feedAnswer = z
 
 export type FeedAnswer = z.infer<typeof feedAnswer>;
 
-const MOST_PROBLEMS = 100;
+const MAX_PROBLEMS = 100;
 /** The largest number of records in a body. A fleet of 100,000 servers sends several. */
 export const MAX_RECORDS = 50_000;
 const REASONS: Readonly<Record<Exclude<Outcome, 'accepted' | 'repeated' | 'elsewhere'>, string>> = {
@@ -64,8 +64,8 @@ export class FeedReader {
   /**
    * Takes the records of a body, a slice in each turn of the event loop.
    *
-   * @throws HttpError ERR_TFT_HTTP_BODY or ERR_TFT_HTTP_TOO_LARGE for a body that is no list of records, or is none from some
-   *   place on; the records before it were taken then.
+   * @throws HttpError ERR_TFT_HTTP_BODY or ERR_TFT_HTTP_TOO_LARGE for a body that is not a list of records, or stops being one
+   * at some place; the records before that place are accepted.
    */
   async take(body: Buffer, intake: Intake): Promise<FeedAnswer> {
     const answer: FeedAnswer = {
@@ -80,7 +80,7 @@ export class FeedReader {
       const reason = this.#takeRecord(record, intake, answer);
       if (reason === undefined) return;
       answer.refused++;
-      if (answer.problems.length >= MOST_PROBLEMS) return;
+      if (answer.problems.length >= MAX_PROBLEMS) return;
       const name = (record as { server_name?: unknown } | null)?.server_name;
       const server = typeof name === 'string' ? name.slice(0, 200) : null;
       answer.problems.push({ record: index, server, reason });
@@ -89,7 +89,7 @@ export class FeedReader {
     return answer;
   }
 
-  /** @returns why it was refused; undefined where it was not. */
+  /** @returns why it was refused; undefined if it was accepted. */
   #takeRecord(record: unknown, intake: Intake, answer: FeedAnswer): string | undefined {
     const invalid = (reason: string) => {
       intake.countInvalid();

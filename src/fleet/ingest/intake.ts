@@ -1,4 +1,4 @@
-// Takes samples of all sources into the history: checks time and values, and counts what became of each.
+// Takes samples of all sources into the history: checks time and values, and counts the outcome of each.
 import type { Category } from '../../contract/model.js';
 import { CategoryCodes } from '../../history/category-codes.js';
 import type { IngestionCounters } from '../api.js';
@@ -8,7 +8,7 @@ import { Roster } from '../memory/roster.js';
 import { type FleetModel, stepOf } from '../memory/shape.js';
 import type { StoredServer } from '../store/store.js';
 
-/** What became of a sample. */
+/** The outcome of a sample. */
 export type Outcome = 'accepted' | 'repeated' | 'tooOld' | 'future' | 'invalid' | 'flooded' | 'elsewhere';
 
 /** A sample of one server at one time. */
@@ -16,18 +16,18 @@ export interface Sample {
   readonly server: string;
   /** Milliseconds since 1970. */
   readonly time: number;
-  /** In the model's order of metrics; NaN where it has none. Not kept. */
+  /** In the model's order of metrics; NaN for a metric that is missing. The array is not kept. */
   readonly values: ArrayLike<number>;
-  /** In the model's order of categories; undefined where it says nothing. */
+  /** In the model's order of categories; undefined for a category that is missing. */
   readonly categories: readonly (string | undefined)[];
-  /** Whether it is all that a server has to say of a moment, so that a second one of the same moment is a repetition. */
+  /** Whether it has all of a server's metrics at that time, so that a second one with the same time is a repetition. */
   readonly isRecord: boolean;
 }
 
-/** Is told of every accepted sample before it counts as accepted. */
+/** Gets every accepted sample before it counts as accepted. */
 export interface SampleLog {
   append(place: number, server: StoredServer, sample: Sample, codes: Int32Array, isLate: boolean): void;
-  /** Resolves when all that was appended is safe. */
+  /** Resolves when everything appended is durable. */
   flushed(): Promise<void>;
 }
 
@@ -35,13 +35,13 @@ export interface IntakeOptions {
   readonly clock: Clock;
   /** How far ahead of the clock a sample may be, in milliseconds. */
   readonly futureMs: number;
-  /** Whether a server is this shard's. */
+  /** Whether a server belongs to this shard. */
   readonly isMine: (server: string) => boolean;
   readonly log?: SampleLog | undefined;
 }
 
 const LARGEST = 3.4028234663852886e38;
-const MOST_TIME = 8.64e15;
+const MAX_TIME = 8.64e15;
 
 export class Intake {
   readonly #ring: FleetRing;
@@ -61,7 +61,7 @@ export class Intake {
     invalid: 0,
     flooded: 0,
   };
-  /** Closed steps that got late samples: the store must be told again. */
+  /** Closed steps that got late samples: they must be stored again. */
   readonly #lateSteps = new Set<number>();
 
   constructor(model: FleetModel, ring: FleetRing, roster: Roster, options: IntakeOptions) {
@@ -78,14 +78,14 @@ export class Intake {
     return { ...this.#counters };
   }
 
-  /** The steps that late samples have changed since this was asked last. */
+  /** The steps that late samples have changed since the last call. */
   takeLateSteps(): number[] {
     const steps = [...this.#lateSteps].sort((a, b) => a - b);
     this.#lateSteps.clear();
     return steps;
   }
 
-  /** Takes a sample. Nothing of it is kept but its numbers. */
+  /** Takes a sample. Only its numbers are kept. */
   take(sample: Sample): Outcome {
     const outcome = this.#take(sample);
     if (outcome !== 'elsewhere') this.#counters[outcome]++;
@@ -100,7 +100,7 @@ export class Intake {
   #take(sample: Sample): Outcome {
     const { server, time, values, categories, isRecord } = sample;
     const { clock, futureMs, isMine, log } = this.#options;
-    if (Roster.objection(server) !== undefined || !(Math.abs(time) <= MOST_TIME)) return 'invalid';
+    if (Roster.objection(server) !== undefined || !(Math.abs(time) <= MAX_TIME)) return 'invalid';
     if (!this.#areNumbers(values)) return 'invalid';
     if (!isMine(server)) return 'elsewhere';
     const ring = this.#ring;
@@ -122,7 +122,7 @@ export class Intake {
     return 'accepted';
   }
 
-  /** Whether there is a number at all, and none that a float32 cannot hold. */
+  /** Whether at least one metric has a number, and every number fits a float32. */
   #areNumbers(values: ArrayLike<number>): boolean {
     const { metrics } = this.#ring.shape;
     let found = false;

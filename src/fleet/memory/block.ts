@@ -1,32 +1,32 @@
-// The history of up to 1,024 servers: a ring of steps, laid out [slot][server][metric], so that a step of the whole block
-// lies together for the disk, and windows of neighbours are gathered from neighbouring memory.
+// The history of up to 1,024 servers: a ring of steps, stored as [slot][server][metric], so that a step of the whole block is
+// contiguous for the disk, and windows of neighbouring servers are read from neighbouring memory.
 import type { HistoryShape } from './shape.js';
 
-/** With 16 numbers a server, a step of a block takes 64 KB: the size that LMDB wrote fastest. */
+/** With 16 numbers a server, a step of a block takes 64 KB: the fastest size for LMDB. */
 export const BLOCK_SERVERS = 1024;
 
-/** A step of a server has nothing, some of the metrics, or all. Only the last is history. */
+/** A server's step has none, some or all of the metrics. Only complete steps are read as history. */
 export const ABSENT = 0;
 const PARTIAL = 1;
 export const COMPLETE = 2;
 
-/** What came of one sample. */
+/** The outcome of one sample. */
 export type SampleFate = 'kept' | 'merged' | 'repeated' | 'tooOld';
 
-/** The most moments in a step that samples are told apart by. */
-const MOST_MOMENTS = 320;
+/** The largest number of moments in a step by which samples are distinguished. */
+const MAX_MOMENTS = 320;
 const SECOND = 1000;
-const MOST_COUNTED = 65_535;
+const MAX_COUNTED = 65_535;
 
-/** Which slots of a ring belong to which steps; the same for all blocks. */
+/** Maps steps to slots of the ring; the same for all blocks. */
 export interface RingGeometry {
   readonly slots: number;
-  /** Of the newest steps, how many can average further samples. */
+  /** The number of newest steps that can average further samples. */
   readonly recent: number;
 }
 
 export function ringGeometry({ window, maxGap }: HistoryShape): RingGeometry {
-  // The step that is open and the two after it, which may begin before it closes.
+  // The open step and the two after it, which may begin before it closes.
   return { slots: window + maxGap + 3, recent: maxGap + 4 };
 }
 
@@ -37,9 +37,9 @@ export class RingBlock {
   readonly codes: Uint16Array;
   /** `[slots][servers]`: ABSENT, PARTIAL or COMPLETE. */
   readonly presence: Uint8Array;
-  /** `[recent][servers][metrics]`: of how many samples a value is the mean. */
+  /** `[recent][servers][metrics]`: the number of samples of which a value is the mean. */
   readonly #counts: Uint16Array;
-  /** `[recent][servers][words]`: a bit for each moment of the step that a record came of. */
+  /** `[recent][servers][words]`: a bit for each moment of the step for which a record has arrived. */
   readonly #seen: Uint32Array;
   readonly #shape: HistoryShape;
   readonly #geometry: RingGeometry;
@@ -50,7 +50,7 @@ export class RingBlock {
     const { metrics, categories, stepMs } = shape;
     this.#shape = shape;
     this.#geometry = geometry;
-    this.#moments = Math.max(1, Math.min(MOST_MOMENTS, Math.floor(stepMs / SECOND)));
+    this.#moments = Math.max(1, Math.min(MAX_MOMENTS, Math.floor(stepMs / SECOND)));
     this.#words = Math.ceil(this.#moments / 32);
     const cells = geometry.slots * BLOCK_SERVERS;
     this.values = new Float32Array(cells * metrics).fill(Number.NaN);
@@ -77,10 +77,10 @@ export class RingBlock {
    * Averages a sample into its step.
    *
    * @param at the server's place in the block.
-   * @param values by metric; NaN for those that the sample has not.
-   * @param isRecent whether the step is among the newest, whose samples are told apart.
-   * @param isRecord whether a second record of the same moment is a repetition. Sources that send the metrics of one
-   *   moment one by one tell repetitions themselves.
+   * @param values by metric; NaN for those missing in the sample.
+   * @param isRecent whether the step is among the newest, whose samples are distinguished.
+   * @param isRecord whether a second record of the same moment is a repetition. Sources that send the metrics of one moment one
+   * by one detect repetitions themselves.
    */
   add(
     at: number,
@@ -109,7 +109,7 @@ export class RingBlock {
       const count = isRecent ? (this.#counts[recentCell * metrics + metric] as number) : 0;
       if (Number.isNaN(old) || count === 0) this.values[to] = value;
       else this.values[to] = old + (value - old) / (count + 1);
-      if (isRecent && count < MOST_COUNTED) this.#counts[recentCell * metrics + metric] = count + 1;
+      if (isRecent && count < MAX_COUNTED) this.#counts[recentCell * metrics + metric] = count + 1;
     }
     for (let category = 0; category < categories; category++) {
       this.codes[cell * categories + category] = codes[category] as number;
@@ -118,7 +118,9 @@ export class RingBlock {
     return before === ABSENT ? 'kept' : 'merged';
   }
 
-  /** Puts a step that the store has kept. Samples of it that come again are repetitions. @returns whether there is any. */
+  /**
+   * Restores a step from the store. Samples of it that arrive again are repetitions. @returns whether the step has any value.
+   */
   restore(
     at: number,
     step: number,
@@ -146,7 +148,7 @@ export class RingBlock {
     return true;
   }
 
-  /** Makes room for a step that begins. */
+  /** Clears the slot of a new step. */
   clear(step: number): void {
     const { metrics, categories } = this.#shape;
     const from = this.cell(step);
@@ -159,7 +161,7 @@ export class RingBlock {
     this.#seen.fill(0, recent * this.#words, (recent + BLOCK_SERVERS) * this.#words);
   }
 
-  /** Forgets one server: its place is another's from now on. */
+  /** Clears one server, so that another can take its place. */
   forget(at: number): void {
     const { metrics } = this.#shape;
     for (let slot = 0; slot < this.#geometry.slots; slot++) {
@@ -176,7 +178,7 @@ export class RingBlock {
 
   #isRepeated(recentCell: number, step: number, time: number): boolean {
     const { stepMs } = this.#shape;
-    // Multiplied before it is divided: 97 of 300 seconds must not become 96.999.
+    // Multiply before dividing: 97 of 300 seconds must not become 96.999.
     const passed = Math.floor(((time - (step - 0.5) * stepMs) * this.#moments) / stepMs);
     const moment = Math.min(this.#moments - 1, Math.max(0, passed));
     const word = recentCell * this.#words + (moment >> 5);

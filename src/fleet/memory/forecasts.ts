@@ -5,7 +5,7 @@ import { BLOCK_SERVERS } from './block.js';
 interface ForecastBlock {
   /** `[servers][horizon][quantiles]` */
   readonly values: Float32Array;
-  /** The newest step that was read; NaN where there is no forecast. */
+  /** The newest step that the model read; NaN if there is no forecast. */
   readonly steps: Float64Array;
   readonly madeAt: Float64Array;
   readonly filled: Uint16Array;
@@ -73,7 +73,7 @@ export class LatestForecasts {
     };
   }
 
-  /** When a server's forecast was made; minus infinity where there is none. */
+  /** When a server's forecast was made; minus infinity if there is none. */
   madeAt(server: number): number {
     const block = this.#blocks[Math.floor(server / BLOCK_SERVERS)];
     const at = server % BLOCK_SERVERS;
@@ -82,12 +82,12 @@ export class LatestForecasts {
       : (block.madeAt[at] as number);
   }
 
-  /** Notes the risk that a server's newest forecast says, so that those at risk are found without looking at all. */
+  /** Stores the risk of a server's newest forecast, so that servers at risk are found without reading all forecasts. */
   setRisk(server: number, risk: number): void {
     this.#block(server).risks[server % BLOCK_SERVERS] = risk;
   }
 
-  /** 0 where there is no forecast. */
+  /** 0 if there is no forecast. */
   risk(server: number): number {
     const block = this.#blocks[Math.floor(server / BLOCK_SERVERS)];
     const at = server % BLOCK_SERVERS;

@@ -6,7 +6,7 @@ import { BLOCK_SERVERS, COMPLETE, type RingBlock } from './block.js';
 import type { FleetRing } from './ring.js';
 import type { FleetModel } from './shape.js';
 
-/** Memory for a batch of windows, used again and again. */
+/** Memory for a batch of windows, reused for every batch. */
 export class WindowBatch {
   readonly #model: FleetModel & SizedModel;
   readonly #inputs: ForecastInputs;
@@ -22,11 +22,11 @@ export class WindowBatch {
   }
 
   /**
-   * Writes the windows that end with the step `end`. A step that was not measured takes the one before it; steps before
-   * the first that counts take that one.
+   * Writes the windows that end with the step `end`. A step that was not measured repeats the one before it; the steps before
+   * the first one that counts repeat that one.
    *
    * @param firsts by server, the first step that counts, from the window's first one: see surveyWindows.
-   * @returns views of the batch's memory: leave it alone while the engine reads it.
+   * @returns views of the batch's memory: do not write to it while the engine reads it.
    */
   gather(
     ring: FleetRing,
@@ -78,7 +78,7 @@ export class WindowBatch {
     return count === this.#capacity ? this.#inputs : sliceInputs(this.#inputs, this.#model, 0, count);
   }
 
-  /** The same for all servers, so it is written once a step. */
+  /** It is the same for all servers, so it is written once a step. */
   #writeCalendar(end: number, stepMs: number): void {
     if (this.#calendarOf === end) return;
     this.#calendarOf = end;

@@ -1,10 +1,11 @@
-// The history of all servers in memory: the steps that the model reads, and as many before them as a gap may be long.
+// The history of all servers in memory: the steps that the model reads, and before them as many as the longest gap that is
+// filled.
 import { BLOCK_SERVERS, RingBlock, type RingGeometry, ringGeometry, type SampleFate } from './block.js';
 import type { HistoryShape } from './shape.js';
 
 /**
- * A ring of steps for every server. One step is open: it and the two after it take samples as they come, those before it
- * take late ones. About 17 kB a server for the default model.
+ * A ring of steps for every server. One step is open: it and the two after it take samples as they arrive; those before it take
+ * late ones. About 17 kB a server for the default model.
  */
 export class FleetRing {
   readonly shape: HistoryShape;
@@ -12,7 +13,7 @@ export class FleetRing {
   readonly #blocks: RingBlock[] = [];
   #open: number;
 
-  /** @param open the step that is open now. */
+  /** @param open the step that is open at first. */
   constructor(shape: HistoryShape, open: number) {
     this.shape = shape;
     this.#geometry = ringGeometry(shape);
@@ -37,7 +38,7 @@ export class FleetRing {
     return this.#blocks.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** The block that a server is in, and its place there. */
+  /** A server's block, and its place in the block. */
   block(server: number): RingBlock {
     const index = Math.floor(server / BLOCK_SERVERS);
     while (this.#blocks.length <= index) this.#blocks.push(new RingBlock(this.shape, this.#geometry));
@@ -58,13 +59,13 @@ export class FleetRing {
     return this.block(server).add(at, step, time, values, codes, this.#isRecent(step), isRecord);
   }
 
-  /** Puts a step of a server that the store has kept. @returns whether there is any. */
+  /** Restores a server's step from the store. @returns whether the step has any value. */
   restore(server: number, step: number, values: ArrayLike<number>, codes: ArrayLike<number>): boolean {
     if (step < this.oldest || step > this.newest) return false;
     return this.block(server).restore(server % BLOCK_SERVERS, step, values, codes, this.#isRecent(step));
   }
 
-  /** Opens a later step. What falls out of the ring is forgotten. */
+  /** Opens a later step. Steps that leave the ring are dropped. */
   advance(open: number): void {
     const first = Math.max(this.#open + 1, open - this.#geometry.slots + 1);
     for (let step = first; step <= open; step++) {
@@ -73,7 +74,7 @@ export class FleetRing {
     this.#open = Math.max(open, this.#open);
   }
 
-  /** Goes back to an earlier step, after the clock was wrong. What was held of later ones is forgotten. */
+  /** Goes back to an earlier step after the clock was wrong. Later steps are dropped. */
   rewind(open: number): void {
     const last = Math.min(this.newest, open + 2 + this.#geometry.slots);
     for (let step = open + 3; step <= last; step++) {

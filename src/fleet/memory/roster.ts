@@ -1,8 +1,8 @@
-// The servers that the daemon knows: their names and places, what they are and when they were last heard of.
+// The servers that the daemon knows: their names, places and categories, and the time of their newest sample.
 import type { PlacedServer, StoredServer } from '../store/store.js';
 
-/** Names longer than this are refused: they are labels of metrics and parts of paths. */
-const MOST_CHARACTERS = 200;
+/** Names longer than this are refused: names are labels of metrics and parts of paths. */
+const MAX_CHARACTERS = 200;
 /** Control characters, and halves of surrogate pairs. */
 const UNWANTED = /[\p{Cc}\p{Cs}]/u;
 
@@ -12,7 +12,7 @@ interface Entry {
   status: string;
 }
 
-/** Every server has a place, a number that is its own for as long as anything of it is kept. */
+/** Every server has a place: a number that belongs to it as long as any of its data is kept. */
 export class Roster {
   readonly #limit: number;
   readonly #entries: Entry[] = [];
@@ -37,10 +37,10 @@ export class Roster {
     return this.#places.size;
   }
 
-  /** Why a name cannot be a server's; undefined where it can. */
+  /** Why a name is not valid for a server; undefined if it is valid. */
   static objection(name: string): string | undefined {
     if (name === '') return 'is empty';
-    if (name.length > MOST_CHARACTERS) return `has more than ${MOST_CHARACTERS} characters`;
+    if (name.length > MAX_CHARACTERS) return `has more than ${MAX_CHARACTERS} characters`;
     return UNWANTED.test(name) ? 'has control characters' : undefined;
   }
 
@@ -48,12 +48,12 @@ export class Roster {
     return this.#places.get(name);
   }
 
-  /** The place of a server, which is made if there is room; undefined where there is none. */
+  /** The place of a server. A new server gets one if there is room; otherwise undefined. */
   placeOf(name: string): number | undefined {
     const known = this.#places.get(name);
     if (known !== undefined) return known;
     if (this.count >= this.#limit) return undefined;
-    // Copied, because a name that is a slice of a body's text would keep all of that in memory.
+    // Copied, because a name that is a slice of a body's text would keep the whole text in memory.
     const entry = { name: Buffer.from(name).toString(), profile: '', status: '' };
     const place = this.#free.pop() ?? this.#entries.length;
     this.#entries[place] = entry;
@@ -64,7 +64,7 @@ export class Roster {
     return place;
   }
 
-  /** Puts a server in the place where the store has kept it; one without a name leaves its place free. */
+  /** Restores a server in its place from the store; an entry without a name leaves the place free. */
   restore(place: number, { name, profile, status }: StoredServer): void {
     const before = this.#entries[place];
     if (before !== undefined && before.name !== name) this.#places.delete(before.name);
@@ -80,7 +80,7 @@ export class Roster {
     this.#places.set(name, place);
   }
 
-  /** Notes that a server was heard of. What it is now is the newest sample's to say. */
+  /** Records a sample's time. The categories come from the newest sample. */
   heard(place: number, time: number, profile: string | undefined, status: string | undefined): void {
     if (time < (this.#lastSamples[place] as number)) return;
     this.#lastSamples[place] = time;
@@ -95,23 +95,23 @@ export class Roster {
     }
   }
 
-  /** The server at a place; undefined where it is free. */
+  /** The server at a place; undefined if it is free. */
   at(place: number): Readonly<Entry> | undefined {
     const entry = this.#entries[place];
     return entry === undefined || entry.name === '' ? undefined : entry;
   }
 
-  /** When a server's newest sample was taken; minus infinity where there is none. */
+  /** The time of a server's newest sample; minus infinity if there is none. */
   lastSample(place: number): number {
     return this.#lastSamples[place] as number;
   }
 
-  /** After a start, what the store's steps say. */
+  /** Restores the time of the newest sample from the store's steps. */
   setLastSample(place: number, time: number): void {
     if (time > (this.#lastSamples[place] as number)) this.#lastSamples[place] = time;
   }
 
-  /** Frees the places of servers that were not heard of since a time. @returns the places. */
+  /** Frees the places of servers without a sample since a time. @returns the places. */
   expire(before: number): number[] {
     const gone: number[] = [];
     for (const [name, place] of this.#places) {
@@ -124,7 +124,7 @@ export class Roster {
     return gone;
   }
 
-  /** What the store has to be told, once. */
+  /** The entries to be stored; each is returned once. */
   takeChanged(): PlacedServer[] {
     const changed = [...this.#changed].sort((a, b) => a - b);
     this.#changed.clear();

@@ -21,7 +21,7 @@ export interface HistoryShape {
   readonly stepMs: number;
   /** Steps that the model reads. */
   readonly window: number;
-  /** Gaps of up to so many steps are filled. */
+  /** Gaps of up to this many steps are filled. */
   readonly maxGap: number;
   readonly metrics: number;
   readonly categories: number;
@@ -29,7 +29,7 @@ export interface HistoryShape {
 
 const MINUTE = 60_000;
 
-/** @throws TFTError ERR_TFT_UNSUPPORTED for a model that reads what samples of now do not tell. */
+/** @throws TFTError ERR_TFT_UNSUPPORTED for a model that reads values that samples do not contain. */
 export function historyShape(model: FleetModel, maxGapMinutes: number): HistoryShape {
   refuseFurther(model);
   return {
@@ -41,7 +41,7 @@ export function historyShape(model: FleetModel, maxGapMinutes: number): HistoryS
   };
 }
 
-/** The daemon has samples of now, and knows nothing ahead but the calendar. */
+/** The daemon has samples of the present. Of the future it knows the calendar alone. */
 function refuseFurther(model: FleetModel): void {
   const further = [
     ...model.metrics

@@ -1,14 +1,14 @@
-// Looks at which steps of each server's window were measured, and so which servers can be forecast.
+// Finds which steps of each server's window were measured, and so which servers can be forecast.
 import { BLOCK_SERVERS, COMPLETE } from './block.js';
 import type { FleetRing } from './ring.js';
 
-/** What is known of one server's window. Steps are counted from the window's first one. */
+/** The measured part of one server's window. Steps are counted from the window's first one. */
 export interface WindowSurvey {
-  /** The first step that was measured, without a gap too long to fill after it; the window's length where there is none. */
+  /** The first measured step after the last gap that is too long to fill; the window's length if there is none. */
   readonly first: Int32Array;
   /** How many steps from the first on were measured. */
   readonly measured: Int32Array;
-  /** How many steps at the end were not. */
+  /** How many steps at the end were not measured. */
   readonly missing: Int32Array;
 }
 
@@ -32,7 +32,7 @@ export function surveyWindows(ring: FleetRing, end: number, from: number, to: nu
         continue;
       }
       if ((missing[server] as number) > maxGap) {
-        // Nothing before a gap that is too long counts.
+        // Steps before a gap that is too long do not count.
         first[server] = step - begin;
         measured[server] = 0;
       }

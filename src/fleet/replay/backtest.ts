@@ -1,4 +1,5 @@
-// The backtest of a model on a history file: every forecast it would have made, against what came and against naive ones.
+// The backtest of a model on a history file: every forecast that it would have made, compared with the measurements and with
+// naive forecasts.
 
 import { TFTError } from '../../contract/errors.js';
 import { targetOf } from '../../contract/target.js';
@@ -17,11 +18,11 @@ export interface BacktestOptions extends Omit<ReplayOptions, 'everySteps' | 'fro
   everyMinutes?: number | undefined;
   /** The recording's resolution, in the target's unit; found in the file by default. */
   resolution?: number | undefined;
-  /** Called as the work goes on, with the windows forecast so far and all there are. */
+  /** Called during the work with the number of windows forecast so far, and of all windows. */
   onForecasts?: ((done: number, total: number) => void) | undefined;
 }
 
-/** A {@link Judgement} and what it is of. */
+/** A {@link Judgement} with the model, the file and the settings. */
 export interface Backtest extends Judgement {
   readonly model: string;
   readonly target: string;
@@ -30,7 +31,7 @@ export interface Backtest extends Judgement {
   /** The first and the last origin judged. */
   readonly from: Date;
   readonly to: Date;
-  /** Servers without any window that could be judged. */
+  /** Servers without a window that could be judged. */
   readonly refused: readonly RefusedServer[];
   readonly warnings: readonly HistoryWarning[];
 }
@@ -111,7 +112,7 @@ export async function backtest(
   };
 }
 
-/** Reads the file once: how many windows there will be, and its resolution. */
+/** Reads the file once: the number of windows, and the recording's resolution. */
 async function survey(
   engine: TFTEngine,
   source: string,

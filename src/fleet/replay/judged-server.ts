@@ -1,4 +1,4 @@
-// One server of a backtest: its forecasts wait here until their horizon has been measured, and go to the judge in order.
+// One server of a backtest: its forecasts wait here until their horizon has been measured, then go to the judge in order.
 import { clipValues, sortSteps } from '../../contract/quantiles.js';
 import { type Judge, type NaiveShape, pastSteps, RollingNaive, regimeOf } from '../../judging/index.js';
 
@@ -21,7 +21,7 @@ export class JudgedServer {
   #pending: Pending[] = [];
   #newest: { readonly step: number; readonly value: number } | undefined;
 
-  /** @param maxGap gaps of so many steps are filled; a longer one begins a new past. */
+  /** @param maxGap gaps of up to this many steps are filled; after a longer one the past starts over. */
   constructor(name: string, shape: NaiveShape, maxGap: number, judge: Judge) {
     this.#name = name;
     this.#shape = shape;
@@ -36,7 +36,7 @@ export class JudgedServer {
     if (newest !== undefined) {
       const missing = step - newest.step - 1;
       if (missing > this.#maxGap) {
-        // What has its whole horizon measured only waits for the model.
+        // Once its whole horizon is measured, an origin waits for the model alone.
         this.#pending = this.#pending.filter(({ passed }) => passed === this.#shape.horizon);
         this.#naive = new RollingNaive(this.#shape);
       } else {
@@ -48,7 +48,7 @@ export class JudgedServer {
     this.#judgeWhole();
   }
 
-  /** A forecast begins after the step told last. */
+  /** The next forecast begins after the step reported last. */
   origin(origin: number): void {
     const { day, range, horizon } = this.#shape;
     this.#pending.push({

@@ -1,5 +1,5 @@
-// Replays a history file: forecasts are made as they would have been then, from nothing later, and handed over with what was
-// measured. Windows run in full batches, and the reading waits for them, so memory does not grow with the file.
+// Replays a history file: makes the forecasts that would have been made at the time, without later data, and passes them on
+// with the measurements. Windows run in full batches, and reading waits for them, so memory does not grow with the file.
 
 import type { ForecastInputs } from '../../contract/inputs.js';
 import { targetOf } from '../../contract/target.js';
@@ -13,10 +13,12 @@ import {
 } from '../../history/index.js';
 
 const MINUTE = 60_000;
-/** Windows that are gathered before the reading waits for them. */
-const FEWEST_GATHERED = 256;
+/** The number of windows gathered before reading waits for their forecasts. */
+const MIN_GATHERED = 256;
 
-/** Who is told. A server's steps come in order and its forecasts as well; steps run ahead of forecasts. */
+/**
+ * The callbacks of a replay. A server's steps are reported in order, and so are its forecasts; steps run ahead of forecasts.
+ */
 export interface ReplayListener {
   /** A measured step: its number (time / stepMinutes since 1970) and the target's value. Steps in between had no row. */
   step(server: string, step: number, value: number): void;
@@ -28,9 +30,9 @@ export interface ReplayListener {
 
 export interface ReplayOptions
   extends Omit<ReadHistoryOptions, 'onWindow' | 'onStep' | 'onPiece' | 'onProgress'> {
-  /** Forecasts are made at multiples of so many steps since 1970; at every step by default. */
+  /** Forecasts are made at multiples of this many steps since 1970; at every step by default. */
   everySteps?: number | undefined;
-  /** Rows before this are read and nothing is forecast from them; milliseconds since 1970. */
+  /** Rows before this are read, but no forecast is made from them; milliseconds since 1970. */
   from?: number | undefined;
   onProgress?: ((bytes: number, total: number | undefined) => void) | undefined;
 }
@@ -55,7 +57,7 @@ export async function replayHistory(
 ): Promise<FleetHistory> {
   const { everySteps = 1, from = Number.NEGATIVE_INFINITY, ...reading } = options;
   const { model } = engine;
-  const batch = Math.max(FEWEST_GATHERED, engine.info.maxBatch);
+  const batch = Math.max(MIN_GATHERED, engine.info.maxBatch);
   let gathered: Gathered[] = [];
   const run = async (fewest: number) => {
     while (gathered.length >= fewest && gathered.length > 0) {

@@ -18,7 +18,7 @@ import { serverDetail as detailOf } from '../views/server.js';
 import { fleetStatus } from '../views/status.js';
 
 /** About 10,000 records. */
-const MOST_FEED_BYTES = 4 * 2 ** 20;
+const MAX_FEED_BYTES = 4 * 2 ** 20;
 const READ_ERRORS = [404, 503];
 
 /** @param fleetOf the daemon, once the model is loaded. */
@@ -39,7 +39,7 @@ export function fleetRoutes(
     overview(fleet()),
   );
   get('/fleet/alerts', 'Alerts, and the rules that they come of', alerts, () => alertsOf(fleet()));
-  get('/fleet/accuracy', 'How right the forecasts have been', accuracy, () => accuracyOf(fleet()));
+  get('/fleet/accuracy', 'The accuracy of the forecasts', accuracy, () => accuracyOf(fleet()));
   get('/fleet/status', 'The daemon itself', fleetStatusSchema, () =>
     fleetStatus(fleet(), parts.host.current),
   );
@@ -51,7 +51,7 @@ export function fleetRoutes(
     return { alerts: active, count: active.length, timestamp: new Date(fleet().clock.now()).toISOString() };
   });
   for (const [url, summary] of [
-    ['/fleet/servers/:server', 'One server: history, forecast, past forecasts against what came'],
+    ['/fleet/servers/:server', 'One server: history, forecast, past forecasts of the measured steps'],
     ['/explain/:server', 'What the forecast of a server rests on'],
   ] as const) {
     get(url, summary, url.startsWith('/fleet') ? serverDetail : z.looseObject({}), (request) => {
@@ -102,18 +102,18 @@ export function fleetRoutes(
   }
 
   function feedRoute(): void {
-    const most = parts.config.maxBodyBytes ?? MOST_FEED_BYTES;
+    const most = parts.config.maxBodyBytes ?? MAX_FEED_BYTES;
     let reader: FeedReader | undefined;
     const operation: Operation = {
-      summary: 'Bring samples of servers',
+      summary: 'Send samples of servers',
       description:
-        'Good records are taken also beside bad ones; the answer names the bad ones. A record that was taken before is told ' +
-        'as repeated, so a request that had no answer may be sent again. Of a body that is not JSON from some place on, the ' +
-        'records before it are taken.',
+        'Valid records are accepted even if others are invalid; the answer names the invalid ones. A repeated record is ' +
+        'counted as such, so a request that got no answer may be sent again. If a body stops being JSON at some place, the ' +
+        'records before that place are taken.',
       tag: 'fleet',
       access: 'user',
       body: { json: feedRequest },
-      answers: { 200: { description: 'what became of the records', json: feedAnswer } },
+      answers: { 200: { description: 'the outcome of the records', json: feedAnswer } },
       errors: [400, 408, 413, 415, 503],
     };
     app.post('/feed/data', { config: { operation } }, (request, reply) =>
@@ -134,14 +134,14 @@ export function fleetRoutes(
       tag: 'fleet',
       access: 'user',
       body: { binary: 'a WriteRequest, packed by Snappy' },
-      answers: { 204: { description: 'taken; /fleet/status counts what became of the samples' } },
+      answers: { 204: { description: 'taken; /fleet/status counts the samples by outcome' } },
       errors: [400, 408, 413, 503],
     };
     app.post('/api/v1/write', { config: { operation } }, (request, reply) =>
       parts.exchange(
         request,
         reply,
-        parts.config.maxBodyBytes ?? MOST_FEED_BYTES,
+        parts.config.maxBodyBytes ?? MAX_FEED_BYTES,
         async (body, hold) => {
           const to = fleet();
           if (receiver === undefined) {
@@ -174,7 +174,7 @@ export function fleetRoutes(
         if (hub.isFull)
           throw refusal('ERR_TFT_HTTP_OVERLOADED', 'too many watch already', { retryAfter: 10 });
         reply.hijack();
-        // It waits for nothing: a stop need not.
+        // A stream of events has no work to finish, so a stop does not wait for it.
         request.answered();
         const headers = Object.fromEntries(
           Object.entries(reply.getHeaders()).filter(

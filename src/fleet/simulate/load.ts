@@ -7,11 +7,11 @@ export interface LoadOptions {
   readonly url: string;
   readonly apiKey?: string | undefined;
   readonly servers: number;
-  /** Seconds between a server's records; 0 sends as fast as answers come. */
+  /** Seconds between a server's records; 0 sends as fast as answers arrive. */
   readonly everySeconds: number;
   /** Records in a request. */
   readonly batch: number;
-  /** Requests under way at once. */
+  /** The number of requests in flight. */
   readonly connections: number;
   /** Hours of the past that are sent first, a record a step. */
   readonly pastHours: number;
@@ -34,9 +34,9 @@ export interface LoadReport {
 }
 
 const REPORT_MS = 5000;
-const MOST_LATENCIES = 100_000;
+const MAX_LATENCIES = 100_000;
 
-/** Sends until the signal. @returns the whole's report. */
+/** Sends until the signal. @returns the report of the whole run. */
 export async function runLoad(fleet: SimulatedFleet, options: LoadOptions): Promise<LoadReport> {
   const { servers, everySeconds, batch, connections, pastHours, stepMs, signal, onReport } = options;
   const begin = performance.now();
@@ -79,7 +79,7 @@ export async function runLoad(fleet: SimulatedFleet, options: LoadOptions): Prom
         accepted += body.accepted ?? 0;
         refused += body.refused ?? 0;
       } else failed += records.length;
-      if (latencies.length < MOST_LATENCIES) latencies.push(performance.now() - sent);
+      if (latencies.length < MAX_LATENCIES) latencies.push(performance.now() - sent);
     } catch {
       if (!signal.aborted) failed += records.length;
     }

@@ -1,4 +1,5 @@
-// Servers that do not exist, for load: each with a day of its own. The same seed gives the same numbers, whatever is asked first.
+// Simulated servers for load tests, each with a daily pattern of its own. The same seed gives the same numbers in any order of
+// calls.
 import type { FleetModel } from '../memory/shape.js';
 
 const DAY = 86_400_000;
@@ -43,7 +44,7 @@ export class SimulatedFleet {
     return record;
   }
 
-  /** From 0 to 1, by three numbers alone (Murmur3's finaliser). */
+  /** From 0 to 1, a function of three numbers (Murmur3's finaliser). */
   #random(a: number, b: number, c: number): number {
     let hash =
       (this.#seed ^

@@ -1,5 +1,5 @@
-// Receives Prometheus's remote write, version 1: snappy over protobuf. Series are taken whose name is one of the model's metrics, as
-// it is or behind `tft_input:`, as recording rules give them; the server is in a label.
+// Receives Prometheus's remote write, version 1: snappy over protobuf. It takes the series named after one of the model's
+// metrics, alone or prefixed with `tft_input:`, as recording rules write them. A label names the server.
 import { setImmediate } from 'node:timers/promises';
 import protobuf from 'protobufjs/minimal.js';
 import { uncompress } from 'snappyjs';
@@ -9,13 +9,13 @@ import type { Fleet } from '../fleet.js';
 import { type Source, SourceLedger } from './source.js';
 
 const PREFIX = 'tft_input:';
-/** What unpacks to more, or has more samples, is no request of Prometheus, whose default is 2,000 samples. */
+/** Prometheus never sends more bytes or samples: its default is 2,000 samples a request. */
 const MAX_UNPACKED = 8 * 2 ** 20;
 const MAX_SAMPLES = 50_000;
 const MOMENTS_A_TURN = 2000;
 /** Fields, which may be as short as two bytes, that are read in one turn of the event loop. */
 const FIELDS_A_TURN = 5000;
-/** What a moment takes beside its values. */
+/** The memory of a moment in addition to its values. */
 const MOMENT_BYTES = 256;
 /** Field numbers of prometheus.WriteRequest, .TimeSeries, .Label and .Sample (prompb/remote.proto, prompb/types.proto). */
 const FIELD = {
@@ -29,7 +29,7 @@ const FIELD = {
 } as const;
 const WIRE_BITS = 3;
 
-/** The newest sample of each metric of a server, so that what is sent again is known. */
+/** The newest sample of each metric of a server, so that repeated samples are recognized. */
 type Newest = Map<string, Float64Array>;
 
 export class RemoteWrite implements Source {
@@ -62,8 +62,8 @@ export class RemoteWrite implements Source {
    * Takes a request's body, a slice in each turn of the event loop.
    *
    * @param hold counts the memory that is used for it.
-   * @throws HttpError ERR_TFT_HTTP_BODY where it is not what Prometheus sends, ERR_TFT_HTTP_TOO_LARGE, and what `hold`
-   *   throws; nothing of it was taken then.
+   * @throws HttpError ERR_TFT_HTTP_BODY for an invalid request, ERR_TFT_HTTP_TOO_LARGE, and what `hold` throws; none of the
+   * request is taken then.
    */
   async take(body: Uint8Array, hold: (bytes: number) => void): Promise<void> {
     const moments = new Map<string, Moment>();
@@ -91,7 +91,7 @@ export class RemoteWrite implements Source {
   }
 
   /**
-   * What belongs to one server at one time, put together: the series of a target have the times of its scrape. Yields where
+   * Joins the samples of one server at one time: the series of a target share the time of its scrape. Yields where
    * the event loop should have its turn.
    */
   *#read(bytes: Uint8Array, moments: Map<string, Moment>, hold: (bytes: number) => void): Generator<void> {
@@ -127,7 +127,7 @@ export class RemoteWrite implements Source {
     const server = labels.get(this.#label);
     if (metric === undefined || server === undefined) return;
     for (const [time, value] of samples) {
-      // Of a series that ended, Prometheus sends NaN.
+      // Prometheus sends NaN when a series ends.
       if (!Number.isFinite(value) || !this.#isNew(server, metric, time)) continue;
       const key = `${time} ${server}`;
       let moment = moments.get(key);
@@ -143,7 +143,7 @@ export class RemoteWrite implements Source {
     }
   }
 
-  /** Samples of a series come in order, so what is not newer came before. */
+  /** Samples of a series arrive in order, so one that is not newer is a repetition. */
   #isNew(server: string, metric: number, time: number): boolean {
     return !(time <= (this.#newest.get(server)?.[metric] ?? Number.NEGATIVE_INFINITY));
   }
@@ -151,7 +151,7 @@ export class RemoteWrite implements Source {
   #remember(server: string, time: number, values: Float64Array): void {
     let times = this.#newest.get(server);
     if (times === undefined) {
-      // There is no room for them either where samples go.
+      // The roster has no room for them either.
       if (this.#newest.size >= this.#fleet.settings.maxFleet) return;
       times = new Float64Array(values.length).fill(Number.NEGATIVE_INFINITY);
       this.#newest.set(server, times);
@@ -175,7 +175,7 @@ interface Series {
   readonly fields: number;
 }
 
-/** @throws HttpError ERR_TFT_HTTP_TOO_LARGE for a series with more fields than any has. */
+/** @throws HttpError ERR_TFT_HTTP_TOO_LARGE for a series with too many fields. */
 function readSeries(reader: protobuf.Reader): Series {
   const end = reader.uint32() + reader.pos;
   const labels = new Map<string, string>();
@@ -217,7 +217,7 @@ function readSample(reader: protobuf.Reader): [number, number] {
   return [time, value];
 }
 
-/** The number that a body packed by Snappy begins with; what is wrong with it is `uncompress`'s to say. */
+/** The number that a body packed by Snappy begins with; `uncompress` reports errors in it. */
 function unpackedLength(body: Uint8Array): number {
   let length = 0;
   for (let at = 0; at < 5; at++) {

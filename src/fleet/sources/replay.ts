@@ -1,4 +1,4 @@
-// Plays a history file as if it happened now: its times are the daemon's time, at any speed.
+// Plays a history file as if it happened now. Its times are the daemon's time, at any speed.
 import { setTimeout as delay } from 'node:timers/promises';
 import { TFTError } from '../../contract/errors.js';
 import type { ColumnMap } from '../../history/column-map.js';
@@ -33,7 +33,7 @@ export async function readRecording(
 ): Promise<Recording> {
   const rows: Row[] = [];
   const names = new Map<string, string>();
-  // Texts of a file are slices of its chunks, and would keep all of them in memory.
+  // Texts read from a file are slices of its chunks, and would keep the chunks in memory.
   const copy = (text: string | undefined) => {
     if (text === undefined) return undefined;
     const known = names.get(text) ?? Buffer.from(text).toString();
@@ -71,9 +71,9 @@ export async function readRecording(
 }
 
 export interface ReplayOptions {
-  /** How many times faster than it was; 0 for as fast as possible. */
+  /** The speed, relative to the recording; 0 for as fast as possible. */
   readonly speed: number;
-  /** Milliseconds of the file that are played as fast as possible first. */
+  /** The first part of the file, in milliseconds, that is played as fast as possible. */
   readonly aheadMs: number;
 }
 
@@ -99,7 +99,7 @@ export class Replay implements Source {
     return { ...this.#ledger.status, lagSeconds: 0 };
   }
 
-  /** Resolves when the part is played that is played first. */
+  /** Resolves when that first part has been played. */
   async start(): Promise<void> {
     const { rows } = this.#recording;
     const { stepMs, ring } = this.#fleet;
@@ -107,7 +107,7 @@ export class Replay implements Source {
     const last = rows.at(-1) as Row;
     const least = ring.shape.window * stepMs;
     const until = Math.min(first.time + Math.max(this.#options.aheadMs, least), last.time);
-    // A window is only taken in: what is forecast before it is full would be of servers that are warming up.
+    // No forecasts before the first window is full: all servers would be warming up.
     const full = Math.min(stepOf(first.time, stepMs) + ring.shape.window - 1, stepOf(until, stepMs));
     await this.#playSteps(stepOf(first.time, stepMs), full, 0, false);
     await this.#playSteps(full + 1, stepOf(until, stepMs), 0);
@@ -137,7 +137,7 @@ export class Replay implements Source {
         due += stepMs / speed;
         const wait = due - performance.now();
         if (wait > 0) await delay(wait, undefined, { signal: this.#ended.signal }).catch(() => {});
-        // One that falls behind goes on from where it is.
+        // A replay that falls behind continues from its present position.
         else due = performance.now();
       }
       if (this.#ended.signal.aborted) return;

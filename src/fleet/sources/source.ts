@@ -1,14 +1,14 @@
-// Where samples come from.
+// The interface of a source of samples.
 import type { SourceStatus } from '../api.js';
 
 export interface Source {
-  /** Begins to bring samples. Resolves when what it has of the past is there. */
+  /** Starts delivering samples. Resolves when the past that it has is delivered. */
   start(): Promise<void>;
   stop(): Promise<void>;
   readonly status: SourceStatus;
 }
 
-/** What a source has to tell of itself. */
+/** The status that a source reports. */
 export class SourceLedger {
   readonly #name: string;
   readonly #kind: string;
@@ -23,7 +23,7 @@ export class SourceLedger {
     this.#kind = kind;
   }
 
-  /** @param newest the time of the newest sample that came, in milliseconds since 1970. */
+  /** @param newest the time of the newest sample, in milliseconds since 1970. */
   succeeded(records: number, newest: number | undefined): void {
     this.#lastSuccess = Date.now();
     this.#records += records;

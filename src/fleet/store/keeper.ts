@@ -1,4 +1,4 @@
-// Keeps the daemon's history in a store, and goes on when the store fails: a full disk must not end the forecasts.
+// Writes the daemon's history to a store. If the store fails, forecasting continues: a full disk must not stop it.
 import type { ServiceLog } from '../../service/index.js';
 import type { FleetStatus } from '../api.js';
 import type { Intake } from '../ingest/intake.js';
@@ -12,7 +12,7 @@ export interface KeeperOptions {
   readonly store: FleetStore;
   /** The samples that are not in the store yet; undefined where nothing is kept on disk. */
   readonly sampleLog?: FileSampleLog | undefined;
-  /** Where it is, for people; undefined where it is in memory. */
+  /** The store's location, for messages; undefined if it is in memory. */
   readonly path?: string | undefined;
   readonly log: ServiceLog;
 }
@@ -24,11 +24,11 @@ export class StoreKeeper {
   readonly #sampleLog: FileSampleLog | undefined;
   readonly #path: string | undefined;
   readonly #log: ServiceLog;
-  /** By what could not be kept, why. */
+  /** The error, by what could not be stored. */
   readonly #problems = new Map<Kept, string>();
-  /** Steps that could not be kept, to be tried again. */
+  /** Steps that could not be stored, to be tried again. */
   #missed = new Set<number>();
-  /** Servers that could not be kept. */
+  /** Servers that could not be stored. */
   #servers = new Map<number, PlacedServer>();
 
   constructor({ store, sampleLog, path, log }: KeeperOptions) {
@@ -38,7 +38,7 @@ export class StoreKeeper {
     this.#log = log;
   }
 
-  /** Resolves when accepted samples are safe. @returns whether they are. */
+  /** Resolves when accepted samples have been written. @returns whether they are durable. */
   async safe(): Promise<boolean> {
     if (this.#sampleLog === undefined) return false;
     await this.#sampleLog.flushed();
@@ -59,7 +59,7 @@ export class StoreKeeper {
     };
   }
 
-  /** Takes what is kept of the ring's steps into memory, and the samples that no step has yet. */
+  /** Loads the stored steps of the ring, and the samples that are in no stored step yet. */
   restore(ring: FleetRing, roster: Roster): void {
     const { store } = this;
     for (const [place, server] of store.servers.entries()) roster.restore(place, server);
@@ -83,7 +83,7 @@ export class StoreKeeper {
       },
       sample: ({ place, time, values, codes, isRecord }, open) => {
         const step = stepOf(time, stepMs);
-        // Of files that were closed before the store's newest step, all that belongs to steps before it is there.
+        // From a file that was closed before the store's newest step, all samples of earlier steps are in the store.
         const isStored = step <= folded;
         if ((isStored && open <= folded) || step < ring.oldest || step > ring.newest) return;
         ring.add(place, step, time, values, codes, isRecord && !isStored);
@@ -94,9 +94,9 @@ export class StoreKeeper {
     this.#sampleLog?.openStep(ring.open);
   }
 
-  /** Keeps a step that has closed, and those before it that late samples have changed. */
+  /** Stores a step that has closed, and the earlier ones that late samples have changed. */
   async keepStep(step: number, ring: FleetRing, roster: Roster, intake: Intake): Promise<void> {
-    // First, so that late samples are either in what is copied now or in a file that is kept.
+    // Done first, so that late samples are either in the copy made now or in a file that remains.
     this.#sampleLog?.openStep(ring.open);
     for (const changed of roster.takeChanged()) this.#servers.set(changed.place, changed);
     const steps = new Set([...this.#missed, ...intake.takeLateSteps(), step]);

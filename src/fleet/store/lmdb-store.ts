@@ -1,5 +1,5 @@
-// A store on disk, in LMDB: a step of all servers in blocks of 1,024, which was the layout that was written fastest. What is
-// committed survives the end of the process at any moment; what is flushed survives that of the machine.
+// A store on disk, in LMDB: a step of all servers in blocks of 1,024, the fastest of the layouts that were measured. Committed
+// data survives the end of the process at any moment; flushed data survives that of the machine.
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -17,10 +17,10 @@ import type {
 } from './store.js';
 
 export interface LmdbStoreOptions {
-  /** The folder; it is made if it is not there. */
+  /** The folder; it is created if it is missing. */
   readonly path: string;
   readonly model: FleetModel;
-  /** Horizons, in steps, of which forecasts are kept. */
+  /** Horizons, in steps, whose forecasts are kept. */
   readonly horizons: readonly number[];
   /** Whether writing waits for the disk. */
   readonly flush: boolean;
@@ -43,7 +43,7 @@ export class LmdbStore implements FleetStore {
   readonly #quantiles: number;
   readonly #root: RootDatabase<unknown, string>;
   readonly #servers: Database<StoredServer, number>;
-  /** By step, how many servers there were. */
+  /** By step, the number of servers at that time. */
   readonly #closed: Database<number, number>;
   /** By step and block. */
   readonly #blocks: Database<Buffer, [number, number]>;
@@ -125,7 +125,7 @@ export class LmdbStore implements FleetStore {
       writes.push(() => this.#blocks.putSync([step, from / BLOCK_SERVERS], bytes));
     }
     const isNew = this.#closed.get(step) === undefined;
-    // Last: a step without it is not there.
+    // Written last: without it a step does not exist.
     writes.push(() => this.#closed.putSync(step, count));
     await this.#write(writes);
     if (isNew) this.#count(step);
@@ -238,7 +238,7 @@ export class LmdbStore implements FleetStore {
 
   /**
    * Writes in transactions of a few blocks each, between which the event loop is free. They are committed here and not by
-   * lmdb's own thread: when the disk is full, that one rejects promises that nobody can catch.
+   * lmdb's own thread: when the disk is full, that thread rejects promises that no caller can catch.
    */
   async #write(writes: readonly (() => void)[]): Promise<void> {
     for (let from = 0; from < writes.length; from += WRITES_AT_ONCE) {
@@ -256,7 +256,7 @@ export class LmdbStore implements FleetStore {
     }
   }
 
-  /** History of one model means nothing to another. */
+  /** The history of one model is useless to another. */
   #checkLayout(model: FleetModel): void {
     const layout = {
       layout: LAYOUT,
@@ -298,7 +298,7 @@ function bytesOf({ buffer, byteOffset, byteLength }: Float32Array | Uint16Array)
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-/** A copy: what LMDB gives is only valid until the next read, and lies at any address. */
+/** A copy: LMDB's buffer is valid until the next read only, and may not be aligned. */
 function aligned(bytes: Buffer, from: number, to: number): ArrayBuffer {
   return new Uint8Array(bytes.subarray(from, to)).buffer;
 }

@@ -1,4 +1,4 @@
-// A store in memory: for tests, for replays, and for who needs no history after a restart.
+// A store in memory: for tests, for replays, and for daemons that need no history after a restart.
 import type {
   FleetStore,
   PlacedServer,
@@ -11,7 +11,7 @@ import type {
 export interface MemoryStoreOptions {
   readonly metrics: number;
   readonly quantiles: number;
-  /** Horizons, in steps, of which forecasts are kept. */
+  /** Horizons, in steps, whose forecasts are kept. */
   readonly horizons: readonly number[];
 }
 

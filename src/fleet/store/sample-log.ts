@@ -1,8 +1,7 @@
-// The samples of steps that are not in the store yet, in files that only grow: what was accepted survives the end of the
-// process at any moment. A file belongs to the step that was open while it was written; when later steps are in the store, it
-// is deleted.
+// The samples of steps that are not in the store yet, in append-only files: accepted samples survive the end of the process at
+// any moment. A file belongs to the step that was open while it was written. It is deleted once later steps are in the store.
 //
-// A file is a sequence of frames: length, checksum, entries. A frame that is not whole was never accepted.
+// A file is a sequence of frames: length, checksum, entries. The samples of an incomplete frame were never accepted.
 import {
   closeSync,
   fdatasync,
@@ -24,10 +23,10 @@ import type { StoredServer } from './store.js';
 const FRAME = 8;
 const SERVER = 1;
 const SAMPLE = 2;
-/** type, place, time, whether it is a record, whether it came late */
+/** type, place, time, whether it is a record, whether it was late */
 const SAMPLE_HEAD = 15;
 const NAME = /^samples-(-?\d+)\.log$/;
-/** A sample for the second step after the open one is in the store when that has closed. */
+/** A sample for the second step after the open one is in the store once that step has closed. */
 const STEPS_AHEAD = 2;
 const FIRST_BUFFER = 64 * 1024;
 
@@ -74,7 +73,7 @@ export class FileSampleLog implements SampleLog {
   readonly #options: SampleLogOptions;
   /** By step; a file that is not open for writing has no descriptor. */
   readonly #files = new Map<number, { descriptor: number | undefined; bytes: number }>();
-  /** What is to be written before the buffer, to files of earlier steps. */
+  /** Data for files of earlier steps, to be written before the buffer. */
   #queue: Frame[] = [];
   #open = Number.NaN;
   #declared: (StoredServer | undefined)[] = [];
@@ -88,12 +87,12 @@ export class FileSampleLog implements SampleLog {
     mkdirSync(options.path, { recursive: true });
   }
 
-  /** Why samples are not safe, such as a full disk; undefined when they are. */
+  /** Why samples are not durable, such as a full disk; undefined if they are. */
   get problem(): Error | undefined {
     return this.#problem;
   }
 
-  /** Reads all files, the oldest first. To be called before anything is appended. */
+  /** Reads all files, the oldest first. Call it before anything is appended. */
   read(reader: LogReader): void {
     const steps = readdirSync(this.#options.path)
       .flatMap((name) => NAME.exec(name)?.[1] ?? [])
@@ -133,9 +132,9 @@ export class FileSampleLog implements SampleLog {
     this.#used = at;
   }
 
-  /** Resolves when all that was appended is written; also when it cannot be: `problem` says so. */
+  /** Resolves when everything appended has been written, or could not be: then `problem` says why. */
   async flushed(): Promise<void> {
-    // What is written now may have begun before the last was appended; what begins next has all.
+    // The write in progress may have begun before the last append; the next one includes everything.
     while (this.#writing !== undefined) await this.#writing;
     if (this.#used === FRAME && this.#queue.length === 0) return;
     this.#writing = this.#write().finally(() => {
@@ -144,7 +143,7 @@ export class FileSampleLog implements SampleLog {
     await this.#writing;
   }
 
-  /** What is appended from now on belongs to a later step's file. */
+  /** From now on, samples are appended to a later step's file. */
   openStep(step: number): void {
     if (step === this.#open) return;
     this.#takeBuffer();
@@ -152,7 +151,7 @@ export class FileSampleLog implements SampleLog {
     this.#declared = [];
   }
 
-  /** Deletes the files of which all is in the store: steps up to this one are. */
+  /** Deletes the files whose samples are all in the store, which has the steps up to this one. */
   forget(stored: number): void {
     for (const [step, { descriptor }] of this.#files) {
       if (step + STEPS_AHEAD > stored || step >= this.#open) continue;
@@ -220,13 +219,13 @@ export class FileSampleLog implements SampleLog {
       this.#problem = undefined;
     } catch (error) {
       this.#problem = error as Error;
-      // Servers that were told of in this frame must be told of again; behind half a frame nothing would be found.
+      // The servers defined in this frame must be defined again: nothing can be read behind an incomplete frame.
       this.#declared = [];
       if (file.descriptor !== undefined) ftruncateSync(file.descriptor, file.bytes);
     }
   }
 
-  /** @returns the bytes of whole frames; what follows them is cut off. */
+  /** @returns the bytes of complete frames; the file is truncated after them. */
   #readFile(step: number, reader: LogReader): number {
     const bytes = readFileSync(this.#pathOf(step));
     let at = 0;

@@ -1,10 +1,10 @@
-// What a store of the daemon keeps: the closed steps of all servers, the forecasts that were made of them at a few named
-// horizons, and small records of whoever judges them. Two implementations: in memory, and on disk (LMDB).
+// The interface of the daemon's stores. A store keeps the closed steps of all servers, the forecasts of these steps at a few
+// named horizons, and small records, such as the state of alerts. Two implementations: in memory, and on disk (LMDB).
 //
 // A step is a number: the time in milliseconds, divided by the length of a step. A server is a number too: its place in
 // `servers`, which never changes while the store exists.
 
-/** A server and what was known of it last. */
+/** A server with its newest categories. */
 export interface StoredServer {
   readonly name: string;
   readonly profile: string;
@@ -45,7 +45,7 @@ export interface StoredRecords {
   keys(): readonly string[];
 }
 
-/** The part that readers need: the page, alerts, accuracy, backtests. Reading is synchronous and shares nothing. */
+/** The part that readers need: the page, alerts, accuracy, backtests. Reads are synchronous and return copies. */
 export interface FleetArchive {
   readonly servers: readonly StoredServer[];
   /** The place of a server in `servers`; undefined for one never seen. */
@@ -70,13 +70,13 @@ export interface FleetArchive {
 
 /** A store as the daemon uses it. */
 export interface FleetStore extends FleetArchive {
-  /** Puts servers in their places, or renews what is known of them. One without a name frees its place. */
+  /** Adds servers in their places, or updates them. An entry without a name frees its place. */
   putServers(servers: readonly PlacedServer[]): Promise<void>;
-  /** Keeps a closed step; one that is there already is replaced. Resolves when it is durable. */
+  /** Stores a closed step, or replaces it. Resolves when it is durable. */
   putStep(step: StoredStep): Promise<void>;
-  /** Keeps forecasts of a named horizon. Resolves when they are durable. */
+  /** Stores forecasts of a named horizon. Resolves when they are durable. */
   putForecasts(forecasts: StoredForecasts): Promise<void>;
-  /** Forgets steps and forecasts of steps before this one. */
+  /** Deletes the steps before this one, and their forecasts. */
   forgetBefore(step: number): Promise<void>;
   /** Bytes on disk; 0 in memory. */
   readonly bytes: number;

@@ -1,5 +1,5 @@
 // GET /predictions/current, /explain/{server}, /status and /health, in the shapes of the daemon that this one replaces.
-// Numbers mean what docs/fleet.md says; nothing is guessed where the model says nothing.
+// docs/fleet.md defines the numbers; what the model does not predict is not guessed.
 import { z } from 'zod';
 import type { RiskLevel, ServerState } from '../api.js';
 import type { Fleet } from '../fleet.js';
@@ -129,7 +129,7 @@ export function currentPredictionsOf(fleet: Fleet): z.infer<typeof currentPredic
   };
 }
 
-/** The largest probability over the steps of the next so many milliseconds. */
+/** The largest probability over the steps within this many milliseconds. */
 function riskWithin(fleet: Fleet, values: Float32Array, milliseconds: number): number {
   const { model, threshold, stepMs, range } = fleet;
   if (threshold === undefined) return 0;

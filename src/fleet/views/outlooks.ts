@@ -1,4 +1,4 @@
-// A server's forecast in short, as the views show it.
+// The summary of a server's forecast that the views show.
 import type { Crossing, ForecastSource } from '../api.js';
 import type { Fleet } from '../fleet.js';
 import type { KeptForecast } from '../memory/forecasts.js';
@@ -22,7 +22,7 @@ export function outlookOf(fleet: Fleet, place: number): ServerOutlook | undefine
   };
 }
 
-/** When the threshold is crossed; null where not even the upper quantile does. */
+/** When the threshold is crossed; null if not even the upper quantile does. */
 export function crossingOf(fleet: Fleet, { forecast, outlook }: ServerOutlook): Crossing | null {
   const { earliest, likely, latest } = outlook.crossing;
   if (fleet.threshold === undefined || earliest === undefined) return null;
@@ -39,7 +39,7 @@ export function isoTime(time: number): string {
   return new Date(time).toISOString();
 }
 
-/** Four digits are more than any forecast has, and half of what a float32 takes as text. */
+/** Four digits are more than the accuracy of any forecast, and half the text of a float32. */
 export function short(value: number): number {
   return Math.round(value * 1000) / 1000;
 }

@@ -1,4 +1,4 @@
-// GET /fleet/overview: all servers in short.
+// GET /fleet/overview: a summary of all servers.
 import { targetOf } from '../../contract/target.js';
 import type { Overview, OverviewRow, ServerState, StepEvent } from '../api.js';
 import type { Fleet } from '../fleet.js';
@@ -49,15 +49,15 @@ export function overview(fleet: Fleet): Overview {
   };
 }
 
-/** What those who watch are told of a run. */
+/** The event that watching clients get after a run. */
 export function stepEventOf(fleet: Fleet): StepEvent {
   return { time: isoTime(fleet.clock.now()), servers: overviewRows(fleet) };
 }
 
-/** More rows than this are nobody's to look at, and their JSON would hold up everything else. */
-const MOST_ROWS = 5000;
+/** Nobody reads more rows than this, and their JSON would block the event loop. */
+const MAX_ROWS = 5000;
 
-/** Those at risk first; of very large fleets not the rest. */
+/** Servers at risk first; in very large fleets, the rest is left out. */
 function overviewRows(fleet: Fleet): OverviewRow[] {
   const places = [...fleet.roster].map(([place, { name }]) => ({
     place,
@@ -65,7 +65,7 @@ function overviewRows(fleet: Fleet): OverviewRow[] {
     risk: shownRisk(fleet, place),
   }));
   places.sort((a, b) => b.risk - a.risk || (a.name < b.name ? -1 : 1));
-  return places.slice(0, MOST_ROWS).map(({ place }) => overviewRow(fleet, place));
+  return places.slice(0, MAX_ROWS).map(({ place }) => overviewRow(fleet, place));
 }
 
 function shownRisk(fleet: Fleet, place: number): number {
@@ -75,7 +75,7 @@ function shownRisk(fleet: Fleet, place: number): number {
 export function overviewRow(fleet: Fleet, place: number): OverviewRow {
   const entry = fleet.roster.at(place) ?? { name: '', profile: '', status: '' };
   const state = fleet.standings.state(place);
-  // What was forecast before a server went silent is no forecast of now.
+  // A forecast made before a server went silent says nothing about the present.
   const found = state === 'stale' ? undefined : outlookOf(fleet, place);
   const last = fleet.roster.lastSample(place);
   const shown = found === undefined ? undefined : shownOutlook(fleet, found);
@@ -126,7 +126,7 @@ export function measured(fleet: Fleet, place: number, step: number): number | nu
   return Number.isNaN(value) ? null : value;
 }
 
-/** The past over as long a time as is forecast, then the median ahead, each in a few points: the largest of its part. */
+/** The past over the length of the horizon, then the median ahead. Each point is the largest value of its part. */
 function spark(fleet: Fleet, place: number, found: ServerOutlook | undefined): (number | null)[] {
   const { horizon, quantiles } = fleet.model;
   const points = Math.min(SPARK, horizon);

@@ -1,4 +1,4 @@
-// GET /fleet/servers/{server}: one server with its history, its forecast, and past forecasts against what came.
+// GET /fleet/servers/{server}: one server with its history, its forecast, and past forecasts of the measured steps.
 import type { ServerDetail } from '../api.js';
 import type { Fleet } from '../fleet.js';
 import { isoTime, short } from './outlooks.js';
@@ -59,7 +59,7 @@ function history(fleet: Fleet, place: number): ServerDetail['history'] {
   return { start: isoTime(first * fleet.stepMs), stepMinutes: fleet.model.stepMinutes, values, filled };
 }
 
-/** Of the steps in the window, what was forecast for them at the named horizons. */
+/** The forecasts of the steps in the window, made at the named horizons. */
 function pastForecasts(fleet: Fleet, place: number): ServerDetail['past'] {
   const { store } = fleet.keeper;
   const width = fleet.model.quantiles.length;

@@ -124,7 +124,7 @@ const SERVICE_ADDRESS = /^(?:tcp|udp|sctp):\/\//;
 /**
  * Leaves out what Kubernetes puts into the environment for each Service of a pod's namespace, named after it: one called
  * `tft-serve` gives TFT_SERVE_SERVICE_HOST, TFT_SERVE_PORT=tcp://…, TFT_SERVE_PORT_8000_TCP_ADDR, and one called
- * `tft-serve-metrics` the like. Nobody wrote them as settings.
+ * `tft-serve-metrics` the like. They were not meant as settings.
  */
 export function withoutServiceLinks(
   prefix: string,

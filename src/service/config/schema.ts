@@ -80,7 +80,7 @@ export const configSchema = z.strictObject({
   maxBodyBytes: count.optional().describe('the largest body; by default what maxServers needs as JSON'),
   maxBytesInFlight: count
     .default(256 * 2 ** 20)
-    .describe('the largest number of bytes of bodies and answers that are under way'),
+    .describe('the largest number of bytes of bodies and answers in progress'),
   maxConnections: count.default(4096).describe('the largest number of connections'),
   headersTimeoutMs: milliseconds.min(1).default(10_000).describe('the time for the headers to arrive'),
   requestTimeoutMs: milliseconds.min(1).default(30_000).describe('the time for a request to arrive'),
@@ -92,7 +92,7 @@ export const configSchema = z.strictObject({
     .describe('the time between the stop signal and refusing new connections, for load balancers to notice'),
   stopTimeoutMs: milliseconds
     .default(30_000)
-    .describe('the time to finish what is under way when the service stops'),
+    .describe('the time to finish the current requests when the service stops'),
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
     .default('info')

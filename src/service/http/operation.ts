@@ -6,7 +6,7 @@ export interface Operation {
   readonly summary: string;
   readonly description?: string;
   readonly tag: 'forecast' | 'fleet' | 'kserve' | 'operations';
-  /** Who may call it. */
+  /** The access that it needs. */
   readonly access: 'anyone' | 'user' | 'administrator' | 'metrics';
   /** Parameters of the query that it reads. */
   readonly query?: Readonly<Record<string, { description: string; schema: z.ZodType }>>;

@@ -34,7 +34,7 @@ function byBatchSize({ batchSizes, numbers }: Totals): Buckets {
   return { counts, sum: numbers.servers ?? 0 };
 }
 
-/** prom-client's own histograms can only be added to, value by value; this one is told. */
+/** prom-client's own histograms can only be added to, value by value; this one is set as a whole. */
 function register(
   registry: Registry,
   source: TotalsSource,

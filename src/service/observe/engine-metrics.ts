@@ -170,7 +170,7 @@ export function registerEngineMetrics(registry: Registry, engineTotals: TotalsSo
   });
 }
 
-/** The number of waiting requests: those under way, but not more than series wait. */
+/** The number of waiting requests: the open requests, but not more than series wait. */
 function pendingRequests({ numbers }: Totals): number {
   const of = (key: keyof Totals['numbers']) => numbers[key] ?? 0;
   const open = of('accepted') - of('succeeded') - of('failed') - of('cancelled') - of('expired');

@@ -140,15 +140,15 @@ export class Metrics {
       'Batches that are running.',
       () => current()?.counters().runningBatches ?? 0,
     );
-    let told = 0;
+    let reported = 0;
     new Counter({
       name: 'tft_log_lines_dropped_total',
       help: 'Lines of the log that could not be written.',
       registers,
       collect() {
         const dropped = droppedLines();
-        this.inc(dropped - told);
-        told = dropped;
+        this.inc(dropped - reported);
+        reported = dropped;
       },
     });
     new Gauge({

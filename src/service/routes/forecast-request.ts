@@ -116,7 +116,7 @@ export async function forecastFor<Q extends ForecastQuestion>(
       );
       return await tracing.step('answer', () => answer(forecast, question, model));
     } catch (error) {
-      // A body that nobody reads would wait in its socket's buffers.
+      // A body that is not read would stay in its socket's buffers.
       request.raw.resume();
       const refusal = toHttpError(error);
       if (refusal.status < 500 && refusal.code !== 'ERR_TFT_ABORTED') metrics.engine.countInvalid(model);

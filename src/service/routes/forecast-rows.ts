@@ -102,7 +102,7 @@ export async function readForecastRows(
       throw badBody(`maxGapMinutes: at most ${longest}, the length of a window`);
     return new FleetHistory(model, { until: at, maxGapMinutes, allowSparse, repeatKnown, maxServers });
   };
-  // Options in a body may stand behind its rows; those that the rows are taken by must then be in the URL.
+  // Options in a body may come after its rows; those that are needed to read the rows must then be in the URL.
   const history = makeHistory(inUrl);
   let counted = 0;
   const count = () => {

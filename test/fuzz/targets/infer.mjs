@@ -62,7 +62,7 @@ function packed(more, width) {
 export async function run(bytes) {
   if (bytes.length < 2) return;
   const header = bytes.readUInt16LE(0);
-  // A body lies in memory as the header asks for, as readBody puts it.
+  // A body has the alignment in memory that its header asks for, as readBody arranges.
   const body = Buffer.alloc(bytes.length + 8)
     .subarray((4 - (header % 4)) % 4)
     .subarray(0, bytes.length - 2);

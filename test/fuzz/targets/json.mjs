@@ -4,7 +4,7 @@ import { HttpError } from '../../../lib/service/http/http-error.js';
 import { scanTensors } from '../../../lib/service/http/json/tensor-scan.js';
 
 const KEYS = new Set(['data', 'encoder_cont']);
-const RULES = { keys: KEYS, mostTensors: 4, mostNumbers: 2000, expected: 'tensors' };
+const RULES = { keys: KEYS, maxTensors: 4, maxNumbers: 2000, expected: 'tensors' };
 
 export const name = 'json';
 export const words = [

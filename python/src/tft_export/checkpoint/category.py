@@ -1,4 +1,4 @@
-"""Categories: the bundle's codes of their values, and the rows of the embedding that the codes stand for."""
+"""Categories: the bundle's codes of their values, and the rows of the embedding for these codes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

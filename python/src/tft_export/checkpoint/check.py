@@ -1,4 +1,4 @@
-"""Says what is in the way of exporting a checkpoint, or what is trained on a data set."""
+"""Lists what prevents the export of a checkpoint, or of models trained on a data set."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ _KNOWN_PACKAGES = ("pytorch_forecasting", "sklearn", "tft_export", "builtins", "
 
 
 def obstacles_of_file(path: Path) -> list[Obstacle]:
-    """All that is in the way. PyTorch is loaded only for files and classes that cannot be judged without it.
+    """Everything that prevents the export. PyTorch is loaded only for files and classes that need it.
 
     Raises ExportError: checkpoint_not_found, not_a_checkpoint, not_a_tft, no_dataset_parameters.
     """

@@ -1,4 +1,4 @@
-"""What is in the way of exporting a model: all of it at once, each with what to change.
+"""Everything that prevents the export of a model, each with what to change.
 
 Everything here goes by names of classes and by attributes, so that it judges a checkpoint and the outline of
 one alike, and needs no PyTorch.
@@ -17,7 +17,7 @@ AFFINE_SCALERS = ("StandardScaler", "RobustScaler", "MinMaxScaler", "MaxAbsScale
 NORMALIZERS = ("TorchNormalizer", "EncoderNormalizer", "FlooredEncoderNormalizer", "GroupNormalizer")
 # The most combinations of group ids whose scales a graph holds: those that the normaliser gives at once, and
 # those that it is asked for one by one, since its groups are not the group ids in their order.
-MOST_GROUPS, MOST_ODD_GROUPS = 4_000_000, 20_000
+MAX_GROUPS, MAX_ODD_GROUPS = 4_000_000, 20_000
 
 
 class Obstacle(NamedTuple):
@@ -31,7 +31,7 @@ class Obstacle(NamedTuple):
 
 
 def find_obstacles(hyper: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[Obstacle]:
-    """All that is in the way, of a model's hyper-parameters and its data set's parameters."""
+    """Everything that prevents the export in a model's hyper-parameters and its data set's parameters."""
     return [*_of_targets(hyper, parameters), *_of_groups(parameters), *_of_variables(hyper, parameters)]
 
 
@@ -44,7 +44,7 @@ def refuse_obstacles(obstacles: list[Obstacle]) -> None:
     reasons = [str(obstacle) for obstacle in obstacles]
     listed = "\n".join(f"  - {reason}" for reason in reasons)
     raise ExportError(
-        "unsupported_option", f"{len(reasons)} things are in the way:\n{listed}\n", reasons=reasons
+        "unsupported_option", f"{len(reasons)} things prevent the export:\n{listed}\n", reasons=reasons
     )
 
 
@@ -113,7 +113,7 @@ def _of_groups(parameters: Mapping[str, Any]) -> Iterator[Obstacle]:
         if not groups:
             continue
         sizes = [len(encoders[f"__group_id__{column}"].classes_) + 1 for column in group_ids]
-        most = MOST_GROUPS if groups == group_ids else MOST_ODD_GROUPS
+        most = MAX_GROUPS if groups == group_ids else MAX_ODD_GROUPS
         if math.prod(sizes) > most:
             yield Obstacle(
                 f"GroupNormalizer(groups={groups}) with group_ids={group_ids}",
@@ -158,7 +158,7 @@ def _of_variables(hyper: Mapping[str, Any], parameters: Mapping[str, Any]) -> It
             )
     for name in lags:
         if name == parameters["time_idx"]:
-            yield Obstacle(f"lags of '{name}'", "a time index that is shifted says nothing new; leave it out")
+            yield Obstacle(f"lags of '{name}'", "a shifted time index adds no information; leave it out")
         if name in categories:
             yield Obstacle(
                 f"lags of the category '{name}'", "pytorch-forecasting makes no embedding for them"

@@ -82,5 +82,5 @@ def read_outline(path: str | Path) -> Any:
             with archive.open(name) as file:
                 return _Reader(file).load()
     except Exception:
-        # Whatever is wrong with the file, PyTorch says it better.
+        # PyTorch's own error message describes the problem better.
         return None

@@ -24,7 +24,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="only say what is in the way of exporting: exits 1 if anything is. Takes a data set, too, that "
+        help="only list what prevents the export: exits with 1 if anything does. Takes a data set, too, that "
         "dataset.save wrote, before anything is trained on it; runs no code of the file",
     )
     parser.add_argument("--name", help="the model's name (default: the folder's)")
@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _report(path: Path, obstacles: list[Obstacle]) -> int:
     if not obstacles:
-        print(f"{path}: nothing is in the way of exporting it")
+        print(f"{path}: nothing prevents the export")
         return 0
     print(f"{path} cannot be exported:")
     for obstacle in obstacles:

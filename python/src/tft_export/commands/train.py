@@ -46,7 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         nargs="+",
         default=defaults.lags,
         metavar="STEPS",
-        help="give the decoder the target so many steps before each step of the horizon (288: yesterday)",
+        help="give the decoder the target this many steps before each step of the horizon (288: yesterday)",
     )
     parser.add_argument(
         "--calendar",

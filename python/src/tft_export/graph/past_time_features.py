@@ -1,7 +1,7 @@
 """The encoder's time features, recovered by counting steps back from the horizon.
 
 Callers give the time features of the horizon only. The number of its first steps that have the same hour
-tells at which step of an hour the horizon starts; earlier steps follow by counting. The month is an
+gives the step of the hour at which the horizon starts; earlier steps follow by counting. The month is an
 exception: the horizon does not show whether a month turned within the encoder, so the whole encoder gets
 the month in which the horizon starts.
 """

@@ -38,7 +38,7 @@ class JudgedWindows:
     resolution: float
 
     def with_measurements(self) -> "JudgedWindows":
-        """Without the windows of which nothing was measured."""
+        """Leaves out the windows without any measurement."""
         return self.where(np.isfinite(self.measured).any(axis=1))
 
     def where(self, kept: np.ndarray) -> "JudgedWindows":

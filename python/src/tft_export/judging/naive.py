@@ -77,7 +77,8 @@ def naive_forecasts(past: np.ndarray, shape: NaiveShape) -> dict[str, np.ndarray
 
 
 def _change_quantiles(series: np.ndarray, shape: NaiveShape) -> np.ndarray:
-    """[horizon, quantiles]; where the series is too short for so many steps, its longest changes stand in."""
+    """[horizon, quantiles]; if the series is shorter than the horizon, its longest changes are used
+    instead."""
     if len(series) < 2:
         return np.zeros((shape.horizon, len(shape.quantiles)))
     rows = []

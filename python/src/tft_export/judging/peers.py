@@ -36,7 +36,7 @@ _ROUNDS = 160
 
 @dataclass(frozen=True)
 class PeerShape:
-    """What the peer was trained for: steps, quantiles and the metrics beside the target that it reads."""
+    """What the peer was trained for: steps, quantiles and the metrics that it reads besides the target."""
 
     encoder: int
     horizon: int
@@ -55,7 +55,7 @@ def features(past: np.ndarray, windows: np.ndarray, steps: np.ndarray, floor: fl
     last, scale = past[:, -1], scale_of(past, floor)
     relative = (past - last[:, None]) / scale[:, None]
     columns = [last, scale, relative.mean(axis=1), relative.min(axis=1), relative.max(axis=1)]
-    # In a shorter window the oldest value stands in.
+    # In a shorter window the oldest value is used instead.
     columns += [relative[:, max(-1 - lag, -past.shape[1])] for lag in _LAGS]
     columns += [relative[:, -span:].mean(axis=1) for span in _SPANS]
     columns += [relative[:, -span:].std(axis=1) for span in _SPANS]

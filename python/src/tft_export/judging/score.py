@@ -51,7 +51,8 @@ def pinball_losses(forecast: np.ndarray, truth: np.ndarray, quantiles: Sequence[
 
 
 def held(low: np.ndarray, high: np.ndarray, truth: np.ndarray, resolution: float) -> np.ndarray:
-    """Whether a band holds a reading, which stands for anything within one step of the resolution."""
+    """Whether a reading is inside a band. A reading represents all values within one step of the
+    resolution."""
     return (truth >= low - resolution) & (truth <= high + resolution)
 
 

@@ -1,8 +1,8 @@
 """The end of a training run: the best averaged weights, calibrated quantile by quantile, as a checkpoint.
 
-Each quantile's distance from the median is multiplied by one factor, chosen so that on other machines,
-later than the training, as many measurements lie beyond it as its name says. One linear layer computes the
-quantiles: the factors go into its weights, and the checkpoint stays an ordinary one.
+Each quantile's distance from the median is multiplied by one factor, chosen so that on other machines, later
+than the training, the share of measurements beyond it is the one that its name says. One linear layer
+computes the quantiles: the factors go into its weights, and the checkpoint stays an ordinary one.
 """
 
 import warnings
@@ -21,7 +21,7 @@ from .settings import Settings
 from .trainer import TARGET_RANGE, Trainer, make_model, pinball
 
 MEDIAN = QUANTILES.index(0.5)
-RESOLUTION = 0.01  # a reading stands for anything this near to it, in the target's unit
+RESOLUTION = 0.01  # a reading represents all values this near to it, in the target's unit
 _NARROWEST, _WIDEST = 0.25, 4.0
 
 

@@ -17,7 +17,7 @@ from .settings import Settings
 from .simulated_fleet import simulate
 from .split import Split, correlations, split_servers, twins_of_training
 
-DERIVED = 0.999  # a metric that follows the target this closely on every machine says nothing of its own
+DERIVED = 0.999  # a metric that follows the target this closely on every machine adds no information
 QUIET, BUSY = 0.5, 5.0  # the deviations between which a machine's share of the windows grows
 
 
@@ -33,7 +33,7 @@ class Data:
     read: tuple[str, ...]  # the metrics that the network reads
     split: Split
     twinned: list[str]  # test servers that run in step with a training server
-    labels: bool  # whether any recording says a profile or status
+    labels: bool  # whether any recording has a profile or status
 
 
 def load_data(
@@ -132,7 +132,7 @@ def _weights(training: pd.DataFrame, split: Split) -> dict[int, float]:
 
 
 def split_report(data: Data) -> dict:
-    """What the bundle says of the split: servers by role, twins, and when the later span begins."""
+    """The split as the bundle records it: servers by role, twins, and the start of the later span."""
 
     def date(slot: int) -> str:
         return pd.Timestamp(slot * 300, unit="s", tz="UTC").strftime("%Y-%m-%dT%H:%MZ")

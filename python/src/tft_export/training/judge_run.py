@@ -1,4 +1,4 @@
-"""The end of `train` for whoever runs it: a bundle of the model, and the table of how good it is."""
+"""The output of `train`: a bundle of the model, and the table of its accuracy."""
 
 from collections.abc import Sequence
 from pathlib import Path

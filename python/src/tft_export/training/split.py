@@ -61,7 +61,7 @@ def split_servers(
     }
     for number in order:
         members = [name for name in names if groups[name] == number]
-        # A large group of twins stays in training: held out, it would be most of what is held out.
+        # A large group of twins stays in training: otherwise it would be most of the servers held out.
         fits = [r for r in ("test", "validation") if len(roles[r]) + len(members) <= round(wanted[r])]
         roles[fits[0] if fits else "training"] += members
     return Split(

@@ -52,7 +52,7 @@ class Windows:
         self._center_length, self._scale_length = normalizer.max_length
         self._floor = normalizer.floor
         self._device = torch.device(device)
-        # The decoder reads no other variable than the target at a lag, and all of it lies in the window.
+        # The decoder reads no other variable than the target at a lag, and all of it is in the window.
         self._lags = {
             f"{dataset.target}_lagged_by_{steps}": steps for steps in dataset._lags.get(dataset.target, [])
         }
@@ -143,7 +143,7 @@ class Windows:
         for name, gone in (missing or {}).items():
             nothing = self._scaled(name, torch.zeros((), device=self._device))
             columns[name] = torch.where(gone[:, None], nothing, columns[name])
-        # A metric that the network does not read has its place in the data set's order all the same.
+        # A metric that the network does not read still has its place in the data set's order.
         cont = torch.stack([columns.get(name, zero) for name in self._reals], dim=-1)
         cat = self._categories[rows] if codes is None else codes[:, None].expand(-1, self.length, -1)
         split = self.encoder_length

@@ -22,7 +22,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class CalibrationSet:
-    """`inputs` by tensor name, [windows, ...]; `source` says in a few words where they come from."""
+    """`inputs` by tensor name, [windows, ...]; `source` describes in a few words where they come from."""
 
     inputs: dict[str, np.ndarray]
     source: str

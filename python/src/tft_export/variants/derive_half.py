@@ -15,7 +15,7 @@ from .rules import Rules, computed
 from .sensitivity import Finding, Log, search
 
 # The goal is about one output in 10,000, and those come from few, sharp windows: other windows may have more.
-# On the demo model, parts chosen with 0.9 held 99.965 % of unseen machines' outputs within 1 %, not 99.99 %.
+# On the demo model, parts chosen with 0.9 kept 99.965 % of unseen machines' outputs within 1 %, not 99.99 %.
 MARGIN = 0.5
 
 

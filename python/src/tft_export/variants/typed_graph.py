@@ -5,7 +5,7 @@ from onnx import TensorProto, helper
 
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 
-# Operators that only move values: what comes out was there before, so there is nothing to round.
+# Operators that only move values: their output values are input values, so there is nothing to round.
 MOVES = {
     "Concat", "Expand", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose",
     "Unsqueeze",

@@ -13,7 +13,7 @@ from .column_map import ColumnMap
 from .history import one_row_a_step, read_history, slots_of, time_features
 from .window_set import WindowSet
 
-# One window of so many holds a month's turn.
+# One of this many windows contains the end of a month.
 _MONTH_TURN_SHARE = 8
 
 

@@ -104,7 +104,7 @@ def _in_its_own_space(
 
 
 def _fitted(structure: Structure, parameters: Mapping, name: str) -> tuple[float, float]:
-    """Where a variable that its windows scale lies on the whole."""
+    """The overall location of a variable that is scaled by its windows."""
     scalers = structure.scalers
     if name in structure.targets:
         if f"{name}_center" in scalers and f"{name}_scale" in scalers:

@@ -143,7 +143,7 @@ def _known_names(names: np.ndarray, parameters: Mapping, group: str) -> np.ndarr
 
     With any GroupNormalizer, also one without groups, it encodes the columns of the groups by an encoder that
     refuses names it was not trained with. They are of no consequence where the model does not read them:
-    windows are told apart by their times, so that one known name does for all others.
+    windows are distinguished by their times, so one known name is enough for all others.
     """
     encoders = parameters.get("categorical_encoders") or {}
     encoder = encoders.get(group)
@@ -151,7 +151,7 @@ def _known_names(names: np.ndarray, parameters: Mapping, group: str) -> np.ndarr
     if labels and getattr(encoder, "add_nan", False):
         return names
     if not labels:
-        # Without that, it only tells them apart; numbers stay numbers.
+        # Without that, the column only distinguishes series; numbers stay numbers.
         labels = {str(label): label for label in encoders[f"__group_id__{group}"].classes_}
         if all(isinstance(label, str) for label in labels.values()):
             return names

@@ -1,14 +1,14 @@
-// Alerts as Alertmanager takes them (API v2) and as it passes them on to webhooks (version 4), so that whatever reads those reads
-// ours. https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
+// Alerts as Alertmanager takes them (API v2) and as it passes them on to webhooks (version 4), so that programs that read
+// theirs can read ours. https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
 import type { Alert } from '../../api.js';
 
 const NEVER = '0001-01-01T00:00:00Z';
 
-/** An alert on its way out. */
+/** An alert to be sent. */
 export interface Outgoing {
   readonly alert: Alert;
   readonly startsAt: number;
-  /** When it ended, or when a receiver that hears nothing more takes it as ended. */
+  /** When it ended, or when a receiver that gets no further message treats it as ended. */
   readonly endsAt: number;
 }
 

@@ -1,5 +1,6 @@
-// Who is told of which alert, and when: an Alertmanager of every firing one at every run, as it expects it; webhooks when one
-// fires, when it ends, and again after a while. In a rule's quiet hours nobody is told, and after them of what still fires.
+// Decides which receiver gets which alert, and when. An Alertmanager gets every firing alert at every run, as it expects;
+// webhooks get an alert when it fires, when it ends, and again after a while. In a rule's quiet hours nothing is sent; after
+// them, the alerts that still fire are.
 import type { Alert } from '../../api.js';
 import type { Rule } from '../rule.js';
 import type { NotifySettings } from '../rule-file.js';
@@ -7,17 +8,20 @@ import { alertmanagerBody, type Outgoing, webhookBody } from './messages.js';
 import { Outbox, type OutboxCounters } from './outbox.js';
 
 const MINUTE = 60_000;
-/** An Alertmanager that hears nothing for so many runs takes an alert as ended: Prometheus has the same factor. */
+/** An Alertmanager treats an alert as ended if it gets no message for this many runs. Prometheus uses the same factor. */
 const RUNS_TO_END = 4;
-/** An end is told so often, as Prometheus does: an Alertmanager whose clock is behind takes the first for one still to come. */
+/**
+ * How often an end is sent. Prometheus repeats it too: an Alertmanager whose clock is behind reads the first one as an end in
+ * the future.
+ */
 const RUNS_AFTER_END = 3;
 const ALERTS_PATH = '/api/v2/alerts';
 
 interface Webhook {
   readonly outbox: Outbox<Outgoing>;
   readonly repeatMs: number;
-  /** By alert, when it was told of last. */
-  readonly told: Map<string, number>;
+  /** By alert, when it was sent last. */
+  readonly lastSent: Map<string, number>;
 }
 
 export interface NotifierOptions {
@@ -31,9 +35,9 @@ export class Notifier {
   readonly #stepMs: number;
   readonly #managers: Outbox<Outgoing>[];
   readonly #webhooks: Webhook[];
-  /** Of the firing alerts that somebody was told of, when they began. */
+  /** When the firing alerts that were sent to any receiver began. */
   readonly #known = new Map<string, number>();
-  /** Those that have ended lately. */
+  /** Alerts that ended recently. */
   readonly #ended = new Map<string, Outgoing>();
 
   constructor({ alertmanager, webhooks, source }: NotifySettings, options: NotifierOptions) {
@@ -50,7 +54,7 @@ export class Notifier {
         }),
     );
     this.#webhooks = webhooks.map(({ url, headers, repeat }) => ({
-      // One alert a message: a receiver that knows only the first of a list loses none.
+      // One alert a message, so that a receiver that reads only the first of a list misses none.
       outbox: new Outbox<Outgoing>({
         url,
         headers,
@@ -60,7 +64,7 @@ export class Notifier {
         pauseMs,
       }),
       repeatMs: repeat * MINUTE,
-      told: new Map(),
+      lastSent: new Map(),
     }));
   }
 
@@ -68,7 +72,7 @@ export class Notifier {
     return this.#outboxes().map(({ counters }) => counters);
   }
 
-  /** Tells of what fires now. */
+  /** Sends the alerts that fire now. */
   firing(list: readonly { readonly alert: Alert; readonly rule: Rule }[], now: number): void {
     for (const [id, item] of this.#ended) {
       if (now > item.endsAt + RUNS_AFTER_END * this.#stepMs) this.#ended.delete(id);
@@ -81,16 +85,16 @@ export class Notifier {
       this.#known.set(alert.id, startsAt);
       const item = { alert, startsAt, endsAt: now + RUNS_TO_END * this.#stepMs };
       for (const outbox of this.#managers) outbox.put(alert.id, item);
-      for (const { outbox, told, repeatMs } of this.#webhooks) {
-        const last = told.get(alert.id);
+      for (const { outbox, lastSent, repeatMs } of this.#webhooks) {
+        const last = lastSent.get(alert.id);
         if (last !== undefined && now - last < repeatMs) continue;
-        told.set(alert.id, now);
+        lastSent.set(alert.id, now);
         outbox.put(alert.id, item);
       }
     }
   }
 
-  /** Tells those who know of an alert that it has ended. */
+  /** Sends the end of an alert to the receivers that got the alert. */
   resolved(alert: Alert, now: number): void {
     const startsAt = this.#known.get(alert.id);
     if (startsAt === undefined) return;
@@ -98,7 +102,8 @@ export class Notifier {
     const item = { alert, startsAt, endsAt: now };
     this.#ended.set(alert.id, item);
     for (const outbox of this.#managers) outbox.put(alert.id, item);
-    for (const { outbox, told } of this.#webhooks) if (told.delete(alert.id)) outbox.put(alert.id, item);
+    for (const { outbox, lastSent } of this.#webhooks)
+      if (lastSent.delete(alert.id)) outbox.put(alert.id, item);
   }
 
   /** Resolves when all queues are empty. */

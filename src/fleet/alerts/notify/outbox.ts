@@ -1,24 +1,24 @@
-// Sends small JSON messages to one address: in the background, bounded, newest first in mind. Whoever puts something in never
-// waits, and a receiver that is away for an hour finds the newest state of each alert, not an hour of them.
+// Sends small JSON messages to one address: in the background, with a bounded queue. `put` never waits. A receiver that was
+// unreachable for an hour gets the newest state of each alert, not the history of that hour.
 
 const CAPACITY = 10_000;
 const BATCH = 256;
 const TIMEOUT_MS = 10_000;
 const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 60_000;
+const MAX_PAUSE_MS = 60_000;
 
 export interface OutboxOptions<Item> {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   /** The body for some items, sent in one request. */
   readonly body: (items: readonly Item[]) => unknown;
-  /** How many items go into one request; 256 by default. */
+  /** The largest number of items in one request; 256 by default. */
   readonly batch?: number | undefined;
-  /** Of more items the oldest is dropped; 10,000 by default. */
+  /** The largest number of queued items; beyond it the oldest is dropped. 10,000 by default. */
   readonly capacity?: number | undefined;
   /** The wait before the first retry, which doubles up to a minute; a second by default. */
   readonly pauseMs?: number | undefined;
-  /** Told when a message is given up or a receiver begins to fail. */
+  /** Called when a message is dropped or a receiver begins to fail. */
   readonly onProblem?: ((message: string) => void) | undefined;
 }
 
@@ -27,7 +27,7 @@ export interface OutboxCounters {
   readonly waiting: number;
   readonly sent: number;
   readonly failures: number;
-  /** Pushed out of a full queue, or refused by the receiver for what they are. */
+  /** Dropped from a full queue, or rejected by the receiver because of their content. */
   readonly dropped: number;
   readonly lastError: string | null;
 }
@@ -57,7 +57,7 @@ export class Outbox<Item> {
     };
   }
 
-  /** Queues an item; one of the same key that still waits is replaced. */
+  /** Queues an item; it replaces a waiting item with the same key. */
   put(key: string, item: Item): void {
     if (this.#closing.signal.aborted) return;
     this.#waiting.delete(key);
@@ -72,12 +72,12 @@ export class Outbox<Item> {
     this.#start();
   }
 
-  /** Resolves when nothing waits any more; for tests and for the end. */
+  /** Resolves when the queue is empty; for tests and for shutdown. */
   async idle(): Promise<void> {
     while (this.#sending !== undefined) await this.#sending;
   }
 
-  /** Sends what waits once more, for at most so long, and gives the rest up. */
+  /** Sends the waiting items once more, for at most this long, and drops the rest. */
   async close(graceMs = 2_000): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([
@@ -98,7 +98,7 @@ export class Outbox<Item> {
   #start(): void {
     this.#sending ??= this.#sendAll().finally(() => {
       this.#sending = undefined;
-      // Something may have come between the last look at the queue and now.
+      // An item may have been queued since the last look.
       if (this.#waiting.size > 0 && !this.#closing.signal.aborted) this.#start();
     });
   }
@@ -110,11 +110,11 @@ export class Outbox<Item> {
       const outcome = await this.#send(part.map(([, item]) => item));
       if (outcome === 'again') {
         await this.#wait(pause);
-        pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
+        pause = Math.min(2 * pause, MAX_PAUSE_MS);
         continue;
       }
       pause = this.#options.pauseMs ?? FIRST_PAUSE_MS;
-      // What was replaced meanwhile is newer, and still has to go.
+      // An item that was replaced meanwhile is newer and has yet to be sent.
       for (const [key, item] of part) if (this.#waiting.get(key) === item) this.#waiting.delete(key);
       if (outcome === 'sent') this.#sent += part.length;
       else this.#dropped += part.length;

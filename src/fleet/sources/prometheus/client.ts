@@ -1,14 +1,14 @@
-// Asks a Prometheus-compatible server for ranges: Prometheus, VictoriaMetrics, Mimir, Thanos.
+// Queries ranges from a Prometheus-compatible server: Prometheus, VictoriaMetrics, Mimir, Thanos.
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { TFTError } from '../../../contract/errors.js';
 
 export interface PrometheusClientOptions {
-  /** The base, such as http://localhost:9090, with user and password where it asks for them. */
+  /** The base URL, such as http://localhost:9090, with user and password if it needs them. */
   readonly url: string;
-  /** A file with a bearer token, read anew for each request. */
+  /** A file with a bearer token, read for each request. */
   readonly tokenFile?: string | undefined;
-  /** Milliseconds that an answer may take. A request that hangs must not hold up those after it. */
+  /** Milliseconds that an answer may take. A request that hangs must not delay the next ones. */
   readonly timeoutMs: number;
 }
 
@@ -35,14 +35,14 @@ const answerSchema = z.object({
     .optional(),
 });
 
-const MOST_SHOWN = 300;
+const MAX_SHOWN = 300;
 
 export class PrometheusClient {
   readonly #url: URL;
   readonly #authorization: string | undefined;
   readonly #options: PrometheusClientOptions;
 
-  /** @throws TFTError ERR_TFT_OPTION for what is no address. */
+  /** @throws TFTError ERR_TFT_OPTION for an invalid address. */
   constructor(options: PrometheusClientOptions) {
     this.#options = options;
     let url: URL;
@@ -75,7 +75,7 @@ export class PrometheusClient {
   /**
    * The values of a query at `from`, `from + step` … up to `to`, all in milliseconds.
    *
-   * @throws Error with a message that says what the server said.
+   * @throws Error with the server's message.
    */
   async range(
     query: string,
@@ -103,14 +103,14 @@ export class PrometheusClient {
     try {
       json = JSON.parse(text);
     } catch {
-      throw new Error(`${this.shownUrl} answers ${answer.status} with no JSON: ${text.slice(0, MOST_SHOWN)}`);
+      throw new Error(`${this.shownUrl} answers ${answer.status} with no JSON: ${text.slice(0, MAX_SHOWN)}`);
     }
     const parsed = answerSchema.safeParse(json);
     if (!parsed.success) throw new Error(`${this.shownUrl} does not answer as Prometheus does`);
     const { status, error, data } = parsed.data;
     if (status !== 'success' || data === undefined) {
       throw new Error(
-        `${this.shownUrl} refuses the query: ${(error ?? status).slice(0, MOST_SHOWN)}; query: ${query}`,
+        `${this.shownUrl} refuses the query: ${(error ?? status).slice(0, MAX_SHOWN)}; query: ${query}`,
       );
     }
     return data.result.map(({ metric, values }) => ({ labels: metric, values }));

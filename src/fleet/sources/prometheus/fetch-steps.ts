@@ -1,18 +1,18 @@
-// Asks for some steps of all servers, and puts the answers to the mapping's queries together as records.
+// Queries some steps of all servers, and joins the answers to the mapping's queries into records.
 //
-// A step is the mean over the time from half a step before its multiple to half a step after it. Queries are asked at the end
-// of that time, where `rate(…[$step])` and `avg_over_time(…[$step])` look back over exactly it.
+// A step is the mean over the time from half a step before its multiple to half a step after it. Queries are evaluated at the
+// end of that time, where `rate(…[$step])` and `avg_over_time(…[$step])` cover exactly it.
 import type { FleetModel } from '../../memory/shape.js';
 import type { PrometheusClient, RangeSeries } from './client.js';
 import type { CategoryRule, PrometheusMapping } from './mapping.js';
 
 /** The records of one server. */
 export interface FetchedServer {
-  /** `[steps][metrics]`, NaN where there is nothing. */
+  /** `[steps][metrics]`, NaN where no value was found. */
   readonly values: Float32Array;
   /** In the model's order. */
   readonly categories: (string | undefined)[];
-  /** By step, whether any query told something of it. */
+  /** By step, whether any query returned a value. */
   readonly found: Uint8Array;
 }
 
@@ -20,20 +20,20 @@ export interface FetchedSteps {
   readonly from: number;
   readonly to: number;
   readonly servers: ReadonlyMap<string, FetchedServer>;
-  /** By metric, how many servers a query told of. */
+  /** By metric, the number of servers that a query returned. */
   readonly series: readonly number[];
 }
 
 export interface FetchOptions {
   readonly signal?: AbortSignal | undefined;
-  /** How much later than the ends of steps queries are asked: for a look at what is there by now. */
+  /** How much later than the ends of steps queries are evaluated: for a preview of the present data. */
   readonly shiftMs?: number | undefined;
 }
 
-/** Queries that are asked at once. */
+/** The number of queries in flight. */
 const AT_ONCE = 4;
 
-/** Asks for the steps from `from` to `to`, both included. @throws Error as the client. */
+/** Queries the steps from `from` to `to`, both included. @throws Error as the client does. */
 export async function fetchSteps(
   client: PrometheusClient,
   mapping: PrometheusMapping,
@@ -104,7 +104,7 @@ export async function fetchSteps(
   }
 }
 
-/** Constants, and what a server has not, in each step that any query told something of. */
+/** Fills constants and defaults, in each step for which any query returned a value. */
 function fillAbsent(
   servers: ReadonlyMap<string, FetchedServer>,
   mapping: PrometheusMapping,

@@ -1,4 +1,4 @@
-// The mapping file: which PromQL gives each of the model's metrics. Two ship with the package, for node_exporter and
+// The mapping file: the PromQL query of each of the model's metrics. Two are part of the package, for node_exporter and
 // windows_exporter.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -48,7 +48,7 @@ const mappingSchema = z.strictObject({
   metrics: z.record(z.string(), metricSchema),
 });
 
-/** What a mapping file says. `$step` in a query is the length of a step, such as 300s. */
+/** The content of a mapping file. `$step` in a query is the length of a step, such as 300s. */
 export type PrometheusMapping = z.infer<typeof mappingSchema>;
 export type CategoryRule = z.infer<typeof categorySchema>;
 
@@ -57,8 +57,8 @@ const PACKED = /^[\w-]+$/;
 /**
  * Reads a mapping for a model.
  *
- * @param source a path, or the name of one that ships with the package.
- * @throws TFTError ERR_TFT_FILE, ERR_TFT_MAP_INVALID, the latter also where it does not say all of the model's metrics.
+ * @param source a path, or the name of one that is part of the package.
+ * @throws TFTError ERR_TFT_FILE, ERR_TFT_MAP_INVALID, the latter also if one of the model's metrics is missing.
  */
 export function loadMapping(source: string, model: FleetModel): PrometheusMapping {
   const path = packed(source) ?? source;

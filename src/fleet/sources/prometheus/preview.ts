@@ -1,4 +1,4 @@
-// What a mapping finds in a Prometheus, before the daemon runs on it.
+// Tries a mapping on a Prometheus before the daemon runs on it.
 import type { FleetModel } from '../../memory/shape.js';
 import type { PrometheusClient } from './client.js';
 import { fetchSteps } from './fetch-steps.js';
@@ -7,9 +7,9 @@ import type { PrometheusMapping } from './mapping.js';
 export interface PreviewedMetric {
   readonly metric: string;
   readonly unit: string;
-  /** What gives it; a constant as 'constant 0'. */
+  /** Its source: the query, or 'constant 0'. */
   readonly from: string;
-  /** Servers that it was found for. */
+  /** The number of servers with a value. */
   readonly servers: number;
   /** Over those servers, the newest values: the least, the middle and the largest. */
   readonly values: readonly [number, number, number] | undefined;
@@ -18,11 +18,11 @@ export interface PreviewedMetric {
 export interface PrometheusPreview {
   readonly servers: readonly string[];
   readonly metrics: readonly PreviewedMetric[];
-  /** Servers that lack a metric, and so cannot be forecast, with what they lack. */
-  readonly incomplete: readonly { readonly server: string; readonly lacks: readonly string[] }[];
+  /** Servers that cannot be forecast because metrics are missing, with these metrics. */
+  readonly incomplete: readonly { readonly server: string; readonly missing: readonly string[] }[];
 }
 
-/** Looks at the three steps up to now. @throws Error as the client. */
+/** Reads the three steps up to now. @throws Error as the client does. */
 export async function previewPrometheus(
   client: PrometheusClient,
   mapping: PrometheusMapping,
@@ -56,10 +56,10 @@ export async function previewPrometheus(
     };
   });
   const incomplete = [...servers].flatMap(([server, { values }]) => {
-    const lacks = model.metrics.flatMap(({ name }, index) =>
+    const missing = model.metrics.flatMap(({ name }, index) =>
       newest(values, index) === undefined ? [name] : [],
     );
-    return lacks.length === 0 ? [] : [{ server, lacks }];
+    return missing.length === 0 ? [] : [{ server, missing }];
   });
   return { servers: [...servers.keys()].sort(), metrics, incomplete };
 }

@@ -1,5 +1,5 @@
-// Prometheus as a source: first the past that the model reads, then each step when it is over. After an outage, what was missed
-// is asked for again.
+// Prometheus as a source: first the past that the model reads, then each step when it is over. After an outage the missed steps
+// are queried again.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ServiceLog } from '../../../service/index.js';
 import type { SourceStatus } from '../../api.js';
@@ -9,12 +9,12 @@ import type { PrometheusClient } from './client.js';
 import { type FetchedSteps, fetchSteps } from './fetch-steps.js';
 import type { PrometheusMapping } from './mapping.js';
 
-/** Scrapes arrive a little after their time. */
+/** Scrapes arrive slightly late. */
 const SCRAPE_DELAY_MS = 3000;
 const FIRST_RETRY_MS = 1000;
-const LONGEST_RETRY_MS = 30_000;
-/** An answer is read in one go, in which nothing else is done. */
-const MOST_VALUES = 200_000;
+const MAX_RETRY_MS = 30_000;
+/** An answer is parsed in one go, which blocks the event loop. */
+const MAX_VALUES = 200_000;
 const FIRST_STEPS = 12;
 
 export class PrometheusSource implements Source {
@@ -25,7 +25,7 @@ export class PrometheusSource implements Source {
   readonly #ledger: SourceLedger;
   readonly #ended = new AbortController();
   #running: Promise<void> = Promise.resolve();
-  /** The next step that is asked for. */
+  /** The next step to query. */
   #next: number;
   #servers = 0;
 
@@ -42,7 +42,7 @@ export class PrometheusSource implements Source {
     return this.#ledger.status;
   }
 
-  /** Resolves when the past is there and forecast, or was tried for once: an outage at the start is no reason not to start. */
+  /** Resolves when the past is loaded and forecast, or the first attempt failed: an outage must not prevent the start. */
   async start(): Promise<void> {
     const isThere = await this.#catchUp();
     if (isThere) await this.#fleet.forecastNow();
@@ -61,8 +61,8 @@ export class PrometheusSource implements Source {
       if (this.#ended.signal.aborted) return;
       const before = this.#next;
       if (await this.#catchUp()) wait = 0;
-      else wait = Math.min(LONGEST_RETRY_MS, Math.max(FIRST_RETRY_MS, 2 * wait));
-      // What came after its step had closed is in no forecast yet.
+      else wait = Math.min(MAX_RETRY_MS, Math.max(FIRST_RETRY_MS, 2 * wait));
+      // Samples that arrived after their step had closed are in no forecast yet.
       if (this.#next > before && before <= this.#fleet.closed) await this.#fleet.forecastNow();
     }
   }
@@ -71,15 +71,14 @@ export class PrometheusSource implements Source {
     return (step + 0.5) * this.#fleet.stepMs;
   }
 
-  /** Asks for all steps that are over. @returns whether all answers came. */
+  /** Queries all steps that are over. @returns whether all queries succeeded. */
   async #catchUp(): Promise<boolean> {
     const fleet = this.#fleet;
     const last = Math.floor((fleet.clock.now() - SCRAPE_DELAY_MS) / fleet.stepMs - 0.5);
     this.#next = Math.max(this.#next, fleet.ring.oldest);
     try {
       while (this.#next <= last && !this.#ended.signal.aborted) {
-        const steps =
-          this.#servers === 0 ? FIRST_STEPS : Math.max(1, Math.floor(MOST_VALUES / this.#servers));
+        const steps = this.#servers === 0 ? FIRST_STEPS : Math.max(1, Math.floor(MAX_VALUES / this.#servers));
         const to = Math.min(last, this.#next + steps - 1);
         const signal = this.#ended.signal;
         const fetched = await fetchSteps(this.#client, this.#mapping, fleet.model, this.#next, to, {

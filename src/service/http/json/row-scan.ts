@@ -8,7 +8,7 @@ import { badBody, refusal } from '../http-error.js';
 const SLICE = 64 * 1024;
 /** Rows may be as short as three bytes, and each takes a microsecond. */
 const ROWS_A_TURN = 1000;
-/** The size limit of one row, of blanks in one place, and of everything beside the rows. */
+/** The size limit of one row, of blanks in one place, and of all text outside the rows. */
 const MAX_TEXT_BYTES = 64 * 1024;
 
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
@@ -66,7 +66,7 @@ export async function scanRows(
       untilRow = index + ROWS_A_TURN;
     }
   }
-  if (list + bytes.length - at > MAX_TEXT_BYTES) throw tooLong(`what stands beside the ${key}`);
+  if (list + bytes.length - at > MAX_TEXT_BYTES) throw tooLong(`the text outside the ${key}`);
   const before = bytes.toString('utf8', 0, list);
   const after = bytes.toString('utf8', at + 1);
   try {
@@ -94,7 +94,7 @@ export async function scanLines(
   for (let at = 0; at < bytes.length; ) {
     const newline = bytes.indexOf(NEWLINE, at);
     const end = newline < 0 ? bytes.length : newline;
-    // Not beyond its line: of a body of blank lines each would else be looked through to the end.
+    // Not beyond its line, or each line of a body of blank lines would be scanned to the end of the body.
     if (skipSpace(bytes, at, end) < end) take(parseRow(bytes, at, end, `rows[${index}]`), index++);
     at = end + 1;
     if (at > until || index >= untilRow) {
@@ -117,14 +117,14 @@ function findRows(bytes: Buffer, wanted: string): number {
       const value = skipSpace(bytes, skipSpace(bytes, end) + 1);
       if (key === wanted && bytes[value] === OPEN_LIST) return value;
       at = skipSpace(bytes, skipSpace(bytes, endOfValue(bytes, value)) + 1);
-      if (at > MAX_TEXT_BYTES) throw tooLong(`what stands before the ${wanted}`);
+      if (at > MAX_TEXT_BYTES) throw tooLong(`the text before the ${wanted}`);
     }
   }
   throw badBody(`a list of ${wanted} is expected, or an object with one under "${wanted}"`);
 }
 
 /**
- * The byte after the value that begins at `at`. What is wrong inside is JSON.parse's to say.
+ * The byte after the value that begins at `at`. JSON.parse reports errors inside it.
  *
  * @throws HttpError ERR_TFT_HTTP_TOO_LARGE for one that is longer than a row may be.
  */
@@ -160,7 +160,7 @@ function parseRow(bytes: Buffer, from: number, to: number, name: string): unknow
   }
 }
 
-/** @throws HttpError ERR_TFT_HTTP_TOO_LARGE for more blanks than anybody writes. */
+/** @throws HttpError ERR_TFT_HTTP_TOO_LARGE for too many blanks. */
 function skipSpace(bytes: Buffer, from: number, to = bytes.length): number {
   const end = Math.min(to, from + MAX_TEXT_BYTES);
   let at = from;
