@@ -31,7 +31,7 @@ export interface Layer {
   readonly shape: string;
 }
 
-const PRECISIONS: readonly [RegExp, string][] = [
+const LAYER_TYPES: readonly [RegExp, string][] = [
   [/int8|\bi8\b/i, 'int8'],
   [/fp8/i, 'fp8'],
   [/bf16|bfloat/i, 'bf16'],
@@ -58,7 +58,7 @@ export function readLayers(inspector: string): Layer[] {
     return {
       name: layer.Name ?? '',
       type: layer.LayerType ?? '',
-      precision: PRECISIONS.find(([pattern]) => pattern.test(format))?.[1] ?? '',
+      precision: LAYER_TYPES.find(([pattern]) => pattern.test(format))?.[1] ?? '',
       shape: (output?.Dimensions ?? []).join('x'),
     };
   });

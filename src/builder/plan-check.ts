@@ -17,6 +17,9 @@ import { receiver } from '../native/receiver.js';
 import { nativeTensors } from '../native/tensors.js';
 import type { Profile } from './build-options.js';
 
+/** The precision with the loosest goals. */
+const LOOSEST: Precision = 'int8';
+
 /** The differences of one batch size in one profile. */
 export interface BatchCheck {
   /** From 0. */
@@ -192,7 +195,7 @@ function gather({ size }: TensorSpec, values: Values, windows: readonly number[]
 
 /** The precision whose goals apply. If it is unknown, the loosest goals do: a wrong plan misses even those. */
 function judgedAs({ precision, tf32 }: CheckedPlan): string {
-  if (precision === 'unknown') return 'int8';
+  if (precision === 'unknown') return LOOSEST;
   return tf32 && precision === 'fp32' ? 'fp16' : precision;
 }
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -12,6 +12,11 @@ from .errors import ExportError
 SCHEMA_VERSION = 1
 DESCRIPTION_FILE = "model.json"
 TOLERANCE = 1e-4
+
+Precision = Literal["fp32", "fp16", "int8"]
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+# Those that need a graph of their own in addition to the FP32 one.
+VARIANT_PRECISIONS = PRECISIONS[1:]
 
 
 class _Model(BaseModel):
@@ -154,7 +159,7 @@ class AccuracyRow(_Model):
     and `pinball` loss in the target's unit; `pinball_change` as a fraction of FP32's.
     """
 
-    precision: Literal["fp32", "fp16", "int8"]
+    precision: Precision
     within1: float
     within05: float
     largest: float

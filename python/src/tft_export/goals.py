@@ -15,7 +15,6 @@ GOALS = {
     ),
     "int8": Goal(shares=[ShareGoal(share=0.95, within=0.01)], pinball_change=0.003),
 }
-PRECISIONS = tuple(GOALS)
 
 
 def goals_of(description: Description) -> dict[str, Goal]:

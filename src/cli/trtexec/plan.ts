@@ -128,7 +128,11 @@ function profileOf(
 function precisionFor({ fp16, int8, stronglyTyped }: TrtexecOptions, model: BuildableModel): Precision {
   const own = precisionOfOnnx(model);
   const wanted = int8 ? 'int8' : fp16 ? 'fp16' : own;
-  if (stronglyTyped && wanted !== own && model.variants?.[wanted as 'fp16' | 'int8'] === undefined) {
+  if (
+    stronglyTyped &&
+    wanted !== own &&
+    model.variants?.[wanted as Exclude<Precision, 'fp32'>] === undefined
+  ) {
     throw new TFTError(
       'ERR_TFT_UNSUPPORTED',
       `--stronglyTyped: there is no ${wanted} variant of ${model.onnxPath}; 'tft-export variants' makes it`,

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ..description import PRECISIONS
 from .arguments import positive
 
 
@@ -59,6 +60,6 @@ def run(options: argparse.Namespace) -> int:
 
 def _outputs(text: str) -> tuple[str, Path]:
     precision, _, file = text.partition("=")
-    if precision not in ("fp32", "fp16", "int8") or not file:
-        raise argparse.ArgumentTypeError("must be fp32=FILE, fp16=FILE or int8=FILE")
+    if precision not in PRECISIONS or not file:
+        raise argparse.ArgumentTypeError(f"must be PRECISION=FILE, with one of {', '.join(PRECISIONS)}")
     return precision, Path(file)

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ..description import VARIANT_PRECISIONS
 from .arguments import positive
 
 
@@ -16,7 +17,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("bundle", metavar="BUNDLE", type=Path)
     parser.add_argument(
-        "--precision", choices=("fp16", "int8"), nargs="+", default=["fp16", "int8"], help="default: both"
+        "--precision",
+        choices=VARIANT_PRECISIONS,
+        nargs="+",
+        default=list(VARIANT_PRECISIONS),
+        help="default: both",
     )
     parser.add_argument(
         "--data",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ..checkpoint.calendar import CALENDAR_VALUES
+from ..checkpoint.calendar import CALENDAR_VALUES, DAY, HOUR, MONTH, WEEKEND
 from ..checkpoint.structure import Structure
 from ..checkpoint.tensors import STATIC_INPUT
 from .heads import Heads
@@ -206,7 +206,7 @@ def _varies(selection: VariableSelection | None) -> bool:
 
 def example_inputs(structure: Structure, batch: int) -> Mapping[str, Tensor]:
     """Plausible inputs, for tracing: ordinary values, Monday morning, code 0."""
-    typical = {"hour": 8.0, "day_of_week": 0.0, "month": 6.0, "is_weekend": 0.0}
+    typical = {HOUR: 8.0, DAY: 0.0, MONTH: 6.0, WEEKEND: 0.0}
     future = torch.tensor([typical.get(name, 1.0) for name in structure.known])
     channels = len(structure.categories)
     past_steps, future_steps = structure.past, structure.horizon

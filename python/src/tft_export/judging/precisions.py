@@ -11,9 +11,16 @@ from ..bundle import changed_bundle, check_file
 from ..checkpoint.calendar import Step
 from ..checkpoint.checkpoint_file import load_checkpoint
 from ..checkpoint.read_structure import read_structure
-from ..description import Accuracy, AccuracyRow, Description, read_description, write_description
+from ..description import (
+    PRECISIONS,
+    Accuracy,
+    AccuracyRow,
+    Description,
+    read_description,
+    write_description,
+)
 from ..errors import ExportError
-from ..goals import PRECISIONS, goals_of
+from ..goals import goals_of
 from ..variants.calibration_set import CalibrationSet, write_calibration_set
 from ..variants.emulate import Runner
 from ..windows.pytorch_forecasts import expected_predictions

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from pytorch_forecasting import TimeSeriesDataSet
 
+from ..checkpoint.calendar import DAY, HOUR, MONTH, WEEKEND
 from ..errors import ExportError
 from ..windows.metrics import METRIC_NAMES, STEP_MINUTES, STEPS_PER_DAY
 from .training_network import FixedLength
@@ -147,6 +148,7 @@ class Windows:
         cont = torch.stack([columns.get(name, zero) for name in self._reals], dim=-1)
         cat = self._categories[rows] if codes is None else codes[:, None].expand(-1, self.length, -1)
         split = self.encoder_length
+        # pytorch-forecasting's names; ours in checkpoint/tensors.py happen to be among them.
         x = {
             "encoder_cont": cont[:, :split],
             "decoder_cont": cont[:, split:],
@@ -173,8 +175,8 @@ class Windows:
         days = slots // STEPS_PER_DAY
         weekday = (days + 3) % 7  # 1970-01-01 was a Thursday
         return {
-            "hour": (slots * STEP_MINUTES // 60 % 24).float(),
-            "day_of_week": weekday.float(),
-            "month": self._month_of_day[days],
-            "is_weekend": (weekday >= 5).float(),
+            HOUR: (slots * STEP_MINUTES // 60 % 24).float(),
+            DAY: weekday.float(),
+            MONTH: self._month_of_day[days],
+            WEEKEND: (weekday >= 5).float(),
         }

@@ -7,7 +7,15 @@ from pathlib import Path
 import onnx
 
 from ..bundle import changed_bundle, check_file, file_entry
-from ..description import Accuracy, Description, Variant, Variants, read_description, write_description
+from ..description import (
+    VARIANT_PRECISIONS,
+    Accuracy,
+    Description,
+    Variant,
+    Variants,
+    read_description,
+    write_description,
+)
 from ..errors import ExportError
 from ..goals import goals_of
 from ..windows.recording import Recording
@@ -18,8 +26,7 @@ from .judge import Judge
 from .rules import Rules
 from .sensitivity import Log
 
-FILES = {"fp16": "model.fp16.onnx", "int8": "model.int8.onnx"}
-PRECISIONS = tuple(FILES)
+FILES = {precision: f"model.{precision}.onnx" for precision in VARIANT_PRECISIONS}
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,7 @@ class VariantOptions:
     """The command's options."""
 
     bundle: Path
-    precision: Collection[str] = PRECISIONS
+    precision: Collection[str] = VARIANT_PRECISIONS
     data: Collection[Path] = ()
     column_map: Path | None = None
     calibration: Path | None = None

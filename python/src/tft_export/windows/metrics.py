@@ -6,6 +6,8 @@ checkpoint of other metrics brings its own.
 
 from dataclasses import dataclass
 
+from ..checkpoint.calendar import DAY, HOUR, MONTH, WEEKEND
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -56,7 +58,7 @@ STATUSES = (
     "offline",
     "recovery",
 )
-KNOWN = ("hour", "day_of_week", "month", "is_weekend")
+KNOWN = (HOUR, DAY, MONTH, WEEKEND)
 
 QUANTILES = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
 STEP_MINUTES = 5
