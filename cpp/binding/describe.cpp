@@ -204,7 +204,7 @@ Napi::Object describe(Napi::Env env, const Counters& counters) {
       .set("cancelled", counters.cancelled)
       .set("expired", counters.expired)
       .set("refused", counters.refused)
-      .set("servers", counters.series)
+      .set("series", counters.series)
       .set("batches", counters.batches)
       .set("graphLaunches", counters.graph_launches)
       .set("plainLaunches", counters.plain_launches)
@@ -215,7 +215,7 @@ Napi::Object describe(Napi::Env env, const Counters& counters) {
       .set("runMicroseconds", counters.run_us)
       .set("copyOutMicroseconds", counters.copy_out_us)
       .set_numbers("batchSizes", counters.batch_sizes)
-      .set("waitingServers", counters.waiting_series)
+      .set("waitingSeries", counters.waiting_series)
       .set("runningBatches", counters.running_batches)
       .done();
 }

@@ -292,7 +292,7 @@ export interface NativeCounters {
   readonly cancelled: number;
   readonly expired: number;
   readonly refused: number;
-  readonly servers: number;
+  readonly series: number;
   readonly batches: number;
   readonly graphLaunches: number;
   readonly plainLaunches: number;
@@ -304,7 +304,7 @@ export interface NativeCounters {
   readonly copyOutMicroseconds: number;
   /** At index n: the number of batches with n series. */
   readonly batchSizes: readonly number[];
-  readonly waitingServers: number;
+  readonly waitingSeries: number;
   readonly runningBatches: number;
 }
 

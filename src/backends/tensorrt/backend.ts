@@ -139,7 +139,7 @@ export class TensorRtBackend implements Backend {
 
   counters(): BackendCounters {
     const { copyInMicroseconds, runMicroseconds, copyOutMicroseconds, ...counters } = this.#native.counters();
-    const { accepted, succeeded, failed, cancelled, expired, refused, servers, batches } = counters;
+    const { accepted, succeeded, failed, cancelled, expired, refused, series, batches } = counters;
     // The core times batches, not requests. Each request is taken to share its batch with the average number of others.
     const shared = batches === 0 ? 0 : Math.max(1, succeeded / batches);
     return {
@@ -149,7 +149,7 @@ export class TensorRtBackend implements Backend {
       cancelled,
       expired,
       refused,
-      servers,
+      servers: series,
       batches,
       queueMicroseconds: counters.queueMicroseconds,
       inputMicroseconds: copyInMicroseconds * shared,
@@ -157,7 +157,7 @@ export class TensorRtBackend implements Backend {
       outputMicroseconds: copyOutMicroseconds * shared,
       busyMicroseconds: copyInMicroseconds + runMicroseconds + copyOutMicroseconds,
       batchSizes: counters.batchSizes,
-      waitingServers: counters.waitingServers,
+      waitingServers: counters.waitingSeries,
       runningBatches: counters.runningBatches,
     };
   }
