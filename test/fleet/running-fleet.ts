@@ -2,6 +2,7 @@
 import { FleetExtension, type FleetSettings, fleetSchema, ReplayClock } from '../../src/fleet/index.js';
 import { makeLog, readConfig, Service, type ServiceConfig } from '../../src/service/index.js';
 import { bundles } from '../fixtures/bundles.js';
+import { comeToRest, handles, handlesGone } from '../service/running.js';
 
 /** Of the bundle `tiny`. */
 export const STEP = 900_000;
@@ -26,12 +27,16 @@ export async function runningFleet(
     }),
     clock,
   });
+  const before = handles();
   const running = await Service.start(
     config,
     makeLog('debug', { write: (line) => log.push(JSON.parse(line) as Record<string, unknown>) }),
     [extension],
   );
-  const fleet = await extension.begin(running);
+  const fleet = await extension.begin(running).catch(async (error: unknown) => {
+    await running.stop();
+    throw error;
+  });
   return {
     fleet,
     clock,
@@ -44,7 +49,9 @@ export async function runningFleet(
       await fleet.advance();
     },
     async [Symbol.asyncDispose]() {
+      await comeToRest(running.address, config);
       await running.stop();
+      await handlesGone(before);
     },
   };
 }

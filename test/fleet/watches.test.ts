@@ -43,7 +43,7 @@ async function feed({ url, clock, closeStepOf }: Running, from: number, values: 
 }
 
 const RULES = 'rules:\n  - {name: full, above: 300, for: 2, recover: 280, labels: {team: web}}\n';
-const metricsOf = async ({ url }: Running) => (await fetch(`${url}/metrics`)).text();
+const metricsOf = async ({ url }: Running) => (await ask(`${url}/metrics`)).bytes.toString();
 const alertsOf = async ({ url }: Running) => alerts.parse((await ask(`${url}/fleet/alerts`)).json);
 
 test('a forecast over the threshold of a rule becomes an alert, everywhere it is asked for, and ends', async () => {

@@ -3,14 +3,16 @@
 import { once } from 'node:events';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { HEADER, lines } from '../cli/tft.js';
 import { tinyAnswer, variedInputs } from '../fixtures/bundles.js';
-import { comeToRest, inferBinary, inferJson, running, until } from './running.js';
-import { type Message, send, session, textOf, transports } from './transports.js';
+import { comeToRest, inferBinary, inferJson, predictBody, running, until } from './running.js';
+import { type Message, type Reply, send, session, textOf, transports } from './transports.js';
 
 const inputs = variedInputs(2, 3);
 const expected = Array.from(tinyAnswer(inputs));
 const json = Buffer.from(inferJson(inputs));
 const binary = inferBinary(inputs);
+const csv = Buffer.from(HEADER + lines('a', 0, 5) + lines('b', 0, 5));
 const INFER = '/v2/models/tiny/infer';
 const MESSAGES: readonly (readonly [string, Message])[] = [
   ['a probe', { method: 'GET', path: '/v2/health/ready' }],
@@ -20,11 +22,26 @@ const MESSAGES: readonly (readonly [string, Message])[] = [
     'a packed forecast',
     { method: 'POST', path: INFER, body: gzipSync(json), headers: { 'content-encoding': 'gzip' } },
   ],
+  [
+    'a forecast by the plain path',
+    { method: 'POST', path: '/predict', body: Buffer.from(JSON.stringify(predictBody(inputs))) },
+  ],
+  [
+    'a forecast of measurements',
+    { method: 'POST', path: '/forecast', body: csv, headers: { 'content-type': 'text/csv' } },
+  ],
 ];
+/** Answered before its body has come. */
+const REFUSED: Message = { method: 'POST', path: '/nowhere', body: json };
 
-function isRight(body: string, message: Message): void {
-  if (message.method === 'GET') expect(JSON.parse(body)).toEqual({ ready: true });
-  else expect((JSON.parse(body) as { outputs: { data: number[] }[] }).outputs[0]?.data).toEqual(expected);
+function isRight({ status, body }: Reply, { path }: Message): void {
+  const answer = JSON.parse(body) as Record<string, unknown>;
+  expect(status).toBe(200);
+  if (path === '/v2/health/ready') expect(answer).toEqual({ ready: true });
+  else if (path === INFER) expect((answer.outputs as { data: number[] }[])[0]?.data).toEqual(expected);
+  else if (path === '/predict') expect((answer.predictions as number[]).flat(3)).toEqual(expected);
+  else if (path === '/forecast')
+    expect((answer.forecasts as { server: string }[]).map(({ server }) => server)).toEqual(['a', 'b']);
 }
 
 describe.each(transports)('$name', (transport) => {
@@ -32,9 +49,7 @@ describe.each(transports)('$name', (transport) => {
     await using service = await running(transport.overrides());
     for (const [, message] of MESSAGES) {
       for (const cut of [{ bytes: 1 }, { bytes: 1_000_000, chunk: 1 }, { bytes: 7, chunk: 3 }]) {
-        const { status, body } = await send(transport, service.url, message, cut);
-        expect(status).toBe(200);
-        isRight(body, message);
+        isRight(await send(transport, service.url, message, cut), message);
       }
     }
   });
@@ -50,6 +65,13 @@ describe.each(transports)('$name', (transport) => {
       headers: { 'accept-encoding': 'br' },
     };
     const leavers: Promise<void>[] = [];
+    for (const { body = Buffer.alloc(0), ...rest } of [...MESSAGES.map(([, message]) => message), REFUSED]) {
+      for (const share of [0, 0.01, 0.5, 0.99, 1]) {
+        for (const delay of share === 1 ? [0, 1, 3, 10] : [0, 4])
+          leavers.push(leave({ ...rest, body }, share, delay));
+      }
+      await Promise.all(leavers);
+    }
     for (const share of [0, 0.001, 0.3, 0.999, 1]) {
       for (let step = 0; step < (share === 1 ? 60 : 2); step++) {
         leavers.push(leave(message, share, step * 4));
@@ -59,7 +81,7 @@ describe.each(transports)('$name', (transport) => {
     await Promise.all(leavers);
     await comeToRest(service.url, service.config);
     const [, probe] = MESSAGES[1] as (typeof MESSAGES)[number];
-    isRight((await send(transport, service.url, probe, { bytes: 1_000_000 })).body, probe);
+    isRight(await send(transport, service.url, probe, { bytes: 1_000_000 }), probe);
 
     /** Sends a share of the message, waits some milliseconds, and breaks the connection. */
     async function leave({ body, ...rest }: Message & { body: Buffer }, share: number, delay: number) {

@@ -1,4 +1,5 @@
 // Starts the service inside the test, on a free port, and speaks to it.
+import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { type RequestOptions as HttpsRequestOptions, request as httpsRequest } from 'node:https';
 import { connect, type Socket } from 'node:net';
@@ -51,10 +52,16 @@ const AT_REST = ['tft_http_in_flight_bytes', 'tft_queue_servers', 'tft_running_b
 
 /**
  * Nothing is left of any request: no bytes, no place in the queue, no connection but the one that asks. A service that
- * was stopped, or whose metrics need a key from a file, is not asked.
+ * was stopped cannot be asked; what it leaves are handles.
  */
-export async function comeToRest(address: string, { apiKeys, adminKeys }: ServiceConfig): Promise<void> {
-  const [key] = [...apiKeys, ...adminKeys];
+export async function comeToRest(
+  address: string,
+  { apiKeys, adminKeys, apiKeysFile, adminKeysFile }: Partial<ServiceConfig> = {},
+): Promise<void> {
+  const fromFiles = [apiKeysFile, adminKeysFile].flatMap((file) =>
+    file === undefined ? [] : readFileSync(file, 'utf8').split('\n'),
+  );
+  const [key] = [...(apiKeys ?? []), ...(adminKeys ?? []), ...fromFiles];
   const isSocket = !address.startsWith('http');
   const url = `${isSocket ? 'http://localhost' : address}/metrics`;
   const options = {
@@ -65,7 +72,9 @@ export async function comeToRest(address: string, { apiKeys, adminKeys }: Servic
   let found: Record<string, number> = {};
   while (performance.now() < patience) {
     const answer = await ask(url, options).catch(() => undefined);
-    if (answer?.status !== 200) return;
+    // Stopped, or its keys have been changed since.
+    if (answer === undefined || (answer.status === 401 && fromFiles.length > 0)) return;
+    expect(answer.status, answer.bytes.toString()).toBe(200);
     const value = (name: string) =>
       Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(answer.bytes.toString())?.[1] ?? Number.NaN);
     found = Object.fromEntries(AT_REST.map((name) => [name, value(name)]));
@@ -78,14 +87,14 @@ export async function comeToRest(address: string, { apiKeys, adminKeys }: Servic
 }
 
 /** How many of each kind of handle keep this process alive. */
-function handles(): Map<string, number> {
+export function handles(): Map<string, number> {
   const counts = new Map<string, number>();
   for (const kind of process.getActiveResourcesInfo()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   return counts;
 }
 
 /** After the stop nothing of the service is left: no listener, connection, child process, thread or timer. */
-async function handlesGone(before: ReadonlyMap<string, number>): Promise<void> {
+export async function handlesGone(before: ReadonlyMap<string, number>): Promise<void> {
   const left = () =>
     [...handles()].filter(
       ([kind, count]) =>

@@ -3,11 +3,20 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterEach } from 'vitest';
 import { TFT } from '../cli/tft.js';
-import { ask, until } from './running.js';
+import { ask, comeToRest, until } from './running.js';
 
-const children: ChildProcess[] = [];
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill('SIGKILL');
+const all: Served[] = [];
+/** What still serves must have come to rest, as running.ts asks of services inside the test. */
+afterEach(async () => {
+  for (const { child, log } of all.splice(0)) {
+    const { address } = log.find(({ msg }) => msg === 'listening') ?? {};
+    const isAlive = child.exitCode === null && child.signalCode === null;
+    try {
+      if (isAlive && typeof address === 'string') await comeToRest(address);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  }
 });
 
 export interface Served {
@@ -26,7 +35,6 @@ export function serve(args: readonly string[], env: NodeJS.ProcessEnv = {}): Ser
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     env: { ...process.env, ...env },
   });
-  children.push(child);
   const log: Served['log'] = [];
   let rest = '';
   child.stdout?.on('data', (text: Buffer) => {
@@ -42,7 +50,9 @@ export function serve(args: readonly string[], env: NodeJS.ProcessEnv = {}): Ser
     if (line === undefined) throw new Error(`it ended without saying '${message}': ${JSON.stringify(log)}`);
     return line;
   };
-  return { child, log, ended, says };
+  const served: Served = { child, log, ended, says };
+  all.push(served);
+  return served;
 }
 
 /** The value of a metric that has no labels. */
