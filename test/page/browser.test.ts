@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PageDaemon } from '../fixtures/page-daemon.js';
 import { chromiumPath, close, open, openBrowser, overflow, servers, violations } from './browser.js';
 
-const SOON = { timeout: 50_000 };
+const SOON = { timeout: 200_000 };
 const VIEWS = ['', '#/servers/ml-compute-02?past=60&values=shown', '#/alerts', '#/accuracy', '#/engine'];
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true };
 

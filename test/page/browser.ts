@@ -10,7 +10,7 @@ const PLACES = [
   '/usr/bin/chromium-browser',
   '/usr/bin/google-chrome',
 ];
-const PATIENCE = 50_000;
+const PATIENCE = 200_000;
 
 /** Where chromium is; undefined where there is none. */
 export const chromiumPath = PLACES.find((path) => path !== '' && existsSync(path));

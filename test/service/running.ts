@@ -21,6 +21,9 @@ export interface Running {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** A last resort, on a busy machine. */
+const PATIENCE_MS = 200_000;
+
 /** A service with the bundle `tiny` by default, its model loaded. */
 export async function running(overrides: Overrides = {}, wait = true): Promise<Running> {
   const config = readConfig({
@@ -68,7 +71,7 @@ export async function comeToRest(
     headers: key === undefined ? {} : { 'x-api-key': key },
     ...(isSocket ? { socketPath: address } : {}),
   };
-  const patience = performance.now() + 20_000;
+  const patience = performance.now() + PATIENCE_MS;
   let found: Record<string, number> = {};
   while (performance.now() < patience) {
     const answer = await ask(url, options).catch(() => undefined);
@@ -100,7 +103,7 @@ export async function handlesGone(before: ReadonlyMap<string, number>): Promise<
       ([kind, count]) =>
         /Server|Socket|Process|Pipe|Message|Timeout/.test(kind) && count > (before.get(kind) ?? 0),
     );
-  const patience = performance.now() + 20_000;
+  const patience = performance.now() + PATIENCE_MS;
   while (left().length > 0 && performance.now() < patience) {
     // No timer: it would be counted.
     await new Promise((resolve) => setImmediate(resolve));
