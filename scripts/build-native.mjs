@@ -6,9 +6,10 @@
 // It works in a clone and in the installed package: node node_modules/tft-tensorrt/scripts/build-native.mjs. CMake, a C++20
 // compiler and cargo must be there; cmake-js is fetched by npx where it is not installed.
 import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -34,8 +35,21 @@ function findCmakeJs() {
   }
 }
 
+/** The generator of an earlier configuration of the same folder, which CMake must be given again. */
+function earlierGenerator() {
+  const cache = join(resolve(root, values.out), 'CMakeCache.txt');
+  if (!existsSync(cache)) return [];
+  const [, generator] = /^CMAKE_GENERATOR:INTERNAL=(.*)$/m.exec(readFileSync(cache, 'utf8')) ?? [];
+  return generator === undefined ? [] : [`--generator=${generator}`];
+}
+
 function run(command, ...options) {
-  const common = [`--directory=${root}`, `--out=${resolve(root, values.out)}`, '--log-level=warn'];
+  const common = [
+    `--directory=${root}`,
+    `--out=${resolve(root, values.out)}`,
+    '--log-level=warn',
+    ...earlierGenerator(),
+  ];
   const [program, ...first] = cmakeJs;
   const { status, error } = spawnSync(program, [...first, command, ...common, ...options], {
     cwd: root,
