@@ -5,5 +5,6 @@ import * as json from './targets/json.mjs';
 import * as model from './targets/model.mjs';
 import * as onnx from './targets/onnx.mjs';
 import * as record from './targets/record.mjs';
+import * as rows from './targets/rows.mjs';
 
-export const targets = [json, infer, csv, model, onnx, record];
+export const targets = [json, infer, rows, csv, model, onnx, record];
