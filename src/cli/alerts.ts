@@ -54,7 +54,9 @@ export function alertsCommand(console: Console, exit: (status: number) => void):
   const preview = addEngineOptions(
     new Command('preview')
       .summary('what rules would have done over a stored history')
-      .description('Replays a history under alert rules: how often each would have fired, and how rightly.')
+      .description(
+        'Replays a history under alert rules: how often each would have fired, and how often it would have been right.',
+      )
       .argument('<rules>', 'YAML or JSON file')
       .requiredOption('--history <file>', 'CSV file, gzipped or not, each server in the order of time')
       .option('--map <file>', 'column map: how columns become the metrics')

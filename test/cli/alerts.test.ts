@@ -36,7 +36,7 @@ function history(): string {
 
 const RULES = 'rules:\n  - {name: full, above: 300, within: 1h, for: 1, recover: 280}\n';
 
-it('preview says how often rules would have fired, how rightly, how long before, and what they missed', async () => {
+it('preview says how often rules would have fired, how often rightly, how far ahead, and what they missed', async () => {
   const args = [
     'alerts',
     'preview',

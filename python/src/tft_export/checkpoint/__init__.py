@@ -1,1 +1,2 @@
-"""Reads a pytorch-forecasting checkpoint: its model, and what the graph and the bundle need to know of it."""
+"""Reads a pytorch-forecasting checkpoint: its model, and the facts about it that the graph and the bundle
+need."""

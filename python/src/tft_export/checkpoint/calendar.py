@@ -48,9 +48,9 @@ def countable(
 ) -> set[str]:
     """Those of the encoder's `needed` features that follow from the `known` features of the horizon.
 
-    The others have to be given: a month of an encoder in which a month turns in every window, hours of steps
-    that neither divide nor make whole hours, an hour whose turn a short horizon does not show, and days
-    without the hour.
+    The others must be inputs: the month if every encoder window contains the end of a month, the hour if
+    steps neither divide an hour nor make whole hours or if a short horizon does not contain a change of the
+    hour, and days without the hour.
     """
     counted = set()
     if MONTH in needed and encoder_length * step_minutes < _SHORTEST_MONTH_MINUTES:

@@ -13,9 +13,9 @@ UNKNOWN = "unknown"
 class Category:
     """One channel of encoder_cat and decoder_cat, which the data set knows as `column`.
 
-    `codes` are the bundle's: 0 is 'unknown'. `rows[code]` lists the embedding rows whose mean represents
+    `codes` are the bundle's: 0 is 'unknown'. `rows[code]` lists the embedding rows whose mean is used for
     that code: one row, or all of them for the 'unknown' of an encoder that has no class for it.
-    `labels[code]` is what the data set calls it; None if it refuses the unknown.
+    `labels[code]` is its label in the data set; None if the data set refuses unknown values.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Category:
 
     @property
     def unknown_class(self) -> Any:
-        """What the data set's encoder calls code 0; None if it refuses the unknown."""
+        """The label of code 0 in the data set's encoder; None if it refuses unknown values."""
         return self.labels[0]
 
     def embedding(self, weight: torch.Tensor) -> torch.Tensor:
@@ -39,7 +39,7 @@ def read_category(column: str, encoder: Any, role: str, name: str | None = None)
     """The bundle's codes for the classes of a NaNLabelEncoder.
 
     Code 0 is the class named 'unknown' if the encoder was trained with one, else its code for the missing
-    (add_nan), else the mean of all classes, since such a model was never shown an unknown value.
+    (add_nan), else the mean of all classes, since such a model was trained without unknown values.
     """
     of_missing = [label for label, row in encoder.classes_.items() if encoder.add_nan and row == 0]
     labels = {str(label): label for label in encoder.classes_ if label not in of_missing}

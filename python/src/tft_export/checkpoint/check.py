@@ -37,7 +37,7 @@ def _has_foreign(hyper: Mapping[str, Any], parameters: Mapping[str, Any]) -> boo
 
 
 def _of_dataset(dataset: Outline) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A data set's parameters, and what its models would have in their hyper-parameters."""
+    """A data set's parameters, and the hyper-parameters that its models would have."""
     own = vars(dataset)
     parameters = {
         **own,

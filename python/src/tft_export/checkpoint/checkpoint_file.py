@@ -63,7 +63,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 
 
 def write_slim_checkpoint(source: Path, destination: Path) -> None:
-    """Copies a checkpoint without what only training needs (optimizer, loops, callbacks)."""
+    """Copies a checkpoint without the parts that only training needs (optimizer, loops, callbacks)."""
     content = _read(source)
     for key in ("optimizer_states", "lr_schedulers", "loops", "callbacks"):
         if key in content:

@@ -1,4 +1,4 @@
-"""What the network's outputs mean, which follows from the loss that it was trained with."""
+"""The meaning of the network's outputs, which depends on the loss that it was trained with."""
 
 from dataclasses import dataclass
 from typing import Any

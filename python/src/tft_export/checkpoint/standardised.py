@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Standardised:
-    """How a raw variable becomes what the network was trained on: (x - mean) / scale."""
+    """The scaling of a raw variable for the network: (x - mean) / scale."""
 
     mean: float = 0.0
     scale: float = 1.0

@@ -1,4 +1,5 @@
-"""What the graph and the bundle need to know of a model: its inputs, their orders and scales, its outputs."""
+"""The facts about a model that the graph and the bundle need: its inputs, their orders and scales, its
+outputs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -50,7 +51,7 @@ class Structure:
     static_categoricals: tuple[str, ...]
     encoder_categoricals: tuple[str, ...]
     decoder_categoricals: tuple[str, ...]
-    # Of each real variable either its constants or, in `scalings`, what else scales it.
+    # For each real variable either its constants or, in `scalings`, its other scaling.
     scalers: Mapping[str, Standardised]
     normalizers: Mapping[str, TargetNormalizer]
     group_ids: tuple[str, ...]

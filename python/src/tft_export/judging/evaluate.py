@@ -1,7 +1,7 @@
 """A bundle's forecasts against naive ones and a strong peer, set by set; other bundles in the same table.
 
-Bundles run as in use: ONNX Runtime and the four raw inputs, which hold nothing of the future but the
-calendar.
+Bundles run as in production: ONNX Runtime and the four raw inputs, which contain nothing of the future but
+the calendar.
 """
 
 from collections.abc import Mapping, Sequence
@@ -81,7 +81,7 @@ def _judge_set(
             windows.resolution,
         )
     )
-    # Of what is judged, nothing is crossed or out of range: what the graph gives is the figure.
+    # The judged forecasts are sorted and clipped, so these figures refer to the graph's own output.
     disorder = disorder_of(raw[own], entry.minimum, entry.maximum)
     del table["naiveShare"]
     return {

@@ -19,7 +19,7 @@ NAMED_HORIZONS = (5, 60, 240, 480)  # minutes
 
 @dataclass(frozen=True)
 class JudgedWindows:
-    """Windows with what was measured (NaN where nothing was) and competing forecasts.
+    """Windows with the measurements (NaN where there are none) and competing forecasts.
 
     `machines`, `origins` and `regimes` [windows]; `measured` [windows, horizon]; each of `forecasts`
     [windows, horizon, quantiles]. The first is the model; the four naive ones are among them. Windows of

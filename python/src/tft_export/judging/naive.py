@@ -1,4 +1,4 @@
-"""Naive forecasts with quantiles: a model has to beat them to be worth running. docs/judging.md defines them.
+"""Naive forecasts with quantiles: a model is only useful if it beats them. docs/judging.md defines them.
 
 Each takes the target's past up to the forecast's origin and returns [horizon, quantiles].
 """

@@ -1,4 +1,5 @@
-"""What kind of machine a window is of, from its target's past 7 days. docs/judging.md defines the regimes."""
+"""The kind of machine that a window belongs to, from its target's past 7 days. docs/judging.md defines the
+regimes."""
 
 import numpy as np
 

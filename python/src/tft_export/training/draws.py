@@ -1,4 +1,4 @@
-"""What a training step sees: windows drawn by machine, and what must not be learnt from them taken away.
+"""The windows of a training step: drawn by machine, without the parts that the model must not learn from.
 
 The calendar is moved, so that no month's habits are learnt; metrics are missing now and then; labels that no
 recording had are drawn at random, so that none of them moves a forecast.

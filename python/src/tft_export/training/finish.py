@@ -30,7 +30,8 @@ def finish(run: Path, data: Data, settings: Settings, windows: int = 4000) -> di
     trainer = Trainer(data, settings, torch.device("cpu"), run)
     trainer.restore("best.pt")
     forecasts, truth, recorded, scale = trainer.validation_forecasts(windows)
-    # Readings of a machine at rest repeat: they lie within any band, and say nothing of its width.
+    # Readings of a machine at rest repeat: they are within any band, and contain no information about its
+    # width.
     moving = (recorded > 0) & (scale > 2 * settings.scale_floor)
     factors = calibration(forecasts[moving], truth[moving])
     known = recorded > 0

@@ -133,7 +133,7 @@ def _load(profile: Profile, timestamps: pd.DatetimeIndex, rng: np.random.Generat
 
 
 class _State:
-    """A server's course before it is measured: load, memory, disk, and what went wrong when."""
+    """A server's course before it is measured: load, memory, disk, and its incidents."""
 
     def __init__(
         self, profile: Profile, timestamps: pd.DatetimeIndex, load: np.ndarray, rng: np.random.Generator
@@ -255,7 +255,7 @@ def _full_disk(state: _State, rng: np.random.Generator) -> None:
 
 
 def _drained(state: _State, rng: np.random.Generator) -> None:
-    """Taken out of service: traffic leaves, the machine is off for a while, then comes back."""
+    """Taken out of service: traffic ends, the machine is off for a while, then returns."""
     span = state.span(rng, 3, 10)
     length = span.stop - span.start
     state.user[span] = 0.8 + 0.3 * np.abs(rng.normal(size=length))

@@ -1,6 +1,6 @@
 """Which machines and which time train, which choose, and which only judge.
 
-Machines that run in step (correlated over 0.6) are one group, and a group is on one side. What chooses the
+Machines whose values are correlated over 0.6 are one group, and a group is on one side. What chooses the
 weights and calibrates the quantiles is other machines at a later time.
 """
 

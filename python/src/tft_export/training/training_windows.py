@@ -121,7 +121,7 @@ class Windows:
         if slot_shift is not None:
             slots = slots + slot_shift[:, None]
         zero = torch.zeros_like(target)
-        # What the future holds must not reach the network: it reads only the past of the target.
+        # The future of the target must not reach the network, which reads only its past.
         past = ((target - center) / scale)[:, : self.encoder_length]
         columns = {
             "encoder_length": torch.ones_like(target),

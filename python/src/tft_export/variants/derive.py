@@ -1,4 +1,5 @@
-"""Adds precision variants to a bundle: the graphs, and in model.json what was kept and why."""
+"""Adds precision variants to a bundle: the graphs, and in model.json the parts kept in a higher precision,
+with the reasons."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

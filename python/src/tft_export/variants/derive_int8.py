@@ -80,7 +80,7 @@ def plan_int8(
 
 
 def _name_of(node: onnx.NodeProto, weights: dict, parts: dict[str, str], taken: Collection[str]) -> str:
-    """A product is called after its weight, or after its part and what it multiplies."""
+    """A product is named after its weight, or after its part and its operands."""
     own = [name for name in node.input[:2] if name in weights and "." in name and not name.startswith("/")]
     name = (
         _plain(own[0]).removesuffix(".weight")

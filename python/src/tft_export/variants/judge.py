@@ -25,7 +25,8 @@ class Judge:
         return distance(goal, self._shares(Runner(model).forecasts(self.inputs) - self.reference))
 
     def harm(self, model: onnx.ModelProto, base: np.ndarray, goal: Goal) -> float:
-        """What a graph does to `base`, forecasts of the `few` windows, as a share of the spread."""
+        """The differences of a graph's forecasts of the `few` windows from `base`, as shares of the
+        spread."""
         return harm(goal, self._shares(self.forecasts_of_few(model) - base))
 
     def forecasts_of_few(self, model: onnx.ModelProto) -> np.ndarray:

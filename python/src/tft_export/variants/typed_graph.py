@@ -26,7 +26,7 @@ def element_types(model: onnx.ModelProto) -> dict[str, int]:
 
 
 def key_of(node: onnx.NodeProto) -> str:
-    """What a node is called here: its first output, which is unique in a graph."""
+    """A node's name here: its first output, which is unique in a graph."""
     return node.output[0]
 
 
