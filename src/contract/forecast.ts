@@ -35,8 +35,11 @@ export interface ForecastAbout {
  * `data` is row-major `[batch, horizon, quantiles]`: series `i`, step `s`, quantile `q` is
  * `data[(i * horizon + s) * quantiles.length + q]`. It is the caller's `out` if one was given.
  *
- * ```ts forecast.at(0, 11, 0.9);        // series 0, an hour ahead: 90 % of outcomes are below this forecast.quantile(0.5);
- * // the median of all, [batch, horizon] for (const series of forecast) series.band(0.8).high; // [horizon] ```
+ * ```ts
+ * forecast.at(0, 11, 0.9);        // series 0, an hour ahead: 90 % of outcomes are below this
+ * forecast.quantile(0.5);         // the median of all, [batch, horizon]
+ * for (const series of forecast) series.band(0.8).high; // [horizon]
+ * ```
  */
 export class Forecast implements Iterable<SeriesForecast> {
   /** The predicted quantiles, row-major in the order of `shape`, in the target's raw units. */
