@@ -151,11 +151,15 @@ bool NativeEngine::read_part(Napi::Env env, std::size_t number, bool borrow) {
       data[i] = copies_.emplace_back(bytes, bytes + view.length * sizeof(float)).data();
     }
   }
-  Part& part = parts_[number];
-  part.batch = static_cast<int>(batch);
+  parts_[number].batch = static_cast<int>(batch);
+  return true;
+}
+
+bool NativeEngine::check_values(Napi::Env env) {
   BadValue bad;
-  if (!borrow && find_bad_value(shape_, part.inputs, part.batch, bad)) {
-    bad.part = static_cast<int>(number);
+  for (std::size_t part = 0; part < parts_.size(); part++) {
+    if (!find_bad_value(shape_, parts_[part].inputs, parts_[part].batch, bad)) continue;
+    bad.part = static_cast<int>(part);
     fail(env, to_js(env, bad));
     return false;
   }
@@ -189,8 +193,13 @@ Napi::Value NativeEngine::submit_all(const Napi::CallbackInfo& info) {
 
 /// Submits `parts_`. The request's memory holds one output after another, each with all parts in order.
 Napi::Value NativeEngine::send(Napi::Env env, double deadline_ms, Napi::Array borrowed) {
-  std::size_t series = 0;
+  std::size_t series = 0, series_values = 0;
   for (const Part& part : parts_) series += static_cast<std::size_t>(part.batch);
+  for (const std::size_t size : input_sizes_) series_values += size;
+  // The engine checks borrowed values, and those of large requests while it copies them.
+  const bool copied = borrowed.IsEmpty();
+  const bool check = copied && series * series_values * sizeof(float) >= kCheckedCopyBytes;
+  if (copied && !check && !check_values(env)) return env.Undefined();
   std::size_t values = 0;
   for (const std::size_t size : output_sizes_) values += series * size;
   PendingRequest* place = find_place(values);
@@ -210,7 +219,7 @@ Napi::Value NativeEngine::send(Napi::Env env, double deadline_ms, Napi::Array bo
   // Keep the inputs before an engine thread can read them.
   if (!borrowed.IsEmpty()) request.borrowed = Napi::Persistent(borrowed);
   const Result<RequestId> sent =
-      engine_->submit({parts_, deadline_in(deadline_ms), completed, &request, memory_});
+      engine_->submit({parts_, deadline_in(deadline_ms), completed, &request, memory_, check});
   if (!sent.ok()) {
     request.borrowed.Reset();
     free_.push_back(&request);
@@ -343,6 +352,7 @@ Napi::Value NativeEngine::predict(const Napi::CallbackInfo& info) {
     }
     outputs_[i] = static_cast<float*>(const_cast<void*>(out.data));
   }
+  if (!check_values(env)) return env.Undefined();
   const Result<Timing> result = engine_->predict(parts_[0]);
   if (!result.ok()) return fail(env, to_js(env, result.error()));
   return env.Undefined();

@@ -107,9 +107,10 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   void forget_memory();
   /// Prepares `parts_` for `count` parts.
   void begin_parts(std::size_t count);
-  /// Reads the inputs in `arrays_` and, unless they are borrowed, checks every value. Returns false with a
-  /// pending exception if one is bad.
+  /// Reads the inputs in `arrays_`. Returns false with a pending exception if one does not fit.
   bool read_part(Napi::Env env, std::size_t number, bool borrow);
+  /// Checks every value of `parts_`. Returns false with a pending exception if one is bad.
+  bool check_values(Napi::Env env);
   /// Submits `parts_`; `borrowed` is an array of the borrowed inputs, or empty.
   Napi::Value send(Napi::Env env, double deadline_ms, Napi::Array borrowed);
   PendingRequest* find_place(std::size_t values);

@@ -68,12 +68,12 @@ Result<RequestId> BatchQueue::submit(const Request& request) {
                  "no memory to keep " + std::to_string(state->series) + " waiting series"};
   ++open_;
   if (!state->borrows()) {
-    copy_inputs(request.parts, *state, lock);
-    if (lost_) {
-      // The device was lost during the copy: the request cannot run.
+    auto error = copy_inputs(request, *state, lock);
+    if (lost_) error = lost_;  // the device was lost during the copy
+    if (error) {
       withdraw(state);
       if (--open_ == 0) drained_.notify_all();
-      return *lost_;
+      return *error;
     }
   }
   const RequestId id = state->id = ++last_id_;
@@ -90,9 +90,10 @@ Result<RequestId> BatchQueue::submit(const Request& request) {
 }
 
 /// Copies a request's inputs into its batches, with the mutex released. That is safe: no other thread knows
-/// the request yet, and no lane takes a batch with `copying_` > 0, so its pieces do not move.
-void BatchQueue::copy_inputs(std::span<const Part> parts, const State& state,
-                             std::unique_lock<std::mutex>& lock) {
+/// the request yet, and no lane takes a batch with `copying_` > 0, so its pieces do not move. Returns the
+/// first bad value's error if the request asks for the check.
+std::optional<Error> BatchQueue::copy_inputs(const Request& request, const State& state,
+                                             std::unique_lock<std::mutex>& lock) {
   struct Place {
     Batch* batch;
     int slot, count;
@@ -104,12 +105,20 @@ void BatchQueue::copy_inputs(std::span<const Part> parts, const State& state,
   }
   lock.unlock();
   std::int64_t from = 0;
+  std::optional<Error> first;
   for (const auto [batch, slot, count] : places) {
-    copy_in(options_.layout, parts, from, count, batch->staging_, slot);
+    if (request.check) {
+      const BorrowedSeries series{request.parts, from, count, slot, InputMemory::COPIED};
+      auto error = reader_.read({&series, 1}, batch->staging_).front();
+      if (error && (!first || is_before(*error, *first))) first = std::move(error);
+    } else {
+      copy_in(options_.layout, request.parts, from, count, batch->staging_, slot);
+    }
     from += count;
   }
   lock.lock();
   for (const Place& place : places) --place.batch->copying_;
+  return first;
 }
 
 bool BatchQueue::cancel(RequestId id) {

@@ -144,7 +144,8 @@ class BatchQueue {
   void give_bounce_buffer(Batch* batch);
   void recycle(Batch* batch);
   bool place(const StatePointer& state);
-  void copy_inputs(std::span<const Part> parts, const State& state, std::unique_lock<std::mutex>& lock);
+  std::optional<Error> copy_inputs(const Request& request, const State& state,
+                                   std::unique_lock<std::mutex>& lock);
   void join_turn(Batch* batch);
   void leave_turn(Batch* batch);
   void withdraw(const StatePointer& state);

@@ -51,13 +51,13 @@ std::size_t copy_revocable(std::span<const Copy> copies) {
 #endif
 }
 
+}  // namespace
+
 bool is_before(const Error& one, const Error& other) {
   if (!one.bad_value || !other.bad_value) return !one.bad_value && other.bad_value;
   const auto place = [](const BadValue& bad) { return std::tuple(bad.part, bad.input, bad.index); };
   return place(*one.bad_value) < place(*other.bad_value);
 }
-
-}  // namespace
 
 bool can_read_revocable() {
   static const bool can = [] {

@@ -1,4 +1,5 @@
-// Copies borrowed inputs into staging memory on a lane's thread, and checks every value of the copy.
+// Copies inputs into staging memory and checks every value of the copy: borrowed ones on a lane's thread,
+// large others while they are submitted.
 //
 // It checks the copy, not the original, because the owner may write to the arrays at any moment and only
 // checked values may run.
@@ -18,7 +19,7 @@
 
 namespace tft {
 
-/// Series of a borrowed request to copy into a batch: the request's series `from` … `from + count` go into
+/// Series of a request to copy into a batch: the request's series `from` … `from + count` go into
 /// the slots from `slot` on.
 struct BorrowedSeries {
   std::span<const Part> parts;
@@ -27,6 +28,10 @@ struct BorrowedSeries {
   int slot = 0;
   InputMemory memory = InputMemory::BORROWED;
 };
+
+/// Whether an error of one request comes first, in order of parts, tensors and elements; errors without a
+/// place come before all others.
+bool is_before(const Error& one, const Error& other);
 
 class BorrowedReader {
  public:

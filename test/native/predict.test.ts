@@ -149,6 +149,28 @@ describe.skipIf(missing).each(MAJORS)('on TensorRT %i', (major) => {
     expect(() => engine.predictSync(inputs)).toThrowError(message);
   });
 
+  test('a bad value of a large request, which is checked while it is copied, is named as that of a small one', async () => {
+    const series = 40_000; // over 2 MiB
+    const large = variedInputs(series, 1);
+    const forecast = await engine.predict(large);
+    expect(forecast.data).toEqual(doubleAnswer(large));
+    const last = large.encoderCont.length - 1;
+    large.encoderCont[last] = Number.NaN;
+    large.decoderCat[0] = -1; // earlier, but in a later tensor
+    await expect(engine.predict(large)).rejects.toMatchObject({
+      code: 'ERR_TFT_INPUT_VALUE',
+      details: { tensor: 'encoderCont', index: last },
+    });
+    large.encoderCont[last] = 1;
+    const parts = [variedInputs(2, 3), large];
+    await expect(engine.predictBatch(parts)).rejects.toMatchObject({
+      code: 'ERR_TFT_INPUT_CATEGORY',
+      details: { tensor: 'decoderCat', index: 0, found: -1 },
+    });
+    const small = variedInputs(2, 3);
+    expect((await engine.predict(small)).data).toEqual(doubleAnswer(small));
+  });
+
   test('info describes the engine', () => {
     expect(engine.info).toMatchObject({
       backend: 'tensorrt',

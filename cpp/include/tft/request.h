@@ -3,6 +3,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -49,23 +50,17 @@ using Completion = void (*)(RequestId id, const Result<Timing>& result, void* us
 
 /// How and when a request's inputs are read.
 enum class InputMemory {
-  /// `submit` copies them, and the caller may reuse them when it returns. It does not check their values; the
-  /// caller
-  /// can use find_bad_value.
+  /// `submit` copies them, and the caller may reuse them when it returns. It checks their values only if
+  /// Request::check asks for it; the caller can use find_bad_value instead.
   COPIED,
   /// A lane copies them when the request's batch runs, and checks every value of the copy. A bad value fails
-  /// the
-  /// request with INPUT_VALUE, but no other request of the batch. The arrays must stay valid until the
-  /// completion is
-  /// called; if they are written to before, the forecast is of a mixture of old and new values.
+  /// the request with INPUT_VALUE, but no other request of the batch. The arrays must stay valid until the
+  /// completion is called; if they are written to before, the forecast is of a mixture of old and new values.
   BORROWED,
   /// As BORROWED, for memory that its owner may unmap at any moment, as JavaScript does with a transferred
-  /// ArrayBuffer.
-  /// The kernel copies it (process_vm_readv). If it is unmapped, the request fails with INPUT_LENGTH, whereas
-  /// a plain
-  /// copy would crash the process. If it was unmapped and reused, the copy succeeds with foreign data: the
-  /// owner has to
-  /// detect that and discard the result.
+  /// ArrayBuffer. The kernel copies it (process_vm_readv). If it is unmapped, the request fails with
+  /// INPUT_LENGTH, whereas a plain copy would crash the process. If it was unmapped and reused, the copy
+  /// succeeds with foreign data: the owner has to detect that and discard the result.
   REVOCABLE,
 };
 
@@ -84,6 +79,12 @@ struct Request {
   Completion completion = nullptr;
   void* user = nullptr;  // passed to the completion
   InputMemory inputs = InputMemory::COPIED;
+  /// For COPIED: `submit` also checks every value, and returns INPUT_VALUE for the first bad one in order of
+  /// parts, tensors and elements. Helper threads share the copy and the check, which pays for large requests.
+  bool check = false;
 };
+
+/// From about this many bytes of inputs on, `check` is faster than find_bad_value followed by a copy.
+inline constexpr std::size_t kCheckedCopyBytes = std::size_t{2} << 20;
 
 }  // namespace tft

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <limits>
@@ -60,6 +61,7 @@ struct Call {
     request.completion = &Call::complete;
     request.user = this;
     request.inputs = memory;
+    request.check = check;
     return queue.submit(request);
   }
   void wait() {
@@ -88,6 +90,7 @@ struct Call {
   float* output = nullptr;
   Request::Clock::time_point deadline = Request::Clock::time_point::max();
   InputMemory memory = InputMemory::COPIED;
+  bool check = false;
   std::mutex mutex;
   std::condition_variable ended;
   int completions = 0;
@@ -241,6 +244,30 @@ TEST_F(BatchQueueTest, ABadValueInBorrowedInputsFailsItsOwnRequestOnly) {
   EXPECT_EQ(counters.failed, 2U);
   EXPECT_EQ(counters.series, 3U);
   EXPECT_EQ(counters.running_batches, 0U);
+}
+
+TEST_F(BatchQueueTest, ACheckedRequestWithABadValueIsRefusedWithTheFirstOne) {
+  open();
+  keep_busy();
+  Call a(1), bad(10, 9), good(2), large(100, 9), unchecked(3);
+  for (Call* const call : {&a, &bad, &good, &large}) call->check = true;
+  bad.decoder_cat[1] = 4;  // in the first of three batches
+  bad.encoder_cont[16] =
+      std::numeric_limits<float>::quiet_NaN();  // in the last one, but in an earlier tensor
+  unchecked.decoder_cat[0] = 4;
+  ASSERT_TRUE(a.submit_to(queue()));
+  const Result<RequestId> refused = bad.submit_to(queue());
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::INPUT_VALUE);
+  EXPECT_EQ(refused.error().bad_value->input, 0);
+  EXPECT_EQ(refused.error().bad_value->index, 16U);
+  for (Call* const call : {&good, &large, &unchecked}) ASSERT_TRUE(call->submit_to(queue()));
+  large.encoder_cat[0] = 9;  // it was copied
+  const Batches run = drain();
+  a.expect_right(1), good.expect_right(2), large.expect_right(100);
+  EXPECT_EQ(bad.completions, 0);
+  for (const auto& batch : run) EXPECT_EQ(std::count(batch.begin(), batch.end(), 10), 0);
+  EXPECT_EQ(queue().counters().waiting_series, 0);
 }
 
 TEST_F(BatchQueueTest, ABatchWithBadInputsOnlyIsNotRun) {
