@@ -29,7 +29,7 @@ struct AnyRecurrence {
 constexpr std::array kAnyRecurrence = {
     AnyRecurrence{16, 16, 8, "tft_recurrence_16_1", "tft_recurrence_16_4"},
     AnyRecurrence{64, 64, 2, "tft_recurrence_64_1", "tft_recurrence_64_4"},
-    AnyRecurrence{160, 48, 1, "tft_recurrence_160_1", "tft_recurrence_160_4"}};
+    AnyRecurrence{128, 48, 1, "tft_recurrence_128_1", "tft_recurrence_128_4"}};
 
 struct Attention {
   int keys;  // in a lane

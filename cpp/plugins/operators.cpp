@@ -287,11 +287,12 @@ Sequence sequence(const float* x, float* y, int steps, Inputs& weights) {
   return one;
 }
 
-/// The kernels' hidden sizes; -1 is unknown.
+/// Beyond 128 TensorRT's layers are faster: at 160 a forecast of one series takes them 2.8 ms on an H200, and
+/// this kernel 3.5 ms.
 std::string recurrence_misfit(int hidden) {
-  if (hidden % 4 == 0 && hidden >= 4 && hidden <= 160) return "";
+  if (hidden % 4 == 0 && hidden >= 4 && hidden <= 128) return "";
   return "the hidden size is " + std::to_string(hidden) +
-         ", and the recurrence's kernels are for multiples of 4 up to 160";
+         ", and the recurrence's kernels are for multiples of 4 up to 128";
 }
 
 /// Two LSTMs; the second starts from the first one's state. Inputs: past [Te, B, H], future [Td, B, H],

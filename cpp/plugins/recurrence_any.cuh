@@ -1,4 +1,4 @@
-// The LSTM over one or two sequences in one launch, for hidden sizes of up to 160 that are multiples of 4,
+// The LSTM over one or two sequences in one launch, for hidden sizes of up to 128 that are multiples of 4,
 // FP32. The formulas are those of recurrence.cuh, which is faster where the hidden size is 32.
 //
 // A block runs SERIES series, and a thread is one gate of one hidden unit: a row of W and of U, in ONNX's

@@ -530,11 +530,11 @@ INSTANTIATE_TEST_SUITE_P(All, AnyHiddenSizeTest,
                                          AnyHiddenSize{16, 2, 35, 17, 227 * 1024, "tft_recurrence_16_1"},
                                          AnyHiddenSize{20, 1, 16, 1, 227 * 1024, "tft_recurrence_64_1"},
                                          AnyHiddenSize{64, 6, 9, 5, 227 * 1024, "tft_recurrence_64_4"},
-                                         AnyHiddenSize{68, 1, 17, 3, 227 * 1024, "tft_recurrence_160_1"},
-                                         AnyHiddenSize{128, 3, 5, 4, 227 * 1024, "tft_recurrence_160_4"},
-                                         AnyHiddenSize{160, 1, 18, 2, 227 * 1024, "tft_recurrence_160_1"},
-                                         AnyHiddenSize{160, 5, 3, 2, 99 * 1024, "tft_recurrence_160_4"},
-                                         AnyHiddenSize{160, 1, 3, 2, 16 * 1024, "tft_recurrence_160_1"}),
+                                         AnyHiddenSize{68, 1, 17, 3, 227 * 1024, "tft_recurrence_128_1"},
+                                         AnyHiddenSize{128, 3, 5, 4, 227 * 1024, "tft_recurrence_128_4"},
+                                         AnyHiddenSize{128, 1, 18, 2, 227 * 1024, "tft_recurrence_128_1"},
+                                         AnyHiddenSize{128, 5, 3, 2, 99 * 1024, "tft_recurrence_128_4"},
+                                         AnyHiddenSize{128, 1, 3, 2, 16 * 1024, "tft_recurrence_128_1"}),
                          [](const auto& given) {
                            return std::to_string(given.param.hidden) + "x" +
                                   std::to_string(given.param.batch) + "In" +

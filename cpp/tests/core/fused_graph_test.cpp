@@ -168,13 +168,13 @@ std::string one_lstm(std::uint64_t hidden, std::uint64_t type = 1) {
 
 TEST(FusedGraphTest, AHiddenSizeWithoutKernelIsReportedAndTheModelIsUnchanged) {
   EXPECT_EQ(fuse_graph(one_lstm(32)).fused, (std::vector<std::string>{"lstm"}));
-  EXPECT_EQ(fuse_graph(one_lstm(160)).fused, (std::vector<std::string>{"lstm"}));
-  const FusedGraph graph = fuse_graph(one_lstm(164));
+  EXPECT_EQ(fuse_graph(one_lstm(128)).fused, (std::vector<std::string>{"lstm"}));
+  const FusedGraph graph = fuse_graph(one_lstm(160));
   EXPECT_TRUE(graph.fused.empty());
   EXPECT_EQ(graph.model, "");
   ASSERT_EQ(graph.unfused.size(), 1u);
   EXPECT_EQ(graph.unfused[0].why,
-            "the hidden size is 164, and the recurrence's kernels are for multiples of 4 up to 160");
+            "the hidden size is 160, and the recurrence's kernels are for multiples of 4 up to 128");
 }
 
 TEST(FusedGraphTest, AnLstmInHalfPrecisionIsLeftToTensorRT) {
