@@ -189,6 +189,18 @@ class Creator final : public nvinfer1::IPluginCreatorV3One {
   nvinfer1::PluginFieldCollection collection_{};
 };
 
+/// IPluginCreatorInterface pointers for a plugin library, made by the first call; they are never destroyed.
+void* const* operator_creators(LauncherOfThread launcher, std::int32_t& count) {
+  static const auto* const all = [launcher] {
+    auto made = std::make_unique<std::vector<nvinfer1::IPluginCreatorInterface*>>();
+    for (const std::string_view name : plugins::operator_names())
+      made->push_back(std::make_unique<Creator>(name, launcher).release());
+    return made.release();
+  }();
+  count = static_cast<std::int32_t>(all->size());
+  return reinterpret_cast<void* const*>(all->data());
+}
+
 bool register_operators(void* get_registry, LauncherOfThread launcher) {
   using GetRegistry = nvinfer1::IPluginRegistry* (*)() noexcept;
   nvinfer1::IPluginRegistry* const registry = reinterpret_cast<GetRegistry>(get_registry)();

@@ -22,4 +22,8 @@ bool register_operators_10(void* get_registry, LauncherOfThread launcher) {
   return register_operators(get_registry, launcher);
 }
 
+void* const* operator_creators_10(LauncherOfThread launcher, std::int32_t& count) {
+  return operator_creators(launcher, count);
+}
+
 }  // namespace tft::tensorrt

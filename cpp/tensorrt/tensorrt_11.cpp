@@ -22,4 +22,8 @@ bool register_operators_11(void* get_registry, LauncherOfThread launcher) {
   return register_operators(get_registry, launcher);
 }
 
+void* const* operator_creators_11(LauncherOfThread launcher, std::int32_t& count) {
+  return operator_creators(launcher, count);
+}
+
 }  // namespace tft::tensorrt

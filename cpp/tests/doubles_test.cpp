@@ -481,6 +481,23 @@ TEST_F(TensorRTDouble, FindsACreatorOfTheProcessFromARuntimeUntilItIsDeregistere
   EXPECT_EQ(double_violations(), 0);
 }
 
+TEST_F(TensorRTDouble, RunsAPlanWithOurOperatorsAfterLoadingTheirPluginLibrary) {
+  using Creators = nvinfer1::IPluginCreatorInterface* const* (*)(std::int32_t&);
+  void* const opened = dlopen(TFT_PLUGIN_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(opened, nullptr) << dlerror();
+  std::int32_t count = 0;
+  auto* const* const creators = reinterpret_cast<Creators>(dlsym(opened, "getCreators"))(count);
+  ASSERT_EQ(count, 6);
+  EXPECT_NE(dlsym(opened, "setLoggerFinder"), nullptr);
+  const std::string version = static_cast<nvinfer1::IPluginCreatorV3One*>(creators[0])->getPluginVersion();
+
+  plan.plugins = {{"TftLstm", version, "", {{"hidden_size", "float64", {}, {}, {32}}}}};
+  EXPECT_EQ(deserialize(doubles::write_plan(plan)), nullptr);
+  ASSERT_NE(runtime->getPluginRegistry().loadLibrary(TFT_PLUGIN_LIBRARY), nullptr) << logger.errors;
+  engine.reset(deserialize(doubles::write_plan(plan)));
+  EXPECT_NE(engine, nullptr) << logger.errors;
+}
+
 TEST_F(TensorRTDouble, ReturnsAPointerThatIsNoneWithoutADevice) {
   double_set("devices", 0);
   EXPECT_EQ(create_runtime(), reinterpret_cast<nvinfer1::IRuntime*>(0x238));
