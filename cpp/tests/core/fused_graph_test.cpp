@@ -87,15 +87,14 @@ void expect_left(const std::string& model, const std::string& name, const std::s
 
 TEST(FusedGraphTest, EachPartOfTheDemoModelBecomesAnOperator) {
   const FusedGraph graph = fuse_graph(demo());
-  for (const char* part :
-       {"static_selection", "contexts", "encoder_selection", "decoder_selection", "recurrent", "decoder"})
+  for (const char* part : {"preprocess", "static_selection", "contexts", "encoder_selection",
+                           "decoder_selection", "recurrent", "decoder"})
     EXPECT_EQ(std::count(graph.fused.begin(), graph.fused.end(), part), 1) << part;
   EXPECT_TRUE(graph.unfused.empty());
   const auto all = operators(graph.model);
   EXPECT_EQ(all.at("TftVariableSelection"), 3);
-  for (const char* op : {"TftStaticContexts", "TftRecurrence", "TftDecoder"}) EXPECT_EQ(all.at(op), 1) << op;
-  // TftPreprocess has no scale around the last value, so the exporter leaves that part to TensorRT.
-  EXPECT_FALSE(all.contains("TftPreprocess"));
+  for (const char* op : {"TftPreprocess", "TftStaticContexts", "TftRecurrence", "TftDecoder"})
+    EXPECT_EQ(all.at(op), 1) << op;
   EXPECT_FALSE(all.contains("LSTM"));
   EXPECT_GT(nodes(demo()), 150);
   EXPECT_LT(nodes(graph.model), 50);
