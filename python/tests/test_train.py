@@ -11,7 +11,7 @@ from pytorch_forecasting import TemporalFusionTransformer
 from tft_export.cli import main
 from tft_export.training.finish import calibration, spread, spread_quantiles
 from tft_export.training.fleet import load_data, metrics_worth_reading
-from tft_export.training.settings import Settings
+from tft_export.training.settings import Settings, default_lags
 from tft_export.training.simulated_fleet import simulate
 from tft_export.training.split import correlations, split_servers, twin_groups, twins_of_training
 from tft_export.training.trainer import crossing, pinball
@@ -127,6 +127,41 @@ def test_a_history_that_is_too_short_to_train_on_is_refused(tmp_path, capsys):
     write_history(simulate(servers=2, days=1.5, seed=4), tmp_path / "short.csv")
     assert main(["train", str(tmp_path / "short.csv"), "--state", str(tmp_path / "state")]) == 2
     assert "history_short" in capsys.readouterr().err
+
+
+def test_lags_take_the_rows_before_a_window(tmp_path, capsys):
+    # Of 60 hours the first 48 train: more than a window of 32, less than one with a day before it.
+    write_history(simulate(servers=2, days=2.5, seed=4), tmp_path / "short.csv")
+    command = ["train", str(tmp_path / "short.csv"), "--state", str(tmp_path / "state")]
+    command += ["--later-share", "0.2", "--validation-share", "0"]
+    assert main(command) == 2
+    assert "a window takes 672 (56 hours)" in capsys.readouterr().err
+    data = load_data(
+        [tmp_path / "short.csv"],
+        None,
+        Settings(lags=(), simulated_servers=1, simulated_days=3, later_share=0.2, validation_share=0),
+    )
+    assert "cpu_user_pct_lagged_by_288" not in data.dataset.reals
+
+
+def test_by_default_the_lags_are_those_that_the_window_holds():
+    assert default_lags() == Settings().lags == (288, 276, 144, 96)
+    assert default_lags(encoder=287) == (276, 144, 96)
+    assert default_lags(encoder=288, horizon=145) == (288, 276, 145)
+    assert default_lags(encoder=96, horizon=24, step_minutes=60) == (24,)
+    assert default_lags(encoder=48, horizon=12, step_minutes=60) == (24, 23, 12)
+    assert default_lags(encoder=90, horizon=96) == ()
+    # Steps of which no whole number makes an hour: only the day, and what divides it.
+    assert default_lags(encoder=40, horizon=8, step_minutes=45) == (32, 16, 8)
+
+
+def test_a_model_is_given_the_target_at_its_lags(run):
+    model = TemporalFusionTransformer.load_from_checkpoint(
+        run[0] / "checkpoint.ckpt", map_location="cpu", weights_only=False
+    )
+    lagged = [f"cpu_user_pct_lagged_by_{steps}" for steps in (288, 276, 144, 96)]
+    assert set(lagged) <= set(model.decoder_variables)
+    assert not set(lagged) & set(model.encoder_variables)
 
 
 def test_calibration_makes_each_quantile_hold_what_its_name_says():

@@ -43,10 +43,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--lags",
         type=int,
-        nargs="+",
+        nargs="*",
         default=defaults.lags,
         metavar="STEPS",
-        help="give the decoder the target this many steps before each step of the horizon (288: yesterday)",
+        help="give the decoder the target this many steps before each step of the horizon; by default "
+        f"{' '.join(map(str, defaults.lags))} (288: yesterday), without a number none",
     )
     parser.add_argument(
         "--calendar",

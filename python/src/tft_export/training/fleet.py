@@ -11,7 +11,7 @@ from pytorch_forecasting import TimeSeriesDataSet
 from ..errors import ExportError
 from ..windows.column_map import ColumnMap
 from ..windows.history import on_grid, read_history
-from ..windows.metrics import ENCODER_LENGTH, HORIZON, METRIC_NAMES, TARGET
+from ..windows.metrics import ENCODER_LENGTH, HORIZON, METRIC_NAMES, STEP_MINUTES, TARGET
 from .dataset import training_dataset
 from .settings import Settings
 from .simulated_fleet import simulate
@@ -59,7 +59,7 @@ def load_data(
     # Of so few servers that none can be spared, the same ones' later span chooses.
     choosing = split.validation or split.training
     validation = recorded[recorded["server_name"].isin(choosing) & from_day_before]
-    _check_long_enough(training, validation)
+    _check_long_enough(training, validation, settings.lags)
     read = metrics_worth_reading(training)
     labels = bool((training[["profile", "status"]].nunique() > 1).any())
     weights = _weights(training, split)
@@ -87,16 +87,25 @@ def load_data(
     )
 
 
-def _check_long_enough(training: pd.DataFrame, validation: pd.DataFrame) -> None:
-    """Raises ExportError history_short unless both spans hold a whole window."""
-    needed = ENCODER_LENGTH + HORIZON
-    for rows, span in ((training, "to train on"), (validation, "in its last part, which chooses weights")):
+def _check_long_enough(training: pd.DataFrame, validation: pd.DataFrame, lags: Sequence[int]) -> None:
+    """Raises ExportError history_short unless both spans hold a window, and training the rows before it.
+
+    The scalers are fitted on rows for which the target is known at every lag.
+    """
+    window = ENCODER_LENGTH + HORIZON
+    before = max(lags, default=0)
+    spans = (
+        (training, window + before, "to train on", ", or fewer --lags" if before else ""),
+        (validation, window, "in its last part, which chooses weights", ""),
+    )
+    for rows, needed, span, other in spans:
         longest = int(rows.groupby("segment").size().max()) if len(rows) else 0
         if longest < needed:
             raise ExportError(
                 "history_short",
                 f"the history has {longest} rows without a long gap {span}; a window takes {needed} "
-                "(32 hours): record for longer, or choose another --later-share",
+                f"({needed * STEP_MINUTES // 60} hours): record for longer, or choose another "
+                f"--later-share{other}",
             )
 
 
