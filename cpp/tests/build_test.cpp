@@ -244,7 +244,7 @@ TEST_F(Builds, APlanWithKernelsKeepsTheirFieldsLoadsAndRuns) {
   if (!kernels()) GTEST_SKIP() << "this build has no kernels: nvcc was missing";
   const auto result = demo_built();
   ASSERT_TRUE(result.ok());
-  EXPECT_GE(result->fused.size(), 6u);
+  EXPECT_EQ(result->fused.size(), 7u);
   std::string problem;
   const auto plan = doubles::read_plan(text_of(result->plan), problem);
   ASSERT_TRUE(plan) << problem;

@@ -11,6 +11,7 @@ import { onDoubles, whatIsMissing } from '../fixtures/doubles.js';
 
 const DEMO = fileURLToPath(new URL('../../models/demo', import.meta.url));
 const PARTS = [
+  'preprocess',
   'static_selection',
   'contexts',
   'encoder_selection',
