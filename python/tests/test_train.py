@@ -1,6 +1,10 @@
 """Training: it can be interrupted and taken up again, and what it leaves is an ordinary checkpoint."""
 
 import json
+import shutil
+import subprocess
+from pathlib import Path
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pandas as pd
@@ -18,6 +22,8 @@ from tft_export.training.trainer import crossing, pinball
 from tft_export.windows.history import write_history
 from tft_export.windows.metrics import METRIC_NAMES
 from tft_export.windows.metrics import QUANTILES as LEVELS
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -225,6 +231,31 @@ def test_a_bundle_is_judged_on_other_rows_beside_another_bundle(run, tmp_path, c
     assert "model, calendar 83 h later" in rows
     assert "under best naive" in capsys.readouterr().out
     assert (tmp_path / "plot.svg").read_text().startswith("<svg")
+
+
+def test_a_trained_bundle_is_served(run):
+    """The rest of docs/training.md: the same rows by `tft predict` and by `tft serve` give one forecast."""
+    program = ROOT / "lib/cli/main.js"
+    if shutil.which("node") is None or not program.exists():
+        pytest.skip("needs Node and `npm run build`")
+    history, bundle = run[0].parent / "history.csv", run[0] / "bundle"
+    command = ["node", str(program), "predict", str(history), "--model", str(bundle), "--json"]
+    predicted = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    assert len(predicted["forecasts"]) == 15
+    command = ["node", str(program), "serve", "--model", str(bundle), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as service:
+        try:
+            lines = (json.loads(line) for line in service.stdout)
+            log = []
+            while not log or log[-1]["msg"] != "ready":
+                log.append(next(lines))
+            address = next(entry["address"] for entry in log if entry["msg"] == "listening")
+            request = Request(f"{address}/forecast", history.read_bytes(), {"content-type": "text/csv"})
+            with urlopen(request, timeout=60) as response:
+                served = json.load(response)
+        finally:
+            service.terminate()
+    assert served["forecasts"] == predicted["forecasts"]
 
 
 def test_sets_that_cannot_be_read_are_refused(run, tmp_path, capsys):
