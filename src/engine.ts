@@ -12,9 +12,9 @@ import { TFTError } from './contract/errors.js';
 import { Forecast, type ForecastAbout } from './contract/forecast.js';
 import { inRequest } from './contract/input-error.js';
 import { type AcceptedInputs, Contract, emptyInputs, type ForecastInputs } from './contract/inputs.js';
-import { type Located, locate } from './contract/locate.js';
+import { type Located, locate, type RemoteAddress, remoteAddress } from './contract/locate.js';
 import type { Log } from './contract/log.js';
-import { loadModel, type ModelDescription } from './contract/model.js';
+import { describeModel, loadModel, type ModelDescription } from './contract/model.js';
 import type { BackendName, Precision } from './contract/names.js';
 import { ownVersion } from './contract/own-version.js';
 import { clipValues, sortSteps, type ValueRange } from './contract/quantiles.js';
@@ -50,12 +50,14 @@ export interface EngineInfo {
   readonly maxBatch: number;
   /** The largest number of series that may wait. */
   readonly queueLimit: number;
-  /** Threads that compute; with TensorRT its lanes. */
+  /** Threads that compute; with TensorRT its lanes; of a model on servers the requests that may be under way. */
   readonly threads: number;
   /** Why this backend was chosen. */
   readonly why: string;
   /** The file that runs. */
   readonly origin: string;
+  /** Of a model on servers: their addresses. */
+  readonly endpoints?: readonly string[];
   /** With TensorRT, where the engine comes from: a plan file, the cache, or built while loading. */
   readonly engine?: 'file' | 'cache' | 'built';
   /** With TensorRT whether the engine's forecasts of the bundle's sample windows were compared with PyTorch's. */
@@ -114,20 +116,25 @@ export class TFTEngine {
    *
    * @param path a bundle folder; 'demo' for the model in this package; an ONNX file with model.json in the same folder; or a
    *   TensorRT plan (.engine or .plan), described by model.json in its folder, else by its own tensors and the option
-   *   `quantiles`.
+   *   `quantiles`; or `kserve://host:8000/MODEL`, a model on a server that speaks KServe v2, described by the option
+   *   `bundle`. Several servers of one model are separated by commas or given as an array of addresses.
    * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID, ERR_TFT_MODEL_HASH,
    *   ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_UNSUPPORTED; with TensorRT also ERR_TFT_NO_CUDA_DRIVER,
    *   ERR_TFT_NO_CUDA_DEVICE, ERR_TFT_TENSORRT_NOT_FOUND, ERR_TFT_TENSORRT_VERSION, ERR_TFT_PLAN_INVALID,
    *   ERR_TFT_PLAN_MISMATCH, ERR_TFT_PLAN_WRONG, ERR_TFT_ENGINE_STALE, ERR_TFT_OUT_OF_MEMORY, ERR_TFT_DEVICE_LOST; if an
-   *   engine is built ERR_TFT_BUILD, ERR_TFT_ABORTED.
+   *   engine is built ERR_TFT_BUILD, ERR_TFT_ABORTED; of a server ERR_TFT_REMOTE_UNAVAILABLE, ERR_TFT_REMOTE_REFUSED,
+   *   ERR_TFT_REMOTE_MISMATCH, ERR_TFT_REMOTE_ANSWER.
    */
-  static async load(path: string, options: LoadOptions = {}): Promise<TFTEngine> {
-    const { quantiles, ...wanted } = checkLoadOptions(options);
+  static async load(path: string | readonly string[], options: LoadOptions = {}): Promise<TFTEngine> {
+    const { quantiles, bundle, ...wanted } = checkLoadOptions(options);
     const { log, queueLimit } = wanted;
-    const located = locate(path);
-    const model = await withReadAhead(await readModel(path, located, { ...wanted, quantiles }), log);
+    const address = remoteAddress(path);
+    const description = descriptionOf(path, address, bundle);
+    const located = locate(description);
+    const read = { ...wanted, quantiles, isRemote: address !== undefined };
+    const model = await withReadAhead(await readModel(description, located, read), log);
     const contract = new Contract(model);
-    const { backend, why } = await selectBackend({ ...wanted, located, model, contract });
+    const { backend, why } = await selectBackend({ ...wanted, located, address, model, contract });
     const { name, ...described } = backend.info;
     const info: EngineInfo = Object.freeze({
       ...described,
@@ -160,8 +167,8 @@ export class TFTEngine {
    * `borrow` lends them until the promise settles. A batch larger than `info.maxBatch` runs in parts.
    *
    * @throws TFTError ERR_TFT_INPUT_…, ERR_TFT_OPTION, ERR_TFT_OUTPUT_BUFFER, ERR_TFT_ABORTED,
-   *   ERR_TFT_DEADLINE, ERR_TFT_QUEUE_FULL, ERR_TFT_CLOSED, ERR_TFT_BACKEND_LOST, ERR_TFT_RUN; always by
-   *   rejecting.
+   *   ERR_TFT_DEADLINE, ERR_TFT_QUEUE_FULL, ERR_TFT_CLOSED, ERR_TFT_BACKEND_LOST, ERR_TFT_RUN, ERR_TFT_REMOTE_…;
+   *   always by rejecting.
    */
   async predict(inputs: ForecastInputs, options: PredictOptions = NONE): Promise<Forecast> {
     const accepted = this.#contract.accept(inputs);
@@ -251,10 +258,10 @@ export class TFTEngine {
   }
 
   /**
-   * Only with TensorRT: the CPU backend runs in another thread and refuses it with ERR_TFT_UNSUPPORTED. Forecasts and blocks
+   * Only with TensorRT: the others run in another thread or on a server, and refuse it with ERR_TFT_UNSUPPORTED. Forecasts and blocks
    * until the result is there: the lowest latency, for scripts and worker threads.
    *
-   * @throws TFTError as `predict`, by throwing; ERR_TFT_UNSUPPORTED on the backend 'onnxruntime'.
+   * @throws TFTError as `predict`, by throwing; ERR_TFT_UNSUPPORTED on the other backends.
    */
   predictSync(inputs: ForecastInputs, options: PredictOptions = NONE): Forecast {
     if (this.#backend.runSync === undefined) {
@@ -366,10 +373,16 @@ async function withReadAhead(model: ModelDescription, log: Log): Promise<ModelDe
 /** A model's description: from model.json, or from the plan's own tensors if there is none. */
 async function readModel(
   path: string,
-  { kind, path: plan, isDescribed }: Located,
-  { quantiles, verifyHash, tensorrt }: Pick<LoadOptions, 'quantiles' | 'verifyHash' | 'tensorrt'>,
+  located: Located,
+  {
+    quantiles,
+    verifyHash,
+    tensorrt,
+    isRemote,
+  }: Pick<LoadOptions, 'quantiles' | 'verifyHash' | 'tensorrt'> & { readonly isRemote: boolean },
 ): Promise<ModelDescription> {
-  if (kind === 'plan' && !isDescribed)
+  const { kind, path: plan, isDescribed } = located;
+  if (kind === 'plan' && !isDescribed && !isRemote)
     return describePlan(plan, await inspectPlan(plan, tensorrt), quantiles);
   if (quantiles !== undefined) {
     throw new TFTError(
@@ -377,5 +390,20 @@ async function readModel(
       'quantiles: model.json has them; the option is for plans without one',
     );
   }
-  return loadModel(path, { verifyHash });
+  return isRemote ? describeModel(located) : loadModel(path, { verifyHash });
+}
+
+/** What describes the model: the path itself, or for a model on servers the bundle. */
+function descriptionOf(
+  path: string | readonly string[],
+  address: RemoteAddress | undefined,
+  bundle: string | undefined,
+): string {
+  if ((address === undefined) === (bundle === undefined)) return bundle ?? (path as string);
+  throw new TFTError(
+    'ERR_TFT_OPTION',
+    address === undefined
+      ? 'bundle: the option is for models on servers, such as kserve://host:8000/MODEL; the path itself names a bundle'
+      : `bundle: the option is missing; it names the folder whose model.json describes the model '${address.model}'`,
+  );
 }

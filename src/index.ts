@@ -20,7 +20,7 @@ export {
   type ModelDescription,
   readBundleFile,
 } from './contract/model.js';
-export { BACKENDS, type BackendName, PRECISIONS, type Precision } from './contract/names.js';
+export { BACKENDS, type BackendName, LOCAL_BACKENDS, PRECISIONS, type Precision } from './contract/names.js';
 export { ownVersion } from './contract/own-version.js';
 export { SeriesForecast } from './contract/series-forecast.js';
 export type { SizedModel } from './contract/tensors.js';
@@ -29,4 +29,4 @@ export { type FleetForecastOptions, forecastFleet } from './fleet/forecast.js';
 export { FleetForecast, type ForecastOptions, type RanBy, ServerForecast } from './fleet-forecast.js';
 export type { StreamOptions } from './forecast-stream.js';
 export * from './history/index.js';
-export type { LoadOptions, PredictOptions, TensorRtLoadOptions } from './options.js';
+export type { LoadOptions, PredictOptions, RemoteLoadOptions, TensorRtLoadOptions } from './options.js';

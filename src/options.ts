@@ -2,7 +2,7 @@
 // one is never silently ignored.
 
 import { z } from 'zod';
-import type { TensorRtOptions } from './backends/load-request.js';
+import type { RemoteOptions, TensorRtOptions } from './backends/load-request.js';
 import type { AbortSignalLike } from './batching/abort.js';
 import { type BuildOptions, completeBuildOptions } from './builder/build-options.js';
 import type { OnBuildProgress } from './builder/progress.js';
@@ -31,6 +31,10 @@ export interface LoadOptions {
   threads?: number | undefined;
   /** The quantiles that a plan without a model.json predicts, increasing. */
   quantiles?: readonly number[] | undefined;
+  /** For a model on servers: the bundle that describes it. Only its model.json is read. */
+  bundle?: string | undefined;
+  /** For a model on servers: how they are used. */
+  remote?: RemoteLoadOptions | undefined;
   /** How TensorRT is found and used. */
   tensorrt?: TensorRtLoadOptions | undefined;
   /**
@@ -83,6 +87,21 @@ export interface TensorRtLoadOptions {
   allowHostCode?: boolean | undefined;
 }
 
+/** Options of the backend 'kserve'. */
+export interface RemoteLoadOptions {
+  /** Sent as `Authorization: Bearer`. */
+  apiKey?: string | undefined;
+  /** The certificates, in PEM, that the server's certificate is checked with instead of the system's. Only for kserves://. */
+  ca?: string | Buffer | undefined;
+  /**
+   * The time that one endpoint has to answer a request, in milliseconds; 10,000 by default. With several endpoints and a
+   * `deadlineMs` the first has at most half of the remaining time, so that another can still be asked.
+   */
+  timeoutMs?: number | undefined;
+  /** The largest number of requests under way to each endpoint; 16 by default. Further ones wait, see `queueLimit`. */
+  connections?: number | undefined;
+}
+
 /** Options of a prediction. */
 export interface PredictOptions {
   /** Cancels the request: it rejects at once with ERR_TFT_ABORTED, and parts that have not begun never run. */
@@ -98,7 +117,10 @@ export interface PredictOptions {
    * ERR_TFT_INPUT_LENGTH. Neither harms other requests or the process.
    */
   borrow?: boolean | undefined;
-  /** A request that has not begun to run after this many milliseconds rejects with ERR_TFT_DEADLINE. */
+  /**
+   * A request that has not begun to run after this many milliseconds rejects with ERR_TFT_DEADLINE; on a remote server, one
+   * that is not answered by then.
+   */
   deadlineMs?: number | undefined;
   /**
    * Puts the quantiles of each step in order: a network may let them cross. False by default: the numbers are PyTorch's.
@@ -118,6 +140,22 @@ const loadSchema = z.strictObject({
   queueLimit: count.default(DEFAULT_QUEUE_LIMIT),
   threads: count.optional(),
   quantiles: z.array(z.number().gt(0).lt(1)).min(1).refine(increases, 'must increase').optional(),
+  bundle: z.string().min(1).optional(),
+  remote: z
+    .strictObject({
+      apiKey: z
+        .string()
+        .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII characters')
+        .optional(),
+      ca: z.union([z.string().min(1), z.instanceof(Buffer)], 'must be text in PEM').optional(),
+      timeoutMs: z
+        .number()
+        .positive()
+        .max(2 ** 31 - 1)
+        .optional(),
+      connections: z.int().min(1).max(1024).optional(),
+    } satisfies Record<keyof RemoteOptions, unknown>)
+    .optional(),
   tensorrt: z
     .strictObject({
       tensorrtPath: z.string().min(1).optional(),

@@ -1,7 +1,7 @@
 // A request to load a model: what was found at the path, and the caller's options. It reaches the builder unchanged.
 import type { EngineRequest } from '../builder/engine-request.js';
 import type { Contract } from '../contract/inputs.js';
-import type { Located } from '../contract/locate.js';
+import type { Located, RemoteAddress } from '../contract/locate.js';
 import type { ModelDescription } from '../contract/model.js';
 import type { BackendName } from '../contract/names.js';
 import type { NativeLoadOptions } from '../native/addon.js';
@@ -14,9 +14,20 @@ export type TensorRtOptions = Partial<
   >
 >;
 
+/** How a remote server is used; see LoadOptions.remote. */
+export interface RemoteOptions {
+  readonly apiKey?: string | undefined;
+  readonly ca?: string | Buffer | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly connections?: number | undefined;
+}
+
 /** See LoadOptions for what the caller asks for. */
 export interface LoadRequest extends EngineRequest {
   readonly located: Located;
+  /** The server's addresses, if the model runs there; `located` is then what describes it. */
+  readonly address?: RemoteAddress | undefined;
+  readonly remote?: RemoteOptions | undefined;
   readonly model: ModelDescription;
   readonly contract: Contract;
   readonly backend: 'auto' | BackendName;

@@ -3,6 +3,7 @@
 import type { Backend } from '../batching/backend.js';
 import { TFTError } from '../contract/errors.js';
 import type { BackendName } from '../contract/names.js';
+import { kserveRow } from './kserve/row.js';
 import type { LoadRequest } from './load-request.js';
 import { onnxRuntimeRow } from './onnxruntime/row.js';
 import type { BackendRow } from './row.js';
@@ -12,8 +13,11 @@ import { tensorRtRow } from './tensorrt/row.js';
 const ROWS: Readonly<Record<BackendName, BackendRow>> = {
   tensorrt: tensorRtRow,
   onnxruntime: onnxRuntimeRow,
+  kserve: kserveRow,
 };
-const TABLE = Object.values(ROWS);
+/** A model is either run on this machine or by a server: by these rows or by that one. */
+const rowsFor = ({ address }: LoadRequest) =>
+  address === undefined ? Object.values(ROWS).filter((row) => row !== kserveRow) : [kserveRow];
 
 /** A loaded backend and why it was chosen. */
 export interface Selection {
@@ -34,13 +38,21 @@ export async function selectBackend(request: LoadRequest): Promise<Selection> {
 
 async function byName(name: BackendName, request: LoadRequest): Promise<Selection> {
   const row = ROWS[name];
+  if (!rowsFor(request).includes(row)) {
+    throw new TFTError(
+      'ERR_TFT_UNSUPPORTED',
+      row === kserveRow
+        ? `backend '${name}' needs the address of a server, such as kserve://host:8000/MODEL, and the option bundle`
+        : `backend '${name}' runs models on this machine; for the address of a server leave backend out`,
+    );
+  }
   const reason = row.canRun(request);
   if (reason !== undefined) throw new TFTError('ERR_TFT_UNSUPPORTED', reason);
   return { backend: await row.load(request), why: 'asked for by name' };
 }
 
 async function best(request: LoadRequest): Promise<Selection> {
-  const able = TABLE.filter((row) => row.canRun(request) === undefined);
+  const able = rowsFor(request).filter((row) => row.canRun(request) === undefined);
   const atHand = (await Promise.all(able.map((row) => row.atHand(request)))).flat();
   const reasons: string[] = [];
   let failure: unknown;
@@ -63,5 +75,7 @@ async function best(request: LoadRequest): Promise<Selection> {
 
 /** The reasons of the backends that cannot run the model. */
 function noneOf(request: LoadRequest): string {
-  return TABLE.flatMap((row) => row.canRun(request) ?? []).join('; ');
+  return rowsFor(request)
+    .flatMap((row) => row.canRun(request) ?? [])
+    .join('; ');
 }

@@ -13,6 +13,8 @@ export interface BackendInfo {
   readonly versions: Readonly<Record<string, string>>;
   readonly precision: Precision | 'unknown';
   readonly threads: number;
+  /** Of a model on servers: their addresses. */
+  readonly endpoints?: readonly string[];
   /** Where a TensorRT engine is from: a plan file, the cache, or built just now. */
   readonly engine?: 'file' | 'cache' | 'built';
   /** Whether that engine's forecasts of the bundle's sample windows were compared with PyTorch's. */

@@ -40,6 +40,8 @@ export interface BackendCounters {
   /** Series that wait now. */
   readonly waitingServers: number;
   readonly runningBatches: number;
+  /** Only of the backend 'kserve': requests that were sent a second time, to another endpoint where there is one. */
+  readonly retries?: number;
 }
 
 /** Keeps the totals of a queue. */

@@ -3,9 +3,9 @@ import { cpus, freemem, totalmem } from 'node:os';
 import { Command } from 'commander';
 import { engineFolder, type LibrarySurvey, listCache, surveyLibraries } from '../entries/build.js';
 import {
-  BACKENDS,
   type BackendName,
   emptyInputs,
+  LOCAL_BACKENDS,
   loadModel,
   type ModelDescription,
   TFTEngine,
@@ -90,7 +90,7 @@ async function examine(bundle: string): Promise<Diagnosis> {
   }
   const backends = [];
   const obstacle = obstacleOf(survey);
-  for (const name of BACKENDS) {
+  for (const name of LOCAL_BACKENDS) {
     const isBlocked = name === 'tensorrt' && obstacle !== undefined;
     backends.push(isBlocked ? { name, ok: false, found: obstacle } : await tryBackend(name, bundle, model));
   }

@@ -1,7 +1,7 @@
 // Options that several commands share, and the default bundle.
 import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { BACKENDS, type LoadOptions, PRECISIONS, type Precision } from '../index.js';
+import { LOCAL_BACKENDS, type LoadOptions, PRECISIONS, type Precision } from '../index.js';
 
 /** The bundle that ships with this package. */
 export const DEMO_BUNDLE = fileURLToPath(new URL('../../models/demo', import.meta.url));
@@ -20,7 +20,9 @@ export function modelOption(): Option {
 }
 
 export function backendOption(): Option {
-  return new Option('--backend <name>', 'what runs the model').choices(['auto', ...BACKENDS]).default('auto');
+  return new Option('--backend <name>', 'what runs the model')
+    .choices(['auto', ...LOCAL_BACKENDS])
+    .default('auto');
 }
 
 export function threadsOption(): Option {

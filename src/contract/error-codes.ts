@@ -78,7 +78,11 @@ export const TFT_ERRORS = {
     status: 503,
     meaning: 'Too many series are waiting already; see the option `queueLimit`.',
   },
-  ERR_TFT_DEADLINE: { status: 504, meaning: 'The request had not begun to run within its `deadlineMs`.' },
+  ERR_TFT_DEADLINE: {
+    status: 504,
+    meaning:
+      'The request had not begun to run within its `deadlineMs`; on a remote server, it was not answered within it.',
+  },
   ERR_TFT_ABORTED: {
     status: CLIENT_GONE,
     meaning:
@@ -90,6 +94,21 @@ export const TFT_ERRORS = {
       'The thread that ran the model died; the engine starts another, and the request may be sent again.',
   },
   ERR_TFT_RUN: { status: 500, meaning: 'The runtime refused or failed to run the model.' },
+  ERR_TFT_REMOTE_UNAVAILABLE: {
+    status: 503,
+    meaning:
+      'No endpoint of the remote model answers in time: connections fail, or the servers are not ready or overloaded.',
+  },
+  ERR_TFT_REMOTE_REFUSED: {
+    meaning:
+      'The remote server refuses the request, for example its API key or model; the message quotes it.',
+  },
+  ERR_TFT_REMOTE_MISMATCH: {
+    meaning: "The remote model's tensors are not those of the bundle; the message names the tensor.",
+  },
+  ERR_TFT_REMOTE_ANSWER: {
+    meaning: "The remote server's response does not follow the protocol or does not have the expected shape.",
+  },
   ERR_TFT_HISTORY_COLUMN: {
     status: 400,
     meaning: 'A column of a history file is missing, unknown or named twice.',

@@ -18,6 +18,64 @@ export interface Located {
   readonly isDescribed: boolean;
 }
 
+/** A model on servers that speak KServe v2. */
+export interface RemoteAddress {
+  /** The servers, such as http://host:8000. All serve the same model. */
+  readonly origins: readonly string[];
+  readonly model: string;
+  /** The served version; the server's own choice without it. */
+  readonly version: string | undefined;
+}
+
+const REMOTE = /^(kserves?):\/\/([^/?#@]+)\/([^/?#]+)(?:\/([^/?#]+))?\/?$/i;
+
+/**
+ * The servers that addresses name: `kserve://host:port[,host:port …]/MODEL[/VERSION]`, with TLS `kserves://`.
+ *
+ * @returns undefined for a path.
+ * @throws TFTError ERR_TFT_OPTION if an address is incomplete, or if several do not name one model.
+ */
+export function remoteAddress(given: string | readonly string[]): RemoteAddress | undefined {
+  const all: readonly unknown[] = Array.isArray(given) ? (given as readonly unknown[]) : [given];
+  const isRemote = all.some((one) => typeof one === 'string' && /^kserves?:\/\//i.test(one));
+  if (!isRemote) return undefined;
+  const addresses = all.map(oneAddress);
+  const [{ model, version } = { model: '', version: undefined }] = addresses;
+  if (addresses.some((other) => other.model !== model || other.version !== version)) {
+    throw new TFTError(
+      'ERR_TFT_OPTION',
+      `the addresses ${all.join(', ')} name different models; one is expected`,
+    );
+  }
+  return { origins: [...new Set(addresses.flatMap(({ origins }) => origins))], model, version };
+}
+
+function oneAddress(given: unknown): RemoteAddress {
+  const [, scheme = '', hosts = '', model, version] = REMOTE.exec(String(given)) ?? [];
+  const protocol = scheme.toLowerCase() === 'kserves' ? 'https' : 'http';
+  const [name, served] = [model, version].map(decoded);
+  const origins = hosts.split(',').map((host) => {
+    const url = `${protocol}://${host}`;
+    return URL.canParse(url) ? new URL(url).origin : undefined;
+  });
+  if (name === undefined || (version !== undefined && served === undefined) || origins.includes(undefined)) {
+    throw new TFTError(
+      'ERR_TFT_OPTION',
+      `${String(given)} is not the address of a model; kserve://host:8000/MODEL is expected, with TLS kserves://`,
+      { details: { path: given } },
+    );
+  }
+  return { origins: origins as string[], model: name, version: served };
+}
+
+function decoded(part: string | undefined): string | undefined {
+  try {
+    return part === undefined ? undefined : decodeURIComponent(part);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Determines what a path is.
  *
@@ -32,7 +90,8 @@ export function locate(given: string): Located {
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(given)) {
     throw new TFTError(
       'ERR_TFT_BACKEND_UNAVAILABLE',
-      `${given} is the address of a server, and no backend of this build forwards requests; name a file or a folder`,
+      `${given} is the address of a server, and no backend of this build speaks its protocol; name a file, a folder or ` +
+        'kserve://host:8000/MODEL',
       { details: { path: given } },
     );
   }

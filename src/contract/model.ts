@@ -7,7 +7,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { describeIssues, TFTError } from './errors.js';
-import { locate } from './locate.js';
+import { type Located, locate } from './locate.js';
 import {
   INPUTS,
   type InputName,
@@ -249,10 +249,8 @@ export interface LoadModelOptions {
 export async function loadModel(path: string, options: LoadModelOptions = {}): Promise<ModelDescription> {
   const located = locate(path);
   const { directory } = located;
-  const description = join(directory, MODEL_FILE);
-  const described = parseModel(await readDescription(description), description);
-  const onnxPath = located.kind === 'onnx' ? located.path : join(directory, described.files.onnx.path);
-  const model: ModelDescription = deepFreeze({ ...described, directory, onnxPath });
+  const model = await describeModel(located);
+  const { onnxPath } = model;
   if (located.kind === 'plan') return model;
   const file = bundleFiles(model).find((entry) => join(directory, entry.path) === onnxPath);
   await statOrRefuse(onnxPath, onnxPath);
@@ -267,6 +265,18 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
     await verifyBundleFile(model, file);
   }
   return model;
+}
+
+/**
+ * Reads and checks a bundle's description alone; its files need not be there.
+ *
+ * @throws TFTError ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID.
+ */
+export async function describeModel({ kind, path, directory }: Located): Promise<ModelDescription> {
+  const description = join(directory, MODEL_FILE);
+  const described = parseModel(await readDescription(description), description);
+  const onnxPath = kind === 'onnx' ? path : join(directory, described.files.onnx.path);
+  return deepFreeze({ ...described, directory, onnxPath });
 }
 
 /** The files that a bundle's description names, except its samples. */

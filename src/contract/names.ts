@@ -8,12 +8,16 @@ export const PRECISIONS = ['fp32', ...VARIANT_PRECISIONS] as const;
 /** The arithmetic that a model runs in. */
 export type Precision = (typeof PRECISIONS)[number];
 
-/** The backends of this build. */
-export const BACKENDS = ['onnxruntime', 'tensorrt'] as const;
+/** The backends of this build. The last sends requests to a server. */
+export const BACKENDS = ['onnxruntime', 'tensorrt', 'kserve'] as const;
 /** The name of a backend. */
 export type BackendName = (typeof BACKENDS)[number];
+/** The backends that run a model on this machine. */
+export const LOCAL_BACKENDS = BACKENDS.filter((name) => name !== 'kserve');
 /** The values of the option `backend`. */
 export const BACKEND_CHOICES = ['auto', ...BACKENDS] as const;
+/** Its values where a model is loaded on this machine. */
+export const LOCAL_BACKEND_CHOICES = ['auto', ...LOCAL_BACKENDS] as const;
 
 /**
  * The inputs that every model has, in order: the key in JavaScript; the name in model.json, in ONNX and on the wire; and

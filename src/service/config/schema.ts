@@ -1,7 +1,7 @@
 // Every setting of the service with its type, limits, default and meaning. Flags, environment variables, the help, the
 // documentation's table and the checks are derived from here.
 import { z } from 'zod';
-import { BACKEND_CHOICES, PRECISIONS } from '../../contract/names.js';
+import { LOCAL_BACKEND_CHOICES, PRECISIONS } from '../../contract/names.js';
 
 const milliseconds = z.int().nonnegative().max(86_400_000);
 const count = z.int().positive();
@@ -22,7 +22,7 @@ export const configSchema = z.strictObject({
     .regex(/^[\w.-]{1,128}$/, 'letters, digits, dots, dashes and underlines')
     .optional()
     .describe("the model's name in URLs and metrics; by default the one in model.json"),
-  backend: z.enum(BACKEND_CHOICES).default('auto').describe('what runs the model'),
+  backend: z.enum(LOCAL_BACKEND_CHOICES).default('auto').describe('what runs the model'),
   precision: z.enum(PRECISIONS).optional().describe('the arithmetic to run in'),
   maxBatch: count.optional().describe('the largest number of series in one run'),
   threads: count.optional().describe('computing threads on a CPU, each with its own copy of the model'),

@@ -1,0 +1,400 @@
+// The backend 'kserve': the same engine, with the model on a server. Most tests run the service of this package.
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type LogEntry, TFTEngine } from '../../src/index.js';
+import { bundles, constantInputs, samples, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
+import { ask, type Running, running, until } from './running.js';
+import { hasTls, tlsCert, tlsKey } from './transports.js';
+
+const bundle = bundles.tiny;
+
+function addressOf({ url }: Pick<Running, 'url'>): string {
+  return `${url.replace('http', 'kserve')}/tiny`;
+}
+
+type Respond = (request: IncomingMessage, response: ServerResponse) => void;
+
+const METADATA = {
+  name: 'tiny',
+  inputs: [
+    { name: 'encoder_cont', datatype: 'FP32', shape: [-1, 6, 3] },
+    { name: 'encoder_cat', datatype: 'INT32', shape: [-1, 6, 2] },
+    { name: 'decoder_cont', datatype: 'FP32', shape: [-1, 4, 2] },
+    { name: 'decoder_cat', datatype: 'INT32', shape: [-1, 4, 2] },
+  ],
+  outputs: [{ name: 'predictions', datatype: 'FP32', shape: [-1, 4, 3] }],
+};
+
+const RIGHT = 'the-right-key-of-the-service';
+
+const stops: (() => void)[] = [];
+afterEach(() => {
+  for (const stop of stops.splice(0)) stop();
+});
+
+/** A server that is ready and has the model of `tiny`; it answers requests for forecasts by `infer`. */
+async function pretender(infer: Respond, metadata: object = METADATA): Promise<string> {
+  const server = createServer((request, response) => {
+    if (request.url?.endsWith('/infer')) infer(request, response);
+    else response.end(JSON.stringify(request.url?.endsWith('/tiny') ? metadata : {}));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  stops.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `kserve://127.0.0.1:${(server.address() as AddressInfo).port}/tiny`;
+}
+
+function status(code: number, body: object): Respond {
+  return (request, response) => {
+    request.resume();
+    response.writeHead(code).end(JSON.stringify(body));
+  };
+}
+
+/** What predict rejects with. */
+async function failure(engine: TFTEngine, options = {}): Promise<unknown> {
+  return engine.predict(constantInputs(1), options).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}
+
+describe('a model on a server', () => {
+  test('forecasts what it forecasts here', async () => {
+    await using server = await running();
+    await using here = await TFTEngine.load(bundle);
+    await using there = await TFTEngine.load(addressOf(server), { bundle });
+    const { inputs, expected } = samples();
+    expect((await there.predict(inputs)).data).toEqual(expected);
+    const varied = variedInputs(50, 3);
+    const forecast = await there.predict(varied, { sorted: true });
+    expect(forecast.data).toEqual((await here.predict(varied, { sorted: true })).data);
+    expect(forecast.shape).toEqual([50, 4, 3]);
+    const requests = [1, 7, 2].map((batch) => variedInputs(batch, batch));
+    const many = await there.predictBatch(requests);
+    expect(many.map(({ data }) => data)).toEqual(requests.map(tinyAnswer));
+    const out = new Float32Array(12);
+    expect((await there.predict(constantInputs(1), { out })).data).toBe(out);
+    expect(out).toEqual(tinyAnswer(constantInputs(1)));
+  });
+
+  test('is described by info, and counted', async () => {
+    await using server = await running();
+    await using engine = await TFTEngine.load(addressOf(server), { bundle, backend: 'kserve' });
+    expect(engine.info).toMatchObject({
+      backend: 'kserve',
+      device: `tft-tensorrt at ${server.url}`,
+      endpoints: [server.url],
+      origin: `${server.url}/v2/models/tiny`,
+      precision: 'unknown',
+      why: 'asked for by name',
+    });
+    await engine.predict(constantInputs(1));
+    await engine.warmup();
+    expect(engine.counters()).toMatchObject({ accepted: 3, succeeded: 3, failed: 0, retries: 0 });
+    expect(engine.counters()).toMatchObject({ waitingServers: 0, runningBatches: 0 });
+  });
+
+  test('checks inputs before anything is sent', async () => {
+    let asked = 0;
+    const address = await pretender((request, response) => {
+      asked++;
+      status(500, {})(request, response);
+    });
+    await using engine = await TFTEngine.load(address, { bundle });
+    const inputs = constantInputs(2);
+    inputs.encoderCont[20] = Number.NaN;
+    await expect(engine.predict(inputs)).rejects.toMatchObject({ code: 'ERR_TFT_INPUT_VALUE' });
+    await expect(engine.predictBatch([constantInputs(1), inputs])).rejects.toMatchObject({
+      code: 'ERR_TFT_INPUT_VALUE',
+      details: { request: 1 },
+    });
+    const codes = constantInputs(1);
+    codes.decoderCat[0] = 99;
+    await expect(engine.predict(codes)).rejects.toMatchObject({ code: 'ERR_TFT_INPUT_CATEGORY' });
+    expect(asked).toBe(0);
+    expect(() => engine.predictSync(constantInputs(1))).toThrow(
+      expect.objectContaining({ code: 'ERR_TFT_UNSUPPORTED' }),
+    );
+  });
+
+  test('refuses requests after close, and finishes those before', async () => {
+    await using server = await running();
+    const engine = await TFTEngine.load(addressOf(server), { bundle });
+    const last = engine.predict(constantInputs(3));
+    await engine.close();
+    expect((await last).shape[0]).toBe(3);
+    await expect(engine.predict(constantInputs(1))).rejects.toMatchObject({ code: 'ERR_TFT_CLOSED' });
+  });
+
+  test('needs the right API key', async () => {
+    await using server = await running({ apiKeys: [RIGHT] });
+    await using engine = await TFTEngine.load(addressOf(server), { bundle, remote: { apiKey: RIGHT } });
+    expect((await engine.predict(constantInputs(1))).data).toEqual(tinyAnswer(constantInputs(1)));
+    await expect(
+      TFTEngine.load(addressOf(server), { bundle, remote: { apiKey: 'wrong' } }),
+    ).rejects.toMatchObject({
+      code: 'ERR_TFT_REMOTE_REFUSED',
+      message: expect.stringContaining('API key'),
+    });
+  });
+
+  test.skipIf(!hasTls)('is reached over TLS, if its certificate is the expected one', async () => {
+    await using server = await running({ tlsCert, tlsKey });
+    const address = `kserves://localhost:${new URL(server.url).port}/tiny`;
+    await using engine = await TFTEngine.load(address, { bundle, remote: { ca: readFileSync(tlsCert) } });
+    expect((await engine.predict(constantInputs(1))).data).toEqual(tinyAnswer(constantInputs(1)));
+    await expect(TFTEngine.load(address, { bundle })).rejects.toMatchObject({
+      code: 'ERR_TFT_REMOTE_UNAVAILABLE',
+      message: expect.stringContaining('certificate'),
+    });
+  });
+});
+
+describe('loading', () => {
+  test('refuses another model, and names the tensor', async () => {
+    await using server = await running();
+    await expect(TFTEngine.load(addressOf(server), { bundle: 'demo' })).rejects.toMatchObject({
+      code: 'ERR_TFT_REMOTE_MISMATCH',
+      message: expect.stringMatching(
+        /^the served model's input 'encoder_cont' is FP32 \[-1,6,3\]; the bundle says/,
+      ),
+      details: { tensor: 'encoder_cont' },
+    });
+    await expect(TFTEngine.load(addressOf(server), { bundle: bundles.wide })).rejects.toMatchObject({
+      code: 'ERR_TFT_REMOTE_MISMATCH',
+    });
+    await expect(
+      TFTEngine.load(addressOf(server).replace('tiny', 'other'), { bundle }),
+    ).rejects.toMatchObject({
+      code: 'ERR_TFT_REMOTE_REFUSED',
+    });
+  });
+
+  test.each([
+    ['a missing output', { ...METADATA, outputs: [] }, 'predictions'],
+    ['another type', { ...METADATA, outputs: [{ ...METADATA.outputs[0], datatype: 'FP16' }] }, 'predictions'],
+    ['a further input', { ...METADATA, inputs: [...METADATA.inputs, { name: 'mask' }] }, 'mask'],
+    ['a fixed batch', { ...METADATA, inputs: [{ ...METADATA.inputs[0], shape: [8, 6, 3] }] }, 'encoder_cont'],
+  ])('refuses %s', async (_, metadata, tensor) => {
+    const address = await pretender(status(500, {}), metadata);
+    await expect(TFTEngine.load(address, { bundle })).rejects.toMatchObject({
+      code: 'ERR_TFT_REMOTE_MISMATCH',
+      details: { tensor },
+    });
+  });
+
+  test.each<[string, string | string[], object, string]>([
+    ['no bundle', 'kserve://localhost:1/tiny', {}, 'ERR_TFT_OPTION'],
+    ['no model', 'kserve://localhost:1', { bundle }, 'ERR_TFT_OPTION'],
+    ['no such host name', 'kserve://a b:1/tiny', { bundle }, 'ERR_TFT_OPTION'],
+    ['two models', ['kserve://localhost:1/tiny', 'kserve://localhost:1/b'], { bundle }, 'ERR_TFT_OPTION'],
+    ['a path with a bundle', bundle, { bundle }, 'ERR_TFT_OPTION'],
+    ['another protocol', 'http://localhost:1/tiny', {}, 'ERR_TFT_BACKEND_UNAVAILABLE'],
+    [
+      'a local backend',
+      'kserve://localhost:1/tiny',
+      { bundle, backend: 'onnxruntime' },
+      'ERR_TFT_UNSUPPORTED',
+    ],
+    ['a path', bundle, { backend: 'kserve' }, 'ERR_TFT_UNSUPPORTED'],
+    ['a precision', 'kserve://localhost:1/tiny', { bundle, precision: 'fp16' }, 'ERR_TFT_UNSUPPORTED'],
+    ['nobody there', 'kserve://localhost:1/tiny', { bundle }, 'ERR_TFT_REMOTE_UNAVAILABLE'],
+  ])('refuses %s', async (_, path, options, code) => {
+    await expect(TFTEngine.load(path, options)).rejects.toMatchObject({ code });
+  });
+});
+
+describe('a response', () => {
+  const answers: [string, Respond, string][] = [
+    ['400', status(400, { error: 'no' }), 'ERR_TFT_REMOTE_REFUSED'],
+    ['500', status(500, { error: 'broken' }), 'ERR_TFT_RUN'],
+    ['504', status(504, { error: 'late' }), 'ERR_TFT_DEADLINE'],
+    ['503', status(503, { error: 'busy' }), 'ERR_TFT_REMOTE_UNAVAILABLE'],
+    ['429', status(429, { error: 'busy' }), 'ERR_TFT_REMOTE_UNAVAILABLE'],
+    ['a connection that breaks', (request) => request.socket.destroy(), 'ERR_TFT_REMOTE_UNAVAILABLE'],
+    ['JSON alone', status(200, { outputs: [] }), 'ERR_TFT_REMOTE_ANSWER'],
+    ['a wrong length of the JSON', binary('{}', 0, 999), 'ERR_TFT_REMOTE_ANSWER'],
+    ['no output', binary('{"outputs":[]}', 0), 'ERR_TFT_REMOTE_ANSWER'],
+    ['no JSON', binary('{', 0), 'ERR_TFT_REMOTE_ANSWER'],
+    ['too few bytes', binary(output([1, 4, 3], 48), 44), 'ERR_TFT_REMOTE_ANSWER'],
+    ['another shape', binary(output([1, 3, 4], 48), 48), 'ERR_TFT_REMOTE_ANSWER'],
+    ['a shape that does not fit its bytes', binary(output([1, 4, 3], 44), 44), 'ERR_TFT_REMOTE_ANSWER'],
+    ['far too many bytes', binary(output([1, 4, 3], 48), 2 ** 21), 'ERR_TFT_REMOTE_ANSWER'],
+  ];
+
+  test.each(answers)('%s is an error with a code', async (_, respond, code) => {
+    await using engine = await TFTEngine.load(await pretender(respond), { bundle });
+    expect(await failure(engine)).toMatchObject({ code });
+    expect(engine.counters()).toMatchObject(
+      code === 'ERR_TFT_DEADLINE' ? { expired: 1 } : { failed: 1, succeeded: 0 },
+    );
+  });
+
+  test('that is right is taken', async () => {
+    await using engine = await TFTEngine.load(await pretender(binary(output([1, 4, 3], 48), 48)), { bundle });
+    expect((await engine.predict(constantInputs(1))).data).toEqual(new Float32Array(12));
+  });
+
+  function output(shape: number[], size: number): string {
+    return JSON.stringify({
+      outputs: [{ name: 'predictions', datatype: 'FP32', shape, parameters: { binary_data_size: size } }],
+    });
+  }
+
+  function binary(json: string, bytes: number, header = json.length): Respond {
+    return (request, response) => {
+      request.resume();
+      response.setHeader('inference-header-content-length', String(header));
+      response.end(Buffer.concat([Buffer.from(json), Buffer.alloc(bytes)]));
+    };
+  }
+});
+
+describe('a server that does not answer', () => {
+  test('is waited for until the deadline, the signal or the time for a response', async () => {
+    const address = await pretender(() => {});
+    await using engine = await TFTEngine.load(address, { bundle, remote: { timeoutMs: 300 } });
+    expect(await failure(engine, { deadlineMs: 20 })).toMatchObject({ code: 'ERR_TFT_DEADLINE' });
+    const controller = new AbortController();
+    const aborted = failure(engine, { signal: controller.signal });
+    controller.abort(new Error('enough'));
+    expect(await aborted).toMatchObject({ code: 'ERR_TFT_ABORTED', cause: { message: 'enough' } });
+    expect(await failure(engine)).toMatchObject({
+      code: 'ERR_TFT_REMOTE_UNAVAILABLE',
+      details: { reason: 'timeout' },
+    });
+    expect(engine.counters()).toMatchObject({ expired: 1, cancelled: 1, failed: 1, runningBatches: 0 });
+  });
+
+  test('gets no more requests than its connections; the queue is limited', async () => {
+    const open: ServerResponse[] = [];
+    const address = await pretender((request, response) => {
+      request.resume();
+      open.push(response);
+    });
+    await using engine = await TFTEngine.load(address, {
+      bundle,
+      queueLimit: 4,
+      maxBatch: 2,
+      remote: { connections: 2 },
+    });
+    const requests = Array.from({ length: 6 }, () => failure(engine));
+    await until(() => open.length === 2);
+    expect(engine.counters()).toMatchObject({ waitingServers: 4, runningBatches: 2 });
+    expect(await failure(engine)).toMatchObject({ code: 'ERR_TFT_QUEUE_FULL' });
+    expect(open).toHaveLength(2);
+    let answered = 0;
+    while (answered < 6) {
+      await until(() => open.length > 0);
+      open.pop()?.writeHead(500).end();
+      answered++;
+    }
+    expect(
+      (await Promise.all(requests)).every((error) => (error as { code: string }).code === 'ERR_TFT_RUN'),
+    ).toBe(true);
+    expect(engine.counters()).toMatchObject({ refused: 1, failed: 6, waitingServers: 0 });
+  });
+});
+
+describe('several servers', () => {
+  test('one is killed, one hangs, one is slow: no request is lost, and those return', async () => {
+    let isHung = true;
+    const held: (() => void)[] = [];
+    await using slow = await running();
+    let killed = await running();
+    const port = Number(new URL(killed.url).port);
+    await using behind = await running();
+    // In front of the third service: it holds every request while it hangs, the probes too.
+    const hung = createServer((request, response) => {
+      const pass = async () => {
+        const chunks: Buffer[] = [];
+        for await (const chunk of request) chunks.push(chunk as Buffer);
+        const { host: _, connection: __, ...headers } = request.headers;
+        const body = chunks.length > 0 ? Buffer.concat(chunks) : undefined;
+        const answer = await ask(`${behind.url}${request.url}`, { headers, body });
+        const { 'transfer-encoding': ___, connection: ____, ...answered } = answer.headers;
+        response.writeHead(answer.status, answered).end(answer.bytes);
+      };
+      if (isHung) held.push(() => void pass().catch(() => {}));
+      else void pass();
+    });
+    await new Promise<void>((resolve) => hung.listen(0, '127.0.0.1', resolve));
+    stops.push(() => {
+      hung.closeAllConnections();
+      hung.close();
+    });
+    isHung = false;
+    const hosts = [slow.url, killed.url, `http://127.0.0.1:${(hung.address() as AddressInfo).port}`];
+    const log: LogEntry[] = [];
+    const address = `kserve://${hosts.map((url) => new URL(url).host).join(',')}/tiny`;
+    await using engine = await TFTEngine.load(address, {
+      bundle,
+      log: (entry) => log.push(entry),
+      remote: { timeoutMs: 300 },
+    });
+    expect(engine.info.endpoints).toEqual(hosts);
+    const inputs = Array.from({ length: 60 }, (_, seed) => variedInputs(2, seed));
+    const askAll = async () => {
+      const forecasts = await Promise.all(inputs.map((one) => engine.predict(one, { deadlineMs: 20_000 })));
+      expect(forecasts.map(({ data }) => data)).toEqual(inputs.map(tinyAnswer));
+    };
+    await askAll();
+    expect(engine.counters().retries).toBe(0);
+
+    await killed.service.stop();
+    isHung = true;
+    for (let round = 0; round < 3; round++) await askAll();
+    expect(engine.counters()).toMatchObject({ accepted: 240, succeeded: 240, failed: 0, expired: 0 });
+    expect(engine.counters().retries).toBeGreaterThan(0);
+    const outOfUse = log
+      .filter(({ message }) => message.includes('is out of use'))
+      .map(({ message }) => message);
+    expect(outOfUse.map((message) => message.split(' ')[0]).sort()).toEqual(hosts.slice(1).sort());
+
+    isHung = false;
+    killed = await running({ port });
+    await using _restarted = killed;
+    await until(() => log.filter(({ message }) => message.endsWith('is in use again')).length === 2);
+    const { retries } = engine.counters();
+    await askAll();
+    expect(engine.counters()).toMatchObject({ succeeded: 300, retries });
+    // Before the services stop: they wait for its idle connections.
+    await engine.close();
+  });
+
+  test('a busy one is passed over once, and a request never outlives its deadline', async () => {
+    const busy = await pretender(status(429, { error: 'busy' }));
+    const silent = await pretender(() => {});
+    const silentToo = await pretender(() => {});
+    await using good = await running();
+    await using engine = await TFTEngine.load([busy, addressOf(good)], { bundle });
+    await engine.predict(constantInputs(1));
+    expect(engine.counters()).toMatchObject({ succeeded: 1, retries: 1 });
+
+    await using never = await TFTEngine.load([silent, silentToo], { bundle });
+    expect(await failure(never, { deadlineMs: 50 })).toMatchObject({ code: 'ERR_TFT_DEADLINE' });
+    expect(never.counters()).toMatchObject({ expired: 1, runningBatches: 0 });
+  });
+
+  test('one that is not there when loading is used later', async () => {
+    await using good = await running();
+    const gone = await running();
+    const port = Number(new URL(gone.url).port);
+    await gone.service.stop();
+    const log: string[] = [];
+    const addresses = [addressOf(gone), addressOf(good)];
+    await using engine = await TFTEngine.load(addresses, { bundle, log: ({ message }) => log.push(message) });
+    await engine.predict(constantInputs(1));
+    expect(engine.counters().retries).toBe(0);
+    await using _started = await running({ port });
+    await until(() => log.some((message) => message === `${gone.url} is in use again`));
+    await engine.predict(constantInputs(1));
+    // Before the services stop: they wait for its idle connections.
+    await engine.close();
+  });
+});
