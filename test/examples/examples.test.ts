@@ -11,6 +11,7 @@ import ts from 'typescript';
 import { afterEach, describe, expect, test } from 'vitest';
 import { forecastSchema } from '../../src/forecast-schema.js';
 import { TFTEngine } from '../../src/index.js';
+import { serve } from '../service/serving.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Inside the package, so that its own name is known there; git ignores it. */
@@ -75,6 +76,19 @@ test('csv.mjs forecasts the sample history, and a file of its own', async () => 
   const text = gunzipSync(sample).toString().split('\n');
   const few = text.filter((line, index) => index === 0 || line.includes('sim-web-api-002')).join('\n');
   expect(await run('examples/csv.mjs', written('own.csv', few))).toMatch(/^sim-web-api-002: [^\n]*$/);
+});
+
+test('the sample of docs/remote.md, with `tft serve`', async () => {
+  const [, sample = ''] = /```ts\n(.*?)```/s.exec(readFileSync(join(root, 'docs/remote.md'), 'utf8')) ?? [];
+  const { address } = await serve(['--model', 'demo']).says('listening');
+  const code = sample.replace('localhost:8000', new URL(String(address)).host);
+  const { outputText } = ts.transpileModule(code, {
+    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
+  });
+  expect(await run(written('remote.mjs', outputText))).toBe('kserve [ 3, 96, 7 ]');
+  // A program that does not close its engine ends too.
+  const unclosed = code.replace('await using', 'const');
+  expect(await run(written('remote-unclosed.mjs', unclosed))).toBe('kserve [ 3, 96, 7 ]');
 });
 
 test('typescript.ts has right types and runs', async () => {
