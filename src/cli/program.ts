@@ -35,6 +35,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
   inspect: async () => (await import('./inspect.js')).inspectCommand,
   cache: async () => (await import('./cache.js')).cacheCommand,
   calibration: async () => (await import('./calibration.js')).calibrationCommand,
+  'triton-repository': async () => (await import('./triton-repository.js')).tritonRepositoryCommand,
 };
 
 /** The command that is asked for, or all where none is, for the help and for the nearest name. */

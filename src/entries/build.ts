@@ -38,9 +38,15 @@ export { type ObtainedEngine, type ObtainOptions, obtainEngine } from '../builde
 export { precisionOfOnnx } from '../builder/onnx-source.js';
 export type { BatchCheck } from '../builder/plan-check.js';
 export type { BuildProgress, OnBuildProgress } from '../builder/progress.js';
+export {
+  type TritonRepository,
+  type TritonRepositoryOptions,
+  writeTritonRepository,
+} from '../builder/triton-repository.js';
 export { type Located, locate } from '../contract/locate.js';
 export { type BundleSamples, readSamples } from '../contract/samples.js';
 export type { QuantileDifference, Share, ShareGoal, Verdict } from '../contract/verdict.js';
+export { INSTANCE_KINDS, type InstanceKind } from '../kserve/triton-config.js';
 export type {
   LibraryAttempt,
   LibraryReport,
