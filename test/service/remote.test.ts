@@ -335,7 +335,8 @@ describe('several servers', () => {
     await using engine = await TFTEngine.load(address, {
       bundle,
       log: (entry) => log.push(entry),
-      remote: { timeoutMs: 300 },
+      // Long enough for the slow one on a busy machine.
+      remote: { timeoutMs: 2000 },
     });
     expect(engine.info.endpoints).toEqual(hosts);
     const inputs = Array.from({ length: 60 }, (_, seed) => variedInputs(2, seed));
@@ -367,14 +368,36 @@ describe('several servers', () => {
     await engine.close();
   });
 
+  test('idle ones take turns, and a busy one gets fewer', async () => {
+    const asked = [0, 0];
+    const held: ServerResponse[] = [];
+    const counting = (server: 0 | 1, hold: boolean) =>
+      pretender((request, response) => {
+        request.resume();
+        asked[server] = (asked[server] as number) + 1;
+        if (hold && asked[server] > 5) held.push(response);
+        else response.writeHead(500).end();
+      });
+    const addresses = [await counting(0, true), await counting(1, false)];
+    await using engine = await TFTEngine.load(addresses, { bundle });
+    for (let request = 0; request < 10; request++) await failure(engine);
+    expect(asked).toEqual([5, 5]);
+    const waiting = Promise.all([failure(engine), failure(engine)]);
+    await until(() => held.length === 1 && asked[1] === 6);
+    for (let request = 0; request < 5; request++) await failure(engine);
+    expect(asked).toEqual([6, 11]);
+    held.pop()?.writeHead(500).end();
+    await waiting;
+  });
+
   test('a busy one is passed over once, and a request never outlives its deadline', async () => {
     const busy = await pretender(status(429, { error: 'busy' }));
     const silent = await pretender(() => {});
     const silentToo = await pretender(() => {});
     await using good = await running();
     await using engine = await TFTEngine.load([busy, addressOf(good)], { bundle });
-    await engine.predict(constantInputs(1));
-    expect(engine.counters()).toMatchObject({ succeeded: 1, retries: 1 });
+    for (let request = 0; request < 4; request++) await engine.predict(constantInputs(1));
+    expect(engine.counters()).toMatchObject({ succeeded: 4, retries: 2 });
 
     await using never = await TFTEngine.load([silent, silentToo], { bundle });
     expect(await failure(never, { deadlineMs: 50 })).toMatchObject({ code: 'ERR_TFT_DEADLINE' });

@@ -59,6 +59,8 @@ export class KserveBackend implements Backend {
   #waitingSeries = 0;
   #running = 0;
   #retries = 0;
+  /** Requests begun so far. */
+  #turn = 0;
   #closed: { promise: Promise<void>; resolve: () => void } | undefined;
 
   private constructor(
@@ -268,6 +270,7 @@ export class KserveBackend implements Backend {
     const { request, from, count } = job;
     const tally = this.#tally;
     this.#running++;
+    this.#turn++;
     request.begin();
     if (from === 0) tally.queueMicroseconds += request.waitedMs * 1000;
     const begin = performance.now();
@@ -319,12 +322,17 @@ export class KserveBackend implements Backend {
     return other ?? (reason === 'connection' && asked.length === 1 ? asked[0] : undefined);
   }
 
-  /** The endpoint with the fewest requests under way; of those out of use only if no other is left. */
+  /**
+   * The endpoint with the fewest requests under way, among equals each in turn; of those out of use only if no other is
+   * left.
+   */
   #choose(except: readonly Endpoint[]): Endpoint | undefined {
     const possible = this.#endpoints.filter((endpoint) => !except.includes(endpoint));
     const used = possible.filter(({ isUsed }) => isUsed);
     let best: Endpoint | undefined;
-    for (const endpoint of used.length > 0 ? used : possible) {
+    const eligible = used.length > 0 ? used : possible;
+    for (let index = 0; index < eligible.length; index++) {
+      const endpoint = eligible[(this.#turn + index) % eligible.length] as Endpoint;
       if (best === undefined || endpoint.underWay < best.underWay) best = endpoint;
     }
     return best;
