@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type LogEntry, TFTEngine } from '../../src/index.js';
 import { bundles, constantInputs, samples, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
@@ -302,34 +303,46 @@ describe('a server that does not answer', () => {
 });
 
 describe('several servers', () => {
+  /** What the proxies pass requests on to. */
+  let target = '';
+
+  /** A server that passes requests on when and if `handle` does. @returns its URL. */
+  async function proxy(handle: (pass: () => Promise<void>) => Promise<void>): Promise<string> {
+    const pass = async (request: IncomingMessage, response: ServerResponse) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      const { host: _, connection: __, ...headers } = request.headers;
+      const body = chunks.length > 0 ? Buffer.concat(chunks) : undefined;
+      const answer = await ask(`${target}${request.url}`, { headers, body });
+      const { 'transfer-encoding': ___, connection: ____, ...answered } = answer.headers;
+      response.writeHead(answer.status, answered).end(answer.bytes);
+    };
+    const server = createServer((request, response) => void handle(() => pass(request, response)));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    stops.push(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
   test('one is killed, one hangs, one is slow: no request is lost, and those return', async () => {
-    let isHung = true;
-    const held: (() => void)[] = [];
-    await using slow = await running();
+    let isHung = false;
+    // In front of two of the services: one delays every request, one holds them while it hangs, the probes too.
+    const proxies: [string, string] = [
+      await proxy(async (pass) => {
+        await delay(50);
+        await pass();
+      }),
+      await proxy(async (pass) => {
+        if (!isHung) await pass();
+      }),
+    ];
+    await using behind = await running();
     let killed = await running();
     const port = Number(new URL(killed.url).port);
-    await using behind = await running();
-    // In front of the third service: it holds every request while it hangs, the probes too.
-    const hung = createServer((request, response) => {
-      const pass = async () => {
-        const chunks: Buffer[] = [];
-        for await (const chunk of request) chunks.push(chunk as Buffer);
-        const { host: _, connection: __, ...headers } = request.headers;
-        const body = chunks.length > 0 ? Buffer.concat(chunks) : undefined;
-        const answer = await ask(`${behind.url}${request.url}`, { headers, body });
-        const { 'transfer-encoding': ___, connection: ____, ...answered } = answer.headers;
-        response.writeHead(answer.status, answered).end(answer.bytes);
-      };
-      if (isHung) held.push(() => void pass().catch(() => {}));
-      else void pass();
-    });
-    await new Promise<void>((resolve) => hung.listen(0, '127.0.0.1', resolve));
-    stops.push(() => {
-      hung.closeAllConnections();
-      hung.close();
-    });
-    isHung = false;
-    const hosts = [slow.url, killed.url, `http://127.0.0.1:${(hung.address() as AddressInfo).port}`];
+    target = behind.url;
+    const hosts = [proxies[0], killed.url, proxies[1]];
     const log: LogEntry[] = [];
     const address = `kserve://${hosts.map((url) => new URL(url).host).join(',')}/tiny`;
     await using engine = await TFTEngine.load(address, {
