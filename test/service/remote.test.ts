@@ -403,6 +403,19 @@ describe('several servers', () => {
     await waiting;
   });
 
+  test.each([429, 503])('of three that answer %i a request asks two', async (code) => {
+    let asked = 0;
+    const busy = () =>
+      pretender((request, response) => {
+        asked++;
+        status(code, { error: 'busy' })(request, response);
+      });
+    await using engine = await TFTEngine.load([await busy(), await busy(), await busy()], { bundle });
+    expect(await failure(engine)).toMatchObject({ code: 'ERR_TFT_REMOTE_UNAVAILABLE' });
+    expect(asked).toBe(2);
+    expect(engine.counters()).toMatchObject({ failed: 1, retries: 1 });
+  });
+
   test('a busy one is passed over once, and a request never outlives its deadline', async () => {
     const busy = await pretender(status(429, { error: 'busy' }));
     const silent = await pretender(() => {});
