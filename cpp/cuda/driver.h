@@ -107,6 +107,7 @@ inline constexpr int kDynamicSharedMemory = 8;  // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC
 
 /// The functions of an opened driver. Lives until the process ends.
 struct Driver {
+  // NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration
 #define TFT_CUDA_MEMBER(member, symbol, arguments) Status(*member) arguments = nullptr;
   TFT_CUDA_FUNCTIONS(TFT_CUDA_MEMBER)
 #undef TFT_CUDA_MEMBER
