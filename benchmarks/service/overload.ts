@@ -17,7 +17,11 @@ import { watchMemory } from './parts/watch-memory.js';
 
 const TIMES_CAPACITY = 10;
 const DURATION_MS = (options.full ? 60 : Math.max(seconds, 5)) * 1000;
-const MAX_CONNECTIONS = 2000;
+/** More connections than requests that fit into the longest wait, or nothing would be refused; at least this many. */
+const MIN_CONNECTIONS = 2000;
+/** A client that was not there before asks for the service's health so often, and must have its answer within a second. */
+const NEW_CLIENT_EVERY_MS = 100;
+const NEW_CLIENT_WAITS_MS = 1000;
 /** At first nearly every request opens a new connection, up to the maximum; this phase is reported separately. */
 const RUSH_MS = 2000;
 const CALLERS = 16;
@@ -68,6 +72,10 @@ class Outcome {
 }
 
 async function overload(perSecond: number, outcome: Outcome): Promise<number> {
+  const maxConnections = Math.max(
+    MIN_CONNECTIONS,
+    Math.ceil((1.2 * (perSecond / TIMES_CAPACITY) * MAX_WAIT_MS) / 1000),
+  );
   const free: Connection[] = [];
   const all: Connection[] = [];
   const underWay = new Set<Promise<void>>();
@@ -75,7 +83,7 @@ async function overload(perSecond: number, outcome: Outcome): Promise<number> {
   const ask = async () => {
     let connection = free.pop();
     if (connection === undefined) {
-      if (all.length >= MAX_CONNECTIONS) {
+      if (all.length >= maxConnections) {
         outcome.dropped++;
         return;
       }
@@ -109,6 +117,33 @@ async function overload(perSecond: number, outcome: Outcome): Promise<number> {
   return offered;
 }
 
+/** Begins to ask for the service's health, each time as a new client; the result ends it and has their waits. */
+function newClients(): () => Promise<number[]> {
+  const waits: number[] = [];
+  const underWay = new Set<Promise<void>>();
+  const ask = async () => {
+    const client = new Connection(service.port);
+    const start = performance.now();
+    try {
+      await client.request(Buffer.from('GET /v2/health/live HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n'));
+      waits.push(performance.now() - start);
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error;
+      waits.push(Number.POSITIVE_INFINITY);
+    }
+    client.close();
+  };
+  const timer = setInterval(() => {
+    const one = ask().finally(() => underWay.delete(one));
+    underWay.add(one);
+  }, NEW_CLIENT_EVERY_MS);
+  return async () => {
+    clearInterval(timer);
+    await Promise.all(underWay);
+    return waits;
+  };
+}
+
 const before = await atEase();
 console.log(
   `replaying ${source}; ${before.capacity.toFixed(0)} forecasts/s at ease, p50 of one ${before.p50.toFixed(1)} ms`,
@@ -120,7 +155,9 @@ const durations = new HistogramGrowth(service.metricsUrl, REQUEST_DURATION);
 const loopDelays = new HistogramGrowth(service.metricsUrl, LOOP_DELAY);
 const ends = [await durations.during(), await loopDelays.during()];
 const endWatch = watchMemory(service.process.pid as number);
+const endNewClients = newClients();
 const offered = await overload(before.capacity * TIMES_CAPACITY, outcome);
+const newClientWaits = await endNewClients();
 const memory = endWatch();
 own.disable();
 for (const end of ends) await end();
@@ -139,6 +176,7 @@ console.log(
 );
 console.log(`accepted: p50 / p99 / longest ${times(accepted)} ms; refused: ${times(refused)} ms`);
 console.log(`in the rush of new connections at the beginning, all: ${times(rush)} ms`);
+console.log(`health, asked by ${newClientWaits.length} new clients: ${times(newClientWaits)} ms`);
 console.log(
   `by the service's own metrics: p99 of all requests ${service99.requestMs.toFixed(0)} ms, of its event loop's delay ${service99.loopDelayMs.toFixed(1)} ms`,
 );
@@ -164,6 +202,11 @@ verdict.expect(
   rushLongest < 2 * MAX_WAIT_MS + GRACE_MS,
   `the longest in the rush took ${rushLongest.toFixed(0)} ms`,
 );
+const newClientLongest = percentile(newClientWaits, 1);
+verdict.expect(
+  newClientLongest < NEW_CLIENT_WAITS_MS,
+  `the longest that a new client waited for the service's health was ${newClientLongest.toFixed(0)} ms`,
+);
 const refusedIn = percentile(refused, 0.5);
 verdict.expect(refusedIn < QUICK_MS, `half of the refused knew it within ${refusedIn.toFixed(1)} ms`);
 const growth = memory.late - memory.early;
@@ -188,6 +231,7 @@ report(
   [
     less('accepted-p99-vs-longest-wait', 'ms', percentile(accepted, 0.99), MAX_WAIT_MS),
     less('refused-p50-vs-goal', 'ms', refusedIn, QUICK_MS),
+    less('new-client-longest-vs-goal', 'ms', newClientLongest, NEW_CLIENT_WAITS_MS),
     less('p50-after-vs-before', 'ms', after.p50, before.p50),
     less('memory-late-vs-early', 'MiB', memory.late, memory.early),
   ],
