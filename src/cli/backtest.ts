@@ -38,7 +38,7 @@ Examples:
 export function backtestCommand(console: Console, exit: (status: number) => void): Command {
   return addEngineOptions(
     new Command('backtest')
-      .summary('judge a model on a history file, against naive forecasts')
+      .summary('judge a model on a history, against naive forecasts')
       .description('Judges a model on a history file: every forecast it would have made, against naive ones.')
       .argument('<history>', 'CSV file, gzipped or not, each server in the order of time')
       .option('--map <file>', 'column map: how columns become the metrics')

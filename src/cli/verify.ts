@@ -38,7 +38,7 @@ Exit status: 0 within the limit, 1 over it or the bundle is damaged.`;
 
 export function verifyCommand(console: Console, exit: (status: number) => void): Command {
   return new Command('verify')
-    .summary("check a bundle's sample windows against their expected output")
+    .summary("check the forecasts of a bundle's sample windows")
     .description('Checks that a bundle gives here what it gave where it was exported.')
     .addArgument(
       new Argument('[path]', "a bundle's folder, or a plan").default(DEMO_BUNDLE, 'the demo model'),

@@ -29,7 +29,7 @@ docs/engines.md says where it differs from TensorRT's own trtexec.`;
 
 export function trtexecCommand(console: Console, exit: (status: number) => void): Command {
   return addTrtexecOptions(new Command('trtexec'))
-    .summary("build and measure an engine by the options of TensorRT's trtexec")
+    .summary("build and measure an engine as TensorRT's trtexec does")
     .description("Builds and measures an engine by the options of TensorRT's own trtexec.")
     .addHelpText('after', EXAMPLES)
     .action(async (options: TrtexecOptions, command: Command) => {
