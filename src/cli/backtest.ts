@@ -5,7 +5,9 @@ import { type Backtest, backtest } from '../entries/judging.js';
 import type { Console } from './console.js';
 import { OK } from './exit-codes.js';
 import { loadEngine } from './load-engine.js';
+import { gainsSvg } from './present/gains-plot.js';
 import { backtestReport } from './present/judged.js';
+import { checkPicturePath, writePicture } from './present/picture.js';
 import { writeRefusals, writeWarnings } from './present/warnings.js';
 import { startProgress } from './progress.js';
 import {
@@ -23,6 +25,7 @@ interface BacktestOptions extends EngineOptions {
   maxGap: number;
   resolution?: number;
   json?: boolean;
+  plot?: string;
 }
 
 const EXAMPLES = `
@@ -59,7 +62,8 @@ export function backtestCommand(console: Console, exit: (status: number) => void
           'how exact the readings are, for the coverage (default: found in the file)',
         ).argParser(fromZero()),
       )
-      .option('--json', 'print JSON instead of tables'),
+      .option('--json', 'print JSON instead of tables')
+      .option('--plot <file>', 'also draw the gains with their intervals, .svg or .png'),
   )
     .addHelpText('after', EXAMPLES)
     .action(async (history: string, options: BacktestOptions) => {
@@ -69,6 +73,7 @@ export function backtestCommand(console: Console, exit: (status: number) => void
 
 async function run(source: string, options: BacktestOptions, console: Console): Promise<number> {
   const { out, err } = console;
+  if (options.plot !== undefined) checkPicturePath(options.plot);
   const map = options.map === undefined ? undefined : await loadColumnMap(options.map);
   let result: Backtest;
   {
@@ -85,6 +90,10 @@ async function run(source: string, options: BacktestOptions, console: Console): 
   }
   await writeWarnings(result.warnings, err);
   await writeRefusals(result.refused, err);
+  if (options.plot !== undefined) {
+    await writePicture(options.plot, gainsSvg(result));
+    await err.write(`wrote ${options.plot}\n`);
+  }
   await out.write(
     options.json ? `${JSON.stringify(result, undefined, 2)}\n` : backtestReport(result, out.paint),
   );

@@ -1,6 +1,6 @@
 // `tft backtest` as a user meets it, and its figures against test/fixtures/judging/backtest.py, which shares no code with it.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -87,6 +87,20 @@ it('says per server what to use, and for whom the model loses', async () => {
   expect(stdout).toContain('The model is worse than the best naive forecast; it is ahead on 0 of 4 servers.');
   expect(stdout).toMatch(/^a +\d+ .*naive: same time yesterday/m);
   expect(stdout).toContain('By their own past 0 of 4 servers should use the model, 4 a naive forecast.');
+});
+
+it('draws the gain of every forecast, horizon and regime, and refuses another kind of file at once', async () => {
+  const plot = join(folder, 'gains.svg');
+  const { stderr } = await tft(['backtest', history, '-m', TINY, '--every', '60', '--plot', plot]);
+  expect(stderr).toContain(`wrote ${plot}`);
+  const svg = readFileSync(plot, 'utf8');
+  for (const label of ['same time yesterday', 'by horizon', 'by regime', 'best naive'])
+    expect(svg).toContain(label);
+  const { stdout } = await tft(['backtest', history, '-m', TINY, '--every', '60', '--json']);
+  const { forecasts, horizons, regimes } = JSON.parse(stdout);
+  const judged = [...forecasts, ...[...horizons, ...regimes].map((slice) => slice.forecasts[0])];
+  expect(svg.match(/<circle/g)).toHaveLength(judged.filter(({ gain }) => gain !== null).length);
+  expect((await tft(['backtest', history, '-m', TINY, '--plot', 'gains.pdf'])).status).toBe(1);
 });
 
 it('refuses rows that are not in the order of time, and says what to do', async () => {

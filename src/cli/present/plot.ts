@@ -26,8 +26,8 @@ const INSET = { top: 40, right: 14, bottom: 24, left: 42 };
 const GAP = 14;
 const MARGIN = 22;
 const HEADER = 78;
-const FONT = "'DejaVu Sans', Verdana, sans-serif";
-const COLOURS = {
+export const FONT = "'DejaVu Sans', Verdana, sans-serif";
+export const COLOURS = {
   text: '#1f2937',
   quiet: '#6b7280',
   grid: '#e5e7eb',
@@ -250,14 +250,14 @@ function timeAxis(scale: ScaleTime<number, number>, right: number, bottom: numbe
   return [`<path d="M${INSET.left},${bottom}H${right}" stroke="${COLOURS.quiet}"/>`, ...ticks].join('\n');
 }
 
-interface TextStyle {
+export interface TextStyle {
   size?: number;
   weight?: 'bold';
   fill?: string;
   anchor?: 'middle' | 'end';
 }
 
-function text(x: number, y: number, content: string, style: TextStyle = {}): string {
+export function text(x: number, y: number, content: string, style: TextStyle = {}): string {
   if (content === '') return '';
   const attributes = [
     style.size === undefined ? '' : ` font-size="${style.size}"`,
