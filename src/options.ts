@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import type { RemoteOptions, TensorRtOptions } from './backends/load-request.js';
 import type { AbortSignalLike } from './batching/abort.js';
+import { MAX_TIMER_MS } from './batching/request.js';
 import { type BuildOptions, completeBuildOptions } from './builder/build-options.js';
 import type { OnBuildProgress } from './builder/progress.js';
 import { describeIssues, TFTError } from './contract/errors.js';
@@ -148,11 +149,7 @@ const loadSchema = z.strictObject({
         .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII characters')
         .optional(),
       ca: z.union([z.string().min(1), z.instanceof(Buffer)], 'must be text in PEM').optional(),
-      timeoutMs: z
-        .number()
-        .positive()
-        .max(2 ** 31 - 1)
-        .optional(),
+      timeoutMs: z.number().positive().max(MAX_TIMER_MS).optional(),
       connections: z.int().min(1).max(1024).optional(),
     } satisfies Record<keyof RemoteOptions, unknown>)
     .optional(),

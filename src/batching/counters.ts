@@ -79,4 +79,9 @@ export class Tally {
     this.busyMicroseconds += milliseconds * 1000;
     this.batchSizes[series] = (this.batchSizes[series] ?? 0) + 1;
   }
+
+  /** The totals so far, with what waits and runs now. */
+  counters(waitingServers: number, runningBatches: number): BackendCounters {
+    return { ...this, batchSizes: [...this.batchSizes], waitingServers, runningBatches };
+  }
 }

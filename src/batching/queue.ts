@@ -11,6 +11,8 @@ import { inRequest } from '../contract/input-error.js';
 import type { AcceptedInputs, Contract } from '../contract/inputs.js';
 import type { Backend, BackendInfo, SlabRunner } from './backend.js';
 import { type BackendCounters, Tally } from './counters.js';
+import { Deferred } from './deferred.js';
+import { queueFull } from './queue-full.js';
 import { Request, type RequestOptions, type Results } from './request.js';
 import { type Slab, SlabPool } from './slab.js';
 
@@ -67,7 +69,7 @@ export class BatchQueue implements Backend {
   #waitingSeries = 0;
   #waitingBatches = 0;
   #runningBatches = 0;
-  #closed: { promise: Promise<void>; resolve: () => void } | undefined;
+  #closed: Deferred | undefined;
 
   constructor(
     runner: SlabRunner,
@@ -106,21 +108,12 @@ export class BatchQueue implements Backend {
   }
 
   counters(): BackendCounters {
-    return {
-      ...this.#tally,
-      batchSizes: [...this.#tally.batchSizes],
-      waitingServers: this.#waitingSeries,
-      runningBatches: this.#runningBatches,
-    };
+    return this.#tally.counters(this.#waitingSeries, this.#runningBatches);
   }
 
   close(): Promise<void> {
     if (!this.#closed) {
-      let resolve = () => {};
-      const promise = new Promise<void>((done) => {
-        resolve = done;
-      });
-      this.#closed = { promise, resolve };
+      this.#closed = new Deferred();
       this.#pump();
     }
     return this.#closed.promise.then(() => this.#runner.close());
@@ -134,12 +127,7 @@ export class BatchQueue implements Backend {
     const maxBatches = 2 * Math.ceil(this.#limit / this.maxBatch) + 1;
     if (this.#waitingSeries + series > this.#limit || batches > maxBatches) {
       this.#tally.refused++;
-      throw new TFTError(
-        'ERR_TFT_QUEUE_FULL',
-        `${this.#waitingSeries} series are waiting and ${series} more would exceed the limit of ` +
-          `${this.#limit}; try again later or raise queueLimit`,
-        { details: { waiting: this.#waitingSeries, servers: series, limit: this.#limit } },
-      );
+      throw queueFull(this.#waitingSeries, series, this.#limit);
     }
   }
 

@@ -161,4 +161,4 @@ export class Request {
 }
 
 /** The longest delay that setTimeout takes, about 24 days. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+export const MAX_TIMER_MS = 2 ** 31 - 1;

@@ -5,7 +5,9 @@
 // within its deadline.
 import type { Backend, BackendInfo } from '../../batching/backend.js';
 import { type BackendCounters, Tally } from '../../batching/counters.js';
-import { Request, type RequestOptions, type Results } from '../../batching/request.js';
+import { Deferred } from '../../batching/deferred.js';
+import { queueFull } from '../../batching/queue-full.js';
+import { MAX_TIMER_MS, Request, type RequestOptions, type Results } from '../../batching/request.js';
 import { TFTError } from '../../contract/errors.js';
 import { inRequest } from '../../contract/input-error.js';
 import type { AcceptedInputs, Contract } from '../../contract/inputs.js';
@@ -42,8 +44,6 @@ interface Job {
 
 /** Why a job is abandoned: its request has ended. */
 const ENDED = Symbol('ended');
-/** The longest delay that setTimeout takes. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export class KserveBackend implements Backend {
   readonly info: BackendInfo;
@@ -61,7 +61,7 @@ export class KserveBackend implements Backend {
   #retries = 0;
   /** Requests begun so far. */
   #turn = 0;
-  #closed: { promise: Promise<void>; resolve: () => void } | undefined;
+  #closed: Deferred | undefined;
 
   private constructor(
     address: RemoteAddress,
@@ -185,23 +185,13 @@ export class KserveBackend implements Backend {
   }
 
   counters(): BackendCounters {
-    return {
-      ...this.#tally,
-      batchSizes: [...this.#tally.batchSizes],
-      waitingServers: this.#waitingSeries,
-      runningBatches: this.#running,
-      retries: this.#retries,
-    };
+    return { ...this.#tally.counters(this.#waitingSeries, this.#running), retries: this.#retries };
   }
 
   async close(): Promise<void> {
-    let resolve = () => {};
-    const promise = new Promise<void>((done) => {
-      resolve = done;
-    });
-    this.#closed = { promise, resolve };
+    this.#closed ??= new Deferred();
     this.pump();
-    await promise;
+    await this.#closed.promise;
     await Promise.all(this.#endpoints.map((endpoint) => endpoint.close()));
   }
 
@@ -222,12 +212,7 @@ export class KserveBackend implements Backend {
   #refuseWhenFull(series: number): void {
     if (this.#waitingSeries === 0 || this.#waitingSeries + series <= this.#limit) return;
     this.#tally.refused++;
-    throw new TFTError(
-      'ERR_TFT_QUEUE_FULL',
-      `${this.#waitingSeries} series are waiting and ${series} more would exceed the limit of ` +
-        `${this.#limit}; try again later or raise queueLimit`,
-      { details: { waiting: this.#waitingSeries, servers: series, limit: this.#limit } },
-    );
+    throw queueFull(this.#waitingSeries, series, this.#limit);
   }
 
   /** The request's parts, of at most `maxBatch` series each and nearly equal. */
