@@ -2,8 +2,8 @@
 // model by horizon and by regime.
 import { scaleLinear } from 'd3-scale';
 import type { Backtest, TallyRow } from '../../entries/judging.js';
-import { COLOURS, FONT, text } from './plot.js';
 import { formatSpan } from './summary.js';
+import { COLOURS, svgDocument, text } from './svg.js';
 
 const WIDTH = 760;
 const LABELS = 230;
@@ -64,15 +64,7 @@ export function gainsSvg(result: Backtest): string {
     );
   const zero = scale(0);
   parts.push(`<path d="M${zero},56V${bottom}" stroke="${COLOURS.quiet}"/>`);
-  const height = bottom + 34;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" ` +
-      `viewBox="0 0 ${WIDTH} ${height}" font-family="${FONT}" font-size="11" fill="${COLOURS.text}">`,
-    `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
-    ...parts,
-    '</svg>',
-    '',
-  ].join('\n');
+  return svgDocument(WIDTH, bottom + 34, parts);
 }
 
 /** The interval as a line and the gain as a point; nothing if naive forecasts have no loss. */

@@ -15,6 +15,7 @@ import {
   targetTitle,
   targetUnit,
 } from './summary.js';
+import { COLOURS, escaped, svgDocument, text } from './svg.js';
 
 export interface PlotOptions {
   /** The largest number of panels. Further servers are left out, and the picture says so. */
@@ -26,17 +27,6 @@ const INSET = { top: 40, right: 14, bottom: 24, left: 42 };
 const GAP = 14;
 const MARGIN = 22;
 const HEADER = 78;
-export const FONT = "'DejaVu Sans', Verdana, sans-serif";
-export const COLOURS = {
-  text: '#1f2937',
-  quiet: '#6b7280',
-  grid: '#e5e7eb',
-  history: '#374151',
-  median: '#1d4ed8',
-  /** Colours from the widest band to the narrowest. Further bands have the last colour. */
-  bands: ['#dbe7fb', '#b6cff7', '#86aef0', '#5f92ea'],
-  simulated: '#b45309',
-};
 
 const NOW_LINE = `stroke="${COLOURS.quiet}" stroke-dasharray="3 3"`;
 
@@ -66,15 +56,7 @@ export function plotSvg(fleet: FleetForecast, { maxPanels }: PlotOptions): strin
     const y = HEADER + Math.floor(index / columns) * (size.height + GAP);
     return panel(forecast, fleet.model, size, x, y);
   });
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ` +
-      `viewBox="0 0 ${width} ${height}" font-family="${FONT}" font-size="11" fill="${COLOURS.text}">`,
-    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
-    header(fleet, shown.length, width),
-    ...panels,
-    '</svg>',
-    '',
-  ].join('\n');
+  return svgDocument(width, height, [header(fleet, shown.length, width), ...panels]);
 }
 
 /** Fewer panels are larger. */
@@ -250,24 +232,6 @@ function timeAxis(scale: ScaleTime<number, number>, right: number, bottom: numbe
   return [`<path d="M${INSET.left},${bottom}H${right}" stroke="${COLOURS.quiet}"/>`, ...ticks].join('\n');
 }
 
-export interface TextStyle {
-  size?: number;
-  weight?: 'bold';
-  fill?: string;
-  anchor?: 'middle' | 'end';
-}
-
-export function text(x: number, y: number, content: string, style: TextStyle = {}): string {
-  if (content === '') return '';
-  const attributes = [
-    style.size === undefined ? '' : ` font-size="${style.size}"`,
-    style.weight === undefined ? '' : ` font-weight="${style.weight}"`,
-    style.fill === undefined ? '' : ` fill="${style.fill}"`,
-    style.anchor === undefined ? '' : ` text-anchor="${style.anchor}"`,
-  ];
-  return `<text x="${x}" y="${y}"${attributes.join('')}>${escaped(content)}</text>`;
-}
-
 /** An estimate, since fonts are not measured. DejaVu Sans is about 0.6 of its size wide, bold 0.68. */
 function textWidth(content: string, size: number): number {
   return content.length * size * 0.62;
@@ -284,13 +248,4 @@ function bandColour(index: number): string {
 
 function rounded(value: number): number {
   return Math.round(value * 10) / 10;
-}
-
-const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-
-/** Escapes text for XML. Characters that XML cannot contain become a replacement character. */
-function escaped(content: string): string {
-  return content
-    .replace(/[&<>"]/g, (character) => ENTITIES[character] as string)
-    .replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, '\uFFFD');
 }
