@@ -11,11 +11,10 @@ import argparse
 import json
 import os
 import platform
-import statistics
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import in_turns
 import numpy as np
 import onnxruntime
 import torch
@@ -29,7 +28,6 @@ from tft_export.windows.pytorch_forecasts import forecasting_dataset
 
 ROOT = Path(__file__).resolve().parent.parent
 GOALS = {1: 5.0, 8: None, 32: 3.0}
-WARMUP = 3
 
 
 def main() -> None:
@@ -50,7 +48,8 @@ def main() -> None:
             "graph": lambda raw=raw: session.run(None, raw)[0],
         }
         difference = np.abs(contenders["eager"]().numpy() - contenders["graph"]()).max((1, 2))
-        medians = _medians(contenders, options.seconds)
+        with torch.inference_mode():
+            medians = in_turns.medians(contenders, options.seconds)
         ratio = medians["eager"] / medians["graph"]
         results[f"graph_vs_eager_b{batch}"] = {
             "ratio": round(ratio, 3),
@@ -66,7 +65,7 @@ def main() -> None:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {
             "name": options.machine or platform.node(),
-            "processor": _processor(),
+            "processor": in_turns.processor(),
             "cores": os.cpu_count(),
             "threads": options.threads,
             # A load above the number of cores means that other programs ran, and that the ratios are less
@@ -102,33 +101,6 @@ def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
-
-
-def _medians(contenders: dict, seconds: float) -> dict[str, float]:
-    """The median milliseconds of each; they take turns, so that other load on the machine affects both
-    alike.
-    """
-    times = {name: [] for name in contenders}
-    deadline = time.perf_counter() + seconds
-    with torch.inference_mode():
-        for _ in range(WARMUP):
-            for run in contenders.values():
-                run()
-        while time.perf_counter() < deadline or len(times["eager"]) < WARMUP:
-            for name, run in contenders.items():
-                start = time.perf_counter()
-                run()
-                times[name].append((time.perf_counter() - start) * 1e3)
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 if __name__ == "__main__":

@@ -15,11 +15,10 @@ import argparse
 import json
 import os
 import platform
-import statistics
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import in_turns
 import numpy as np
 import onnxruntime
 import openvino
@@ -52,7 +51,7 @@ def main() -> None:
         difference = float(np.abs(expected - actual).max() / expected.std())
         if expected.shape != actual.shape or not difference < 1e-4:
             raise SystemExit(f"batch {batch}: the forecasts differ by {difference} of the spread")
-        medians = in_turns(contenders)
+        medians = in_turns.medians(contenders, SECONDS)
         ratio = medians["openvino"] / medians["onnxruntime"]
         results[f"graph_vs_openvino_b{batch}"] = {
             "ratio": round(ratio, 3),
@@ -63,7 +62,7 @@ def main() -> None:
     report = {
         "benchmark": "graph-vs-openvino",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"processor": processor(), "cores": os.cpu_count(), "threads": 1},
+        "machine": {"processor": in_turns.processor(), "cores": os.cpu_count(), "threads": 1},
         "versions": {
             "python": platform.python_version(),
             "onnxruntime": onnxruntime.__version__,
@@ -90,25 +89,6 @@ def compiled(graph: Path, batch: int) -> openvino.CompiledModel:
     model.reshape({i.any_name: [batch, *list(i.partial_shape)[1:]] for i in model.inputs})
     hints = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     return core.compile_model(model, "CPU", hints)
-
-
-def in_turns(contenders: dict) -> dict[str, float]:
-    """Each one's median time in milliseconds."""
-    times = {name: [] for name in contenders}
-    end = time.perf_counter() + SECONDS
-    while time.perf_counter() < end:
-        for name, run in contenders.items():
-            start = time.perf_counter()
-            run()
-            times[name].append((time.perf_counter() - start) * 1e3)
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
-def processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
 
 
 if __name__ == "__main__":
