@@ -8,7 +8,7 @@ import {
   inflateSync,
 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { tinyAnswer, variedInputs } from '../fixtures/bundles.js';
+import { tinyAnswer, tinyMetadata, variedInputs } from '../fixtures/bundles.js';
 import {
   ask,
   binaryPredictions,
@@ -231,13 +231,7 @@ describe('KServe v2', () => {
       name: 'tiny',
       versions: ['1'],
       platform: 'tft_tensorrt',
-      inputs: [
-        { name: 'encoder_cont', datatype: 'FP32', shape: [-1, 6, 3] },
-        { name: 'encoder_cat', datatype: 'INT32', shape: [-1, 6, 2] },
-        { name: 'decoder_cont', datatype: 'FP32', shape: [-1, 4, 2] },
-        { name: 'decoder_cat', datatype: 'INT32', shape: [-1, 4, 2] },
-      ],
-      outputs: [{ name: 'predictions', datatype: 'FP32', shape: [-1, 4, 3] }],
+      ...tinyMetadata,
     });
     expect(await get('/v2/models/tiny/ready')).toEqual({ name: 'tiny', ready: true });
     expect(await get('/v2/models/tiny/config')).toMatchObject({ max_batch_size: 8, backend: 'onnxruntime' });
