@@ -191,14 +191,20 @@ Napi::Value NativeEngine::submit_all(const Napi::CallbackInfo& info) {
   return send(env, info[0].As<Napi::Number>().DoubleValue(), borrow ? list : Napi::Array());
 }
 
+/// Whether the engine checks the inputs of so many series faster than `check_values` does.
+bool NativeEngine::is_large(std::size_t series) const {
+  std::size_t values = 0;
+  for (const std::size_t size : input_sizes_) values += size;
+  return series * values * sizeof(float) >= kCheckedCopyBytes;
+}
+
 /// Submits `parts_`. The request's memory holds one output after another, each with all parts in order.
 Napi::Value NativeEngine::send(Napi::Env env, double deadline_ms, Napi::Array borrowed) {
-  std::size_t series = 0, series_values = 0;
+  std::size_t series = 0;
   for (const Part& part : parts_) series += static_cast<std::size_t>(part.batch);
-  for (const std::size_t size : input_sizes_) series_values += size;
   // The engine checks borrowed values, and those of large requests while it copies them.
   const bool copied = borrowed.IsEmpty();
-  const bool check = copied && series * series_values * sizeof(float) >= kCheckedCopyBytes;
+  const bool check = copied && is_large(series);
   if (copied && !check && !check_values(env)) return env.Undefined();
   std::size_t values = 0;
   for (const std::size_t size : output_sizes_) values += series * size;
@@ -291,7 +297,7 @@ bool NativeEngine::copy_results(const Napi::CallbackInfo& info, const PendingReq
     View target;
     if (!read_view(info.Env(), info[1 + i], ElementType::FLOAT32, target) || target.length != values)
       return false;
-    std::memcpy(const_cast<void*>(target.data), from, values * sizeof(float));
+    engine_->copy(const_cast<void*>(target.data), from, values * sizeof(float));
     from += values;
   }
   return true;
@@ -352,8 +358,9 @@ Napi::Value NativeEngine::predict(const Napi::CallbackInfo& info) {
     }
     outputs_[i] = static_cast<float*>(const_cast<void*>(out.data));
   }
-  if (!check_values(env)) return env.Undefined();
-  const Result<Timing> result = engine_->predict(parts_[0]);
+  const bool check = is_large(static_cast<std::size_t>(parts_[0].batch));
+  if (!check && !check_values(env)) return env.Undefined();
+  const Result<Timing> result = engine_->predict(parts_[0], check);
   if (!result.ok()) return fail(env, to_js(env, result.error()));
   return env.Undefined();
 }

@@ -111,6 +111,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   bool read_part(Napi::Env env, std::size_t number, bool borrow);
   /// Checks every value of `parts_`. Returns false with a pending exception if one is bad.
   bool check_values(Napi::Env env);
+  bool is_large(std::size_t series) const;
   /// Submits `parts_`; `borrowed` is an array of the borrowed inputs, or empty.
   Napi::Value send(Napi::Env env, double deadline_ms, Napi::Array borrowed);
   PendingRequest* find_place(std::size_t values);

@@ -10,7 +10,8 @@ BatchQueue::Batch::~Batch() = default;
 
 BatchQueue::BatchQueue(Options options)
     : options_(std::move(options)),
-      reader_(options_.layout, options_.shape, options_.helpers),
+      helpers_(options_.helpers),
+      reader_(options_.layout, options_.shape, helpers_),
       shared_(std::make_shared<Turn>()) {
   for (std::byte* const staging : options_.pinned) {
     auto batch = std::make_unique<Batch>();

@@ -125,6 +125,11 @@ class BatchQueue {
   /// Returns a lease. `result` is counted as one request of `series` series; null (a warm-up) counts nothing.
   void end_lease(const Lease& lease, int series, const Result<RunReport>* result);
 
+  /// Copies all series of `parts` into a leased batch, with `check` as Request::check does.
+  std::optional<Error> fill(const Lease& lease, std::span<const Part> parts, int series, bool check);
+
+  Helpers& helpers() { return helpers_; }
+
  private:
   struct State;
   struct Done;
@@ -178,6 +183,7 @@ class BatchQueue {
   void run_completions();
 
   const Options options_;
+  Helpers helpers_;
   BorrowedReader reader_;
   mutable std::mutex mutex_;
   std::condition_variable drained_;

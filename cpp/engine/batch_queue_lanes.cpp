@@ -238,7 +238,8 @@ void BatchQueue::deliver(Batch* batch, const Result<RunReport>& result) {
   }
   for (const Batch::Piece& piece : batch->pieces_)
     if (piece.handed_out)
-      copy_out(options_.layout, piece.state->parts, piece.from, piece.count, batch->staging(), piece.slot);
+      copy_out(options_.layout, piece.state->parts, piece.from, piece.count, batch->staging(), piece.slot,
+               helpers_);
 
   std::vector<Done> done;
   {
@@ -308,6 +309,17 @@ Result<std::optional<BatchQueue::Lease>> BatchQueue::try_lease(int series) {
   ++counters_.accepted;
   ++counters_.running_batches;
   return std::optional<Lease>(lease);
+}
+
+std::optional<Error> BatchQueue::fill(const Lease& lease, std::span<const Part> parts, int series,
+                                      bool check) {
+  std::byte* const staging = lease.batch->staging();
+  if (check) {
+    const BorrowedSeries all{parts, 0, series, 0, InputMemory::COPIED};
+    return reader_.read({&all, 1}, staging).front();
+  }
+  copy_in(options_.layout, parts, 0, series, staging, 0);
+  return std::nullopt;
 }
 
 Result<BatchQueue::Lease> BatchQueue::lease_lane(int lane) {

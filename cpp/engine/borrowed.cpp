@@ -80,7 +80,7 @@ struct BorrowedReader::Chunk {
   bool revocable = false;
 };
 
-BorrowedReader::BorrowedReader(BatchLayout layout, ModelShape shape, int helpers)
+BorrowedReader::BorrowedReader(BatchLayout layout, ModelShape shape, Helpers& helpers)
     : layout_(std::move(layout)), shape_(std::move(shape)), helpers_(helpers) {
   for (const BatchLayout::Tensor& input : layout_.inputs) series_bytes_ += input.item;
 }

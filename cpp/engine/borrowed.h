@@ -35,8 +35,8 @@ bool is_before(const Error& one, const Error& other);
 
 class BorrowedReader {
  public:
-  /// If `shape` has no inputs, values are not checked. `helpers` threads help with large batches.
-  BorrowedReader(BatchLayout layout, ModelShape shape, int helpers = 0);
+  /// If `shape` has no inputs, values are not checked. `helpers` help with large batches.
+  BorrowedReader(BatchLayout layout, ModelShape shape, Helpers& helpers);
 
   /// Copies all of `list` into a batch's block. Returns for each entry its error, if any: INPUT_LENGTH, or
   /// INPUT_VALUE for the first bad value in order of parts, tensors and elements; its slots are then
@@ -50,7 +50,7 @@ class BorrowedReader {
   const BatchLayout layout_;
   const ModelShape shape_;
   std::size_t series_bytes_ = 0;
-  Helpers helpers_;
+  Helpers& helpers_;
 };
 
 }  // namespace tft

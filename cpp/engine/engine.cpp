@@ -23,7 +23,7 @@ constexpr std::chrono::microseconds kSpin{50};
 /// thing at a time, so preparing at once would delay that request.
 constexpr std::chrono::milliseconds kHeadStart{250};
 /// More threads do not copy faster: memory bandwidth is the limit.
-constexpr unsigned kMaxHelpers = 4;
+constexpr unsigned kMaxHelpers = 8;
 constexpr std::size_t kMaxPinnedBytes = std::size_t{256} << 20;  // bounce buffers may take more
 
 /// Waits for a completion on the caller's thread.
@@ -59,7 +59,7 @@ class TFTEngine::Impl {
   Impl& operator=(const Impl&) = delete;
 
   Result<void> start(const ModelShape& shape);
-  Result<Timing> predict(std::span<const Part> parts);
+  Result<Timing> predict(std::span<const Part> parts, bool check);
   Result<void> warm_up();
   void close();
 
@@ -208,7 +208,7 @@ void TFTEngine::Impl::work(int number) {
   }
 }
 
-Result<Timing> TFTEngine::Impl::predict(std::span<const Part> parts) {
+Result<Timing> TFTEngine::Impl::predict(std::span<const Part> parts, bool check) {
   const Result<std::int64_t> counted = check_parts(layout_, parts);
   if (!counted) return counted.error();
   if (*counted <= max_batch_) {
@@ -219,10 +219,14 @@ Result<Timing> TFTEngine::Impl::predict(std::span<const Part> parts) {
       const BatchQueue::Lease& lease = **leased;
       Lane& lane = *lanes_[static_cast<std::size_t>(lease.lane)];
       std::byte* const staging = lease.batch->staging();
-      copy_in(layout_, parts, 0, series, staging, 0);
+      if (const auto bad = queue_->fill(lease, parts, series, check)) {
+        const Result<RunReport> refused = *bad;
+        queue_->end_lease(lease, series, &refused);
+        return *bad;
+      }
       const Result<void> issued = lane.issue(staging, series, true);
       const Result<RunReport> result = issued.ok() ? lane.finish() : issued.error();
-      if (result.ok()) copy_out(layout_, parts, 0, series, staging, 0);
+      if (result.ok()) copy_out(layout_, parts, 0, series, staging, 0, queue_->helpers());
       if (!result && result.error().code == ErrorCode::DEVICE_LOST) note_loss(result.error());
       queue_->end_lease(lease, series, &result);
       note_served();
@@ -235,6 +239,7 @@ Result<Timing> TFTEngine::Impl::predict(std::span<const Part> parts) {
   request.parts = parts;
   request.completion = &Answer::receive;
   request.user = &answer;
+  request.check = check;
   const Result<RequestId> id = queue_->submit(request);
   if (!id) return id.error();
   return answer.wait();
@@ -277,13 +282,13 @@ Result<std::unique_ptr<TFTEngine>> TFTEngine::over(std::unique_ptr<LaneFactory> 
   return std::unique_ptr<TFTEngine>(new TFTEngine(std::move(impl)));
 }
 
-Result<Timing> TFTEngine::predict(const Part& part) { return impl_->predict({&part, 1}); }
+Result<Timing> TFTEngine::predict(const Part& part, bool check) { return impl_->predict({&part, 1}, check); }
 
 Result<Timing> TFTEngine::predict(std::span<const void* const> inputs, int batch, float* out) {
   return predict({inputs, batch, {&out, 1}});
 }
 
-Result<Timing> TFTEngine::predict_batch(std::span<const Part> parts) { return impl_->predict(parts); }
+Result<Timing> TFTEngine::predict_batch(std::span<const Part> parts) { return impl_->predict(parts, false); }
 
 Result<RequestId> TFTEngine::submit(const Request& request) { return impl_->queue().submit(request); }
 
@@ -292,6 +297,10 @@ bool TFTEngine::cancel(RequestId id) { return impl_->queue().cancel(id); }
 Result<void> TFTEngine::warmup() { return impl_->warm_up(); }
 
 void TFTEngine::close() { impl_->close(); }
+
+void TFTEngine::copy(void* to, const void* from, std::size_t bytes) {
+  impl_->queue().helpers().copy(to, from, bytes);
+}
 
 const EngineInfo& TFTEngine::info() const { return impl_->info(); }
 

@@ -3,8 +3,16 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 
 namespace tft {
+namespace {
+
+/// Fewer bytes are copied faster than a helper wakes up.
+constexpr std::size_t kSharedBytes = std::size_t{512} << 10;
+constexpr std::size_t kChunkBytes = std::size_t{128} << 10;
+
+}  // namespace
 
 /// Work that is being shared. It is on the stack of `share`, which returns only when no helper uses it.
 struct Helpers::Job {
@@ -46,6 +54,18 @@ void Helpers::share(std::size_t count, const std::function<void(std::size_t)>& w
   std::unique_lock lock(mutex_);
   std::erase(jobs_, &job);
   job.left.wait(lock, [&] { return job.helping == 0; });
+}
+
+void Helpers::copy(void* to, const void* from, std::size_t bytes) {
+  if (threads_.empty() || bytes < kSharedBytes) {
+    std::memcpy(to, from, bytes);
+    return;
+  }
+  share((bytes + kChunkBytes - 1) / kChunkBytes, [&](std::size_t chunk) {
+    const std::size_t begin = chunk * kChunkBytes;
+    std::memcpy(static_cast<std::byte*>(to) + begin, static_cast<const std::byte*>(from) + begin,
+                std::min(kChunkBytes, bytes - begin));
+  });
 }
 
 void Helpers::help() {

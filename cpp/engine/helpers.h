@@ -25,6 +25,8 @@ class Helpers {
   /// have returned. Any thread, several at once. `work` must not throw.
   void share(std::size_t count, const std::function<void(std::size_t)>& work);
   bool any() const { return !threads_.empty(); }
+  /// Copies memory as memcpy does; large copies are shared.
+  void copy(void* to, const void* from, std::size_t bytes);
 
  private:
   struct Job;

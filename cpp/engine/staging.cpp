@@ -86,13 +86,14 @@ void copy_in(const BatchLayout& layout, std::span<const Part> parts, std::int64_
 }
 
 void copy_out(const BatchLayout& layout, std::span<const Part> parts, std::int64_t from, int count,
-              const std::byte* block, int slot) {
+              const std::byte* block, int slot, Helpers& helpers) {
   for_each_stretch(
       parts, from, count, [&](const Part& part, std::size_t first, std::size_t series, std::size_t before) {
         for (std::size_t i = 0; i < layout.outputs.size(); ++i) {
           const auto [item, offset] = layout.outputs[i];
-          std::memcpy(reinterpret_cast<std::byte*>(part.outputs[i]) + first * item,
-                      block + offset + (static_cast<std::size_t>(slot) + before) * item, series * item);
+          std::byte* const to = reinterpret_cast<std::byte*>(part.outputs[i]) + first * item;
+          const std::byte* const of = block + offset + (static_cast<std::size_t>(slot) + before) * item;
+          helpers.copy(to, of, series * item);
         }
       });
 }

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/helpers.h"
 #include "tft/model_shape.h"
 #include "tft/request.h"
 #include "tft/result.h"
@@ -68,8 +69,8 @@ void for_each_stretch(std::span<const Part> parts, std::int64_t from, int count,
 /// Copies series `from` … `from + count` of a list of parts into the block's slots from `slot` on.
 void copy_in(const BatchLayout& layout, std::span<const Part> parts, std::int64_t from, int count,
              std::byte* block, int slot);
-/// Copies predictions from the block to the parts' outputs.
+/// Copies predictions from the block to the parts' outputs; `helpers` share the copying of large ones.
 void copy_out(const BatchLayout& layout, std::span<const Part> parts, std::int64_t from, int count,
-              const std::byte* block, int slot);
+              const std::byte* block, int slot, Helpers& helpers);
 
 }  // namespace tft

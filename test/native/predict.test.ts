@@ -161,12 +161,15 @@ describe.skipIf(missing).each(MAJORS)('on TensorRT %i', (major) => {
       code: 'ERR_TFT_INPUT_VALUE',
       details: { tensor: 'encoderCont', index: last },
     });
+    expect(() => engine.predictSync(large)).toThrowError(/encoderCont/);
     large.encoderCont[last] = 1;
     const parts = [variedInputs(2, 3), large];
     await expect(engine.predictBatch(parts)).rejects.toMatchObject({
       code: 'ERR_TFT_INPUT_CATEGORY',
       details: { tensor: 'decoderCat', index: 0, found: -1 },
     });
+    large.decoderCat[0] = 1;
+    expect(engine.predictSync(large).data).toEqual(doubleAnswer(large));
     const small = variedInputs(2, 3);
     expect((await engine.predict(small)).data).toEqual(doubleAnswer(small));
   });

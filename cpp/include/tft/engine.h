@@ -79,8 +79,9 @@ class TFTEngine {
   TFTEngine(const TFTEngine&) = delete;
   TFTEngine& operator=(const TFTEngine&) = delete;
 
-  /// Forecasts and blocks. Runs on the calling thread if a lane is idle and the batch fits one run.
-  Result<Timing> predict(const Part& part);
+  /// Forecasts and blocks. Runs on the calling thread if a lane is idle and the batch fits one run. With
+  /// `check` every value is checked, as Request::check does.
+  Result<Timing> predict(const Part& part, bool check = false);
   /// The same for a model with one output.
   Result<Timing> predict(std::span<const void* const> inputs, int batch, float* out);
   /// Forecasts several parts, packed into as few runs as possible. All succeed, or the call fails.
@@ -100,6 +101,10 @@ class TFTEngine {
   /// Runs each bucket on each lane until its context is made and its graphs are captured. Blocks. Without a
   /// warm-up, a bucket's first run sets these up, and fails if that fails: OUT_OF_MEMORY, PLAN_INVALID.
   Result<void> warmup();
+
+  /// Copies memory as memcpy does, for instance a large result; helper threads share large copies. Until the
+  /// engine is destroyed.
+  void copy(void* to, const void* from, std::size_t bytes);
 
   /// Refuses new requests, lets accepted ones finish and frees everything. When it returns, all completions
   /// have been called. Several threads may call it, at once or one after another, but not from a completion

@@ -544,9 +544,9 @@ TEST_F(BatchQueueTest, ACallersOwnThreadRunsOnAnIdleLane) {
   EXPECT_FALSE(queue().try_lease(1)->has_value());
   Call call(5, 2);
   const Part part = call.part();
-  copy_in(layout(), {&part, 1}, 0, 2, lease->batch->staging(), 0);
+  EXPECT_FALSE(queue().fill(*lease, {&part, 1}, 2, true));
   run(*lease->batch);
-  copy_out(layout(), {&part, 1}, 0, 2, lease->batch->staging(), 0);
+  copy_out(layout(), {&part, 1}, 0, 2, lease->batch->staging(), 0, queue().helpers());
   EXPECT_EQ(call.out, (std::vector<float>{23.25F, 27.25F}));
   const Result<RunReport> result = report();
   queue().end_lease(*lease, 2, &result);

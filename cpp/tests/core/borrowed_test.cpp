@@ -41,7 +41,8 @@ class Borrowed : public testing::Test {
   float value_ = 0;
   float* out_ = &value_;
   const BatchLayout layout_{ItemBytes{{4 * kSteps, 4 * kSteps}, {4}}, 2 * kSeries};
-  BorrowedReader reader_{layout_, shape()};
+  Helpers none_{0};
+  BorrowedReader reader_{layout_, shape(), none_};
   std::vector<std::byte> block_ = std::vector<std::byte>(layout_.bytes);
 };
 
@@ -75,7 +76,8 @@ TEST_F(Borrowed, TheFirstBadValueIsReportedWhicheverChunkHasIt) {
 }
 
 TEST_F(Borrowed, WithHelpersCopiesAndErrorsAreTheSame) {
-  BorrowedReader reader(layout_, shape(), 3);
+  Helpers helpers(3);
+  BorrowedReader reader(layout_, shape(), helpers);
   std::vector<std::thread> lanes;
   std::atomic<int> wrong = 0;
   for (std::size_t i = 0; i < load_.size(); ++i) load_[i] = static_cast<float>(i % 1000);
