@@ -9,6 +9,7 @@ import {
   options,
   PROFILES,
   planOf,
+  profilesOf,
   say,
   tensors,
   wantedPlans,
@@ -23,7 +24,7 @@ const onnx = (precision) => {
 const wanted = wantedPlans.map(({ name, precision, kernels }) => ({
   name,
   path: onnx(precision),
-  profiles: PROFILES,
+  profiles: profilesOf(precision),
   kernels,
 }));
 if (options.thorough) {

@@ -16,7 +16,7 @@ say({
   gpus: report.devices.map(({ name }) => name),
   computeCapability: report.devices[0]?.computeCapability,
   driver: existsSync(driver) ? readFileSync(driver, 'utf8').split('\n')[0] : '',
-  smi: smi.stdout?.toString().trim() ?? '',
+  smi: smi.stdout?.toString().split('\n')[0] ?? '',
   cuda: report.cudaVersion,
   tensorrt: report.tensorrtVersion,
   libnvinfer: report.tensorrtPath,

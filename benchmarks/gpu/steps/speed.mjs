@@ -5,6 +5,7 @@ import { TFTEngine } from '../../../lib/index.js';
 import { GpuMeter } from '../gpu-meter.mjs';
 import { held } from '../held.mjs';
 import {
+  addon,
   attempt,
   BATCHES,
   batchOf,
@@ -20,12 +21,16 @@ import {
 const CALLS = Math.max(10, Math.round(300 * Math.min(1, seconds)));
 /** Large batches take milliseconds, so fewer calls are enough. */
 const MAX_MS = 2000 * seconds;
+const [first, second] = (await addon.loadLibraries(libraries)).devices;
+const pair = second?.name === first?.name;
 /** The ways to measure each plan: all for fp32, fewer for the plans for comparison. */
 const WAYS = {
   fp32: [
     ...[1, 2, 4, 8].map((lanes) => ({ lanes })),
     { lanes: 2, cudaGraphs: false },
     { lanes: 2, poll: true },
+    ...[4, 8].map((lanes) => ({ lanes, borrow: true })),
+    ...(pair ? [false, true].map((borrow) => ({ lanes: 4, devices: [0, 1], borrow })) : []),
   ],
   'fp32-layers': [{ lanes: 2 }, { lanes: 4 }],
 };
@@ -38,9 +43,11 @@ for (const { name: plan, precision } of plans()) {
   for (const way of WAYS[plan] ?? FEWER) {
     await attempt({ step: 'speed', plan, way }, async () => {
       const cold = performance.now();
+      const { borrow = false, ...loading } = way;
       const engine = await TFTEngine.load(planOf(plan), {
         backend: 'tensorrt',
-        tensorrt: { ...libraries, ...way },
+        queueLimit: 1 << 16,
+        tensorrt: { ...libraries, ...loading },
       });
       const loadMs = performance.now() - cold;
       const warm = performance.now();
@@ -48,9 +55,9 @@ for (const { name: plan, precision } of plans()) {
       say({ kind: 'load', plan, way, loadMs, warmupMs: performance.now() - warm });
       for (const batch of right) {
         const inputs = batchOf(batch);
-        await latency({ plan, way, batch }, engine, inputs);
+        await latency({ plan, way, batch }, engine, inputs, borrow);
         const lanes = engine.info.threads;
-        await throughput({ plan, way, batch, callers: 'ready batches' }, engine, inputs, 3 * lanes);
+        await throughput({ plan, way, batch, callers: 'ready batches' }, engine, inputs, 3 * lanes, borrow);
         if (batch === 1) {
           // As in a fleet's service: the queue forms the batches.
           await throughput(
@@ -58,6 +65,7 @@ for (const { name: plan, precision } of plans()) {
             engine,
             inputs,
             32 * (lanes + 1),
+            borrow,
           );
         }
       }
@@ -67,9 +75,10 @@ for (const { name: plan, precision } of plans()) {
 }
 if (plans().length === 0) throw new Error('there is no plan to measure');
 
-async function latency(what, engine, inputs) {
+async function latency(what, engine, inputs, borrow) {
   const out = new Float32Array(what.batch * width);
-  for (let i = 0; i < 10; i++) await engine.predict(inputs, { out });
+  for (let i = 0; i < 10; i++) await engine.predict(inputs, { out, borrow });
+  const before = engine.counters();
   const promise = [];
   const call = [];
   const sync = [];
@@ -77,11 +86,13 @@ async function latency(what, engine, inputs) {
   const goesOn = (done, most) => done < most && (done < 10 || performance.now() < until);
   for (let i = 0; goesOn(i, CALLS); i++) {
     const start = performance.now();
-    const pending = engine.predict(inputs, { out });
+    const pending = engine.predict(inputs, { out, borrow });
     call.push(performance.now() - start);
     await pending;
     promise.push(performance.now() - start);
   }
+  const after = engine.counters();
+  const mean = (name) => (after[name] - before[name]) / (1000 * promise.length);
   for (let i = 0; i < promise.length / 2; i++) {
     const start = performance.now();
     engine.predictSync(inputs, { out });
@@ -89,7 +100,7 @@ async function latency(what, engine, inputs) {
   }
   const spent = process.cpuUsage();
   const start = performance.now();
-  for (let i = 0; i < promise.length / 2; i++) await engine.predict(inputs, { out });
+  for (let i = 0; i < promise.length / 2; i++) await engine.predict(inputs, { out, borrow });
   const { user, system } = process.cpuUsage(spent);
   say({
     kind: 'latency',
@@ -98,11 +109,18 @@ async function latency(what, engine, inputs) {
     promise: percentiles(promise),
     mainThread: percentiles(call),
     sync: percentiles(sync),
+    // Means of what the engine counts: the wait, the copy to the GPU, the run, the copy back.
+    stages: {
+      queue: mean('queueMicroseconds'),
+      toGpu: mean('inputMicroseconds'),
+      run: mean('inferMicroseconds'),
+      fromGpu: mean('outputMicroseconds'),
+    },
     processorShare: (user + system) / 1000 / (performance.now() - start),
   });
 }
 
-async function throughput(what, engine, inputs, inFlight) {
+async function throughput(what, engine, inputs, inFlight, borrow) {
   const delay = monitorEventLoopDelay({ resolution: 1 });
   let forecasts = 0;
   delay.enable();
@@ -111,14 +129,15 @@ async function throughput(what, engine, inputs, inFlight) {
   const end = begun + seconds * 1000;
   const caller = async () => {
     while (performance.now() < end) {
-      await engine.predict(inputs);
+      await engine.predict(inputs, { borrow });
       forecasts += what.batch;
     }
   };
-  await Promise.all(Array.from({ length: inFlight }, caller));
+  const settled = await Promise.allSettled(Array.from({ length: inFlight }, caller));
   const took = (performance.now() - begun) / 1000;
   delay.disable();
   const gpu = await meter.end();
+  for (const { status, reason } of settled) if (status === 'rejected') throw reason;
   const perSecond = forecasts / took;
   say({
     kind: 'throughput',
