@@ -18,7 +18,7 @@ from tft_export.training.fleet import load_data, metrics_worth_reading
 from tft_export.training.settings import Settings, default_lags
 from tft_export.training.simulated_fleet import simulate
 from tft_export.training.split import correlations, split_servers, twin_groups, twins_of_training
-from tft_export.training.trainer import crossing, pinball
+from tft_export.training.trainer import Trainer, crossing, pinball
 from tft_export.windows.history import write_history
 from tft_export.windows.metrics import METRIC_NAMES
 from tft_export.windows.metrics import QUANTILES as LEVELS
@@ -47,6 +47,21 @@ def test_an_interrupted_run_is_taken_up_again(run):
     ended = torch.load(state / "last.pt", weights_only=True)
     assert ended["done"] >= 1
     assert ended["step"] > 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_step_in_a_graph_is_the_step(tmp_path):
+    write_history(simulate(servers=4, days=4, seed=4), tmp_path / "history.csv")
+    settings = Settings(batch=8, dropout=0.0, simulated_servers=2, simulated_days=3, later_share=0.3)
+    data = load_data([tmp_path / "history.csv"], None, settings)
+    losses = {}
+    for device in ("cpu", "cuda"):
+        trainer = Trainer(data, settings, torch.device(device), tmp_path / device)
+        losses[device] = []
+        for step in range(8):
+            trainer._advance((step + 1) / 100)
+            losses[device].append(float(trainer._loss))
+    assert losses["cuda"] == pytest.approx(losses["cpu"], rel=0.02)  # products in TF32
 
 
 def test_the_checkpoint_is_pytorch_forecastings_own(run):

@@ -80,8 +80,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--processes", type=int, default=defaults.processes, help="processes that train together on the CPU"
     )
+    parser.add_argument("--seed", type=int, default=defaults.seed, help="of the split and the simulation")
     parser.add_argument(
-        "--seed", type=int, default=defaults.seed, help="of the split, the simulation and the weights"
+        "--network-seed", type=int, default=defaults.network_seed, help="of the weights and the draws"
     )
     parser.add_argument(
         "--peer",
@@ -90,7 +91,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
     parser.add_argument(
-        "--validate-every", type=float, default=3.0, metavar="MINUTES", help="between validations"
+        "--validate-every",
+        type=float,
+        metavar="MINUTES",
+        help="between validations; by default 3, or a twentieth of a shorter run",
     )
     parser.add_argument(
         "--seconds", type=float, help="stop after this many seconds; the same command resumes"

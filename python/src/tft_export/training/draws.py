@@ -4,14 +4,39 @@ The calendar is moved, so that no month's habits are learnt; metrics are missing
 recording had are drawn at random, so that none of them moves a forecast.
 """
 
+from typing import NamedTuple
+
 import torch
 
 from ..windows.metrics import PROFILES, STATUSES, STEPS_PER_DAY
 from .fleet import Data
 from .settings import Settings
-from .training_windows import Batch, Windows
+from .training_windows import Windows
 
 _TOGETHER = {"net_in_mb_s": "net", "net_out_mb_s": "net"}  # metrics of one exporter are missing together
+
+
+class Drawn(NamedTuple):
+    """What was drawn for a step, on its device: see `Windows.batch`."""
+
+    starts: torch.Tensor
+    slot_shift: torch.Tensor
+    missing: dict[str, torch.Tensor]
+    codes: torch.Tensor | None
+
+    def clone(self) -> "Drawn":
+        missing = {name: chosen.clone() for name, chosen in self.missing.items()}
+        codes = None if self.codes is None else self.codes.clone()
+        return Drawn(self.starts.clone(), self.slot_shift.clone(), missing, codes)
+
+    def copy_(self, other: "Drawn") -> None:
+        """Takes over another step's draws without new memory."""
+        self.starts.copy_(other.starts)
+        self.slot_shift.copy_(other.slot_shift)
+        for name, chosen in self.missing.items():
+            chosen.copy_(other.missing[name])
+        if self.codes is not None and other.codes is not None:
+            self.codes.copy_(other.codes)
 
 
 class Draws:
@@ -30,10 +55,10 @@ class Draws:
         self._names = list(data.dataset.flat_categoricals)
         self._draws = torch.Generator()
 
-    def batch(self, step: int, rank: int = 0) -> Batch:
-        """The windows of this step: the same again for the same step, seed and process."""
+    def draw(self, step: int, rank: int = 0) -> Drawn:
+        """What this step takes: the same again for the same step, seed and process."""
         settings, size, draws = self._settings, self._settings.batch, self._draws
-        draws.manual_seed((settings.seed * 1_000_003 + step) * 64 + rank)
+        draws.manual_seed((settings.network_seed * 1_000_003 + step) * 64 + rank)
         chosen = torch.multinomial(self._weights, size, replacement=True, generator=draws)
         within = (torch.rand(size, generator=draws, dtype=torch.float64) * self._counts[chosen]).long()
         starts = self._windows.starts[(self._first[chosen] + within).to(self._device)]
@@ -48,9 +73,8 @@ class Draws:
             if group not in by_group:
                 by_group[group] = torch.rand(size, generator=draws) < settings.dropped_metrics
             missing[name] = by_group[group].to(self._device)
-        return self._windows.batch(
-            starts, shift.to(self._device), missing, self._codes(size) if not self._labels else None
-        )
+        codes = self._codes(size) if not self._labels else None
+        return Drawn(starts, shift.to(self._device), missing, codes)
 
     def _codes(self, size: int) -> torch.Tensor:
         """[batch, categories]: unknown half of the time, else any."""

@@ -45,4 +45,5 @@ class Settings:
     test_share: float = 0.0
     later_share: float = 1 / 6  # of the time recorded: its end, on which other machines choose and calibrate
     processes: int = 1
-    seed: int = 7
+    seed: int = 7  # of the split and the simulation
+    network_seed: int = 7  # of the weights and the draws

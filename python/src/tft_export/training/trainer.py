@@ -17,11 +17,12 @@ from pytorch_forecasting.metrics import QuantileLoss
 from torch import distributed
 
 from ..windows.metrics import METRICS, QUANTILES, TARGET
-from .draws import Draws
+from .captured_step import CapturedStep
+from .draws import Drawn, Draws
 from .fleet import Data
 from .settings import Settings
 from .training_network import prepare_for_training
-from .training_windows import Batch, Windows
+from .training_windows import Windows
 
 TARGET_RANGE = next((metric.minimum, metric.maximum) for metric in METRICS if metric.name == TARGET)
 _PATIENCE = 0.3  # of the run without a better validation: it stops
@@ -31,7 +32,7 @@ def make_model(
     dataset: TimeSeriesDataSet, settings: Settings, read: tuple[str, ...]
 ) -> TemporalFusionTransformer:
     """The past is read as the metrics of `read`; calendar and lagged target are read for the horizon only."""
-    torch.manual_seed(settings.seed)
+    torch.manual_seed(settings.network_seed)
     return TemporalFusionTransformer.from_dataset(
         dataset,
         hidden_size=settings.hidden,
@@ -66,6 +67,7 @@ class Trainer:
     """The loop: draws, steps, averages the weights, validates, saves.
 
     Several processes (torch.distributed) step alike: each draws its own windows, the gradients are averaged.
+    On a GPU, a step is a CUDA graph.
     """
 
     def __init__(self, data: Data, settings: Settings, device: torch.device, run: Path):
@@ -83,8 +85,13 @@ class Trainer:
         self._quantiles = torch.tensor(QUANTILES, device=device)
         self._parameters = [p for p in self.model.parameters() if p.requires_grad]
         self._averaged = [p.detach().clone() for p in self._parameters]
+        self._captured = CapturedStep(self._step) if device.type == "cuda" else None
         self._optimizer = torch.optim.AdamW(
-            self._parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, foreach=True
+            self._parameters,
+            lr=self._rate(settings.learning_rate),
+            weight_decay=settings.weight_decay,
+            foreach=True,
+            capturable=self._captured is not None,
         )
         self.step = 0
         self.done = 0.0  # the share of the run's time that has passed
@@ -180,6 +187,9 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         torch._foreach_copy_(self._averaged, state["averaged"])
         self._optimizer.load_state_dict(state["optimizer"])
+        for group in self._optimizer.param_groups:  # the state may come from another kind of device
+            group["lr"] = self._rate(float(group["lr"]))
+            group["capturable"] = self._captured is not None
         return True
 
     def averaged_state(self) -> dict[str, torch.Tensor]:
@@ -203,26 +213,49 @@ class Trainer:
             return self.settings.learning_rate * max(self.done, 1e-4) / 0.03
         return self.settings.learning_rate * (0.505 + 0.495 * math.cos(math.pi * (self.done - 0.03) / 0.97))
 
+    def _rate(self, rate: float) -> torch.Tensor | float:
+        """A CUDA graph reads the learning rate from a tensor."""
+        return rate if self._captured is None else torch.tensor(rate, device=self.device)
+
     def _advance(self, done: float) -> None:
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._learning_rate()
+        rate = self._learning_rate()
+        drawn = self._draws.draw(self.step, self.rank)
+        if self._captured is None:
+            for group in self._optimizer.param_groups:
+                group["lr"] = rate
+            self._loss = self._gradients(drawn)
+            self.done = self._average_gradients(done)
+            self._update()
+        else:
+            for group in self._optimizer.param_groups:
+                group["lr"].fill_(rate)
+            self._loss = self._captured(drawn)
+            self.done = done
+        with torch.no_grad():
+            decay = min(self.settings.average, (1 + self.step) / (10 + self.step))
+            torch._foreach_lerp_(self._averaged, self._parameters, 1 - decay)
+        self.step += 1
+
+    def _step(self, drawn: Drawn) -> torch.Tensor:
+        loss = self._gradients(drawn)
+        self._update()
+        return loss
+
+    def _gradients(self, drawn: Drawn) -> torch.Tensor:
         self.model.train()
         self._optimizer.zero_grad(set_to_none=False)
-        batch: Batch = self._draws.batch(self.step, self.rank)
+        batch = self.windows.batch(*drawn)
         prediction = self.model(batch.x).prediction
         losses = pinball(prediction, batch.y, self._quantiles).mean(-1)
         losses = losses + self.settings.crossing_penalty * crossing(prediction)
         weight = batch.weight * window_weight(batch.x["target_scale"][:, 1:])
         loss = (losses * weight).sum() / weight.sum()
         loss.backward()
-        self.done = self._average_gradients(done)
+        return loss.detach()
+
+    def _update(self) -> None:
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0, foreach=True)
         self._optimizer.step()
-        with torch.no_grad():
-            decay = min(self.settings.average, (1 + self.step) / (10 + self.step))
-            torch._foreach_lerp_(self._averaged, self._parameters, 1 - decay)
-        self._loss = loss.detach()
-        self.step += 1
 
     def _average_gradients(self, done: float) -> float:
         """Over the processes; with them the time that has passed, so that all have one learning rate."""
