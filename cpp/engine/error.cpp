@@ -43,6 +43,14 @@ std::string_view code_name(ErrorCode code) {
       return "ERR_TFT_OPTION";
     case ErrorCode::UNSUPPORTED:
       return "ERR_TFT_UNSUPPORTED";
+    case ErrorCode::BACKEND_UNAVAILABLE:
+      return "ERR_TFT_BACKEND_UNAVAILABLE";
+    case ErrorCode::MODEL_NOT_FOUND:
+      return "ERR_TFT_MODEL_NOT_FOUND";
+    case ErrorCode::MODEL_INVALID:
+      return "ERR_TFT_MODEL_INVALID";
+    case ErrorCode::MODEL_HASH:
+      return "ERR_TFT_MODEL_HASH";
   }
   return "ERR_TFT_RUN";
 }

@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { HEADER, lines } from '../cli/tft.js';
 import { tinyAnswer, variedInputs } from '../fixtures/bundles.js';
+import { isCpp } from './cpp-server.js';
 import { comeToRest, inferBinary, inferJson, predictBody, running, until } from './running.js';
 import { type Message, type Reply, send, session, textOf, transports } from './transports.js';
 
@@ -14,6 +15,12 @@ const json = Buffer.from(inferJson(inputs));
 const binary = inferBinary(inputs);
 const csv = Buffer.from(HEADER + lines('a', 0, 5) + lines('b', 0, 5));
 const INFER = '/v2/models/tiny/infer';
+const ROWS: Message = {
+  method: 'POST',
+  path: '/forecast',
+  body: csv,
+  headers: { 'content-type': 'text/csv' },
+};
 const MESSAGES: readonly (readonly [string, Message])[] = [
   ['a probe', { method: 'GET', path: '/v2/health/ready' }],
   ['a forecast in JSON', { method: 'POST', path: INFER, body: json }],
@@ -26,10 +33,8 @@ const MESSAGES: readonly (readonly [string, Message])[] = [
     'a forecast by the plain path',
     { method: 'POST', path: '/predict', body: Buffer.from(JSON.stringify(predictBody(inputs))) },
   ],
-  [
-    'a forecast of measurements',
-    { method: 'POST', path: '/forecast', body: csv, headers: { 'content-type': 'text/csv' } },
-  ],
+  // The server in C++ does not have /forecast.
+  ...(isCpp ? [] : [['a forecast of measurements', ROWS] as const]),
 ];
 /** Answered before its body has come. */
 const REFUSED: Message = { method: 'POST', path: '/nowhere', body: json };

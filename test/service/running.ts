@@ -1,4 +1,5 @@
-// Starts the service inside the test, on a free port, and speaks to it.
+// Starts the service inside the test, on a free port, and speaks to it. With TFT_SERVER=cpp it is the server in C++, in a
+// process of its own.
 import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { type RequestOptions as HttpsRequestOptions, request as httpsRequest } from 'node:https';
@@ -7,6 +8,7 @@ import { expect } from 'vitest';
 import type { ForecastInputs } from '../../src/index.js';
 import { makeLog, readConfig, Service, type ServiceConfig } from '../../src/service/index.js';
 import { bundles } from '../fixtures/bundles.js';
+import { CppService, isCpp } from './cpp-server.js';
 
 export type Overrides = { [K in keyof ServiceConfig]?: ServiceConfig[K] | undefined };
 
@@ -14,7 +16,7 @@ export type Overrides = { [K in keyof ServiceConfig]?: ServiceConfig[K] | undefi
 export type LogLines = Record<string, unknown>[];
 
 export interface Running {
-  readonly service: Service;
+  readonly service: Pick<Service, 'address' | 'connections' | 'loaded' | 'reload' | 'stop'>;
   readonly url: string;
   readonly config: ServiceConfig;
   readonly log: LogLines;
@@ -31,10 +33,12 @@ export async function running(overrides: Overrides = {}, wait = true): Promise<R
   });
   const log: LogLines = [];
   const before = handles();
-  const service = await Service.start(
-    config,
-    makeLog('debug', { write: (line) => log.push(JSON.parse(line) as LogLines[number]) }),
-  );
+  const service = isCpp
+    ? await CppService.start({ model: bundles.tiny, port: 0, ...overrides }, log)
+    : await Service.start(
+        config,
+        makeLog('debug', { write: (line) => log.push(JSON.parse(line) as LogLines[number]) }),
+      );
   if (wait) await service.loaded;
   const url = service.address;
   return {

@@ -1,8 +1,10 @@
-// The real command, `tft serve`, in a process of its own.
+// The real command, `tft serve`, in a process of its own; with TFT_SERVER=cpp it is `tft-server`.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach } from 'vitest';
 import { TFT } from '../cli/tft.js';
+import { holdCppRuns, isCpp, readLog, spawnCpp } from './cpp-server.js';
 import { ask, comeToRest, until } from './running.js';
 
 const all: Served[] = [];
@@ -24,6 +26,8 @@ export interface Served {
   readonly log: Record<string, unknown>[];
   readonly ended: Promise<number | null>;
   says(message: string): Promise<Record<string, unknown>>;
+  /** Holds what the process runs from now on. @returns a function that releases it. */
+  hold(): Promise<() => void>;
 }
 
 /** Lets the parent hold what the process runs. */
@@ -31,17 +35,14 @@ const HOLD = fileURLToPath(new URL('../fixtures/hold-runs-on-message.mjs', impor
 
 /** Starts it on a free port; it is killed after the test. */
 export function serve(args: readonly string[], env: NodeJS.ProcessEnv = {}): Served {
-  const child = spawn(process.execPath, ['--import', HOLD, TFT, 'serve', '--port', '0', ...args], {
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-    env: { ...process.env, ...env },
-  });
+  const child = isCpp
+    ? spawnCpp(['--port', '0', ...args], env)
+    : spawn(process.execPath, ['--import', HOLD, TFT, 'serve', '--port', '0', ...args], {
+        stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+        env: { ...process.env, ...env },
+      });
   const log: Served['log'] = [];
-  let rest = '';
-  child.stdout?.on('data', (text: Buffer) => {
-    const lines = (rest + text.toString()).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) log.push(JSON.parse(line) as Served['log'][number]);
-  });
+  readLog(child, (line) => log.push(line));
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
   const says = async (message: string) => {
     const find = () => log.find(({ msg }) => msg === message);
@@ -50,7 +51,13 @@ export function serve(args: readonly string[], env: NodeJS.ProcessEnv = {}): Ser
     if (line === undefined) throw new Error(`it ended without saying '${message}': ${JSON.stringify(log)}`);
     return line;
   };
-  const served: Served = { child, log, ended, says };
+  const hold = async () => {
+    if (isCpp) return holdCppRuns();
+    child.send('hold');
+    await once(child, 'message');
+    return () => void child.send('release');
+  };
+  const served: Served = { child, log, ended, says, hold };
   all.push(served);
   return served;
 }

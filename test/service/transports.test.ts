@@ -9,6 +9,7 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { constantInputs, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
+import { isCpp } from './cpp-server.js';
 import { ask, inferBinary, inferJson, predictBody, running } from './running.js';
 import { hasTls, tlsCert, tlsKey } from './transports.js';
 
@@ -41,7 +42,7 @@ function run(
   });
 }
 
-describe.skipIf(!hasTls)('TLS', () => {
+describe.skipIf(!hasTls || isCpp)('TLS', () => {
   const ca = hasTls ? readFileSync(tlsCert) : undefined;
 
   test('HTTPS', async () => {
@@ -84,7 +85,7 @@ describe.skipIf(!hasTls)('TLS', () => {
   });
 });
 
-test.skipIf(!hasTls).each([true, false])(
+test.skipIf(!hasTls || isCpp).each([true, false])(
   'old ciphers are refused, modern ones taken (HTTP/2: %s)',
   async (http2) => {
     await using service = await running({ tlsCert, tlsKey, http2 });

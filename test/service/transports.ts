@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 // @ts-expect-error it runs without TypeScript too
 import { ownCertificate } from '../fixtures/own-certificate.mjs';
+import { isCpp } from './cpp-server.js';
 import type { Overrides } from './running.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'tft-transports-'));
@@ -66,7 +67,8 @@ const ALL: readonly Transport[] = [
     connect: overTls('h2'),
   },
 ];
-export const transports: readonly Transport[] = ALL.filter(({ isTls }) => hasTls || !isTls);
+/** The server in C++ has no TLS. */
+export const transports: readonly Transport[] = ALL.filter(({ isTls }) => !isTls || (hasTls && !isCpp));
 
 export interface Message {
   readonly method: string;

@@ -14,7 +14,17 @@ import {
 } from '../../src/contract/names.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const CPP_ROOMS = ['include', 'engine', 'cuda', 'tensorrt', 'plugins', 'binding'];
+const CPP_ROOMS = [
+  'include',
+  'engine',
+  'cuda',
+  'tensorrt',
+  'plugins',
+  'binding',
+  'onnxruntime',
+  'bundle',
+  'server',
+];
 const LANGUAGES = {
   TypeScript: sources(['src', 'web'], /\.tsx?$/),
   Python: sources(['python/src'], /\.py$/),
@@ -77,7 +87,7 @@ describe.each<[string, Language, readonly string[], number, string[]]>([
     // The second has the keys of pytorch-forecasting's batches, which has the same names.
     ['python/src/tft_export/checkpoint/tensors.py', 'python/src/tft_export/training/training_windows.py'],
   ],
-  ['the tensors', 'C++', names, ONE_ENTRY, []],
+  ['the tensors', 'C++', names, ONE_ENTRY, ['cpp/bundle/model.cpp']],
   ['the precisions', 'TypeScript', PRECISIONS, ONE_LINE, ['src/contract/names.ts']],
   ['the precisions', 'Python', PRECISIONS, ONE_LINE, ['python/src/tft_export/description.py']],
   ['the precisions', 'C++', PRECISIONS, ONE_LINE, []],

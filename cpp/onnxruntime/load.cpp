@@ -1,0 +1,28 @@
+// Loads an ONNX file into an engine.
+#include "engine/no_exceptions.h"
+#include "engine/option_checks.h"
+#include "onnxruntime/lane.h"
+#include "tft/onnxruntime.h"
+
+namespace tft {
+namespace {
+
+/// The time for each series falls until a batch of about eight; a larger one would make others wait longer.
+constexpr int kPreferredBatch = 8;
+
+using Loaded = Result<std::unique_ptr<TFTEngine>>;
+
+}  // namespace
+
+Loaded load_onnxruntime(const std::string& onnx, const ModelShape& shape, const EngineOptions& options) {
+  return without_exceptions<std::unique_ptr<TFTEngine>>("loading", [&]() -> Loaded {
+    if (auto error = check_engine_options(options)) return *error;
+    const int max_batch = options.max_batch != 0 ? options.max_batch : kPreferredBatch;
+    if (auto error = in_range("maxBatch", max_batch, 1, 1 << 20)) return *error;
+    auto factory = onnxruntime::CpuLaneFactory::load(onnx, shape, options.lanes, max_batch);
+    if (!factory) return factory.error();
+    return TFTEngine::over(std::move(factory).value(), shape, options);
+  });
+}
+
+}  // namespace tft

@@ -1,0 +1,25 @@
+// Runs one request on the engine: awaited with a deadline, cancelled if its client disconnects.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <memory>
+
+#include "server/exchange.h"
+#include "server/inputs.h"
+
+namespace tft::server {
+
+/// The predictions, `ServedModel::predictions` for each series.
+struct Predictions {
+  std::unique_ptr<float[]> values;
+  std::size_t count = 0;
+};
+
+/// `inputs` must stay where they are until the forecast has ended. Throws what the engine answers;
+/// HTTP_ABORTED if the client has left.
+boost::asio::awaitable<Predictions> forecast(const ServedModel& model, const Inputs& inputs, int series,
+                                             std::chrono::steady_clock::time_point deadline,
+                                             Exchange& exchange);
+
+}  // namespace tft::server

@@ -1,0 +1,134 @@
+// tft-server, the server in C++, in the place of the Node service: with TFT_SERVER=cpp the tests of test/service that hold
+// for both run against it. `scripts/build-server --test` builds it.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const isCpp = process.env.TFT_SERVER === 'cpp';
+
+const here = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const folder = process.env.TFT_SERVER_FOLDER ?? here('build/server/cpp/server');
+const program = join(folder, 'tft-server');
+if (isCpp && !existsSync(program)) throw new Error(`${program} is missing: scripts/build-server --test`);
+
+/** While this file exists, no run of ONNX Runtime begins (cpp/tests/server). */
+const heldWhile = isCpp ? join(mkdtempSync(join(tmpdir(), 'tft-held-')), 'held') : '';
+
+export function holdCppRuns(): () => void {
+  writeFileSync(heldWhile, '');
+  return () => rmSync(heldWhile, { force: true });
+}
+
+function realLibrary(): string {
+  const packages = here('node_modules/onnxruntime-node/bin');
+  const [abi = ''] = readdirSync(packages);
+  return join(packages, abi, 'linux', process.arch, 'libonnxruntime.so.1');
+}
+
+/** The server's settings as its arguments, and the secret ones as its environment. */
+function argumentsOf(settings: Readonly<Record<string, unknown>>): {
+  args: string[];
+  env: Record<string, string>;
+} {
+  const args: string[] = [];
+  const env: Record<string, string> = {};
+  for (const [key, value] of Object.entries(settings)) {
+    if (value === undefined) continue;
+    const words = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    const text = Array.isArray(value) ? value.join(',') : String(value);
+    if (key === 'apiKeys' || key === 'adminKeys')
+      env[`TFT_SERVE_${words.replaceAll('-', '_').toUpperCase()}`] = text;
+    else args.push(`--${words}=${text}`);
+  }
+  return { args, env };
+}
+
+export function spawnCpp(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+  return spawn(program, ['--onnxruntime', join(folder, 'libtft_held_onnxruntime.so'), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, TFT_HELD_ONNXRUNTIME: realLibrary(), TFT_HELD_WHILE: heldWhile, ...env },
+  });
+}
+
+type Line = Record<string, unknown>;
+
+/** Reads the log of a process, line by line. */
+export function readLog(child: ChildProcess, take: (line: Line) => void): void {
+  let rest = '';
+  child.stdout?.on('data', (text: Buffer) => {
+    const lines = (rest + text.toString()).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) take(JSON.parse(line) as Line);
+  });
+}
+
+/** What tests use of a service, of the process of tft-server. */
+export class CppService {
+  address = '';
+  loaded: Promise<void>;
+  readonly #child: ChildProcess;
+  readonly #log: Line[];
+  readonly #ended: Promise<number | null>;
+
+  private constructor(child: ChildProcess, log: Line[]) {
+    this.#child = child;
+    this.#log = log;
+    this.#ended = new Promise((resolve) => child.on('close', resolve));
+    readLog(child, (line) => log.push(line));
+    this.loaded = this.#says(['ready', 'the model cannot be loaded']).then(({ msg, reason }) => {
+      if (msg !== 'ready') throw new Error(String(reason));
+    });
+    this.loaded.catch(() => {});
+  }
+
+  static async start(settings: Readonly<Record<string, unknown>>, log: Line[]): Promise<CppService> {
+    const { args, env } = argumentsOf({ logLevel: 'debug', ...settings });
+    const service = new CppService(spawnCpp(args, env), log);
+    const { address } = await service.#says(['listening']);
+    service.address = String(address);
+    return service;
+  }
+
+  /** The number of open connections: its sockets without the one that listens. */
+  get connections(): number {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return 0;
+    const files = `/proc/${this.#child.pid}/fd`;
+    const targets = readdirSync(files).map((file) => {
+      try {
+        return readlinkSync(join(files, file));
+      } catch {
+        return '';
+      }
+    });
+    return targets.filter((target) => target.startsWith('socket:')).length - 1;
+  }
+
+  async stop(): Promise<boolean> {
+    this.#child.kill('SIGTERM');
+    return (await this.#ended) === 0;
+  }
+
+  /** By SIGHUP, as operators do it. */
+  async reload(): Promise<void> {
+    const from = this.#log.length;
+    this.#child.kill('SIGHUP');
+    await this.#says(['the new model serves', 'reload failed; the old model stays'], from);
+    const failure = this.#log.slice(from).find(({ level }) => level === 'error');
+    if (failure) throw new Error(String(failure.reason));
+  }
+
+  async #says(messages: readonly string[], from = 0): Promise<Line> {
+    const find = () => this.#log.slice(from).find(({ msg }) => messages.includes(String(msg)));
+    let over = false;
+    void this.#ended.then(() => {
+      over = true;
+    });
+    while (find() === undefined && !over) await new Promise((resolve) => setTimeout(resolve, 2));
+    const line = find();
+    if (line === undefined)
+      throw new Error(`tft-server ended without saying '${messages}': ${JSON.stringify(this.#log)}`);
+    return line;
+  }
+}
