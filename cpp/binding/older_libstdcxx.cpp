@@ -1,8 +1,8 @@
 // Lets the addon load where libstdc++ is GCC 11's, as on Red Hat 9 and Amazon Linux 2023.
 //
 // GCC 12 gave std::condition_variable::wait a new symbol version, the only one that GCC 11's library does not
-// have. The linker's option --wrap sends all calls to the function below, which calls the older version: the same
-// function, and every libstdc++ has it.
+// have. The linker's option --wrap sends all calls to the function below, which calls the older version: the
+// same function, and every libstdc++ has it.
 #include <features.h>  // defines __GLIBC__
 
 #if defined(__GLIBC__)
