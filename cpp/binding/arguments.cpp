@@ -129,6 +129,7 @@ LoadArguments read_load_arguments(const Napi::Object& object) {
   options.poll = flag(object, "poll");
   options.allow_host_code = flag(object, "allowHostCode");
   options.plugins = texts(object.Get("plugins"));
+  options.runtime_cache = bytes(object.Get("runtimeCache"));
   return arguments;
 }
 

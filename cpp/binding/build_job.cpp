@@ -10,15 +10,6 @@
 namespace tft::binding {
 namespace {
 
-/// Moves the bytes into a JavaScript array without a copy; they are freed with the array.
-Napi::Value to_js(Napi::Env env, std::vector<std::byte> bytes) {
-  if (bytes.empty()) return Napi::Uint8Array::New(env, 0);
-  auto* const owner = std::make_unique<std::vector<std::byte>>(std::move(bytes)).release();
-  const auto memory =
-      Napi::ArrayBuffer::New(env, owner->data(), owner->size(), [owner](Napi::Env, void*) { delete owner; });
-  return Napi::Uint8Array::New(env, owner->size(), memory, 0);
-}
-
 Napi::Value to_js(Napi::Env env, const std::vector<std::string>& texts) {
   auto array = Napi::Array::New(env, texts.size());
   for (std::uint32_t i = 0; i < texts.size(); ++i) array.Set(i, texts[i]);
@@ -56,10 +47,11 @@ void BuildJob::execute() {
 void BuildJob::settle(Napi::Env env, const Napi::Promise::Deferred& promise) {
   settle_promise(env, promise, *result_, [](Napi::Env in, BuiltPlan& built) {
     auto object = Napi::Object::New(in);
-    object.Set("plan", to_js(in, std::move(built.plan)));
-    object.Set("timingCache", to_js(in, std::move(built.timing_cache)));
+    object.Set("plan", bytes_to_js(in, std::move(built.plan)));
+    object.Set("timingCache", bytes_to_js(in, std::move(built.timing_cache)));
     object.Set("fused", to_js(in, built.fused));
     object.Set("network", describe_network(in, built.network));
+    object.Set("tensors", describe_tensors(in, built.tensors));
     return object;
   });
 }

@@ -1,6 +1,7 @@
 #include "describe.h"
 
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,14 @@ const char* library_name(LibraryAttempt::Library library) {
 
 }  // namespace
 
+Napi::Value bytes_to_js(Napi::Env env, std::vector<std::byte> bytes) {
+  if (bytes.empty()) return Napi::Uint8Array::New(env, 0);
+  auto* const owner = std::make_unique<std::vector<std::byte>>(std::move(bytes)).release();
+  const auto memory =
+      Napi::ArrayBuffer::New(env, owner->data(), owner->size(), [owner](Napi::Env, void*) { delete owner; });
+  return Napi::Uint8Array::New(env, owner->size(), memory, 0);
+}
+
 Napi::Object describe(Napi::Env env, const LibraryReport& report) {
   Builder builder(env);
   builder.set("cudaPath", report.cuda_path)
@@ -86,6 +95,7 @@ Napi::Object describe(Napi::Env env, const LibraryReport& report) {
       .set("lean", report.lean)
       .set("rtx", report.rtx)
       .set("parserPath", report.parser_path)
+      .set("warning", report.warning)
       .set("attempts", report.attempts, [env](const LibraryAttempt& attempt) {
         return Builder(env)
             .set("library", std::string(library_name(attempt.library)))
@@ -109,6 +119,13 @@ Napi::Object describe(Napi::Env env, const PlanReport& report) {
       .set("tensors", report.tensors, [env](const PlanTensor& tensor) { return describe(env, tensor); })
       .set("maxBatch", report.max_batch)
       .done();
+}
+
+Napi::Value describe_tensors(Napi::Env env, const std::vector<PlanTensor>& tensors) {
+  auto array = Napi::Array::New(env, tensors.size());
+  std::uint32_t index = 0;
+  for (const PlanTensor& tensor : tensors) array.Set(index++, describe(env, tensor));
+  return array;
 }
 
 Napi::Value describe_network(Napi::Env env, const std::vector<NetworkLayer>& layers) {
@@ -176,6 +193,7 @@ Napi::Object describe(Napi::Env env, const EngineInfo& info) {
       .set("tensorrtPath", info.tensorrt_path)
       .set("tensorrtVersion", info.tensorrt_version)
       .set("lean", info.lean)
+      .set("rtx", info.rtx)
       .set("cudaPath", info.cuda_path)
       .set("cudaVersion", info.cuda_version)
       .set("devices", info.devices,

@@ -19,6 +19,9 @@ Napi::Object describe(Napi::Env env, const BuildProgress& progress);
 Napi::Object describe(Napi::Env env, const EngineInfo& info);
 Napi::Object describe(Napi::Env env, const Counters& counters);
 Napi::Value describe(Napi::Env env, const std::vector<GpuStatus>& gpus);
+Napi::Value describe_tensors(Napi::Env env, const std::vector<PlanTensor>& tensors);
+/// Moves the bytes into a JavaScript array without a copy; they are freed with the array.
+Napi::Value bytes_to_js(Napi::Env env, std::vector<std::byte> bytes);
 Napi::Value describe_network(Napi::Env env, const std::vector<NetworkLayer>& layers);
 
 }  // namespace tft::binding

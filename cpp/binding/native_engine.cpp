@@ -372,7 +372,7 @@ Napi::Value NativeEngine::warmup(const Napi::CallbackInfo& info) {
       [](Napi::Env env) { return env.Undefined(); });
 }
 
-/// close(): a promise that resolves after all results are delivered.
+/// close(): a promise of the run-time cache that resolves after all results are delivered.
 Napi::Value NativeEngine::close(const Napi::CallbackInfo& info) {
   return start_work(
       info.Env(),
@@ -385,7 +385,7 @@ Napi::Value NativeEngine::close(const Napi::CallbackInfo& info) {
         // their promises settle before close's.
         environment_.deliver_all();
         forget_memory();
-        return env.Undefined();
+        return bytes_to_js(env, engine_->runtime_cache());
       });
 }
 

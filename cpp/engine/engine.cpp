@@ -66,6 +66,7 @@ class TFTEngine::Impl {
   BatchQueue& queue() { return *queue_; }
   const BatchQueue& queue() const { return *queue_; }
   const EngineInfo& info() const { return info_; }
+  const std::vector<std::byte>& runtime_cache() const { return runtime_cache_; }
 
  private:
   Result<void> make_queue(const ModelShape& shape);
@@ -98,6 +99,7 @@ class TFTEngine::Impl {
   std::atomic<bool> stopping_ = false;
   std::mutex closing_;
   bool closed_ = false;
+  std::vector<std::byte> runtime_cache_;  // from `close` on
 };
 
 Result<void> TFTEngine::Impl::start(const ModelShape& shape) {
@@ -160,6 +162,7 @@ void TFTEngine::Impl::close() {
   threads_.clear();
   if (preparer_.joinable()) preparer_.join();
   lanes_.clear();
+  if (!loss_said_) runtime_cache_ = factory_->runtime_cache();
   factory_.reset();
 }
 
@@ -305,5 +308,7 @@ void TFTEngine::copy(void* to, const void* from, std::size_t bytes) {
 const EngineInfo& TFTEngine::info() const { return impl_->info(); }
 
 Counters TFTEngine::counters() const { return impl_->queue().counters(); }
+
+const std::vector<std::byte>& TFTEngine::runtime_cache() const { return impl_->runtime_cache(); }
 
 }  // namespace tft

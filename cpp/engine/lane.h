@@ -58,6 +58,8 @@ class LaneFactory {
   virtual Result<std::byte*> allocate_staging(std::size_t bytes) = 0;
   /// Fills in everything except the size of the staging memory. After `make_lanes`.
   virtual void describe(EngineInfo& info) const = 0;
+  /// See EngineOptions::runtime_cache. After all lanes are destroyed.
+  virtual std::vector<std::byte> runtime_cache() const { return {}; }
 };
 
 static_assert(!std::is_copy_constructible_v<LaneFactory>);

@@ -2,8 +2,8 @@
 //
 // Each includes this file once, compiled with -Dnvinfer1=trt10, trt11 or trt_rtx, so that their classes have
 // distinct names in one binary. TFT_TENSORRT_MAJOR (and TFT_TENSORRT_RTX for RTX) must be defined and
-// NvInfer.h included before. Call only functions that 10.6 has: within a major version the ABI only grows, so
-// newer headers work with older libraries.
+// NvInfer.h included before. Call only functions that 10.0 has, except behind `kAddedIn10_1`: within a major
+// version the ABI only grows, so newer headers work with older libraries.
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -42,6 +42,11 @@ Logger& process_logger() {
   return *logger;
 }
 
+std::vector<std::byte> content_of(const nvinfer1::IHostMemory& memory) {
+  const auto* const bytes = static_cast<const std::byte*>(memory.data());
+  return {bytes, bytes + memory.size()};
+}
+
 std::vector<std::int64_t> from_dims(const nvinfer1::Dims& dims) {
   if (dims.nbDims < 0) return {};
   return {dims.d, dims.d + dims.nbDims};
@@ -67,17 +72,38 @@ bool load_plugin_library(nvinfer1::IPluginRegistry& registry, const std::string&
   return registry.loadLibrary(library.c_str()) != nullptr;
 }
 
+// TensorRT 10.1 added the functions for memory of more than 2 GiB, and that of single shapes. A call of one
+// in 10.0 would end the process.
+#if TFT_TENSORRT_MAJOR == 10
+constexpr std::int32_t kAddedIn10_1 = 100100;  // as getInferLibVersion has it
+#endif
+
 class AdaptedContext final : public Context {
  public:
-  explicit AdaptedContext(nvinfer1::IExecutionContext* context) : context_(context) {}
+#ifdef TFT_TENSORRT_RTX
+  AdaptedContext(nvinfer1::IExecutionContext* context, std::unique_ptr<nvinfer1::IRuntimeConfig> config)
+      : config_(std::move(config)), context_(context) {}
+#else
+  AdaptedContext(nvinfer1::IExecutionContext* context, std::int32_t version)
+      : version_(version), context_(context) {}
+#endif
 
   bool set_profile(int profile, cuda::StreamHandle stream) override {
     return context_->setOptimizationProfileAsync(profile, stream);
   }
   std::int64_t activation_bytes() override {
+#if TFT_TENSORRT_MAJOR == 10
+    if (version_ < kAddedIn10_1) return 0;
+#endif
     return static_cast<std::int64_t>(context_->updateDeviceMemorySizeForShapes());
   }
   void set_activation_memory(void* memory, std::int64_t bytes) override {
+#if TFT_TENSORRT_MAJOR == 10
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    if (version_ < kAddedIn10_1) return context_->setDeviceMemory(memory);
+#pragma GCC diagnostic pop
+#endif
     context_->setDeviceMemoryV2(memory, bytes);
   }
   bool set_input_shape(const std::string& name, std::span<const std::int64_t> dims) override {
@@ -105,12 +131,17 @@ class AdaptedContext final : public Context {
   };
 
   Profiler profiler_;  // outlives the context that calls it
+#ifdef TFT_TENSORRT_RTX
+  std::unique_ptr<nvinfer1::IRuntimeConfig> config_;
+#else
+  [[maybe_unused]] const std::int32_t version_;
+#endif
   std::unique_ptr<nvinfer1::IExecutionContext> context_;
 };
 
 class AdaptedEngine final : public Engine {
  public:
-  explicit AdaptedEngine(nvinfer1::ICudaEngine* engine) : engine_(engine) {}
+  AdaptedEngine(nvinfer1::ICudaEngine* engine, std::int32_t version) : version_(version), engine_(engine) {}
 
   std::vector<TensorInfo> tensors() const override {
     std::vector<TensorInfo> all(static_cast<std::size_t>(std::max(0, engine_->getNbIOTensors())));
@@ -132,14 +163,49 @@ class AdaptedEngine final : public Engine {
             dims(nvinfer1::OptProfileSelector::kMAX)};
   }
   std::int64_t activation_bytes(int profile) const override {
+#if TFT_TENSORRT_MAJOR == 10
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    if (version_ < kAddedIn10_1)
+      return static_cast<std::int64_t>(engine_->getDeviceMemorySizeForProfile(profile));
+#pragma GCC diagnostic pop
+#endif
     return engine_->getDeviceMemorySizeForProfileV2(profile);
   }
+#ifdef TFT_TENSORRT_RTX
+  std::unique_ptr<Context> create_context() override {
+    std::unique_ptr<nvinfer1::IRuntimeConfig> config(engine_->createRuntimeConfig());
+    if (config == nullptr) return nullptr;
+    config->setExecutionContextAllocationStrategy(
+        nvinfer1::ExecutionContextAllocationStrategy::kUSER_MANAGED);
+    // At once, not in the background: a CUDA graph keeps the kernels with which it was captured.
+    config->setDynamicShapesKernelSpecializationStrategy(
+        nvinfer1::DynamicShapesKernelSpecializationStrategy::kEAGER);
+    // Without its cache a context works too.
+    if (cache_ != nullptr) (void)config->setRuntimeCache(*cache_);
+    auto* const context = engine_->createExecutionContext(config.get());
+    if (context == nullptr) return nullptr;
+    return std::make_unique<AdaptedContext>(context, std::move(config));
+  }
+  bool use_runtime_cache(std::span<const std::byte> content) override {
+    const std::unique_ptr<nvinfer1::IRuntimeConfig> config(engine_->createRuntimeConfig());
+    if (config != nullptr) cache_.reset(config->createRuntimeCache());
+    return content.empty() || (cache_ != nullptr && cache_->deserialize(content.data(), content.size()));
+  }
+  std::vector<std::byte> runtime_cache() const override {
+    const std::unique_ptr<nvinfer1::IHostMemory> content(cache_ == nullptr ? nullptr : cache_->serialize());
+    return content == nullptr ? std::vector<std::byte>() : content_of(*content);
+  }
+#else
   std::unique_ptr<Context> create_context() override {
     auto* const context =
         engine_->createExecutionContext(nvinfer1::ExecutionContextAllocationStrategy::kUSER_MANAGED);
     if (context == nullptr) return nullptr;
-    return std::make_unique<AdaptedContext>(context);
+    return std::make_unique<AdaptedContext>(context, version_);
   }
+  bool use_runtime_cache(std::span<const std::byte>) override { return true; }
+  std::vector<std::byte> runtime_cache() const override { return {}; }
+#endif
   std::string name() const override {
     const char* const name = engine_->getName();
     return name == nullptr ? "" : name;
@@ -152,12 +218,16 @@ class AdaptedEngine final : public Engine {
   }
 
  private:
+  [[maybe_unused]] const std::int32_t version_;  // as getInferLibVersion has it
   std::unique_ptr<nvinfer1::ICudaEngine> engine_;
+#ifdef TFT_TENSORRT_RTX
+  std::unique_ptr<nvinfer1::IRuntimeCache> cache_;  // contexts, which use it, are destroyed before
+#endif
 };
 
 class AdaptedRuntime final : public Runtime {
  public:
-  explicit AdaptedRuntime(nvinfer1::IRuntime* runtime) : runtime_(runtime) {}
+  AdaptedRuntime(nvinfer1::IRuntime* runtime, std::int32_t version) : version_(version), runtime_(runtime) {}
 
   void allow_host_code() override { runtime_->setEngineHostCodeAllowed(true); }
   bool load_plugins(const std::string& library) override {
@@ -166,10 +236,11 @@ class AdaptedRuntime final : public Runtime {
   std::unique_ptr<Engine> deserialize(std::span<const std::byte> plan) override {
     auto* const engine = runtime_->deserializeCudaEngine(plan.data(), plan.size());
     if (engine == nullptr) return nullptr;
-    return std::make_unique<AdaptedEngine>(engine);
+    return std::make_unique<AdaptedEngine>(engine, version_);
   }
 
  private:
+  const std::int32_t version_;
   std::unique_ptr<nvinfer1::IRuntime> runtime_;
 };
 
@@ -178,7 +249,7 @@ std::unique_ptr<Runtime> create_runtime(void* create, std::int32_t version) {
   auto* const runtime =
       static_cast<nvinfer1::IRuntime*>(reinterpret_cast<Create>(create)(&process_logger(), version));
   if (runtime == nullptr) return nullptr;
-  return std::make_unique<AdaptedRuntime>(runtime);
+  return std::make_unique<AdaptedRuntime>(runtime, version);
 }
 
 }  // namespace

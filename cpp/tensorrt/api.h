@@ -59,6 +59,12 @@ class Engine {
   virtual std::int64_t activation_bytes(int profile) const = 0;
   /// Creates a context that uses activation memory of ours; null if TensorRT fails.
   virtual std::unique_ptr<Context> create_context() = 0;
+  /// TensorRT for RTX compiles a plan's kernels where the plan runs. Begins a cache of them for the contexts
+  /// that are created from now on, with the content of an earlier one. Returns whether that was accepted;
+  /// otherwise the cache begins empty. Call it once. Without effect for TensorRT 10 and 11.
+  virtual bool use_runtime_cache(std::span<const std::byte> content) = 0;
+  /// The content of that cache; empty if there is none. Not while a context is made or runs.
+  virtual std::vector<std::byte> runtime_cache() const = 0;
   /// The network's name.
   virtual std::string name() const = 0;
   /// The inspector's JSON of the layers; empty if it fails.

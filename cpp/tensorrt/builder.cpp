@@ -46,7 +46,8 @@ std::optional<Error> check(const BuildOptions& options) {
   return std::nullopt;
 }
 
-std::optional<Error> check_types(const BuildOptions& options, const LibraryReport& report) {
+std::optional<Error> check_library_options(const BuildOptions& options, const LibraryReport& report) {
+  if (auto error = plugins_refused(report, options.plugins)) return error;
   const bool flags = options.fp16 || options.int8;
   if ((report.rtx || report.tensorrt.major >= 11) && (flags || !options.strongly_typed))
     return Error{
@@ -177,7 +178,11 @@ class Build {
     }
     progress_.finish(kParsing);
     // With a GPU on this machine, the inspector reports more.
-    if (context_ == nullptr) built_.network = builder_->network_layers();
+    if (context_ == nullptr) {
+      built_.network = builder_->network_layers();
+      for (const TensorInfo& tensor : builder_->network_tensors())
+        built_.tensors.push_back({tensor.name, tensor.input, tensor.type, tensor.dims});
+    }
     return {};
   }
 
@@ -272,8 +277,9 @@ std::optional<Error> check_targets(const std::vector<int>& targets) {
   return std::nullopt;
 }
 
-Result<tensorrt::ParserLibrary> parser_of(LibraryReport& report) {
-  open_builder_resources(report);
+Result<tensorrt::ParserLibrary> parser_of(LibraryReport& report, const BuildOptions& options) {
+  const bool with_lean = options.version_compatible && !options.exclude_lean_runtime;
+  open_parts(report, with_lean ? Parts::TO_BUILD_WITH_LEAN_RUNTIME : Parts::TO_BUILD);
   if (const auto parser = open_parser(report)) return *parser;
   return Error{ErrorCode::TENSORRT_NOT_FOUND,
                "TensorRT's ONNX parser is not found: " + report.attempts.back().path + ": " +
@@ -288,8 +294,8 @@ Result<BuiltPlan> build_for_targets(const std::string& onnx, const ModelShape& s
   wanted.rtx = true;
   Libraries libraries = open_tensorrt_only(wanted);
   if (libraries.report.problem) return *libraries.report.problem;
-  if (auto error = check_types(options, libraries.report)) return *error;
-  const auto parser = parser_of(libraries.report);
+  if (auto error = check_library_options(options, libraries.report)) return *error;
+  const auto parser = parser_of(libraries.report, options);
   if (!parser) return parser.error();
   return Build(onnx, shape, options, nullptr).run(*libraries.tensorrt, *parser);
 }
@@ -310,9 +316,10 @@ Result<BuiltPlan> open_and_build(const std::string& onnx, const ModelShape& shap
     return Error{ErrorCode::TENSORRT_NOT_FOUND,
                  "TensorRT's builder is not found: " + report.tensorrt_path +
                      " runs plans only. Install the full TensorRT, or build on a machine that has it."};
-  if (auto error = check_types(options, report)) return *error;
-  const auto parser = parser_of(report);
+  if (auto error = check_library_options(options, report)) return *error;
+  const auto parser = parser_of(report, options);
   if (!parser) return parser.error();
+  if (options.log && !report.warning.empty()) options.log(LogLevel::WARN, report.warning);
 
   auto context = cuda::PrimaryContext::retain(libraries.driver, options.device);
   if (!context) return context.error();

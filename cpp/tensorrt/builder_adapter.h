@@ -48,11 +48,6 @@ nvinfer1::Dims to_dims(const std::vector<std::int64_t>& values) {
   return dims;
 }
 
-std::vector<std::byte> content_of(const nvinfer1::IHostMemory& memory) {
-  const auto* const bytes = static_cast<const std::byte*>(memory.data());
-  return {bytes, bytes + memory.size()};
-}
-
 const char* code_name_of(nvonnxparser::ErrorCode code) {
   constexpr std::array kNames = {"SUCCESS",
                                  "INTERNAL_ERROR",

@@ -21,6 +21,8 @@ Result<std::unique_ptr<DeviceEngine>> DeviceEngine::load(const Libraries& librar
                                                          const PlanOptions& options, const Log& log) {
   // Checked here because TensorRT's messages for these are obscure.
   if (plan.empty()) return Error{ErrorCode::PLAN_INVALID, "the plan is empty"};
+  if (auto error = plugins_refused(libraries.report, options.plugins)) return *error;
+  open_parts(libraries.report, Parts::TO_RUN);
 
   auto retained = cuda::PrimaryContext::retain(libraries.driver, ordinal);
   if (!retained) return retained.error();
@@ -62,7 +64,26 @@ Result<std::unique_ptr<DeviceEngine>> DeviceEngine::load(const Libraries& librar
   }
   const std::size_t after = free_memory(context.driver());
   made->weights_bytes_ = before > after ? before - after : 0;
+  made->begin_runtime_cache(options.runtime_cache, log);
   return made;
+}
+
+/// A cache that cannot be used costs the compiling of the kernels, and nothing else.
+void DeviceEngine::begin_runtime_cache(std::span<const std::byte> content, const Log& log) {
+  std::string why;
+  const Log quietly = [&why](LogLevel level, const std::string& message) {
+    if (level == LogLevel::ERROR || level == LogLevel::WARN) why = message;
+  };
+  const tensorrt::LogScope scope(quietly);
+  if (engine_->use_runtime_cache(content) || !log) return;
+  log(LogLevel::WARN, "the run-time cache is ignored, because TensorRT refuses it: " +
+                          (why.empty() ? "it does not say why" : why));
+}
+
+std::vector<std::byte> DeviceEngine::runtime_cache(const Log& log) const {
+  const cuda::CurrentContext current(*context_);
+  const tensorrt::LogScope scope(log);
+  return engine_->runtime_cache();
 }
 
 DeviceEngine::~DeviceEngine() {

@@ -19,6 +19,7 @@ namespace tft {
 struct PlanOptions {
   bool allow_host_code = false;
   std::vector<std::string> plugins;
+  std::span<const std::byte> runtime_cache = {};
 };
 
 /// Orders the threads that make contexts of an engine: TensorRT allows one thread at a time, and takes 115 to
@@ -43,9 +44,12 @@ class DeviceEngine {
   tensorrt::Engine& engine() const { return *engine_; }
   ContextMaking& making() const { return making_; }
   std::size_t weights_bytes() const { return weights_bytes_; }
+  /// See EngineOptions::runtime_cache. Not while contexts are made or run.
+  std::vector<std::byte> runtime_cache(const Log& log) const;
 
  private:
   explicit DeviceEngine(cuda::ContextPointer context) : context_(std::move(context)) {}
+  void begin_runtime_cache(std::span<const std::byte> content, const Log& log);
 
   const cuda::ContextPointer context_;
   std::unique_ptr<tensorrt::Runtime> runtime_;

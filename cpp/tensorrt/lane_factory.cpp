@@ -26,7 +26,8 @@ Result<std::unique_ptr<LaneFactory>> TensorRTLaneFactory::load(Libraries librari
 
 Result<void> TensorRTLaneFactory::load_devices(std::span<const std::byte> plan) {
   for (const int ordinal : options_.devices) {
-    auto device = DeviceEngine::load(libraries_, ordinal, plan, {options_.allow_host_code, options_.plugins},
+    auto device = DeviceEngine::load(libraries_, ordinal, plan,
+                                     {options_.allow_host_code, options_.plugins, options_.runtime_cache},
                                      options_.log);
     if (!device) return device.error();
     devices_.push_back(std::move(device).value());
@@ -85,6 +86,7 @@ void TensorRTLaneFactory::describe(EngineInfo& info) const {
   info.tensorrt_path = report.tensorrt_path;
   info.tensorrt_version = report.tensorrt.text();
   info.lean = report.lean;
+  info.rtx = report.rtx;
   info.cuda_path = report.cuda_path;
   info.cuda_version = report.cuda_version;
   info.devices = described_;
@@ -92,6 +94,11 @@ void TensorRTLaneFactory::describe(EngineInfo& info) const {
   for (const Bucket& bucket : buckets_) info.buckets.push_back(bucket.size);
   info.plan_bytes = plan_bytes_;
   info.cuda_graphs = options_.cuda_graphs;
+}
+
+/// The first device's; the others usually are of its kind, and compile the same kernels.
+std::vector<std::byte> TensorRTLaneFactory::runtime_cache() const {
+  return devices_.front()->runtime_cache(options_.log);
 }
 
 }  // namespace tft

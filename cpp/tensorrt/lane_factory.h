@@ -25,6 +25,7 @@ class TensorRTLaneFactory final : public LaneFactory {
       std::function<void(const std::string& why)> captured) override;
   Result<std::byte*> allocate_staging(std::size_t bytes) override;
   void describe(EngineInfo& info) const override;
+  std::vector<std::byte> runtime_cache() const override;
 
  private:
   TensorRTLaneFactory(Libraries libraries, const ModelShape& shape, const EngineOptions& options)

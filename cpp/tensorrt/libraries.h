@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "cuda/driver.h"
 #include "tensorrt/api.h"
@@ -34,9 +36,16 @@ Libraries open_libraries(const LoaderOptions& options);
 /// TensorRT without CUDA, to build for GPUs that are elsewhere.
 Libraries open_tensorrt_only(const LoaderOptions& options);
 
-/// Opens the libraries of the builder's kernels in the library's folder. TensorRT opens them by their bare
-/// names, which works only if they are on the loader's path or already open.
-void open_builder_resources(const LibraryReport& report);
+/// What a TensorRT is going to do.
+enum class Parts { TO_RUN, TO_BUILD, TO_BUILD_WITH_LEAN_RUNTIME };
+
+/// Opens the libraries that TensorRT opens by their bare names, which works only if they are on the loader's
+/// path or already open: the builder's kernels, the lean runtime, the assembler of 11, NVRTC. They are in the
+/// library's folder, or in pip's `nvidia/*/lib` beside that.
+void open_parts(const LibraryReport& report, Parts parts);
+
+/// The error for plugins that the library does not take.
+std::optional<Error> plugins_refused(const LibraryReport& report, const std::vector<std::string>& plugins);
 
 /// Opens the parser of the same major version, in the library's folder or on the loader's path; the report
 /// lists the attempts. Empty if there is none.

@@ -26,7 +26,8 @@ std::optional<Error> check_options(const EngineOptions& options, const LibraryRe
 void log_loaded(const EngineInfo& info, const EngineOptions& options) {
   if (!options.log) return;
   const std::size_t lanes = info.devices.size() * static_cast<std::size_t>(options.lanes);
-  options.log(LogLevel::INFO, "TensorRT " + info.tensorrt_version + (info.lean ? " (lean)" : "") +
+  options.log(LogLevel::INFO, std::string("TensorRT ") + (info.rtx ? "for RTX " : "") +
+                                  info.tensorrt_version + (info.lean ? " (lean)" : "") +
                                   " runs the plan on " + std::to_string(lanes) + " lanes, batches up to " +
                                   std::to_string(info.max_batch) + ", " +
                                   cuda::readable_bytes(info.devices.front().activation_bytes) +
@@ -39,6 +40,7 @@ Loaded load(std::span<const std::byte> plan, const ModelShape& shape, const Engi
   Libraries libraries = open_libraries(options.libraries);
   if (libraries.report.problem) return *libraries.report.problem;
   if (auto error = check_options(options, libraries.report)) return *error;
+  if (options.log && !libraries.report.warning.empty()) options.log(LogLevel::WARN, libraries.report.warning);
   auto factory = TensorRTLaneFactory::load(std::move(libraries), plan, shape, options);
   if (!factory) return factory.error();
   auto engine = TFTEngine::over(std::move(factory).value(), shape, options);

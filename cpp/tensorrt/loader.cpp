@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 using Attempt = LibraryAttempt;
 
 constexpr const char* kInstall =
-    "Install TensorRT 10.6 or newer, or 11: `pip install tensorrt-cu13` (drivers for CUDA 13) or `pip "
+    "Install TensorRT 10 (10.6 or newer), or 11: `pip install tensorrt-cu13` (drivers for CUDA 13) or `pip "
     "install "
     "tensorrt-cu12`, or NVIDIA's package; then name its folder in TENSORRT_ROOT if it is not found by "
     "itself.";
@@ -229,18 +229,21 @@ void add_root(const fs::path& root, const std::string& source, const LoaderOptio
   if (candidates.size() == before) add_folder(root, source, options, candidates, report);
 }
 
-/// Adds `tensorrt_libs` (pip's tensorrt), `tensorrt_lean_libs` and `tensorrt_rtx_libs` from a Python
-/// environment's site-packages.
+/// Adds `tensorrt_libs` (pip's tensorrt), `tensorrt_lean_libs`, `tensorrt_rtx_libs` and `nvidia/*/lib` from a
+/// Python environment's site-packages.
 void add_python(const fs::path& prefix, const LoaderOptions& options, std::vector<Candidate>& candidates) {
   LibraryReport unsaid;
+  const std::string source = "Python environment " + prefix.string();
   for (const char* const lib : {"lib", "lib64", "local/lib"}) {
     for (const fs::path& python : children(prefix / lib)) {
       if (python.filename().string().rfind("python", 0) != 0) continue;
-      for (const char* const packages : {"site-packages", "dist-packages"})
+      for (const char* const packages : {"site-packages", "dist-packages"}) {
         for (const char* const libs : {"tensorrt_libs", "tensorrt_lean_libs", "tensorrt_rtx_libs"})
           if (is_folder(python / packages / libs))
-            add_folder(python / packages / libs, "Python environment " + prefix.string(), options, candidates,
-                       unsaid);
+            add_folder(python / packages / libs, source, options, candidates, unsaid);
+        for (const fs::path& part : children(python / packages / "nvidia"))
+          add_folder(part / "lib", source, options, candidates, unsaid);
+      }
     }
   }
 }
@@ -302,8 +305,8 @@ LibraryVersion version_of(void* handle, std::int32_t number) {
   return version;
 }
 
-constexpr int kMinMinor = 6;     // of TensorRT 10
-constexpr int kMinRtxMinor = 7;  // of TensorRT for RTX 1
+constexpr int kMeasuredMinor = 6;  // of TensorRT 10; older ones were neither built with nor run
+constexpr int kMinRtxMinor = 7;    // of TensorRT for RTX 1
 
 std::string refusal(const LibraryVersion& version, bool rtx) {
   if (rtx) {
@@ -311,12 +314,21 @@ std::string refusal(const LibraryVersion& version, bool rtx) {
     return "TensorRT for RTX " + version.text() + " is not one that this build knows (1.7 and newer 1.x). " +
            kInstallRtx;
   }
-  if (version.major < 10 || (version.major == 10 && version.minor < kMinMinor)) {
-    return "TensorRT " + version.text() + " is too old: 10.6 or newer is needed. " + kInstall;
-  }
+  if (version.major < 10)
+    return "TensorRT " + version.text() + " is too old: engines and the plugin interface changed with 10. " +
+           kInstall;
   if (version.major > 11)
-    return "TensorRT " + version.text() + " is newer than this build supports (10.6 to 11). " + kInstall;
+    return "TensorRT " + version.text() + " is newer than this build supports (10 and 11). " + kInstall;
   return "";
+}
+
+/// What a user of a version should know that is accepted.
+std::string warning_about(const LibraryVersion& version, bool rtx) {
+  if (rtx || version.major != 10 || version.minor >= kMeasuredMinor) return "";
+  return "TensorRT " + version.text() +
+         " is older than 10.6, the oldest version with which engines were built and measured. It is used as "
+         "it is: its parser and builder say what they do not support, and an engine is checked against "
+         "PyTorch's forecasts before it is used. 10.6 or newer is recommended.";
 }
 
 /// The driver for plugins: that of the last load. A process has one driver.
@@ -374,6 +386,7 @@ bool take_tensorrt(const Candidate& candidate, Libraries& libraries, std::string
   if (attempt.taken) {
     report.tensorrt_path = path_of(library.create, candidate.path);
     report.tensorrt = version;
+    report.warning = warning_about(version, library.rtx);
     report.lean = fs::path(report.tensorrt_path).filename().string().find("_lean") != std::string::npos;
     report.rtx = library.rtx;
     if (library.rtx) {
@@ -413,6 +426,16 @@ void open_tensorrt(const LoaderOptions& options, Libraries& libraries) {
   if (!report.problem) report.problem = std::move(problem);
 }
 
+/// The library's own folder and, where pip installed it, the folders of CUDA's parts in the same
+/// site-packages.
+std::vector<fs::path> folders_of_parts(const fs::path& library) {
+  std::vector<fs::path> folders = {library.parent_path()};
+  if (!library.is_absolute()) return folders;
+  for (const fs::path& part : children(library.parent_path().parent_path() / "nvidia"))
+    folders.push_back(part / "lib");
+  return folders;
+}
+
 }  // namespace
 
 std::string LibraryVersion::text() const {
@@ -438,11 +461,26 @@ Libraries open_tensorrt_only(const LoaderOptions& options) {
   return libraries;
 }
 
-void open_builder_resources(const LibraryReport& report) {
-  const fs::path library = report.tensorrt_path;
-  for (const fs::path& file : children(library.parent_path()))
-    if (file.filename().string().starts_with("libnvinfer_builder_resource"))
-      (void)dlopen(file.c_str(), RTLD_LAZY | RTLD_GLOBAL);
+void open_parts(const LibraryReport& report, Parts parts) {
+  const bool builds = parts != Parts::TO_RUN;
+  std::vector<std::pair<std::string, int>> wanted = {{"libnvidia-tileiras.so", RTLD_LOCAL},
+                                                     {"libnvrtc.so", RTLD_LOCAL},
+                                                     {"libnvrtc-builtins.so", RTLD_LOCAL}};
+  if (builds) wanted.emplace_back("libnvinfer_builder_resource", RTLD_GLOBAL);
+  // It has the names of the full runtime, so it must not become global.
+  if (parts == Parts::TO_BUILD_WITH_LEAN_RUNTIME) wanted.emplace_back("libnvinfer_lean.so", RTLD_LOCAL);
+  for (const fs::path& folder : folders_of_parts(report.tensorrt_path))
+    for (const fs::path& file : children(folder))
+      for (const auto& [name, how] : wanted)
+        if (file.filename().string().starts_with(name)) (void)dlopen(file.c_str(), RTLD_LAZY | how);
+}
+
+std::optional<Error> plugins_refused(const LibraryReport& report, const std::vector<std::string>& plugins) {
+  if (!report.rtx || plugins.empty()) return std::nullopt;
+  return Error{ErrorCode::UNSUPPORTED,
+               report.name() +
+                   " takes no plugins: its parser ends the process when a graph has one. Leave the option "
+                   "plugins out, or use TensorRT, which takes them."};
 }
 
 std::optional<tensorrt::ParserLibrary> open_parser(LibraryReport& report) {

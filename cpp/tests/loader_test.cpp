@@ -12,6 +12,7 @@
 #include <fstream>
 #include <span>
 
+#include "tft/builder.h"
 #include "tft/engine.h"
 #include "tft/tensorrt.h"
 
@@ -158,18 +159,109 @@ TEST_F(Loader, RefusesALibraryWithoutTheNeededFunctions) {
 }
 
 TEST_F(Loader, RefusesOldVersionsAndSaysWhatToInstall) {
-  for (const char* version : {"8.6.1.6", "10.5.0.18"}) {
+  for (const char* version : {"8.6.1.6", "9.3.0.1"}) {
     setenv("TFT_DOUBLE_TENSORRT_VERSION", version, 1);
     const LibraryReport report = load(cuda, doubles + "/tensorrt10/lib/libnvinfer.so.10");
     EXPECT_EQ(problem(report), "ERR_TFT_TENSORRT_VERSION") << version;
     ASSERT_TRUE(report.problem);
-    EXPECT_NE(report.problem->message.find("10.6"), std::string::npos) << report.problem->message;
+    for (const char* const part : {"too old", "10.6 or newer", "pip install tensorrt-cu13"})
+      EXPECT_NE(report.problem->message.find(part), std::string::npos) << report.problem->message;
   }
 }
 
-TEST_F(Loader, OpensTheOldestSupportedVersion) {
-  setenv("TFT_DOUBLE_TENSORRT_VERSION", "10.6.0.26", 1);
-  EXPECT_EQ(problem(load(cuda, doubles + "/tensorrt10/lib/libnvinfer.so.10")), "");
+TEST_F(Loader, WarnsOfVersionsThatWereNotMeasured) {
+  for (const char* version : {"10.0.1.6", "10.1.0.27", "10.2.0.19", "10.3.0.26", "10.4.0.26", "10.5.0.18"}) {
+    setenv("TFT_DOUBLE_TENSORRT_VERSION", version, 1);
+    const LibraryReport report = load(cuda, doubles + "/tensorrt10/lib/libnvinfer.so.10");
+    EXPECT_EQ(problem(report), "") << version;
+    EXPECT_NE(report.warning.find("TensorRT " + std::string(version) + " is older than 10.6"),
+              std::string::npos)
+        << report.warning;
+  }
+  for (const char* version : {"10.6.0.26", "10.16.1.11"}) {
+    setenv("TFT_DOUBLE_TENSORRT_VERSION", version, 1);
+    const LibraryReport report = load(cuda, doubles + "/tensorrt10/lib/libnvinfer.so.10");
+    EXPECT_EQ(problem(report) + report.warning, "") << version;
+  }
+}
+
+/// The files that this process has opened.
+std::string opened_files() {
+  std::ifstream maps("/proc/self/maps");
+  return {std::istreambuf_iterator<char>(maps), {}};
+}
+
+// TensorRT opens these by their bare names, and finds them only if they are open or on the loader's path.
+TEST_F(Loader, TheRootAloneSufficesForThePartsThatTensorRTOpensByName) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  for (const int major : {10, 11}) {
+    const std::string number = std::to_string(major);
+    const fs::path lib = folder / number / "lib";
+    fs::create_directories(lib);
+    for (const char* const name : {"libnvinfer.so.", "libnvonnxparser.so."})
+      fs::copy_file(doubles + "/tensorrt" + number + "/lib/" + name + number, lib / (name + number));
+    // What is in them does not matter here.
+    for (const std::string name :
+         {"libnvinfer_builder_resource.so.10.6.0", "libnvinfer_builder_resource_sm90.so.11.2.1",
+          "libnvinfer_builder_resource_ptx.so.11.2.1", "libnvidia-tileiras.so.610.02", "libother.so.1"})
+      fs::copy_file(doubles + "/cuda/libnvidia-ml.so.1", lib / name);
+    IN_ITS_OWN_PROCESS({
+      setenv("TENSORRT_ROOT", (folder / number).c_str(), 1);
+      LoaderOptions options;
+      options.cuda_path = cuda;
+      BuildOptions build;
+      build.libraries = options;
+      build.profiles.push_back({1, 1, 1});
+      std::ofstream(folder / "model.onnx") << "not a graph";
+      EXPECT_EQ(code_name(build_plan((folder / "model.onnx").string(), {}, build).error().code),
+                code_name(ErrorCode::BUILD));
+      const std::string files = opened_files();
+      for (const char* const name :
+           {"libnvinfer.so", "libnvonnxparser.so", "libnvinfer_builder_resource.so.10.6.0",
+            "libnvinfer_builder_resource_sm90.so.11.2.1", "libnvinfer_builder_resource_ptx.so.11.2.1",
+            "libnvidia-tileiras.so.610.02"})
+        EXPECT_NE(files.find((lib / name).string()), std::string::npos) << major << " " << name;
+      EXPECT_EQ(files.find("libother"), std::string::npos);
+    });
+  }
+}
+
+// As pip lays them out. The environment is the active one, or that of a python3 on the path.
+TEST_F(Loader, FindsThePythonEnvironments) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  struct Layout {
+    std::string libs, file;
+    bool rtx;
+  };
+  const Layout layouts[] = {{"tensorrt_libs", "tensorrt10/lib/libnvinfer.so.10", false},
+                            {"tensorrt_libs", "tensorrt11/lib/libnvinfer.so.11", false},
+                            {"tensorrt_lean_libs", "tensorrt10-lean/lib/libnvinfer_lean.so.10", false},
+                            {"nvidia/tensorrt/lib", "tensorrt10/lib/libnvinfer.so.10", false},
+                            {"nvidia/cu13/lib", "tensorrt11/lib/libnvinfer.so.11", false},
+                            {"tensorrt_rtx_libs", "tensorrt_rtx/lib/libtensorrt_rtx.so.1", true}};
+  int number = 0;
+  for (const Layout& layout : layouts) {
+    const fs::path prefix = folder / std::to_string(number++);
+    const fs::path packages = prefix / "lib/python3.12/site-packages";
+    fs::create_directories(packages / layout.libs);
+    fs::create_directories(prefix / "bin");
+    std::ofstream(prefix / "bin/python3") << "";
+    const fs::path file = packages / layout.libs / fs::path(layout.file).filename();
+    fs::copy_file(doubles + "/" + layout.file, file);
+    for (const bool active : {true, false}) {
+      IN_ITS_OWN_PROCESS({
+        for (const char* one : {"VIRTUAL_ENV", "CONDA_PREFIX", "HOME", "TENSORRT_ROOT"}) unsetenv(one);
+        setenv("PATH", active ? "/nowhere" : (prefix / "bin").c_str(), 1);
+        if (active) setenv("VIRTUAL_ENV", prefix.c_str(), 1);
+        LoaderOptions options;
+        options.cuda_path = cuda;
+        options.rtx = layout.rtx;
+        const LibraryReport report = load_libraries(options);
+        EXPECT_EQ(report.tensorrt_path, file.string()) << problem(report);
+        EXPECT_EQ(report.rtx, layout.rtx);
+      });
+    }
+  }
 }
 
 TEST_F(Loader, ReportsThatThereIsNoDevice) {

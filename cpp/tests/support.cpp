@@ -16,6 +16,7 @@ namespace tft::testing {
 std::string cuda_double() { return TFT_DOUBLES_FOLDER "/cuda/libcuda.so.1"; }
 
 std::string tensorrt_double(int major, bool lean) {
+  if (major == kRtx) return TFT_DOUBLES_FOLDER "/tensorrt_rtx/lib/libtensorrt_rtx.so.1";
   const std::string number = std::to_string(major);
   return TFT_DOUBLES_FOLDER "/tensorrt" + number +
          (lean ? "-lean/lib/libnvinfer_lean.so." : "/lib/libnvinfer.so.") + number;
@@ -23,9 +24,11 @@ std::string tensorrt_double(int major, bool lean) {
 
 std::string tensorrt_double() { return tensorrt_double(rounds("TFT_TEST_TENSORRT", 10)); }
 
-std::string plugins_double() {
-  const std::string major = std::to_string(rounds("TFT_TEST_TENSORRT", 10));
-  return TFT_DOUBLES_FOLDER "/tensorrt" + major + "/lib/libplugins.so." + major;
+std::string plugins_double() { return plugins_double(rounds("TFT_TEST_TENSORRT", 10)); }
+
+std::string plugins_double(int major) {
+  const std::string number = std::to_string(major);
+  return TFT_DOUBLES_FOLDER "/tensorrt" + number + "/lib/libplugins.so." + number;
 }
 
 LoaderOptions doubles_only() {
@@ -182,9 +185,10 @@ void Series::spoil_inputs() {
 
 void OverDoubles::expect_clean() {
   EXPECT_EQ(double_violations(), 0) << double_violation_text();
-  for (const char* kind : {"context", "device memory", "pinned memory", "stream", "event", "graph",
-                           "graph exec", "runtime", "engine", "execution context", "inspector", "builder",
-                           "network", "parser", "builder config", "timing cache", "host memory"}) {
+  for (const char* kind :
+       {"context", "device memory", "pinned memory", "stream", "event", "graph", "graph exec", "runtime",
+        "engine", "execution context", "inspector", "builder", "network", "parser", "builder config",
+        "timing cache", "host memory", "runtime config", "runtime cache"}) {
     EXPECT_EQ(double_created(kind), double_freed(kind)) << kind;
   }
 }

@@ -19,12 +19,16 @@
 
 namespace tft::testing {
 
-/// The folder of the doubles; TFT_TEST_TENSORRT (10 or 11) selects the version for a test process.
+/// The major version of TensorRT for RTX.
+constexpr int kRtx = 1;
+
+/// The folder of the doubles; TFT_TEST_TENSORRT (10, 11 or kRtx) selects the version for a test process.
 std::string cuda_double();
 std::string tensorrt_double();
 std::string tensorrt_double(int major, bool lean = false);
 /// A plugin library for that version.
 std::string plugins_double();
+std::string plugins_double(int major);
 LoaderOptions doubles_only();
 
 /// A model like the demo's, but small because the doubles are slow under ThreadSanitizer.

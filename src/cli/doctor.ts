@@ -186,6 +186,7 @@ function gpuSoftware(report: NonNullable<LibrarySurvey['nvidia']>): Finding[] {
           ok: true,
           found: `${rtx ? 'for RTX ' : ''}${tensorrtVersion}${lean ? ' (lean: runs plans, builds none)' : ''}, ${tensorrtPath}`,
         },
+    ...(report.warning === '' ? [] : [{ name: 'warning', found: report.warning }]),
     ...(parserPath === '' ? [] : [{ name: 'ONNX parser', ok: true, found: parserPath }]),
     ...(report.problem
       ? [{ name: 'problem', found: `${report.problem.message} (${report.problem.code})` }]

@@ -54,6 +54,8 @@ export interface NativeLoadOptions extends NativePlanOptions, NativeShape {
   readonly queueLimit: number;
   readonly cudaGraphs?: boolean | undefined;
   readonly poll?: boolean | undefined;
+  /** What `close` gave after an earlier run of the plan on a GPU of this kind. One of another version is ignored with a warning. */
+  readonly runtimeCache?: Uint8Array | undefined;
 }
 
 /** A file, or a name for the dynamic loader, that was tried. */
@@ -86,6 +88,8 @@ export interface LibraryReport {
   /** Whether it is TensorRT for RTX, whose versions count for themselves. */
   readonly rtx: boolean;
   readonly parserPath: string;
+  /** What to know of this TensorRT before it is used; empty if nothing. */
+  readonly warning: string;
   readonly attempts: readonly LibraryAttempt[];
   /** Why no plan can be run. */
   readonly problem?: { readonly code: string; readonly message: string };
@@ -155,6 +159,8 @@ export interface NativeBuild {
   readonly fused: readonly string[];
   /** The layers that the parser made, with the type of each's output; only of a build for `targets`. */
   readonly network: readonly { readonly name: string; readonly type: string }[];
+  /** The inputs and outputs of the parsed network; only of a build for `targets`. */
+  readonly tensors: PlanReport['tensors'];
 }
 
 /** The kernels in the addon; one version runs the plans that were built with it. */
@@ -268,6 +274,7 @@ export interface NativeEngineInfo {
   readonly tensorrtPath: string;
   readonly tensorrtVersion: string;
   readonly lean: boolean;
+  readonly rtx: boolean;
   readonly cudaPath: string;
   readonly cudaVersion: number;
   readonly devices: readonly {
@@ -341,8 +348,12 @@ export interface NativeEngine {
   predict(...arrays: readonly (Float32Array | Int32Array)[]): void;
   /** Runs every bucket on every lane. */
   warmup(): Promise<void>;
-  /** Finishes and delivers what was accepted, then frees everything. */
-  close(): Promise<void>;
+  /**
+   * Finishes and delivers what was accepted, then frees everything.
+   *
+   * @returns the kernels that TensorRT for RTX compiled, for `runtimeCache`; otherwise nothing.
+   */
+  close(): Promise<Uint8Array>;
   info(): NativeEngineInfo;
   counters(): NativeCounters;
 }

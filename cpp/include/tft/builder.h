@@ -78,12 +78,21 @@ struct NetworkLayer {
   std::string type;  // of its first output: "float32", "float16", …
 };
 
+/// One tensor as a plan declares it, with all dimensions; a variable one is -1.
+struct PlanTensor {
+  std::string name;
+  bool input = false;
+  std::string type;  // "float32", "int32", "float16" …
+  std::vector<std::int64_t> shape;
+};
+
 struct BuiltPlan {
   std::vector<std::byte> plan;
   std::vector<std::byte> timing_cache;
   std::vector<std::string> fused;  // the parts that run on the library's kernels; the plan needs these
   /// For named targets only, because a plan for GPUs elsewhere cannot be opened and inspected here.
   std::vector<NetworkLayer> network;
+  std::vector<PlanTensor> tensors;
 };
 
 /// The kernels in this build of the library. A plan that needs kernels runs with those of the same version.

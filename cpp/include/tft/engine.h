@@ -39,6 +39,9 @@ struct EngineOptions {
   /// Libraries with the TensorRT plugins that the plan needs, loaded before it. Their code runs in this
   /// process.
   std::vector<std::string> plugins;
+  /// What `runtime_cache()` gave after an earlier run of the plan on a GPU of this kind. TensorRT for RTX
+  /// then need not compile the kernels again; what it refuses is logged and ignored.
+  std::vector<std::byte> runtime_cache;
   Log log;
 };
 
@@ -56,6 +59,7 @@ struct EngineInfo {
   std::string tensorrt_path;
   std::string tensorrt_version;
   bool lean = false;
+  bool rtx = false;  // TensorRT for RTX
   std::string cuda_path;
   int cuda_version = 0;
   std::vector<LaneDevice> devices;
@@ -114,6 +118,9 @@ class TFTEngine {
   /// Constant after load, and valid after close.
   const EngineInfo& info() const;
   Counters counters() const;
+  /// After `close`: the kernels that TensorRT for RTX compiled, for EngineOptions::runtime_cache. Otherwise
+  /// empty.
+  const std::vector<std::byte>& runtime_cache() const;
 
  private:
   class Impl;

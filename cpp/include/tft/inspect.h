@@ -13,14 +13,6 @@
 
 namespace tft {
 
-/// One tensor as a plan declares it, with all dimensions; a variable one is -1.
-struct PlanTensor {
-  std::string name;
-  bool input = false;
-  std::string type;  // "float32", "int32", "float16" …
-  std::vector<std::int64_t> shape;
-};
-
 /// A plan's description of itself, for callers without a model.json.
 struct PlanReport {
   std::vector<PlanTensor> tensors;

@@ -64,6 +64,8 @@ struct LibraryReport {
 
   std::string parser_path;  // libnvonnxparser; only builds need it, so a missing one is not a `problem`
 
+  std::string warning;  // what to know of this TensorRT before it is used; empty if nothing
+
   std::vector<LibraryAttempt> attempts;  // in order
   std::optional<Error> problem;          // why plans cannot run
 

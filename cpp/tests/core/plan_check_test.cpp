@@ -36,6 +36,8 @@ struct FakeEngine final : tensorrt::Engine {
   }
   std::int64_t activation_bytes(int) const override { return 0; }
   std::unique_ptr<tensorrt::Context> create_context() override { return nullptr; }
+  bool use_runtime_cache(std::span<const std::byte>) override { return true; }
+  std::vector<std::byte> runtime_cache() const override { return {}; }
   std::string name() const override { return ""; }
   std::string layers() const override { return ""; }
 };

@@ -63,6 +63,7 @@ class Network final : public FillableNetwork, public UnmodelledNetwork {
     onnx = hash;
     samples = folder;
     tensors = model.tensors;
+    for (const OnnxNode& node : model.nodes) operators.insert(node.op);
     for (const PlanTensor& tensor : tensors)
       (tensor.input ? inputs_ : outputs_).push_back(std::make_unique<Tensor>(tensor));
   }
@@ -71,6 +72,9 @@ class Network final : public FillableNetwork, public UnmodelledNetwork {
     if (plugin) plugins.push_back(std::move(*plugin));
     return plugin.has_value();
   }
+#ifdef TFT_DOUBLE_RTX
+  std::int32_t getNbLayers() const noexcept override { return 0; }  // the double makes none
+#endif
   std::int32_t getNbInputs() const noexcept override { return static_cast<std::int32_t>(inputs_.size()); }
   std::int32_t getNbOutputs() const noexcept override { return static_cast<std::int32_t>(outputs_.size()); }
   nvinfer1::ITensor* getInput(std::int32_t index) const noexcept override { return at(inputs_, index); }
@@ -194,6 +198,22 @@ class Config final : public nvinfer1::IBuilderConfig, public UnmodelledConfig {
   bool setTimingCache(nvinfer1::ITimingCache const& cache, bool ignore_mismatch) noexcept override;
   nvinfer1::ITimingCache const* getTimingCache() const noexcept override { return cache_; }
 
+#ifdef TFT_DOUBLE_RTX
+  bool setNbComputeCapabilities(std::int32_t count) noexcept override {
+    if (fails(cuda_, logger_, "setNbComputeCapabilities") || count < 0) return false;
+    targets.resize(static_cast<std::size_t>(count), 0);
+    return true;
+  }
+  bool setComputeCapability(nvinfer1::ComputeCapability target, std::int32_t index) noexcept override {
+    if (fails(cuda_, logger_, "setComputeCapability")) return false;
+    if (index < 0 || static_cast<std::size_t>(index) >= targets.size()) return false;
+    if (target == nvinfer1::ComputeCapability::kCURRENT && targets.size() != 1) return false;
+    targets[static_cast<std::size_t>(index)] = static_cast<int>(target);
+    return true;
+  }
+#endif
+
+  std::vector<int> targets;  // TensorRT for RTX's compute capabilities: 0 is none, 1 the current GPU's
   std::set<nvinfer1::BuilderFlag> flags{nvinfer1::BuilderFlag::kTF32};
   std::size_t workspace = 0;
   int level = 3;

@@ -75,16 +75,33 @@ class Builder final : public nvinfer1::IBuilder, public UnmodelledBuilder {
     const auto& network = static_cast<const Network&>(definition);
     const auto& config = static_cast<const Config&>(configuration);
     const int device = cuda_.current_device();
+#ifdef TFT_DOUBLE_RTX
+    const std::vector<int> targets = targets_of(config, device);
+    if (targets.empty()) return error("bad optional access");
+    if (network.operators.contains("Elu"))
+      return error(
+          "Error Code 9: Internal Error (Error during shape inference of elu(x, alpha). There are 2 inputs. "
+          "Expected 1)");
+#else
     if (device < 0) {
       cuda_.violation("buildSerializedNetwork without a current context");
       return nullptr;
     }
+#endif
     if (network.parsers == 0) cuda_.violation("a network built after its parser was deleted");
     if (config.timings != nullptr && !config.timings->alive)
       cuda_.violation("a build after its timing cache was deleted");
     if (const std::string problem = refusal(network, config, cuda_.compute_capability(device));
         !problem.empty())
       return error(problem);
+#ifdef TFT_DOUBLE_RTX
+    // Its builder uses no GPU.
+    if (!time_tactics(network, config)) return nullptr;
+    Plan plan = plan_of(network, config, device);
+    plan.targets = targets;
+    plan.gpu.clear();
+    return new HostMemory(cuda_, write_plan(plan));
+#else
     if (cuda_.reserve(device, bytes_while_building) != success)
       return error("Error Code 2: OutOfMemory (Requested size was " + std::to_string(bytes_while_building) +
                    " bytes.)");
@@ -93,6 +110,7 @@ class Builder final : public nvinfer1::IBuilder, public UnmodelledBuilder {
     if (!done) return nullptr;
     if (config.timings != nullptr) config.timings->models.insert(network.onnx);
     return new HostMemory(cuda_, write_plan(plan_of(network, config, device)));
+#endif
   }
 
  private:
@@ -100,6 +118,18 @@ class Builder final : public nvinfer1::IBuilder, public UnmodelledBuilder {
     log_error(logger_, "IBuilder::buildSerializedNetwork: " + problem);
     return nullptr;
   }
+
+#ifdef TFT_DOUBLE_RTX
+  /// Empty if they are not set, or if the current GPU's is wanted and there is none.
+  std::vector<int> targets_of(const Config& config, int device) const {
+    std::vector<int> targets;
+    for (const int target : config.targets) {
+      if (target == 0 || (target == 1 && device < 0)) return {};
+      targets.push_back(target == 1 ? cuda_.compute_capability(device) : target);
+    }
+    return targets;
+  }
+#endif
 
   /// Why a build cannot begin; empty if it can.
   static std::string refusal(const Network& network, const Config& config, int compute) {
@@ -160,8 +190,12 @@ class Builder final : public nvinfer1::IBuilder, public UnmodelledBuilder {
     plan.version = Version().text();
     plan.version_compatible = config.flags.contains(BuilderFlag::kVERSION_COMPATIBLE);
     plan.host_code = plan.version_compatible && !config.flags.contains(BuilderFlag::kEXCLUDE_LEAN_RUNTIME);
+#ifndef TFT_DOUBLE_RTX
     plan.gpu = cuda_.device_name(device);
     plan.compute = cuda_.compute_capability(device);
+#else
+    (void)device;
+#endif
     if (config.hardware == nvinfer1::HardwareCompatibilityLevel::kAMPERE_PLUS) plan.hardware = "ampere+";
     if (config.hardware == nvinfer1::HardwareCompatibilityLevel::kSAME_COMPUTE_CAPABILITY)
       plan.hardware = "same";
@@ -209,7 +243,11 @@ extern "C" TENSORRTAPI void* createInferBuilder_INTERNAL(void* logger_pointer,
                                                          std::int32_t version) noexcept {
   auto& logger = *static_cast<ILogger*>(logger_pointer);
   const CudaLink* const cuda = CudaLink::get();
+#ifdef TFT_DOUBLE_RTX
+  if (cuda == nullptr) return nullptr;
+#else
   if (!may_begin(cuda, logger)) return no_gpu_pointer();
+#endif
   if (fails(*cuda, logger, "createInferBuilder_INTERNAL")) return nullptr;
   if (version != Version().number()) {
     log_error(logger, "createInferBuilder: Error Code 3: API Usage Error (called with version " +

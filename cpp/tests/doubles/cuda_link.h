@@ -1,5 +1,6 @@
 // Connects libnvinfer's double to libcuda's double through the library that the process has opened, as the
-// real one does. It opens no library itself.
+// real one does. It opens no library itself; but that of TensorRT for RTX, which needs no CUDA to build,
+// opens libcuda's double for its ledger, and calls none of its functions of CUDA.
 #pragma once
 #include <dlfcn.h>
 
@@ -38,7 +39,10 @@ struct CudaLink {
 
  private:
   static const CudaLink* make() {
-    void* const library = dlopen("libcuda.so.1", RTLD_NOLOAD | RTLD_NOW);
+    void* library = dlopen("libcuda.so.1", RTLD_NOLOAD | RTLD_NOW);
+#ifdef TFT_DOUBLE_RTX
+    if (library == nullptr) library = dlopen(TFT_DOUBLE_CUDA, RTLD_NOW);
+#endif
     if (library == nullptr) return nullptr;
     static CudaLink link;
     const auto take = [library](auto& member, const char* name) {

@@ -4,6 +4,7 @@
 #include <NvInfer.h>
 
 #include <atomic>
+#include <set>
 #include <string>
 
 #include "onnx.h"
@@ -20,6 +21,8 @@ class FillableNetwork : public nvinfer1::INetworkDefinition {
   virtual bool add_plugin(const OnnxNode& node) = 0;
   /// The number of parsers alive that filled it: their memory contains its weights.
   std::atomic<int> parsers{0};
+  /// The operators of its graph.
+  std::set<std::string> operators;
 };
 
 }  // namespace doubles

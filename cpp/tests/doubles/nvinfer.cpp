@@ -1,4 +1,4 @@
-// The double of libnvinfer (and libnvinfer_lean), one source for TensorRT 10 and 11, built from NVIDIA's
+// The double of libnvinfer (and libnvinfer_lean, libtensorrt_rtx), one source for all, built from NVIDIA's
 // headers. It checks that TensorRT is used as its documentation says; it says nothing about TensorRT itself.
 #include <NvInferRuntime.h>
 
@@ -20,6 +20,9 @@
 #include "plugin_registry.h"
 #include "sample_answers.h"
 #include "unmodelled.h"
+#ifdef TFT_DOUBLE_RTX
+#include "runtime_cache.h"
+#endif
 
 namespace doubles {
 
@@ -35,6 +38,12 @@ constexpr int illegal_address = 700;
 
 constexpr std::size_t bytes_of_context = 4096;
 constexpr std::size_t activation_alignment = 256;
+
+/// The functions that came with TensorRT 10.1: in 10.0 a call would go to whatever follows its own.
+void added_in_10_1(const CudaLink& cuda, const char* function) {
+  if (Version().major == 10 && Version().minor < 1)
+    cuda.violation((std::string(function) + " is not in TensorRT 10.0").c_str());
+}
 
 /// Detects two threads that use one object at once, which TensorRT forbids.
 class OneThread {
@@ -281,6 +290,9 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
   ~Context() noexcept override {
     if (state_->pending > 0) cuda_.violation("an execution context deleted while its work was in flight");
     state_->alive = false;
+#ifdef TFT_DOUBLE_RTX
+    --kernels->contexts;
+#endif
     --state_->engine->contexts;
     cuda_.unreserve(state_->engine->device, reserved_);
     cuda_.count_freed("execution context");
@@ -369,13 +381,24 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
   }
 
   std::size_t updateDeviceMemorySizeForShapes() noexcept override {
+    added_in_10_1(cuda_, "updateDeviceMemorySizeForShapes");
     const OneThread guard(cuda_, users_, "an execution context");
     if (fails(cuda_, logger_, "updateDeviceMemorySizeForShapes")) return 0;
     const std::lock_guard lock(state_->mutex);
     return needed_activation(state_->binding);
   }
 
+#if NV_TENSORRT_MAJOR == 10
+  void setDeviceMemory(void* memory) noexcept override {
+    // It trusts that the memory is large enough.
+    set_device_memory(memory, state_->engine->activation(static_cast<std::size_t>(state_->binding.profile)));
+  }
+#endif
   void setDeviceMemoryV2(void* memory, std::int64_t bytes) noexcept override {
+    added_in_10_1(cuda_, "setDeviceMemoryV2");
+    set_device_memory(memory, bytes);
+  }
+  void set_device_memory(void* memory, std::int64_t bytes) {
     const OneThread guard(cuda_, users_, "an execution context");
     if (fails(cuda_, logger_, "setDeviceMemoryV2")) return;
     const auto address = reinterpret_cast<std::uint64_t>(memory);
@@ -415,7 +438,19 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
   }
   nvinfer1::IProfiler* getProfiler() const noexcept override { return profiler_; }
 
+#ifdef TFT_DOUBLE_RTX
+  std::shared_ptr<Kernels> kernels;  // set with the configuration
+  bool specializes_at_once = false;
+#endif
+
  private:
+#ifdef TFT_DOUBLE_RTX
+  std::string kernel_of(const Binding& binding) const {
+    std::string kernel = plan().onnx + " " + std::to_string(plan().seed);
+    for (const auto& [name, shape] : binding.shapes) kernel += " " + name + " " + std::to_string(shape[0]);
+    return kernel;
+  }
+#endif
   const Plan& plan() const { return state_->engine->plan; }
 
   bool error(const char* function, const std::string& problem) const {
@@ -493,6 +528,12 @@ class Context final : public nvinfer1::IExecutionContext, public UnmodelledConte
     if (capturing == 1 && !warm_.contains(binding.shapes)) {
       return error("enqueueV3", "captured before the first run with these shapes, which may allocate");
     }
+#ifdef TFT_DOUBLE_RTX
+    if (capturing == 1 && !specializes_at_once)
+      cuda_.violation("a graph captured while the kernels for its shapes may still be compiled");
+    if (kernels->compile(cuda_, kernel_of(binding)) != success)
+      return error("enqueueV3", "the kernels cannot be compiled");
+#endif
     if (capturing == 0) warm_.insert(binding.shapes);
 
     DoubleWork work{};
@@ -575,7 +616,14 @@ class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
     return tensor != nullptr && tensor->input ? to_dims(tensor->dims) : Dims{-1, {}};
   }
   std::int64_t getDeviceMemorySizeV2() const noexcept override { return state_->max_activation(); }
+#if NV_TENSORRT_MAJOR == 10
+  std::size_t getDeviceMemorySizeForProfile(std::int32_t profile) const noexcept override {
+    if (profile < 0 || profile >= getNbOptimizationProfiles()) return 0;
+    return static_cast<std::size_t>(state_->activation(static_cast<std::size_t>(profile)));
+  }
+#endif
   std::int64_t getDeviceMemorySizeForProfileV2(std::int32_t profile) const noexcept override {
+    added_in_10_1(state_->cuda, "getDeviceMemorySizeForProfileV2");
     if (profile < 0 || profile >= getNbOptimizationProfiles()) return 0;
     return state_->activation(static_cast<std::size_t>(profile));
   }
@@ -585,8 +633,35 @@ class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
     return new Inspector(state_->cuda, state_->logger, state_->plan);
   }
 
+#ifdef TFT_DOUBLE_RTX
+  nvinfer1::IRuntimeConfig* createRuntimeConfig() noexcept override {
+    if (fails(state_->cuda, state_->logger, "createRuntimeConfig")) return nullptr;
+    return new RuntimeConfig(state_->cuda, state_->logger);
+  }
+  nvinfer1::IExecutionContext* createExecutionContextWithRuntimeConfig(
+      nvinfer1::IRuntimeConfig* config) noexcept override {
+    const auto& own = static_cast<const RuntimeConfig&>(*config);
+    auto* const context = static_cast<Context*>(make_context(own.allocation));
+    if (context == nullptr) return nullptr;
+    context->kernels = own.kernels == nullptr ? std::make_shared<Kernels>() : own.kernels;
+    ++context->kernels->contexts;
+    context->specializes_at_once = own.specialization == RuntimeConfig::Specialization::kEAGER;
+    return context;
+  }
+  nvinfer1::IExecutionContext* createExecutionContext(
+      nvinfer1::ExecutionContextAllocationStrategy) noexcept override {
+    unmodelled("createExecutionContext without a configuration");
+    return nullptr;
+  }
+#else
   nvinfer1::IExecutionContext* createExecutionContext(
       nvinfer1::ExecutionContextAllocationStrategy strategy) noexcept override {
+    return make_context(strategy);
+  }
+#endif
+
+ private:
+  nvinfer1::IExecutionContext* make_context(nvinfer1::ExecutionContextAllocationStrategy strategy) {
     if (fails(state_->cuda, state_->logger, "createExecutionContext")) return nullptr;
     if (state_->cuda.current_device() != state_->device) {
       state_->cuda.violation("createExecutionContext without the engine's device being current");
@@ -604,7 +679,6 @@ class Engine final : public nvinfer1::ICudaEngine, public UnmodelledEngine {
     return new Context(*this, state_, bytes, own);
   }
 
- private:
   const std::shared_ptr<EngineState> state_;
   const std::shared_ptr<std::atomic<int>> engines_of_runtime_;
 };
@@ -635,6 +709,12 @@ class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
   nvinfer1::ICudaEngine* deserializeCudaEngine(void const* blob, std::size_t size) noexcept override {
     if (fails(cuda_, logger_, "deserializeCudaEngine")) return nullptr;
     const int device = cuda_.current_device();
+#ifdef TFT_DOUBLE_RTX
+    if (cuda_.setting("devices") < 1) {
+      log_error(logger_, "IRuntime::deserializeCudaEngine: Error Code 1: Cuda Runtime (cudaError 35)");
+      return nullptr;
+    }
+#endif
     if (device < 0) {
       cuda_.violation("deserializeCudaEngine without a current context");
       return nullptr;
@@ -680,6 +760,15 @@ class Runtime final : public nvinfer1::IRuntime, public UnmodelledRuntime {
     if (!any_version && !plan.version_compatible)
       return "the lean runtime takes version compatible plans only";
 #endif
+#ifdef TFT_DOUBLE_RTX
+    const int compute = cuda_.compute_capability(device);
+    if (compute != 75 && (compute < 80 || compute == 90 || compute == 100))
+      return "compute capability " + compute_text(compute) + " is not supported";
+    if (!plan.targets.empty() && !plan.runs_on("", compute))
+      return "the engine was not built for compute capability " + compute_text(compute);
+#else
+    if (!plan.targets.empty()) return "magicTag does not match: an engine of TensorRT for RTX";
+#endif
     if (plan.gpu.empty() || plan.runs_on(cuda_.device_name(device), cuda_.compute_capability(device)))
       return "";
     return "The engine plan file is generated on an incompatible device, expecting compute " +
@@ -712,7 +801,11 @@ TENSORRTAPI std::int32_t getInferLibBuildVersion() noexcept { return Version().b
 TENSORRTAPI void* createInferRuntime_INTERNAL(void* logger_pointer, std::int32_t version) noexcept {
   auto& logger = *static_cast<ILogger*>(logger_pointer);
   const CudaLink* const cuda = CudaLink::get();
+#ifdef TFT_DOUBLE_RTX
+  if (cuda == nullptr) return nullptr;
+#else
   if (!may_begin(cuda, logger)) return no_gpu_pointer();
+#endif
   if (const int code = cuda->call("createInferRuntime_INTERNAL")) {
     log_error(logger, "createInferRuntime: Error Code 1: Cuda Runtime (code " + std::to_string(code) + ")");
     return nullptr;

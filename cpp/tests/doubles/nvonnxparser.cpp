@@ -2,6 +2,8 @@
 // begin with `TftUnsupported`, as the real parser refuses unknown operators.
 #include <NvOnnxParser.h>
 
+#include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -89,7 +91,7 @@ class Unmodelled : public nvonnxparser::IParser {
   bool setBuilderConfig(const nvinfer1::IBuilderConfig* const) noexcept override {
     return called("setBuilderConfig"), false;
   }
-#if NV_TENSORRT_MAJOR == 11
+#if NV_TENSORRT_MAJOR != 10
   void setRefitObserver(nvonnxparser::IRefitterObserver*) noexcept override { called("setRefitObserver"); }
 #endif
 };
@@ -131,7 +133,15 @@ class Parser final : public Unmodelled {
     }
     for (std::size_t i = 0; i < model->nodes.size(); ++i) {
       const OnnxNode& node = model->nodes[i];
-      if (!node.op.starts_with("Tft") || network_.add_plugin(node)) continue;
+      if (!node.op.starts_with("Tft")) continue;
+      if (network_.add_plugin(node)) {
+#ifdef TFT_DOUBLE_RTX
+        // The real one (1.7.1) ends the process when it has made the plugin.
+        std::fprintf(stderr, "a plugin in a network of TensorRT for RTX\n");
+        std::terminate();
+#endif
+        continue;
+      }
       add({ErrorCode::kUNSUPPORTED_NODE,
            "Plugin not found, are the plugin name, version, and namespace correct?", static_cast<int>(i),
            node});

@@ -54,6 +54,13 @@ bool read_line(std::istringstream& line, Plan& plan) {
   if (word == "version") return static_cast<bool>(line >> plan.version);
   if (word == "compatible") return plan.version_compatible = true;
   if (word == "gpu") return line >> plan.compute && std::getline(line >> std::ws, plan.gpu);
+  if (word == "targets") {
+    std::vector<std::int64_t> targets;
+    std::string text;
+    if (!(line >> text) || !split(text, targets)) return false;
+    plan.targets.assign(targets.begin(), targets.end());
+    return true;
+  }
   if (word == "hardware") return static_cast<bool>(line >> plan.hardware);
   if (word == "onnx") return static_cast<bool>(line >> plan.onnx);
   if (word == "flags") return static_cast<bool>(line >> plan.flags);
@@ -111,6 +118,7 @@ std::string compute_text(int compute) {
 }
 
 bool Plan::runs_on(const std::string& gpu_name, int compute_capability) const {
+  if (!targets.empty()) return std::find(targets.begin(), targets.end(), compute_capability) != targets.end();
   if (hardware == "ampere+") return compute_capability >= 80;
   return compute == compute_capability && (hardware == "same" || gpu == gpu_name);
 }
@@ -132,6 +140,7 @@ std::string write_plan(const Plan& plan) {
   out << first_line << "version " << plan.version << "\n";
   if (plan.version_compatible) out << "compatible\n";
   if (!plan.gpu.empty()) out << "gpu " << plan.compute << " " << plan.gpu << "\n";
+  if (!plan.targets.empty()) out << "targets " << join({plan.targets.begin(), plan.targets.end()}) << "\n";
   if (!plan.hardware.empty()) out << "hardware " << plan.hardware << "\n";
   if (!plan.onnx.empty()) out << "onnx " << plan.onnx << "\n";
   if (!plan.flags.empty()) out << "flags " << plan.flags << "\n";

@@ -5,6 +5,7 @@
 //   version 10.16.0.72        the TensorRT that "built" the plan; * runs on every version
 //   compatible                runs on every version of the same major version, and on the lean runtime
 //   gpu 90 Double 0           the GPU that it was built on: compute capability and name; without it, any GPU runs the plan
+//   targets 86,120            TensorRT for RTX's: the compute capabilities that it was built for, of GPUs of any name
 //   hardware ampere+          ampere+: also runs on compute capabilities from 80 on; same: on the same capability
 //   onnx 1a2b3c4d             FNV-1a, 32 bits, of the ONNX file
 //   flags strong,tf32         the builder's flags
@@ -64,6 +65,7 @@ struct Plan {
   bool version_compatible = false;
   std::string gpu;
   int compute = 0;
+  std::vector<int> targets;
   std::string hardware;
   std::string onnx;
   std::string flags;

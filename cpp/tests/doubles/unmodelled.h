@@ -69,13 +69,28 @@ class UnmodelledRuntime : public nvinfer1::apiv::VRuntime {
     return {};
   }
 #endif
-#if NV_TENSORRT_MAJOR == 11
+#if NV_TENSORRT_MAJOR != 10
   bool setDLAWorkspaceAllocationStrategy(nvinfer1::DLAWorkspaceAllocationStrategy) noexcept override {
     unmodelled("setDLAWorkspaceAllocationStrategy");
     return {};
   }
   nvinfer1::DLAWorkspaceAllocationStrategy getDLAWorkspaceAllocationStrategy() const noexcept override {
     unmodelled("getDLAWorkspaceAllocationStrategy");
+    return {};
+  }
+#endif
+#ifdef TFT_DOUBLE_RTX
+  int64_t getEngineHeaderSize() const noexcept override {
+    unmodelled("getEngineHeaderSize");
+    return {};
+  }
+  nvinfer1::EngineValidity getEngineValidity(void const*, int64_t, uint64_t*) const noexcept override {
+    unmodelled("getEngineValidity");
+    return {};
+  }
+  void setDeferredWeightsLoading(bool) noexcept override { unmodelled("setDeferredWeightsLoading"); }
+  bool getDeferredWeightsLoading() const noexcept override {
+    unmodelled("getDeferredWeightsLoading");
     return {};
   }
 #endif
@@ -201,6 +216,28 @@ class UnmodelledEngine : public nvinfer1::apiv::VCudaEngine {
     unmodelled("getProfileTensorValuesV2");
     return {};
   }
+#ifdef TFT_DOUBLE_RTX
+  bool areWeightsLoaded() const noexcept override {
+    unmodelled("areWeightsLoaded");
+    return {};
+  }
+  bool loadWeights(void const*, int64_t) noexcept override {
+    unmodelled("loadWeights");
+    return {};
+  }
+  bool loadWeightsAsync(nvinfer1::IStreamReaderV2&, cudaStream_t) noexcept override {
+    unmodelled("loadWeightsAsync");
+    return {};
+  }
+  bool unloadWeights() noexcept override {
+    unmodelled("unloadWeights");
+    return {};
+  }
+  nvinfer1::IWeightsManager* createWeightsManager() noexcept override {
+    unmodelled("createWeightsManager");
+    return {};
+  }
+#else
   nvinfer1::IExecutionContext* createExecutionContextWithRuntimeConfig(
       nvinfer1::IRuntimeConfig*) noexcept override {
     unmodelled("createExecutionContextWithRuntimeConfig");
@@ -210,6 +247,7 @@ class UnmodelledEngine : public nvinfer1::apiv::VCudaEngine {
     unmodelled("createRuntimeConfig");
     return {};
   }
+#endif
   int64_t getEngineStat(nvinfer1::EngineStat) const noexcept override {
     unmodelled("getEngineStat");
     return {};
@@ -234,10 +272,6 @@ class UnmodelledEngine : public nvinfer1::apiv::VCudaEngine {
   }
   bool hasImplicitBatchDimension() const noexcept override {
     unmodelled("hasImplicitBatchDimension");
-    return {};
-  }
-  size_t getDeviceMemorySizeForProfile(int32_t) const noexcept override {
-    unmodelled("getDeviceMemorySizeForProfile");
     return {};
   }
   bool setWeightStreamingBudget(int64_t) noexcept override {
@@ -267,7 +301,9 @@ class UnmodelledContext : public nvinfer1::apiv::VExecutionContext {
     unmodelled("getName");
     return {};
   }
+#if NV_TENSORRT_MAJOR != 10
   void setDeviceMemory(void*) noexcept override { unmodelled("setDeviceMemory"); }
+#endif
   void setErrorRecorder(nvinfer1::IErrorRecorder*) noexcept override { unmodelled("setErrorRecorder"); }
   nvinfer1::IErrorRecorder* getErrorRecorder() const noexcept override {
     unmodelled("getErrorRecorder");
@@ -372,6 +408,12 @@ class UnmodelledContext : public nvinfer1::apiv::VExecutionContext {
     unmodelled("setCommunicator");
     return {};
   }
+#ifdef TFT_DOUBLE_RTX
+  bool isStreamCapturable(cudaStream_t) const noexcept override {
+    unmodelled("isStreamCapturable");
+    return {};
+  }
+#endif
 #if NV_TENSORRT_MAJOR == 10
   bool allInputShapesSpecified() const noexcept override {
     unmodelled("allInputShapesSpecified");

@@ -37,9 +37,11 @@ class UnmodelledBuilder : public apiv::VBuilder {
   TFT_VALUE(ILogger*, getLogger, (), const noexcept)
   TFT_VALUE(bool, setMaxThreads, (int32_t), noexcept)
   TFT_VALUE(int32_t, getMaxThreads, (), const noexcept)
-  TFT_VALUE(ICudaEngine*, buildEngineWithConfig, (INetworkDefinition&, IBuilderConfig&), noexcept)
   TFT_VALUE(bool, buildSerializedNetworkToStream, (INetworkDefinition&, IBuilderConfig&, IStreamWriter&), noexcept)
+#ifndef TFT_DOUBLE_RTX
+  TFT_VALUE(ICudaEngine*, buildEngineWithConfig, (INetworkDefinition&, IBuilderConfig&), noexcept)
   TFT_VALUE(IHostMemory*, buildSerializedNetworkWithKernelText, (INetworkDefinition&, IBuilderConfig&, IHostMemory*&), noexcept)
+#endif
 #if NV_TENSORRT_MAJOR == 10
   TFT_VALUE(bool, platformHasFastFp16, (), const noexcept)
   TFT_VALUE(bool, platformHasFastInt8, (), const noexcept)
@@ -89,8 +91,13 @@ class UnmodelledConfig : public apiv::VBuilderConfig {
   TFT_VALUE(TilingOptimizationLevel, getTilingOptimizationLevel, (), const noexcept)
   TFT_VALUE(bool, setL2LimitForTiling, (int64_t), noexcept)
   TFT_VALUE(int64_t, getL2LimitForTiling, (), const noexcept)
+#ifdef TFT_DOUBLE_RTX
+  TFT_VALUE(int32_t, getNbComputeCapabilities, (), const noexcept)
+  TFT_VALUE(ComputeCapability, getComputeCapability, (int32_t), const noexcept)
+#else
   TFT_VALUE(bool, setRemoteAutoTuningConfig, (char const*), noexcept)
   TFT_VALUE(char const*, getRemoteAutoTuningConfig, (), const noexcept)
+#endif
 #if NV_TENSORRT_MAJOR == 10
   TFT_VOID(setInt8Calibrator, (IInt8Calibrator*), noexcept)
   TFT_VALUE(IInt8Calibrator*, getInt8Calibrator, (), const noexcept)
@@ -105,7 +112,7 @@ class UnmodelledConfig : public apiv::VBuilderConfig {
   TFT_VALUE(bool, getQuantizationFlag, (QuantizationFlag), const noexcept)
   TFT_VOID(setMaxAuxStreams, (int32_t), noexcept)
 #endif
-#if NV_TENSORRT_MAJOR == 11
+#if NV_TENSORRT_MAJOR != 10
   TFT_VALUE(bool, setMaxAuxStreams, (int32_t), noexcept)
   TFT_VALUE(bool, setBuildRoute, (char const*), noexcept)
   TFT_VALUE(char const*, getBuildRoute, (), const noexcept)
@@ -125,7 +132,9 @@ class UnmodelledNetwork : public apiv::VNetworkDefinition {
   TFT_VALUE(IElementWiseLayer*, addElementWise, (ITensor&, ITensor&, ElementWiseOperation), noexcept)
   TFT_VALUE(IUnaryLayer*, addUnary, (ITensor&, UnaryOperation), noexcept)
   TFT_VALUE(IShuffleLayer*, addShuffle, (ITensor&), noexcept)
+#ifndef TFT_DOUBLE_RTX
   TFT_VALUE(int32_t, getNbLayers, (), const noexcept)
+#endif
   TFT_VALUE(ILayer*, getLayer, (int32_t), const noexcept)
   TFT_VALUE(IReduceLayer*, addReduce, (ITensor&, ReduceOperation, uint32_t, bool), noexcept)
   TFT_VALUE(ITopKLayer*, addTopK, (ITensor&, TopKOperation, int32_t, uint32_t), noexcept)
@@ -136,8 +145,10 @@ class UnmodelledNetwork : public apiv::VNetworkDefinition {
   TFT_VALUE(IIdentityLayer*, addIdentity, (ITensor&), noexcept)
   TFT_VOID(removeTensor, (ITensor&), noexcept)
   TFT_VOID(unmarkOutput, (ITensor&), noexcept)
+#ifndef TFT_DOUBLE_RTX
   TFT_VALUE(IPluginV2Layer*, addPluginV2, (ITensor* const*, int32_t, IPluginV2&), noexcept)
   TFT_VALUE(IPluginV3Layer*, addPluginV3, (ITensor* const*, int32_t, ITensor* const*, int32_t, IPluginV3&), noexcept)
+#endif
   TFT_VALUE(ISliceLayer*, addSlice, (ITensor&, Dims const&, Dims const&, Dims const&), noexcept)
   TFT_VOID(setName, (char const*), noexcept)
   TFT_VALUE(char const*, getName, (), const noexcept)
@@ -202,7 +213,7 @@ class UnmodelledNetwork : public apiv::VNetworkDefinition {
   TFT_VALUE(IDequantizeLayer*, addDequantize, (ITensor&, ITensor&), noexcept)
   TFT_VALUE(IQuantizeLayer*, addQuantize, (ITensor&, ITensor&), noexcept)
 #endif
-#if NV_TENSORRT_MAJOR == 11
+#if NV_TENSORRT_MAJOR != 10
   TFT_VALUE(IAttention*, addAttentionV2, (ITensor&, ITensor&, ITensor&, AttentionNormalizationOp, CausalMaskKind), noexcept)
   TFT_VALUE(ISqueezeLayer*, addSqueezeV2, (ITensor&, ITensor*), noexcept)
 #endif
@@ -214,10 +225,12 @@ class UnmodelledTensor : public apiv::VTensor {
   TFT_VOID(setDimensions, (Dims const&), noexcept)
   TFT_VALUE(bool, isNetworkInput, (), const noexcept)
   TFT_VALUE(bool, isNetworkOutput, (), const noexcept)
+#ifndef TFT_DOUBLE_RTX
   TFT_VOID(setBroadcastAcrossBatch, (bool), noexcept)
   TFT_VALUE(bool, getBroadcastAcrossBatch, (), const noexcept)
   TFT_VALUE(TensorLocation, getLocation, (), const noexcept)
   TFT_VOID(setLocation, (TensorLocation), noexcept)
+#endif
   TFT_VOID(setAllowedFormats, (TensorFormats), noexcept)
   TFT_VALUE(TensorFormats, getAllowedFormats, (), const noexcept)
   TFT_VALUE(bool, isShapeTensor, (), const noexcept)
@@ -246,7 +259,7 @@ class UnmodelledProfile : public apiv::VOptimizationProfile {
   TFT_VALUE(bool, setShapeValues, (char const*, OptProfileSelector, int32_t const*, int32_t), noexcept)
   TFT_VALUE(int32_t const*, getShapeValues, (char const*, OptProfileSelector), const noexcept)
 #endif
-#if NV_TENSORRT_MAJOR == 11
+#if NV_TENSORRT_MAJOR != 10
   TFT_VOID(setProfileStream, (cudaStream_t), noexcept)
   TFT_VALUE(cudaStream_t, getProfileStream, (), const noexcept)
 #endif
