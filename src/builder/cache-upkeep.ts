@@ -3,14 +3,15 @@ import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { leftOvers } from '../contract/durable-file.js';
 import { isDeadLock } from './build-lock.js';
+import { checkCacheFile } from './cache-file.js';
 import { cacheError } from './cache-folder.js';
 import { EngineCache } from './engine-cache.js';
 import { type EngineRecord, entryName, isEntryName, readRecord } from './engine-record.js';
-import { checkTimingCache } from './timing-cache.js';
+import { planOfRuntimeCache } from './runtime-cache.js';
 
 /** An entry of the cache. */
 export interface CacheEntry {
-  readonly kind: 'engine' | 'timing cache' | 'left over';
+  readonly kind: 'engine' | 'run-time cache' | 'timing cache' | 'left over';
   readonly name: string;
   readonly bytes: number;
   readonly lastUsed: Date;
@@ -59,7 +60,8 @@ export async function listCache(folder: string, verify = false): Promise<CacheEn
     for (const name of names) {
       const [, engine] = /^(.+)\.json$/.exec(name) ?? [];
       if (engine && isEntryName(engine)) entries.push(await engineEntry(cache, engine, verify));
-      else if (name.startsWith('timing-')) entries.push(await timingEntry(folder, name));
+      else if (name.startsWith('timing-')) entries.push(await hashedEntry('timing cache', folder, name));
+      else if (planOfRuntimeCache(name) !== undefined) entries.push(await runtimeEntry(folder, name, names));
       else if (await isLeftOver(folder, name, names))
         entries.push(await entryOf('left over', folder, [name]));
     }
@@ -69,7 +71,7 @@ export async function listCache(folder: string, verify = false): Promise<CacheEn
   } catch (error) {
     throw cacheError(error, folder);
   }
-  const order = ['engine', 'timing cache', 'left over'];
+  const order = ['engine', 'run-time cache', 'timing cache', 'left over'];
   return entries.sort(
     (a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || b.lastUsed.getTime() - a.lastUsed.getTime(),
   );
@@ -115,9 +117,15 @@ async function engineEntry(cache: EngineCache, name: string, verify: boolean): P
   return { ...entry, name, record, ...damage };
 }
 
-async function timingEntry(folder: string, name: string): Promise<CacheEntry> {
-  const entry = await entryOf('timing cache', folder, [name]);
-  const whole = checkTimingCache(await readFile(join(folder, name)));
+/** The run-time cache of an engine, or one that an engine left. */
+async function runtimeEntry(folder: string, name: string, names: readonly string[]): Promise<CacheEntry> {
+  const isUsed = names.includes(`${planOfRuntimeCache(name)}.json`);
+  return isUsed ? hashedEntry('run-time cache', folder, name) : entryOf('left over', folder, [name]);
+}
+
+async function hashedEntry(kind: CacheEntry['kind'], folder: string, name: string): Promise<CacheEntry> {
+  const entry = await entryOf(kind, folder, [name]);
+  const whole = checkCacheFile(await readFile(join(folder, name)));
   return whole ? entry : { ...entry, damage: 'its SHA-256 is not the one in its head' };
 }
 
@@ -152,7 +160,8 @@ async function entryOf(
 /** @returns whether it was removed; false while it is being built. */
 async function remove(folder: string, { kind, name }: CacheEntry): Promise<boolean> {
   try {
-    if (kind === 'timing cache' || name.endsWith('.tmp')) {
+    const isOneFile = kind.endsWith('cache') || planOfRuntimeCache(name) !== undefined;
+    if (isOneFile || name.endsWith('.tmp')) {
       await rm(join(folder, name), { force: true });
       return true;
     }

@@ -1,12 +1,20 @@
 // The engine cache: a folder of plans NAME.engine with their records NAME.json. A record is written last and removed
 // first, and a plan is used only if its hash is the one in the record, so an incomplete entry is never used.
-import { mkdir, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { leftOvers, syncFolder, writeDurably } from '../contract/durable-file.js';
 import { type BuildLock, type LockHolder, tryLock } from './build-lock.js';
 import { cacheError } from './cache-folder.js';
-import { type EngineKey, type EngineRecord, entryName, readRecord } from './engine-record.js';
+import {
+  type EngineKey,
+  type EngineRecord,
+  entryName,
+  isForGpuOf,
+  namePrefix,
+  readRecord,
+} from './engine-record.js';
 import { sha256OfFile } from './file-hash.js';
+import { planOfRuntimeCache } from './runtime-cache.js';
 
 /** An engine in the cache, verified. */
 export interface CachedEngine {
@@ -33,6 +41,25 @@ export class EngineCache {
       await utimes(this.#recordPath(entryName(key)), now, now).catch(() => {});
     }
     return found;
+  }
+
+  /**
+   * The engine of this key or, for the GPU here and TensorRT for RTX, one that was built for GPUs of its kind by name.
+   *
+   * @throws TFTError ERR_TFT_CACHE if the folder cannot be read.
+   */
+  async findToRun(key: EngineKey): Promise<Found> {
+    const own = await this.find(key);
+    if (own !== undefined || key.rtx === undefined || key.rtx.targets.length > 0) return own;
+    const names = await readdir(this.folder).catch((): string[] => []);
+    for (const name of names) {
+      if (!name.startsWith(namePrefix(key)) || !name.endsWith('.json')) continue;
+      const record = await readRecord(join(this.folder, name)).catch(() => undefined);
+      if (typeof record !== 'object' || !isForGpuOf(record.key, key)) continue;
+      const found = await this.find(record.key);
+      if (found && 'path' in found) return found;
+    }
+    return undefined;
   }
 
   /** Reads and verifies an entry. @throws TFTError ERR_TFT_CACHE. */
@@ -103,6 +130,8 @@ export class EngineCache {
       await rm(this.#recordPath(name), { force: true });
       await syncFolder(this.folder);
       await rm(this.planPath(name), { force: true });
+      for (const file of await readdir(this.folder))
+        if (planOfRuntimeCache(file) === name) await rm(join(this.folder, file), { force: true });
     } catch (error) {
       throw cacheError(error, this.folder);
     }

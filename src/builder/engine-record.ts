@@ -9,6 +9,7 @@ import { type CompleteBuildOptions, profileSchema } from './build-options.js';
 import type { BuildTarget } from './build-target.js';
 import { sha256OfFile } from './file-hash.js';
 import type { OnnxSource } from './onnx-source.js';
+import { formatCapability } from './rtx-targets.js';
 
 /** Incremented when older plans or records must no longer be used. */
 const FORMAT = 2;
@@ -63,6 +64,12 @@ const recordSchema = z.strictObject({
     .optional(),
   /** Of a plan for GPUs that were not here: how many layers of the parsed network give each type. */
   network: z.record(z.string(), z.int()).optional(),
+  /** Of such a plan: the inputs and outputs of that network, with the batch first; -1 for a dimension that varies. */
+  tensors: z
+    .array(
+      z.strictObject({ name: z.string(), input: z.boolean(), type: z.string(), shape: z.array(z.int()) }),
+    )
+    .optional(),
   created: z.iso.datetime(),
   buildSeconds: z.number().nonnegative(),
   builtBy: z.string(),
@@ -97,6 +104,16 @@ export async function engineKey(
     plugins: await Promise.all(plugins.map(sha256OfFile)),
     ...(target.rtx && { rtx: { targets: [...(target.targets ?? [])] } }),
   };
+}
+
+/** Whether an engine that was built for named GPUs is what `here`, the key for the GPU here, asks for. */
+export function isForGpuOf(built: EngineKey, here: EngineKey): boolean {
+  const targets = built.rtx?.targets.map(formatCapability) ?? [];
+  const { gpu, computeCapability, cuda, driver, rtx } = here;
+  return (
+    targets.includes(computeCapability) &&
+    entryName({ ...built, gpu, computeCapability, cuda, driver, rtx }) === entryName(here)
+  );
 }
 
 /** The beginning of the names of all entries with this ONNX file and precision. */

@@ -85,7 +85,7 @@ export async function findCached(request: EngineRequest): Promise<ObtainedEngine
   if (!names.some((name) => name.startsWith(prefix))) return undefined;
   const resolved = await resolveRequest(silent, {});
   const cache = new EngineCache(folder);
-  const found = await cache.find(resolved.key);
+  const found = await cache.findToRun(resolved.key);
   if (found === undefined || !('path' in found)) return undefined;
   await warnOfOthers(request, found.path);
   return fromCache({ ...resolved, log: request.log }, cache, found);
@@ -121,7 +121,7 @@ async function resolveRequest(request: EngineRequest, how: ObtainOptions): Promi
 
 async function throughCache(request: ResolvedRequest, cache: EngineCache): Promise<ObtainedEngine> {
   const { key, log } = request;
-  const cached = request.rebuild ? undefined : await readable(request, () => cache.find(key));
+  const cached = request.rebuild ? undefined : await readable(request, () => cache.findToRun(key));
   if (cached && 'path' in cached) {
     await warnOfOthers(request, cached.path);
     return fromCache(request, cache, cached);
@@ -132,7 +132,8 @@ async function throughCache(request: ResolvedRequest, cache: EngineCache): Promi
   const lock = await waitForTurn(request, cache);
   if (lock && 'path' in lock) return fromCache(request, cache, lock);
   try {
-    const built = await checked(request, await build(request, cache.folder));
+    const keptAs = lock && cache.planPath(request.name);
+    const built = await checked(request, await build(request, cache.folder), keptAs);
     try {
       if (lock === undefined) return await inMemory(built);
       return await save(request, cache, built);
@@ -163,7 +164,7 @@ async function fromCache(
     return kept(path, 'cache', noted);
   } catch (error) {
     if (error instanceof TFTError && error.code === 'ERR_TFT_PLAN_WRONG') {
-      await cache.remove(request.name).catch(() => {});
+      await cache.remove(entryName(record.key)).catch(() => {});
     }
     throw error;
   }
@@ -180,13 +181,13 @@ function isForElsewhere({ target, log }: ResolvedRequest): boolean {
 }
 
 /** Checks a plan that was just built. A plan that forecasts wrongly is not cached. */
-async function checked(request: ResolvedRequest, built: Built): Promise<Built> {
+async function checked(request: ResolvedRequest, built: Built, keptAs?: string): Promise<Built> {
   if (isForElsewhere(request)) return built;
   const { path, release } = await temporaryPlan(built.plan);
   try {
     return {
       ...built,
-      record: await checkRecorded({ path, name: 'the engine built', record: built.record }, request),
+      record: await checkRecorded({ path, name: 'the engine built', record: built.record, keptAs }, request),
     };
   } finally {
     await release();
@@ -286,7 +287,10 @@ async function build(request: ResolvedRequest, folder?: string): Promise<Built> 
     plan: { bytes: built.plan.length, sha256 },
     ...(key.kernels !== 'none' &&
       target.kernels && { kernels: { ...target.kernels, fused: [...built.fused] } }),
-    ...(target.targets !== undefined && { network: countTypes(built.network) }),
+    ...(target.targets !== undefined && {
+      network: countTypes(built.network),
+      tensors: built.tensors.map(({ shape, ...tensor }) => ({ ...tensor, shape: [...shape] })),
+    }),
     created: new Date().toISOString(),
     buildSeconds,
     builtBy: `tft-tensorrt ${ownVersion()}`,

@@ -16,6 +16,7 @@ import { loadAddon } from '../native/load-addon.js';
 import { receiver } from '../native/receiver.js';
 import { nativeTensors } from '../native/tensors.js';
 import type { Profile } from './build-options.js';
+import type { RuntimeCache } from './runtime-cache.js';
 
 /** The precision with the loosest goals. */
 const LOOSEST: Precision = 'int8';
@@ -47,6 +48,7 @@ export interface CheckedPlan {
   readonly precision: Precision | 'unknown';
   /** Whether FP32 may be computed in TF32. TF32 has FP16's mantissa, so FP16's goals apply. */
   readonly tf32?: boolean | undefined;
+  readonly runtimeCache?: RuntimeCache | undefined;
 }
 
 /** A model's sample windows; undefined if it has none. */
@@ -84,7 +86,7 @@ export async function* comparePlan(
       yield { check: { profile, batch, largest, within: verdict.withinOnePercent }, verdict };
     }
   } finally {
-    await engine.close();
+    await plan.runtimeCache?.keep(await engine.close());
   }
 }
 
@@ -136,6 +138,7 @@ async function load(plan: CheckedPlan, model: ModelDescription, log: Log): Promi
         devices: [plan.native.devices?.[0] ?? 0],
         lanes: 1,
         queueLimit: 1,
+        runtimeCache: plan.runtimeCache?.content,
       },
       receiver(log),
     );

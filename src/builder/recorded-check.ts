@@ -3,6 +3,7 @@ import type { ModelDescription } from '../contract/model.js';
 import type { EngineRecord } from './engine-record.js';
 import { deviceOfRequest, type EngineRequest } from './engine-request.js';
 import { checkPlan, samplesToCheck } from './plan-check.js';
+import { openRuntimeCache } from './runtime-cache.js';
 
 /** A plan and its record. */
 export interface RecordedPlan {
@@ -11,6 +12,8 @@ export interface RecordedPlan {
   /** Its name in messages. */
   readonly name: string;
   readonly record: EngineRecord;
+  /** The path that it will have, if that is another: there its run-time cache is kept. */
+  readonly keptAs?: string | undefined;
 }
 
 /**
@@ -20,7 +23,7 @@ export interface RecordedPlan {
  * @throws TFTError ERR_TFT_PLAN_WRONG, and what loading and running a plan throw.
  */
 export async function checkRecorded(
-  { path, name, record }: RecordedPlan,
+  { path, name, record, keptAs = path }: RecordedPlan,
   request: EngineRequest,
 ): Promise<EngineRecord> {
   const { model, tensorrt, build, check = true, log } = request;
@@ -57,6 +60,7 @@ export async function checkRecorded(
       profiles: key.profiles,
       precision: key.precision,
       tf32: key.tf32,
+      runtimeCache: await openRuntimeCache(keptAs, record, request),
     },
     // Only a bundle's description has samples.
     model as ModelDescription,

@@ -95,7 +95,7 @@ async function openOrRecord(
 }
 
 function describeRecord(path: string, record: EngineRecord, unopened: TFTError, paint: Paint): string {
-  const { key, plan, network = {} } = record;
+  const { key, plan, network = {}, tensors = [] } = record;
   const facts: [string, string][] = [
     ['TensorRT', `for RTX ${key.tensorrt}`],
     ['for', `${key.gpu} (compute capability ${key.computeCapability})`],
@@ -110,7 +110,12 @@ function describeRecord(path: string, record: EngineRecord, unopened: TFTError, 
     ],
     ['not opened', `${unopened.message} (${unopened.code})`],
   ];
-  return [paint('bold', basename(path)), ...factLines(facts), ''].join('\n');
+  return [
+    paint('bold', basename(path)),
+    ...factLines(facts),
+    ...(tensors.length > 0 ? ['', ...tensorTable(tensors, paint)] : []),
+    '',
+  ].join('\n');
 }
 
 function recordFacts(record: EngineRecord): [string, string][] {
@@ -149,12 +154,6 @@ function describeEngine(
       .join(', ');
   if (layers.length > 0)
     facts.push(['layers', `${layers.length}: ${counts('type')}`], ['outputs in', counts('precision')]);
-  const shapes = tensors.map(({ name, input, type, shape }) => [
-    printable(name),
-    input ? 'input' : 'output',
-    type,
-    shape.map((size) => (size < 0 ? 'batch' : size)).join(' x '),
-  ]);
   const rows = (verbose ? layers : []).map(({ name, type, precision, shape }) => [
     shortened(printable(name)),
     printable(type),
@@ -165,11 +164,21 @@ function describeEngine(
     paint('bold', basename(path)),
     ...factLines(facts),
     '',
-    ...tableOf(['tensor', '', 'type', 'shape'], shapes, paint),
+    ...tensorTable(tensors, paint),
     ...(layers.length > 0 && !verbose ? ['', paint('dim', '--verbose lists the layers')] : []),
     ...(rows.length > 0 ? ['', ...tableOf(['layer', 'kind', 'output', 'shape'], rows, paint)] : []),
     '',
   ].join('\n');
+}
+
+function tensorTable(tensors: EngineReport['tensors'], paint: Paint): string[] {
+  const rows = tensors.map(({ name, input, type, shape }) => [
+    printable(name),
+    input ? 'input' : 'output',
+    type,
+    shape.map((size) => (size < 0 ? 'batch' : size)).join(' x '),
+  ]);
+  return tableOf(['tensor', '', 'type', 'shape'], rows, paint);
 }
 
 function tableOf(head: readonly string[], rows: readonly (readonly string[])[], paint: Paint): string[] {

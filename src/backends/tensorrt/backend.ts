@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Backend, BackendInfo } from '../../batching/backend.js';
 import type { BackendCounters } from '../../batching/counters.js';
 import { Request, type RequestOptions, type Results } from '../../batching/request.js';
+import type { RuntimeCache } from '../../builder/runtime-cache.js';
 import { TFTError } from '../../contract/errors.js';
 import { inRequest } from '../../contract/input-error.js';
 import type { AcceptedInputs, Contract } from '../../contract/inputs.js';
@@ -27,6 +28,7 @@ export interface PlanToRun {
   readonly checked: boolean;
   /** Whether it is TensorRT for RTX's. */
   readonly rtx: boolean;
+  readonly runtimeCache?: RuntimeCache | undefined;
 }
 
 /** The number of codes of a category whose vocabulary is not known: no limit. */
@@ -48,6 +50,7 @@ export class TensorRtBackend implements Backend {
   readonly origin: string;
   readonly #native: NativeEngine;
   readonly #contract: Contract;
+  readonly #runtimeCache: RuntimeCache | undefined;
   /** By handle. */
   readonly #sent: (Sent | undefined)[] = [];
   #closed = false;
@@ -58,7 +61,10 @@ export class TensorRtBackend implements Backend {
     this.info = {
       name: 'tensorrt',
       device: info.devices.map(({ device }) => device.name).join(', '),
-      versions: { tensorrt: `${info.tensorrtVersion}${info.lean ? ' lean' : ''}`, cuda },
+      versions: {
+        tensorrt: `${info.tensorrtVersion}${info.lean ? ' lean' : info.rtx ? ' for RTX' : ''}`,
+        cuda,
+      },
       precision: plan.precision,
       engine: plan.engine,
       checked: plan.checked,
@@ -68,6 +74,7 @@ export class TensorRtBackend implements Backend {
     this.origin = plan.origin ?? plan.path;
     this.#contract = contract;
     this.#native = native;
+    this.#runtimeCache = plan.runtimeCache;
     native.deliver = (count) => this.#deliver(count);
   }
 
@@ -95,6 +102,7 @@ export class TensorRtBackend implements Backend {
           queueLimit,
           ...tensorrt,
           rtx: plan.rtx,
+          runtimeCache: plan.runtimeCache?.content,
         },
         receive,
       );
@@ -164,7 +172,8 @@ export class TensorRtBackend implements Backend {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#native.close();
+    const compiled = await this.#native.close();
+    await this.#runtimeCache?.keep(compiled);
     // All results are delivered. Yield once so that their awaiters run before the awaiter of close().
     await setImmediate();
   }

@@ -9,6 +9,7 @@ import { sha256OfFile } from '../../builder/file-hash.js';
 import { findCached, type ObtainedEngine, obtainEngine } from '../../builder/obtain-engine.js';
 import { precisionOf } from '../../builder/plan-file.js';
 import { checkPlanFile } from '../../builder/plan-file-check.js';
+import { openRuntimeCache } from '../../builder/runtime-cache.js';
 import { staleness } from '../../builder/staleness.js';
 import { TFTError } from '../../contract/errors.js';
 import type { Log } from '../../contract/log.js';
@@ -36,7 +37,11 @@ export async function loadPlanFile(plan: string, request: LoadRequest): Promise<
   const computes = declared ?? precision ?? 'unknown';
   const checked = await checkPlanFile(plan, record, computes, request);
   const rtx = record?.key.rtx !== undefined;
-  return TensorRtBackend.load({ path: plan, engine: 'file', precision: computes, checked, rtx }, request);
+  const runtimeCache = await openRuntimeCache(plan, record, request);
+  return TensorRtBackend.load(
+    { path: plan, engine: 'file', precision: computes, checked, rtx, runtimeCache },
+    request,
+  );
 }
 
 /** Loads a plan file. If TensorRT rejects it and there is an ONNX file, builds another. */
@@ -127,6 +132,7 @@ async function runObtained(engine: ObtainedEngine, request: LoadRequest): Promis
         precision: record.key.precision,
         checked: record.check !== undefined,
         rtx: record.key.rtx !== undefined,
+        runtimeCache: await openRuntimeCache(path, record, request),
       },
       request,
     );
