@@ -3,8 +3,10 @@
 //   node benchmarks/gpu/run.mjs OUT [--work FOLDER] [--bundle FOLDER] [--tensorrt PATH] [--cuda PATH] [--lean PATH]
 //        [--windows FOLDER] [--also FOLDER] [--python PYTHON] [--seconds S] [--only STEP,STEP …] [--plans NAME,NAME …]
 //        [--peer-batches N,N …] [--peer-networks NAME,NAME] [--peer-precisions NAME,NAME] [--max-autotune]
-//        [--thorough] [--doubles]
+//        [--thorough] [--built] [--doubles]
 //
+// --built takes the plans that are in the work folder, which must fit this machine and model, and builds none: TensorRT's
+// library alone suffices then. The tests, which build, are left out.
 // --thorough adds the INT8 plan and the lean runtime. --max-autotune adds that mode of torch.compile, which takes minutes for
 // each batch size: the --peer- options narrow it down.
 // Writes OUT/results.jsonl (a JSON object per line), OUT/log.txt, and OUT/report.md with its plots. If a step fails or takes
@@ -44,6 +46,7 @@ const { values, positionals } = parseArgs({
     'peer-precisions': { type: 'string' },
     'max-autotune': { type: 'boolean', default: false },
     thorough: { type: 'boolean', default: false },
+    built: { type: 'boolean', default: false },
     doubles: { type: 'boolean', default: false },
   },
 });
@@ -51,7 +54,7 @@ if (positionals.length !== 1) throw new Error('usage: run.mjs OUT [options]; see
 const out = resolve(positionals[0]);
 const { only, doubles: rehearsal, python, 'max-autotune': autotune, ...rest } = values;
 const { 'peer-batches': batches, 'peer-networks': networks, 'peer-precisions': types, ...own } = rest;
-const { thorough = false, ...given } = own;
+const { thorough = false, built = false, ...given } = own;
 if (rehearsal) {
   const doubles = process.env.TFT_DOUBLES ?? join(root, 'build/native/cpp/tests/doubles');
   given.cuda ??= join(doubles, 'cuda/libcuda.so.1');
@@ -73,6 +76,7 @@ const log = createWriteStream(join(out, 'log.txt'));
 
 const options = Object.entries(given).flatMap(([name, value]) => [`--${name}`, value]);
 if (thorough || rehearsal) options.push('--thorough');
+if (built) options.push('--built');
 const step = (name, seconds) => ({
   name,
   seconds,
@@ -88,6 +92,7 @@ const steps = [
     seconds: 180,
     gpu: true,
     proof: true,
+    asked: !built,
     command: [process.execPath, 'scripts/test-gpu.mjs'],
   },
   {

@@ -23,6 +23,8 @@ export const { values: options } = parseArgs({
     nvml: { type: 'string' },
     /** The plans of PLANS below to build, check and time, separated by commas; by default those of the run. */
     plans: { type: 'string' },
+    /** The plans are in the work folder already, built earlier on such a GPU. */
+    built: { type: 'boolean', default: false },
     /** All plans. */
     thorough: { type: 'boolean', default: false },
     /** The duration of each measurement of throughput. */

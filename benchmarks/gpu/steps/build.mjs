@@ -1,5 +1,7 @@
-// Builds the plans that the other steps run, a version-compatible one, and those of the further graphs (--also).
-import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+// Builds the plans that the other steps run, a version-compatible one, and those of the further graphs (--also). Beside each
+// it writes what the plan fits, so that a later run with --built can take it.
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import {
   addon,
@@ -39,11 +41,42 @@ if (options.also && existsSync(options.also)) {
     wanted.push({ name: basename(file, '.onnx'), path: join(options.also, file), profiles: PROFILES });
 }
 
+const machine = await addon.loadLibraries(libraries);
+
+/** What a plan of this file depends on here. */
+function fittingOf(path) {
+  return {
+    onnx: createHash('sha256').update(readFileSync(path)).digest('hex'),
+    tensorrt: machine.tensorrtVersion,
+    gpu: machine.devices[0]?.name ?? '',
+    kernels: addon.kernels()?.hash ?? 'none',
+  };
+}
+
+const notesOf = (name) => `${planOf(name)}-notes.json`;
+
+/** A plan that an earlier run built: its record, if it fits. */
+function takeBuilt(name, path) {
+  if (!existsSync(planOf(name)) || !existsSync(notesOf(name)))
+    throw new Error(
+      `there is no plan '${name}' in ${options.work}; run without --built where TensorRT can build`,
+    );
+  const { fits, record } = JSON.parse(readFileSync(notesOf(name), 'utf8'));
+  const here = fittingOf(path);
+  const differences = Object.keys(here).filter((key) => here[key] !== fits[key]);
+  if (differences.length > 0)
+    throw new Error(
+      `the plan '${name}' does not fit here: ${differences.map((key) => `${key} ${fits[key]}, here ${here[key]}`).join('; ')}`,
+    );
+  say({ ...record, earlier: true });
+}
+
 let timingCache;
 for (const { name, path, ...how } of wanted) {
-  if (how.excludeLeanRuntime && existsSync(planOf(name))) continue;
+  if (how.excludeLeanRuntime && (options.built || existsSync(planOf(name)))) continue;
   await attempt({ step: 'build', name }, async () => {
     if (!path || !existsSync(path)) throw new Error(`there is no ONNX file for '${name}'`);
+    if (options.built) return takeBuilt(name, path);
     const warnings = [];
     const start = performance.now();
     const {
@@ -60,7 +93,17 @@ for (const { name, path, ...how } of wanted) {
     const ms = performance.now() - start;
     timingCache = learnt;
     writeFileSync(planOf(name), plan);
-    say({ kind: 'build', name, ms, planBytes: plan.length, onnxBytes: statSync(path).size, fused, ...how });
+    const record = {
+      kind: 'build',
+      name,
+      ms,
+      planBytes: plan.length,
+      onnxBytes: statSync(path).size,
+      fused,
+      ...how,
+    };
+    writeFileSync(notesOf(name), JSON.stringify({ fits: fittingOf(path), record }));
+    say(record);
     if (warnings.length > 0) console.log(warnings.slice(0, 5).join('\n'));
   });
 }
