@@ -11,30 +11,12 @@ from tft_export.bundle import changed_bundle, read_samples
 from tft_export.cli import main
 from tft_export.description import read_description
 from tft_export.goals import GOALS, distance
-from tft_export.variants.calibration_set import CalibrationSet, write_calibration_set
 from tft_export.variants.emulate import Runner
 from tft_export.variants.sensitivity import search
 
 
-@pytest.fixture(scope="module")
-def calibration(tiny_bundle, tmp_path_factory):
-    description = read_description(tiny_bundle)
-    samples = read_samples(tiny_bundle, description)
-    inputs = {entry.name: samples[entry.name] for entry in description.inputs}
-    folder = tmp_path_factory.mktemp("calibration") / "samples"
-    write_calibration_set(folder, CalibrationSet(inputs, "samples"), description)
-    return folder
-
-
 def derive(bundle, calibration, *options):
     return main(["variants", str(bundle), "--calibration", str(calibration), *options])
-
-
-@pytest.fixture(scope="module")
-def derived(tiny_bundle, calibration, tmp_path_factory):
-    bundle = shutil.copytree(tiny_bundle, tmp_path_factory.mktemp("derived") / "bundle")
-    assert derive(bundle, calibration) == 0
-    return bundle
 
 
 def forecasts(bundle, file):

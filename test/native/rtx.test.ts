@@ -51,16 +51,28 @@ describe("NVIDIA's builder takes", () => {
     ['the demo model', 'models/demo', 'fp32'],
     ['the demo model', 'models/demo', 'fp16'],
     ['the demo model', 'models/demo', 'int8'],
-    ['a model of other sizes', 'test/fixtures/tiny', 'fp32'],
-    ['a wide one', 'test/fixtures/wide', 'fp32'],
+    ['a published structure', 'test/fixtures/stallion', 'fp32'],
+    ['a published structure', 'test/fixtures/retail', 'fp32'],
+    ['a model with a further input and output', 'test/fixtures/wide', 'fp32'],
+    ['plain arithmetic', 'test/fixtures/tiny', 'fp32'],
+    ['plain arithmetic', 'test/fixtures/slow', 'fp32'],
+    ['plain arithmetic', 'test/fixtures/witness', 'fp32'],
   ] as const)('%s (%s) in %s', async ([, model, precision], { skip }) => {
     if (whyNot) skip(whyNot);
     const built = await engineOf(at(model), precision, ['rtx4090']);
     expect(built).toMatchObject({ rtx: true, precision, gpu: 'sm89', fused: [], check: undefined });
     expect(statSync(built.path).size).toBe(built.bytes);
-    const { key, network } = JSON.parse(readFileSync(`${built.path}.json`, 'utf8'));
+    const { key, network, tensors } = JSON.parse(readFileSync(`${built.path}.json`, 'utf8'));
     expect(key).toMatchObject({ rtx: { targets: [89] }, computeCapability: '8.9', kernels: 'none' });
-    expect(network.float32).toBeGreaterThan(20);
+    const { inputs, outputs } = JSON.parse(readFileSync(join(at(model), 'model.json'), 'utf8'));
+    type Listed = { name: string; type: string; shape: (string | number)[] };
+    const expected = (list: Listed[], input: boolean) =>
+      list.map(({ name, type, shape: [, ...item] }) => ({ name, input, type, shape: [-1, ...item] }));
+    const byName = (a: { name: string }, b: { name: string }) => a.name.localeCompare(b.name);
+    expect(tensors.sort(byName)).toEqual(
+      [...expected(inputs, true), ...expected(outputs, false)].sort(byName),
+    );
+    expect(network.float32).toBeGreaterThan(10);
     if (precision !== 'fp32') expect(network.float16).toBeGreaterThan(10);
     if (precision === 'int8') expect(network.int8).toBeGreaterThan(5);
   });
@@ -83,6 +95,7 @@ test('what a plan for other GPUs is, and that it does not run here, are said', a
   const { stdout } = await tft('inspect', plan);
   expect(stdout).toMatch(/for +sm86, sm120 \(compute capability 8\.6, 12\.0\)/);
   expect(stdout).toMatch(/layers +parsed: .*\d+ float32/);
+  expect(stdout).toMatch(/encoder_cat +input +int32 +batch x 6 x 2/);
   expect(stdout).toMatch(/not opened .*ERR_TFT_NO_CUDA_|not opened .*ERR_TFT_PLAN_INVALID/);
   await expect(TFTEngine.load(plan, { backend: 'tensorrt' })).rejects.toMatchObject({
     code: expect.stringMatching(/^ERR_TFT_(NO_CUDA_DRIVER|NO_CUDA_DEVICE|ENGINE_STALE)$/),
