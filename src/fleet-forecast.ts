@@ -39,7 +39,7 @@ export class ServerForecast extends SeriesForecast {
   /** The time of the first step of the forecast. */
   declare readonly start: Date;
   declare readonly stepMinutes: number;
-  /** The target over the encoder's steps, oldest first. */
+  /** The target over the encoder's steps that there are, oldest first. */
   readonly history: Float32Array;
 
   /** @internal */
@@ -109,9 +109,9 @@ export class FleetForecast extends Forecast {
     this.simulated = parts.simulated;
     this.milliseconds = parts.milliseconds;
     const size = horizon * quantiles.length;
-    this.forecasts = servers.map(({ server, start, inputs }, index) => {
+    this.forecasts = servers.map(({ server, start, inputs, steps }, index) => {
       const values = data.subarray(index * size, (index + 1) * size);
-      const history = targetSteps(inputs.encoderCont, model);
+      const history = targetSteps(inputs.encoderCont, steps, model);
       return new ServerForecast({ server, start, stepMinutes, quantiles, values, history });
     });
   }
@@ -189,12 +189,13 @@ export async function forecastWindows(
   return new FleetForecast({ model, info, windows, data, outputs, sorted, clipped, simulated, milliseconds });
 }
 
-/** The target's channel of one server's encoder. */
-function targetSteps(encoderCont: Float32Array, model: ModelDescription): Float32Array {
+/** The target's channel of the last `steps` of one server's encoder. */
+function targetSteps(encoderCont: Float32Array, steps: number, model: ModelDescription): Float32Array {
   const { channel } = targetOf(model);
+  const first = model.encoderLength - steps;
   return Float32Array.from(
-    { length: model.encoderLength },
-    (_, step) => encoderCont[step * model.metrics.length + channel] as number,
+    { length: steps },
+    (_, step) => encoderCont[(first + step) * model.metrics.length + channel] as number,
   );
 }
 

@@ -27,6 +27,7 @@ const refused = z.strictObject({
 
 const WARNINGS = {
   filled: true,
+  short: true,
   stale: true,
   repeated: true,
   conflicting: true,

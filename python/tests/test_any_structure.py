@@ -213,7 +213,33 @@ CASES = {
         {**TWO, "time_varying_unknown_reals": ["memory"], "add_target_scales": False},
         TWO_LOSSES,
     ),
-    "shorter-encoders-too": ({"min_encoder_length": 5, "min_prediction_length": 1}, {}),
+    **{
+        f"shorter-encoders-{name}": ({"min_encoder_length": 5, "min_prediction_length": 1, **dataset}, model)
+        for name, (dataset, model) in {
+            "by-window": ({}, {}),
+            "by-group": ({"target_normalizer": GroupNormalizer(groups=["host"])}, {}),
+            "of-one-step": ({"target_normalizer": TorchNormalizer(), "min_encoder_length": 1}, {}),
+            "of-no-step": ({"target_normalizer": TorchNormalizer(), "min_encoder_length": 0}, {}),
+            "drawn-at-random": ({"randomize_length": True}, {}),
+            "robust": (
+                {
+                    "target_normalizer": EncoderNormalizer(
+                        method="robust", max_length=[20, 8], method_kwargs={"upper": 0.9, "center": 0.4}
+                    )
+                },
+                {},
+            ),
+            "around-the-last": ({"target_normalizer": EncoderNormalizer(max_length=[1, 24])}, {}),
+            "of-lags": ({"lags": {"load": [3, 7], "memory": [2]}, "scalers": {"memory": None}}, {}),
+            "of-lags-ahead": ({"lags": {"load": [9]}}, {"time_varying_reals_encoder": PAST}),
+            "of-scaled-ones": ({"scalers": {"memory": EncoderNormalizer()}}, {}),
+            "of-static-reals": ({"static_reals": ["cores"]}, {}),
+            "of-no-length": ({"add_encoder_length": False}, {}),
+            "of-two-layers": ({}, {"lstm_layers": 2}),
+            "not-causal": ({}, {"causal_attention": False}),
+            "of-two-targets": (TWO, TWO_LOSSES),
+        }.items()
+    },
 }
 
 
@@ -253,10 +279,43 @@ def test_the_preprocessing_operator_computes_the_lags_that_the_window_holds(name
         assert [attributes[f"lag_{index}"] for index in range(attributes["lags"])] == lags
 
 
+@pytest.mark.parametrize(
+    ("name", "steps", "least"),
+    [
+        ("shorter-encoders-by-window", 24, 5),
+        ("shorter-encoders-of-lags", 24 + 7, 5 + 7),
+        ("shorter-encoders-of-lags-ahead", 24, 9),
+        ("shorter-encoders-of-no-step", 24, 1),
+        ("time-index", 24, 24),
+    ],
+)
+def test_a_series_may_have_as_few_steps_as_the_model_was_trained_on(name, steps, least):
+    structure, _ = structure_of(name)
+    assert (structure.past, structure.shortest) == (steps, least)
+
+
+def test_a_window_of_all_steps_is_forecast_as_by_a_model_of_that_length_alone():
+    several, checkpoint = structure_of("shorter-encoders-by-window")
+    alone = read_structure(
+        Checkpoint(
+            checkpoint.model, {**checkpoint.dataset_parameters, "min_encoder_length": 24}, checkpoint.path
+        ),
+        60,
+    )
+    windows = made_up_windows(alone, checkpoint.dataset_parameters, 4)
+    inputs = [torch.from_numpy(windows.inputs()[tensor.name]) for tensor in input_tensors(alone)]
+    lengths = torch.full((4, 1, 1), 24, dtype=torch.int32)
+    networks = [TemporalFusionNetwork(checkpoint.model, structure) for structure in (alone, several)]
+    with torch.no_grad():
+        one, other = networks[0].eval()(*inputs), networks[1].eval()(*inputs, lengths)
+    assert (one - other).abs().max() <= 1e-5 * one.std()
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_the_network_forecasts_as_pytorch_does(name):
     structure, checkpoint = structure_of(name)
     windows = made_up_windows(structure, checkpoint.dataset_parameters, 8)
+    assert (len({*windows.given}) > 1) == structure.varies_in_length == name.startswith("shorter")
     inputs = {key: torch.from_numpy(array) for key, array in windows.inputs().items()}
     network = TemporalFusionNetwork(checkpoint.model, structure).eval()
     with torch.no_grad():

@@ -6,7 +6,7 @@
 import type { TFTError, TFTErrorCode } from './errors.js';
 import { asInJavaScript, inputError, type Spelling } from './input-error.js';
 import type { Category, ModelDescription } from './model.js';
-import { INPUTS, type InputKey, STATIC_INPUT } from './names.js';
+import { INPUTS, type InputKey, LENGTHS_INPUT, STATIC_INPUT } from './names.js';
 import {
   emptyValues,
   inputTensors,
@@ -60,9 +60,19 @@ interface Rule {
   readonly channels: readonly string[];
 }
 
-/** Inputs of zeros, for warming up, measuring, and testing whether a model runs. */
+/** Inputs of zeros, all steps there, for warming up, measuring, and testing whether a model runs. */
 export function emptyInputs(model: SizedModel, batch: number): ForecastInputs {
-  return inputsOf(inputTensors(model).map((tensor) => [tensor, emptyValues(tensor, batch)]));
+  return inputsOf(
+    inputTensors(model).map((tensor) => {
+      const values = emptyValues(tensor, batch);
+      return [tensor, tensor.name === LENGTHS_INPUT ? values.fill(model.encoderLength) : values];
+    }),
+  );
+}
+
+/** Where it says how many of the encoder's steps each series has; undefined for a model that takes all alone. */
+export function encoderLengthsOf(inputs: ForecastInputs): Int32Array | undefined {
+  return (inputs as { encoderLengths?: Int32Array }).encoderLengths;
 }
 
 /** The inputs of the series `from` up to but not including `to`, as views of the same memory. */
@@ -101,9 +111,14 @@ export class Contract {
   readonly #rules: readonly Rule[];
   /** Values of one series in the largest of all tensors, the predictions among them. */
   readonly #largest: number;
+  /** The fewest and the most of the encoder's steps, of a model that takes fewer than all. */
+  readonly #lengths: { readonly index: number; readonly least: number; readonly most: number } | undefined;
 
   constructor(model: ModelDescription) {
     this.tensors = modelTensors(model);
+    const { minEncoderLength: least, encoderLength: most } = model;
+    const index = this.tensors.inputs.findIndex(({ name }) => name === LENGTHS_INPUT);
+    if (least !== undefined && index >= 0) this.#lengths = { index, least, most };
     this.#largest = Math.max(...[...this.tensors.inputs, ...this.tensors.outputs].map(({ size }) => size));
     const codes = Int32Array.from(model.categories, largestCode);
     const names: Partial<Record<(typeof INPUTS)[number]['channels'], readonly string[]>> = {
@@ -136,9 +151,10 @@ export class Contract {
   }
 
   /**
-   * Checks the types and lengths of a request's arrays.
+   * Checks the types and lengths of a request's arrays, and how many steps each series has.
    *
-   * @throws TFTError ERR_TFT_INPUT_TYPE, ERR_TFT_INPUT_LENGTH, ERR_TFT_INPUT_BATCH or ERR_TFT_INPUT_EMPTY.
+   * @throws TFTError ERR_TFT_INPUT_TYPE, ERR_TFT_INPUT_LENGTH, ERR_TFT_INPUT_BATCH, ERR_TFT_INPUT_EMPTY, or
+   *   ERR_TFT_INPUT_VALUE for a series of too few or too many steps.
    */
   accept(inputs: ForecastInputs): AcceptedInputs {
     const { inputs: tensors } = this.tensors;
@@ -170,7 +186,23 @@ export class Contract {
       throw inputError('ERR_TFT_INPUT_EMPTY', () => 'the batch is empty; at least one series is expected');
     }
     if (batch * this.#largest > MAX_VALUES) throw this.#tooLarge(batch);
+    this.#checkLengths(arrays);
     return { batch, arrays };
+  }
+
+  #checkLengths(arrays: readonly Values[]): void {
+    if (this.#lengths === undefined) return;
+    const { index, least, most } = this.#lengths;
+    const { key } = this.tensors.inputs[index] as TensorSpec;
+    for (const [series, found] of (arrays[index] as Values).entries()) {
+      if (found >= least && found <= most) continue;
+      const expected = `a number of steps from ${least} to ${most}`;
+      throw inputError(
+        'ERR_TFT_INPUT_VALUE',
+        (spell) => `${spell(key)}[${series}] (series ${series}) is ${found}; ${expected} is expected`,
+        { tensor: key, index: series, server: series, found, expected },
+      );
+    }
   }
 
   /**

@@ -12,6 +12,7 @@ import {
   INPUTS,
   type InputName,
   KNOWN_FEATURES,
+  LENGTHS_INPUT,
   MODEL_FILE,
   PRECISIONS,
   PREDICTIONS,
@@ -124,6 +125,8 @@ const modelSchema = z
     description: z.string().optional(),
     stepMinutes: z.number().positive(),
     encoderLength: positive,
+    /** The fewest steps of the encoder that a series may have, where that is not all; encoder_lengths says how many it has. */
+    minEncoderLength: positive.optional(),
     horizon: positive,
     target: name,
     quantiles: z
@@ -179,6 +182,15 @@ const modelSchema = z
       .join(', ');
     if (model.statics !== undefined && statics !== `1, ${model.statics.length}`) {
       refuse(['inputs', STATIC_INPUT], `must have the shape [batch, 1, ${model.statics.length}] of statics`);
+    }
+    const lengths = model.inputs.find((tensor) => tensor.name === LENGTHS_INPUT);
+    if ((lengths === undefined) !== (model.minEncoderLength === undefined)) {
+      refuse(['minEncoderLength'], `must be there if and only if the input ${LENGTHS_INPUT} is`);
+    } else if (lengths !== undefined && `${lengths.type} ${lengths.shape.slice(1)}` !== 'int32 1,1') {
+      refuse(['inputs', LENGTHS_INPUT], 'must be int32 [batch, 1, 1]');
+    }
+    if ((model.minEncoderLength ?? 1) > model.encoderLength) {
+      refuse(['minEncoderLength'], `must not be above encoderLength, ${model.encoderLength}`);
     }
     const expected = [
       ...INPUTS.map((tensor) => ({ side: 'inputs', ...tensor }) as const),

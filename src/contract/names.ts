@@ -64,6 +64,12 @@ export type InputName = (typeof INPUTS)[number]['name'];
 /** The input of the numbers that a series keeps, of models that have such: `[batch, 1, statics]`. */
 export const STATIC_INPUT = 'static_cont';
 
+/**
+ * The input that says how many of the encoder's last steps a series has, of models that take fewer than all: `[batch, 1, 1]`.
+ * The steps before are not read.
+ */
+export const LENGTHS_INPUT = 'encoder_lengths';
+
 /** The output that every model has: quantiles of the target. */
 export const PREDICTIONS = {
   key: 'predictions',

@@ -2,7 +2,7 @@
 // server, with a report of what was filled or left out.
 
 import { TFTError } from '../contract/errors.js';
-import { emptyInputs, type ForecastInputs, sliceInputs } from '../contract/inputs.js';
+import { emptyInputs, encoderLengthsOf, type ForecastInputs, sliceInputs } from '../contract/inputs.js';
 import { timeOfStep } from './calendar.js';
 import { CategoryCodes } from './category-codes.js';
 import { Expiry } from './expiry.js';
@@ -131,6 +131,7 @@ export class FleetHistory {
     this.#stepMs = model.stepMinutes * MINUTE;
     this.#shape = {
       window: model.encoderLength,
+      shortest: model.minEncoderLength ?? model.encoderLength,
       maxGap: Math.floor(maxGapMinutes / model.stepMinutes),
       metrics: model.metrics.length + (model.statics?.length ?? 0),
       categories: model.categories.length,
@@ -284,7 +285,13 @@ export class FleetHistory {
     }
     const at = options.at === undefined ? undefined : timeOption('at', options.at);
     const refused: RefusedServer[] = [];
-    const complete: { server: string; series: ServerSeries; end: number; filled: FilledGap[] }[] = [];
+    const complete: {
+      server: string;
+      series: ServerSeries;
+      end: number;
+      steps: number;
+      filled: FilledGap[];
+    }[] = [];
     for (const server of this.#selected(options.servers)) {
       const series = this.#servers.get(server);
       if (series === undefined) {
@@ -295,12 +302,12 @@ export class FleetHistory {
       const coverage: Coverage = Number.isFinite(end) ? series.coverage(end) : { kind: 'none' };
       const asks = coverage.kind === 'complete' && !this.#repeatKnown;
       const unknownAhead = asks ? this.#knownAhead.unknown(server, end) : undefined;
-      const sparse = coverage.kind === 'complete' ? this.#sparseness(coverage.gaps) : undefined;
+      const sparse = coverage.kind === 'complete' ? this.#sparseness(coverage) : undefined;
       if (coverage.kind === 'complete' && sparse === undefined && unknownAhead !== undefined) {
         refused.push({ server, code: 'ERR_TFT_HISTORY_SHORT', message: unknownAhead });
       } else if (coverage.kind === 'complete' && sparse === undefined) {
         const filled = coverage.gaps.map(({ first, steps }) => ({ from: this.#date(first), steps }));
-        complete.push({ server, series, end, filled });
+        complete.push({ server, series, end, steps: coverage.steps, filled });
       } else if (coverage.kind === 'complete') {
         refused.push({ server, code: 'ERR_TFT_HISTORY_SHORT', message: sparse as string });
       } else {
@@ -310,10 +317,10 @@ export class FleetHistory {
     }
 
     const packed = emptyInputs(this.#model, complete.length);
-    const servers = complete.map(({ server, series, end, filled }, index): ServerWindow => {
+    const servers = complete.map(({ server, series, end, steps, filled }, index): ServerWindow => {
       const inputs = sliceInputs(packed, this.#model, index, index + 1);
-      this.#write(series, end, inputs, server);
-      return { server, start: this.#date(end + 1), inputs, filled };
+      this.#write(series, end, steps, inputs, server);
+      return { server, start: this.#date(end + 1), inputs, filled, steps };
     });
     const warnings = this.#report.warnings({
       servers,
@@ -331,12 +338,11 @@ export class FleetHistory {
   }
 
   /** Why a window is more filled than measured; undefined where it is not. */
-  #sparseness(gaps: readonly { readonly steps: number }[]): string | undefined {
-    const { window } = this.#shape;
-    const measured = window - gaps.reduce((sum, { steps }) => sum + steps, 0);
-    if (this.#allowSparse || measured * MAX_STEPS_APART >= window) return undefined;
+  #sparseness({ gaps, steps: all }: Extract<Coverage, { kind: 'complete' }>): string | undefined {
+    const measured = all - gaps.reduce((sum, { steps }) => sum + steps, 0);
+    if (this.#allowSparse || measured * MAX_STEPS_APART >= all) return undefined;
     return (
-      `has a row for ${measured} of ${window} steps of ${this.#model.stepMinutes} minutes; rows that come less often than ` +
+      `has a row for ${measured} of ${all} steps of ${this.#model.stepMinutes} minutes; rows that come less often than ` +
       `every ${MAX_STEPS_APART} steps are not what the model was trained on. allowSparse forecasts anyway`
     );
   }
@@ -354,22 +360,23 @@ export class FleetHistory {
     );
   }
 
-  /** Writes the window that ends at a step, which must be complete. */
-  #write(series: ServerSeries, end: number, inputs: ForecastInputs, server?: string): void {
-    this.#copy(series, end, inputs);
-    this.#knownAhead.write(server, end, inputs);
+  /** Writes the window that ends at a step, of which the last `steps` must be there. */
+  #write(series: ServerSeries, end: number, steps: number, inputs: ForecastInputs, server?: string): void {
+    this.#copy(series, end, steps, inputs);
+    encoderLengthsOf(inputs)?.fill(steps);
+    this.#knownAhead.write(server, end, steps, inputs);
   }
 
   /** Copies the encoder's arrays. Of static numbers, the newest row's count. */
-  #copy(series: ServerSeries, end: number, inputs: ForecastInputs): void {
+  #copy(series: ServerSeries, end: number, steps: number, inputs: ForecastInputs): void {
     const { metrics: width, window } = this.#shape;
     const statics = this.#model.statics?.length ?? 0;
     if (statics === 0) {
-      series.copy(end, inputs.encoderCont, inputs.encoderCat);
+      series.copy(end, steps, inputs.encoderCont, inputs.encoderCat);
       return;
     }
     const rows = new Float32Array(window * width);
-    series.copy(end, rows, inputs.encoderCat);
+    series.copy(end, steps, rows, inputs.encoderCat);
     const own = width - statics;
     for (let step = 0; step < window; step++) {
       inputs.encoderCont.set(rows.subarray(step * width, step * width + own), step * own);
@@ -386,11 +393,13 @@ export class FleetHistory {
     const coverage = series.coverage(end);
     const make = () => {
       const inputs = emptyInputs(this.#model, 1);
-      this.#write(series, end, inputs);
+      this.#write(series, end, this.#shape.window, inputs);
       return inputs;
     };
-    if (coverage.kind === 'complete') this.#onWindow?.(make);
-    const usable = coverage.kind === 'complete' && this.#sparseness(coverage.gaps) === undefined;
+    // What calibrates and judges a model are whole windows.
+    const whole = coverage.kind === 'complete' && coverage.steps === this.#shape.window;
+    if (whole) this.#onWindow?.(make);
+    const usable = whole && this.#sparseness(coverage) === undefined;
     this.#onStep?.({
       server,
       time: end * this.#stepMs,

@@ -94,9 +94,11 @@ export class KnownAhead {
     return true;
   }
 
-  /** Writes what the steps after `end` are known to be. The encoder's arrays are there already. */
-  write(server: string | undefined, end: number, inputs: ForecastInputs): void {
-    this.#completeEncoder(end, inputs);
+  /**
+   * Writes what the steps after `end` are known to be. The last `steps` of the encoder's arrays are there already.
+   */
+  write(server: string | undefined, end: number, steps: number, inputs: ForecastInputs): void {
+    this.#completeEncoder(end, steps, inputs);
     const { horizon, known, categories } = this.#model;
     const width = categories.length;
     const last = inputs.encoderCat.subarray(-width);
@@ -131,17 +133,18 @@ export class KnownAhead {
   }
 
   /** In the encoder, counts go on over filled steps, and the calendar is what it was. */
-  #completeEncoder(end: number, { encoderCont }: ForecastInputs): void {
+  #completeEncoder(end: number, steps: number, { encoderCont }: ForecastInputs): void {
     const { metrics, encoderLength } = this.#model;
+    const first = encoderLength - steps;
     for (const [channel, { name, ahead }] of metrics.entries()) {
       const at = (step: number) => step * metrics.length + channel;
       if (ahead === 'calendar') {
         const feature = calendarFeature(name);
-        for (let step = 0; feature !== undefined && step < encoderLength; step++) {
+        for (let step = first; feature !== undefined && step < encoderLength; step++) {
           encoderCont[at(step)] = feature(new Date(timeOfStep(end - encoderLength + 1 + step, this.#model)));
         }
       } else if (ahead === 'count') {
-        for (let step = 1; step < encoderLength; step++) {
+        for (let step = first + 1; step < encoderLength; step++) {
           const before = encoderCont[at(step - 1)] as number;
           if ((encoderCont[at(step)] as number) <= before) encoderCont[at(step)] = before + 1;
         }

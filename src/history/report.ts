@@ -58,6 +58,7 @@ export class HistoryReport {
   warnings(context: ReportContext): HistoryWarning[] {
     return [
       ...this.#filled(context),
+      ...shorter(context),
       ...this.#stale(context),
       ...this.#rows(),
       ...context.unknownCategories.map(
@@ -74,10 +75,10 @@ export class HistoryReport {
     ];
   }
 
-  #filled({ servers, encoderLength }: ReportContext): HistoryWarning[] {
+  #filled({ servers }: ReportContext): HistoryWarning[] {
     return servers
       .filter(({ filled }) => filled.length > 0)
-      .map(({ server, filled }) => {
+      .map(({ server, filled, steps }) => {
         const count = filled.reduce((sum, gap) => sum + gap.steps, 0);
         const longest = filled.reduce((a, b) => (b.steps > a.steps ? b : a));
         const more = filled.length > 1 ? ` in ${filled.length} gaps, the longest` : ',';
@@ -86,7 +87,7 @@ export class HistoryReport {
           server,
           count,
           message:
-            `${server}: filled ${count} of ${encoderLength} steps${more} from ${formatTimestamp(longest.from)} ` +
+            `${server}: filled ${count} of ${steps} steps${more} from ${formatTimestamp(longest.from)} ` +
             `(${longest.steps * this.#stepMinutes} min)`,
         };
       });
@@ -121,6 +122,17 @@ export class HistoryReport {
   }
 }
 
+function shorter({ servers, encoderLength }: ReportContext): HistoryWarning[] {
+  return servers
+    .filter(({ steps }) => steps < encoderLength)
+    .map(({ server, steps }) => ({
+      kind: 'short',
+      server,
+      count: encoderLength - steps,
+      message: `${server}: has ${steps} of the ${encoderLength} steps that the model can read, and is forecast from those`,
+    }));
+}
+
 function outOfRange({ servers, metrics }: ReportContext, stepMinutes: number): HistoryWarning[] {
   const warnings: HistoryWarning[] = [];
   for (const [channel, { name, unit, minimum, maximum }] of metrics.entries()) {
@@ -128,9 +140,9 @@ function outOfRange({ servers, metrics }: ReportContext, stepMinutes: number): H
     const high = maximum ?? Number.POSITIVE_INFINITY;
     let count = 0;
     let example = '';
-    for (const { server, start, inputs } of servers) {
+    for (const { server, start, inputs, steps } of servers) {
       const values = inputs.encoderCont;
-      for (let at = channel; at < values.length; at += metrics.length) {
+      for (let at = firstOf(values, steps, metrics) + channel; at < values.length; at += metrics.length) {
         const value = values[at] as number;
         if (value >= low && value <= high) continue;
         if (count++ === 0) {
@@ -155,10 +167,11 @@ function shares({ servers, metrics }: ReportContext): HistoryWarning[] {
     if (unit !== '%' || maximum !== 100 || servers.length === 0) return [];
     let largest = Number.NEGATIVE_INFINITY;
     let smallest = Number.POSITIVE_INFINITY;
-    for (const { inputs } of servers) {
-      for (let at = channel; at < inputs.encoderCont.length; at += metrics.length) {
-        largest = Math.max(largest, inputs.encoderCont[at] as number);
-        smallest = Math.min(smallest, inputs.encoderCont[at] as number);
+    for (const { inputs, steps } of servers) {
+      const { encoderCont: values } = inputs;
+      for (let at = firstOf(values, steps, metrics) + channel; at < values.length; at += metrics.length) {
+        largest = Math.max(largest, values[at] as number);
+        smallest = Math.min(smallest, values[at] as number);
       }
     }
     if (smallest < 0 || largest > 1 || largest === smallest) return [];
@@ -173,18 +186,19 @@ function standingStill(context: ReportContext): HistoryWarning[] {
   const { channel } = targetOf(context);
   if (channel < 0) return [];
   return servers
-    .filter(({ inputs: { encoderCont } }) => {
-      for (let at = channel; at < encoderCont.length; at += metrics.length) {
-        if (encoderCont[at] !== encoderCont[channel]) return false;
+    .filter(({ inputs: { encoderCont }, steps }) => {
+      const first = firstOf(encoderCont, steps, metrics) + channel;
+      for (let at = first; at < encoderCont.length; at += metrics.length) {
+        if (encoderCont[at] !== encoderCont[first]) return false;
       }
       return true;
     })
-    .map(({ server, inputs }) => ({
-      kind: 'constant',
-      server,
-      count: 1,
-      message: `${server}: ${target} is ${Number((inputs.encoderCont[channel] as number).toPrecision(6))} in the whole window; was it measured?`,
-    }));
+    .map(({ server, inputs: { encoderCont }, steps }) => {
+      const value = encoderCont[firstOf(encoderCont, steps, metrics) + channel] as number;
+      const shown = Number(value.toPrecision(6));
+      const message = `${server}: ${target} is ${shown} in the whole window; was it measured?`;
+      return { kind: 'constant', server, count: 1, message };
+    });
 }
 
 /** A category's last value is used for all future steps: a guess for one that changes and that the model reads ahead. */
@@ -206,12 +220,18 @@ function repeatedCategories(context: ReportContext): HistoryWarning[] {
   });
 }
 
+/** Where the last `steps` of one server's values begin. */
+function firstOf(values: ArrayLike<number>, steps: number, channels: readonly unknown[]): number {
+  return values.length - steps * channels.length;
+}
+
 /** How often a category changes from one step to the next. */
 function changesOf({ servers, categories }: ReportContext, channel: number): number {
   let changes = 0;
-  for (const { inputs } of servers) {
+  for (const { inputs, steps } of servers) {
     const codes = inputs.encoderCat;
-    for (let at = channel + categories.length; at < codes.length; at += categories.length) {
+    const second = firstOf(codes, steps - 1, categories) + channel;
+    for (let at = second; at < codes.length; at += categories.length) {
       if (codes[at] !== codes[at - categories.length]) changes++;
     }
   }

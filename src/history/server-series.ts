@@ -5,6 +5,8 @@
 export interface SeriesShape {
   /** The number of steps of a window. */
   readonly window: number;
+  /** The fewest of them that are enough. */
+  readonly shortest: number;
   /** The largest number of consecutive missing steps that are filled. */
   readonly maxGap: number;
   readonly metrics: number;
@@ -31,7 +33,7 @@ export interface SeriesGap {
 
 /** Whether a window that ends at a given step can be made, and if not, why. */
 export type Coverage =
-  | { readonly kind: 'complete'; readonly gaps: readonly SeriesGap[] }
+  | { readonly kind: 'complete'; readonly gaps: readonly SeriesGap[]; readonly steps: number }
   /** No row at or before the end. */
   | { readonly kind: 'none' }
   /** The newest row is too long before the end. */
@@ -115,17 +117,22 @@ export class ServerSeries {
     return fate;
   }
 
-  /** Checks, without copying, whether the window of the steps up to and including `end` is complete. */
+  /** Checks, without copying, whether there are enough of the window's steps up to and including `end`. */
   coverage(end: number): Coverage {
-    const { window, maxGap } = this.#shape;
+    const { window, maxGap, shortest } = this.#shape;
     const begin = end - window + 1;
     const gaps: SeriesGap[] = [];
     let reached = end + 1;
+    const complete = () => {
+      const steps = Math.min(window, end - reached + 1);
+      return { kind: 'complete', gaps: gaps.reverse(), steps } as const;
+    };
     for (let step = Math.min(end, this.#newest); step > this.#newest - this.#capacity; step--) {
       if (!this.#has(step)) continue;
       const missing = reached - step - 1;
       if (missing > maxGap) {
         if (reached === end + 1) return { kind: 'stale', newest: step };
+        if (end - reached + 1 >= shortest) return complete();
         return { kind: 'broken', gap: { first: step + 1, steps: missing } };
       }
       if (missing > 0) {
@@ -133,25 +140,29 @@ export class ServerSeries {
         gaps.push({ first, steps: reached - first });
       }
       reached = step;
-      if (reached <= begin) return { kind: 'complete', gaps: gaps.reverse() };
+      if (reached <= begin) return complete();
     }
     // All steps between the newest row out of reach and the oldest row in reach are missing.
     const before = this.#newestBeyondReach();
     if (reached === end + 1) return { kind: before === Number.NEGATIVE_INFINITY ? 'none' : 'displaced' };
-    if (before === Number.NEGATIVE_INFINITY) return { kind: 'short', oldest: reached };
     const gap = { first: before + 1, steps: reached - before - 1 };
-    return gap.steps > maxGap ? { kind: 'broken', gap } : { kind: 'displaced' };
+    if (gap.steps <= maxGap) return { kind: 'displaced' };
+    if (end - reached + 1 >= shortest) return complete();
+    return before === Number.NEGATIVE_INFINITY ? { kind: 'short', oldest: reached } : { kind: 'broken', gap };
   }
 
-  /** Copies the window that ends at `end`, whose coverage must be complete. A missing step takes the row before it. */
-  copy(end: number, metrics: Float32Array, codes: Int32Array): void {
+  /**
+   * Copies the last `steps` of the window that ends at `end`, as its coverage has them. A missing step takes the row before
+   * it; what is before them is left as it is.
+   */
+  copy(end: number, steps: number, metrics: Float32Array, codes: Int32Array): void {
     const { window, maxGap, metrics: width, categories } = this.#shape;
-    const begin = end - window + 1;
+    const begin = end - steps + 1;
     let source = -1;
     for (let step = begin - maxGap; step <= end; step++) {
       if (this.#has(step)) source = this.#position(step);
       if (step < begin) continue;
-      const row = step - begin;
+      const row = step - begin + window - steps;
       this.#copyMean(source, metrics, row * width);
       codes.set(this.#codes.subarray(source * categories, (source + 1) * categories), row * categories);
     }

@@ -15,7 +15,8 @@ export function describeShortfall(
 ): { code: TFTErrorCode; message: string } {
   const hours = (steps: number) => `${Number(((steps * stepMs) / 3_600_000).toFixed(1))} h`;
   const time = (step: number) => formatTimestamp(step * stepMs);
-  const needed = `${shape.window} steps (${hours(shape.window)}) are needed`;
+  const { shortest } = shape;
+  const needed = `${shortest} steps (${hours(shortest)}) are needed`;
   const fillable = `gaps of up to ${shape.maxGap} steps are filled`;
   const short = (message: string) => ({ code: 'ERR_TFT_HISTORY_SHORT' as const, message });
   switch (coverage.kind) {

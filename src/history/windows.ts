@@ -8,7 +8,12 @@ export type HistoryModel = Pick<
   ModelDescription,
   'stepMinutes' | 'encoderLength' | 'horizon' | 'metrics' | 'categories' | 'known'
 > &
-  Partial<Pick<ModelDescription, 'target' | 'inputs' | 'statics' | 'series' | 'stepMonths' | 'readAhead'>>;
+  Partial<
+    Pick<
+      ModelDescription,
+      'target' | 'inputs' | 'statics' | 'series' | 'stepMonths' | 'readAhead' | 'minEncoderLength'
+    >
+  >;
 
 /** Consecutive missing steps that took the values of the row before them. */
 export interface FilledGap {
@@ -24,6 +29,8 @@ export interface ServerWindow {
   /** The arrays of this server alone: views into {@link FleetWindows.packed}. */
   readonly inputs: ForecastInputs;
   readonly filled: readonly FilledGap[];
+  /** How many of the encoder's last steps there are: all, but for a model that takes fewer. */
+  readonly steps: number;
 }
 
 /** A server that cannot be forecast, and why. */
@@ -37,6 +44,8 @@ export interface RefusedServer {
 export interface HistoryWarning {
   readonly kind: /** Missing steps took the row before them. */
     | 'filled'
+    /** A server with fewer steps than the model can read; those it has were enough. */
+    | 'short'
     /** A server's newest row is older than the rest of the fleet's. */
     | 'stale'
     /** Duplicate rows; one was kept. */

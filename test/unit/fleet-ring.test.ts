@@ -1,6 +1,8 @@
 // The daemon's history in memory, compared with FleetHistory, which makes the windows of `tft predict` from the same rows.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { encoderLengthsOf } from '../../src/contract/inputs.js';
+import type { SizedModel } from '../../src/contract/tensors.js';
 import { ReplayClock } from '../../src/fleet/clock.js';
 import { Intake } from '../../src/fleet/ingest/intake.js';
 import { WindowBatch } from '../../src/fleet/memory/gather.js';
@@ -132,6 +134,24 @@ test('metrics that come one by one make a step when the last of them is there', 
   const { standing, inputs } = windowOf(fleet, 'a', OPEN);
   expect(standing.state).toBe('ready');
   expect([...inputs.encoderCont]).toEqual([7, 3, 7, 3, 7, 3, 7, 3]);
+});
+
+test.each([
+  [1, 2],
+  [3, 3],
+  [9, 4],
+])('of a model that takes 2 to 4 steps, a server with samples of %i steps has %i', (samples, steps) => {
+  const several: FleetModel & SizedModel = {
+    ...model,
+    minEncoderLength: 2,
+    inputs: [{ name: 'encoder_lengths', type: 'int32', shape: ['batch', 1, 1] }],
+  };
+  const fleet = makeFleet();
+  for (let step = OPEN - samples + 1; step <= OPEN; step++) fleet.take('a', step * STEP, 7);
+  const place = fleet.roster.indexOf('a') as number;
+  const { first } = standingOf(fleet.ring, OPEN, place, rules);
+  const inputs = new WindowBatch(several, 2).gather(fleet.ring, OPEN, [place], [first]);
+  expect(encoderLengthsOf(inputs)).toEqual(Int32Array.of(steps));
 });
 
 test('a server that is new is warming up; one that was silent for longer than a gap is stale, and warms up again', () => {

@@ -53,6 +53,12 @@ describe('model.json', () => {
       7,
       /inputs\.encoder_cont: is float32 \[batch, 6, 3\], but the rest of the file says float32 \[batch, 7, 3\]/,
     ],
+    [
+      'fewer steps than its inputs can say',
+      'minEncoderLength',
+      3,
+      /must be there if and only if .* encoder_lengths/,
+    ],
     ['an input of another type', 'inputs.1.type', 'float32', /encoder_cat: is float32/],
     ['an input under another name', 'inputs.3.name', 'decoder_dog', /'decoder_cat' is missing/],
     ['an output twice', 'outputs.1', predictions, /outputs: two have the same name/],

@@ -2,6 +2,7 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { FleetHistory, readHistory } from '../../src/history/index.js';
 import { loadModel, TFTEngine, type TFTError } from '../../src/index.js';
@@ -44,7 +45,6 @@ describe.each(['stallion', 'retail'] as const)('%s', (name) => {
     const measured = (text[0] as string).split(',').indexOf(model.target);
     const past = text.filter((line, at) => at === 0 || line.split(',')[measured] !== '');
     expect(past.length).toBeLessThan(text.length);
-    const { Readable } = await import('node:stream');
     const history = await readHistory(Readable.from([past.join('\n')]), model);
     const { servers, refused } = history.windows();
     expect(servers).toEqual([]);
@@ -117,6 +117,7 @@ test('an input of what a series keeps is named in messages', async () => {
     decoderCont: new Float32Array(model.horizon * model.known.length).fill(1),
     decoderCat: new Int32Array(model.horizon * model.categories.length),
     staticCont: Float32Array.of(1, Number.NaN),
+    encoderLengths: Int32Array.of(model.encoderLength),
   };
   await expect(engine.predict(inputs)).rejects.toThrow(
     "staticCont[1] (series 0, step 0, 'avg_yearly_household_income_2017') is NaN",

@@ -211,6 +211,8 @@ class Description(_Model):
     # For steps of months; the minutes are then an average's.
     step_months: int | None = None
     encoder_length: int
+    # The fewest steps that a window may have, where it may have fewer; encoder_lengths then says how many.
+    min_encoder_length: int | None = None
     horizon: int
     target: str
     quantiles: list[float]

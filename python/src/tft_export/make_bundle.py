@@ -181,6 +181,7 @@ def _describe(
         step_minutes=structure.step.minutes,
         step_months=structure.step.months,
         encoder_length=structure.past,
+        min_encoder_length=structure.shortest if structure.varies_in_length else None,
         horizon=structure.horizon,
         target=structure.target,
         quantiles=list(structure.quantiles),

@@ -125,7 +125,7 @@ function panel(forecast: ServerForecast, model: ModelDescription, size: Size, x:
   const step = model.stepMinutes * MINUTE;
   const first = start.getTime();
   const past: Point[] = Array.from(forecast.history, (value, index) => ({
-    time: first - (model.encoderLength - index) * step,
+    time: first - (forecast.history.length - index) * step,
     value,
   }));
   const ahead = (column: number): Point[] =>

@@ -1,5 +1,5 @@
 // Gathers windows of many servers into the model's inputs: the one copy between the history and the engine.
-import { emptyInputs, type ForecastInputs, sliceInputs } from '../../contract/inputs.js';
+import { emptyInputs, encoderLengthsOf, type ForecastInputs, sliceInputs } from '../../contract/inputs.js';
 import type { SizedModel } from '../../contract/tensors.js';
 import { writeCalendar } from '../../history/calendar.js';
 import { BLOCK_SERVERS, COMPLETE, type RingBlock } from './block.js';
@@ -73,6 +73,11 @@ export class WindowBatch {
           decoderCat[to + category] = encoderCat[last + category] as number;
         }
       }
+    }
+    const lengths = encoderLengthsOf(this.#inputs);
+    for (let index = 0; lengths !== undefined && index < count; index++) {
+      // Below the fewest that the model takes, the repeated steps count too.
+      lengths[index] = Math.max(this.#model.minEncoderLength ?? window, window - (firsts[index] as number));
     }
     this.#writeCalendar(end, stepMs);
     return count === this.#capacity ? this.#inputs : sliceInputs(this.#inputs, this.#model, 0, count);

@@ -15,7 +15,7 @@ export type FleetModel = Pick<
   | 'target'
   | 'quantiles'
 > &
-  Partial<Pick<ModelDescription, 'statics' | 'stepMonths'>>;
+  Partial<Pick<ModelDescription, 'statics' | 'stepMonths' | 'minEncoderLength'>>;
 
 export interface HistoryShape {
   readonly stepMs: number;

@@ -101,7 +101,13 @@ def read_structure(
         bags={name: tuple(members) for name, members in (parameters["variable_groups"] or {}).items()},
         looked_up=scales.looked_up,
         looked_up_categories=scales.looked_up_categories,
+        min_encoder_length=_min_encoder_length(parameters),
     )
+
+
+def _min_encoder_length(parameters: Mapping[str, Any]) -> int | None:
+    least, most = parameters["min_encoder_length"], parameters["max_encoder_length"]
+    return least if least is not None and least < most else None
 
 
 def _how_known(name: str, parameters: Mapping[str, Any]) -> str:

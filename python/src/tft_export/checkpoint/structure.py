@@ -30,6 +30,8 @@ class Structure:
     """The model's inputs and sizes. Orders are those of the channels of the input tensors.
 
     `encoder_length` is the network's; callers give `past` steps, more where the encoder reads lagged ones.
+    Where the network was trained on encoders of `min_encoder_length` too, callers may give fewer, down to
+    `shortest`.
     """
 
     step: Step
@@ -64,6 +66,8 @@ class Structure:
     # for every server code.
     looked_up: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     looked_up_categories: tuple[Category, ...] = ()
+    # None if all encoders are whole.
+    min_encoder_length: int | None = None
 
     @property
     def step_minutes(self) -> float:
@@ -95,6 +99,25 @@ class Structure:
             elif name in self.decoder_reals:
                 needed.append(lag.steps)
         return max(needed)
+
+    @property
+    def shortest(self) -> int:
+        """The fewest of the `past` steps that a window must have."""
+        if self.min_encoder_length is None:
+            return self.past
+        read = {name: lag.steps for name, lag in self.lags.items()}
+        further = max((steps for name, steps in read.items() if name in self.encoder_reals), default=0)
+        ahead = max((steps for name, steps in read.items() if name in self.decoder_reals), default=0)
+        if self.past > self.encoder_length + further:
+            return self.past
+        # A window's deviation needs two values.
+        scales = (*self.normalizers.values(), *self.scalings.values())
+        least = 2 if any(scale.kind == "window" for scale in scales) else 1
+        return max(max(self.min_encoder_length, least) + further, ahead)
+
+    @property
+    def varies_in_length(self) -> bool:
+        return self.shortest < self.past
 
     @property
     def counted(self) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ BATCH = "batch"
 INPUT_NAMES = ("encoder_cont", "encoder_cat", "decoder_cont", "decoder_cat")
 OUTPUT_NAME = "predictions"
 STATIC_INPUT = "static_cont"
+# How many of the last steps of encoder_cont there are; the network reads no others.
+LENGTHS_INPUT = "encoder_lengths"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ def input_tensors(structure: Structure) -> tuple[TensorSpec, ...]:
     tensors = [TensorSpec(name, *shape) for name, shape in zip(INPUT_NAMES, shapes, strict=True)]
     if structure.statics:
         tensors.append(TensorSpec(STATIC_INPUT, "float32", (1, len(structure.statics))))
+    if structure.varies_in_length:
+        tensors.append(TensorSpec(LENGTHS_INPUT, "int32", (1, 1)))
     return tuple(tensors)
 
 

@@ -1,6 +1,6 @@
 """The whole Temporal Fusion Transformer, assembled from the rewrites: raw inputs in, forecasts out.
 
-Follows TemporalFusionTransformer.forward of pytorch-forecasting 1.8.0 for windows of full length, and
+Follows TemporalFusionTransformer.forward of pytorch-forecasting 1.8.0 for horizons of full length, and
 brings the forecast back to raw units as `model.predict(mode="quantiles")` does.
 """
 
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..checkpoint.calendar import CALENDAR_VALUES, DAY, HOUR, MONTH, WEEKEND
-from ..checkpoint.structure import Structure
-from ..checkpoint.tensors import STATIC_INPUT
+from ..checkpoint.structure import ENCODER_LENGTH, Structure
+from ..checkpoint.tensors import LENGTHS_INPUT, STATIC_INPUT
 from .heads import Heads
 from .network_regions import add_contexts, add_decoder, add_preprocess, add_recurrence, add_selection
 from .preprocess import Preprocess, fixed_values
@@ -42,7 +42,9 @@ class TemporalFusionNetwork(nn.Module):
                 model.static_context_enrichment,
             ]
         )
-        self.recurrent = RecurrentPair(model.lstm_encoder, model.lstm_decoder)
+        self.recurrent = RecurrentPair(
+            model.lstm_encoder, model.lstm_decoder, padded=structure.varies_in_length
+        )
         self.after_recurrent = GatedSkip(model.post_lstm_gate_encoder, model.post_lstm_add_norm_encoder)
         self.enrichment_context = Affine(AffineMap.of(model.static_enrichment.context), biased=False)
         self.enrichment = GatedResidual(model.static_enrichment)
@@ -84,7 +86,7 @@ class TemporalFusionNetwork(nn.Module):
                 if name in structure.bags
             }
             # Time features and target scales arrive as they are, all others scaled.
-            scaled = {*structure.metrics, *structure.statics, *structure.lags}
+            scaled = {*structure.metrics, *structure.statics, *structure.lags, ENCODER_LENGTH}
             raw = {name: structure.scalers[name] for name in order if name not in scaled}
             fixed = fixed_values(structure, reals, first_step, steps)
             varying = [name for name in order if name not in tabulated]
@@ -139,10 +141,10 @@ class TemporalFusionNetwork(nn.Module):
         encoder_cat: Tensor,
         decoder_cont: Tensor,
         decoder_cat: Tensor,
-        static_cont: Tensor | None = None,
+        *further: Tensor,
     ) -> Tensor | tuple[Tensor, ...]:
         """A forecast for each target. Under torch.export the regions' markers follow them."""
-        inputs = self.preprocess(encoder_cont, encoder_cat, decoder_cont, decoder_cat, static_cont)
+        inputs = self.preprocess(encoder_cont, encoder_cat, decoder_cont, decoder_cat, *further)
         batch = encoder_cont.shape[0]
         past_steps = self.structure.encoder_length
 
@@ -166,14 +168,18 @@ class TemporalFusionNetwork(nn.Module):
             self.structure.horizon,
             batch,
         )
-        recurrent = self.recurrent(past, future, hidden, cell)
+        recurrent = self.recurrent(past, future, hidden, cell, inputs.valid)
         if _varies(self.encoder_selection) and _varies(self.decoder_selection):
             read = {"past": past, "future": future, "hidden": hidden, "cell": cell}
             add_recurrence(regions, "recurrent", self.recurrent, read, recurrent)
         local = self.after_recurrent(recurrent, torch.cat([past, future]))
         enriched = self.enrichment(local, self.enrichment_context(enrich))
         queries = enriched[past_steps:]
-        attended = self.after_attention(self.attention(queries, enriched), queries)
+        absent = None
+        if inputs.valid is not None:
+            of_horizon = torch.zeros(self.structure.horizon, 1, 1).expand(-1, batch, -1)
+            absent = torch.cat([1.0 - inputs.valid, of_horizon])
+        attended = self.after_attention(self.attention(queries, enriched, absent), queries)
         output = self.output(self.before_output(self.position_wise(attended), local[past_steps:]))
         read = {"recurrent": recurrent, "past": past, "future": future, "enrich": enrich}
         add_decoder(regions, "decoder", self, read, output)
@@ -220,4 +226,6 @@ def example_inputs(structure: Structure, batch: int) -> Mapping[str, Tensor]:
     }
     if structure.statics:
         inputs[STATIC_INPUT] = torch.ones(batch, 1, len(structure.statics))
+    if structure.varies_in_length:
+        inputs[LENGTHS_INPUT] = torch.full((batch, 1, 1), past_steps, dtype=torch.int32)
     return inputs

@@ -58,7 +58,7 @@ def preprocess_attributes(preprocess: Preprocess) -> dict[str, int | float] | No
     """
     structure, normalizer = preprocess.structure, preprocess.structure.normalizer
     past = preprocess.past_features
-    if normalizer.kind != "window" or structure.bags:
+    if normalizer.kind != "window" or structure.bags or structure.varies_in_length:
         return None
     static = [structure.channel(column) for column in structure.static_categoricals]
     encoder = [structure.channel(column) for column in structure.encoder_categoricals]
@@ -203,9 +203,10 @@ def add_recurrence(
 ) -> None:
     """TftRecurrence: past, future [T, B, H], hidden, cell [1, B, H] to recurrent [both T, B, H].
 
-    Weights have the layout of ONNX's LSTM. There is no region if the LSTMs have several layers.
+    Weights have the layout of ONNX's LSTM. There is no region if the LSTMs have several layers, or if windows
+    are of several lengths.
     """
-    if len(pair.encoder.layers) != 1:
+    if len(pair.encoder.layers) != 1 or pair.padded:
         return
     names = [f"{half}.{weight}" for half in ("encoder", "decoder") for weight in _LSTM]
     regions.add(
@@ -222,8 +223,10 @@ def add_decoder(
 ) -> None:
     """TftDecoder, the paper's temporal fusion decoder: recurrent, past, future, enrich to output [T, B, Q].
 
-    The output is not yet in the target's unit.
+    The output is not yet in the target's unit. There is no region if windows are of several lengths.
     """
+    if network.recurrent.padded:
+        return
     gated = ("after_recurrent", "enrichment", "after_attention", "position_wise", "before_output")
     epsilon = _one_epsilon(getattr(network, part).gated_sum.norm.eps for part in gated)
     if epsilon is None:

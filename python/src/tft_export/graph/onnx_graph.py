@@ -18,7 +18,7 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 from ..checkpoint.structure import Structure
-from ..checkpoint.tensors import BATCH, TensorSpec, input_tensors, output_tensors
+from ..checkpoint.tensors import BATCH, INPUT_NAMES, TensorSpec, input_tensors, output_tensors
 from ..errors import ExportError
 from .network import example_inputs
 from .regions import record_regions, take_regions
@@ -97,11 +97,11 @@ def _export_dynamo(network: nn.Module, structure: Structure) -> onnx.ModelProto:
     inputs, outputs = _names(structure)
     arguments = _arguments(structure)
     batch = torch.export.Dim(BATCH, min=1)
+    further = tuple({0: batch} for _ in inputs[len(INPUT_NAMES) :])
+    dynamic = [*({0: batch} for _ in INPUT_NAMES), *([further] if further else [])]
     with _quiet(), torch.no_grad():
         # Captured here because torch.onnx would first write the LSTM as a loop.
-        captured = torch.export.export(
-            network, arguments, dynamic_shapes=[{0: batch}] * len(inputs), strict=False
-        )
+        captured = torch.export.export(network, arguments, dynamic_shapes=dynamic, strict=False)
         program = torch.onnx.export(
             captured,
             arguments,

@@ -1,6 +1,6 @@
 """From the raw inputs to what the network reads: scaling, time features, category codes.
 
-Works time-major, [steps, batch, features]. Values that no window changes (relative time, the encoder's
+Works time-major, [steps, batch, features]. Values that no window changes (relative time, a fixed encoder's
 length) are not computed here: see `fixed_values`. The scaling of time features and target scales is folded
 into the network; a metric's mean is subtracted here, where no digits are lost.
 """
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checkpoint.structure import ENCODER_LENGTH, RELATIVE_TIME, Structure
+from ..checkpoint.tensors import INPUT_NAMES, LENGTHS_INPUT, STATIC_INPUT, input_tensors
 from .past_time_features import PastTimeFeatures
 from .single_variables import SingleVariables
 from .target_scale import Pair, TargetScale
@@ -22,7 +23,8 @@ class Prepared(NamedTuple):
     """The network's inputs; None where a part has no varying real variable.
 
     Reals are in the orders of `static_order`, `encoder_order` and `decoder_order`; codes in those of
-    `code_columns`. `back` brings each target's forecast back.
+    `code_columns`. `back` brings each target's forecast back. `valid` [encoder, batch, 1] is 1 for the steps
+    that a window has, and else 0; None where all windows are whole.
     """
 
     static: Tensor | None
@@ -32,6 +34,7 @@ class Prepared(NamedTuple):
     decoder: Tensor | None
     decoder_codes: list[Tensor]
     back: list[Pair]
+    valid: Tensor | None = None
 
     @property
     def center(self) -> Tensor:
@@ -47,7 +50,7 @@ def fixed_values(
 ) -> dict[str, Tensor]:
     """The variables among `names` that are the same for every window, as [steps]."""
     relative = torch.arange(first_step, first_step + steps, dtype=torch.float64) / structure.encoder_length
-    constants = {ENCODER_LENGTH: 1.0}
+    constants = {} if structure.varies_in_length else {ENCODER_LENGTH: 1.0}
     for target, normalizer in structure.normalizers.items():
         if normalizer.kind == "constant":
             for part, value in zip(("center", "scale"), normalizer.input_scale[0], strict=True):
@@ -71,11 +74,15 @@ def code_columns(structure: Structure, variables: Sequence[str]) -> list[str]:
 
 
 class Preprocess(nn.Module):
-    """encoder_cont, encoder_cat, decoder_cont, decoder_cat and, if there is one, static_cont to Prepared."""
+    """encoder_cont, encoder_cat, decoder_cont, decoder_cat and what further inputs there are, to Prepared."""
 
     def __init__(self, structure: Structure):
         super().__init__()
         self.structure = structure
+        self.further = [tensor.name for tensor in input_tensors(structure)[len(INPUT_NAMES) :]]
+        if structure.varies_in_length:
+            back = torch.arange(structure.past, 0, -1, dtype=torch.float32)[None, :, None]
+            self.register_buffer("back", back)
         features = tuple(name for name in structure.encoder_reals if name in structure.counted)
         self.past_features = PastTimeFeatures(
             features, structure.known, structure.step_minutes, structure.encoder_length
@@ -115,7 +122,12 @@ class Preprocess(nn.Module):
             for part in ("center", "scale")
         ]
         self.scale_features = tuple(name for name in features if name in structure.static_reals)
-        self.static_order = (*self.scale_features, *own, *self.singles.static_names)
+        self.length = tuple(
+            name
+            for name in (ENCODER_LENGTH,)
+            if structure.varies_in_length and name in structure.static_reals
+        )
+        self.static_order = (*self.scale_features, *own, *self.length, *self.singles.static_names)
 
     def _standardise(self, kind: str, names: Sequence[str]) -> None:
         scalers = [self.structure.scalers[name] for name in names]
@@ -128,9 +140,16 @@ class Preprocess(nn.Module):
         encoder_cat: Tensor,
         decoder_cont: Tensor,
         decoder_cat: Tensor,
-        static_cont: Tensor | None = None,
+        *further: Tensor,
     ) -> Prepared:
         structure = self.structure
+        given = dict(zip(self.further, further, strict=True))
+        static_cont = given.get(STATIC_INPUT)
+        valid = length = None
+        if structure.varies_in_length:
+            encoder_cont, encoder_cat, valid, length = self._of_length(
+                encoder_cont, encoder_cat, given[LENGTHS_INPUT]
+            )
         whole = encoder_cont
         if structure.past > structure.encoder_length:
             further = structure.past - structure.encoder_length
@@ -141,16 +160,17 @@ class Preprocess(nn.Module):
         rows = self._rows(past_codes)
         target, metrics = self._past(encoder_cont)
         row = rows.get(structure.normalizer.columns) if structure.normalizer.kind == "group" else None
-        scaled_target, entering, back = self.target_scale(target, row)
+        scaled_target, entering, back = self.target_scale(target, row, valid)
         encoder = [scaled_target] if self.target_is_input else []
         if metrics is not None:
             encoder.append((metrics - self.metric_mean) * self.metric_factor)
         decoder = self._decoder(decoder_cont, future)
         pairs = {structure.target: (entering, back)}
         static = self._static(static_cont)
+        static += [length] if self.length else []
         if self.singles.needed:
             own_scale = (self.target_scale, entering)
-            past, ahead, own, others = self.singles(whole, decoder_cont, static_cont, rows, own_scale)
+            past, ahead, own, others = self.singles(whole, decoder_cont, static_cont, rows, own_scale, valid)
             encoder += [past[name] for name in self.singles.encoder_names]
             decoder += [ahead[name] for name in self.singles.decoder_names]
             static += [own[name] for name in self.singles.static_names]
@@ -172,7 +192,27 @@ class Preprocess(nn.Module):
             decoder=_joined(decoder),
             decoder_codes=self._codes(future_codes, structure.decoder_categoricals),
             back=[pairs[target][1] for target in structure.targets],
+            valid=valid,
         )
+
+    def _of_length(
+        self, encoder_cont: Tensor, encoder_cat: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The encoder's inputs with their last step in place of those that a window does not have.
+
+        With them `valid`, and the encoder's length as the network reads it, [1, batch, 1].
+        """
+        structure = self.structure
+        length = lengths.float()
+        is_valid = (length + 1.0 - self.back).clamp(0.0, 1.0)
+        is_given = is_valid > 0.5
+        cont = torch.where(is_given, encoder_cont, encoder_cont[:, -1:])
+        cat = torch.where(is_given, encoder_cat, encoder_cat[:, -1:])
+        further = structure.past - structure.encoder_length
+        # A lagged value's own steps come before those that the network sees.
+        own = (length - further + 1.0 - self.back[:, further:]).clamp(0.0, 1.0) if further else is_valid
+        share = (length - further) * (2.0 / structure.encoder_length) - 1.0
+        return cont, cat, own.transpose(0, 1), share.transpose(0, 1)
 
     def _codes(self, codes: Tensor, variables: Sequence[str]) -> list[Tensor]:
         columns = code_columns(self.structure, variables)

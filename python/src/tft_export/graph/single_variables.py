@@ -49,10 +49,12 @@ class SingleVariables(nn.Module):
         static_cont: Tensor | None,
         rows: Mapping[tuple[str, ...], Tensor],
         target: tuple[TargetScale, Pair],
+        valid: Tensor | None = None,
     ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor], dict[str, tuple[Pair, Pair]]]:
         """Values of the encoder, of the decoder, and static ones; and the pairs of each further target.
 
-        `rows` has the row of each set of group columns; `target` is the first target's scale in this window.
+        `rows` has the row of each set of group columns; `target` is the first target's scale in this window;
+        `valid` marks the encoder's steps that a window has.
         """
         structure = self.structure
         encoder, decoder, static, pairs = {}, {}, {}, {}
@@ -64,7 +66,7 @@ class SingleVariables(nn.Module):
                 static[name] = scale(raw.transpose(0, 1), row)[0]
                 continue
             past = _channel(encoder_cont, structure.metrics.index(name))[:, -structure.encoder_length :]
-            encoder[name], pair, back = scale(past.transpose(0, 1), row)
+            encoder[name], pair, back = scale(past.transpose(0, 1), row, valid)
             found[name], pairs[name] = (scale, pair), (pair, back)
             if name in self.decoder_names:
                 future = _channel(decoder_cont, structure.known.index(name))

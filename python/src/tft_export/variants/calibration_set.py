@@ -133,7 +133,7 @@ def _check_values(folder: Path, inputs: dict[str, np.ndarray], description: Desc
     for name, values in inputs.items():
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise ExportError("calibration_invalid", f"{folder}: {name} holds a value that is not finite")
-        if values.dtype.kind != "i":
+        if not name.endswith("_cat"):
             continue
         for channel, category in enumerate(description.categories):
             codes = values[..., channel]

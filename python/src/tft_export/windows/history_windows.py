@@ -11,6 +11,7 @@ from ..checkpoint.structure import CALENDAR, Structure
 from ..errors import ExportError
 from .column_map import ColumnMap
 from .history import one_row_a_step, read_history, slots_of, time_features
+from .made_up_windows import drawn_lengths
 from .window_set import WindowSet
 
 # One of this many windows contains the end of a month.
@@ -22,25 +23,37 @@ def windows_of_history(
 ) -> WindowSet:
     """`count` windows of a history file, spread over its servers and times; some with a month's turn.
 
+    Where the model reads shorter encoders, so are some of them, those of series that have no more among them.
+
     Raises ExportError: history_not_found, history_invalid, history_category, history_short.
     """
     rows = _read_rows(Path(path), structure, column_map)
-    length = structure.past + structure.horizon
-    starts = _unbroken_starts(rows, length)
-    if not len(starts):
+    least = structure.shortest + structure.horizon
+    unbroken = _unbroken_steps(rows)
+    # The rows that a horizon may end with.
+    ends = np.flatnonzero(unbroken >= least)
+    if not len(ends):
         raise ExportError(
             "history_short",
-            f"{path} has no server with {length} steps of {structure.step.minutes:g} minutes without a gap",
+            f"{path} has no server with {least} steps of {structure.step.minutes:g} minutes without a gap",
         )
-    chosen = _spread_starts(rows, starts, structure, count, np.random.default_rng(seed))
-    positions = chosen[:, None] + np.arange(length)
+    rng = np.random.default_rng(seed)
+    chosen = _spread_ends(rows, ends, structure, count, rng)
+    lengths = drawn_lengths(structure, len(chosen), rng)
+    there = np.minimum(unbroken[chosen] - structure.horizon, structure.past)
+    if lengths is not None:
+        lengths = np.minimum(lengths, there).astype(np.int32)
+    steps = np.arange(1 - structure.past - structure.horizon, 1)
+    # Steps that a window does not have repeat its first.
+    positions = chosen[:, None] + np.maximum(steps, 1 - (there + structure.horizon)[:, None])
     return WindowSet(
         structure,
         rows[list(structure.metrics)].to_numpy(np.float32)[positions],
         rows[_code_columns(structure)].to_numpy(np.int32)[positions],
-        rows["slot"].to_numpy()[chosen],
+        rows["slot"].to_numpy()[chosen] + steps[0],
         tuple(rows["server_name"].to_numpy()[chosen]),
-        rows[list(structure.statics)].to_numpy(np.float32)[chosen + structure.past - 1],
+        rows[list(structure.statics)].to_numpy(np.float32)[chosen - structure.horizon],
+        lengths,
     )
 
 
@@ -78,19 +91,19 @@ def _code_columns(structure: Structure) -> list[str]:
     return [f"code:{category.name}" for category in structure.categories]
 
 
-def _unbroken_starts(rows: pd.DataFrame, length: int) -> np.ndarray:
-    """Rows with which `length` consecutive steps of one server begin."""
-    if len(rows) < length:
-        return np.array([], dtype=np.int64)
+def _unbroken_steps(rows: pd.DataFrame) -> np.ndarray:
+    """Of each row, how many steps of its server in a row end with it."""
     slot, server = rows["slot"].to_numpy(), rows["server_name"].to_numpy()
-    first, last = np.arange(len(rows) - length + 1), np.arange(length - 1, len(rows))
-    return first[(server[first] == server[last]) & (slot[last] - slot[first] == length - 1)]
+    begins = np.ones(len(rows), dtype=bool)
+    begins[1:] = (server[1:] != server[:-1]) | (slot[1:] - slot[:-1] != 1)
+    first = np.maximum.accumulate(np.where(begins, np.arange(len(rows)), 0))
+    return np.arange(len(rows)) - first + 1
 
 
-def _spread_starts(
-    rows: pd.DataFrame, starts: np.ndarray, structure: Structure, count: int, rng: np.random.Generator
+def _spread_ends(
+    rows: pd.DataFrame, ends: np.ndarray, structure: Structure, count: int, rng: np.random.Generator
 ) -> np.ndarray:
-    slot = rows["slot"].to_numpy()[starts]
+    slot = rows["slot"].to_numpy()[ends] - (structure.past + structure.horizon - 1)
 
     def month(slots: np.ndarray) -> np.ndarray:
         return time_features(slots, structure.step.minutes, structure.step.months)[
@@ -101,9 +114,9 @@ def _spread_starts(
     if MONTH not in structure.encoder_reals or MONTH not in structure.counted:
         turning[:] = False
     wanted = min(-(-count // _MONTH_TURN_SHARE), int(turning.sum()))
-    plain = starts[~turning] if (~turning).any() else starts
+    plain = ends[~turning] if (~turning).any() else ends
     chosen = [
-        _one_of_each_stratum(starts[turning], wanted, rng),
+        _one_of_each_stratum(ends[turning], wanted, rng),
         _one_of_each_stratum(plain, count - wanted, rng),
     ]
     return np.sort(np.concatenate(chosen))

@@ -16,6 +16,8 @@ from .window_set import WindowSet
 # Every eighth window holds a month's turn.
 _MONTH_TURN_SHARE = 8
 _MOST_SPREADS = 2.0
+# Of the windows of a model that reads shorter ones, one of so many is whole.
+_WHOLE = 3
 
 
 def made_up_windows(structure: Structure, parameters: Mapping, count: int, seed: int = 0) -> WindowSet:
@@ -34,8 +36,19 @@ def made_up_windows(structure: Structure, parameters: Mapping, count: int, seed:
         _slots(structure, count, rng),
         _server_names(structure, codes),
         _statics(structure, parameters, codes, rng),
+        drawn_lengths(structure, count, rng),
     )
     return _with_calendar(windows)
+
+
+def drawn_lengths(structure: Structure, count: int, rng: np.random.Generator) -> np.ndarray | None:
+    """How many of the encoder's steps each window has, the shortest among them; None if all have all."""
+    if not structure.varies_in_length:
+        return None
+    lengths = rng.integers(structure.shortest, structure.past + 1, count).astype(np.int32)
+    lengths[::_WHOLE] = structure.past
+    lengths[1::_WHOLE][:1] = structure.shortest
+    return lengths
 
 
 def _codes(structure: Structure, count: int, length: int, rng: np.random.Generator) -> np.ndarray:

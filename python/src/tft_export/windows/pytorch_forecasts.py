@@ -8,6 +8,7 @@ import gc
 import logging
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -27,14 +28,23 @@ _PREDICTED_AT_ONCE = 512
 
 def expected_forecasts(checkpoint: Checkpoint, windows: WindowSet) -> list[np.ndarray]:
     """What pytorch-forecasting predicts, for each target: [windows, horizon, quantiles], raw units."""
-    starts = range(0, len(windows), _PREDICTED_AT_ONCE)
-    parts = [windows.part(start, start + _PREDICTED_AT_ONCE) for start in starts]
+    given = windows.given
+    parts = [
+        part
+        for length in np.unique(given)
+        for part in _parts(np.flatnonzero(given == length), _PREDICTED_AT_ONCE)
+    ]
     predictions = []
     for part in parts:
-        predictions.append(_predicted(checkpoint, part))
+        predictions.append(_predicted(checkpoint, windows.chosen(part)))
         # Trainer, model and data set refer to one another; left to itself, Python lets them pile up.
         gc.collect()
-    return [np.concatenate(of_target) for of_target in zip(*predictions, strict=True)]
+    back = np.argsort(np.concatenate(parts))
+    return [np.concatenate(of_target)[back] for of_target in zip(*predictions, strict=True)]
+
+
+def _parts(windows: np.ndarray, size: int) -> list[np.ndarray]:
+    return [windows[start : start + size] for start in range(0, len(windows), size)]
 
 
 def expected_predictions(checkpoint: Checkpoint, windows: WindowSet) -> np.ndarray:
@@ -61,16 +71,20 @@ def _predicted(checkpoint: Checkpoint, windows: WindowSet) -> list[np.ndarray]:
 
 
 def forecasting_dataset(checkpoint: Checkpoint, windows: WindowSet) -> TimeSeriesDataSet:
-    """The windows as the data set that pytorch-forecasting would make of them, in the same order."""
+    """The windows as the data set that pytorch-forecasting would make of them, in the same order.
+
+    They are of one length.
+    """
     structure = windows.structure
     cut = max((lag.steps for lag in structure.lags.values()), default=0)
-    windows = _preceded(windows, structure.encoder_length + cut - structure.past)
+    given = int(windows.given[0])
+    encoder_length = structure.encoder_length - (structure.past - given)
+    windows = _preceded(_last_steps(windows, given), encoder_length + cut - given)
     steps = windows.metrics.shape[1]
     frame = _frame(windows, checkpoint.dataset_parameters)
     # Each window has times of its own, whatever its times are: so windows may overlap.
-    times = np.repeat(np.arange(len(windows)), steps) * steps * _APART + np.tile(
-        np.arange(steps), len(windows)
-    )
+    apart = (structure.encoder_length + cut + structure.horizon) * _APART
+    times = np.repeat(np.arange(len(windows)), steps) * apart + np.tile(np.arange(steps), len(windows))
     true_times = frame.get(structure.time_idx)
     frame[structure.time_idx] = times
     with _quiet():
@@ -78,7 +92,7 @@ def forecasting_dataset(checkpoint: Checkpoint, windows: WindowSet) -> TimeSerie
             checkpoint.dataset_parameters,
             frame,
             stop_randomization=True,
-            min_encoder_length=structure.encoder_length,
+            min_encoder_length=encoder_length,
             min_prediction_length=structure.horizon,
             min_prediction_idx=0,
             allow_missing_timesteps=True,
@@ -88,25 +102,34 @@ def forecasting_dataset(checkpoint: Checkpoint, windows: WindowSet) -> TimeSerie
         if true_times is not None:
             _write_time_index(dataset, structure.time_idx, pd.Series(true_times.to_numpy(), index=times))
     index = dataset.index
-    length = structure.encoder_length + structure.horizon
+    length = encoder_length + structure.horizon
     whole = index[index.index_end - index.index_start == length - 1].drop_duplicates("index_start")
     first_times = dataset.data["time"].numpy()[whole.index_start.to_numpy()]
-    wanted = np.arange(len(windows)) * steps * _APART + cut
+    wanted = np.arange(len(windows)) * apart + cut
     dataset.index = whole.set_index(first_times).loc[wanted].reset_index(drop=True)
     return dataset
+
+
+def _last_steps(windows: WindowSet, given: int) -> WindowSet:
+    """Without the steps that the windows do not have."""
+    absent = windows.structure.past - given
+    return replace(
+        windows,
+        metrics=windows.metrics[:, absent:],
+        codes=windows.codes[:, absent:],
+        slots=windows.slots + absent,
+    )
 
 
 def _preceded(windows: WindowSet, steps: int) -> WindowSet:
     """The windows with `steps` more before them: the data set cuts off as many steps as the longest lag has,
     also where the network reads no lagged value of them."""
     before = ((0, 0), (steps, 0), (0, 0))
-    return WindowSet(
-        windows.structure,
-        np.pad(windows.metrics, before, mode="edge"),
-        np.pad(windows.codes, before, mode="edge"),
-        windows.slots - steps,
-        windows.servers,
-        windows.statics,
+    return replace(
+        windows,
+        metrics=np.pad(windows.metrics, before, mode="edge"),
+        codes=np.pad(windows.codes, before, mode="edge"),
+        slots=windows.slots - steps,
     )
 
 
@@ -123,7 +146,8 @@ def _frame(windows: WindowSet, parameters: Mapping) -> pd.DataFrame:
     structure = windows.structure
     steps = windows.metrics.shape[1]
     columns = {
-        name: windows.metrics[..., channel].reshape(-1) for channel, name in enumerate(structure.metrics)
+        name: windows.metrics[..., channel].reshape(-1)
+        for channel, name in enumerate(structure.metrics)
     }
     features = windows.features.astype(np.float64)
     for index, name in enumerate(KNOWN_FEATURES):

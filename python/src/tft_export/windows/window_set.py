@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..checkpoint.calendar import KNOWN_FEATURES, MONTH
 from ..checkpoint.structure import Structure
-from ..checkpoint.tensors import STATIC_INPUT, input_tensors
+from ..checkpoint.tensors import LENGTHS_INPUT, STATIC_INPUT, input_tensors
 from .history import time_features, times_of
 
 
@@ -18,6 +18,7 @@ class WindowSet:
 
     metrics [windows, steps, metrics] in raw units; codes [windows, steps, categories], the bundle's;
     slots [windows]: the first step's time, in steps since 1970 (UTC); statics [windows, statics].
+    `lengths` [windows] says how many of the encoder's last steps a window has; None where each has all.
     """
 
     structure: Structure
@@ -26,6 +27,7 @@ class WindowSet:
     slots: np.ndarray
     servers: tuple[str, ...]
     statics: np.ndarray
+    lengths: np.ndarray | None = None
 
     @staticmethod
     def of_inputs(
@@ -43,6 +45,7 @@ class WindowSet:
             slots,
             tuple(servers),
             inputs[STATIC_INPUT][:, 0] if structure.statics else np.empty((len(cont), 0), np.float32),
+            inputs[LENGTHS_INPUT][:, 0, 0] if structure.varies_in_length else None,
         )
 
     def __len__(self) -> int:
@@ -50,9 +53,24 @@ class WindowSet:
 
     def part(self, start: int, end: int) -> "WindowSet":
         """The windows from `start` up to `end`."""
-        chosen = slice(start, end)
-        arrays = self.metrics[chosen], self.codes[chosen], self.slots[chosen]
-        return WindowSet(self.structure, *arrays, self.servers[chosen], self.statics[chosen])
+        return self.chosen(np.arange(start, min(end, len(self))))
+
+    def chosen(self, windows: np.ndarray) -> "WindowSet":
+        """These of the windows, in this order."""
+        return WindowSet(
+            self.structure,
+            self.metrics[windows],
+            self.codes[windows],
+            self.slots[windows],
+            tuple(self.servers[window] for window in windows),
+            self.statics[windows],
+            None if self.lengths is None else self.lengths[windows],
+        )
+
+    @property
+    def given(self) -> np.ndarray:
+        """How many of the encoder's steps each window has: [windows]."""
+        return np.full(len(self), self.structure.past) if self.lengths is None else self.lengths
 
     @property
     def features(self) -> np.ndarray:
@@ -75,16 +93,21 @@ class WindowSet:
         return self.metrics[:, self.structure.past :, self.structure.target_channel]
 
     def inputs(self) -> dict[str, np.ndarray]:
+        """By the names of the graph's inputs; zeros in place of steps that a window does not have."""
         structure = self.structure
-        arrays = (
-            self.metrics[:, : structure.past].astype(np.float32),
-            self.codes[:, : structure.past].astype(np.int32),
-            self._known().astype(np.float32),
-            self.codes[:, structure.past :].astype(np.int32),
-            self.statics[:, None].astype(np.float32),
-        )
-        names = [tensor.name for tensor in input_tensors(structure)]
-        return {name: np.ascontiguousarray(a) for name, a in zip(names, arrays, strict=False)}
+        absent = np.arange(structure.past, 0, -1) > self.given[:, None]
+        arrays = {
+            "encoder_cont": np.where(absent[..., None], 0, self.metrics[:, : structure.past]),
+            "encoder_cat": np.where(absent[..., None], 0, self.codes[:, : structure.past]),
+            "decoder_cont": self._known(),
+            "decoder_cat": self.codes[:, structure.past :],
+            STATIC_INPUT: self.statics[:, None],
+            LENGTHS_INPUT: self.given[:, None, None],
+        }
+        return {
+            tensor.name: np.ascontiguousarray(arrays[tensor.name], dtype=tensor.type)
+            for tensor in input_tensors(structure)
+        }
 
     def month_turns(self) -> list[int]:
         """Windows whose encoder began in another month than the horizon, where the graph counts the month."""
@@ -92,8 +115,9 @@ class WindowSet:
         if MONTH not in structure.encoder_reals or MONTH not in structure.counted:
             return []
         month = self.features[..., KNOWN_FEATURES.index(MONTH)]
-        first = structure.past - structure.encoder_length
-        return np.flatnonzero(month[:, first] != month[:, structure.past]).tolist()
+        first = structure.past - np.minimum(self.given, structure.encoder_length)
+        began = np.take_along_axis(month, first[:, None], axis=1)[:, 0]
+        return np.flatnonzero(began != month[:, structure.past]).tolist()
 
     def _known(self) -> np.ndarray:
         structure, features = self.structure, self.features

@@ -54,12 +54,15 @@ class MergedAttention(nn.Module):
         self.register_buffer("bias", bias)
         self.register_buffer("mean", torch.full((1, self.heads), 1.0 / self.heads))
 
-    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+    def forward(self, queries: Tensor, keys: Tensor, absent: Tensor | None = None) -> Tensor:
+        """`absent` [steps, batch, 1] is 1 for keys that a window does not have."""
         query = self._by_head(self.query(queries)).permute(1, 2, 0, 3)
         key = self._by_head(self.key(keys)).permute(1, 2, 3, 0)
         scores = query @ key
         if self.bias is not None:
             scores = scores + self.bias
+        if absent is not None:
+            scores = scores + (absent * MASKED).permute(1, 2, 0)[:, None]
         weights = torch.softmax(scores, dim=-1)
         # The mean over heads as a product: several times faster on a CPU than a reduction of that axis.
         mean = self.mean @ weights.reshape(-1, self.heads, weights.shape[2] * weights.shape[3])
