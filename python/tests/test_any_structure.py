@@ -33,6 +33,7 @@ def columns(rng, times, index):
         "errors": rng.uniform(1, 9, steps),
         "memory": rng.uniform(30, 60, steps) * (index + 1),
         "price": 3 + rng.random(steps),
+        "sales": rng.integers(0, 2, steps).astype(float),
         "cores": float(2**index),
         "hour": times.hour.astype(float),
         "day_of_week": times.dayofweek.astype(float),
@@ -214,6 +215,29 @@ CASES = {
         TWO_LOSSES,
     ),
     **{
+        f"nothing-measured-{name}": (
+            {
+                "target": "sales",
+                "time_varying_unknown_reals": ["sales", "memory"],
+                "target_normalizer": scale,
+            },
+            {},
+        )
+        for name, scale in {
+            "by-group": GroupNormalizer(groups=["host"], transformation="softplus"),
+            "by-window": EncoderNormalizer(transformation="softplus"),
+            "by-all": TorchNormalizer(transformation="softplus"),
+            "as-a-share": GroupNormalizer(transformation="logit"),
+        }.items()
+    },
+    "a-metric-of-nothing": (
+        {
+            "time_varying_unknown_reals": ["load", "sales"],
+            "scalers": {"sales": GroupNormalizer(groups=["host"], transformation="softplus")},
+        },
+        {},
+    ),
+    **{
         f"shorter-encoders-{name}": ({"min_encoder_length": 5, "min_prediction_length": 1, **dataset}, model)
         for name, (dataset, model) in {
             "by-window": ({}, {}),
@@ -315,6 +339,9 @@ def test_a_window_of_all_steps_is_forecast_as_by_a_model_of_that_length_alone():
 def test_the_network_forecasts_as_pytorch_does(name):
     structure, checkpoint = structure_of(name)
     windows = made_up_windows(structure, checkpoint.dataset_parameters, 8)
+    if "nothing" in name and "sales" in structure.metrics:
+        channel = structure.metrics.index("sales")
+        windows.metrics[..., channel] = np.random.default_rng(0).integers(0, 2, windows.metrics.shape[:2])
     assert (len({*windows.given}) > 1) == structure.varies_in_length == name.startswith("shorter")
     inputs = {key: torch.from_numpy(array) for key, array in windows.inputs().items()}
     network = TemporalFusionNetwork(checkpoint.model, structure).eval()

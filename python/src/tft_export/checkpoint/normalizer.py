@@ -32,6 +32,8 @@ class TargetNormalizer:
     codes of the categories `columns`, the last of them counting fastest; `sizes` are their numbers of codes.
     The lengths, in steps from the encoder's end, `center`, the scale's `floor` and `robust` belong to
     'window'; `robust` has the quantiles that a window is scaled by: lower, center, upper.
+    `epsilon` is that of the floats that pytorch-forecasting transforms: a window's are float32, those of a
+    data frame the frame's.
     """
 
     kind: str
@@ -45,9 +47,10 @@ class TargetNormalizer:
     output_scale: np.ndarray | None = None
     columns: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
+    epsilon: float = EPSILON
 
     def transform(self, target: Tensor) -> Tensor:
-        return FORWARD[self.transformation](target)
+        return FORWARD[self.transformation](target, self.epsilon)
 
     def restore(self, prediction: Tensor) -> Tensor:
         return REVERSE[self.transformation](prediction)
@@ -65,9 +68,10 @@ def read_scale(normalizer: TorchNormalizer) -> TargetNormalizer:
     transformation = normalizer.transformation
     if isinstance(normalizer, GroupNormalizer):
         norm = normalizer.norm_
-        return _constant(transformation, norm["center"], norm["scale"])
+        return _constant(transformation, norm["center"], norm["scale"], fitted_epsilon(normalizer))
     if not isinstance(normalizer, EncoderNormalizer):
-        return _constant(transformation, *np.asarray(normalizer.get_parameters()).reshape(-1)[:2])
+        center, scale = np.asarray(normalizer.get_parameters()).reshape(-1)[:2]
+        return _constant(transformation, center, scale, fitted_epsilon(normalizer))
     floor = normalizer.floor if isinstance(normalizer, FlooredEncoderNormalizer) else 0.0
     if normalizer.method == "identity":
         return _constant(transformation, 0.0, max(1.0, floor))
@@ -83,9 +87,25 @@ def read_scale(normalizer: TorchNormalizer) -> TargetNormalizer:
     )
 
 
-def _constant(transformation: str | None, center: float, scale: float) -> TargetNormalizer:
+def fitted_epsilon(normalizer: TorchNormalizer) -> float:
+    """The epsilon of the floats that a normaliser was fitted on: their type is that of its statistics."""
+    fitted = getattr(normalizer, "norm_", None)
+    if fitted is None:
+        # Without statistics, as pandas reads numbers.
+        fitted = None if normalizer.method == "identity" else normalizer.scale_
+    elif isinstance(fitted, dict) and "scale" not in fitted:
+        fitted = next(iter(fitted.values()))["scale"]
+    else:
+        fitted = fitted["scale"]
+    dtype = np.float64 if fitted is None else np.asarray(fitted).dtype
+    return float(np.finfo(np.float32 if dtype == np.float32 else np.float64).eps)
+
+
+def _constant(
+    transformation: str | None, center: float, scale: float, epsilon: float = EPSILON
+) -> TargetNormalizer:
     pair = np.array([[float(center), float(scale)]])
-    return TargetNormalizer("constant", transformation, input_scale=pair, output_scale=pair)
+    return TargetNormalizer("constant", transformation, input_scale=pair, output_scale=pair, epsilon=epsilon)
 
 
 def is_by_group(normalizer: object) -> bool:
@@ -146,6 +166,7 @@ def _grouped(
         output_scale=input_scale if output_scale is None else output_scale,
         columns=tuple(category.column for category in categories),
         sizes=tuple(len(category.codes) for category in categories),
+        epsilon=fitted_epsilon(normalizer),
     )
 
 
@@ -164,22 +185,22 @@ def _identity(x: Tensor) -> Tensor:
     return x
 
 
-def _inverse_softplus(y: Tensor) -> Tensor:
+def _inverse_softplus(y: Tensor, epsilon: float) -> Tensor:
     """log(exp(y) - 1) as y + log(1 - exp(-u)), u = y + epsilon; 1 - exp(-u) = 2t / (1 + t), t = tanh(u/2).
 
     ONNX has no expm1, and 1 - exp(-u) written out loses every digit of a small u.
     """
-    t = torch.tanh((y + EPSILON) * 0.5)
+    t = torch.tanh((y + epsilon) * 0.5)
     return torch.where(y > 20.0, y, y + torch.log(2.0 * t / (1.0 + t)))
 
 
-def _log(y: Tensor) -> Tensor:
-    return torch.log(y).clamp(min=-1.0 / EPSILON)
+def _log(y: Tensor, epsilon: float) -> Tensor:
+    return torch.log(y).clamp(min=-1.0 / epsilon)
 
 
-def _logit(y: Tensor) -> Tensor:
-    inside = y.clamp(min=EPSILON, max=1.0 - EPSILON)
-    return torch.log(inside) - torch.log(1.0 - inside)
+def _logit(y: Tensor, epsilon: float) -> Tensor:
+    """Each logarithm's own least value: 1 less a small epsilon is 1 in float32."""
+    return torch.log(y.clamp(min=epsilon)) - torch.log((1.0 - y).clamp(min=epsilon))
 
 
 def _clipped_sigmoid(x: Tensor) -> Tensor:
@@ -191,15 +212,15 @@ Transform = Callable[[Tensor], Tensor]
 
 # pytorch_forecasting.data.encoders.TransformMixIn.TRANSFORMATIONS, in operators that ONNX has; obstacles.py
 # lists the same names.
-FORWARD: Mapping[str | None, Transform] = {
-    None: _identity,
+FORWARD: Mapping[str | None, Callable[[Tensor, float], Tensor]] = {
+    None: lambda y, _: y,
     "softplus": _inverse_softplus,
-    "relu": _identity,
+    "relu": lambda y, _: y,
     "log": _log,
-    "log1p": lambda y: torch.log(1.0 + y),
+    "log1p": lambda y, _: torch.log(1.0 + y),
     "logit": _logit,
-    "count": lambda y: y + 1.0,
-    "sqrt": torch.sqrt,
+    "count": lambda y, _: y + 1.0,
+    "sqrt": lambda y, _: torch.sqrt(y),
 }
 REVERSE: Mapping[str | None, Transform] = {
     None: _identity,

@@ -18,6 +18,8 @@ from pytorch_forecasting import TimeSeriesDataSet
 from ..checkpoint.calendar import KNOWN_FEATURES
 from ..checkpoint.category import Category
 from ..checkpoint.checkpoint_file import Checkpoint
+from ..checkpoint.normalizer import EPSILON
+from ..checkpoint.structure import Structure
 from .window_set import WindowSet
 
 # Windows of one server are this many windows apart on the data set's time axis, so that none touch.
@@ -146,20 +148,26 @@ def _frame(windows: WindowSet, parameters: Mapping) -> pd.DataFrame:
     structure = windows.structure
     steps = windows.metrics.shape[1]
     columns = {
-        name: windows.metrics[..., channel].reshape(-1)
+        name: windows.metrics[..., channel].reshape(-1).astype(_float_of(structure, name))
         for channel, name in enumerate(structure.metrics)
     }
     features = windows.features.astype(np.float64)
     for index, name in enumerate(KNOWN_FEATURES):
         columns.setdefault(name, features[..., index].reshape(-1))
     for channel, name in enumerate(structure.statics):
-        columns[name] = np.repeat(windows.statics[:, channel], steps)
+        columns[name] = np.repeat(windows.statics[:, channel], steps).astype(_float_of(structure, name))
     columns |= _category_columns(windows)
     servers = np.repeat(np.array(windows.servers, dtype=object), steps)
     for group in structure.group_ids:
         if group not in columns:
             columns[group] = _known_names(servers, parameters, group)
     return pd.DataFrame(columns)
+
+
+def _float_of(structure: Structure, name: str) -> type:
+    """The floats that a variable was trained as, where its transformation depends on that."""
+    scale = structure.normalizers.get(name) or structure.scalings.get(name)
+    return np.float64 if scale is not None and scale.epsilon < EPSILON else np.float32
 
 
 def _known_names(names: np.ndarray, parameters: Mapping, group: str) -> np.ndarray:
