@@ -34,6 +34,7 @@ const WARNINGS = {
   merged: true,
   incomplete: true,
   category: true,
+  calendar: true,
   range: true,
   clipped: true,
   scale: true,

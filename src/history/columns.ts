@@ -1,6 +1,7 @@
 // Plans how the model's inputs are read from a file's rows: once, from the header and the column map if there is one. The
 // plan is then applied to every row.
 import { TFTError } from '../contract/errors.js';
+import { calendarFeature } from './calendar.js';
 import { SERVER_CATEGORY } from './category-codes.js';
 import type { CategoryRule, ColumnMap, MetricRule } from './column-map.js';
 import type { HistoryModel } from './windows.js';
@@ -9,6 +10,15 @@ import type { HistoryModel } from './windows.js';
 type CategoryReader = (fields: readonly string[]) => string | undefined;
 /** Computes a metric from the numeric columns; NaN if one that it needs is empty. */
 type MetricReader = (numbers: Float64Array) => number;
+
+/** A column of a feature that follows from the time stamp. */
+export interface CalendarColumn {
+  readonly position: number;
+  readonly name: string;
+  readonly feature: (date: Date) => number;
+  /** Rows in which it is not that of the time stamp in UTC, and the line of the first. */
+  readonly others: { count: number; line: number };
+}
 
 /** How to read a row. */
 export interface ColumnPlan {
@@ -23,6 +33,8 @@ export interface ColumnPlan {
   readonly categories: readonly CategoryReader[];
   /** Categories of the model without a column in the file. */
   readonly absent: readonly string[];
+  /** Columns of the calendar's features: not read, but compared with the time stamps. */
+  readonly calendar: readonly CalendarColumn[];
   /** For each metric that the map clips, the number of values changed so far. */
   readonly clipped: ReadonlyMap<string, { count: number }>;
 }
@@ -62,6 +74,7 @@ export function planColumns(
     ),
     numbers: planner.numbers,
     absent: planner.absent,
+    calendar: map === undefined ? calendarColumns(header, model) : [],
     clipped: planner.clipped,
   };
   planner.refuseMissing();
@@ -72,11 +85,22 @@ export function planColumns(
       ...CATEGORY_COLUMNS,
       ...model.categories.map((category) => category.name),
       ...model.metrics.map((metric) => metric.name),
+      ...model.known,
       ...(model.statics ?? []).map(({ name }) => name),
       ...(model.series ?? []),
     ]);
   }
   return plan;
+}
+
+function calendarColumns(header: readonly string[], { known, metrics }: HistoryModel): CalendarColumn[] {
+  return known.flatMap((name) => {
+    const position = header.indexOf(name);
+    const feature = calendarFeature(name);
+    const how = metrics.find((metric) => metric.name === name)?.ahead ?? 'calendar';
+    if (position < 0 || feature === undefined || how !== 'calendar') return [];
+    return [{ position, name, feature, others: { count: 0, line: 0 } }];
+  });
 }
 
 class Planner {

@@ -79,7 +79,17 @@ export async function readRows(
   if (plan !== undefined) tellOfColumns(plan, rows, history);
 }
 
-function tellOfColumns({ absent, clipped }: ColumnPlan, rows: number, history: FleetHistory): void {
+function tellOfColumns({ absent, clipped, calendar }: ColumnPlan, rows: number, history: FleetHistory): void {
+  for (const { name, others } of calendar) {
+    if (others.count === 0) continue;
+    history.note({
+      kind: 'calendar',
+      count: others.count,
+      message:
+        `the column '${name}' is not that of the time stamp in UTC in ${others.count} rows (first: line ${others.line}); the ` +
+        'model is given that of the time stamp. If it was trained on local time, shift the time stamps',
+    });
+  }
   for (const name of absent) {
     history.note({
       kind: 'category',
@@ -149,6 +159,7 @@ function rowReader(
     for (let index = 0; index < metrics.length; index++) {
       metrics[index] = (plan.metrics[index] as (numbers: Float64Array) => number)(numbers);
     }
+    if (plan.calendar.length > 0) compareCalendar(plan.calendar, fields, new Date(time), line, readNumber);
     for (let index = 0; index < categories.length; index++) {
       categories[index] = (plan.categories[index] as (fields: readonly string[]) => string | undefined)(
         fields,
@@ -161,6 +172,20 @@ function rowReader(
       throw new TFTError(error.code, `${shown}, line ${line}: ${error.message}`, { cause: error });
     }
   };
+}
+
+function compareCalendar(
+  columns: ColumnPlan['calendar'],
+  fields: readonly string[],
+  date: Date,
+  line: number,
+  readNumber: (text: string) => number | undefined,
+): void {
+  for (const { position, feature, others } of columns) {
+    const found = readNumber(fields[position] as string) ?? Number.POSITIVE_INFINITY;
+    if (Number.isNaN(found) || found === feature(date)) continue;
+    if (others.count++ === 0) others.line = line;
+  }
 }
 
 function shortened(text: string): string {

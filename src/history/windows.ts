@@ -58,6 +58,8 @@ export interface HistoryWarning {
     | 'incomplete'
     /** A category value that the model does not know. */
     | 'category'
+    /** Values of the calendar that are not those of the time stamp; they are not used. */
+    | 'calendar'
     /** Values outside a metric's range; they are used anyway. */
     | 'range'
     /** Values that the column map's clip changed. */

@@ -11,7 +11,7 @@ import { published } from '../fixtures/bundles.js';
 
 const TOLERANCE = 1e-4;
 
-describe.each(['stallion', 'retail'] as const)('%s', (name) => {
+describe.each(Object.keys(published) as (keyof typeof published)[])('%s', (name) => {
   const folder = published[name];
   const expected = JSON.parse(readFileSync(join(folder, 'forecasts.json'), 'utf8')) as Record<
     string,
@@ -87,6 +87,24 @@ test('a monthly forecast begins on the first of the month', async () => {
   const history = await readHistory(join(published.stallion, 'history.csv'), model);
   const [first] = history.windows().servers;
   expect(first?.start.toISOString()).toBe('2017-07-01T00:00:00.000Z');
+});
+
+test('a column of the calendar is compared with the time stamps, and not read', async () => {
+  const model = await loadModel(published.electricity);
+  const text = readFileSync(join(published.electricity, 'history.csv'), 'utf8').trimEnd().split('\n');
+  const at = (text[0] as string).split(',').indexOf('hour');
+  const local = text.map((line, row) => {
+    const fields = line.split(',');
+    if (row > 0) fields[at] = String((Number(fields[at]) + 2) % 24);
+    return fields.join(',');
+  });
+  const windowsOf = async (kept: readonly string[]) =>
+    (await readHistory(Readable.from([kept.join('\n')]), model)).windows();
+  const [utc, other] = [await windowsOf(text), await windowsOf(local)];
+  expect(utc.warnings).toEqual([]);
+  expect(other.warnings).toEqual([expect.objectContaining({ kind: 'calendar', count: text.length - 1 })]);
+  expect(other.warnings[0]?.message).toMatch(/'hour' is not that of the time stamp in UTC .*first: line 2/);
+  expect(other.packed).toEqual(utc.packed);
 });
 
 test('a row of a program takes what a series keeps, and says what is missing', async () => {
