@@ -10,7 +10,14 @@ from tft_export.cli import main
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["export", "--help"], ["verify", "--help"], ["variants", "--help"], ["accuracy", "--help"]],
+    [
+        ["--help"],
+        ["export", "--help"],
+        ["check", "--help"],
+        ["verify", "--help"],
+        ["variants", "--help"],
+        ["accuracy", "--help"],
+    ],
 )
 def test_help_does_not_wait_for_torch(arguments):
     program = (

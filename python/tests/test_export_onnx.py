@@ -9,6 +9,7 @@ from onnx import helper
 from pytorch_forecasting.data import GroupNormalizer
 
 from tft_export.checkpoint.tensors import INPUT_NAMES
+from tft_export.description import WRITERS
 from tft_export.errors import ExportError
 from tft_export.graph import onnx_graph
 from tft_export.graph.network import TemporalFusionNetwork
@@ -35,8 +36,8 @@ def check_numbers(model, structure, path):
         np.testing.assert_allclose(actual, expected[batch], rtol=0, atol=1e-4 * model.spread())
 
 
-@pytest.mark.parametrize("exporter", ["dynamo", "legacy"])
-def test_both_exporters_write_the_same_contract(tiny, tmp_path, exporter):
+@pytest.mark.parametrize("exporter", WRITERS)
+def test_all_exporters_write_the_same_contract(tiny, tmp_path, exporter):
     model = tiny(start=START)
     path = tmp_path / "model.onnx"
     structure, graph = exported(model, path, exporter)
@@ -99,19 +100,34 @@ def test_other_structures_export_too(tiny, tmp_path, recipe, exporter):
     check_numbers(model, structure, path)
 
 
-def test_where_the_dynamo_exporter_fails_the_legacy_one_steps_in(tiny, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("failing", "writer"), [(["dynamo"], "legacy"), (["dynamo", "legacy"], "trace")], ids=["legacy", "trace"]
+)
+def test_where_an_exporter_fails_the_next_one_is_tried_and_named(
+    tiny, tmp_path, monkeypatch, failing, writer
+):
     def fail(*_):
         raise RuntimeError("no decomposition")
 
-    monkeypatch.setitem(onnx_graph._EXPORTERS, "dynamo", fail)
+    for name in failing:
+        monkeypatch.setitem(onnx_graph._EXPORTERS, name, fail)
     model = tiny(start=START)
     structure = model.structure()
     network = TemporalFusionNetwork(model.model, structure).eval()
-    assert write_onnx(network, structure, tmp_path / "model.onnx") == "legacy"
+    said = []
+    assert write_onnx(network, structure, tmp_path / "model.onnx", None, said.append) == writer
+    assert [line for line in said if "failed" in line] == [
+        f"that failed: {name}: RuntimeError: no decomposition" for name in failing
+    ]
+    assert said[-1] == f"writing model.onnx by {WRITERS[writer]}"
     check_numbers(model, structure, tmp_path / "model.onnx")
     with pytest.raises(ExportError, match="dynamo: RuntimeError: no decomposition") as caught:
         write_onnx(network, structure, tmp_path / "again.onnx", "dynamo")
     assert caught.value.code == "export_failed"
+
+
+def test_every_writer_has_an_exporter():
+    assert list(onnx_graph._EXPORTERS) == list(WRITERS)
 
 
 def test_an_operator_that_engines_may_not_take_is_refused():

@@ -51,7 +51,7 @@ def test_a_published_structure_exports_unchanged_and_equals_pytorch(name, tmp_pa
     checkpoint = published.save(tmp_path / "model.ckpt")
     history = published.write_history(tmp_path / "history.csv")
     bundle = tmp_path / "bundle"
-    assert main(["export", "--check", str(checkpoint)]) == 0
+    assert main(["check", str(checkpoint)]) == 0
     step = ["--step", published.step]
     arguments = ["export", checkpoint, bundle, *step, "--samples", 8, "--exporter", "legacy"]
     assert main([str(argument) for argument in arguments]) == 0

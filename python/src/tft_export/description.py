@@ -18,6 +18,13 @@ PRECISIONS: tuple[str, ...] = get_args(Precision)
 # Those that need a graph of their own in addition to the FP32 one.
 VARIANT_PRECISIONS = PRECISIONS[1:]
 
+# By their names in model.json and on the command line, in the order in which they are tried.
+WRITERS = {
+    "dynamo": "torch's dynamo exporter",
+    "legacy": "torch's legacy exporter",
+    "trace": "torch's legacy exporter from torch.jit.trace",
+}
+
 
 class _Model(BaseModel):
     """camelCase in the file; keys of later versions are ignored."""

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,22 +81,28 @@ class ExportOptions:
     simulated: bool = False
 
 
-def export_checkpoint(options: ExportOptions) -> Description:
-    """Writes the bundle and returns its description. Raises ExportError."""
+def export_checkpoint(
+    options: ExportOptions, progress: Callable[[str], None] = lambda _: None
+) -> Description:
+    """Writes the bundle and returns its description; `progress` hears of each phase. Raises ExportError."""
+    progress(f"reading {options.checkpoint}")
     checkpoint = load_checkpoint(options.checkpoint)
     servers = None if options.servers is None else read_servers(options.servers)
     structure = read_structure(checkpoint, options.step, servers)
     _check_history(options)
     report = {} if options.training_report is None else _read_json(options.training_report)
     with new_bundle(options.bundle, options.force) as folder:
+        progress("drawing the sample windows")
         windows, source = _windows(options, structure, checkpoint)
         network = TemporalFusionNetwork(checkpoint.model, structure).eval()
-        exporter = write_onnx(network, structure, folder / ONNX_FILE, options.exporter)
+        exporter = write_onnx(network, structure, folder / ONNX_FILE, options.exporter, progress)
         if options.torchscript:
+            progress(f"writing {TORCHSCRIPT_FILE}")
             write_torchscript(network, structure, folder / TORCHSCRIPT_FILE)
         write_slim_checkpoint(options.checkpoint, folder / CHECKPOINT_FILE)
         if options.ship_history and options.history:
             copy_history(options.history, folder)
+        progress(f"forecasting {len(windows)} sample windows with PyTorch")
         expected = expected_forecasts(checkpoint, windows)
         outputs = output_tensors(structure)
         samples = Samples(

@@ -10,19 +10,13 @@ from typing import Any, NamedTuple
 
 from ..errors import ExportError
 from .head import POINT_LOSSES, loss_names, read_head
-
-TRANSFORMATIONS = (None, "softplus", "relu", "log", "log1p", "logit", "count", "sqrt")
-# Scalers of scikit-learn that are x -> (x - a) / b.
-AFFINE_SCALERS = ("StandardScaler", "RobustScaler", "MinMaxScaler", "MaxAbsScaler")
-NORMALIZERS = ("TorchNormalizer", "EncoderNormalizer", "FlooredEncoderNormalizer", "GroupNormalizer")
-# The most combinations of group ids whose scales a graph holds: those that the normaliser gives at once, and
-# those that it is asked for one by one, since its groups are not the group ids in their order.
-MAX_GROUPS, MAX_ODD_GROUPS = 4_000_000, 20_000
+from .supported import AFFINE_SCALERS, MAX_GROUPS, MAX_ODD_GROUPS, NORMALIZERS, TRANSFORMATIONS
 
 
 class Obstacle(NamedTuple):
-    """An option that the model was trained with, and what to do instead."""
+    """An option that the model was trained with, and what to do instead; `rule` is one of `REFUSED`."""
 
+    rule: str
     option: str
     remedy: str
 
@@ -80,6 +74,7 @@ def _of_targets(hyper: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iter
         of = f" of '{target}'" if len(targets) > 1 else ""
         if _is(normalizer, "NaNLabelEncoder"):
             yield Obstacle(
+                "categorical_target",
                 f"a categorical target{of}",
                 f"the target must be a measured number; if '{target}' is one, make it a float before",
             )
@@ -90,12 +85,15 @@ def _of_targets(hyper: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iter
             continue
         if head is None:
             yield Obstacle(
+                "other_loss",
                 f"loss={type(loss).__name__}{of}",
                 f"train with QuantileLoss, NormalDistributionLoss or one of {', '.join(POINT_LOSSES)}",
             )
         elif sorted({*head.quantiles}) != list(head.quantiles):
             yield Obstacle(
-                f"quantiles={list(head.quantiles)}{of}", "train with quantiles in increasing order"
+                "quantile_order",
+                f"quantiles={list(head.quantiles)}{of}",
+                "train with quantiles in increasing order",
             )
     transformers = hyper.get("output_transformer")
     outputs = transformers.normalizers if _is(transformers, "MultiNormalizer") else [transformers]
@@ -103,7 +101,9 @@ def _of_targets(hyper: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iter
         categorical = _is(normalizer, "NaNLabelEncoder")
         same = type(output).__name__ == type(normalizer).__name__ and not categorical
         if not categorical and (not same or output.transformation != normalizer.transformation):
-            yield Obstacle("output_transformer", "it must be the data set's target_normalizer")
+            yield Obstacle(
+                "output_transformer", "output_transformer", "it must be the data set's target_normalizer"
+            )
 
 
 def _of_groups(parameters: Mapping[str, Any]) -> Iterator[Obstacle]:
@@ -116,6 +116,7 @@ def _of_groups(parameters: Mapping[str, Any]) -> Iterator[Obstacle]:
         most = MAX_GROUPS if groups == group_ids else MAX_ODD_GROUPS
         if math.prod(sizes) > most:
             yield Obstacle(
+                "group_count",
                 f"GroupNormalizer(groups={groups}) with group_ids={group_ids}",
                 f"{' x '.join(map(str, sizes))} groups are more than the {most:,} that a graph can look up; "
                 "scale by EncoderNormalizer, or by one column that names the series",
@@ -134,6 +135,7 @@ def _of_variables(hyper: Mapping[str, Any], parameters: Mapping[str, Any]) -> It
             yield from _of_transformation(scaler, f"scalers['{name}']")
             if name in static and _is(scaler, "EncoderNormalizer", "FlooredEncoderNormalizer"):
                 yield Obstacle(
+                    "window_of_static",
                     f"scalers['{name}'] is an EncoderNormalizer",
                     "what does not vary has no spread to scale by; use StandardScaler or None",
                 )
@@ -143,25 +145,36 @@ def _of_variables(hyper: Mapping[str, Any], parameters: Mapping[str, Any]) -> It
             ]
             if foreign:
                 yield Obstacle(
+                    "groups_of_scaler",
                     f"scalers['{name}'] scales by {', '.join(foreign)}",
                     "scale by categories of the model or by its group_ids",
                 )
-            if groups and name == parameters["time_idx"]:
+            by_window = _is(scaler, "EncoderNormalizer", "FlooredEncoderNormalizer")
+            if (groups or by_window) and name == parameters["time_idx"]:
                 yield Obstacle(
-                    f"scalers['{name}'] is a GroupNormalizer",
+                    "window_of_time_index",
+                    f"scalers['{name}'] is a {type(scaler).__name__}",
                     "scale the time index by StandardScaler or None",
                 )
         elif not _is(scaler, *AFFINE_SCALERS) or getattr(scaler, "clip", False):
+            clips = _is(scaler, *AFFINE_SCALERS)
             yield Obstacle(
-                f"scalers['{name}'] is a {type(scaler).__name__}{' that clips' * hasattr(scaler, 'clip')}",
+                "clipping_scaler" if clips else "other_scaler",
+                f"scalers['{name}'] is a {type(scaler).__name__}{' that clips' * bool(clips)}",
                 f"use {', '.join((*AFFINE_SCALERS, *NORMALIZERS))} or None",
             )
     for name in lags:
         if name == parameters["time_idx"]:
-            yield Obstacle(f"lags of '{name}'", "a shifted time index adds no information; leave it out")
+            yield Obstacle(
+                "lag_of_time_index",
+                f"lags of '{name}'",
+                "a shifted time index adds no information; leave it out",
+            )
         if name in categories:
             yield Obstacle(
-                f"lags of the category '{name}'", "pytorch-forecasting makes no embedding for them"
+                "lag_of_category",
+                f"lags of the category '{name}'",
+                "pytorch-forecasting makes no embedding for them",
             )
 
 
@@ -170,4 +183,4 @@ def _of_transformation(normalizer: Any, where: str) -> Iterator[Obstacle]:
     if not (name is None or isinstance(name, str)) or name not in TRANSFORMATIONS:
         choices = ", ".join(str(known) for known in TRANSFORMATIONS)
         shown = repr(name) if isinstance(name, str) else "functions of your own"
-        yield Obstacle(f"{where}'s transformation={shown}", f"choose one of {choices}")
+        yield Obstacle("transformation", f"{where}'s transformation={shown}", f"choose one of {choices}")

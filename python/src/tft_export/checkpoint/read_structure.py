@@ -17,7 +17,6 @@ from .normalizer import (
     read_target_groups,
 )
 from .obstacles import (
-    NORMALIZERS,
     find_obstacles,
     refuse_obstacles,
     target_losses,
@@ -26,6 +25,7 @@ from .obstacles import (
 )
 from .standardised import Standardised, read_affine
 from .structure import CALENDAR, COUNT, ENCODER_LENGTH, GIVEN, RELATIVE_TIME, SERVER_ID, Lag, Structure
+from .supported import NORMALIZERS
 
 Servers = Mapping[str, Mapping[str, str]]
 

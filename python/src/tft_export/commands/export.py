@@ -5,8 +5,10 @@ from pathlib import Path
 
 from ..checkpoint.calendar import Step
 from ..checkpoint.check import obstacles_of_file
-from ..checkpoint.obstacles import Obstacle, refuse_obstacles
+from ..checkpoint.obstacles import refuse_obstacles
+from ..description import WRITERS
 from .arguments import positive, step, step_of_minutes
+from .progress import Progress
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -20,13 +22,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         ),
     )
     parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="a Lightning .ckpt file")
-    parser.add_argument("bundle", metavar="BUNDLE", type=Path, nargs="?", help="the folder to write")
-    parser.add_argument(
-        "--check",
-        action="store_true",
-        help="only list what prevents the export: exits with 1 if anything does. Takes a data set, too, that "
-        "dataset.save wrote, before anything is trained on it; runs no code of the file",
-    )
+    parser.add_argument("bundle", metavar="BUNDLE", type=Path, help="the folder to write")
     parser.add_argument("--name", help="the model's name (default: the folder's)")
     parser.add_argument("--description", default="", help="one line on what the model is")
     parser.add_argument(
@@ -65,42 +61,30 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--exporter",
-        choices=("dynamo", "legacy"),
-        help="force one of torch's ONNX exporters (default: dynamo, then legacy if it fails)",
+        choices=tuple(WRITERS),
+        help="force one of torch's ONNX exporters (default: the first of them that succeeds)",
     )
     parser.add_argument("--torchscript", action="store_true", help="also write model.ts.pt for LibTorch")
     parser.add_argument("--force", action="store_true", help="replace the bundle if it exists")
-    parser.set_defaults(run=run, parser=parser)
+    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    obstacles = obstacles_of_file(options.checkpoint)
-    if options.check:
-        return _report(options.checkpoint, obstacles)
-    if options.bundle is None:
-        options.parser.error("the following arguments are required: BUNDLE")
     # Said before PyTorch is loaded, which takes many times longer.
-    refuse_obstacles(obstacles)
+    refuse_obstacles(obstacles_of_file(options.checkpoint))
+    progress = Progress()
+    progress("loading PyTorch")
     from ..make_bundle import ExportOptions, export_checkpoint
 
     fields = ExportOptions.__dataclass_fields__
-    description = export_checkpoint(ExportOptions(**{name: getattr(options, name) for name in fields}))
+    asked = ExportOptions(**{name: getattr(options, name) for name in fields})
+    description = export_checkpoint(asked, progress)
     samples, network = description.samples, description.network
     print(
         f"wrote {options.bundle}: {len(description.metrics)} metrics, "
         f"{description.encoder_length} + {description.horizon} steps, "
-        f"{len(description.quantiles)} quantiles; "
-        f"{network.nodes} nodes ({network.exporter}), {description.files.onnx.bytes / 1e6:.2f} MB; "
+        f"{len(description.quantiles)} quantiles; {network.nodes} nodes, by {WRITERS[network.exporter]}, "
+        f"{description.files.onnx.bytes / 1e6:.2f} MB; "
         f"{samples.count} sample windows ({samples.source})"
     )
     return 0
-
-
-def _report(path: Path, obstacles: list[Obstacle]) -> int:
-    if not obstacles:
-        print(f"{path}: nothing prevents the export")
-        return 0
-    print(f"{path} cannot be exported:")
-    for obstacle in obstacles:
-        print(f"  - {obstacle}")
-    return 1

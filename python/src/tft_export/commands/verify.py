@@ -3,6 +3,9 @@
 import argparse
 from pathlib import Path
 
+from ..description import read_description
+from .progress import Progress
+
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
@@ -25,8 +28,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    # What is no bundle is said before PyTorch is loaded, which takes many times longer.
+    read_description(options.bundle)
+    progress = Progress()
+    progress("loading PyTorch")
     from ..judging.against_checkpoint import verify_bundle
 
-    report = verify_bundle(options.bundle, options.data, options.column_map, options.windows)
+    report = verify_bundle(options.bundle, options.data, options.column_map, options.windows, progress)
     print(report.as_json() if options.json else report.as_text())
     return 0 if report.passed else 1

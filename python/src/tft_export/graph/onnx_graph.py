@@ -1,8 +1,8 @@
 """A network to model.onnx: opset 17, dynamic batch, only operators that TensorRT's parser takes.
 
 The dynamo exporter writes opset 18 even if another is requested, and no automatic converter can lower this
-graph. `_to_opset_17` makes the three changes by hand. If the dynamo exporter fails, the network is traced and
-the legacy exporter writes the same file.
+graph. `_to_opset_17` makes the three changes by hand. If the dynamo exporter fails, the legacy exporter
+writes the same file, and if that fails too, it does so from what torch.jit.trace makes of the network.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import io
 import logging
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
@@ -19,14 +20,13 @@ from torch import nn
 
 from ..checkpoint.structure import Structure
 from ..checkpoint.tensors import BATCH, INPUT_NAMES, TensorSpec, input_tensors, output_tensors
+from ..description import WRITERS
 from ..errors import ExportError
 from .network import example_inputs
 from .regions import record_regions, take_regions
 
 OPSET = 17
 IR_VERSION = 8
-DYNAMO, LEGACY = "dynamo", "legacy"
-EXPORTERS = (DYNAMO, LEGACY)
 
 # Every operator that a rewritten network may contain; TensorRT 10.0 and newer parse all of them.
 ALLOWED_OPERATORS = {
@@ -51,24 +51,29 @@ _REDUCTIONS = {
 }
 
 
-def write_onnx(network: nn.Module, structure: Structure, path: Path, exporter: str | None = None) -> str:
-    """Writes model.onnx and returns the exporter that wrote it.
+def write_onnx(
+    network: nn.Module,
+    structure: Structure,
+    path: Path,
+    exporter: str | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> str:
+    """Writes model.onnx and returns the name of the exporter that wrote it, one of WRITERS.
 
-    `exporter` forces one; by default dynamo is tried first. Raises ExportError export_failed,
-    operator_not_allowed.
+    `exporter` forces one; by default they are tried in turn. Raises ExportError export_failed.
     """
-    attempts = (exporter,) if exporter else EXPORTERS
     failures = []
-    for attempt in attempts:
+    for attempt in (exporter,) if exporter else WRITERS:
+        progress(f"writing {path.name} by {WRITERS[attempt]}")
         try:
             model = _EXPORTERS[attempt](network, structure)
             check_operators(model)
             onnx.checker.check_model(model, full_check=True)
         except Exception as error:
             # The exporters and the checker may raise any exception; the next exporter may succeed.
-            failures.append(
-                f"{attempt}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-            )
+            first = str(error).splitlines()[0] if str(error) else ""
+            failures.append(f"{attempt}: {type(error).__name__}: {first}")
+            progress(f"that failed: {failures[-1]}")
             continue
         onnx.save(model, path)
         return attempt
@@ -119,6 +124,10 @@ def _export_dynamo(network: nn.Module, structure: Structure) -> onnx.ModelProto:
     return model
 
 
+def _export_trace(network: nn.Module, structure: Structure) -> onnx.ModelProto:
+    return _export_legacy(_traced(network, structure), structure)
+
+
 def _export_legacy(network: nn.Module, structure: Structure) -> onnx.ModelProto:
     inputs, outputs = _names(structure)
     written = io.BytesIO()
@@ -136,7 +145,7 @@ def _export_legacy(network: nn.Module, structure: Structure) -> onnx.ModelProto:
     return _finished(_constants_as_initializers(onnx.load_from_string(written.getvalue())), structure)
 
 
-_EXPORTERS = {DYNAMO: _export_dynamo, LEGACY: _export_legacy}
+_EXPORTERS = {"dynamo": _export_dynamo, "legacy": _export_legacy, "trace": _export_trace}
 
 
 def _traced(network: nn.Module, structure: Structure) -> torch.jit.ScriptModule:

@@ -1,7 +1,7 @@
 """Compares a bundle's graph, run by ONNX Runtime, with the PyTorch checkpoint it was exported from."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -87,9 +87,14 @@ class Report:
 
 
 def verify_bundle(
-    folder: Path, history: Path | None = None, column_map: Path | None = None, windows: int = 64
+    folder: Path,
+    history: Path | None = None,
+    column_map: Path | None = None,
+    windows: int = 64,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Checks a bundle against its checkpoint. Raises ExportError if it is not a bundle or is damaged."""
+    progress(f"running {folder} on its sample windows")
     description = read_description(folder)
     path = check_file(folder, description.files.onnx)
     nodes, checks = _check_graph(path, description)
@@ -115,8 +120,10 @@ def verify_bundle(
     )
     samples = _sample_windows(structure, description, arrays)
     if samples is not None:
+        progress(f"forecasting {len(samples)} sample windows with PyTorch")
         comparisons += compare("the checkpoint", expected_forecasts(checkpoint, samples))
     for source, mapping in _histories(folder, description, history, column_map):
+        progress(f"forecasting windows of {source} with PyTorch")
         drawn = windows_of_history(source, structure, windows, mapping)
         comparisons += _compare_history(description, checkpoint, session, drawn, source.name)
     return Report(str(folder), nodes, tuple(checks), tuple(comparisons))
