@@ -1,5 +1,7 @@
 """model.onnx as an engine sees it: operators, shapes, and the numbers ONNX Runtime gets from it."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -124,6 +126,25 @@ def test_where_an_exporter_fails_the_next_one_is_tried_and_named(
     with pytest.raises(ExportError, match="dynamo: RuntimeError: no decomposition") as caught:
         write_onnx(network, structure, tmp_path / "again.onnx", "dynamo")
     assert caught.value.code == "export_failed"
+
+
+@pytest.mark.parametrize("exporter", WRITERS)
+def test_what_is_0_keeps_the_small_number_that_its_logarithm_needs(tiny, tmp_path, exporter):
+    """Beside other numbers float64's epsilon is nothing, and an exporter may leave out what adds it."""
+    model = tiny(start=START, normalizer=GroupNormalizer(groups=["server_id"], transformation="softplus"))
+    structure = model.structure()
+    normalizer = replace(structure.normalizer, epsilon=float(np.finfo(np.float64).eps))
+    structure = replace(structure, normalizers={structure.target: normalizer})
+    network = TemporalFusionNetwork(model.model, structure).eval()
+    write_onnx(network, structure, tmp_path / "model.onnx", exporter)
+    windows = model.windows(structure)
+    windows["encoder_cont"][..., structure.target_channel] = 0.0
+    with torch.no_grad():
+        expected = network(*(windows[name] for name in INPUT_NAMES)).numpy()
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    (actual,) = session.run(None, {name: tensor.numpy() for name, tensor in windows.items()})
+    assert np.isfinite(expected).all()
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-4 * model.spread())
 
 
 def test_every_writer_has_an_exporter():

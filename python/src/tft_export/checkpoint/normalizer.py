@@ -190,7 +190,9 @@ def _inverse_softplus(y: Tensor, epsilon: float) -> Tensor:
 
     ONNX has no expm1, and 1 - exp(-u) written out loses every digit of a small u.
     """
-    t = torch.tanh((y + epsilon) * 0.5)
+    # Beside a y that is not 0, float64's epsilon is nothing, and the exporter leaves its addition out.
+    u = y + epsilon if epsilon == EPSILON else y.clamp(min=epsilon)
+    t = torch.tanh(u * 0.5)
     return torch.where(y > 20.0, y, y + torch.log(2.0 * t / (1.0 + t)))
 
 
