@@ -30,23 +30,14 @@ _PREDICTED_AT_ONCE = 512
 
 def expected_forecasts(checkpoint: Checkpoint, windows: WindowSet) -> list[np.ndarray]:
     """What pytorch-forecasting predicts, for each target: [windows, horizon, quantiles], raw units."""
-    given = windows.given
-    parts = [
-        part
-        for length in np.unique(given)
-        for part in _parts(np.flatnonzero(given == length), _PREDICTED_AT_ONCE)
-    ]
+    starts = range(0, len(windows), _PREDICTED_AT_ONCE)
+    parts = [windows.part(start, start + _PREDICTED_AT_ONCE) for start in starts]
     predictions = []
     for part in parts:
-        predictions.append(_predicted(checkpoint, windows.chosen(part)))
+        predictions.append(_predicted(checkpoint, part))
         # Trainer, model and data set refer to one another; left to itself, Python lets them pile up.
         gc.collect()
-    back = np.argsort(np.concatenate(parts))
-    return [np.concatenate(of_target)[back] for of_target in zip(*predictions, strict=True)]
-
-
-def _parts(windows: np.ndarray, size: int) -> list[np.ndarray]:
-    return [windows[start : start + size] for start in range(0, len(windows), size)]
+    return [np.concatenate(of_target) for of_target in zip(*predictions, strict=True)]
 
 
 def expected_predictions(checkpoint: Checkpoint, windows: WindowSet) -> np.ndarray:
@@ -73,20 +64,19 @@ def _predicted(checkpoint: Checkpoint, windows: WindowSet) -> list[np.ndarray]:
 
 
 def forecasting_dataset(checkpoint: Checkpoint, windows: WindowSet) -> TimeSeriesDataSet:
-    """The windows as the data set that pytorch-forecasting would make of them, in the same order.
-
-    They are of one length.
-    """
+    """The windows as the data set that pytorch-forecasting would make of them, in the same order."""
     structure = windows.structure
     cut = max((lag.steps for lag in structure.lags.values()), default=0)
-    given = int(windows.given[0])
-    encoder_length = structure.encoder_length - (structure.past - given)
-    windows = _preceded(_last_steps(windows, given), encoder_length + cut - given)
+    further = structure.past - structure.encoder_length
+    first = structure.past - windows.given
+    windows = _preceded(windows, cut - further)
     steps = windows.metrics.shape[1]
-    frame = _frame(windows, checkpoint.dataset_parameters)
     # Each window has times of its own, whatever its times are: so windows may overlap.
-    apart = (structure.encoder_length + cut + structure.horizon) * _APART
+    apart = steps * _APART
     times = np.repeat(np.arange(len(windows)), steps) * apart + np.tile(np.arange(steps), len(windows))
+    there = (np.arange(steps) >= first[:, None]).reshape(-1)
+    frame = _frame(windows, checkpoint.dataset_parameters)[there].reset_index(drop=True)
+    times = times[there]
     true_times = frame.get(structure.time_idx)
     frame[structure.time_idx] = times
     with _quiet():
@@ -94,7 +84,7 @@ def forecasting_dataset(checkpoint: Checkpoint, windows: WindowSet) -> TimeSerie
             checkpoint.dataset_parameters,
             frame,
             stop_randomization=True,
-            min_encoder_length=encoder_length,
+            min_encoder_length=structure.encoder_length - int(first.max()),
             min_prediction_length=structure.horizon,
             min_prediction_idx=0,
             allow_missing_timesteps=True,
@@ -104,33 +94,28 @@ def forecasting_dataset(checkpoint: Checkpoint, windows: WindowSet) -> TimeSerie
         if true_times is not None:
             _write_time_index(dataset, structure.time_idx, pd.Series(true_times.to_numpy(), index=times))
     index = dataset.index
-    length = encoder_length + structure.horizon
-    whole = index[index.index_end - index.index_start == length - 1].drop_duplicates("index_start")
-    first_times = dataset.data["time"].numpy()[whole.index_start.to_numpy()]
-    wanted = np.arange(len(windows)) * apart + cut
-    dataset.index = whole.set_index(first_times).loc[wanted].reset_index(drop=True)
+    lengths = structure.encoder_length - first + structure.horizon
+    starts = dataset.data["time"].numpy()[index.index_start.to_numpy()]
+    by_window = pd.MultiIndex.from_arrays([starts, index.index_end - index.index_start + 1])
+    index = index.set_axis(by_window)[~by_window.duplicated()]
+    wanted = np.arange(len(windows)) * apart + cut + first
+    dataset.index = index.loc[list(zip(wanted, lengths, strict=True))].reset_index(drop=True)
     return dataset
-
-
-def _last_steps(windows: WindowSet, given: int) -> WindowSet:
-    """Without the steps that the windows do not have."""
-    absent = windows.structure.past - given
-    return replace(
-        windows,
-        metrics=windows.metrics[:, absent:],
-        codes=windows.codes[:, absent:],
-        slots=windows.slots + absent,
-    )
 
 
 def _preceded(windows: WindowSet, steps: int) -> WindowSet:
     """The windows with `steps` more before them: the data set cuts off as many steps as the longest lag has,
-    also where the network reads no lagged value of them."""
-    before = ((0, 0), (steps, 0), (0, 0))
+    also where the network reads no lagged value of them.
+
+    Before what a window has, its first step is repeated.
+    """
+    length = windows.metrics.shape[1]
+    first = windows.structure.past - windows.given
+    source = np.maximum(np.arange(-steps, length), first[:, None])[..., None]
     return replace(
         windows,
-        metrics=np.pad(windows.metrics, before, mode="edge"),
-        codes=np.pad(windows.codes, before, mode="edge"),
+        metrics=np.take_along_axis(windows.metrics, source, axis=1),
+        codes=np.take_along_axis(windows.codes, source, axis=1),
         slots=windows.slots - steps,
     )
 
@@ -138,7 +123,7 @@ def _preceded(windows: WindowSet, steps: int) -> WindowSet:
 def _write_time_index(dataset: TimeSeriesDataSet, name: str, true_times: pd.Series) -> None:
     """A model that reads the time index gets the windows' own, scaled by the data set's scaler."""
     values = true_times.loc[dataset.data["time"].numpy()].reset_index(drop=True).rename(name)
-    scaled = dataset.transform_values(name, values.astype(np.float64))
+    scaled = dataset.transform_values(name, values.astype(np.float64), data=values.to_frame())
     column = torch.as_tensor(np.asarray(scaled, dtype=np.float32))
     dataset.data["reals"][:, dataset.reals.index(name)] = column
 
