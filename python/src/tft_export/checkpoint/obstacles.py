@@ -153,7 +153,7 @@ def _of_variables(hyper: Mapping[str, Any], parameters: Mapping[str, Any]) -> It
             if (groups or by_window) and name == parameters["time_idx"]:
                 yield Obstacle(
                     "window_of_time_index",
-                    f"scalers['{name}'] is a {type(scaler).__name__}",
+                    f"scalers['{name}'] looks at windows or groups",
                     "scale the time index by StandardScaler or None",
                 )
         elif not _is(scaler, *AFFINE_SCALERS) or getattr(scaler, "clip", False):
