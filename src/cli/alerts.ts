@@ -24,6 +24,7 @@ Every alert is made from the forecasts of that time, and compared with the measu
 Examples:
   $ tft alerts check rules.yaml
   $ tft alerts preview rules.yaml --history history.csv
+  $ tft alerts preview rules.yaml --history /var/lib/tft-fleet
   $ tft alerts preview rules.yaml --history trace.csv.gz --map maps/bitbrains.json --list`;
 
 interface PreviewOptions extends EngineOptions {
@@ -58,7 +59,10 @@ export function alertsCommand(console: Console, exit: (status: number) => void):
         'Replays a history under alert rules: how often each would have fired, and how often it would have been right.',
       )
       .argument('<rules>', 'YAML or JSON file')
-      .requiredOption('--history <file>', 'CSV file, gzipped or not, each server in the order of time')
+      .requiredOption(
+        '--history <file>',
+        "CSV file, gzipped or not, each server in the order of time; or the folder of a daemon's --data",
+      )
       .option('--map <file>', 'column map: how columns become the metrics')
       .addOption(serversOption())
       .addOption(

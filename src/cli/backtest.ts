@@ -35,6 +35,7 @@ choice is made on earlier windows and scored on later ones. docs/judging.md defi
 
 Examples:
   $ tft backtest history.csv
+  $ tft backtest /var/lib/tft-fleet
   $ tft backtest trace.csv.gz --map maps/bitbrains.json --every 120
   $ tft backtest history.csv --json | jq '.servers[] | select(.use != "model")'`;
 
@@ -43,7 +44,10 @@ export function backtestCommand(console: Console, exit: (status: number) => void
     new Command('backtest')
       .summary('judge a model on a history, against naive forecasts')
       .description('Judges a model on a history file: every forecast it would have made, against naive ones.')
-      .argument('<history>', 'CSV file, gzipped or not, each server in the order of time')
+      .argument(
+        '<history>',
+        "CSV file, gzipped or not, each server in the order of time; or the folder of a daemon's --data",
+      )
       .option('--map <file>', 'column map: how columns become the metrics')
       .addOption(
         new Option('--every <minutes>', 'minutes between the forecasts of a server')

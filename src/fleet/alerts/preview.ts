@@ -33,7 +33,8 @@ export interface AlertsPreview {
 }
 
 /**
- * Replays a history file under rules. Each server's rows must be in the order of time.
+ * Replays a history file under rules, or the folder in which a daemon keeps its history. In a file each server's rows must be in
+ * the order of time.
  *
  * A firing is right when the measured target is across the threshold, for as long as the rule asks, within the rule's `within`
  * after it; it is undecided when the history ends before that. An episode is a run of measurements across the threshold until

@@ -5,10 +5,10 @@ import { TFTError } from '../../contract/errors.js';
 import { targetOf } from '../../contract/target.js';
 import type { TFTEngine } from '../../engine.js';
 import type { HistoryWarning, RefusedServer } from '../../history/index.js';
-import { readHistory } from '../../history/index.js';
 import { Judge, type Judgement, ResolutionFinder, stepsPerDay } from '../../judging/index.js';
 import { JudgedServer } from './judged-server.js';
 import { eachStep, type ReplayOptions, replayHistory } from './replay.js';
+import { readSource } from './source.js';
 
 const MINUTE = 60_000;
 const DEFAULT_EVERY_MINUTES = 60;
@@ -37,12 +37,13 @@ export interface Backtest extends Judgement {
 }
 
 /**
- * Judges a model on a history: see docs/judging.md. The file is read twice, so it cannot be a stream.
+ * Judges a model on a history: see docs/judging.md. The source is a file, or the folder in which a daemon keeps its
+ * history. It is read twice, so it cannot be a stream.
  *
  * Each forecast is made from rows before its origin alone, and is sorted and cut to the target's range before it is judged.
  *
  * @throws TFTError ERR_TFT_HISTORY_SHORT when no window can be judged; ERR_TFT_HISTORY_ORDER for rows out of order; what
- *   `readHistory` and the engine throw.
+ *   `readSource` and the engine throw.
  */
 export async function backtest(
   engine: TFTEngine,
@@ -128,7 +129,7 @@ async function survey(
     newest.set(server, value);
     if (window !== undefined && (step + 1) % everySteps === 0) windows++;
   });
-  await readHistory(source, engine.model, { ...reading, onStep });
+  await readSource(source, engine.model, { ...reading, onStep });
   return { changes, windows };
 }
 

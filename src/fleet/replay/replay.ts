@@ -1,16 +1,12 @@
-// Replays a history file: makes the forecasts that would have been made at the time, without later data, and passes them on
+// Replays a history: makes the forecasts that would have been made at the time, without later data, and passes them on
 // with the measurements. Windows run in full batches, and reading waits for them, so memory does not grow with the file.
 
 import type { ForecastInputs } from '../../contract/inputs.js';
 import { targetOf } from '../../contract/target.js';
 import type { TFTEngine } from '../../engine.js';
-import {
-  type FleetHistory,
-  type HistoryModel,
-  type HistoryStep,
-  type ReadHistoryOptions,
-  readHistory,
-} from '../../history/index.js';
+import type { FleetHistory, HistoryModel, HistoryStep, ReadHistoryOptions } from '../../history/index.js';
+
+import { readSource } from './source.js';
 
 const MINUTE = 60_000;
 /** The number of windows gathered before reading waits for their forecasts. */
@@ -44,10 +40,10 @@ interface Gathered {
 }
 
 /**
- * Replays a file.
+ * Replays a file, or the folder in which a daemon keeps its history.
  *
  * @returns the history as read, whose windows and warnings are those of its end.
- * @throws TFTError what `readHistory` and the engine throw; ERR_TFT_HISTORY_ORDER for rows that are not in order of time.
+ * @throws TFTError what `readSource` and the engine throw; ERR_TFT_HISTORY_ORDER for rows that are not in order of time.
  */
 export async function replayHistory(
   engine: TFTEngine,
@@ -78,7 +74,7 @@ export async function replayHistory(
     listener.origin(server, origin, inputs);
     gathered.push({ server, origin, inputs });
   });
-  const history = await readHistory(source, model, { ...reading, onStep, onPiece: () => run(batch) });
+  const history = await readSource(source, model, { ...reading, onStep, onPiece: () => run(batch) });
   await run(1);
   return history;
 }

@@ -1,6 +1,6 @@
 // A store on disk, in LMDB: a step of all servers in blocks of 1,024, the fastest of the layouts that were measured. Committed
 // data survives the end of the process at any moment; flushed data survives that of the machine.
-import { mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { type Database, open, type RootDatabase, TransactionFlags } from 'lmdb';
@@ -24,6 +24,8 @@ export interface LmdbStoreOptions {
   readonly horizons: readonly number[];
   /** Whether writing waits for the disk. */
   readonly flush: boolean;
+  /** Only reads what is there, also while a daemon writes to it. */
+  readonly readOnly?: boolean | undefined;
 }
 
 const FILE = 'history.mdb';
@@ -56,16 +58,18 @@ export class LmdbStore implements FleetStore {
   #steps = 0;
 
   /** @throws TFTError ERR_TFT_FILE, or ERR_TFT_OPTION for a folder of another model's history. */
-  constructor({ path, model, horizons, flush }: LmdbStoreOptions) {
+  constructor({ path, model, horizons, flush, readOnly = false }: LmdbStoreOptions) {
     this.horizons = horizons;
     this.#path = path;
     this.#flush = flush;
     this.#metrics = model.metrics.length;
     this.#categories = model.categories.length;
     this.#quantiles = model.quantiles.length;
+    if (readOnly && !existsSync(join(path, FILE)))
+      throw new TFTError('ERR_TFT_FILE', `${path} is not the folder of a daemon: it has no ${FILE}`);
     try {
-      mkdirSync(path, { recursive: true });
-      this.#root = open({ path: join(path, FILE), encoding: 'json', maxDbs: 8 });
+      if (!readOnly) mkdirSync(path, { recursive: true });
+      this.#root = open({ path: join(path, FILE), encoding: 'json', maxDbs: 8, readOnly });
     } catch (cause) {
       throw new TFTError('ERR_TFT_FILE', `history cannot be kept in ${path}: ${(cause as Error).message}`, {
         cause,
