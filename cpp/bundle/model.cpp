@@ -31,6 +31,7 @@ constexpr std::array kInputs = {
     Common{"decoder_cont", "horizon", "known"}, Common{"decoder_cat", "horizon", "categories"}};
 constexpr std::array kOutputs = {Common{"predictions", "horizon", "quantiles"}};
 constexpr const char* kStatics = "static_cont";
+constexpr const char* kLengths = "encoder_lengths";
 
 template <class T>
 T need(Element from, const char* key) {
@@ -137,6 +138,12 @@ Model describe(Element json, const std::string& directory) {
     TensorShape& tensor = model.shape.inputs[i];
     const bool common = i < kInputs.size();
     if (common && tensor.type == ElementType::INT32) tensor.codes = codes;
+    if (tensor.name == kLengths) {
+      if (tensor.type != ElementType::INT32 || tensor.item != std::vector<std::int64_t>{1, 1})
+        throw Problem{"inputs.encoder_lengths: must be int32 [batch, 1, 1]"};
+      model.min_encoder_length = static_cast<int>(need<std::int64_t>(json, "minEncoderLength"));
+      model.lengths_input = i;
+    }
     model.channels.push_back(common                    ? names_in(json, kInputs[i].channels)
                              : tensor.name == kStatics ? names_in(json, "statics")
                                                        : std::vector<std::string>());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,10 @@ struct Model {
   std::string name;
   std::string target;
   double step_minutes = 0;
+  /// The fewest of the encoder's steps that a series may have, and the input that says how many it has; 0 and
+  /// none for a model that takes all alone.
+  int min_encoder_length = 0;
+  std::optional<std::size_t> lengths_input;
   std::vector<double> quantiles;
   /// The inputs that every model has come first, in the contract's order; the predictions are the first
   /// output.

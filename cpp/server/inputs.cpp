@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "server/json_text.h"
@@ -73,7 +74,23 @@ int Inputs::series(std::size_t most) const {
     throw HttpError(Code::HTTP_TOO_LARGE, "the request has " + std::to_string(first) + " series; at most " +
                                               std::to_string(most) +
                                               " are allowed in one request. Send several");
+  if (const auto input = model_.description.lengths_input) check_steps(*input, first);
   return static_cast<int>(first);
+}
+
+/// Of models that take fewer steps than all: how many each series has.
+void Inputs::check_steps(std::size_t input, std::size_t series) const {
+  const int least = model_.description.min_encoder_length;
+  const auto most = static_cast<int>(model_.inputs().front().item[0]);
+  for (std::size_t i = 0; i < series; ++i) {
+    std::int32_t found = 0;
+    std::memcpy(&found, static_cast<const char*>(tensors_[input].values) + i * sizeof(found), sizeof(found));
+    if (found >= least && found <= most) continue;
+    throw HttpError(Code::INPUT_VALUE, model_.inputs()[input].name + "[" + std::to_string(i) + "] (series " +
+                                           std::to_string(i) + ") is " + std::to_string(found) +
+                                           "; a number of steps from " + std::to_string(least) + " to " +
+                                           std::to_string(most) + " is expected");
+  }
 }
 
 std::vector<const void*> Inputs::pointers() const {

@@ -30,7 +30,7 @@ class Inputs {
   void convert(std::size_t input, const NumberArray& numbers);
 
   /// Checks lengths and batch, and returns the number of series. Throws INPUT_LENGTH, INPUT_BATCH,
-  /// INPUT_EMPTY; HTTP_TOO_LARGE for more than `most`.
+  /// INPUT_EMPTY; INPUT_VALUE for a series of too few or too many steps; HTTP_TOO_LARGE for more than `most`.
   int series(std::size_t most) const;
   std::vector<const void*> pointers() const;
 
@@ -40,6 +40,8 @@ class Inputs {
     std::size_t count = 0;
     std::vector<std::uint32_t> words;  // of values that are its own
   };
+
+  void check_steps(std::size_t input, std::size_t series) const;
 
   const ServedModel& model_;
   std::vector<Tensor> tensors_;

@@ -8,7 +8,8 @@ import {
   inflateSync,
 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { tinyAnswer, tinyMetadata, variedInputs } from '../fixtures/bundles.js';
+import { loadModel } from '../../src/index.js';
+import { published, tinyAnswer, tinyMetadata, variedInputs } from '../fixtures/bundles.js';
 import {
   ask,
   binaryPredictions,
@@ -105,6 +106,25 @@ describe('POST /predict', () => {
     );
     expect(headers.vary).toBe('accept-encoding');
   });
+});
+
+test('of a model that takes shorter series, a number of steps that it does not take is named', async () => {
+  await using service = await running({ model: published.stallion });
+  const model = await loadModel(published.stallion);
+  const predict = (steps: number) => {
+    const arrays = model.inputs.map(({ name, shape: [, rows, channels] }) => [
+      name,
+      Array<number>(rows * channels).fill(name === 'encoder_lengths' ? steps : 1),
+    ]);
+    return ask(`${service.url}/predict`, { body: JSON.stringify(Object.fromEntries(arrays)) });
+  };
+  const [few, enough] = [await predict(11), await predict(12)];
+  expect(few.status).toBe(400);
+  expect(JSON.stringify(few.json)).toContain(
+    'encoder_lengths[0] (series 0) is 11; a number of steps from 12 to 24 is expected',
+  );
+  expect(enough.status).toBe(200);
+  expect([enough.json?.predictions].flat(4)).toHaveLength(6 * 7);
 });
 
 describe('KServe v2', () => {

@@ -5,9 +5,11 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type LogEntry, TFTEngine } from '../../src/index.js';
+import { verifyBundle } from '../../src/verify.js';
 import {
   bundles,
   constantInputs,
+  published,
   samples,
   tinyAnswer,
   tinyMetadata,
@@ -153,6 +155,15 @@ describe('a model on a server', () => {
       message: expect.stringContaining('certificate'),
     });
   });
+});
+
+test('a published model on a server forecasts as PyTorch does, with all of its inputs', async () => {
+  for (const [name, bundle] of Object.entries(published)) {
+    await using server = await running({ model: bundle });
+    await using engine = await TFTEngine.load(addressOf(server).replace('tiny', name), { bundle });
+    expect(engine.info.backend).toBe('kserve');
+    expect((await verifyBundle(engine)).withinLimit).toBe(true);
+  }
 });
 
 describe('loading', () => {

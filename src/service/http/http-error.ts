@@ -2,7 +2,8 @@
 import { ERRORS, type HttpErrorCode, type TFTErrorCode } from '../../contract/error-codes.js';
 import { TFTError } from '../../contract/errors.js';
 import { messageFor } from '../../contract/input-error.js';
-import { INPUTS } from '../../contract/names.js';
+import { INPUTS, LENGTHS_INPUT, STATIC_INPUT } from '../../contract/names.js';
+import { keyOf } from '../../contract/tensors.js';
 
 export type { HttpErrorCode } from '../../contract/error-codes.js';
 
@@ -90,5 +91,6 @@ function internal(error: unknown): HttpError {
 
 /** HTTP clients know the tensors by their names in model.json. */
 function wireName(key: string): string {
-  return INPUTS.find((input) => input.key === key)?.name ?? key;
+  const names = [...INPUTS.map(({ name }) => name), STATIC_INPUT, LENGTHS_INPUT];
+  return names.find((name) => keyOf(name) === key) ?? key;
 }
