@@ -7,7 +7,7 @@ from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer, TorchNo
 from sklearn.preprocessing import RobustScaler, StandardScaler
 
 from tft_export.checkpoint.floored_normalizer import FlooredEncoderNormalizer
-from tft_export.checkpoint.tensors import INPUT_NAMES
+from tft_export.description import INPUT_NAMES
 from tft_export.graph.network import TemporalFusionNetwork
 from tiny_models import DEFAULT_STRUCTURE, PROFILES
 

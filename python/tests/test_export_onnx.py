@@ -10,8 +10,7 @@ import torch
 from onnx import helper
 from pytorch_forecasting.data import GroupNormalizer
 
-from tft_export.checkpoint.tensors import INPUT_NAMES
-from tft_export.description import WRITERS
+from tft_export.description import INPUT_NAMES, WRITERS
 from tft_export.errors import ExportError
 from tft_export.graph import onnx_graph
 from tft_export.graph.network import TemporalFusionNetwork

@@ -7,6 +7,8 @@ import pytest
 
 from public_structures import PUBLISHED
 from tft_export.cli import main
+from tft_export.description import read_description
+from tft_export.windows.recording import Recording
 
 EXPECTED = {
     "stallion": {
@@ -67,4 +69,9 @@ def test_a_published_structure_exports_unchanged_and_equals_pytorch(name, tmp_pa
     report = json.loads(capsys.readouterr().out)
     assert len(report["comparisons"]) == 3
     assert all(comparison["windows"] == 8 for comparison in report["comparisons"])
+    # What precisions are judged and calibrated by.
+    description = read_description(bundle)
+    inputs = Recording.read(history, None, description).inputs()
+    shapes = {name: (array.dtype.name, *array.shape[1:]) for name, array in inputs.items()}
+    assert shapes == {tensor.name: (tensor.type, *tensor.shape[1:]) for tensor in description.inputs}
     shutil.rmtree(bundle)

@@ -18,7 +18,7 @@ from pytorch_forecasting.metrics import QuantileLoss
 from tft_export.checkpoint.checkpoint_file import Checkpoint
 from tft_export.checkpoint.read_structure import read_structure
 from tft_export.checkpoint.structure import Structure
-from tft_export.checkpoint.tensors import INPUT_NAMES
+from tft_export.description import INPUT_NAMES
 
 PROFILES = ("web", "database", "batch")
 STATUSES = ("healthy", "idle", "busy", "down")

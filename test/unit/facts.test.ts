@@ -85,7 +85,7 @@ describe.each<[string, Language, readonly string[], number, string[]]>([
     names,
     ONE_LINE,
     // The second has the keys of pytorch-forecasting's batches, which has the same names.
-    ['python/src/tft_export/checkpoint/tensors.py', 'python/src/tft_export/training/training_windows.py'],
+    ['python/src/tft_export/description.py', 'python/src/tft_export/training/training_windows.py'],
   ],
   ['the tensors', 'C++', names, ONE_ENTRY, ['cpp/bundle/model.cpp']],
   ['the precisions', 'TypeScript', PRECISIONS, ONE_LINE, ['src/contract/names.ts']],

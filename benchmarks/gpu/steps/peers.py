@@ -25,8 +25,7 @@ from tft_export.bundle import check_file
 from tft_export.checkpoint.checkpoint_file import Checkpoint, load_checkpoint
 from tft_export.checkpoint.read_structure import read_structure
 from tft_export.checkpoint.structure import Structure
-from tft_export.checkpoint.tensors import INPUT_NAMES
-from tft_export.description import read_description
+from tft_export.description import INPUT_NAMES, read_description
 from tft_export.graph.network import TemporalFusionNetwork
 from tft_export.training.training_network import FixedLength, prepare_for_training
 from tft_export.windows.made_up_windows import made_up_windows

@@ -18,6 +18,12 @@ PRECISIONS: tuple[str, ...] = get_args(Precision)
 # Those that need a graph of their own in addition to the FP32 one.
 VARIANT_PRECISIONS = PRECISIONS[1:]
 
+# Every model has these inputs; they come first.
+INPUT_NAMES = ("encoder_cont", "encoder_cat", "decoder_cont", "decoder_cat")
+STATIC_INPUT = "static_cont"
+# How many of the last steps of encoder_cont there are; the network reads no others.
+LENGTHS_INPUT = "encoder_lengths"
+
 # By their names in model.json and on the command line, in the order in which they are tried.
 WRITERS = {
     "dynamo": "torch's dynamo exporter",

@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass
 
+from ..description import INPUT_NAMES, LENGTHS_INPUT, STATIC_INPUT
 from .structure import Structure
 
 BATCH = "batch"
-# Every model has these inputs and this output; they come first.
-INPUT_NAMES = ("encoder_cont", "encoder_cat", "decoder_cont", "decoder_cat")
+# Every model has this output; it comes first.
 OUTPUT_NAME = "predictions"
-STATIC_INPUT = "static_cont"
-# How many of the last steps of encoder_cont there are; the network reads no others.
-LENGTHS_INPUT = "encoder_lengths"
 
 
 @dataclass(frozen=True)

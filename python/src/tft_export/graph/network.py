@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..checkpoint.calendar import CALENDAR_VALUES, DAY, HOUR, MONTH, WEEKEND
 from ..checkpoint.structure import ENCODER_LENGTH, Structure
-from ..checkpoint.tensors import LENGTHS_INPUT, STATIC_INPUT
+from ..description import LENGTHS_INPUT, STATIC_INPUT
 from .heads import Heads
 from .network_regions import add_contexts, add_decoder, add_preprocess, add_recurrence, add_selection
 from .preprocess import Preprocess, fixed_values

@@ -19,8 +19,8 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 from ..checkpoint.structure import Structure
-from ..checkpoint.tensors import BATCH, INPUT_NAMES, TensorSpec, input_tensors, output_tensors
-from ..description import WRITERS
+from ..checkpoint.tensors import BATCH, TensorSpec, input_tensors, output_tensors
+from ..description import INPUT_NAMES, WRITERS
 from ..errors import ExportError
 from .network import example_inputs
 from .regions import record_regions, take_regions

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ..checkpoint.structure import ENCODER_LENGTH, RELATIVE_TIME, Structure
-from ..checkpoint.tensors import INPUT_NAMES, LENGTHS_INPUT, STATIC_INPUT, input_tensors
+from ..checkpoint.tensors import input_tensors
+from ..description import INPUT_NAMES, LENGTHS_INPUT, STATIC_INPUT
 from .past_time_features import PastTimeFeatures
 from .single_variables import SingleVariables
 from .target_scale import Pair, TargetScale

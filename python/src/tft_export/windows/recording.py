@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..description import Description
+from ..description import INPUT_NAMES, LENGTHS_INPUT, STATIC_INPUT, Description
 from ..errors import ExportError
 from .column_map import ColumnMap
 from .history import on_grid, read_history, time_features
@@ -108,9 +108,12 @@ class Recording:
         for channel, category in enumerate(description.categories):
             if category.role == "known":
                 ahead[..., channel] = codes[at + future, channel]
-        arrays = (metrics[at + past], codes[at + past], known[at + future], ahead, statics[at - 1])
-        names = [tensor.name for tensor in description.inputs]
-        return dict(zip(names, arrays, strict=False))
+        common = (metrics[at + past], codes[at + past], known[at + future], ahead)
+        # All windows are whole.
+        lengths = np.full((len(at), 1, 1), description.encoder_length, np.int32)
+        further = {STATIC_INPUT: statics[at - 1], LENGTHS_INPUT: lengths}
+        arrays = dict(zip(INPUT_NAMES, common, strict=True)) | further
+        return {tensor.name: arrays[tensor.name] for tensor in description.inputs}
 
     def _codes(self) -> np.ndarray:
         columns = []

@@ -8,7 +8,8 @@ import pandas as pd
 
 from ..checkpoint.calendar import KNOWN_FEATURES, MONTH
 from ..checkpoint.structure import Structure
-from ..checkpoint.tensors import LENGTHS_INPUT, STATIC_INPUT, input_tensors
+from ..checkpoint.tensors import input_tensors
+from ..description import INPUT_NAMES, LENGTHS_INPUT, STATIC_INPUT
 from .history import time_features, times_of
 
 
@@ -96,14 +97,14 @@ class WindowSet:
         """By the names of the graph's inputs; zeros in place of steps that a window does not have."""
         structure = self.structure
         absent = np.arange(structure.past, 0, -1) > self.given[:, None]
-        arrays = {
-            "encoder_cont": np.where(absent[..., None], 0, self.metrics[:, : structure.past]),
-            "encoder_cat": np.where(absent[..., None], 0, self.codes[:, : structure.past]),
-            "decoder_cont": self._known(),
-            "decoder_cat": self.codes[:, structure.past :],
-            STATIC_INPUT: self.statics[:, None],
-            LENGTHS_INPUT: self.given[:, None, None],
-        }
+        common = (
+            np.where(absent[..., None], 0, self.metrics[:, : structure.past]),
+            np.where(absent[..., None], 0, self.codes[:, : structure.past]),
+            self._known(),
+            self.codes[:, structure.past :],
+        )
+        further = {STATIC_INPUT: self.statics[:, None], LENGTHS_INPUT: self.given[:, None, None]}
+        arrays = dict(zip(INPUT_NAMES, common, strict=True)) | further
         return {
             tensor.name: np.ascontiguousarray(arrays[tensor.name], dtype=tensor.type)
             for tensor in input_tensors(structure)
