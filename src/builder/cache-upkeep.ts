@@ -89,13 +89,18 @@ export async function pruneCache(folder: string, options: PruneOptions = {}): Pr
       busy.push(entry);
       return;
     }
-    removed.push(entry);
-    bytes -= entry.bytes;
+    // An engine's run-time caches went with it.
+    for (const gone of [entry, ...entries.filter(({ name }) => planOfRuntimeCache(name) === entry.name)]) {
+      if (removed.includes(gone)) continue;
+      removed.push(gone);
+      bytes -= gone.bytes;
+    }
   };
   const oldest = Date.now() - (options.olderThanMs ?? Number.POSITIVE_INFINITY);
   for (const entry of entries) {
     const unwanted = options.all || entry.kind === 'left over' || entry.damage !== undefined;
-    if (unwanted || entry.lastUsed.getTime() < oldest) await take(entry);
+    const isOld = entry.lastUsed.getTime() < oldest && entry.kind !== 'run-time cache';
+    if (unwanted || isOld) await take(entry);
   }
   const byAge = entries.filter(({ kind }) => kind === 'engine').reverse();
   for (const entry of byAge) if (bytes > (options.maxBytes ?? Number.POSITIVE_INFINITY)) await take(entry);

@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -248,8 +249,13 @@ describe.skipIf(whatIsMissing())('an engine of TensorRT for RTX', () => {
 
       await use(bundle);
       expect(readdirSync(engines)).toHaveLength(3);
-      await pruneCache(engines, { maxBytes: 0 });
-      expect(readdirSync(engines)).toEqual([]);
+      // It is as old as its engine is unused, whenever it was written.
+      const long = new Date(Date.now() - 40 * 24 * 3_600_000);
+      utimesSync(runtime, long, long);
+      expect((await pruneCache(engines, { olderThanMs: 24 * 3_600_000 })).removed).toEqual([]);
+      const { removed, bytes } = await pruneCache(engines, { maxBytes: 0 });
+      expect(removed.map(({ kind }) => kind)).toEqual(['engine', 'run-time cache']);
+      expect({ bytes, files: readdirSync(engines) }).toEqual({ bytes: 0, files: [] });
     });
   });
 });
