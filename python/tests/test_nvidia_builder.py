@@ -8,11 +8,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
-from tft_export.bundle import changed_bundle
+from tft_export.bundle import changed_bundle, read_samples
 from tft_export.description import read_description
+from tft_export.variants.emulate import Runner
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "test" / "fixtures" / "build-for-target.mjs"
@@ -58,6 +60,27 @@ def test_a_bundle_exported_now_is_built_with_its_types_and_tensors(derived, libr
     assert built["layers"]["float32"] > 20
     assert (built["layers"].get("float16", 0) > 10) == (precision != "fp32")
     assert (built["layers"].get("int8", 0) > 5) == (precision == "int8")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_selu_as_the_builder_for_rtx_writes_elu_gives_the_same_forecasts(precision):
+    demo = ROOT / "models" / "demo"
+    description = read_description(demo)
+    samples = read_samples(demo, description)
+    inputs = {tensor.name: samples[tensor.name][:8] for tensor in description.inputs}
+    model = onnx.load(demo / ("model.onnx" if precision == "fp32" else f"model.{precision}.onnx"))
+    before = Runner(model).forecasts(inputs)
+    elus = [node for node in model.graph.node if node.op_type == "Elu"]
+    assert elus
+    for node in elus:
+        alpha = {attribute.name: attribute.f for attribute in node.attribute}.get("alpha", 1)
+        node.op_type = "Selu"
+        del node.attribute[:]
+        node.attribute.extend(
+            [onnx.helper.make_attribute("alpha", alpha), onnx.helper.make_attribute("gamma", 1.0)]
+        )
+    difference = np.abs(Runner(model).forecasts(inputs) - before).max()
+    assert difference <= 1e-6 * description.samples.spread
 
 
 def test_an_operator_that_the_builder_does_not_have_is_named(derived, library, tmp_path):
