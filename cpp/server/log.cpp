@@ -96,9 +96,9 @@ void ServerLog::refused(const HttpError& error, Fields fields) {
   write(level, error.what(), fields);
 }
 
-void ServerLog::flush() {
+bool ServerLog::flush() {
   std::unique_lock lock(mutex_);
-  written_.wait_for(lock, std::chrono::seconds(1), [this] { return lines_.empty() && !writing_; });
+  return written_.wait_for(lock, std::chrono::seconds(1), [this] { return lines_.empty() && !writing_; });
 }
 
 void ServerLog::run() {

@@ -59,8 +59,8 @@ class ServerLog {
   void refused(const HttpError& error, Fields fields);
 
   std::uint64_t dropped() const { return dropped_; }
-  /// Waits until all lines are written, at most a second.
-  void flush();
+  /// Waits until all lines are written, at most a second. Returns whether they are.
+  bool flush();
 
  private:
   struct Rate {

@@ -20,11 +20,19 @@ int main(int argc, char** argv) {
       return EXIT_SUCCESS;
     }
     ServerLog log(settings.log_level);
-    Server server(settings, log);
-    const int status = server.run();
-    log.flush();
-    // Requests that were cut off still hold their model, and engines of a process that ends need no closing.
-    std::_Exit(status);
+    int status = EXIT_SUCCESS;
+    {
+      Server server(settings, log);
+      status = server.run();
+      // Requests that were cut off still hold their model; its memory goes with the process.
+      if (status != EXIT_SUCCESS) {
+        log.flush();
+        std::_Exit(status);
+      }
+    }
+    // The last lines may have no reader.
+    if (!log.flush()) std::_Exit(status);
+    return status;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "tft-server: %s\n", error.what());
     return EXIT_FAILURE;

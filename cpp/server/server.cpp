@@ -40,7 +40,8 @@ Server::Server(const Settings& settings, ServerLog& log)
       stop_signals_(io_, SIGTERM, SIGINT),
       hangups_(io_, SIGHUP) {}
 
-Server::~Server() = default;
+// The models report their last counters to the metrics, so they are closed before those are gone.
+Server::~Server() { host_.close(); }
 
 int Server::run() {
   listener_ = listen(io_, settings_);

@@ -57,6 +57,14 @@ export function launchService(
   return running(server, port, `http://127.0.0.1:${port}/metrics`);
 }
 
+/** Starts the server in C++ and waits until it is ready. @param flags its options, except the port. */
+export async function startCppServer(program: string, flags: readonly string[]): Promise<Running> {
+  const port = await freePort();
+  const server = start(program, ['--port', String(port), '--log-level', 'warn', ...flags], {});
+  await untilReady(server, `http://127.0.0.1:${port}/v2/health/ready`);
+  return running(server, port, `http://127.0.0.1:${port}/metrics`);
+}
+
 /** Starts the FastAPI peer with a bundle; its threads share a session's run or run separately. */
 export async function startFastApi(
   bundle: string,
