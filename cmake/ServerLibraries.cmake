@@ -54,8 +54,9 @@ set(folder "${tft_cache}/simdjson-3.9.4")
 tft_fetch_package("${folder}" "nozbe-simdjson-*.tgz" d5c2e068967f1c3061123813d9b6e58ae4b180eb9c8b65b3db9a7f26a2a8a5c1
   "${TFT_NPM};pack;--silent;@nozbe/simdjson@3.9.4")
 message(STATUS "simdjson: ${folder}")
-add_library(tft_simdjson STATIC "${folder}/package/src/simdjson.cpp")
-target_include_directories(tft_simdjson SYSTEM PUBLIC "${folder}/package/src")
+set(TFT_SIMDJSON "${folder}/package/src" CACHE INTERNAL "simdjson's sources")
+add_library(tft_simdjson STATIC "${TFT_SIMDJSON}/simdjson.cpp")
+target_include_directories(tft_simdjson SYSTEM PUBLIC "${TFT_SIMDJSON}")
 target_compile_options(tft_simdjson PRIVATE -w)
 
 # The static library of each where there is one.

@@ -92,6 +92,7 @@ void Connection::abort() {
 asio::awaitable<bool> Connection::await_request() {
   const Settings& settings = parts_.settings;
   parser_.reset();
+  body_read_ = false;
   if (buffer_.size() == 0) {
     idle_ = true;
     if (!first_) allow(settings.keep_alive_timeout_ms);
@@ -188,12 +189,14 @@ asio::awaitable<bool> Connection::serve_one() {
       is_sent && !broken_ && parser_->keep_alive() && parts_.host.phase() != ModelHost::Phase::STOPPING;
   // The unread rest of a body must not be parsed as the next request.
   if (refused && (refused->status() == 408 || refused->status() == 413)) keep = false;
-  if (!parser_->is_done() && parser_->content_length_remaining().value_or(0) > kMaxSkippedBytes) keep = false;
+  if (has_unread_body() && parser_->content_length_remaining().value_or(0) > kMaxSkippedBytes) keep = false;
   if (is_sent)
     keep = co_await send(std::move(answer), request.id, request.method == "HEAD", version, keep) && keep;
 
   const double took = milliseconds_since(request.arrived);
-  parts_.metrics.answered(request.route, request.method, status, took / 1000);
+  // Names that clients invent must not become labels.
+  const bool known = head.method() != http::verb::unknown;
+  parts_.metrics.answered(request.route, known ? request.method : "other", status, took / 1000);
   if (refused || parts_.settings.access_log) {
     Fields fields;
     fields.text("requestId", request.id)
@@ -207,7 +210,7 @@ asio::awaitable<bool> Connection::serve_one() {
       parts_.log.info("answered", fields.number("status", status));
     }
   }
-  if (keep && !parser_->is_done()) keep = co_await skip_body();
+  if (keep && has_unread_body()) keep = co_await skip_body();
   co_return keep;
 }
 
@@ -243,24 +246,18 @@ asio::awaitable<Bytes> Connection::read_body(std::size_t most, Holding& holding)
     body.reserve(capacity);
   };
   grow(std::max<std::size_t>(std::min<std::size_t>(length.value_or(kFirstBodyBytes), kFirstBodyBytes), 1));
-  buffer_.reserve(std::min(kFirstBodyBytes, kMaxBufferBytes));
-  while (!parser.is_done()) {
+  // Until all of it is read, nothing else can be read.
+  broken_ = true;
+  while (length ? body.size() < *length : !parser.is_done()) {
     if (body.size() == body.capacity()) {
       if (body.size() > most) throw too_large(most);
-      grow(std::min(body.capacity() * 2, std::max(most + 1, body.capacity() + 1)));
+      grow(std::min(body.capacity() * 2, length ? *length : std::max(most, body.capacity()) + 1));
     }
-    auto& part = parser.get().body();
-    const std::size_t room = body.capacity() - body.size();
-    part.data = body.end();
-    part.size = room;
-    part.more = true;
-    const auto [problem, count] = co_await http::async_read_some(socket_, buffer_, parser, kResult);
-    body.added(room - part.size);
+    const auto problem = co_await (length ? read_counted(body, *length) : read_chunk(body));
     if (!problem || problem == http::error::need_buffer) continue;
     if (late_)
       throw HttpError(Code::HTTP_TIMEOUT, "the body had not arrived within " +
                                               std::to_string(parts_.settings.request_timeout_ms) + " ms");
-    broken_ = true;
     if (is_http_error(problem) && problem != http::error::partial_message &&
         problem != http::error::end_of_stream)
       throw not_http();
@@ -268,7 +265,36 @@ asio::awaitable<Bytes> Connection::read_body(std::size_t most, Holding& holding)
   }
   if (body.size() > most) throw too_large(most);
   allow_always();
+  broken_ = false;
+  body_read_ = true;
   co_return body;
+}
+
+/// Reads some of a body of known length: what came with the headers, then from the socket straight into its
+/// memory.
+asio::awaitable<boost::system::error_code> Connection::read_counted(Bytes& body, std::size_t length) {
+  const std::size_t room = std::min(body.capacity(), length) - body.size();
+  if (buffer_.size() > 0) {
+    const std::size_t count = asio::buffer_copy(asio::buffer(body.end(), room), buffer_.data());
+    buffer_.consume(count);
+    body.added(count);
+    co_return boost::system::error_code();
+  }
+  const auto [problem, count] = co_await socket_.async_read_some(asio::buffer(body.end(), room), kResult);
+  body.added(count);
+  co_return problem;
+}
+
+/// Reads some of a body that comes in chunks.
+asio::awaitable<boost::system::error_code> Connection::read_chunk(Bytes& body) {
+  auto& part = parser_->get().body();
+  const std::size_t room = body.capacity() - body.size();
+  part.data = body.end();
+  part.size = room;
+  part.more = true;
+  const auto [problem, count] = co_await http::async_read_some(socket_, buffer_, *parser_, kResult);
+  body.added(room - part.size);
+  co_return problem;
 }
 
 void Connection::watch_client(std::function<void()> gone) {
@@ -283,7 +309,7 @@ void Connection::ignore_client() {
 
 /// Waits until the socket is readable: the client has left, or has sent its next request, which is kept.
 void Connection::read_ahead() {
-  if (watching_ || buffer_.size() >= kFirstBodyBytes) return;
+  if (watching_ || buffer_.size() >= kBufferBytes) return;
   watching_ = true;
   socket_.async_wait(
       Socket::wait_read,

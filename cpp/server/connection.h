@@ -64,6 +64,9 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   boost::asio::awaitable<void> compress(HttpAnswer& answer, const HttpRequest& request, Holding& holding);
   boost::asio::awaitable<bool> send(HttpAnswer answer, const std::string& id, bool head, unsigned version,
                                     bool keep);
+  boost::asio::awaitable<boost::system::error_code> read_counted(Bytes& body, std::size_t length);
+  boost::asio::awaitable<boost::system::error_code> read_chunk(Bytes& body);
+  bool has_unread_body() const { return !body_read_ && !parser_->is_done(); }
   boost::asio::awaitable<bool> skip_body();
   boost::asio::awaitable<void> part_from_client();
   void read_ahead();
@@ -79,8 +82,9 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   Clock::time_point deadline_ = Clock::time_point::max();
   bool late_ = false;  // the deadline has passed
   bool idle_ = true;
-  bool first_ = true;    // no request was read yet
-  bool broken_ = false;  // what follows on the connection cannot be read
+  bool first_ = true;       // no request was read yet
+  bool body_read_ = false;  // of the current request
+  bool broken_ = false;     // what follows on the connection cannot be read
   std::function<void()> gone_;
   boost::asio::cancellation_signal stop_watching_;
   bool watching_ = false;

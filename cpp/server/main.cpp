@@ -25,7 +25,7 @@ int main(int argc, char** argv) {
       Server server(settings, log);
       status = server.run();
       // Requests that were cut off still hold their model; its memory goes with the process.
-      if (status != EXIT_SUCCESS) {
+      if (status != EXIT_SUCCESS || server.is_loading()) {
         log.flush();
         std::_Exit(status);
       }

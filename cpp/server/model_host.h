@@ -43,6 +43,7 @@ class ModelHost {
   /// The GPU fails every call from now on.
   void lost(const std::string& message);
   bool is_lost() const { return lost_; }
+  bool is_loading() const { return loading_; }
   /// Seconds since 1970 at the start.
   std::int64_t started() const { return started_; }
   /// Closes the models; blocks until the running load has ended.

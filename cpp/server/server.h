@@ -26,6 +26,8 @@ class Server {
   /// Listens and serves until a signal stops it. Returns the exit status: 0 if no request was cut off. Throws
   /// SettingError if the address cannot be listened on.
   int run();
+  /// Whether a model is being loaded, for which the destructor would wait.
+  bool is_loading() const { return host_.is_loading(); }
 
  private:
   boost::asio::awaitable<void> accept();

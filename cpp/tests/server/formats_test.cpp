@@ -16,7 +16,9 @@ namespace {
 
 class Formats : public ::testing::Test {
  protected:
-  NumberArray read(const std::string& text) { return read_number_array(text, 0, "'data'", 1 << 20, holding_); }
+  NumberArray read(const std::string& text) {
+    return read_number_array(text, 0, "'data'", 1 << 20, holding_);
+  }
   std::string refusal(const std::string& text) {
     try {
       read(text);
@@ -66,7 +68,8 @@ TEST_F(Formats, TheShapeIsThatOfTheBrackets) {
   EXPECT_EQ(read("[1,2]]").end, 5U);
   for (const char* uneven : {"[[1],[2,3]]", "[1,[2]]", "[[1],2]", "[[],[1]]"})
     EXPECT_NE(refusal(uneven).find("rows differ"), std::string::npos) << uneven;
-  for (const char* bad : {"[01]", "[1,]", "[+1]", "[.5]", "[1.]", "[1e]", "[--1]", "[NaN]", "[\"1\"]", "[null]"})
+  for (const char* bad :
+       {"[01]", "[1,]", "[+1]", "[.5]", "[1.]", "[1e]", "[--1]", "[NaN]", "[\"1\"]", "[null]"})
     EXPECT_NE(refusal(bad).find("expected"), std::string::npos) << bad;
   EXPECT_NE(refusal("[1,2").find("ends inside"), std::string::npos);
 }
@@ -107,9 +110,9 @@ Settings settings_of(std::vector<std::string> arguments, std::vector<std::string
 }
 
 TEST(ServerSettings, AFlagWinsOverTheEnvironment) {
-  const Settings settings =
-      settings_of({"--model", "a", "--port=3", "--no-compress"},
-                  {"TFT_SERVE_PORT=2", "TFT_SERVE_QUEUE_LIMIT=9", "TFT_SERVE_API_KEYS= a-key-of-16-chars, b-key-of-16-chars"});
+  const Settings settings = settings_of({"--model", "a", "--port=3", "--no-compress"},
+                                        {"TFT_SERVE_PORT=2", "TFT_SERVE_QUEUE_LIMIT=9",
+                                         "TFT_SERVE_API_KEYS= a-key-of-16-chars, b-key-of-16-chars"});
   EXPECT_EQ(settings.port, 3);
   EXPECT_EQ(settings.queue_limit, 9);
   EXPECT_FALSE(settings.compress);
@@ -127,15 +130,20 @@ TEST(ServerSettings, AMistakeNamesTheSettingAndWhereItCameFrom) {
     return std::string();
   };
   EXPECT_EQ(message({"--model", "a", "--port", "high"}).find("port (from --port): "), 0U);
-  EXPECT_EQ(message({"--model", "a"}, {"TFT_SERVE_QUEUE_LIMIT=-5"}).find("queueLimit (from TFT_SERVE_QUEUE_LIMIT)"), 0U);
-  EXPECT_NE(message({"--model", "a"}, {"TFT_SERVE_PROT=1"}).find("TFT_SERVE_PROT is no setting"), std::string::npos);
+  EXPECT_EQ(
+      message({"--model", "a"}, {"TFT_SERVE_QUEUE_LIMIT=-5"}).find("queueLimit (from TFT_SERVE_QUEUE_LIMIT)"),
+      0U);
+  EXPECT_NE(message({"--model", "a"}, {"TFT_SERVE_PROT=1"}).find("TFT_SERVE_PROT is no setting"),
+            std::string::npos);
   EXPECT_NE(message({"--model", "a", "--prot", "1"}).find("no option --prot"), std::string::npos);
   EXPECT_NE(message({"--model", "a", "--host", "0.0.0.0"}).find("no API keys"), std::string::npos);
   EXPECT_NE(message({}).find("model: is missing"), std::string::npos);
   const std::string secret = message({"--model", "a"}, {"TFT_SERVE_API_KEYS=secret"});
   EXPECT_NE(secret.find("16 to 256"), std::string::npos);
   EXPECT_EQ(secret.find("secret"), std::string::npos);
-  EXPECT_EQ(message({"--model", "a"}, {"TFT_SERVE_PORT=tcp://10.0.0.7:8000", "TFT_SERVE_SERVICE_HOST=10.0.0.7"}), "");
+  EXPECT_EQ(
+      message({"--model", "a"}, {"TFT_SERVE_PORT=tcp://10.0.0.7:8000", "TFT_SERVE_SERVICE_HOST=10.0.0.7"}),
+      "");
 }
 
 }  // namespace
