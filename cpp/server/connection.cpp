@@ -270,7 +270,7 @@ asio::awaitable<Bytes> Connection::read_body(std::size_t most, Holding& holding)
   co_return body;
 }
 
-/// Reads some of a body of known length: what came with the headers, then from the socket straight into its
+/// Reads some of a body of known length: the bytes behind the headers, then from the socket straight into its
 /// memory.
 asio::awaitable<boost::system::error_code> Connection::read_counted(Bytes& body, std::size_t length) {
   const std::size_t room = std::min(body.capacity(), length) - body.size();
