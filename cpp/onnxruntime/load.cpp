@@ -1,7 +1,8 @@
 // Loads an ONNX file into an engine.
+#include "engine/host_lane.h"
 #include "engine/no_exceptions.h"
 #include "engine/option_checks.h"
-#include "onnxruntime/lane.h"
+#include "onnxruntime/session.h"
 #include "tft/onnxruntime.h"
 
 namespace tft {
@@ -19,9 +20,11 @@ Loaded load_onnxruntime(const std::string& onnx, const ModelShape& shape, const 
     if (auto error = check_engine_options(options)) return *error;
     const int max_batch = options.max_batch != 0 ? options.max_batch : kPreferredBatch;
     if (auto error = in_range("maxBatch", max_batch, 1, 1 << 20)) return *error;
-    auto factory = onnxruntime::CpuLaneFactory::load(onnx, shape, options.lanes, max_batch);
-    if (!factory) return factory.error();
-    return TFTEngine::over(std::move(factory).value(), shape, options);
+    auto session = onnxruntime::Session::load(onnx, shape);
+    if (!session) return session.error();
+    auto lanes =
+        std::make_unique<HostLaneFactory>(std::move(session).value(), shape, options.lanes, max_batch);
+    return TFTEngine::over(std::move(lanes), shape, options);
   });
 }
 

@@ -4,24 +4,20 @@
 #include <memory>
 #include <string>
 
-#include "engine/staging.h"
+#include "engine/host_lane.h"
 #include "onnxruntime/library.h"
 #include "tft/model_shape.h"
 #include "tft/result.h"
 
 namespace tft::onnxruntime {
 
-class Session {
+class Session final : public HostModel {
  public:
-  /// MODEL_INVALID if the file cannot be loaded or its tensors are not those of `shape`, which must outlive
-  /// the session.
+  /// MODEL_INVALID if the file cannot be loaded or its tensors are not those of `shape`.
   static Result<std::unique_ptr<Session>> load(const std::string& onnx, const ModelShape& shape);
-  ~Session();
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
+  ~Session() override;
 
-  /// Runs the first `series` series of a block of memory; the results are in the same block then.
-  Result<void> run(const BatchLayout& layout, std::byte* block, int series) const;
+  Result<void> run(const BatchLayout& layout, std::byte* block, int series) const override;
 
  private:
   Session(const Library& library, const ModelShape& shape) : library_(library), shape_(shape) {}
@@ -29,7 +25,7 @@ class Session {
   std::string check_tensor(bool input, std::size_t index, const std::vector<TensorShape>& expected) const;
 
   const Library& library_;
-  const ModelShape& shape_;
+  const ModelShape shape_;
   OrtSession* session_ = nullptr;
 };
 
