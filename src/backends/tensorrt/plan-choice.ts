@@ -14,15 +14,16 @@ import { staleness } from '../../builder/staleness.js';
 import { TFTError } from '../../contract/errors.js';
 import type { Log } from '../../contract/log.js';
 import type { LoadRequest } from '../load-request.js';
-import { TensorRtBackend } from './backend.js';
+import type { NativeBackend } from '../native-backend.js';
+import { loadPlan } from './backend.js';
 
 /**
  * Loads a plan file.
  *
  * @throws TFTError ERR_TFT_ENGINE_STALE if its record says that it was built for another machine or model,
- *   ERR_TFT_PLAN_WRONG if it forecasts the bundle's sample windows wrongly, and as {@link TensorRtBackend.load}.
+ *   ERR_TFT_PLAN_WRONG if it forecasts the bundle's sample windows wrongly, and as {@link loadPlan}.
  */
-export async function loadPlanFile(plan: string, request: LoadRequest): Promise<TensorRtBackend> {
+export async function loadPlanFile(plan: string, request: LoadRequest): Promise<NativeBackend> {
   const { precision } = request;
   const record = existsSync(plan) ? await recordOf(plan, request.log) : undefined;
   const declared = record?.key.precision ?? precisionOf(plan);
@@ -38,14 +39,11 @@ export async function loadPlanFile(plan: string, request: LoadRequest): Promise<
   const checked = await checkPlanFile(plan, record, computes, request);
   const rtx = record?.key.rtx !== undefined;
   const runtimeCache = await openRuntimeCache(plan, record, request);
-  return TensorRtBackend.load(
-    { path: plan, engine: 'file', precision: computes, checked, rtx, runtimeCache },
-    request,
-  );
+  return loadPlan({ path: plan, engine: 'file', precision: computes, checked, rtx, runtimeCache }, request);
 }
 
 /** Loads a plan file. If TensorRT rejects it and there is an ONNX file, builds another. */
-export async function loadPlanOrRebuild(plan: string, request: LoadRequest): Promise<TensorRtBackend> {
+export async function loadPlanOrRebuild(plan: string, request: LoadRequest): Promise<NativeBackend> {
   try {
     return await loadPlanFile(plan, request);
   } catch (error) {
@@ -63,7 +61,7 @@ export async function loadPlanOrRebuild(plan: string, request: LoadRequest): Pro
 }
 
 /** Loads an engine from the cache, or builds it. @throws TFTError as `obtainEngine` and loading. */
-export async function loadBuilt(request: LoadRequest): Promise<TensorRtBackend> {
+export async function loadBuilt(request: LoadRequest): Promise<NativeBackend> {
   const engine = await obtainEngine(request);
   try {
     return await runObtained(engine, request);
@@ -78,7 +76,7 @@ export async function loadBuilt(request: LoadRequest): Promise<TensorRtBackend> 
 }
 
 /** Loads an engine from the cache. @returns undefined if the cache does not have it. */
-export async function loadCached(request: LoadRequest): Promise<TensorRtBackend | undefined> {
+export async function loadCached(request: LoadRequest): Promise<NativeBackend | undefined> {
   const engine = await findCached(request);
   return engine && runObtained(engine, request);
 }
@@ -120,11 +118,11 @@ function named(plan: string, { message }: TFTError): string {
   return message.includes(plan) ? message : `${plan}: ${message}`;
 }
 
-async function runObtained(engine: ObtainedEngine, request: LoadRequest): Promise<TensorRtBackend> {
+async function runObtained(engine: ObtainedEngine, request: LoadRequest): Promise<NativeBackend> {
   try {
     const { path, from, kept, record } = engine;
     const origin = kept === 'nowhere' ? `${request.model.onnxPath} (built just now, not kept)` : path;
-    return await TensorRtBackend.load(
+    return await loadPlan(
       {
         path,
         origin,

@@ -1,0 +1,196 @@
+// A backend over an engine of the native addon: submits requests to it and settles the callers' promises. Queueing,
+// batching and deadlines are the C++ core's. What loads the engine is each backend's own.
+import { setImmediate } from 'node:timers/promises';
+import type { Backend, BackendInfo } from '../batching/backend.js';
+import type { BackendCounters } from '../batching/counters.js';
+import { Request, type RequestOptions, type Results } from '../batching/request.js';
+import { TFTError } from '../contract/errors.js';
+import { inRequest } from '../contract/input-error.js';
+import type { AcceptedInputs, Contract } from '../contract/inputs.js';
+import type { ModelDescription } from '../contract/model.js';
+import { INPUTS } from '../contract/names.js';
+import type { Handle, NativeEngine, NativeLog, NativeShape } from '../native/addon.js';
+import { badValueOf, fromNative } from '../native/errors.js';
+import { nativeTensors } from '../native/tensors.js';
+
+/** The number of codes of a category whose vocabulary is not known: no limit. */
+const ANY_CODE = 2 ** 31 - 1;
+
+/** A request that has not ended. */
+interface Sent {
+  readonly request: Request;
+  /** Inputs that the engine reads until the request ends. */
+  readonly borrowed: readonly AcceptedInputs[];
+  /** Whether an error about one of the inputs names its place in the list. */
+  readonly numbered: boolean;
+}
+
+/** A loaded engine, and what is known of it. */
+export interface LoadedEngine {
+  readonly native: NativeEngine;
+  readonly contract: Contract;
+  readonly info: BackendInfo;
+  /** The file that runs. */
+  readonly origin: string;
+  /** Receives the engine's log. */
+  readonly log: NativeLog;
+  /** Takes what the engine gives when it has closed. */
+  readonly keep?: ((compiled: Uint8Array) => Promise<void> | undefined) | undefined;
+}
+
+export class NativeBackend implements Backend {
+  readonly info: BackendInfo;
+  readonly maxBatch: number;
+  readonly origin: string;
+  readonly #native: NativeEngine;
+  readonly #contract: Contract;
+  readonly #keep: LoadedEngine['keep'];
+  /** By handle. */
+  readonly #sent: (Sent | undefined)[] = [];
+  #closed = false;
+
+  constructor({ native, contract, info, origin, log, keep }: LoadedEngine) {
+    this.info = info;
+    this.maxBatch = native.info().maxBatch;
+    this.origin = origin;
+    this.#contract = contract;
+    this.#native = native;
+    this.#keep = keep;
+    native.log = log;
+    native.deliver = (count) => this.#deliver(count);
+  }
+
+  submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Results> {
+    this.#refuseWhenClosed();
+    const { signal, out, deadlineMs = -1, borrow = false } = options;
+    let series = 0;
+    for (const { batch } of list) series += batch;
+    const handle = this.#send(list, deadlineMs, borrow, numbered);
+    const request = new Request(series, this.#contract.tensors.outputs, { signal, out }, () =>
+      this.#native.cancel(handle),
+    );
+    this.#sent[handle] = { request, borrowed: borrow ? list : [], numbered };
+    request.watch();
+    return request.promise;
+  }
+
+  runSync(inputs: AcceptedInputs, results: Results): void {
+    this.#refuseWhenClosed();
+    try {
+      this.#native.predict(...inputs.arrays, ...results);
+    } catch (error) {
+      throw this.#refusal(error, false);
+    }
+  }
+
+  async warmup(): Promise<void> {
+    this.#refuseWhenClosed();
+    try {
+      await this.#native.warmup();
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  counters(): BackendCounters {
+    const { copyInMicroseconds, runMicroseconds, copyOutMicroseconds, ...counters } = this.#native.counters();
+    const { accepted, succeeded, failed, cancelled, expired, refused, series, batches } = counters;
+    // The core times batches, not requests. Each request is taken to share its batch with the average number of others.
+    const shared = batches === 0 ? 0 : Math.max(1, succeeded / batches);
+    return {
+      accepted,
+      succeeded,
+      failed,
+      cancelled,
+      expired,
+      refused,
+      servers: series,
+      batches,
+      queueMicroseconds: counters.queueMicroseconds,
+      inputMicroseconds: copyInMicroseconds * shared,
+      inferMicroseconds: runMicroseconds * shared,
+      outputMicroseconds: copyOutMicroseconds * shared,
+      busyMicroseconds: copyInMicroseconds + runMicroseconds + copyOutMicroseconds,
+      batchSizes: counters.batchSizes,
+      waitingServers: counters.waitingSeries,
+      runningBatches: counters.runningBatches,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const compiled = await this.#native.close();
+    await this.#keep?.(compiled);
+    // All results are delivered. Yield once so that their awaiters run before the awaiter of close().
+    await setImmediate();
+  }
+
+  /** The native engine closes in another thread and may still accept requests for a moment. */
+  #refuseWhenClosed(): void {
+    if (this.#closed) throw new TFTError('ERR_TFT_CLOSED', 'the engine is closed');
+  }
+
+  #send(list: readonly AcceptedInputs[], deadlineMs: number, borrow: boolean, numbered: boolean): Handle {
+    try {
+      if (list.length === 1 && !borrow) {
+        const { arrays } = list[0] as AcceptedInputs;
+        return this.#native.submit(deadlineMs, ...arrays);
+      }
+      return this.#native.submitAll(
+        deadlineMs,
+        list.flatMap(({ arrays }) => arrays),
+        borrow,
+      );
+    } catch (error) {
+      throw this.#refusal(error, numbered);
+    }
+  }
+
+  #refusal(error: unknown, numbered: boolean): unknown {
+    const bad = badValueOf(error);
+    if (bad === undefined) return fromNative(error);
+    const invalid = this.#contract.invalidValue(bad.input, bad.index, bad.found);
+    return numbered ? inRequest(invalid, bad.part) : invalid;
+  }
+
+  /** The first `count` requests in the native engine's `done` have ended. */
+  #deliver(count: number): void {
+    for (let index = 0; index < count; index++) {
+      const handle = this.#native.done[index] as Handle;
+      const { request, borrowed, numbered } = this.#sent[handle] as Sent;
+      this.#sent[handle] = undefined;
+      const targets = request.settled ? [undefined] : (request.targets as readonly Float32Array[]);
+      const error = this.#native.take(handle, ...targets);
+      // If borrowed memory was detached meanwhile, the result is invalid, be it a forecast or an error.
+      const failure = this.#changed(borrowed, numbered) ?? (error && this.#refusal(error, numbered));
+      if (failure) request.fail(failure as TFTError);
+      else request.finish();
+    }
+  }
+
+  #changed(borrowed: readonly AcceptedInputs[], numbered: boolean): unknown {
+    for (const [index, inputs] of borrowed.entries()) {
+      const changed = this.#contract.changed(inputs);
+      if (changed) return numbered ? inRequest(changed, index) : changed;
+    }
+    return undefined;
+  }
+}
+
+/**
+ * A model's tensors, with the number of codes of each category.
+ *
+ * @throws TFTError ERR_TFT_UNSUPPORTED for an output of integers.
+ */
+export function tensorsWithCodes(model: ModelDescription): NativeShape {
+  const { inputs, outputs } = nativeTensors(model);
+  const codes = model.categories.map((category) => Object.keys(category.codes).length || ANY_CODE);
+  return {
+    inputs: inputs.map((tensor) => (hasCategories(tensor.name) ? { ...tensor, codes } : tensor)),
+    outputs,
+  };
+}
+
+function hasCategories(name: string): boolean {
+  return INPUTS.some((input) => input.name === name && input.channels === 'categories');
+}
