@@ -114,9 +114,9 @@ export class TFTEngine {
   /**
    * Loads a model.
    *
-   * @param path a bundle folder; 'demo' for the model in this package; an ONNX file with model.json in the same folder; or a
-   *   TensorRT plan (.engine or .plan), described by model.json in its folder, else by its own tensors and the option
-   *   `quantiles`; or `kserve://host:8000/MODEL`, a model on a server that speaks KServe v2, described by the option
+   * @param path a bundle folder; 'demo' for the model in this package; an ONNX file or a TorchScript module (.ts.pt) with
+   *   model.json in the same folder; or a TensorRT plan (.engine or .plan), described by model.json in its folder, else by its
+   *   own tensors and the option `quantiles`; or `kserve://host:8000/MODEL`, a model on a server that speaks KServe v2, described by the option
    *   `bundle`. Several servers of one model are separated by commas or given as an array of addresses.
    * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID, ERR_TFT_MODEL_HASH,
    *   ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_UNSUPPORTED; with TensorRT also ERR_TFT_NO_CUDA_DRIVER,
@@ -258,7 +258,7 @@ export class TFTEngine {
   }
 
   /**
-   * Only with TensorRT: the others run in another thread or on a server, and refuse it with ERR_TFT_UNSUPPORTED. Forecasts and blocks
+   * Only with TensorRT and LibTorch: the others run in another thread or on a server, and refuse it with ERR_TFT_UNSUPPORTED. Forecasts and blocks
    * until the result is there: the lowest latency, for scripts and worker threads.
    *
    * @throws TFTError as `predict`, by throwing; ERR_TFT_UNSUPPORTED on the other backends.

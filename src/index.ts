@@ -29,4 +29,10 @@ export { type FleetForecastOptions, forecastFleet } from './fleet/forecast.js';
 export { FleetForecast, type ForecastOptions, type RanBy, ServerForecast } from './fleet-forecast.js';
 export type { StreamOptions } from './forecast-stream.js';
 export * from './history/index.js';
-export type { LoadOptions, PredictOptions, RemoteLoadOptions, TensorRtLoadOptions } from './options.js';
+export type {
+  LibTorchLoadOptions,
+  LoadOptions,
+  PredictOptions,
+  RemoteLoadOptions,
+  TensorRtLoadOptions,
+} from './options.js';

@@ -2,7 +2,7 @@
 // one is never silently ignored.
 
 import { z } from 'zod';
-import type { RemoteOptions, TensorRtOptions } from './backends/load-request.js';
+import type { LibTorchOptions, RemoteOptions, TensorRtOptions } from './backends/load-request.js';
 import type { AbortSignalLike } from './batching/abort.js';
 import { MAX_TIMER_MS } from './batching/request.js';
 import { type BuildOptions, completeBuildOptions } from './builder/build-options.js';
@@ -27,7 +27,7 @@ export interface LoadOptions {
   queueLimit?: number | undefined;
   /**
    * The number of computing threads on a CPU; by default as many as the process may use, up to 8. Each runs its own
-   * batches with its own copy of the model (about 40 MB for the demo model).
+   * batches; with ONNX Runtime each has its own copy of the model (about 40 MB for the demo model).
    */
   threads?: number | undefined;
   /** The quantiles that a plan without a model.json predicts, increasing. */
@@ -38,6 +38,8 @@ export interface LoadOptions {
   remote?: RemoteLoadOptions | undefined;
   /** How TensorRT is found and used. */
   tensorrt?: TensorRtLoadOptions | undefined;
+  /** How LibTorch is found and used. */
+  libtorch?: LibTorchLoadOptions | undefined;
   /**
    * The folder that keeps built TensorRT engines. The default is the variable TFT_CACHE, else `tft-tensorrt` in
    * XDG_CACHE_HOME or ~/.cache. With false none is kept.
@@ -86,6 +88,19 @@ export interface TensorRtLoadOptions {
   poll?: boolean | undefined;
   /** Whether a plan may contain code that runs on the host. Only allow it for plans that you trust. */
   allowHostCode?: boolean | undefined;
+}
+
+/** Options of the backend 'libtorch'. */
+export interface LibTorchLoadOptions {
+  /**
+   * libtft_libtorch.so, which `npm run build:libtorch` builds, or its folder. Without it: the variable TFT_LIBTORCH, then
+   * the one that was built in this package.
+   */
+  library?: string | undefined;
+  /** 'cpu', the default, or 'cuda:0' and so on. */
+  device?: string | undefined;
+  /** The threads that share one run on the CPU; 1 by default. How many runs there are at once is {@link LoadOptions.threads}. */
+  threads?: number | undefined;
 }
 
 /** Options of the backend 'kserve'. */
@@ -163,6 +178,16 @@ const loadSchema = z.strictObject({
       poll: z.boolean().optional(),
       allowHostCode: z.boolean().optional(),
     } satisfies Record<keyof TensorRtOptions, unknown>)
+    .optional(),
+  libtorch: z
+    .strictObject({
+      library: z.string().min(1).optional(),
+      device: z
+        .string()
+        .regex(/^(?:cpu|cuda:\d{1,3})$/, "must be 'cpu' or a GPU such as 'cuda:0'")
+        .optional(),
+      threads: z.int().min(1).max(1024).optional(),
+    } satisfies Record<keyof LibTorchOptions, unknown>)
     .optional(),
   log: z
     .custom<Log>((value) => typeof value === 'function', 'must be a function')

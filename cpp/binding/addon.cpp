@@ -16,7 +16,9 @@
 #include "tft/builder.h"
 #include "tft/gpu_status.h"
 #include "tft/inspect.h"
+#include "tft/libtorch.h"
 #include "tft/loader.h"
+#include "tft/tensorrt.h"
 #include "work.h"
 
 namespace tft::binding {
@@ -95,9 +97,36 @@ Napi::Value measure_plan(const Napi::CallbackInfo& info) {
 
 /// load(options, log): a promise of a NativeEngine.
 Napi::Value load(const Napi::CallbackInfo& info) {
-  return Work::start(info.Env(), std::make_unique<LoadWork>(Environment::of(info.Env()),
-                                                            read_load_arguments(info[0].As<Napi::Object>()),
-                                                            info[1].As<Napi::Function>()));
+  LoadArguments arguments = read_load_arguments(info[0].As<Napi::Object>());
+  const auto run = [path = arguments.plan](const ModelShape& shape, const EngineOptions& options) {
+    return with_plan_file(
+        path, [&](std::span<const std::byte> plan) { return load_tensorrt(plan, shape, options); });
+  };
+  return Work::start(info.Env(), std::make_unique<LoadWork>(
+                                     Environment::of(info.Env()), std::move(arguments.shape),
+                                     std::move(arguments.options), run, info[1].As<Napi::Function>()));
+}
+
+/// loadTorchScript(options, log): the same for a TorchScript module.
+Napi::Value load_torchscript(const Napi::CallbackInfo& info) {
+  TorchScriptArguments arguments = read_torchscript_arguments(info[0].As<Napi::Object>());
+  const auto run = [module = arguments.module, libtorch = arguments.libtorch](const ModelShape& shape,
+                                                                              const EngineOptions& options) {
+    return load_libtorch(module, shape, libtorch, options);
+  };
+  return Work::start(info.Env(), std::make_unique<LoadWork>(
+                                     Environment::of(info.Env()), std::move(arguments.shape),
+                                     std::move(arguments.options), run, info[1].As<Napi::Function>()));
+}
+
+/// openLibTorch(library): a promise of { path, version }.
+Napi::Value open_libtorch_async(const Napi::CallbackInfo& info) {
+  return start_work(
+      info.Env(),
+      [library = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : std::string()] {
+        return open_libtorch(library);
+      },
+      described);
 }
 
 /// shutDown(): stops every job and closes every engine of this environment; blocks until that is done.
@@ -118,6 +147,8 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("kernels", Napi::Function::New<kernels_of_build>(env));
   exports.Set("measure", Napi::Function::New<measure_plan>(env));
   exports.Set("load", Napi::Function::New<load>(env));
+  exports.Set("loadTorchScript", Napi::Function::New<load_torchscript>(env));
+  exports.Set("openLibTorch", Napi::Function::New<open_libtorch_async>(env));
   exports.Set("gpuStatus", Napi::Function::New<gpu_status_async>(env));
   exports.Set("useImmediate", Napi::Function::New<use_immediate>(env));
   exports.Set("shutDown", Napi::Function::New<shut_down>(env));

@@ -133,6 +133,20 @@ LoadArguments read_load_arguments(const Napi::Object& object) {
   return arguments;
 }
 
+TorchScriptArguments read_torchscript_arguments(const Napi::Object& object) {
+  TorchScriptArguments arguments;
+  arguments.module = text(object, "module");
+  arguments.shape = model_shape(object);
+  arguments.libtorch.library = text(object, "library");
+  arguments.libtorch.device = text(object, "device");
+  arguments.libtorch.threads = number(object, "threads", arguments.libtorch.threads);
+  EngineOptions& options = arguments.options;
+  options.lanes = number(object, "lanes", options.lanes);
+  options.max_batch = number(object, "maxBatch", options.max_batch);
+  options.queue_limit = number(object, "queueLimit", options.queue_limit);
+  return arguments;
+}
+
 BuildArguments read_build_arguments(const Napi::Object& object) {
   BuildArguments arguments;
   arguments.onnx = text(object, "onnx");

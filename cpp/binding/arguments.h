@@ -8,6 +8,7 @@
 #include "napi_setup.h"
 #include "tft/builder.h"
 #include "tft/engine.h"
+#include "tft/libtorch.h"
 #include "tft/measure.h"
 
 namespace tft::binding {
@@ -29,6 +30,15 @@ struct LoadArguments {
   EngineOptions options;
 };
 LoadArguments read_load_arguments(const Napi::Object& object);
+
+/// The options of `loadTorchScript`.
+struct TorchScriptArguments {
+  std::string module;
+  ModelShape shape;
+  LibTorchOptions libtorch;
+  EngineOptions options;
+};
+TorchScriptArguments read_torchscript_arguments(const Napi::Object& object);
 
 /// The options of `build`, except log, progress and stop.
 struct BuildArguments {

@@ -259,4 +259,11 @@ Napi::Value describe(Napi::Env env, const std::vector<GpuStatus>& gpus) {
   return list;
 }
 
+Napi::Object describe(Napi::Env env, const LibTorchReport& report) {
+  auto object = Napi::Object::New(env);
+  object.Set("path", report.path);
+  object.Set("version", report.version);
+  return object;
+}
+
 }  // namespace tft::binding

@@ -6,6 +6,7 @@
 #include "tft/engine.h"
 #include "tft/gpu_status.h"
 #include "tft/inspect.h"
+#include "tft/libtorch.h"
 #include "tft/loader.h"
 #include "tft/measure.h"
 
@@ -19,6 +20,7 @@ Napi::Object describe(Napi::Env env, const BuildProgress& progress);
 Napi::Object describe(Napi::Env env, const EngineInfo& info);
 Napi::Object describe(Napi::Env env, const Counters& counters);
 Napi::Value describe(Napi::Env env, const std::vector<GpuStatus>& gpus);
+Napi::Object describe(Napi::Env env, const LibTorchReport& report);
 Napi::Value describe_tensors(Napi::Env env, const std::vector<PlanTensor>& tensors);
 /// Moves the bytes into a JavaScript array without a copy; they are freed with the array.
 Napi::Value bytes_to_js(Napi::Env env, std::vector<std::byte> bytes);

@@ -1,19 +1,26 @@
 // Loads an engine and forwards its log to JavaScript.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
-#include "arguments.h"
 #include "native_engine.h"
+#include "tft/engine.h"
+#include "tft/model_shape.h"
+#include "tft/result.h"
 #include "work.h"
 
 namespace tft::binding {
 
 class LoadWork final : public Work {
  public:
-  /// `log` receives the lines that are logged until the promise settles.
-  LoadWork(Environment& environment, LoadArguments arguments, const Napi::Function& log);
+  using Load = std::function<Result<std::unique_ptr<TFTEngine>>(const ModelShape& shape,
+                                                                const EngineOptions& options)>;
+
+  /// Calls `load` on another thread. `log` receives the lines that are logged until the promise settles.
+  LoadWork(Environment& environment, ModelShape shape, EngineOptions options, Load load,
+           const Napi::Function& log);
 
  protected:
   void execute() override;
@@ -21,7 +28,9 @@ class LoadWork final : public Work {
 
  private:
   Environment& environment_;
-  LoadArguments arguments_;
+  ModelShape shape_;
+  EngineOptions options_;
+  const Load load_;
   Napi::FunctionReference log_;
   std::shared_ptr<LogTarget> target_ = std::make_shared<LogTarget>();
   std::optional<Result<std::unique_ptr<TFTEngine>>> result_;

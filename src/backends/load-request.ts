@@ -14,6 +14,13 @@ export type TensorRtOptions = Partial<
   >
 >;
 
+/** How LibTorch is found and used; see LoadOptions.libtorch. */
+export interface LibTorchOptions {
+  readonly library?: string | undefined;
+  readonly device?: string | undefined;
+  readonly threads?: number | undefined;
+}
+
 /** How a remote server is used; see LoadOptions.remote. */
 export interface RemoteOptions {
   readonly apiKey?: string | undefined;
@@ -34,4 +41,5 @@ export interface LoadRequest extends EngineRequest {
   readonly queueLimit: number;
   readonly threads?: number | undefined;
   readonly tensorrt?: TensorRtOptions | undefined;
+  readonly libtorch?: LibTorchOptions | undefined;
 }

@@ -4,15 +4,17 @@ import type { Backend } from '../batching/backend.js';
 import { TFTError } from '../contract/errors.js';
 import type { BackendName } from '../contract/names.js';
 import { kserveRow } from './kserve/row.js';
+import { libTorchRow } from './libtorch/row.js';
 import type { LoadRequest } from './load-request.js';
 import { onnxRuntimeRow } from './onnxruntime/row.js';
 import type { BackendRow } from './row.js';
 import { tensorRtRow } from './tensorrt/row.js';
 
-/** The backends of this build, the fastest first. Only these are offered. */
+/** The backends of this build, in the order in which 'auto' prefers them. Only these are offered. */
 const ROWS: Readonly<Record<BackendName, BackendRow>> = {
   tensorrt: tensorRtRow,
   onnxruntime: onnxRuntimeRow,
+  libtorch: libTorchRow,
   kserve: kserveRow,
 };
 /** A model is either run on this machine or by a server: by these rows or by that one. */

@@ -60,13 +60,16 @@ export function doctorCommand(console: Console, exit: (status: number) => void):
 
 async function examine(bundle: string): Promise<Diagnosis> {
   const survey = await surveyLibraries();
-  const { onnxRuntime, addon, nvidia } = survey;
+  const { onnxRuntime, addon, libTorch, nvidia } = survey;
   const machine: Finding[] = [
     node(),
     processor(),
     memory(),
     found('ONNX Runtime', onnxRuntime, ({ version, directory }) => `${version}, ${directory}`),
     found('native addon', addon, (file) => file),
+    libTorch === undefined
+      ? { name: 'LibTorch', found: "not here; 'npm run build:libtorch' builds what runs it" }
+      : found('LibTorch', libTorch, ({ version, path }) => `${version}, ${path}`),
     await engineCache(),
   ];
   let libraries: Finding[] = [];

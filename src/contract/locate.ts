@@ -79,7 +79,7 @@ function decoded(part: string | undefined): string | undefined {
 /**
  * Determines what a path is.
  *
- * @param given a bundle folder or its model.json, an ONNX file, a TensorRT plan, or the name of a packed model: 'demo'.
+ * @param given a bundle folder or its model.json, an ONNX file, a TensorRT plan, a TorchScript module, or the name of a packed model: 'demo'.
  * @throws TFTError ERR_TFT_OPTION if it is not a string, ERR_TFT_MODEL_NOT_FOUND if it does not exist,
  *   ERR_TFT_MODEL_INVALID for any other file, ERR_TFT_BACKEND_UNAVAILABLE for a URL.
  */
@@ -100,7 +100,7 @@ export function locate(given: string): Located {
   if (kind === undefined) {
     throw new TFTError(
       'ERR_TFT_MODEL_INVALID',
-      `${given} is neither a bundle's folder nor an ONNX file nor a TensorRT plan`,
+      `${given} is neither a bundle's folder nor an ONNX file, a TensorRT plan or a TorchScript module (.ts.pt)`,
     );
   }
   const isFolder = kind === 'bundle' && basename(path) !== MODEL_FILE;

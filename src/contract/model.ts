@@ -247,30 +247,30 @@ export interface ModelDescription extends Omit<ModelFile, 'files'> {
 
 /** Options of {@link loadModel}. */
 export interface LoadModelOptions {
-  /** Whether the ONNX file's size and SHA-256 are compared with model.json; true by default. */
+  /** Whether the file's size and SHA-256 are compared with model.json; true by default. */
   verifyHash?: boolean | undefined;
 }
 
 /**
  * Reads and checks a bundle's description.
  *
- * @param path a bundle folder, its model.json, or an ONNX file or TensorRT plan with model.json in its folder. A plan
- *   needs no ONNX file.
+ * @param path a bundle folder, its model.json, or an ONNX file, TensorRT plan or TorchScript module with model.json in its
+ *   folder. Plans and modules need no ONNX file.
  * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID or ERR_TFT_MODEL_HASH.
  */
 export async function loadModel(path: string, options: LoadModelOptions = {}): Promise<ModelDescription> {
   const located = locate(path);
   const { directory } = located;
   const model = await describeModel(located);
-  const { onnxPath } = model;
   if (located.kind === 'plan') return model;
-  const file = bundleFiles(model).find((entry) => join(directory, entry.path) === onnxPath);
-  await statOrRefuse(onnxPath, onnxPath);
+  const runs = located.kind === 'torchscript' ? located.path : model.onnxPath;
+  const file = bundleFiles(model).find((entry) => join(directory, entry.path) === runs);
+  await statOrRefuse(runs, runs);
   if (options.verifyHash ?? true) {
     if (file === undefined) {
       throw new TFTError(
         'ERR_TFT_MODEL_HASH',
-        `${basename(onnxPath)} is not named in ${join(directory, MODEL_FILE)}, so its hash is unknown; ` +
+        `${basename(runs)} is not named in ${join(directory, MODEL_FILE)}, so its hash is unknown; ` +
           'pass verifyHash: false to load it anyway',
       );
     }

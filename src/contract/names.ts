@@ -1,6 +1,6 @@
 // The fixed names of the contract, each defined here only: tensors, precisions, backends, kinds of files. Schemas, types,
 // command-line choices and wire names are derived from these lists.
-import { extname } from 'node:path';
+import { basename } from 'node:path';
 
 /** The precisions that need a graph of their own in addition to the FP32 one. */
 export const VARIANT_PRECISIONS = ['fp16', 'int8'] as const;
@@ -9,7 +9,7 @@ export const PRECISIONS = ['fp32', ...VARIANT_PRECISIONS] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
 /** The backends of this build. The last sends requests to a server. */
-export const BACKENDS = ['onnxruntime', 'tensorrt', 'kserve'] as const;
+export const BACKENDS = ['onnxruntime', 'tensorrt', 'libtorch', 'kserve'] as const;
 /** The name of a backend. */
 export type BackendName = (typeof BACKENDS)[number];
 /** The backends that run a model on this machine. */
@@ -90,14 +90,18 @@ export const KNOWN_FEATURES = ['hour', 'day_of_week', 'month', 'is_weekend'] as 
 export const MODEL_FILE = 'model.json';
 
 /** The kinds of files that a model can be loaded from, with their extensions. */
-export const FILE_KINDS = { onnx: ['.onnx'], plan: ['.engine', '.plan'] } as const;
+export const FILE_KINDS = {
+  onnx: ['.onnx'],
+  plan: ['.engine', '.plan'],
+  torchscript: ['.ts.pt'],
+} as const;
 export type FileKind = keyof typeof FILE_KINDS;
 
 /** The kind of a file, by its name. */
 export function fileKind(path: string): FileKind | undefined {
-  const extension = extname(path);
+  const file = basename(path);
   return (Object.keys(FILE_KINDS) as FileKind[]).find((kind) =>
-    (FILE_KINDS[kind] as readonly string[]).includes(extension),
+    FILE_KINDS[kind].some((extension) => file.endsWith(extension) && file !== extension),
   );
 }
 

@@ -54,6 +54,7 @@ export type {
   NativeInspectOptions,
   NativeKernels,
   NativeLibraryOptions,
+  NativeLibTorch,
   NativeMeasureOptions,
   NativeProfile,
 } from '../native/addon.js';

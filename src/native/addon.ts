@@ -58,6 +58,26 @@ export interface NativeLoadOptions extends NativePlanOptions, NativeShape {
   readonly runtimeCache?: Uint8Array | undefined;
 }
 
+/** The options of loading a TorchScript module. */
+export interface NativeTorchScriptOptions extends NativeShape {
+  readonly module: string;
+  /** libtft_libtorch.so or its folder. */
+  readonly library?: string | undefined;
+  /** 'cpu', 'cuda:0' … */
+  readonly device: string;
+  /** The threads that share one run on the CPU; 1. */
+  readonly threads?: number | undefined;
+  readonly lanes?: number | undefined;
+  readonly maxBatch?: number | undefined;
+  readonly queueLimit: number;
+}
+
+/** The library that runs LibTorch, and LibTorch's version. */
+export interface NativeLibTorch {
+  readonly path: string;
+  readonly version: string;
+}
+
 /** A file, or a name for the dynamic loader, that was tried. */
 export interface LibraryAttempt {
   readonly library: 'cuda' | 'tensorrt' | 'parser';
@@ -381,6 +401,10 @@ export interface Addon {
   measure(options: NativeMeasureOptions, log: NativeLog): NativeMeasurement;
   /** `log` receives the log until the promise settles; afterwards the engine's own `log` does. */
   load(options: NativeLoadOptions, log: NativeLog): Promise<NativeEngine>;
+  /** The same for a TorchScript module. */
+  loadTorchScript(options: NativeTorchScriptOptions, log: NativeLog): Promise<NativeEngine>;
+  /** Opens the library that runs LibTorch; without a name the core looks for it. */
+  openLibTorch(library?: string): Promise<NativeLibTorch>;
   /** Every GPU of the machine; none if NVML is missing. `library` is libnvidia-ml.so.1 by default. */
   gpuStatus(library?: string): Promise<GpuStatus[]>;
   /** Passes Node's setImmediate, with which many results are delivered over several turns of the event loop. */

@@ -15,7 +15,7 @@ export function nativeTensors(model: Pick<ModelDescription, 'name' | 'inputs' | 
   if (integers) {
     throw new TFTError(
       'ERR_TFT_UNSUPPORTED',
-      `the output ${integers.name} of ${model.name} is ${integers.type}; on TensorRT outputs must be float32`,
+      `the output ${integers.name} of ${model.name} is ${integers.type}; of this backend outputs must be float32`,
     );
   }
   return {

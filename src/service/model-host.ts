@@ -41,6 +41,7 @@ type Settings = Pick<
   | 'maxBatch'
   | 'threads'
   | 'tensorrt'
+  | 'libtorch'
   | 'cache'
   | 'build'
   | 'check'
@@ -176,8 +177,19 @@ export class ModelHost {
   }
 
   async #open({ path, version }: ModelSource, first: boolean): Promise<ServedModel> {
-    const { backend, precision, maxBatch, threads, tensorrt, cache, build, check, queueLimit, name } =
-      this.#settings;
+    const {
+      backend,
+      precision,
+      maxBatch,
+      threads,
+      tensorrt,
+      libtorch,
+      cache,
+      build,
+      check,
+      queueLimit,
+      name,
+    } = this.#settings;
     const tell = (reason: string) => {
       // The readiness endpoint shows the progress.
       if (first && this.#state.phase === 'loading') this.#state = { phase: 'loading', reason };
@@ -190,6 +202,7 @@ export class ModelHost {
       queueLimit,
       // TFTEngine.load checks its keys and names unknown ones.
       tensorrt: tensorrt as LoadOptions['tensorrt'],
+      libtorch: libtorch as LoadOptions['libtorch'],
       log: ({ level, message }) => {
         this.#log[level]({ part: 'engine' }, message);
         tell(message);

@@ -326,8 +326,8 @@ describe("a user's mistake is one line with a code, exit status 1, and no stack 
     ],
     [
       'a backend not in this build',
-      ['predict', '-', '--backend', 'libtorch'],
-      'Allowed choices are auto, onnxruntime, tensorrt.',
+      ['predict', '-', '--backend', 'openvino'],
+      'Allowed choices are auto, onnxruntime, tensorrt, libtorch.',
     ],
     ['no file', ['predict'], "missing required argument 'history'"],
     ['a bad time', ['predict', '-', '--at', 'noon'], 'It must be a time such as 2026-01-31T22:05Z'],

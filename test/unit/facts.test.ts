@@ -22,6 +22,7 @@ const CPP_ROOMS = [
   'plugins',
   'binding',
   'onnxruntime',
+  'libtorch',
   'bundle',
   'server',
 ];

@@ -244,7 +244,7 @@ describe('options', () => {
   });
 
   test('a backend that is not in this build is refused, and the message lists the available ones', async () => {
-    const error = await refusal(folder, { backend: 'libtorch' as 'auto' });
+    const error = await refusal(folder, { backend: 'openvino' as 'auto' });
     expect(error.code).toBe('ERR_TFT_OPTION');
     expect(error.message).toMatch(/backend: .*"auto"\|"onnxruntime"\|"tensorrt"/);
   });

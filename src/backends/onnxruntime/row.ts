@@ -10,6 +10,8 @@ import { OnnxRuntimeRunner } from './backend.js';
 export const onnxRuntimeRow: BackendRow = {
   canRun({ located, model }) {
     if (located.kind === 'plan') return `${located.path} is a TensorRT plan; ONNX Runtime cannot run it`;
+    if (located.kind === 'torchscript')
+      return `${located.path} is a TorchScript module; ONNX Runtime cannot run it`;
     const own = precisionOfOnnx(model);
     if (own === 'fp32') return undefined;
     return `${model.onnxPath} is the ${own} variant, for TensorRT; on a CPU load ${model.directory}, which is in fp32`;

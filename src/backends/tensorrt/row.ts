@@ -7,7 +7,10 @@ import type { AtHand, BackendRow } from '../row.js';
 import { loadBuilt, loadCached, loadPlanFile, loadPlanOrRebuild } from './plan-choice.js';
 
 export const tensorRtRow: BackendRow = {
-  canRun: () => undefined,
+  canRun: ({ located }) =>
+    located.kind === 'torchscript'
+      ? `${located.path} is a TorchScript module; TensorRT cannot run it`
+      : undefined,
 
   async load(request) {
     const plan = await planAtHand(request);

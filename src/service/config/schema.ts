@@ -30,6 +30,10 @@ export const configSchema = z.strictObject({
     .record(z.string(), z.unknown())
     .optional()
     .describe("TensorRT's options as TFTEngine.load takes them, as JSON"),
+  libtorch: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe("LibTorch's options as TFTEngine.load takes them, as JSON"),
   cache: path.optional().describe('the folder of built engines'),
   build: z
     .record(z.string(), z.unknown())
