@@ -128,7 +128,16 @@ class Build {
   Result<void> open(const TensorRTLibrary& library) {
     const LogScope scope(options_.log);
     builder_ = library.make_builder(library.create_builder, library.version);
-    if (builder_ == nullptr) return refusal("make a builder", scope);
+    if (builder_ == nullptr) {
+      Error error = refusal("make a builder", scope);
+      // The builder's kernels. Their SONAME is not the name that libnvinfer opens, so it does not find those
+      // that are open already.
+      if (scope.errors().find("Unable to load library") != std::string::npos)
+        error.message +=
+            ". TensorRT searches it on the loader's path alone: start the process with TensorRT's folder in "
+            "LD_LIBRARY_PATH";
+      return error;
+    }
     for (const std::string& plugin : options_.plugins)
       if (!builder_->load_plugins(plugin)) return refusal("load the plugins of " + plugin, scope);
     if (!builder_->make_network(options_.strongly_typed)) return refusal("make a network", scope);

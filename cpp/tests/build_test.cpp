@@ -447,6 +447,13 @@ TEST_F(Builds, TheInspectorReportsTheLayersOfABuiltPlan) {
   }
 }
 
+TEST_F(Builds, SaysWhereTensorRTSearchesTheLibraryThatItCannotLoad) {
+  double_set("builder_resource", 1);
+  const auto refused = build();
+  EXPECT_EQ(code_of(refused), "ERR_TFT_BUILD");
+  EXPECT_NE(refused.error().message.find("in LD_LIBRARY_PATH"), std::string::npos) << refused.error().message;
+}
+
 TEST_F(Builds, APlanOfAnotherGpuIsRefusedUnlessItWasBuiltForIt) {
   const auto plain = build();
   const auto ampere = build(with(&BuildOptions::hardware_compatibility, HardwareCompatibility::AMPERE_PLUS));

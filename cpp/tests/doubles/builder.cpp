@@ -1,5 +1,7 @@
 // The builder of the double of libnvinfer: makes one of the double's plans from the network and the
 // configuration.
+#include <dlfcn.h>
+
 #include <chrono>
 #include <cstdlib>
 #include <thread>
@@ -249,6 +251,14 @@ extern "C" TENSORRTAPI void* createInferBuilder_INTERNAL(void* logger_pointer,
   if (!may_begin(cuda, logger)) return no_gpu_pointer();
 #endif
   if (fails(*cuda, logger, "createInferBuilder_INTERNAL")) return nullptr;
+  // A real TensorRT 10.6 opens the builder's kernels by this name, which is not their SONAME.
+  constexpr const char* kernels = "libnvinfer_builder_resource.so.10.6.0";
+  if (cuda->setting("builder_resource") != 0 && dlopen(kernels, RTLD_LAZY) == nullptr) {
+    log_error(logger,
+              std::string("createInferBuilder: Error Code 6: API Usage Error (Unable to load library: ") +
+                  kernels + ")");
+    return nullptr;
+  }
   if (version != Version().number()) {
     log_error(logger, "createInferBuilder: Error Code 3: API Usage Error (called with version " +
                           std::to_string(version) + ")");

@@ -17,11 +17,17 @@ const struct {
   const char* variable;
   std::int64_t value;
 } known_settings[] = {
-    {"devices", "TFT_DOUBLE_DEVICES", 1},     {"memory", "TFT_DOUBLE_MEMORY", std::int64_t{8} << 30},
-    {"run_us", "TFT_DOUBLE_RUN_US", 0},       {"copy_us", "TFT_DOUBLE_COPY_US", 0},
-    {"jitter_us", "TFT_DOUBLE_JITTER_US", 0}, {"seed", "TFT_DOUBLE_SEED", 1},
-    {"build_ms", "TFT_DOUBLE_BUILD_MS", 0},   {"parse_us", "TFT_DOUBLE_PARSE_US", 0},
-    {"compute", "TFT_DOUBLE_COMPUTE", 90},    {"cuda_version", "TFT_DOUBLE_CUDA_VERSION", 13000},
+    {"devices", "TFT_DOUBLE_DEVICES", 1},
+    {"memory", "TFT_DOUBLE_MEMORY", std::int64_t{8} << 30},
+    {"run_us", "TFT_DOUBLE_RUN_US", 0},
+    {"copy_us", "TFT_DOUBLE_COPY_US", 0},
+    {"jitter_us", "TFT_DOUBLE_JITTER_US", 0},
+    {"seed", "TFT_DOUBLE_SEED", 1},
+    {"build_ms", "TFT_DOUBLE_BUILD_MS", 0},
+    {"parse_us", "TFT_DOUBLE_PARSE_US", 0},
+    {"builder_resource", "TFT_DOUBLE_BUILDER_RESOURCE", 0},
+    {"compute", "TFT_DOUBLE_COMPUTE", 90},
+    {"cuda_version", "TFT_DOUBLE_CUDA_VERSION", 13000},
 };
 
 std::int64_t value_or_zero(const std::map<std::string, std::int64_t>& counts, const std::string& name) {
