@@ -253,7 +253,12 @@ asio::awaitable<Bytes> Connection::read_body(std::size_t most, Holding& holding)
       if (body.size() > most) throw too_large(most);
       grow(std::min(body.capacity() * 2, length ? *length : std::max(most, body.capacity()) + 1));
     }
-    const auto problem = co_await (length ? read_counted(body, *length) : read_chunk(body));
+    // Not in one expression: GCC 12 destroys the coroutine of a conditional operand twice.
+    boost::system::error_code problem;
+    if (length)
+      problem = co_await read_counted(body, *length);
+    else
+      problem = co_await read_chunk(body);
     if (!problem || problem == http::error::need_buffer) continue;
     if (late_)
       throw HttpError(Code::HTTP_TIMEOUT, "the body had not arrived within " +
