@@ -24,14 +24,24 @@ const infer = (inputs) =>
 const bytesOf = ([, datatype], count) => count * (datatype === 'INT64' ? 8 : 4);
 const sizes = tensors.map((tensor) => bytesOf(tensor, zeros(tensor).length));
 const json = infer(declared.map((tensor, i) => ({ ...tensor, data: zeros(tensors[i]) })));
-const binary = infer(declared.map((tensor, i) => ({ ...tensor, parameters: { binary_data_size: sizes[i] } })));
+const binary = infer(
+  declared.map((tensor, i) => ({ ...tensor, parameters: { binary_data_size: sizes[i] } })),
+);
 
 const write = (name, kind, header, body) =>
-  writeFileSync(join(folder, name), Buffer.concat([Buffer.from([kind, header >> 8, header & 255]), Buffer.from(body)]));
+  writeFileSync(
+    join(folder, name),
+    Buffer.concat([Buffer.from([kind, header >> 8, header & 255]), Buffer.from(body)]),
+  );
 write('predict', 0, 0, predict);
 write('nested', 0, 0, predict.replace('[0,0,0,0', '[[0,0],[0,0'));
 write('infer', 1, 0, json);
-write('binary', 2, binary.length, Buffer.concat([Buffer.from(binary), Buffer.alloc(sizes.reduce((a, b) => a + b))]));
+write(
+  'binary',
+  2,
+  binary.length,
+  Buffer.concat([Buffer.from(binary), Buffer.alloc(sizes.reduce((a, b) => a + b))]),
+);
 write('gzip', 3, 0, gzipSync(predict));
 write('accepted', 4, 0, 'gzip;q=0.1, br;q=0.9');
 write('length', 5, 0, '144');
