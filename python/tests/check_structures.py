@@ -71,7 +71,7 @@ def main() -> int:
     warnings.simplefilter("ignore")
     makers: dict[str, Callable[[], Published]] = {
         "published": {name: trained(make) for name, make in PUBLISHED.items()},
-        "reported": {name: trained(reported(name)) for name in STRUCTURES},
+        "reported": {name: reported(name) for name in STRUCTURES},
         "random": {
             str(seed): lambda seed=seed: random_structure(seed)
             for seed in range(options.seed, options.seed + options.count)
