@@ -60,6 +60,7 @@ def scaled(name, scaler, **of_model):
     return {"scalers": {name: scaler}}, of_model
 
 
+OF_ZEROS = EncoderNormalizer(transformation="log").fit(np.array([0.0, 1.0, 2.0]))
 # For each rule what differs from a model that can be exported: of the data set's parameters, of its own.
 REFUSED_BY = {
     "categorical_target": (
@@ -87,6 +88,7 @@ REFUSED_BY = {
     "window_of_time_index": scaled("time_idx", EncoderNormalizer()),
     "groups_of_scaler": scaled("load", GroupNormalizer(groups=["colour"])),
     "transformation": scaled("load", TorchNormalizer(transformation={"forward": abs})),
+    "transformed_values": ({"target_normalizer": OF_ZEROS}, {"output_transformer": OF_ZEROS}),
 }
 ALLOWED = (
     {

@@ -12,6 +12,10 @@ from ..errors import ExportError
 from .head import POINT_LOSSES, loss_names, read_head
 from .supported import AFFINE_SCALERS, MAX_GROUPS, MAX_ODD_GROUPS, NORMALIZERS, TRANSFORMATIONS
 
+LOGARITHMS = ("log", "log1p", "logit", "softplus")
+# Of no float32 is a logarithm that large; pytorch-forecasting gives that of 0 more than it.
+LARGEST_LOGARITHM = 1000.0
+
 
 class Obstacle(NamedTuple):
     """An option that the model was trained with, and what to do instead; `rule` is one of `REFUSED`."""
@@ -80,6 +84,7 @@ def _of_targets(hyper: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iter
             )
             continue
         yield from _of_transformation(normalizer, f"target_normalizer{of}")
+        yield from _of_values(target, normalizer, parameters)
         head = None if loss is None else read_head(loss)
         if loss is None:
             continue
@@ -176,6 +181,27 @@ def _of_variables(hyper: Mapping[str, Any], parameters: Mapping[str, Any]) -> It
                 f"lags of the category '{name}'",
                 "pytorch-forecasting makes no embedding for them",
             )
+
+
+def _of_values(target: str, normalizer: Any, parameters: Mapping[str, Any]) -> Iterator[Obstacle]:
+    name = getattr(normalizer, "transformation", None)
+    scaler = (parameters.get("scalers") or {}).get(f"{target}_center")
+    centers = [_number(getattr(normalizer, "center_", None)), _number(getattr(scaler, "mean_", None))]
+    if name in LOGARITHMS and any(abs(center) > LARGEST_LOGARITHM for center in centers):
+        yield Obstacle(
+            "transformed_values",
+            f"'{target}' has values that the transformation '{name}' does not take",
+            "leave them out of the training data, or choose another one, as log1p for zeros",
+        )
+
+
+def _number(value: Any) -> float:
+    """A statistic, or the first of several; 0 for what is none."""
+    has_several = getattr(value, "shape", ()) not in ((), None) and hasattr(value, "__getitem__")
+    try:
+        return float(value[0] if has_several else value)
+    except (TypeError, ValueError, IndexError):
+        return 0.0
 
 
 def _of_transformation(normalizer: Any, where: str) -> Iterator[Obstacle]:

@@ -80,6 +80,9 @@ REFUSED = {
     ),
     "groups_of_scaler": Refusal(SCALERS, "a `GroupNormalizer` by columns that the model does not read"),
     "transformation": Refusal(TRANSFORMED, "functions of your own"),
+    "transformed_values": Refusal(
+        TRANSFORMED, "of a target with values that they do not take, as 0 for `log`"
+    ),
 }
 
 
