@@ -248,6 +248,18 @@ def test_a_bundle_is_judged_on_other_rows_beside_another_bundle(run, tmp_path, c
     assert (tmp_path / "plot.svg").read_text().startswith("<svg")
 
 
+def test_a_pretrained_network_is_judged_in_the_same_table(run, tmp_path, capsys):
+    pytest.importorskip("fracast")
+    write_history(simulate(servers=3, days=2, seed=9), tmp_path / "later.csv")
+    command = ["evaluate", str(run[0] / "bundle"), str(tmp_path / "later.csv"), "--every", "60"]
+    assert main([*command, "--zero-shot", "fracast", "--json", str(tmp_path / "table.json")]) == 0
+    (judged,) = json.loads((tmp_path / "table.json").read_text())["sets"]
+    rows = {row["name"]: row["pinball"] for row in judged["forecasts"]}
+    assert list(rows)[1:3] == ["fracast on the window", "fracast on 7 days"]
+    assert rows["fracast on 7 days"] != rows["fracast on the window"]
+    assert rows["fracast on the window"] < 3 * rows["window quantiles"]  # in the target's unit
+
+
 def test_a_trained_bundle_is_served(run):
     """The rest of docs/training.md: the same rows by `tft predict` and by `tft serve` give one forecast."""
     program = ROOT / "lib/cli/main.js"

@@ -40,7 +40,7 @@ CODES = {
     "calibration_exists": "the folder for the windows exists",
     "calibration_not_written": "the windows cannot be written",
     "unexpected": "a library underneath failed in a way that is not foreseen here",
-    "peer_not_installed": "the strong peer of an evaluation needs LightGBM",
+    "peer_not_installed": "the package of an evaluation's peer (LightGBM, fracast) is not installed",
     "sets_invalid": "the file of sets to judge by cannot be read",
     "outputs_invalid": "the outputs cannot be read or have another size",
 }

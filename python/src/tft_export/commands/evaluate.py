@@ -7,10 +7,10 @@ from pathlib import Path
 def add_parser(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "evaluate",
-        help="compare a bundle's forecasts with naive ones and a strong peer on recorded history",
+        help="compare a bundle's forecasts with naive ones and strong peers on recorded history",
         description="Prints pinball loss with intervals over machines, by horizon and regime, and coverage "
-        "of the bundle, of four naive forecasts and of LightGBM on the same windows. Use machines that the "
-        "model was not trained on. docs/judging.md defines the figures.",
+        "of the bundle, of four naive forecasts, of LightGBM and of a pretrained network on the same "
+        "windows. Use machines that the model was not trained on. docs/judging.md defines the figures.",
     )
     parser.add_argument("bundle", metavar="BUNDLE", type=Path)
     parser.add_argument("history", metavar="CSV", type=Path, nargs="*", help="recorded metrics")
@@ -30,6 +30,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--peer", metavar="FOLDER", type=Path, help="the LightGBM peer that `train --peer` left there"
+    )
+    parser.add_argument(
+        "--zero-shot",
+        choices=("fracast",),
+        help="a pretrained network in the same table, as it is: from the model's window, and from a week",
     )
     parser.add_argument(
         "--hours", metavar="N", type=int, nargs="*", default=[], help="again with the calendar N hours later"
@@ -67,6 +72,7 @@ def run(options: argparse.Namespace) -> int:
             {name: Path(folder) for name, folder in others.items()},
             options.peer,
             options.hours,
+            options.zero_shot,
         )
     )
     print(as_text(table))

@@ -17,6 +17,7 @@ from .judge import JudgedWindows, judge
 from .judged_set import JudgedSet, SetReader, SetWindows
 from .peers import PEER, peer_forecasts
 from .score import check_band, disorder_of
+from .zero_shot import fracast_forecasts
 
 _BATCH = 32
 
@@ -28,11 +29,13 @@ def evaluate(
     others: Mapping[str, Path],
     peer: Path | None,
     hours: Sequence[int] = (),
+    zero_shot: str | None = None,
 ) -> dict:
     """The table: {"sets": [{"name", "windows", … as docs/judging.md has it}]}.
 
-    `others` are bundles of the same inputs by the name of their row; `peer` is the folder of `train_peer`.
-    `hours` moves the calendar: a model that learnt one month's habits loses by it.
+    `others` are bundles of the same inputs by the name of their row; `peer` is the folder of `train_peer`,
+    `zero_shot` "fracast" or none. `hours` moves the calendar: a model that learnt one month's habits loses
+    by it.
     """
     description = read_description(folder)
     check_band(description.quantiles)
@@ -45,7 +48,10 @@ def evaluate(
     reader = SetReader(column_map, description)
     return {
         "sets": [
-            {"name": judged.name, **_judge_set(reader.read(judged), description, sessions, peer, hours)}
+            {
+                "name": judged.name,
+                **_judge_set(reader.read(judged), description, sessions, peer, hours, zero_shot),
+            }
             for judged in sets
         ]
     }
@@ -57,6 +63,7 @@ def _judge_set(
     sessions: Mapping[str, onnxruntime.InferenceSession],
     peer: Path | None,
     hours: Sequence[int],
+    zero_shot: str | None,
 ) -> dict:
     entry = next(metric for metric in description.metrics if metric.name == description.target)
     raw = {name: predict(session, windows.inputs) for name, session in sessions.items()}
@@ -66,6 +73,14 @@ def _judge_set(
         raw[f"{own}, calendar {shift} h later"] = predict(sessions[own], moved)
     if peer is not None:
         raw[PEER] = peer_forecasts(peer, windows.past)
+    if zero_shot is not None:
+        raw |= fracast_forecasts(
+            windows.long_past,
+            description.encoder_length,
+            round(24 * 60 / description.step_minutes),
+            description.horizon,
+            description.quantiles,
+        )
     forecasts = {name: tidy(forecast, entry.minimum, entry.maximum) for name, forecast in raw.items()}
     table = judge(
         JudgedWindows(

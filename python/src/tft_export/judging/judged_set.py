@@ -30,11 +30,13 @@ class JudgedSet:
 
 @dataclass(frozen=True)
 class SetWindows:
-    """A set as a bundle sees it. `past` [windows, encoder] is the target's; the rest as JudgedWindows has
+    """A set as a bundle sees it. `past` [windows, encoder] is the target's, `long_past` [windows, steps] as
+    far back as the naive forecasts read, NaN before the machine's first value; the rest as JudgedWindows has
     it."""
 
     inputs: dict[str, np.ndarray]
     past: np.ndarray
+    long_past: np.ndarray
     machines: np.ndarray
     origins: np.ndarray
     regimes: np.ndarray
@@ -100,6 +102,7 @@ class SetReader:
         return SetWindows(
             chosen.inputs(),
             np.stack([target[origin - shape.encoder : origin] for origin in origins]),
+            np.stack([_padded(past, shape.past_steps) for past in pasts]),
             machines,
             rows["slot"].to_numpy()[origins],
             np.array([regime_of(past, shape.day, entry.minimum, entry.maximum) for past in pasts]),
@@ -107,6 +110,10 @@ class SetReader:
             {name: np.stack([forecast[name] for forecast in forecasts]) for name in NAIVE_FORECASTS},
             resolution_of(_changes(rows[of_set], description.target), entry.minimum, entry.maximum),
         )
+
+
+def _padded(past: np.ndarray, length: int) -> np.ndarray:
+    return np.concatenate([np.full(length - len(past), np.nan), past])
 
 
 def _changes(rows: pd.DataFrame, target: str) -> np.ndarray:
