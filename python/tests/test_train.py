@@ -1,6 +1,9 @@
 """Training: it can be interrupted and taken up again, and what it leaves is an ordinary checkpoint."""
 
+import contextlib
 import json
+import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -24,21 +27,42 @@ from tft_export.windows.metrics import METRIC_NAMES
 from tft_export.windows.metrics import QUANTILES as LEVELS
 
 ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / "lib/cli/main.js"
+
+
+def guide():
+    """The commands of docs/training.md, in its order, each as a list of words."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs/training.md").read_text(), re.DOTALL)
+    return [words for block in blocks for line in block.splitlines() if (words := shlex.split(line, True))]
+
+
+def exporter(words):
+    """The arguments of a command of the exporter, of which the guide shows the form for a clone."""
+    assert words[:4] == ["scripts/uv", "python", "-m", "tft_export"], words
+    return words[4:]
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run of a few seconds, interrupted once."""
+    """The guide's training on a small sample, in a few seconds, interrupted once."""
     folder = tmp_path_factory.mktemp("run")
-    write_history(simulate(servers=15, days=4, seed=4, incidents_per_month=0), folder / "history.csv")
-    command = ["train", str(folder / "history.csv"), "--state", str(folder / "state"), "--device", "cpu"]
-    command += ["--minutes", "0.04", "--batch", "4", "--hidden", "16", "--continuous", "8"]
-    command += ["--simulated-servers", "7", "--simulated-days", "2", "--validation-share", "0.3"]
-    command += ["--later-share", "0.4", "--test-share", "0.2"]
-    assert main([*command, "--seconds", "0"]) == 0
-    interrupted = torch.load(folder / "state" / "last.pt", weights_only=True)["done"]
-    assert main(command) == 0
-    return folder / "state", interrupted
+    history = simulate(servers=15, days=4, seed=4, incidents_per_month=0)
+    write_history(history, folder / "history.csv")
+    # Those of a stranger: one column has another name, and one metric was not measured.
+    strange = pd.read_csv(folder / "history.csv").rename(columns={"cpu_user_pct": "cpu"})
+    strange.drop(columns="swap_used_pct").to_csv(folder / "servers.csv", index=False)
+    shutil.copy(folder / "servers.csv", folder / "later.csv")
+    metrics = {"cpu_user_pct": {"column": "cpu"}, "swap_used_pct": {"constant": 0}}
+    (folder / "my-map.json").write_text(json.dumps({"schemaVersion": 1, "name": "mine", "metrics": metrics}))
+    command = [*exporter(guide()[0]), "--minutes", "0.04", "--device", "cpu"]
+    command += ["--batch", "4", "--hidden", "16", "--continuous", "8", "--simulated-servers", "7"]
+    command += ["--simulated-days", "2", "--validation-share", "0.3", "--later-share", "0.4"]
+    command += ["--test-share", "0.2"]
+    with contextlib.chdir(folder):
+        assert main([*command, "--seconds", "0"]) == 0
+        interrupted = torch.load("runs/mine/last.pt", weights_only=True)["done"]
+        assert main(command) == 0
+    return folder / "runs" / "mine", interrupted
 
 
 def test_an_interrupted_run_is_taken_up_again(run):
@@ -84,7 +108,9 @@ def test_the_checkpoint_is_pytorch_forecastings_own(run):
 def test_the_report_says_how_it_was_made(run):
     report = json.loads((run[0] / "training.json").read_text())
     assert report["settings"]["minutes"] == 0.04
-    assert report["histories"] == ["history.csv"]
+    assert report["histories"] == ["servers.csv"]
+    assert report["columnMap"] == "my-map.json"
+    assert "swap_used_pct" not in report["metricsRead"]
     assert report["metricsRead"][0] == "cpu_user_pct"
     assert len(report["quantilesSpreadBy"]) == 7
     assert report["quantilesSpreadBy"][3] == 1.0
@@ -260,29 +286,56 @@ def test_a_pretrained_network_is_judged_in_the_same_table(run, tmp_path, capsys)
     assert rows["fracast on the window"] < 3 * rows["window quantiles"]  # in the target's unit
 
 
-def test_a_trained_bundle_is_served(run):
-    """The rest of docs/training.md: the same rows by `tft predict` and by `tft serve` give one forecast."""
-    program = ROOT / "lib/cli/main.js"
-    if shutil.which("node") is None or not program.exists():
+def test_the_guides_way_from_the_bundle_to_forecasts_can_be_gone(run):
+    """Each further command of docs/training.md, as it is there; `tft predict` and `tft serve` give one
+    forecast."""
+    if shutil.which("node") is None or not PROGRAM.exists():
         pytest.skip("needs Node and `npm run build`")
-    history, bundle = run[0].parent / "history.csv", run[0] / "bundle"
-    command = ["node", str(program), "predict", str(history), "--model", str(bundle), "--json"]
-    predicted = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    assert len(predicted["forecasts"]) == 15
-    command = ["node", str(program), "serve", "--model", str(bundle), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as service:
+    folder = run[0].parents[1]
+    done = []
+    for words in guide()[1:]:
+        done.append(words[1] if words[0] == "tft" else exporter(words)[0])
+        if words[0] != "tft":
+            with contextlib.chdir(folder):
+                assert main(exporter(words)) == 0, words
+        elif words[1] == "serve":
+            served = forecasts_of_service(words[2:], folder)
+        else:
+            result = tft(words[1:], folder)
+            assert result.returncode == 0, result.stderr
+            if words[1] == "inspect":
+                assert "under best naive" in result.stdout
+            if words[1] == "predict":
+                predicted = json.loads(tft([*words[1:], "--json"], folder).stdout)["forecasts"]
+    assert done == ["evaluate", "verify", "inspect", "predict", "serve", "export"]
+    assert len(predicted) == 15
+    assert served == predicted
+    again = json.loads((folder / "models/mine/model.json").read_text())
+    assert again["target"] == "cpu_user_pct"
+
+
+def tft(words, folder):
+    return subprocess.run(["node", str(PROGRAM), *words], cwd=folder, capture_output=True, text=True)
+
+
+def forecasts_of_service(words, folder):
+    """What `tft serve` answers to the rows that the map makes of the stranger's."""
+    command = ["node", str(PROGRAM), "serve", *words, "--port", "0"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as service:
         try:
             lines = (json.loads(line) for line in service.stdout)
             log = []
             while not log or log[-1]["msg"] != "ready":
                 log.append(next(lines))
             address = next(entry["address"] for entry in log if entry["msg"] == "listening")
-            request = Request(f"{address}/forecast", history.read_bytes(), {"content-type": "text/csv"})
+            rows = pd.read_csv(folder / "history.csv").assign(swap_used_pct=0.0)
+            request = Request(
+                f"{address}/forecast", rows.to_csv(index=False).encode(), {"content-type": "text/csv"}
+            )
             with urlopen(request, timeout=60) as response:
-                served = json.load(response)
+                return json.load(response)["forecasts"]
         finally:
             service.terminate()
-    assert served["forecasts"] == predicted["forecasts"]
 
 
 def test_sets_that_cannot_be_read_are_refused(run, tmp_path, capsys):
