@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import ExportError
 from .naive import DAYS_OF_ERRORS
 
-_LEAST = 8  # measurements that it needs
+_MIN_VALUES = 8  # measurements that it needs
 _BATCH = 16  # larger ones leave the processor's cache
 
 
@@ -24,8 +24,10 @@ def fracast_forecasts(
 
     `past` is [windows, steps], NaN where a machine has no value yet; its last `encoder` steps are the window.
     """
-    if encoder < _LEAST:
-        raise ExportError("option_conflict", f"--zero-shot fracast needs a window of {_LEAST} steps or more")
+    if encoder < _MIN_VALUES:
+        raise ExportError(
+            "option_conflict", f"--zero-shot fracast needs a window of {_MIN_VALUES} steps or more"
+        )
     network = _fracast().FracastModel.from_pretrained(weights="fp32")
 
     def forecasts(steps: int) -> np.ndarray:
