@@ -1,18 +1,25 @@
 // libtft_libtorch.so: loads TorchScript modules and runs them. The only file that includes LibTorch.
 #include <ATen/Parallel.h>
+#include <c10/core/Allocator.h>
+#include <c10/core/CPUAllocator.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 #include <torch/csrc/api/include/torch/version.h>
 #include <torch/script.h>
 
 #include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "interface.h"
@@ -31,6 +38,9 @@ struct Tensor {
   }
 };
 
+/// The allocator of the highest priority is used.
+constexpr std::uint8_t kAboveOthers = 255;
+
 /// The module cannot be the one of the model.
 struct NotTheModel : std::runtime_error {
   using runtime_error::runtime_error;
@@ -39,6 +49,84 @@ struct NotTheModel : std::runtime_error {
 /// The device is not there.
 struct NoDevice : std::runtime_error {
   using runtime_error::runtime_error;
+};
+
+/// Keeps the memory that a run frees for the next run on the same thread. On other threads than the first,
+/// C's library gives it back to the system after each run, and getting it again takes a third of the run.
+class KeptMemory final : public c10::Allocator {
+ public:
+  /// While it lives, its thread is in a run.
+  class Run {
+   public:
+    Run() { in_run() = true; }
+    ~Run() { in_run() = false; }
+    Run(const Run&) = delete;
+    Run& operator=(const Run&) = delete;
+  };
+
+  c10::DataPtr allocate(std::size_t bytes) override {
+    if (bytes == 0) return {nullptr, nullptr, &release, c10::Device(c10::DeviceType::CPU)};
+    if (bytes > kMaxBlock) return made(bytes);
+    // Powers of two, so that batches of other sizes can use it too.
+    const std::size_t rounded = std::bit_ceil(std::max(bytes, kHeader));
+    if (!in_run() || kept().by_size[rounded].empty()) return made(rounded);
+    void* const memory = kept().by_size[rounded].back();
+    kept().by_size[rounded].pop_back();
+    kept().bytes -= rounded;
+    return within(memory);
+  }
+
+  c10::DeleterFnPtr raw_deleter() const override { return &release; }
+
+  void copy_data(void* to, const void* from, std::size_t bytes) const override {
+    default_copy_data(to, from, bytes);
+  }
+
+ private:
+  /// Before each block, with its size; a multiple of every alignment that LibTorch needs.
+  static constexpr std::size_t kHeader = 64;
+  /// Of one thread; blocks beyond are freed.
+  static constexpr std::size_t kMaxKept = std::size_t{256} << 20;
+  static constexpr std::size_t kMaxBlock = kMaxKept / 2;
+
+  static c10::DataPtr made(std::size_t bytes) {
+    void* const memory = std::aligned_alloc(kHeader, kHeader + (bytes + kHeader - 1) / kHeader * kHeader);
+    if (memory == nullptr) throw std::bad_alloc();
+    *static_cast<std::size_t*>(memory) = bytes;
+    return within(memory);
+  }
+
+  static c10::DataPtr within(void* memory) {
+    void* const data = static_cast<std::byte*>(memory) + kHeader;
+    return {data, data, &release, c10::Device(c10::DeviceType::CPU)};
+  }
+
+  struct Kept {
+    std::unordered_map<std::size_t, std::vector<void*>> by_size;
+    std::size_t bytes = 0;
+    ~Kept() {
+      for (const auto& [size, blocks] : by_size)
+        for (void* block : blocks) std::free(block);
+    }
+  };
+
+  static Kept& kept() {
+    thread_local Kept memory;
+    return memory;
+  }
+  static bool& in_run() {
+    thread_local bool value = false;
+    return value;
+  }
+
+  static void release(void* data) {
+    if (data == nullptr) return;
+    void* const memory = static_cast<std::byte*>(data) - kHeader;
+    const std::size_t bytes = *static_cast<std::size_t*>(memory);
+    if (!in_run() || bytes > kMaxBlock || kept().bytes + bytes > kMaxKept) return std::free(memory);
+    kept().by_size[bytes].push_back(memory);
+    kept().bytes += bytes;
+  }
 };
 
 std::vector<Tensor> copied(const TftLibTorchTensor* tensors, std::size_t count) {
@@ -205,6 +293,8 @@ std::int32_t tft_libtorch_load(const char* file, const char* device, std::int32_
                                const TftLibTorchShape* shape, TftLibTorchModule** module, char* error,
                                std::size_t error_size) {
   return guarded(TFT_LIBTORCH_MODEL, error, error_size, [&] {
+    static std::once_flag once;
+    std::call_once(once, [] { c10::SetCPUAllocator(new KeptMemory, kAboveOthers); });
     auto made = std::make_unique<TftLibTorchModule>();
     made->device = open_device(device);
     made->threads = threads;
@@ -221,6 +311,7 @@ std::int32_t tft_libtorch_load(const char* file, const char* device, std::int32_
 
 std::int32_t tft_libtorch_run(TftLibTorchModule* module, const void* const* inputs, std::int64_t batch,
                               float* const* outputs, char* error, std::size_t error_size) {
+  const KeptMemory::Run run;
   return guarded(TFT_LIBTORCH_RUN, error, error_size, [&] { module->run(inputs, batch, outputs); });
 }
 

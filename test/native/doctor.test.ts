@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { bundleWithPlan, onDoubles, whatIsMissing } from '../fixtures/doubles.js';
+import { libTorchDouble } from '../fixtures/torchscript.js';
 
 const MAIN = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url));
 
@@ -30,6 +31,15 @@ describe.skipIf(whatIsMissing())('tft doctor', () => {
     expect(text).toMatch(/✓ libnvinfer\.so\.11 +taken \(loader's path\)/);
     expect(text).toMatch(/✓ tensorrt +tensorrt 11\..*2 lanes\).*a forecast takes/);
     bundle.remove();
+  });
+
+  test('shows the library that runs LibTorch, and what builds one where there is none', async () => {
+    const text = await doctor({ TFT_LIBTORCH: libTorchDouble });
+    expect(text).toMatch(/✓ LibTorch +0\.0\.0-double, .*libtft_libtorch\.so/);
+    expect(text).toMatch(/✗ libtorch .*tft-export export --torchscript/);
+    expect(await doctor({ TFT_LIBTORCH: '/nowhere.so' })).toMatch(
+      /✗ LibTorch .*npm run build:libtorch.*nowhere/,
+    );
   });
 
   test('searches TENSORRT_ROOT, and says what is missing in each file', async () => {
