@@ -57,6 +57,7 @@ void Helpers::share(std::size_t count, const std::function<void(std::size_t)>& w
 }
 
 void Helpers::copy(void* to, const void* from, std::size_t bytes) {
+  if (bytes == 0) return;  // memcpy takes no null pointer, not even then
   if (threads_.empty() || bytes < kSharedBytes) {
     std::memcpy(to, from, bytes);
     return;
