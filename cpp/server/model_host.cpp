@@ -89,7 +89,15 @@ void ModelHost::retire(std::unique_ptr<ServedModel> model) {
   if (gone) gone(*model, model->engine->counters());
   log_.info("closed", Fields().text("model", model->name).text("version", model->version));
   // Closing waits for the engine's threads, and the network thread must not wait.
-  closers_.emplace_back([model = std::move(model)] { model->engine->close(); });
+  const auto closer = closers_.emplace(closers_.end());
+  *closer = std::thread([this, closer, model = std::move(model)]() mutable {
+    model->engine->close();
+    model.reset();
+    asio::post(io_, [this, closer] {
+      closer->join();
+      closers_.erase(closer);
+    });
+  });
 }
 
 void ModelHost::stopping() {

@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 #include <thread>
@@ -69,7 +70,7 @@ class ModelHost {
   bool lost_ = false;
   const std::int64_t started_;
   std::thread loader_;
-  std::vector<std::thread> closers_;
+  std::list<std::thread> closers_;  // each is joined when it has closed its model
 };
 
 }  // namespace tft::server
