@@ -38,10 +38,7 @@ std::vector<std::string> keys_in(const std::string& path, const char* setting) {
     const std::size_t begin = line.find_first_not_of(" \t\r");
     if (begin == std::string::npos || line[begin] == '#') continue;
     keys.push_back(line.substr(begin, line.find_last_not_of(" \t\r") - begin + 1));
-    const std::string& key = keys.back();
-    bool good = key.size() >= 16 && key.size() <= 256;
-    for (const char byte : key) good = good && byte > ' ' && byte <= '~';
-    if (!good)
+    if (!is_good_key(keys.back()))
       throw SettingError(std::string(setting) + ": key " + std::to_string(keys.size()) + " in " + path +
                          " must have 16 to 256 characters, without spaces");
   }

@@ -12,6 +12,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <cmath>
+#include <iterator>
 
 #include "server/encoding.h"
 
@@ -25,6 +26,7 @@ namespace {
 
 constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 
+constexpr unsigned kHttp11 = 11;  // as Beast writes versions
 constexpr std::uint32_t kMaxHeaderBytes = 16 * 1024;
 constexpr std::size_t kMaxHeaders = 100;
 constexpr std::size_t kBufferBytes = 16 * 1024;
@@ -126,8 +128,7 @@ asio::awaitable<bool> Connection::refuse_head(boost::system::error_code problem)
   if (error) {
     parts_.metrics.refused(error->code());
     parts_.log.refused(*error, {});
-    constexpr unsigned HTTP_1_1 = 11;
-    co_await send(refusal(*error, nullptr), "", false, HTTP_1_1, false);
+    co_await send(refusal(*error, nullptr), "", false, kHttp11, false);
   }
   co_return false;
 }
@@ -140,11 +141,7 @@ asio::awaitable<bool> Connection::serve_one() {
   request.method = std::string(head.method_string());
   request.headers = head.base();
   request.route = "none";
-  std::size_t headers = 0;
-  for (const auto& field : head) {
-    static_cast<void>(field);
-    ++headers;
-  }
+  const auto headers = static_cast<std::size_t>(std::distance(head.begin(), head.end()));
   const std::string target(head.target());
   const unsigned version = head.version();
   request.path = target.substr(0, target.find('?'));
@@ -160,8 +157,7 @@ asio::awaitable<bool> Connection::serve_one() {
   std::vector<std::pair<std::string, std::string>> more;
   try {
     if (headers > kMaxHeaders) throw HttpError(Code::HTTP_HEADER, "there are more than 100 headers", 431);
-    constexpr unsigned HTTP_1_1 = 11;
-    if (version >= HTTP_1_1 && !request.header("host")) throw not_http();
+    if (version >= kHttp11 && !request.header("host")) throw not_http();
     if (head.method() == http::verb::unknown) {
       broken_ = true;  // as much as what is no HTTP
       throw HttpError(Code::HTTP_METHOD, "the method " + request.method.substr(0, 20) + " is not supported");

@@ -148,6 +148,14 @@ Metrics::Exposition Metrics::exposition(std::optional<std::string_view> accept,
   return {"text/plain; version=0.0.4; charset=utf-8", text};
 }
 
+RequestTimes times_of_requests(const Counters& counters) {
+  const double shared =
+      counters.batches == 0
+          ? 0
+          : std::max(1.0, static_cast<double>(counters.succeeded) / static_cast<double>(counters.batches));
+  return {counters.copy_in_us * shared, counters.run_us * shared, counters.copy_out_us * shared};
+}
+
 void Metrics::add(Totals& totals, const ServedModel& model, const Counters& counters) {
   totals.name = model.name;
   Counters& sum = totals.counters;
@@ -160,15 +168,10 @@ void Metrics::add(Totals& totals, const ServedModel& model, const Counters& coun
   sum.series += counters.series;
   sum.batches += counters.batches;
   sum.queue_us += counters.queue_us;
-  // The core times batches, not requests. Each request is taken to share its batch with the average number of
-  // others.
-  const double shared =
-      counters.batches == 0
-          ? 0
-          : std::max(1.0, static_cast<double>(counters.succeeded) / static_cast<double>(counters.batches));
-  totals.input_us += counters.copy_in_us * shared;
-  totals.infer_us += counters.run_us * shared;
-  totals.output_us += counters.copy_out_us * shared;
+  const RequestTimes times = times_of_requests(counters);
+  totals.times.input_us += times.input_us;
+  totals.times.infer_us += times.infer_us;
+  totals.times.output_us += times.output_us;
   if (sum.batch_sizes.size() < counters.batch_sizes.size())
     sum.batch_sizes.resize(counters.batch_sizes.size());
   for (std::size_t i = 0; i < counters.batch_sizes.size(); ++i) sum.batch_sizes[i] += counters.batch_sizes[i];
@@ -239,19 +242,21 @@ void Metrics::write_engine(std::string& out) const {
           [](const Totals& t) { return t.counters.batches; });
   counter("nv_inference_request_duration_us",
           "Cumulative inference request duration in microseconds (includes cached requests)",
-          [](const Totals& t) { return t.counters.queue_us + t.input_us + t.infer_us + t.output_us; });
+          [](const Totals& t) {
+            return t.counters.queue_us + t.times.input_us + t.times.infer_us + t.times.output_us;
+          });
   counter("nv_inference_queue_duration_us",
           "Cumulative inference queuing duration in microseconds (includes cached requests)",
           [](const Totals& t) { return t.counters.queue_us; });
   counter("nv_inference_compute_input_duration_us",
           "Cumulative compute input duration in microseconds (does not include cached requests)",
-          [](const Totals& t) { return t.input_us; });
+          [](const Totals& t) { return t.times.input_us; });
   counter("nv_inference_compute_infer_duration_us",
           "Cumulative compute inference duration in microseconds (does not include cached requests)",
-          [](const Totals& t) { return t.infer_us; });
+          [](const Totals& t) { return t.times.infer_us; });
   counter("nv_inference_compute_output_duration_us",
           "Cumulative inference compute output duration in microseconds (does not include cached requests)",
-          [](const Totals& t) { return t.output_us; });
+          [](const Totals& t) { return t.times.output_us; });
   head(out, "nv_inference_pending_request_count", "gauge",
        "Instantaneous number of pending requests awaiting execution per-model");
   for (const auto& entry : all) {

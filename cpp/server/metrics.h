@@ -16,6 +16,13 @@
 
 namespace tft::server {
 
+/// Microseconds summed over requests. The core times batches: each request is taken to share its batch with
+/// the average number of others.
+struct RequestTimes {
+  double input_us = 0, infer_us = 0, output_us = 0;
+};
+RequestTimes times_of_requests(const Counters& counters);
+
 class Metrics {
  public:
   Metrics(ModelHost& host, const Budget& budget, const ServerLog& log);
@@ -35,7 +42,7 @@ class Metrics {
   struct Totals {
     std::string name;
     Counters counters;
-    double input_us = 0, infer_us = 0, output_us = 0;  // summed over requests
+    RequestTimes times;
     Durations durations;
     std::uint64_t invalid = 0;
   };

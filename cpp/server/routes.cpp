@@ -272,13 +272,7 @@ Routes::Answering Routes::statistics(Call call) {
     return std::string("\"") + name + "\":{\"count\":" + std::to_string(count) +
            ",\"ns\":" + std::to_string(static_cast<std::int64_t>(microseconds * 1000)) + "}";
   };
-  const double shared =
-      counters.batches == 0
-          ? 0
-          : std::max(1.0, static_cast<double>(counters.succeeded) / static_cast<double>(counters.batches));
-  const double in = counters.copy_in_us * shared;
-  const double run = counters.run_us * shared;
-  const double out = counters.copy_out_us * shared;
+  const auto [in, run, out] = times_of_requests(counters);
   const std::uint64_t good = counters.succeeded;
   co_return json(
       "{\"model_stats\":[{\"name\":" + json_quoted(model->name) +

@@ -1,6 +1,7 @@
 // The table of settings, and what reads it: flags, environment variables, the help, --print-config.
 #include "server/settings.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <functional>
@@ -190,13 +191,9 @@ void read_flags(Settings& settings, int argc, char** argv) {
 }
 
 void check_keys(const std::vector<std::string>& keys, const char* name) {
-  constexpr std::size_t SHORTEST = 16;
-  constexpr std::size_t LONGEST = 256;
-  for (const std::string& key : keys) {
-    bool good = key.size() >= SHORTEST && key.size() <= LONGEST;
-    for (const char byte : key) good = good && byte > ' ' && byte <= '~';
-    if (!good) throw SettingError(std::string(name) + ": a key has 16 to 256 characters, without spaces");
-  }
+  for (const std::string& key : keys)
+    if (!is_good_key(key))
+      throw SettingError(std::string(name) + ": a key has 16 to 256 characters, without spaces");
 }
 
 void refuse_contradictions(const Settings& settings) {
@@ -268,6 +265,13 @@ std::string help_text() {
     out += "  " + name + setting.meaning + "\n";
   }
   return out;
+}
+
+bool is_good_key(const std::string& key) {
+  constexpr std::size_t SHORTEST = 16;
+  constexpr std::size_t LONGEST = 256;
+  return key.size() >= SHORTEST && key.size() <= LONGEST &&
+         std::all_of(key.begin(), key.end(), [](char byte) { return byte > ' ' && byte <= '~'; });
 }
 
 bool is_loopback(const std::string& host) {

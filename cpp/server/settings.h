@@ -75,6 +75,9 @@ std::string print_settings(const Settings& settings);
 /// What --help prints.
 std::string help_text();
 
+/// Whether an API key has 16 to 256 characters, without spaces.
+bool is_good_key(const std::string& key);
+
 /// Whether an address is reachable from this machine only.
 bool is_loopback(const std::string& host);
 
