@@ -12,12 +12,12 @@
 #include "measure_job.h"
 #include "napi_setup.h"
 #include "native_engine.h"
-#include "plan_file.h"
 #include "tft/builder.h"
 #include "tft/gpu_status.h"
 #include "tft/inspect.h"
 #include "tft/libtorch.h"
 #include "tft/loader.h"
+#include "tft/plan_file.h"
 #include "tft/tensorrt.h"
 #include "work.h"
 

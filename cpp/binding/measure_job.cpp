@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "describe.h"
-#include "plan_file.h"
 #include "settle.h"
+#include "tft/plan_file.h"
 
 namespace tft::binding {
 

@@ -4,12 +4,12 @@
 #include <charconv>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <optional>
+#include <span>
 #include <thread>
-#include <vector>
 
 #include "tft/onnxruntime.h"
+#include "tft/plan_file.h"
 #include "tft/tensorrt.h"
 
 namespace tft::server {
@@ -60,14 +60,6 @@ std::string processor() {
   return "unknown";
 }
 
-Result<std::vector<std::byte>> read_plan(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return Error{ErrorCode::MODEL_NOT_FOUND, "no plan at " + path};
-  const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
-  const auto* const begin = reinterpret_cast<const std::byte*>(bytes.data());
-  return std::vector<std::byte>(begin, begin + bytes.size());
-}
-
 Result<void> load_on_gpu(const Settings& settings, EngineOptions options, ServedModel& model) {
   options.libraries.tensorrt_path = settings.tensorrt;
   options.libraries.cuda_path = settings.cuda;
@@ -79,9 +71,12 @@ Result<void> load_on_gpu(const Settings& settings, EngineOptions options, Served
     std::from_chars(device.data(), device.data() + device.size(), number);
     options.devices.push_back(number);
   }
-  const auto plan = read_plan(settings.engine);
-  if (!plan) return plan.error();
-  auto engine = load_tensorrt(*plan, model.description.shape, options);
+  std::error_code ignored;
+  if (!fs::exists(settings.engine, ignored))
+    return Error{ErrorCode::MODEL_NOT_FOUND, "no plan at " + settings.engine};
+  auto engine = with_plan_file(settings.engine, [&](std::span<const std::byte> plan) {
+    return load_tensorrt(plan, model.description.shape, options);
+  });
   if (!engine) return engine.error();
   model.engine = std::move(engine).value();
   model.backend = "tensorrt";

@@ -1,4 +1,5 @@
-#include "plan_file.h"
+// Reads the whole file in one go.
+#include "tft/plan_file.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -6,7 +7,7 @@
 #include <new>
 #include <system_error>
 
-namespace tft::binding {
+namespace tft {
 
 Result<std::vector<std::byte>> read_plan_file(const std::string& path) {
   std::error_code problem;
@@ -25,4 +26,4 @@ Result<std::vector<std::byte>> read_plan_file(const std::string& path) {
   }
 }
 
-}  // namespace tft::binding
+}  // namespace tft

@@ -8,7 +8,7 @@
 
 #include "tft/result.h"
 
-namespace tft::binding {
+namespace tft {
 
 /// Reads the whole file. A memory map would crash the process if the file were truncated during use.
 Result<std::vector<std::byte>> read_plan_file(const std::string& path);
@@ -21,4 +21,4 @@ auto with_plan_file(const std::string& path, Use use) -> decltype(use(std::span<
   return use(*plan);
 }
 
-}  // namespace tft::binding
+}  // namespace tft
