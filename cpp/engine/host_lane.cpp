@@ -4,6 +4,9 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "engine/no_exceptions.h"
+#include "engine/option_checks.h"
+
 namespace tft {
 namespace {
 
@@ -38,6 +41,22 @@ class HostLane final : public Lane {
 };
 
 }  // namespace
+
+Result<std::unique_ptr<TFTEngine>> engine_over_host(
+    const ModelShape& shape, const EngineOptions& options, int preferred,
+    const std::function<Result<std::unique_ptr<HostModel>>()>& load) {
+  return without_exceptions<std::unique_ptr<TFTEngine>>(
+      "loading", [&]() -> Result<std::unique_ptr<TFTEngine>> {
+        if (auto error = check_engine_options(options)) return *error;
+        const int max_batch = options.max_batch != 0 ? options.max_batch : preferred;
+        if (auto error = in_range("maxBatch", max_batch, 1, 1 << 20)) return *error;
+        auto model = load();
+        if (!model) return model.error();
+        auto lanes =
+            std::make_unique<HostLaneFactory>(std::move(model).value(), shape, options.lanes, max_batch);
+        return TFTEngine::over(std::move(lanes), shape, options);
+      });
+}
 
 Result<std::vector<std::unique_ptr<Lane>>> HostLaneFactory::make_lanes(
     std::function<void(const std::string& why)>) {

@@ -26,6 +26,16 @@ class HostModel {
   virtual Result<void> run(const BatchLayout& layout, std::byte* block, int series) const = 0;
 };
 
+/// On a CPU the time for each series falls until a batch of about eight; a larger one would make others wait
+/// longer.
+inline constexpr int kPreferredCpuBatch = 8;
+
+/// Makes an engine over the model that `load` loads, after checking the options. Without a maximum batch in
+/// them it is `preferred`.
+Result<std::unique_ptr<TFTEngine>> engine_over_host(
+    const ModelShape& shape, const EngineOptions& options, int preferred,
+    const std::function<Result<std::unique_ptr<HostModel>>()>& load);
+
 class HostLaneFactory final : public LaneFactory {
  public:
   HostLaneFactory(std::unique_ptr<HostModel> model, ModelShape shape, int lanes, int max_batch)
