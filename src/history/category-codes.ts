@@ -14,6 +14,11 @@ export interface UnknownCategory {
 export const SERVER_CATEGORY = 'server_id';
 const MAX_REMEMBERED = 50;
 
+/** A category's values by their codes; empty without a category. */
+export function valuesByCode(category: Pick<Category, 'codes'> | undefined): ReadonlyMap<number, string> {
+  return new Map(Object.entries(category?.codes ?? {}).map(([value, code]) => [code, value]));
+}
+
 export class CategoryCodes {
   readonly #codes: readonly ReadonlyMap<string, number>[];
   readonly #names: readonly string[];

@@ -1,6 +1,5 @@
 // The backend LibTorch: loads TorchScript modules into the native engine, on the CPU or a GPU.
 import { existsSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
 import { TFTError } from '../../contract/errors.js';
 import { ownFile } from '../../contract/own-package.js';
 import type { NativeLibTorch } from '../../native/addon.js';
@@ -9,9 +8,8 @@ import { loadAddon } from '../../native/load-addon.js';
 import { receiver } from '../../native/receiver.js';
 import type { LoadRequest } from '../load-request.js';
 import { NativeBackend, tensorsWithCodes } from '../native-backend.js';
+import { defaultLanes, processorName } from '../processor.js';
 
-/** On a CPU a lane is a computing thread. Each keeps its own intermediate results, so memory limits their number. */
-const MAX_LANES = 8;
 /** While one batch runs on a GPU, the next is copied in. */
 const GPU_LANES = 2;
 
@@ -49,8 +47,7 @@ function libraryPath(named: string | undefined): string | undefined {
 export async function loadModule(module: string, request: LoadRequest): Promise<NativeBackend> {
   const { model, contract, maxBatch, queueLimit, libtorch = {} } = request;
   const device = libtorch.device ?? 'cpu';
-  const lanes =
-    request.threads ?? (device === 'cpu' ? Math.min(availableParallelism(), MAX_LANES) : GPU_LANES);
+  const lanes = request.threads ?? (device === 'cpu' ? defaultLanes() : GPU_LANES);
   const tensors = tensorsWithCodes(model);
   const { path, version } = await openLibTorch(libtorch.library);
   const log = receiver(request.log);
@@ -64,7 +61,7 @@ export async function loadModule(module: string, request: LoadRequest): Promise<
       contract,
       info: {
         name: 'libtorch',
-        device: device === 'cpu' ? `CPU (${cpus()[0]?.model.trim() || process.arch})` : device,
+        device: device === 'cpu' ? processorName() : device,
         versions: { libtorch: version },
         precision: 'fp32',
         threads: lanes,

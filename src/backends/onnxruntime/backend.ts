@@ -5,12 +5,12 @@
 //
 // A session that dies is replaced when the next batch needs it. One that dies while starting fails that batch, so
 // nothing restarts in a loop.
-import { availableParallelism, cpus } from 'node:os';
 import type { BackendInfo, SlabRunner } from '../../batching/backend.js';
 import type { Slab } from '../../batching/slab.js';
 import type { Log } from '../../contract/log.js';
 import type { ModelDescription } from '../../contract/model.js';
 import { type ModelTensors, modelTensors } from '../../contract/tensors.js';
+import { defaultLanes, processorName } from '../processor.js';
 import { findOnnxRuntime, type OnnxRuntimeLibrary } from './library.js';
 import { OnnxRuntimeSession } from './session.js';
 
@@ -22,9 +22,6 @@ const PREFERRED_BATCH = 8;
 
 /** A batch of four saves most of that time already, and with small batches the next one is ready sooner. */
 const PREFERRED_GATHERED = 4;
-
-/** Each lane has its own copy of the model and of intermediate results, so memory limits their number. */
-const MAX_LANES = 8;
 
 /** One computing thread with one copy of the model. */
 interface Lane {
@@ -51,7 +48,7 @@ export class OnnxRuntimeRunner implements SlabRunner {
     this.#lanes = Array.from({ length: threads }, () => ({ session: undefined, busy: false }));
     this.info = {
       name: 'onnxruntime',
-      device: `CPU (${cpus()[0]?.model.trim() || process.arch})`,
+      device: processorName(),
       versions: { onnxruntime: library.version },
       precision: 'fp32',
       threads,
@@ -74,7 +71,7 @@ export class OnnxRuntimeRunner implements SlabRunner {
     threads: number | undefined,
     log: Log,
   ): Promise<OnnxRuntimeRunner> {
-    const runner = new OnnxRuntimeRunner(model, findOnnxRuntime(), threads ?? defaultThreads(), log);
+    const runner = new OnnxRuntimeRunner(model, findOnnxRuntime(), threads ?? defaultLanes(), log);
     const started = await Promise.allSettled(
       runner.#lanes.map(async (lane) => {
         lane.session = await runner.#start();
@@ -115,8 +112,4 @@ export class OnnxRuntimeRunner implements SlabRunner {
       tensors: this.#tensors,
     });
   }
-}
-
-function defaultThreads(): number {
-  return Math.min(availableParallelism(), MAX_LANES);
 }

@@ -4,6 +4,7 @@
 import { clipValues, sortSteps } from '../../contract/quantiles.js';
 import { targetOf } from '../../contract/target.js';
 import type { TFTEngine } from '../../engine.js';
+import { valuesByCode } from '../../history/category-codes.js';
 import { type ReplayOptions, replayHistory } from '../replay/replay.js';
 import { AlertBook } from './book.js';
 import {
@@ -144,8 +145,6 @@ export async function previewAlerts(
 /** The name of the profile in a window's codes; '' for a model without profiles. */
 function profileReader({ model }: TFTEngine): (codes: Int32Array) => string {
   const channel = model.categories.findIndex(({ name }) => name === 'profile');
-  const names = new Map(
-    Object.entries(model.categories[channel]?.codes ?? {}).map(([name, code]) => [code, name]),
-  );
+  const names = valuesByCode(model.categories[channel]);
   return (codes) => (channel < 0 ? '' : (names.get(codes[channel] as number) ?? ''));
 }

@@ -5,7 +5,6 @@ import type { ForecastInputs } from '../../contract/inputs.js';
 import { targetOf } from '../../contract/target.js';
 import type { TFTEngine } from '../../engine.js';
 import type { FleetHistory, HistoryModel, HistoryStep, ReadHistoryOptions } from '../../history/index.js';
-
 import { readSource } from './source.js';
 
 const MINUTE = 60_000;

@@ -1,6 +1,7 @@
 // What a replay reads: a history file, or what a daemon stored. Both become rows of a FleetHistory.
 import { statSync } from 'node:fs';
 import { TFTError } from '../../contract/errors.js';
+import { valuesByCode } from '../../history/category-codes.js';
 import { FleetHistory, type ReadHistoryOptions, readHistory } from '../../history/index.js';
 import type { FleetModel } from '../memory/shape.js';
 import type { FleetArchive } from '../store/store.js';
@@ -47,12 +48,10 @@ async function addStored(
   model: FleetModel,
   { servers, onPiece, onProgress }: ReadHistoryOptions,
 ): Promise<void> {
-  const { range } = store;
+  const { range, bytes } = store;
   if (range === undefined) return;
   const wanted = servers === undefined ? undefined : new Set(servers);
-  const names = model.categories.map(
-    ({ codes }) => new Map(Object.entries(codes).map(([name, code]) => [code, name])),
-  );
+  const names = model.categories.map(valuesByCode);
   const width = model.metrics.length;
   const categories: (string | undefined)[] = [];
   for (let step = range.oldest; step <= range.newest; step++) {
@@ -67,7 +66,7 @@ async function addStored(
       history.record(name, step * model.stepMinutes * MINUTE, values, categories);
     }
     if ((step - range.oldest) % PIECE !== 0) continue;
-    onProgress?.((store.bytes * (step - range.oldest)) / (range.newest - range.oldest + 1), store.bytes);
+    onProgress?.((bytes * (step - range.oldest)) / (range.newest - range.oldest + 1), bytes);
     await onPiece?.();
   }
 }
