@@ -40,7 +40,8 @@ Libraries open_tensorrt_only(const LoaderOptions& options);
 enum class Parts { TO_RUN, TO_BUILD, TO_BUILD_WITH_LEAN_RUNTIME };
 
 /// Opens the libraries that TensorRT opens by their bare names, which works only if they are on the loader's
-/// path or already open: the builder's kernels, the lean runtime, the assembler of 11, NVRTC. They are in the
+/// path, or already open and have that name as their SONAME (the builder's kernels of 10.6 do not): the
+/// builder's kernels, the lean runtime, the assembler of 11, NVRTC. They are in the
 /// library's folder, or in pip's `nvidia/*/lib` beside that.
 void open_parts(const LibraryReport& report, Parts parts);
 

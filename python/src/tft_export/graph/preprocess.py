@@ -153,9 +153,9 @@ class Preprocess(nn.Module):
             )
         whole = encoder_cont
         if structure.past > structure.encoder_length:
-            further = structure.past - structure.encoder_length
-            encoder_cont = encoder_cont.split([further, structure.encoder_length], dim=1)[1]
-            encoder_cat = encoder_cat.split([further, structure.encoder_length], dim=1)[1]
+            halves = [structure.past - structure.encoder_length, structure.encoder_length]
+            encoder_cont = encoder_cont.split(halves, dim=1)[1]
+            encoder_cat = encoder_cat.split(halves, dim=1)[1]
         future = decoder_cont.transpose(0, 1)
         past_codes, future_codes = encoder_cat.transpose(0, 1), decoder_cat.transpose(0, 1)
         rows = self._rows(past_codes)
