@@ -130,8 +130,7 @@ class Build {
     builder_ = library.make_builder(library.create_builder, library.version);
     if (builder_ == nullptr) {
       Error error = refusal("make a builder", scope);
-      // The builder's kernels. Their SONAME is not the name that libnvinfer opens, so it does not find those
-      // that are open already.
+      // The builder's kernels, which open_parts did not find beside libnvinfer.
       if (scope.errors().find("Unable to load library") != std::string::npos)
         error.message +=
             ". TensorRT searches it on the loader's path alone: start the process with TensorRT's folder in "

@@ -16,6 +16,7 @@
 
 #include "cuda/kernel_module.h"
 #include "tensorrt/libraries.h"
+#include "tensorrt/open_by_name.h"
 #include "tensorrt/plugin_api.h"
 
 namespace tft {
@@ -472,7 +473,7 @@ void open_parts(const LibraryReport& report, Parts parts) {
   for (const fs::path& folder : folders_of_parts(report.tensorrt_path))
     for (const fs::path& file : children(folder))
       for (const auto& [name, how] : wanted)
-        if (file.filename().string().starts_with(name)) (void)dlopen(file.c_str(), RTLD_LAZY | how);
+        if (file.filename().string().starts_with(name)) tensorrt::open_by_name(file, RTLD_LAZY | how);
 }
 
 std::optional<Error> plugins_refused(const LibraryReport& report, const std::vector<std::string>& plugins) {

@@ -200,27 +200,33 @@ TEST_F(Loader, TheRootAloneSufficesForThePartsThatTensorRTOpensByName) {
     fs::create_directories(lib);
     for (const char* const name : {"libnvinfer.so.", "libnvonnxparser.so."})
       fs::copy_file(doubles + "/tensorrt" + number + "/lib/" + name + number, lib / (name + number));
-    // What is in them does not matter here.
+    // What is in them does not matter here; their SONAME is another, as that of the builder's kernels of 10.6.
     for (const std::string name :
          {"libnvinfer_builder_resource.so.10.6.0", "libnvinfer_builder_resource_sm90.so.11.2.1",
           "libnvinfer_builder_resource_ptx.so.11.2.1", "libnvidia-tileiras.so.610.02", "libother.so.1"})
       fs::copy_file(doubles + "/cuda/libnvidia-ml.so.1", lib / name);
     IN_ITS_OWN_PROCESS({
       setenv("TENSORRT_ROOT", (folder / number).c_str(), 1);
+      setenv("TFT_DOUBLE_BUILDER_RESOURCE", "1", 1);
       LoaderOptions options;
       options.cuda_path = cuda;
       BuildOptions build;
       build.libraries = options;
       build.profiles.push_back({1, 1, 1});
       std::ofstream(folder / "model.onnx") << "not a graph";
-      EXPECT_EQ(code_name(build_plan((folder / "model.onnx").string(), {}, build).error().code),
-                code_name(ErrorCode::BUILD));
+      const Error refused = build_plan((folder / "model.onnx").string(), {}, build).error();
+      EXPECT_EQ(code_name(refused.code), code_name(ErrorCode::BUILD));
+      EXPECT_EQ(refused.message.find("Unable to load library"), std::string::npos) << refused.message;
       const std::string files = opened_files();
       for (const char* const name :
            {"libnvinfer.so", "libnvonnxparser.so", "libnvinfer_builder_resource.so.10.6.0",
             "libnvinfer_builder_resource_sm90.so.11.2.1", "libnvinfer_builder_resource_ptx.so.11.2.1",
             "libnvidia-tileiras.so.610.02"})
         EXPECT_NE(files.find((lib / name).string()), std::string::npos) << major << " " << name;
+      for (const char* const name :
+           {"libnvinfer_builder_resource.so.10.6.0", "libnvinfer_builder_resource_sm90.so.11.2.1",
+            "libnvinfer_builder_resource_ptx.so.11.2.1", "libnvidia-tileiras.so.610.02"})
+        EXPECT_NE(dlopen(name, RTLD_LAZY | RTLD_NOLOAD), nullptr) << major << " " << name;
       EXPECT_EQ(files.find("libother"), std::string::npos);
     });
   }
