@@ -172,11 +172,12 @@ Napi::Value NativeEngine::submit(const Napi::CallbackInfo& info) {
   begin_parts(1);
   for (std::size_t i = 0; i < arrays_.size(); i++) arrays_[i] = info[1 + i];
   if (!read_part(env, 0, false)) return env.Undefined();
-  return send(env, info[0].As<Napi::Number>().DoubleValue(), {});
+  return send(env, info[0].As<Napi::Number>().DoubleValue(), {}, {});
 }
 
-/// submitAll(deadlineMs, [inputs of the first part, inputs of the second …], borrow): the request's handle.
-/// With `borrow` the array and its elements are kept until `take`, and the caller must not change them.
+/// submitAll(deadlineMs, [inputs of the first part, inputs of the second …], borrow, targets): the request's
+/// handle. With `borrow` the array and its elements are kept until `take`, and the caller must not change them;
+/// so is `targets`, an array for each output, if it is given.
 Napi::Value NativeEngine::submit_all(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto list = info[1].As<Napi::Array>();
@@ -188,7 +189,8 @@ Napi::Value NativeEngine::submit_all(const Napi::CallbackInfo& info) {
     for (std::uint32_t i = 0; i < inputs; i++) arrays_[i] = list.Get(part * inputs + i);
     if (!read_part(env, part, borrow)) return env.Undefined();
   }
-  return send(env, info[0].As<Napi::Number>().DoubleValue(), borrow ? list : Napi::Array());
+  const Napi::Array targets = info[3].IsArray() ? info[3].As<Napi::Array>() : Napi::Array();
+  return send(env, info[0].As<Napi::Number>().DoubleValue(), borrow ? list : Napi::Array(), targets);
 }
 
 /// Whether the engine checks the inputs of so many series faster than `check_values` does.
@@ -198,17 +200,38 @@ bool NativeEngine::is_large(std::size_t series) const {
   return series * values * sizeof(float) >= kCheckedCopyBytes;
 }
 
-/// Submits `parts_`. The request's memory holds one output after another, each with all parts in order.
-Napi::Value NativeEngine::send(Napi::Env env, double deadline_ms, Napi::Array borrowed) {
+void NativeEngine::place_output(std::size_t output, float* memory) {
+  for (std::size_t part = 0; part < parts_.size(); part++) {
+    outputs_[part * output_sizes_.size() + output] = memory;
+    memory += static_cast<std::size_t>(parts_[part].batch) * output_sizes_[output];
+  }
+}
+
+bool NativeEngine::place_in_targets(Napi::Env env, Napi::Array targets, std::size_t series) {
+  for (std::size_t i = 0; i < output_sizes_.size(); i++) {
+    View target;
+    if (!read_view(env, targets.Get(static_cast<std::uint32_t>(i)), ElementType::FLOAT32, target) ||
+        target.length != series * output_sizes_[i])
+      return false;
+    place_output(i, static_cast<float*>(const_cast<void*>(target.data)));
+  }
+  return true;
+}
+
+Napi::Value NativeEngine::send(Napi::Env env, double deadline_ms, Napi::Array borrowed,
+                               Napi::Array targets) {
   std::size_t series = 0;
   for (const Part& part : parts_) series += static_cast<std::size_t>(part.batch);
   // The engine checks borrowed values, and those of large requests while it copies them.
   const bool copied = borrowed.IsEmpty();
   const bool check = copied && is_large(series);
   if (copied && !check && !check_values(env)) return env.Undefined();
+  const bool in_place = !targets.IsEmpty();
+  if (in_place && !place_in_targets(env, targets, series))
+    return fail(env, to_js(env, "ERR_TFT_OUTPUT_BUFFER", "a target has another type or length than its output"));
   std::size_t values = 0;
   for (const std::size_t size : output_sizes_) values += series * size;
-  PendingRequest* place = find_place(values);
+  PendingRequest* place = find_place(in_place ? 0 : values);
   if (place == nullptr) {
     const std::string bytes = std::to_string(values * sizeof(float));
     return fail(env, to_js(env, {ErrorCode::OUT_OF_MEMORY, "no memory for a result of " + bytes + " bytes"}));
@@ -216,18 +239,18 @@ Napi::Value NativeEngine::send(Napi::Env env, double deadline_ms, Napi::Array bo
   PendingRequest& request = *place;
   request.series = series;
   float* out = request.out.get();
-  for (std::size_t i = 0; i < output_sizes_.size(); i++) {
-    for (std::size_t part = 0; part < parts_.size(); part++) {
-      outputs_[part * output_sizes_.size() + i] = out;
-      out += static_cast<std::size_t>(parts_[part].batch) * output_sizes_[i];
-    }
+  for (std::size_t i = 0; !in_place && i < output_sizes_.size(); i++) {
+    place_output(i, out);
+    out += series * output_sizes_[i];
   }
-  // Keep the inputs before an engine thread can read them.
+  // Keep the arrays before an engine thread can read or write them.
   if (!borrowed.IsEmpty()) request.borrowed = Napi::Persistent(borrowed);
+  if (in_place) request.targets = Napi::Persistent(targets);
   const Result<RequestId> sent =
       engine_->submit({parts_, deadline_in(deadline_ms), completed, &request, memory_, check});
   if (!sent.ok()) {
     request.borrowed.Reset();
+    request.targets.Reset();
     free_.push_back(&request);
     return fail(env, to_js(env, sent.error()));
   }
@@ -304,7 +327,7 @@ bool NativeEngine::copy_results(const Napi::CallbackInfo& info, const PendingReq
 }
 
 /// take(handle, a target for each output): copies a delivered result, or drops it if the first target is
-/// undefined. Returns the request's error, or undefined.
+/// undefined. A result in place is there already. Returns the request's error, or undefined.
 Napi::Value NativeEngine::take(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::uint32_t handle = info[0].As<Napi::Number>().Uint32Value();
@@ -316,7 +339,7 @@ Napi::Value NativeEngine::take(const Napi::CallbackInfo& info) {
   if (!info[1].IsUndefined()) {
     if (request.error) {
       outcome = to_js(env, *request.error).Value();
-    } else if (!copy_results(info, request)) {
+    } else if (request.targets.IsEmpty() && !copy_results(info, request)) {
       outcome = to_js(env, "ERR_TFT_OUTPUT_BUFFER", "`out` was detached or resized while the request waited")
                     .Value();
     }
@@ -328,6 +351,7 @@ Napi::Value NativeEngine::take(const Napi::CallbackInfo& info) {
 void NativeEngine::release(PendingRequest& request) {
   request.id = 0;
   request.borrowed.Reset();
+  request.targets.Reset();
   if (request.capacity > kKeptValues) {
     request.out.reset();
     request.capacity = 0;

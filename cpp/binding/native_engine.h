@@ -1,7 +1,9 @@
 // The JavaScript object around one TFTEngine.
 //
 // Engine threads write a request's result to memory of ours, and JavaScript's thread copies it out: the
-// caller's ArrayBuffer could be detached, or freed with its worker, during the write.
+// caller's ArrayBuffer could be detached, or freed with its worker, during the write. They write in place to
+// arrays that no caller has yet: a request keeps these until it is taken, and a worker that ends waits for the
+// engine first.
 //
 // Engine threads read borrowed inputs in place. The memory of a SharedArrayBuffer lives as long as an object
 // refers to it, and a request keeps such objects until it is taken. The memory of an ArrayBuffer is freed
@@ -58,6 +60,7 @@ struct PendingRequest : QueueItem {
   std::size_t series = 0;                 // in all its parts
   std::optional<Error> error;             // written by an engine thread before it posts
   Napi::Reference<Napi::Array> borrowed;  // keeps the borrowed inputs until `take`
+  Napi::Reference<Napi::Array> targets;   // of a result in place, instead of `out`; kept until `take`
 };
 
 /// The result of loading.
@@ -112,8 +115,13 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   /// Checks every value of `parts_`. Returns false with a pending exception if one is bad.
   bool check_values(Napi::Env env);
   bool is_large(std::size_t series) const;
-  /// Submits `parts_`; `borrowed` is an array of the borrowed inputs, or empty.
-  Napi::Value send(Napi::Env env, double deadline_ms, Napi::Array borrowed);
+  /// Submits `parts_`. `borrowed`: the borrowed inputs, or empty. `targets`: an array for each output, which the
+  /// engine fills, or empty.
+  Napi::Value send(Napi::Env env, double deadline_ms, Napi::Array borrowed, Napi::Array targets);
+  /// Points the parts' outputs at an output of all series, one part after another.
+  void place_output(std::size_t output, float* memory);
+  /// Points them at the targets. Returns false if one does not fit.
+  bool place_in_targets(Napi::Env env, Napi::Array targets, std::size_t series);
   PendingRequest* find_place(std::size_t values);
   bool copy_results(const Napi::CallbackInfo& info, const PendingRequest& request) const;
   void release(PendingRequest& request);

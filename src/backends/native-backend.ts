@@ -9,12 +9,16 @@ import { inRequest } from '../contract/input-error.js';
 import type { AcceptedInputs, Contract } from '../contract/inputs.js';
 import type { ModelDescription } from '../contract/model.js';
 import { INPUTS } from '../contract/names.js';
+import type { TensorSpec } from '../contract/tensors.js';
 import type { Handle, NativeEngine, NativeLog, NativeShape } from '../native/addon.js';
 import { badValueOf, fromNative } from '../native/errors.js';
 import { nativeTensors } from '../native/tensors.js';
 
 /** The number of codes of a category whose vocabulary is not known: no limit. */
 const ANY_CODE = 2 ** 31 - 1;
+
+/** Some 25 forecasts of the default model. */
+const LARGE_RESULT_BYTES = 64 * 1024;
 
 /** A request that has not ended. */
 interface Sent {
@@ -65,10 +69,11 @@ export class NativeBackend implements Backend {
     const { signal, out, deadlineMs = -1, borrow = false } = options;
     let series = 0;
     for (const { batch } of list) series += batch;
-    const handle = this.#send(list, deadlineMs, borrow, numbered);
-    const request = new Request(series, this.#contract.tensors.outputs, { signal, out }, () =>
-      this.#native.cancel(handle),
-    );
+    const { outputs } = this.#contract.tensors;
+    const inPlace = out === undefined ? largeResults(outputs, series) : undefined;
+    const handle = this.#send(list, deadlineMs, borrow, numbered, inPlace);
+    const withdraw = () => this.#native.cancel(handle);
+    const request = new Request(series, outputs, { signal, out }, withdraw, inPlace);
     this.#sent[handle] = { request, borrowed: borrow ? list : [], numbered };
     request.watch();
     return request.promise;
@@ -130,9 +135,15 @@ export class NativeBackend implements Backend {
     if (this.#closed) throw new TFTError('ERR_TFT_CLOSED', 'the engine is closed');
   }
 
-  #send(list: readonly AcceptedInputs[], deadlineMs: number, borrow: boolean, numbered: boolean): Handle {
+  #send(
+    list: readonly AcceptedInputs[],
+    deadlineMs: number,
+    borrow: boolean,
+    numbered: boolean,
+    inPlace: readonly Float32Array[] | undefined,
+  ): Handle {
     try {
-      if (list.length === 1 && !borrow) {
+      if (list.length === 1 && !borrow && !inPlace) {
         const { arrays } = list[0] as AcceptedInputs;
         return this.#native.submit(deadlineMs, ...arrays);
       }
@@ -140,6 +151,7 @@ export class NativeBackend implements Backend {
         deadlineMs,
         list.flatMap(({ arrays }) => arrays),
         borrow,
+        inPlace,
       );
     } catch (error) {
       throw this.#refusal(error, numbered);
@@ -175,6 +187,22 @@ export class NativeBackend implements Backend {
     }
     return undefined;
   }
+}
+
+/**
+ * Arrays that engine threads fill, if the outputs are so large that a copy of them on JavaScript's thread would take
+ * longer than it takes to hand these over. Their memory is not cleared.
+ */
+function largeResults(
+  outputs: readonly TensorSpec[],
+  series: number,
+): [Float32Array, ...Float32Array[]] | undefined {
+  const bytes = outputs.map(({ size }) => series * size * Float32Array.BYTES_PER_ELEMENT);
+  if (bytes.reduce((sum, one) => sum + one, 0) < LARGE_RESULT_BYTES) return undefined;
+  return bytes.map((one) => new Float32Array(Buffer.allocUnsafeSlow(one).buffer)) as [
+    Float32Array,
+    ...Float32Array[],
+  ];
 }
 
 /**

@@ -42,14 +42,17 @@ export class Request {
    * @param series the number of series.
    * @param outputs the model's.
    * @param withdraw called when the request fails: removes its waiting parts from the queue.
+   * @param results arrays that the backend fills itself, instead of new ones; not with the option `out`.
    */
   constructor(
     series: number,
     outputs: readonly TensorSpec[],
     options: RequestOptions,
     withdraw: (error: TFTError) => void,
+    results?: Results,
   ) {
     this.series = series;
+    this.#results = results;
     this.#outputs = outputs;
     this.#options = options;
     this.#withdraw = withdraw;

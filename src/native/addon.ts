@@ -354,12 +354,18 @@ export interface NativeEngine {
   /**
    * The same for a request in several parts: the inputs of the first part, then those of the second … With `borrow`
    * nothing is copied or checked here, and the list and its arrays are kept until `take`. The caller must not change the
-   * list, and must check after `take` that no array was detached meanwhile.
+   * list, and must check after `take` that no array was detached meanwhile. With `targets`, an array for each output,
+   * engine threads write the result there at any time until `take`: they must be arrays that no caller has yet.
    */
-  submitAll(deadlineMs: number, inputs: readonly (Float32Array | Int32Array)[], borrow?: boolean): Handle;
+  submitAll(
+    deadlineMs: number,
+    inputs: readonly (Float32Array | Int32Array)[],
+    borrow?: boolean,
+    targets?: readonly Float32Array[],
+  ): Handle;
   /**
-   * Copies a delivered result, each output to its target, or discards it if the first target is undefined. Returns the
-   * request's error if it failed.
+   * Copies a delivered result, each output to its target, or discards it if the first target is undefined. Nothing is
+   * copied if the request had `targets`. Returns the request's error if it failed.
    */
   take(handle: Handle, ...targets: readonly (Float32Array | undefined)[]): Error | undefined;
   /** Cancels a request. Returns whether it had not ended. It is delivered in either case. */
