@@ -15,6 +15,8 @@ export const options = parseArgs({
   options: {
     /** The bundle to run. */
     bundle: { type: 'string', default: join(root, 'models/demo') },
+    /** A plan of the bundle to run instead, beside its model.json, if a benchmark takes one. */
+    plan: { type: 'string' },
     /** Seconds for each measurement. */
     seconds: { type: 'string', default: '4' },
     /** The long form, if a benchmark has one. */

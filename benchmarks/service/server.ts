@@ -1,5 +1,7 @@
 // Compares tft-server, the server in C++, with the Node service and with FastAPI: the same model, which does nothing, the same
 // load, in turns. What remains of the C++ server's time without its engine's is printed as its overhead.
+//
+// With --plan both of our servers run that plan on a GPU.
 import { existsSync } from 'node:fs';
 import { type Comparison, less, more, options, report, seconds } from '../harness.js';
 import { type Call, inTurnsOf, type Summary, summary, type Times } from './parts/closed-loop.js';
@@ -28,6 +30,7 @@ const LOADS = [
   { format: 'json', batch: 32, callers: 1 },
   { format: 'binary', batch: 1, callers: 16 },
   { format: 'json', batch: 1, callers: 16 },
+  ...(options.plan ? [{ format: 'binary', batch: 512, callers: 4 } as const] : []),
 ] as const;
 type Side = 'cpp' | 'node' | 'fastapi';
 
@@ -35,18 +38,30 @@ if (!existsSync(PROGRAM)) {
   console.log('skipped: tft-server is not built; npm run build:server');
   process.exit(0);
 }
+const { plan } = options;
 const { model, source, batches } = await loadReplay(options.bundle);
-console.log(`replaying ${source}, with a model that does nothing`);
-const noop = noopBundle();
-const threads = ['--threads', String(THREADS)];
+console.log(`replaying ${source}, with ${plan ?? 'a model that does nothing'}`);
 const servers = new Map<Side, Running>();
-servers.set('cpp', await startCppServer(PROGRAM, ['--model', noop.folder, ...threads]));
-servers.set('node', await startService(['--model', noop.folder, ...threads]));
-try {
-  servers.set('fastapi', await startFastApi(noop.folder, THREADS, 'apart'));
-} catch (error) {
-  if (!(error instanceof NotStarted)) throw error;
-  console.log(`skipped: FastAPI does not run here: ${error.message.slice(0, 300)}`);
+if (plan === undefined) await startWithNoop();
+else await startWithPlan(plan);
+
+async function startWithPlan(path: string): Promise<void> {
+  servers.set('cpp', await startCppServer(PROGRAM, ['--model', options.bundle, '--engine', path]));
+  servers.set('node', await startService(['--model', path, '--no-check']));
+}
+
+async function startWithNoop(): Promise<void> {
+  const noop = noopBundle();
+  process.once('exit', () => noop.remove());
+  const threads = ['--threads', String(THREADS)];
+  servers.set('cpp', await startCppServer(PROGRAM, ['--model', noop.folder, ...threads]));
+  servers.set('node', await startService(['--model', noop.folder, ...threads]));
+  try {
+    servers.set('fastapi', await startFastApi(noop.folder, THREADS, 'apart'));
+  } catch (error) {
+    if (!(error instanceof NotStarted)) throw error;
+    console.log(`skipped: FastAPI does not run here: ${error.message.slice(0, 300)}`);
+  }
 }
 
 /** Requests, and the microseconds that the engine has had them, in all. */
@@ -120,9 +135,8 @@ const memory = Object.fromEntries(
 for (const [side, bytes] of Object.entries(memory))
   console.log(`${side}: ${(bytes / 2 ** 20).toFixed(0)} MiB resident`);
 for (const server of servers.values()) await server.stop();
-noop.remove();
 report(
-  'service-server',
+  plan === undefined ? 'service-server' : 'service-server-plan',
   'What does a server in C++ save, against the Node service and FastAPI?',
   comparisons,
   {

@@ -23,14 +23,24 @@ const CALLS = Math.max(10, Math.round(300 * Math.min(1, seconds)));
 const MAX_MS = 2000 * seconds;
 const [first, second] = (await addon.loadLibraries(libraries)).devices;
 const pair = second?.name === first?.name;
-/** The ways to measure each plan: all for fp32, fewer for the plans for comparison. */
+/**
+ * The ways to measure each plan: all for fp32, fewer for the plans for comparison. With `out` each caller of the measurement of
+ * throughput has one array for all its results, and leaves nothing to collect.
+ */
 const WAYS = {
   fp32: [
     ...[1, 2, 4, 8].map((lanes) => ({ lanes })),
     { lanes: 2, cudaGraphs: false },
     { lanes: 2, poll: true },
     ...[4, 8].map((lanes) => ({ lanes, borrow: true })),
-    ...(pair ? [false, true].map((borrow) => ({ lanes: 4, devices: [0, 1], borrow })) : []),
+    { lanes: 4, borrow: true, out: true },
+    ...(pair
+      ? [{ borrow: false }, { borrow: true }, { borrow: true, out: true }].map((way) => ({
+          lanes: 4,
+          devices: [0, 1],
+          ...way,
+        }))
+      : []),
   ],
   'fp32-layers': [{ lanes: 2 }, { lanes: 4 }],
 };
@@ -43,7 +53,7 @@ for (const { name: plan, precision } of plans()) {
   for (const way of WAYS[plan] ?? FEWER) {
     await attempt({ step: 'speed', plan, way }, async () => {
       const cold = performance.now();
-      const { borrow = false, ...loading } = way;
+      const { borrow = false, out = false, ...loading } = way;
       const engine = await TFTEngine.load(planOf(plan), {
         backend: 'tensorrt',
         queueLimit: 1 << 16,
@@ -57,7 +67,14 @@ for (const { name: plan, precision } of plans()) {
         const inputs = batchOf(batch);
         await latency({ plan, way, batch }, engine, inputs, borrow);
         const lanes = engine.info.threads;
-        await throughput({ plan, way, batch, callers: 'ready batches' }, engine, inputs, 3 * lanes, borrow);
+        await throughput(
+          { plan, way, batch, callers: 'ready batches' },
+          engine,
+          inputs,
+          3 * lanes,
+          borrow,
+          out,
+        );
         if (batch === 1) {
           // As in a fleet's service: the queue forms the batches.
           await throughput(
@@ -66,6 +83,7 @@ for (const { name: plan, precision } of plans()) {
             inputs,
             32 * (lanes + 1),
             borrow,
+            out,
           );
         }
       }
@@ -81,6 +99,7 @@ async function latency(what, engine, inputs, borrow) {
   const before = engine.counters();
   const promise = [];
   const call = [];
+  const fresh = [];
   const sync = [];
   const until = performance.now() + MAX_MS;
   const goesOn = (done, most) => done < most && (done < 10 || performance.now() < until);
@@ -92,6 +111,11 @@ async function latency(what, engine, inputs, borrow) {
     promise.push(performance.now() - start);
   }
   const after = engine.counters();
+  for (let i = 0; i < promise.length / 2; i++) {
+    const start = performance.now();
+    await engine.predict(inputs, { borrow });
+    fresh.push(performance.now() - start);
+  }
   const mean = (name) => (after[name] - before[name]) / (1000 * promise.length);
   for (let i = 0; i < promise.length / 2; i++) {
     const start = performance.now();
@@ -106,7 +130,9 @@ async function latency(what, engine, inputs, borrow) {
     kind: 'latency',
     unit: 'ms',
     ...what,
+    // With the option `out`, and with a new array for each result.
     promise: percentiles(promise),
+    fresh: percentiles(fresh),
     mainThread: percentiles(call),
     sync: percentiles(sync),
     // Means of what the engine counts: the wait, the copy to the GPU, the run, the copy back.
@@ -120,7 +146,7 @@ async function latency(what, engine, inputs, borrow) {
   });
 }
 
-async function throughput(what, engine, inputs, inFlight, borrow) {
+async function throughput(what, engine, inputs, inFlight, borrow, reuse) {
   const delay = monitorEventLoopDelay({ resolution: 1 });
   let forecasts = 0;
   delay.enable();
@@ -128,8 +154,9 @@ async function throughput(what, engine, inputs, inFlight, borrow) {
   const begun = performance.now();
   const end = begun + seconds * 1000;
   const caller = async () => {
+    const out = reuse ? new Float32Array(what.batch * width) : undefined;
     while (performance.now() < end) {
-      await engine.predict(inputs, { borrow });
+      await engine.predict(inputs, { borrow, out });
       forecasts += what.batch;
     }
   };
