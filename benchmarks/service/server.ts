@@ -30,7 +30,7 @@ const LOADS = [
   { format: 'json', batch: 32, callers: 1 },
   { format: 'binary', batch: 1, callers: 16 },
   { format: 'json', batch: 1, callers: 16 },
-  ...(options.plan ? [{ format: 'binary', batch: 512, callers: 4 } as const] : []),
+  ...(options.plan ? [{ format: 'binary', batch: 256, callers: 4 } as const] : []),
 ] as const;
 type Side = 'cpp' | 'node' | 'fastapi';
 
