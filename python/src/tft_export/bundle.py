@@ -5,19 +5,21 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from .description import DESCRIPTION_FILE, Description, FileEntry
+from .description import DESCRIPTION_FILE, Description, FileEntry, TensorEntry
 from .errors import ExportError
 
 ONNX_FILE = "model.onnx"
 CHECKPOINT_FILE = "checkpoint.ckpt"
 HISTORY_FILE = "history.csv.gz"
 TORCHSCRIPT_FILE = "model.ts.pt"
+EXPLAINED_ONNX_FILE = "model.explained.onnx"
+EXPLAINED_TORCHSCRIPT_FILE = "model.explained.ts.pt"
 SAMPLES_FOLDER = "samples"
 EXPECTED = "expected"
 _PREDICTIONS = "predictions"
@@ -49,7 +51,7 @@ def expected_name(output: str) -> str:
 
 def write_samples(folder: Path, arrays: dict[str, np.ndarray]) -> dict[str, FileEntry]:
     """Writes arrays as raw little-endian, row-major files under samples/."""
-    (folder / SAMPLES_FOLDER).mkdir()
+    (folder / SAMPLES_FOLDER).mkdir(exist_ok=True)
     entries = {}
     for name, array in arrays.items():
         path = f"{SAMPLES_FOLDER}/{name}.bin"
@@ -62,9 +64,22 @@ def write_samples(folder: Path, arrays: dict[str, np.ndarray]) -> dict[str, File
 
 def read_samples(folder: Path, description: Description) -> dict[str, np.ndarray]:
     """The sample windows by tensor name, and what they are expected to give, by `expected_name`."""
-    count = description.samples.count
     specs = {entry.name: entry for entry in description.inputs}
     specs |= {expected_name(output.name): output for output in description.outputs}
+    return _read_arrays(folder, description, specs)
+
+
+def read_explained(folder: Path, description: Description) -> list[np.ndarray]:
+    """What the sample windows' forecasts rest on, for each output of the graph that explains."""
+    outputs = [] if description.explanation is None else description.explanation.outputs
+    specs = {expected_name(output.name): output for output in outputs}
+    return list(_read_arrays(folder, description, specs).values())
+
+
+def _read_arrays(
+    folder: Path, description: Description, specs: Mapping[str, TensorEntry]
+) -> dict[str, np.ndarray]:
+    count = description.samples.count
     arrays = {}
     for name, spec in specs.items():
         if name not in description.samples.files:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import accuracy, check, evaluate, export, simulate, train, variants, verify
+from .commands import accuracy, check, evaluate, explain, export, simulate, train, variants, verify
 from .errors import ExportError
 
 EXIT_USER_ERROR = 2
@@ -22,7 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (simulate, train, evaluate, check, export, verify, variants, accuracy):
+    for command in (simulate, train, evaluate, check, export, explain, verify, variants, accuracy):
         command.add_parser(commands)
     return parser
 

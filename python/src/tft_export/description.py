@@ -98,6 +98,38 @@ class Files(_Model):
     torchscript: FileEntry | None = None
 
 
+class SelectionEntry(_Model):
+    """The variables that one selection weighs, in the order of the output's values.
+
+    Without an output there is one variable, whose weight is 1.
+    """
+
+    of: Literal["static", "encoder", "decoder"]
+    variables: list[str]
+    output: str | None = None
+
+
+class AttentionEntry(_Model):
+    """The output with the attention, [batch, parts, encoder steps].
+
+    Each part of the horizon is [first step, step after the last].
+    """
+
+    output: str
+    parts: list[tuple[int, int]]
+
+
+class ExplanationEntry(_Model):
+    """The same model with further outputs, which say what a forecast rests on: see graph/explanation.py."""
+
+    onnx: FileEntry
+    torchscript: FileEntry | None = None
+    # Those after the forecasts.
+    outputs: list[TensorEntry]
+    selections: list[SelectionEntry]
+    attention: AttentionEntry
+
+
 class Samples(_Model):
     """Windows with the forecast that PyTorch makes of them.
 
@@ -240,6 +272,8 @@ class Description(_Model):
     inputs: list[TensorEntry]
     outputs: list[TensorEntry]
     files: Files
+    # Where it was asked for.
+    explanation: ExplanationEntry | None = None
     samples: Samples
     versions: Versions
     network: Network

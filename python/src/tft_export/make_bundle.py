@@ -15,13 +15,18 @@ import torch
 from . import __version__
 from .bundle import (
     CHECKPOINT_FILE,
+    EXPLAINED_ONNX_FILE,
+    EXPLAINED_TORCHSCRIPT_FILE,
     HISTORY_FILE,
     ONNX_FILE,
     TORCHSCRIPT_FILE,
+    changed_bundle,
+    check_file,
     copy_history,
     expected_name,
     file_entry,
     new_bundle,
+    read_samples,
     write_samples,
 )
 from .checkpoint.calendar import Step
@@ -31,27 +36,33 @@ from .checkpoint.structure import SERVER_ID, Structure
 from .checkpoint.tensors import BATCH, TensorSpec, input_tensors, output_name, output_tensors
 from .description import (
     Accuracy,
+    AttentionEntry,
     CategoryEntry,
     Description,
+    ExplanationEntry,
     Files,
     HistoryEntry,
     MetricEntry,
     Network,
     Samples,
+    SelectionEntry,
     StaticEntry,
     TargetEntry,
     TensorEntry,
     Versions,
+    read_description,
     write_description,
 )
 from .errors import ExportError
 from .goals import GOALS
+from .graph.explanation import ATTENTION
 from .graph.network import TemporalFusionNetwork
 from .graph.onnx_graph import OPSET, write_onnx, write_torchscript
+from .judging.against_checkpoint import sample_windows
 from .windows.column_map import ColumnMap
 from .windows.history_windows import windows_of_history
 from .windows.made_up_windows import made_up_windows
-from .windows.pytorch_forecasts import expected_forecasts
+from .windows.pytorch_forecasts import expected_explanation, expected_forecasts
 from .windows.units import unit_of
 from .windows.window_set import WindowSet
 
@@ -76,6 +87,7 @@ class ExportOptions:
     training_report: Path | None = None
     exporter: str | None = None
     torchscript: bool = False
+    explain: bool = False
     force: bool = False
     ship_history: bool = False
     simulated: bool = False
@@ -99,12 +111,20 @@ def export_checkpoint(
         if options.torchscript:
             progress(f"writing {TORCHSCRIPT_FILE}")
             write_torchscript(network, structure, folder / TORCHSCRIPT_FILE)
+        explanation = None
+        if options.explain:
+            explanation = _write_explained(
+                structure, checkpoint, folder, options.exporter, options.torchscript, progress
+            )
         write_slim_checkpoint(options.checkpoint, folder / CHECKPOINT_FILE)
         if options.ship_history and options.history:
             copy_history(options.history, folder)
         progress(f"forecasting {len(windows)} sample windows with PyTorch")
         expected = expected_forecasts(checkpoint, windows)
-        outputs = output_tensors(structure)
+        names = [tensor.name for tensor in output_tensors(structure)]
+        if explanation is not None:
+            names += [output.name for output in explanation.outputs]
+            expected += expected_explanation(checkpoint, windows, explanation)
         samples = Samples(
             count=len(windows),
             # A constant target has no spread; differences are then judged as they are.
@@ -117,15 +137,75 @@ def export_checkpoint(
                 folder,
                 {
                     **windows.inputs(),
-                    **{expected_name(t.name): array for t, array in zip(outputs, expected, strict=True)},
+                    **{expected_name(name): array for name, array in zip(names, expected, strict=True)},
                 },
             ),
         )
         description = _describe(options, folder, structure, checkpoint, samples, exporter, report)
+        description.explanation = explanation
         if servers is not None and structure.looked_up:
             description.servers = servers
         write_description(folder, description)
     return description
+
+
+def explain_bundle(
+    bundle: Path, exporter: str | None = None, progress: Callable[[str], None] = lambda _: None
+) -> Description:
+    """Adds the graph that explains to a bundle, in place of one that it has; nothing else in it changes.
+
+    A TorchScript module that explains is added where the bundle has a module. Raises ExportError.
+    """
+    progress(f"reading {bundle}")
+    description = read_description(bundle)
+    if description.files.checkpoint is None:
+        raise ExportError("bundle_invalid", f"{bundle} has no checkpoint to export from")
+    checkpoint = load_checkpoint(check_file(bundle, description.files.checkpoint))
+    step = Step(description.step_minutes, description.step_months)
+    structure = read_structure(checkpoint, step, description.servers or None)
+    arrays = read_samples(bundle, description)
+    windows = sample_windows(structure, description, arrays)
+    if windows is None:
+        raise ExportError(
+            "bundle_invalid", f"{bundle} does not say when its sample windows are; export it again"
+        )
+    with changed_bundle(bundle) as folder:
+        has_module = description.files.torchscript is not None
+        explanation = _write_explained(structure, checkpoint, folder, exporter, has_module, progress)
+        progress(f"interpreting {len(windows)} sample windows with PyTorch")
+        weights = expected_explanation(checkpoint, windows, explanation)
+        names = [expected_name(output.name) for output in explanation.outputs]
+        description.samples.files |= write_samples(folder, dict(zip(names, weights, strict=True)))
+        description.explanation = explanation
+        write_description(folder, description)
+    return description
+
+
+def _write_explained(
+    structure: Structure,
+    checkpoint: Checkpoint,
+    folder: Path,
+    exporter: str | None,
+    torchscript: bool,
+    progress: Callable[[str], None],
+) -> ExplanationEntry:
+    """The graph with further outputs is a file of its own: the other one stays as fast as it was."""
+    network = TemporalFusionNetwork(checkpoint.model, structure, explains=True).eval()
+    write_onnx(network, structure, folder / EXPLAINED_ONNX_FILE, exporter, progress)
+    if torchscript:
+        progress(f"writing {EXPLAINED_TORCHSCRIPT_FILE}")
+        write_torchscript(network, structure, folder / EXPLAINED_TORCHSCRIPT_FILE)
+    explanation = network.explanation
+    return ExplanationEntry(
+        onnx=file_entry(folder, EXPLAINED_ONNX_FILE),
+        torchscript=file_entry(folder, EXPLAINED_TORCHSCRIPT_FILE) if torchscript else None,
+        outputs=[_tensor_entry(tensor) for tensor in explanation.tensors],
+        selections=[
+            SelectionEntry(of=kind, variables=list(variables), output=output)
+            for kind, variables, output in explanation.selections
+        ],
+        attention=AttentionEntry(output=ATTENTION, parts=explanation.parts),
+    )
 
 
 def read_servers(path: Path) -> dict[str, dict[str, str]]:

@@ -65,6 +65,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="force one of torch's ONNX exporters (default: the first of them that succeeds)",
     )
     parser.add_argument("--torchscript", action="store_true", help="also write model.ts.pt for LibTorch")
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="also write model.explained.onnx, whose further outputs say what a forecast rests on",
+    )
     parser.add_argument("--force", action="store_true", help="replace the bundle if it exists")
     parser.set_defaults(run=run)
 

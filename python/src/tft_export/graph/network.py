@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from ..checkpoint.calendar import CALENDAR_VALUES, DAY, HOUR, MONTH, WEEKEND
 from ..checkpoint.structure import ENCODER_LENGTH, Structure
+from ..checkpoint.tensors import TensorSpec, output_tensors
 from ..description import LENGTHS_INPUT, STATIC_INPUT
+from .explanation import SELECTIONS, Explanation
 from .heads import Heads
 from .network_regions import add_contexts, add_decoder, add_preprocess, add_recurrence, add_selection
 from .preprocess import Preprocess, fixed_values
@@ -26,9 +28,12 @@ from .rewrite.variable_selection import SelectionInputs, VariableSelection
 
 
 class TemporalFusionNetwork(nn.Module):
-    """Raw inputs, batch first as the bundle's contract has them, to [batch, horizon, quantiles]."""
+    """Raw inputs, batch first as the bundle's contract has them, to [batch, horizon, quantiles].
 
-    def __init__(self, model: nn.Module, structure: Structure):
+    With `explains` the outputs of Explanation follow.
+    """
+
+    def __init__(self, model: nn.Module, structure: Structure, explains: bool = False):
         super().__init__()
         self.structure = structure
         self.hidden_size = model.hparams.hidden_size
@@ -66,6 +71,17 @@ class TemporalFusionNetwork(nn.Module):
         joined = AffineMap(torch.cat([m.weight for m in maps], dim=1), torch.cat([m.bias for m in maps]))
         self.output = Affine(joined)
         self.heads = Heads(structure, [layer.out_features for layer in layers])
+        self.explanation = None
+        if explains:
+            selections = {kind: getattr(self, f"{kind}_selection") for kind in SELECTIONS}
+            variables = {kind: tuple(one.names) for kind, one in selections.items() if one is not None}
+            self.explanation = Explanation(structure, variables)
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """What the network gives, in order."""
+        further = () if self.explanation is None else self.explanation.tensors
+        return (*output_tensors(self.structure), *further)
 
     def _build_selections(self, model: nn.Module) -> None:
         structure, preprocess = self.structure, self.preprocess
@@ -143,24 +159,28 @@ class TemporalFusionNetwork(nn.Module):
         decoder_cat: Tensor,
         *further: Tensor,
     ) -> Tensor | tuple[Tensor, ...]:
-        """A forecast for each target. Under torch.export the regions' markers follow them."""
+        """A forecast for each target, then what explains it; under torch.export the regions' markers."""
         inputs = self.preprocess(encoder_cont, encoder_cat, decoder_cont, decoder_cat, *further)
         batch = encoder_cont.shape[0]
         past_steps = self.structure.encoder_length
 
         regions = Regions()
+        weights: dict[str, Tensor] = {}
         read = {"encoder_cont": encoder_cont, "encoder_cat": encoder_cat, "decoder_cont": decoder_cont}
         add_preprocess(regions, "preprocess", self.preprocess, read, inputs)
-        static = self._selected(regions, "static", inputs.static, inputs.static_codes, None, 1, batch)
+        static = self._selected(
+            regions, weights, "static", inputs.static, inputs.static_codes, None, 1, batch
+        )
         contexts = self.contexts(static)
         if _varies(self.static_selection):
             add_contexts(regions, "contexts", self.contexts, static, contexts)
         select, hidden, cell, enrich = contexts
         past = self._selected(
-            regions, "encoder", inputs.encoder, inputs.encoder_codes, select, past_steps, batch
+            regions, weights, "encoder", inputs.encoder, inputs.encoder_codes, select, past_steps, batch
         )
         future = self._selected(
             regions,
+            weights,
             "decoder",
             inputs.decoder,
             inputs.decoder_codes,
@@ -179,15 +199,20 @@ class TemporalFusionNetwork(nn.Module):
         if inputs.valid is not None:
             of_horizon = torch.zeros(self.structure.horizon, 1, 1).expand(-1, batch, -1)
             absent = torch.cat([1.0 - inputs.valid, of_horizon])
-        attended = self.after_attention(self.attention(queries, enriched, absent), queries)
+        attending, attention = self.attention.attend(queries, enriched, absent)
+        attended = self.after_attention(attending, queries)
         output = self.output(self.before_output(self.position_wise(attended), local[past_steps:]))
+        forecasts = self.heads(output, inputs.back)
+        if self.explanation is not None:
+            return regions.outputs(*forecasts, *self.explanation(weights, attention, inputs.valid, batch))
         read = {"recurrent": recurrent, "past": past, "future": future, "enrich": enrich}
         add_decoder(regions, "decoder", self, read, output)
-        return regions.outputs(*self.heads(output, inputs.back))
+        return regions.outputs(*forecasts)
 
     def _selected(
         self,
         regions: Regions,
+        weights: dict[str, Tensor],
         kind: str,
         x: Tensor | None,
         codes: list[Tensor],
@@ -195,13 +220,19 @@ class TemporalFusionNetwork(nn.Module):
         steps: int,
         batch: int,
     ) -> Tensor:
-        """A selection's output for every window; zeros where there is nothing to select from."""
+        """A selection's output for every window; zeros where there is nothing to select from.
+
+        Its weights are put into `weights`, if the network explains. No region may then hide them.
+        """
         name = f"{kind}_selection"
         selection = getattr(self, name)
         if selection is None:
             return torch.zeros(steps, 1, self.hidden_size).expand(-1, batch, -1)
-        selected = selection(x, codes, context)
-        add_selection(regions, name, selection, x, codes, context, selected)
+        selected, of_variables = selection.select(x, codes, context)
+        if self.explanation is None:
+            add_selection(regions, name, selection, x, codes, context, selected)
+        elif of_variables is not None:
+            weights[kind] = of_variables
         return selected if selection.varies_over_batch else selected.expand(-1, batch, -1)
 
 

@@ -10,7 +10,7 @@ import io
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import onnx
@@ -19,10 +19,10 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 from ..checkpoint.structure import Structure
-from ..checkpoint.tensors import BATCH, TensorSpec, input_tensors, output_tensors
+from ..checkpoint.tensors import BATCH, TensorSpec, input_tensors
 from ..description import INPUT_NAMES, WRITERS
 from ..errors import ExportError
-from .network import example_inputs
+from .network import TemporalFusionNetwork, example_inputs
 from .regions import record_regions, take_regions
 
 OPSET = 17
@@ -36,6 +36,8 @@ ALLOWED_OPERATORS = {
     "Relu", "Reshape", "Shape", "Sigmoid", "Slice", "Softmax", "Softplus", "Split", "Sqrt", "Squeeze",
     "Sub", "Tanh", "TopK", "Transpose", "Unsqueeze", "Where",
 }  # fmt: skip
+
+Outputs = Sequence[TensorSpec]
 
 _ONNX_TYPES = {"float32": onnx.TensorProto.FLOAT, "int32": onnx.TensorProto.INT32}
 
@@ -52,7 +54,7 @@ _REDUCTIONS = {
 
 
 def write_onnx(
-    network: nn.Module,
+    network: TemporalFusionNetwork,
     structure: Structure,
     path: Path,
     exporter: str | None = None,
@@ -66,7 +68,7 @@ def write_onnx(
     for attempt in (exporter,) if exporter else WRITERS:
         progress(f"writing {path.name} by {WRITERS[attempt]}")
         try:
-            model = _EXPORTERS[attempt](network, structure)
+            model = _EXPORTERS[attempt](network, structure, network.outputs)
             check_operators(model)
             onnx.checker.check_model(model, full_check=True)
         except Exception as error:
@@ -98,8 +100,8 @@ def check_operators(model: onnx.ModelProto) -> None:
         )
 
 
-def _export_dynamo(network: nn.Module, structure: Structure) -> onnx.ModelProto:
-    inputs, outputs = _names(structure)
+def _export_dynamo(network: nn.Module, structure: Structure, outputs: Outputs) -> onnx.ModelProto:
+    inputs, names = _names(structure, outputs)
     arguments = _arguments(structure)
     batch = torch.export.Dim(BATCH, min=1)
     further = tuple({0: batch} for _ in inputs[len(INPUT_NAMES) :])
@@ -113,23 +115,23 @@ def _export_dynamo(network: nn.Module, structure: Structure) -> onnx.ModelProto:
             dynamo=True,
             opset_version=18,
             input_names=inputs,
-            output_names=outputs,
+            output_names=names,
             external_data=False,
             verbose=False,
         )
     written = program.model_proto
     regions = take_regions(written)
-    model = _finished(_to_opset_17(written), structure)
+    model = _finished(_to_opset_17(written), structure, outputs)
     record_regions(model, regions)
     return model
 
 
-def _export_trace(network: nn.Module, structure: Structure) -> onnx.ModelProto:
-    return _export_legacy(_traced(network, structure), structure)
+def _export_trace(network: nn.Module, structure: Structure, outputs: Outputs) -> onnx.ModelProto:
+    return _export_legacy(_traced(network, structure), structure, outputs)
 
 
-def _export_legacy(network: nn.Module, structure: Structure) -> onnx.ModelProto:
-    inputs, outputs = _names(structure)
+def _export_legacy(network: nn.Module, structure: Structure, outputs: Outputs) -> onnx.ModelProto:
+    inputs, names = _names(structure, outputs)
     written = io.BytesIO()
     with _quiet(), torch.no_grad():
         torch.onnx.export(
@@ -139,10 +141,11 @@ def _export_legacy(network: nn.Module, structure: Structure) -> onnx.ModelProto:
             dynamo=False,
             opset_version=OPSET,
             input_names=inputs,
-            output_names=outputs,
-            dynamic_axes={name: {0: BATCH} for name in (*inputs, *outputs)},
+            output_names=names,
+            dynamic_axes={name: {0: BATCH} for name in (*inputs, *names)},
         )
-    return _finished(_constants_as_initializers(onnx.load_from_string(written.getvalue())), structure)
+    model = onnx.load_from_string(written.getvalue())
+    return _finished(_constants_as_initializers(model), structure, outputs)
 
 
 _EXPORTERS = {"dynamo": _export_dynamo, "legacy": _export_legacy, "trace": _export_trace}
@@ -153,9 +156,9 @@ def _traced(network: nn.Module, structure: Structure) -> torch.jit.ScriptModule:
         return torch.jit.trace(network, _arguments(structure), check_trace=False)
 
 
-def _names(structure: Structure) -> tuple[list[str], list[str]]:
+def _names(structure: Structure, outputs: Outputs) -> tuple[list[str], list[str]]:
     """Of the inputs and of the outputs, in order."""
-    return [t.name for t in input_tensors(structure)], [t.name for t in output_tensors(structure)]
+    return [t.name for t in input_tensors(structure)], [t.name for t in outputs]
 
 
 def _arguments(structure: Structure) -> tuple[torch.Tensor, ...]:
@@ -194,7 +197,7 @@ def _constants_as_initializers(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def _finished(model: onnx.ModelProto, structure: Structure) -> onnx.ModelProto:
+def _finished(model: onnx.ModelProto, structure: Structure, outputs: Outputs) -> onnx.ModelProto:
     """Removes what no runtime reads (stack traces are most of the file) and names the dynamic axis."""
     model.ir_version = IR_VERSION
     del model.functions[:]
@@ -217,7 +220,7 @@ def _finished(model: onnx.ModelProto, structure: Structure) -> onnx.ModelProto:
     del model.graph.output[:]
     for tensor in input_tensors(structure):
         model.graph.input.append(_value_info(tensor))
-    for tensor in output_tensors(structure):
+    for tensor in outputs:
         model.graph.output.append(_value_info(tensor))
     return onnx.shape_inference.infer_shapes(model, strict_mode=True)
 

@@ -10,22 +10,24 @@ import onnx
 import onnxruntime
 import pandas as pd
 
-from ..bundle import check_file, expected_name, read_samples
+from ..bundle import check_file, expected_name, read_explained, read_samples
 from ..checkpoint.calendar import Step
 from ..checkpoint.checkpoint_file import Checkpoint, load_checkpoint
 from ..checkpoint.read_structure import read_structure
 from ..checkpoint.structure import Structure
 from ..checkpoint.tensors import BATCH
-from ..description import Description, read_description
+from ..description import Description, TensorEntry, read_description
 from ..errors import ExportError
 from ..graph.onnx_graph import OPSET, check_operators
 from ..windows.column_map import ColumnMap
 from ..windows.history import slots_of
 from ..windows.history_windows import windows_of_history
-from ..windows.pytorch_forecasts import expected_forecasts
+from ..windows.pytorch_forecasts import expected_explanation, expected_forecasts
 from ..windows.window_set import WindowSet
 
 _RUN_BATCH = 32
+# Weights are shares of 1. PyTorch's own differ by some 1e-6 between two processors.
+EXPLANATION_LIMIT = 1e-4
 
 
 @dataclass(frozen=True)
@@ -59,26 +61,48 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Explained:
+    """An output of the graph that explains against PyTorch's: the largest difference in judged windows."""
+
+    output: str
+    reference: str
+    maximum: float
+    limit: float
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.maximum <= self.limit)
+
+
+@dataclass(frozen=True)
 class Report:
     bundle: str
     nodes: int
     checks: tuple[str, ...]
     comparisons: tuple[Comparison, ...] = field(default_factory=tuple)
+    explained: tuple[Explained, ...] = field(default_factory=tuple)
 
     @property
     def passed(self) -> bool:
-        return all(comparison.passed for comparison in self.comparisons)
+        return all(one.passed for one in (*self.comparisons, *self.explained))
 
     def as_json(self) -> str:
         content = asdict(self)
         for entry, comparison in zip(content["comparisons"], self.comparisons, strict=True):
             entry["passed"] = comparison.passed
+        for entry, one in zip(content["explained"], self.explained, strict=True):
+            entry["passed"] = one.passed
         return json.dumps({**content, "passed": self.passed}, indent=2)
 
     def as_text(self) -> str:
         lines = [f"{self.bundle}: {self.nodes} nodes; {'; '.join(self.checks)}"]
         for comparison in self.comparisons:
             lines += ["", *_lines(comparison)]
+        if self.explained:
+            lines += ["", f"what explains, of weights that sum to 1, limit {EXPLANATION_LIMIT:g}"]
+        for one in self.explained:
+            over = "" if one.passed else "  OVER THE LIMIT"
+            lines.append(f"  {one.output:<17} against {one.reference}: {one.maximum:.3g}{over}")
         lines += [
             "",
             "passed" if self.passed else "FAILED: the graph differs from PyTorch by more than the limit",
@@ -111,22 +135,71 @@ def verify_bundle(
         return _compare(description, stored, reference, actual, forecasts, turned, spreads)
 
     comparisons = compare("the stored forecasts", expected)
+    explained, of_explained = _run_explained(folder, description, arrays, checks)
+    if of_explained:
+        comparisons += _compare(
+            description,
+            "the graph that explains",
+            "the stored forecasts",
+            of_explained,
+            expected,
+            turned,
+            spreads,
+        )
+    judged = [window for window in range(description.samples.count) if window not in turned]
+
+    def weigh(reference: str, weights: Sequence[np.ndarray]) -> list[Explained]:
+        return [
+            Explained(
+                output.name,
+                reference,
+                float(np.abs(ours - theirs)[judged].max(initial=0.0)),
+                EXPLANATION_LIMIT,
+            )
+            for output, ours, theirs in zip(_explaining(description), explained, weights, strict=True)
+        ]
+
+    explanations = weigh("the stored weights", read_explained(folder, description))
     if description.files.checkpoint is None:
         checks.append("no checkpoint in the bundle: compared with the stored forecasts only")
-        return Report(str(folder), nodes, tuple(checks), tuple(comparisons))
+        return Report(str(folder), nodes, tuple(checks), tuple(comparisons), tuple(explanations))
     checkpoint = load_checkpoint(check_file(folder, description.files.checkpoint))
     structure = read_structure(
         checkpoint, Step(description.step_minutes, description.step_months), description.servers or None
     )
-    samples = _sample_windows(structure, description, arrays)
+    samples = sample_windows(structure, description, arrays)
     if samples is not None:
         progress(f"forecasting {len(samples)} sample windows with PyTorch")
         comparisons += compare("the checkpoint", expected_forecasts(checkpoint, samples))
+        if description.explanation is not None:
+            of_checkpoint = expected_explanation(checkpoint, samples, description.explanation)
+            explanations += weigh("the checkpoint", of_checkpoint)
     for source, mapping in _histories(folder, description, history, column_map):
         progress(f"forecasting windows of {source} with PyTorch")
         drawn = windows_of_history(source, structure, windows, mapping)
         comparisons += _compare_history(description, checkpoint, session, drawn, source.name)
-    return Report(str(folder), nodes, tuple(checks), tuple(comparisons))
+    return Report(str(folder), nodes, tuple(checks), tuple(comparisons), tuple(explanations))
+
+
+def _explaining(description: Description) -> list[TensorEntry]:
+    """The outputs after the forecasts of the graph that explains."""
+    return [] if description.explanation is None else description.explanation.outputs
+
+
+def _run_explained(
+    folder: Path, description: Description, arrays: dict[str, np.ndarray], checks: list[str]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """What the graph that explains gives of the sample windows: its weights, and its forecasts."""
+    if description.explanation is None:
+        return [], []
+    path = check_file(folder, description.explanation.onnx)
+    outputs = [*description.outputs, *description.explanation.outputs]
+    nodes, _ = _check_graph(path, description.model_copy(update={"outputs": outputs}))
+    checks.append(f"{path.name} of {nodes} nodes likewise")
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    found = _run(session, {entry.name: arrays[entry.name] for entry in description.inputs})
+    count = len(description.outputs)
+    return found[count:], found[:count]
 
 
 def _check_graph(path: Path, description: Description) -> tuple[int, list[str]]:
@@ -184,7 +257,7 @@ def _check_any_batch(
         )
 
 
-def _sample_windows(
+def sample_windows(
     structure: Structure, description: Description, arrays: dict[str, np.ndarray]
 ) -> WindowSet | None:
     """The sample windows as they were drawn."""

@@ -20,6 +20,7 @@ from ..checkpoint.category import Category
 from ..checkpoint.checkpoint_file import Checkpoint
 from ..checkpoint.normalizer import EPSILON
 from ..checkpoint.structure import Structure
+from ..description import ExplanationEntry
 from .window_set import WindowSet
 
 # Windows of one server are this many windows apart on the data set's time axis, so that none touch.
@@ -43,6 +44,40 @@ def expected_forecasts(checkpoint: Checkpoint, windows: WindowSet) -> list[np.nd
 def expected_predictions(checkpoint: Checkpoint, windows: WindowSet) -> np.ndarray:
     """The first target's."""
     return expected_forecasts(checkpoint, windows)[0]
+
+
+def expected_explanation(
+    checkpoint: Checkpoint, windows: WindowSet, explanation: ExplanationEntry
+) -> list[np.ndarray]:
+    """What pytorch-forecasting's `interpret_output` and attention say of windows, for each output."""
+    model = checkpoint.model
+    dataset = forecasting_dataset(checkpoint, windows)
+    parts: list[list[np.ndarray]] = []
+    with _quiet(), torch.no_grad():
+        # One batch after another, in order, in this process.
+        for x, _ in dataset.to_dataloader(train=False, batch_size=64, num_workers=0):
+            out = model.eval()(x)
+            # Attention to what a window does not have is masked by a large number, not left out.
+            interpreted = model.interpret_output(out, reduction="none")
+            of_batch = []
+            for selection in explanation.selections:
+                if selection.output is not None:
+                    names = getattr(model, f"{selection.of}_variables")
+                    order = [names.index(name) for name in selection.variables]
+                    of_batch.append(interpreted[f"{selection.of}_variables"][:, None, order].numpy())
+            attention = _attention(out, windows.structure.encoder_length)
+            bands = [attention[:, first:end].mean(axis=1) for first, end in explanation.attention.parts]
+            parts.append([*of_batch, np.stack(bands, axis=1)])
+    return [np.concatenate(output).astype(np.float32) for output in zip(*parts, strict=True)]
+
+
+def _attention(out: Mapping, steps: int) -> np.ndarray:
+    """The mean over the heads, [windows, horizon, steps], with each window's last step last."""
+    raw = out["encoder_attention"].mean(dim=2).numpy()
+    attention = np.zeros((*raw.shape[:2], steps), np.float64)
+    for window, length in enumerate(out["encoder_lengths"].tolist()):
+        attention[window, :, steps - length :] = raw[window, :, :length]
+    return attention
 
 
 def _predicted(checkpoint: Checkpoint, windows: WindowSet) -> list[np.ndarray]:

@@ -56,6 +56,10 @@ class MergedAttention(nn.Module):
 
     def forward(self, queries: Tensor, keys: Tensor, absent: Tensor | None = None) -> Tensor:
         """`absent` [steps, batch, 1] is 1 for keys that a window does not have."""
+        return self.attend(queries, keys, absent)[0]
+
+    def attend(self, queries: Tensor, keys: Tensor, absent: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The output, and the attention itself as the mean over the heads: [batch, horizon, steps]."""
         query = self._by_head(self.query(queries)).permute(1, 2, 0, 3)
         key = self._by_head(self.key(keys)).permute(1, 2, 3, 0)
         scores = query @ key
@@ -67,7 +71,7 @@ class MergedAttention(nn.Module):
         # The mean over heads as a product: several times faster on a CPU than a reduction of that axis.
         mean = self.mean @ weights.reshape(-1, self.heads, weights.shape[2] * weights.shape[3])
         mean = mean.reshape(-1, *weights.shape[2:])
-        return (mean @ self.value(keys).transpose(0, 1)).transpose(0, 1)
+        return (mean @ self.value(keys).transpose(0, 1)).transpose(0, 1), mean
 
     def _by_head(self, projected: Tensor) -> Tensor:
         return projected.reshape(projected.shape[0], -1, self.heads, self.head_size)

@@ -182,6 +182,15 @@ class VariableSelection(nn.Module):
         self, x: Tensor | None, codes: Sequence[Tensor] = (), static_context: Tensor | None = None
     ) -> Tensor:
         """`static_context` is [1, batch, hidden]."""
+        return self.select(x, codes, static_context)[0]
+
+    def select(
+        self, x: Tensor | None, codes: Sequence[Tensor], static_context: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The output, and the weights of the variables in the order of `names`: [steps, batch, variables].
+
+        Steps and batch of the weights are 1 where all are the same. A single variable is not weighed.
+        """
         looked_up = [
             functional.embedding(code, table)
             for code, table in zip(codes, self._numbered("table", self.table_count), strict=False)
@@ -190,8 +199,8 @@ class VariableSelection(nn.Module):
         outputs = self._numbered("fixed", self.fixed_count)
         if not self.weigh:
             if self.bags:
-                return self.bags[0](bags[0])
-            return self.networks.only(x) if self.sizes else [*looked_up, *outputs][0]
+                return self.bags[0](bags[0]), None
+            return (self.networks.only(x) if self.sizes else [*looked_up, *outputs][0]), None
         inner = x @ self.inner_weight + self.inner_bias if self.sizes else self.inner_bias
         for row in looked_up:
             into_inner, output = row.split([sum(self.inner_sizes), row.shape[-1] - sum(self.inner_sizes)], -1)
@@ -206,7 +215,7 @@ class VariableSelection(nn.Module):
         if self.residual_norm is not None:
             residual = self.residual_norm(residual)
         weights = torch.softmax(self.gated_sum(functional.elu(hidden), residual), dim=-1)
-        return self._mix(x, weights, outputs)
+        return self._mix(x, weights, outputs), weights
 
     def _bags(self, codes: Sequence[Tensor]) -> list[Tensor]:
         """The sum of each bag's embeddings: [steps, batch, size]."""
