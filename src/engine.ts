@@ -9,6 +9,7 @@ import type { Results } from './batching/request.js';
 import { readChannels } from './builder/onnx-file.js';
 import { describePlan } from './builder/plan-file.js';
 import { TFTError } from './contract/errors.js';
+import { explainedBy } from './contract/explanation.js';
 import { Forecast, type ForecastAbout } from './contract/forecast.js';
 import { inRequest } from './contract/input-error.js';
 import { type AcceptedInputs, Contract, emptyInputs, type ForecastInputs } from './contract/inputs.js';
@@ -107,6 +108,7 @@ export class TFTEngine {
       stepMinutes: model.stepMinutes,
       sorted: false,
       clipped: false,
+      explained: explainedBy(model),
     });
     this.#range = range;
   }
@@ -126,12 +128,12 @@ export class TFTEngine {
    *   ERR_TFT_REMOTE_MISMATCH, ERR_TFT_REMOTE_ANSWER.
    */
   static async load(path: string | readonly string[], options: LoadOptions = {}): Promise<TFTEngine> {
-    const { quantiles, bundle, ...wanted } = checkLoadOptions(options);
+    const { quantiles, bundle, explain, ...wanted } = checkLoadOptions(options);
     const { log, queueLimit } = wanted;
     const address = remoteAddress(path);
     const description = descriptionOf(path, address, bundle);
     const located = locate(description);
-    const read = { ...wanted, quantiles, isRemote: address !== undefined };
+    const read = { ...wanted, quantiles, explain, isRemote: address !== undefined };
     const model = await withReadAhead(await readModel(description, located, read), log);
     const contract = new Contract(model);
     const { backend, why } = await selectBackend({ ...wanted, located, address, model, contract });
@@ -378,19 +380,27 @@ async function readModel(
     quantiles,
     verifyHash,
     tensorrt,
+    explain,
     isRemote,
-  }: Pick<LoadOptions, 'quantiles' | 'verifyHash' | 'tensorrt'> & { readonly isRemote: boolean },
+  }: Pick<LoadOptions, 'quantiles' | 'verifyHash' | 'tensorrt' | 'explain'> & { readonly isRemote: boolean },
 ): Promise<ModelDescription> {
   const { kind, path: plan, isDescribed } = located;
-  if (kind === 'plan' && !isDescribed && !isRemote)
+  if (kind === 'plan' && !isDescribed && !isRemote) {
+    if (explain) {
+      throw new TFTError(
+        'ERR_TFT_OPTION',
+        `explain: ${plan} has no model.json beside it, which says what its outputs explain`,
+      );
+    }
     return describePlan(plan, await inspectPlan(plan, tensorrt), quantiles);
+  }
   if (quantiles !== undefined) {
     throw new TFTError(
       'ERR_TFT_OPTION',
       'quantiles: model.json has them; the option is for plans without one',
     );
   }
-  return isRemote ? describeModel(located) : loadModel(path, { verifyHash });
+  return isRemote ? describeModel(located, explain) : loadModel(path, { verifyHash, explain });
 }
 
 /** What describes the model: the path itself, or for a model on servers the bundle. */

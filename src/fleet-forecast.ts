@@ -1,6 +1,8 @@
 // Forecasts of the servers of a history, with their names and times: what `TFTEngine.forecast` returns.
 
-import { Forecast, type FurtherOutput } from './contract/forecast.js';
+import { explainedBy } from './contract/explanation.js';
+import { Forecast } from './contract/forecast.js';
+import type { FurtherOutput } from './contract/further-output.js';
 import { type ForecastInputs, sliceInputs } from './contract/inputs.js';
 import type { ModelDescription } from './contract/model.js';
 import type { BackendName, Precision } from './contract/names.js';
@@ -101,6 +103,7 @@ export class FleetForecast extends Forecast {
       clipped,
       names: servers.map(({ server }) => server),
       starts: servers.map(({ start }) => start),
+      explained: outputs && explainedBy(model),
     });
     this.model = model;
     this.info = { backend: parts.info.backend, precision: parts.info.precision };
@@ -112,7 +115,8 @@ export class FleetForecast extends Forecast {
     this.forecasts = servers.map(({ server, start, inputs, steps }, index) => {
       const values = data.subarray(index * size, (index + 1) * size);
       const history = targetSteps(inputs.encoderCont, steps, model);
-      return new ServerForecast({ server, start, stepMinutes, quantiles, values, history });
+      const explain = this.explainer(index);
+      return new ServerForecast({ server, start, stepMinutes, quantiles, values, history, explain });
     });
   }
 
@@ -185,7 +189,7 @@ export async function forecastWindows(
   const abreast = Math.max(1, Math.min(info.threads + 1, Math.floor(info.queueLimit / info.maxBatch)));
   await Promise.all(Array.from({ length: abreast }, run));
   const milliseconds = performance.now() - begin;
-  const outputs = joined(parts.filter((part) => part !== undefined));
+  const outputs = total === 0 ? undefined : joined(parts.filter((part) => part !== undefined));
   return new FleetForecast({ model, info, windows, data, outputs, sorted, clipped, simulated, milliseconds });
 }
 

@@ -7,6 +7,25 @@ import type { HistoryWarning } from './history/index.js';
 
 const time = z.iso.datetime();
 
+const weight = z.number().min(0).max(1);
+const weights = z.array(z.strictObject({ name: z.string(), weight }));
+const explanation = z
+  .strictObject({
+    static: weights.describe('of the static variables, the heaviest first'),
+    encoder: weights.describe("of the variables of the past: their mean over the encoder's steps"),
+    decoder: weights.describe('of the variables known ahead: their mean over the horizon'),
+    attention: z
+      .array(
+        z.strictObject({
+          from: z.int().describe('the first step of this part of the horizon, from 0'),
+          to: z.int().describe('the step after its last'),
+          weights: z.array(weight).describe('the attention to each step of the past, oldest first'),
+        }),
+      )
+      .describe('by parts of the horizon'),
+  })
+  .describe('what the forecast rests on, where that was asked for; docs/export.md defines it');
+
 const serverForecast = z.strictObject({
   server: z.string(),
   now: z.number().describe("the target's newest value"),
@@ -14,6 +33,7 @@ const serverForecast = z.strictObject({
   stepMinutes: z.number().positive(),
   times: z.array(time).describe('the time of each step'),
   quantiles: z.array(z.number().gt(0).lt(1)).describe('the quantiles of `values`, increasing'),
+  explanation: explanation.optional(),
   values: z
     .array(z.array(z.number()))
     .describe("[steps][quantiles], in the target's unit; shortest decimals of a float32"),

@@ -7,7 +7,14 @@ export { type BuildEngineOptions, type BuiltEngine, buildEngine } from './builde
 export type { BuildOptions, Profile } from './builder/build-options.js';
 export type { BuildProgress, OnBuildProgress } from './builder/progress.js';
 export { TFTError, type TFTErrorCode, type TFTErrorOptions } from './contract/errors.js';
-export { Forecast, type ForecastAbout, type FurtherOutput } from './contract/forecast.js';
+export {
+  type AttentionPart,
+  type ExplainedModel,
+  Explanation,
+  type VariableWeight,
+} from './contract/explanation.js';
+export { Forecast, type ForecastAbout } from './contract/forecast.js';
+export type { FurtherOutput } from './contract/further-output.js';
 export { emptyInputs, type ForecastInputs } from './contract/inputs.js';
 export type { Log, LogEntry } from './contract/log.js';
 export {

@@ -36,6 +36,11 @@ export interface LoadOptions {
   bundle?: string | undefined;
   /** For a model on servers: how they are used. */
   remote?: RemoteLoadOptions | undefined;
+  /**
+   * Whether forecasts say what they rest on: {@link SeriesForecast.explanation}. It runs the bundle's second graph, which
+   * `tft-export export --explain` writes, in FP32; false by default.
+   */
+  explain?: boolean | undefined;
   /** How TensorRT is found and used. */
   tensorrt?: TensorRtLoadOptions | undefined;
   /** How LibTorch is found and used. */
@@ -194,6 +199,7 @@ const loadSchema = z.strictObject({
     .optional()
     .default(() => () => {}),
   verifyHash: z.boolean().default(true),
+  explain: z.boolean().default(false),
   cache: z.union([z.string().min(1), z.literal(false)], 'must be a folder or false').optional(),
   build: z.custom<BuildOptions | false>().optional(),
   check: z.boolean().default(true),

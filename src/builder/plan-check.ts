@@ -8,7 +8,7 @@ import type { Log } from '../contract/log.js';
 import type { ModelDescription } from '../contract/model.js';
 import type { Precision } from '../contract/names.js';
 import { type BundleSamples, readSamples } from '../contract/samples.js';
-import { inputTensors, type TensorSpec, type Values } from '../contract/tensors.js';
+import { emptyValues, modelTensors, type TensorSpec, type Values } from '../contract/tensors.js';
 import { judge, type Verdict } from '../contract/verdict.js';
 import type { NativeEngine, NativePlanOptions } from '../native/addon.js';
 import { fromNative } from '../native/errors.js';
@@ -154,7 +154,9 @@ async function runBatch(
   batch: number,
   precision: string,
 ): Promise<Verdict> {
-  const inputs = inputTensors(model);
+  const { inputs, outputs } = modelTensors(model);
+  // The forecasts are judged; of further outputs it is only seen that they come.
+  const further = outputs.slice(1).map((tensor) => emptyValues(tensor, batch));
   const size = samples.expected.length / samples.count;
   const runs = Math.max(RUNS, Math.ceil(samples.count / batch));
   const found = new Float32Array(runs * batch * size);
@@ -170,7 +172,7 @@ async function runBatch(
     const arrays = inputs.map((tensor) => gather(tensor, valuesOf(samples.inputs, tensor), windows));
     const out = found.subarray(run * batch * size, (run + 1) * batch * size);
     try {
-      engine.predict(...arrays, out);
+      engine.predict(...arrays, out, ...further);
     } catch (error) {
       throw fromNative(error);
     }

@@ -1,16 +1,11 @@
 // The result of a prediction: quantiles for every series and step, in the target's raw units.
 import { TFTError } from './errors.js';
+import { type ExplainedModel, Explanation } from './explanation.js';
+import type { FurtherOutput } from './further-output.js';
 import { interpolate, placeOf, type QuantilePlace } from './quantiles.js';
 import { SeriesForecast } from './series-forecast.js';
 
 const NONE = Object.freeze({});
-
-/** An output besides the predictions, row-major. */
-export interface FurtherOutput {
-  readonly data: Float32Array | Int32Array;
-  /** `[batch, steps, channels]`. */
-  readonly shape: readonly [number, number, number];
-}
 
 /** A forecast's description: everything but its numbers. */
 export interface ForecastAbout {
@@ -27,6 +22,8 @@ export interface ForecastAbout {
   readonly names?: readonly string[] | undefined;
   /** The time of each series' first step, where they came from a history. */
   readonly starts?: readonly Date[] | undefined;
+  /** How the further outputs explain the forecast, of a model that was loaded with `explain`. */
+  readonly explained?: ExplainedModel | undefined;
 }
 
 /**
@@ -48,7 +45,10 @@ export class Forecast implements Iterable<SeriesForecast> {
   readonly shape: readonly [number, number, number];
   /** The quantiles of the last axis, increasing. */
   readonly quantiles: readonly number[];
-  /** The model's outputs besides the predictions, by their names in model.json; the default model has none. */
+  /**
+   * The model's outputs besides the predictions, by their names in model.json; the default model has none. Those of a model
+   * that was loaded with `explain` are read by {@link SeriesForecast.explanation}.
+   */
   readonly outputs: Readonly<Record<string, FurtherOutput>>;
   /** Names, times and unit, as far as they are known. */
   readonly about: ForecastAbout;
@@ -127,6 +127,12 @@ export class Forecast implements Iterable<SeriesForecast> {
     return this.view(this.#indexOf(series));
   }
 
+  /** Reads what the forecast of one series rests on. @returns undefined if the model does not explain. */
+  protected explainer(index: number): (() => Explanation) | undefined {
+    const { explained } = this.about;
+    return explained && (() => new Explanation(explained, this.outputs, index));
+  }
+
   /** All series, in order. */
   *[Symbol.iterator](): Generator<SeriesForecast> {
     for (let index = 0; index < this.shape[0]; index++) yield this.view(index);
@@ -148,6 +154,7 @@ export class Forecast implements Iterable<SeriesForecast> {
       stepMinutes: this.about.stepMinutes,
       quantiles: this.quantiles,
       values: this.data.subarray(index * size, (index + 1) * size),
+      explain: this.explainer(index),
     });
   }
 

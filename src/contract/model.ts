@@ -98,6 +98,24 @@ const goalSchema = z.looseObject({
   shares: z.array(z.looseObject({ share: z.number().gt(0).lt(1), within: z.number().positive() })).min(1),
 });
 
+/** The same model with further outputs, which say what a forecast rests on. */
+const explanationSchema = z.object({
+  onnx: fileSchema,
+  torchscript: fileSchema.optional(),
+  /** Those after the model's own. */
+  outputs: z.array(tensorSchema).min(1),
+  /** The variables of each selection, in the order of its output's values. One variable alone has no output: its weight is 1. */
+  selections: z.array(
+    z.object({
+      of: z.enum(['static', 'encoder', 'decoder']),
+      variables: z.array(name).min(1),
+      output: name.optional(),
+    }),
+  ),
+  /** The output with the attention, and the parts of the horizon that its rows are: first step, step after the last. */
+  attention: z.object({ output: name, parts: z.array(z.tuple([z.int().nonnegative(), positive])).min(1) }),
+});
+
 /** The differences of each precision from PyTorch. Shares are fractions, `largest` is in the target's unit. */
 const accuracySchema = z.looseObject({
   /** The target's standard deviation over the judged windows. */
@@ -159,6 +177,7 @@ const modelSchema = z
       torchscript: fileSchema.optional(),
     }),
     variants: z.partialRecord(z.enum(VARIANT_PRECISIONS), variantSchema).optional(),
+    explanation: explanationSchema.optional(),
     accuracy: accuracySchema.optional(),
     samples: samplesSchema.optional(),
     versions: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
@@ -209,6 +228,30 @@ const modelSchema = z
         );
       }
     }
+    if (model.explanation !== undefined) {
+      const { outputs, selections, attention } = model.explanation;
+      const explains = [
+        ...selections.flatMap(({ output, variables }) =>
+          output ? [{ output, sizes: [1, variables.length] }] : [],
+        ),
+        { output: attention.output, sizes: [attention.parts.length] },
+      ];
+      for (const { output, sizes } of explains) {
+        const tensor = outputs.find((candidate) => candidate.name === output);
+        const fits =
+          tensor?.type === 'float32' && sizes.every((size, axis) => size === tensor.shape[axis + 1]);
+        if (!fits)
+          refuse(['explanation', 'outputs'], `'${output}' must be float32 [batch, ${sizes.join(', ')} …]`);
+      }
+      for (const { of, output, variables } of selections) {
+        if (output === undefined && variables.length > 1)
+          refuse(['explanation', 'selections', of], 'several variables need an output');
+      }
+      if (!attention.parts.every(([from, to]) => from < to && to <= model.horizon))
+        refuse(['explanation', 'attention', 'parts'], 'must be parts of the horizon');
+      if (!namesDiffer([...model.outputs, ...outputs]))
+        refuse(['explanation', 'outputs'], 'two have the same name');
+    }
     for (const side of ['inputs', 'outputs'] as const) {
       if (!namesDiffer(model[side])) refuse([side], 'two have the same name');
     }
@@ -249,6 +292,8 @@ export interface ModelDescription extends Omit<ModelFile, 'files'> {
 export interface LoadModelOptions {
   /** Whether the file's size and SHA-256 are compared with model.json; true by default. */
   verifyHash?: boolean | undefined;
+  /** Whether the graph that also says what its forecasts rest on is meant; false by default. */
+  explain?: boolean | undefined;
 }
 
 /**
@@ -256,12 +301,13 @@ export interface LoadModelOptions {
  *
  * @param path a bundle folder, its model.json, or an ONNX file, TensorRT plan or TorchScript module with model.json in its
  *   folder. Plans and modules need no ONNX file.
- * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID or ERR_TFT_MODEL_HASH.
+ * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID, ERR_TFT_MODEL_HASH; ERR_TFT_UNSUPPORTED
+ *   with `explain` for a model without a graph that explains.
  */
 export async function loadModel(path: string, options: LoadModelOptions = {}): Promise<ModelDescription> {
   const located = locate(path);
   const { directory } = located;
-  const model = await describeModel(located);
+  const model = await describeModel(located, options.explain);
   if (located.kind === 'plan') return model;
   const runs = located.kind === 'torchscript' ? located.path : model.onnxPath;
   const file = bundleFiles(model).find((entry) => join(directory, entry.path) === runs);
@@ -282,19 +328,53 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
 /**
  * Reads and checks a bundle's description alone; its files need not be there.
  *
- * @throws TFTError ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID.
+ * @param explain whether the graph that explains is meant. It also is if the path names its file.
+ * @throws TFTError ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID, ERR_TFT_UNSUPPORTED.
  */
-export async function describeModel({ kind, path, directory }: Located): Promise<ModelDescription> {
+export async function describeModel(
+  { kind, path, directory }: Located,
+  explain = false,
+): Promise<ModelDescription> {
   const description = join(directory, MODEL_FILE);
-  const described = parseModel(await readDescription(description), description);
+  const read = parseModel(await readDescription(description), description);
+  const files = [read.explanation?.onnx, read.explanation?.torchscript].filter((file) => file !== undefined);
+  const isNamed = files.some((file) => join(directory, file.path) === path);
+  const isMeant = explain || isNamed;
+  if (explain && (kind === 'onnx' || kind === 'torchscript') && !isNamed) {
+    throw new TFTError(
+      'ERR_TFT_OPTION',
+      `explain: ${path} is not the graph that explains; name its folder ${directory}`,
+    );
+  }
+  const described = isMeant ? withExplanation(read, directory) : read;
   const onnxPath = kind === 'onnx' ? path : join(directory, described.files.onnx.path);
   return deepFreeze({ ...described, directory, onnxPath });
+}
+
+/** The description of the graph that explains: it has further outputs, and no variants. */
+function withExplanation(model: z.infer<typeof modelSchema>, directory: string): typeof model {
+  const { explanation, files, outputs } = model;
+  if (explanation === undefined) {
+    throw new TFTError(
+      'ERR_TFT_UNSUPPORTED',
+      `${directory} has no graph that says what its forecasts rest on; 'tft-export explain ${directory}' adds it`,
+    );
+  }
+  const { onnx, torchscript } = explanation;
+  return {
+    ...model,
+    files: { ...files, onnx, torchscript },
+    outputs: [...outputs, ...explanation.outputs],
+    variants: undefined,
+  };
 }
 
 /** The files that a bundle's description names, except its samples. */
 export function bundleFiles(model: ModelDescription): readonly BundleFile[] {
   const variants = Object.values(model.variants ?? {}).map((variant) => variant?.file);
-  return [...Object.values(model.files), ...variants].filter((file) => file !== undefined);
+  const { onnx, torchscript } = model.explanation ?? {};
+  const files = [...Object.values(model.files), ...variants, onnx, torchscript];
+  return [...new Set(files)].filter((file) => file !== undefined);
 }
 
 /**

@@ -1,4 +1,5 @@
 // The forecast of one series: its quantiles, and its name and times where it came from a history.
+import type { Explanation } from './explanation.js';
 import { interpolate, placeOf, type QuantilePlace, shortest } from './quantiles.js';
 
 const MINUTE = 60_000;
@@ -10,6 +11,8 @@ export interface SeriesParts {
   readonly stepMinutes?: number | undefined;
   readonly quantiles: readonly number[];
   readonly values: Float32Array;
+  /** Reads what the forecast rests on, of a model that explains. */
+  readonly explain?: (() => Explanation) | undefined;
 }
 
 /** One series of a {@link Forecast}. */
@@ -23,14 +26,21 @@ export class SeriesForecast {
   readonly quantiles: readonly number[];
   /** `[horizon, quantiles]`, row-major: a view of the forecast's data. */
   readonly values: Float32Array;
+  readonly #explain: (() => Explanation) | undefined;
 
   /** @internal */
-  constructor({ server, start, stepMinutes, quantiles, values }: SeriesParts) {
+  constructor({ server, start, stepMinutes, quantiles, values, explain }: SeriesParts) {
     this.server = server;
     this.start = start;
     this.stepMinutes = stepMinutes;
     this.quantiles = quantiles;
     this.values = values;
+    this.#explain = explain;
+  }
+
+  /** What the forecast rests on; undefined of a model that was loaded without `explain`. */
+  get explanation(): Explanation | undefined {
+    return this.#explain?.();
   }
 
   /** The number of steps. */
@@ -62,10 +72,10 @@ export class SeriesForecast {
     return { low: this.quantile((1 - share) / 2), high: this.quantile((1 + share) / 2) };
   }
 
-  /** The fields of the JSON other than the values: name, times, quantiles. */
+  /** The fields of the JSON other than the values: name, times, quantiles, and the explanation if there is one. */
   describe(): Record<string, unknown> {
-    const { server, start, stepMinutes, times, quantiles } = this;
-    return { server, start, stepMinutes, times, quantiles };
+    const { server, start, stepMinutes, times, quantiles, explanation } = this;
+    return { server, start, stepMinutes, times, quantiles, explanation };
   }
 
   /** Name, times, quantiles, and `values` as [steps][quantiles], each with the fewest digits that are the same float32. */

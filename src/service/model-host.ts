@@ -38,6 +38,7 @@ type Settings = Pick<
   | 'name'
   | 'backend'
   | 'precision'
+  | 'explain'
   | 'maxBatch'
   | 'threads'
   | 'tensorrt'
@@ -180,6 +181,7 @@ export class ModelHost {
     const {
       backend,
       precision,
+      explain,
       maxBatch,
       threads,
       tensorrt,
@@ -197,6 +199,7 @@ export class ModelHost {
     const engine = await TFTEngine.load(path, {
       backend,
       precision,
+      explain,
       maxBatch,
       threads,
       queueLimit,

@@ -157,6 +157,64 @@ describe('a model on a server', () => {
   });
 });
 
+describe.skipIf(isCpp)('a model with several outputs on a server', () => {
+  const staticCont = Float32Array.of(1, 2, 3, 4);
+  const inputs = { ...variedInputs(2, 3), staticCont };
+  const importance = Float32Array.of(2, 4, 6, 8);
+
+  test('gives all of them', async () => {
+    await using server = await running({ model: bundles.wide });
+    const address = addressOf(server).replace('tiny', 'wide');
+    await using here = await TFTEngine.load(bundles.wide);
+    await using there = await TFTEngine.load(address, { bundle: bundles.wide, maxBatch: 1 });
+    const { data, outputs } = await there.predict(inputs);
+    expect(data).toEqual((await here.predict(inputs)).data);
+    expect(outputs.metric_importance?.data).toEqual(importance);
+  });
+
+  test('answers with those that are asked for, as bytes or as numbers', async () => {
+    await using server = await running({ model: bundles.wide });
+    const url = `${server.url}/v2/models/wide/infer`;
+    const tensors = [
+      ['encoder_cont', 'FP32', [2, 6, 3], inputs.encoderCont],
+      ['encoder_cat', 'INT32', [2, 6, 2], inputs.encoderCat],
+      ['decoder_cont', 'FP32', [2, 4, 2], inputs.decoderCont],
+      ['decoder_cat', 'INT32', [2, 4, 2], inputs.decoderCat],
+      ['static_cont', 'FP32', [2, 1, 2], staticCont],
+    ] as const;
+    const body = (outputs?: object[]) =>
+      JSON.stringify({
+        inputs: tensors.map(([name, datatype, shape, data]) => ({ name, datatype, shape, data: [...data] })),
+        outputs,
+      });
+    const named = (name: string, binary?: boolean) => ({
+      name,
+      parameters: { binary_data: binary ?? false },
+    });
+    const { json: all } = await ask(url, { body: body() });
+    const answered = (json: unknown) =>
+      (json as { outputs: { name: string; data?: number[] }[] }).outputs.map(({ name, data }) => [
+        name,
+        data,
+      ]);
+    expect(answered(all).map(([name]) => name)).toEqual(['predictions', 'metric_importance']);
+    const { json: one } = await ask(url, { body: body([named('metric_importance')]) });
+    expect(answered(one)).toEqual([['metric_importance', [...importance]]]);
+    const mixed = await ask(url, { body: body([named('metric_importance', true), named('predictions')]) });
+    const length = Number(mixed.headers['inference-header-content-length']);
+    expect(answered(JSON.parse(mixed.bytes.toString('utf8', 0, length)))).toEqual([
+      ['metric_importance', undefined],
+      ['predictions', answered(all)[0]?.[1]],
+    ]);
+    expect(new Float32Array(new Uint8Array(mixed.bytes.subarray(length)).buffer)).toEqual(importance);
+    const { status: unknown } = await ask(url, { body: body([named('attention')]) });
+    const { status: twice } = await ask(url, { body: body([named('predictions'), named('predictions')]) });
+    expect([unknown, twice]).toEqual([400, 400]);
+    const { json: metadata } = await ask(`${server.url}/v2/models/wide`, {});
+    expect((metadata as { outputs: object[] }).outputs).toHaveLength(2);
+  });
+});
+
 test('a published model on a server forecasts as PyTorch does, with all of its inputs', async () => {
   for (const [name, bundle] of Object.entries(published)) {
     await using server = await running({ model: bundle });

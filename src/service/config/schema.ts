@@ -24,6 +24,10 @@ export const configSchema = z.strictObject({
     .describe("the model's name in URLs and metrics; by default the one in model.json"),
   backend: z.enum(LOCAL_BACKEND_CHOICES).default('auto').describe('what runs the model'),
   precision: z.enum(PRECISIONS).optional().describe('the arithmetic to run in'),
+  explain: z
+    .boolean()
+    .default(false)
+    .describe('forecasts also say what they rest on, by the graph of the bundle that explains'),
   maxBatch: count.optional().describe('the largest number of series in one run'),
   threads: count.optional().describe('computing threads on a CPU, each with its own copy of the model'),
   tensorrt: z

@@ -1,6 +1,6 @@
 // Writes the response to an inference request of the KServe v2 protocol: JSON, or JSON followed by bytes.
 import type { Forecast } from '../../contract/forecast.js';
-import type { TensorSpec } from '../../contract/tensors.js';
+import type { FurtherOutput } from '../../contract/further-output.js';
 import { wireTensor } from '../../kserve/wire.js';
 import { writePredictions } from '../http/write-predictions.js';
 import type { ServedModel } from '../model-host.js';
@@ -13,18 +13,28 @@ export interface InferAnswer {
 }
 
 export async function answerInfer(
-  { data, shape }: Forecast,
-  { id, binaryOutput }: InferQuestion,
+  forecast: Forecast,
+  { id, outputs }: InferQuestion,
   { name, version, tensors }: ServedModel,
 ): Promise<InferAnswer> {
   const about = { model_name: name, model_version: version, ...(id === undefined ? {} : { id }) };
-  const output = wireTensor(tensors.outputs[0] as TensorSpec, shape[0]);
-  if (binaryOutput) {
-    const parameters = { binary_data_size: data.byteLength };
-    const header = Buffer.from(JSON.stringify({ ...about, outputs: [{ ...output, parameters }] }));
-    const values = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-    return { bytes: Buffer.concat([header, values]), header: header.length };
+  const json: Buffer[] = [Buffer.from(`${JSON.stringify(about).slice(0, -1)},"outputs":[`)];
+  const binary: Buffer[] = [];
+  for (const [index, { spec, isBinary }] of outputs.entries()) {
+    const { data } = spec === tensors.outputs[0] ? forecast : (forecast.outputs[spec.name] as FurtherOutput);
+    const output = JSON.stringify(wireTensor(spec, forecast.shape[0])).slice(0, -1);
+    const head = `${index === 0 ? '' : ','}${output}`;
+    if (isBinary) {
+      json.push(Buffer.from(`${head},"parameters":{"binary_data_size":${data.byteLength}}}`));
+      binary.push(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
+    } else if (data instanceof Float32Array) {
+      json.push(await writePredictions(`${head},"data":`, data, [data.length], '}'));
+    } else {
+      json.push(Buffer.from(`${head},"data":${JSON.stringify(Array.from(data))}}`));
+    }
   }
-  const head = `${JSON.stringify(about).slice(0, -1)},"outputs":[${JSON.stringify(output).slice(0, -1)},"data":`;
-  return { bytes: await writePredictions(head, data, [data.length], '}]}'), header: undefined };
+  json.push(Buffer.from(']}'));
+  const header = json.reduce((sum, { length }) => sum + length, 0);
+  const isMixed = binary.length > 0;
+  return { bytes: Buffer.concat([...json, ...binary]), header: isMixed ? header : undefined };
 }

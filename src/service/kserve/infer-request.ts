@@ -1,6 +1,6 @@
 // Parses an inference request of the KServe v2 protocol, with Triton's binary tensor extension (src/kserve).
 import { type ForecastInputs, inputsOf } from '../../contract/inputs.js';
-import { PREDICTIONS, TENSOR_TYPES } from '../../contract/names.js';
+import { TENSOR_TYPES } from '../../contract/names.js';
 import type { TensorSpec, Values } from '../../contract/tensors.js';
 import { bytesOf, integersOfBytes, isIntegerType } from '../../kserve/integers.js';
 import { valuesOfBytes } from '../../kserve/wire.js';
@@ -14,7 +14,14 @@ import { asObject, type ForecastQuestion } from '../routes/forecast-request.js';
 /** A parsed inference request. */
 export interface InferQuestion extends ForecastQuestion {
   readonly id: string | undefined;
-  readonly binaryOutput: boolean;
+  /** What to answer with, in order. */
+  readonly outputs: readonly AskedOutput[];
+}
+
+/** An output that a client asks for. */
+export interface AskedOutput {
+  readonly spec: TensorSpec;
+  readonly isBinary: boolean;
 }
 
 const DATA: ReadonlySet<string> = new Set(['data']);
@@ -54,7 +61,7 @@ export async function understandInfer(
   return {
     inputs: readInputs(inputs, model, scanned, body.subarray(json.length)),
     id,
-    binaryOutput: wantsBinary(outputs, asked),
+    outputs: readOutputs(outputs, asked, model.tensors.outputs),
     timeoutMs: timeoutOf(asked),
   };
 }
@@ -138,27 +145,40 @@ function fromJson(spec: TensorSpec, place: unknown, { tensors }: Scanned, length
   return fromNumbers(spec, numbers);
 }
 
-/** Whether the client requests the predictions as bytes. Checks the requested outputs. */
-function wantsBinary(outputs: unknown, { binary_data_output: all }: Record<string, unknown>): boolean {
+/** The outputs that the client asks for, each as bytes or as numbers; all of the model if it names none. */
+function readOutputs(
+  list: unknown,
+  { binary_data_output: all }: Record<string, unknown>,
+  known: readonly TensorSpec[],
+): AskedOutput[] {
   if (all !== undefined && typeof all !== 'boolean')
     throw badBody('binary_data_output must be true or false');
-  if (outputs === undefined) return all ?? false;
-  if (!Array.isArray(outputs)) throw badBody('outputs must be an array');
-  if (outputs.length === 0) return all ?? false;
-  if (outputs.length > 1)
-    throw badBody(`'${PREDICTIONS.name}' is the only output; ${outputs.length} are requested`);
-  const output = asObject(outputs[0], 'an output');
-  if (output.name !== PREDICTIONS.name) {
-    throw badBody(`output ${quote(output.name)} is unknown; '${PREDICTIONS.name}' is the only one`);
+  const byDefault = all ?? false;
+  if (list !== undefined && !Array.isArray(list)) throw badBody('outputs must be an array');
+  if (list === undefined || list.length === 0) return known.map((spec) => ({ spec, isBinary: byDefault }));
+  const names = known.map(({ name }) => name).join(', ');
+  if (list.length > known.length) {
+    throw badBody(`${list.length} outputs are requested, the model has ${known.length}: ${names}`);
   }
-  const parameters = output.parameters === undefined ? {} : asObject(output.parameters, 'parameters');
-  refuseSharedMemory(PREDICTIONS.name, parameters);
-  if (parameters.classification !== undefined) {
-    throw unsupported('classification is for outputs of classes; predictions are quantiles');
+  const asked: AskedOutput[] = [];
+  for (const item of list) {
+    const output = asObject(item, 'an output');
+    const spec = known.find(({ name }) => name === output.name);
+    if (spec === undefined) {
+      throw badBody(`output ${quote(output.name)} is unknown; the model has ${names}`);
+    }
+    if (asked.some((other) => other.spec === spec)) throw badBody(`output '${spec.name}' is there twice`);
+    const parameters = output.parameters === undefined ? {} : asObject(output.parameters, 'parameters');
+    refuseSharedMemory(spec.name, parameters);
+    if (parameters.classification !== undefined) {
+      throw unsupported('classification is for outputs of classes; predictions are quantiles');
+    }
+    const { binary_data: binary } = parameters;
+    if (binary !== undefined && typeof binary !== 'boolean')
+      throw badBody('binary_data must be true or false');
+    asked.push({ spec, isBinary: binary ?? byDefault });
   }
-  const { binary_data: binary } = parameters;
-  if (binary !== undefined && typeof binary !== 'boolean') throw badBody('binary_data must be true or false');
-  return binary ?? all ?? false;
+  return asked;
 }
 
 /** Triton's parameter timeout, in microseconds; 0 means none. */

@@ -82,12 +82,13 @@ export function forecastRoute(app: FastifyInstance, parts: Parts): void {
         },
         async (forecast, { windows, sorted = false, clipped = false }, model) => {
           const { engine } = model;
-          const { data } = forecast;
+          const { data, outputs } = forecast;
           const fleet = new FleetForecast({
             model: { ...engine.model, name: model.name },
             info: engine.info,
             windows,
             data,
+            outputs,
             sorted,
             clipped,
             simulated: false,

@@ -1,7 +1,7 @@
 // The served model by the KServe v2 protocol and Triton's extensions: metadata, configuration, statistics, repository.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ownVersion } from '../../contract/own-version.js';
-import type { ModelTensors, TensorSpec } from '../../contract/tensors.js';
+import type { TensorSpec } from '../../contract/tensors.js';
 import { wireTensor } from '../../kserve/wire.js';
 import { refusal } from '../http/http-error.js';
 import {
@@ -167,7 +167,7 @@ function metadata({ name, version, tensors }: ServedModel) {
     versions: [version],
     platform: PLATFORM,
     inputs: tensors.inputs.map((tensor) => wireTensor(tensor)),
-    outputs: answered(tensors).map((tensor) => wireTensor(tensor)),
+    outputs: tensors.outputs.map((tensor) => wireTensor(tensor)),
   };
 }
 
@@ -182,14 +182,9 @@ function configuration({ name, tensors, engine }: ServedModel) {
     backend: engine.info.backend,
     max_batch_size: engine.info.maxBatch,
     input: tensors.inputs.map(configure),
-    output: answered(tensors).map(configure),
+    output: tensors.outputs.map(configure),
     dynamic_batching: {},
   };
-}
-
-/** The outputs of /infer: the predictions. */
-function answered({ outputs }: ModelTensors): readonly TensorSpec[] {
-  return outputs.slice(0, 1);
 }
 
 /** Counts of requests, and nanoseconds, as in Triton's statistics. */

@@ -11,8 +11,8 @@ attention of one forecast step. B batch, V variables, T encoder steps, P parts o
     attention [B, P, T]            the mean over the heads, and over each part's forecast steps, of the
                                    attention to each encoder step; 0 for steps that a window does not have
 
-Weights of one selection sum to 1. What a row of the attention lacks to 1 goes to earlier forecast steps. A
-selection of one variable has no output: its weight is 1.
+Weights of one selection sum to 1. A row of the attention sums to less: the rest goes to earlier forecast
+steps. A selection of one variable has no output: its weight is 1.
 """
 
 from collections.abc import Mapping
