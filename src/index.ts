@@ -9,6 +9,7 @@ export type { BuildProgress, OnBuildProgress } from './builder/progress.js';
 export { TFTError, type TFTErrorCode, type TFTErrorOptions } from './contract/errors.js';
 export {
   type AttentionPart,
+  binAttention,
   type ExplainedModel,
   Explanation,
   type VariableWeight,

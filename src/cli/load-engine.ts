@@ -9,7 +9,7 @@ import type { EngineOptions } from './shared-options.js';
 /** @throws TFTError as `TFTEngine.load`. */
 export async function loadEngine(
   bundle: string,
-  { backend, threads, precision, check }: Omit<EngineOptions, 'model'>,
+  { backend, threads, precision, explain, check }: Omit<EngineOptions, 'model'>,
   { err }: Console,
 ): Promise<TFTEngine> {
   const bar = buildBar(err);
@@ -19,6 +19,7 @@ export async function loadEngine(
         backend,
         threads,
         precision,
+        explain,
         check,
         signal,
         onProgress: bar.onProgress,

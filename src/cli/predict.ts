@@ -15,6 +15,7 @@ import { type FleetForecast, type ModelDescription, TFTError } from '../index.js
 import type { Console } from './console.js';
 import { OK, PARTLY } from './exit-codes.js';
 import { loadEngine } from './load-engine.js';
+import { explanationTable } from './present/explanation.js';
 import { fanCharts } from './present/fan-chart.js';
 import { checkPicturePath, writePicture } from './present/picture.js';
 import { plotSvg } from './present/plot.js';
@@ -34,6 +35,7 @@ import {
 export interface ShowOptions {
   json?: boolean;
   csv?: boolean;
+  explain?: boolean;
   plot?: string;
   panels: number;
   chart?: boolean;
@@ -61,6 +63,7 @@ Examples:
   $ tft predict history.csv
   $ tft predict history.csv.gz --servers web-01,web-02 --plot web.png
   $ tft predict trace.csv --map bitbrains --json > forecasts.json
+  $ tft predict history.csv --servers web-01 --explain
   $ zcat history.csv.gz | tft predict - --at 2026-01-31T22:05Z --csv
 
 Exit status: 0 all forecast, 1 nothing forecast, 2 some servers refused (named on
@@ -127,6 +130,12 @@ export function addShowOptions(command: Command): Command {
   return command
     .addOption(new Option('--json', 'print JSON instead of a table').conflicts('csv'))
     .addOption(new Option('--csv', 'print CSV instead of a table: a line for every server and step'))
+    .addOption(
+      new Option(
+        '--explain',
+        'also say what each forecast rests on: variables, and hours of the past',
+      ).conflicts('csv'),
+    )
     .option('--plot <file>', 'also draw a picture, .svg or .png: a panel for each server')
     .addOption(
       new Option('--panels <n>', 'the largest number of panels in a picture')
@@ -193,6 +202,7 @@ export async function show(
   if (options.csv) for (const piece of csvPieces(fleet)) await out.write(piece);
   if (!options.json && !options.csv) {
     await out.write(forecastTable(fleet, out.paint));
+    if (options.explain) await out.write(`\n${explanationTable(fleet, out.paint)}`);
     if (options.chart ?? out.isTerminal) await out.write(`\n${fanCharts(fleet, out.width, out.paint)}`);
   }
   if (options.plot !== undefined) {

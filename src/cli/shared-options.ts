@@ -11,6 +11,8 @@ export interface EngineOptions {
   backend: NonNullable<LoadOptions['backend']>;
   threads?: number;
   precision?: Precision;
+  /** Whether forecasts say what they rest on. */
+  explain?: boolean;
   /** Whether a TensorRT engine must forecast the bundle's sample windows as PyTorch did. */
   check?: boolean;
 }

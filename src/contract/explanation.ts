@@ -2,11 +2,14 @@
 // explains. The exporter's graph/explanation.py defines the numbers.
 import type { FurtherOutput } from './further-output.js';
 import type { ModelDescription } from './model.js';
+import { KNOWN_FEATURES } from './names.js';
 
 /** A variable's share of what its selection passes on. */
 export interface VariableWeight {
   /** pytorch-forecasting's name of it; docs/export.md says what those beside the history's columns are. */
   readonly name: string;
+  /** The same for people: 'cpu_user_pct 24 h before' is `cpu_user_pct_lagged_by_288`. */
+  readonly label: string;
   /** From 0 to 1; those of one selection sum to 1. */
   readonly weight: number;
 }
@@ -44,11 +47,16 @@ export class Explanation {
   /** By parts of the horizon, the nearest first. */
   readonly attention: readonly AttentionPart[];
 
-  /** @internal @param series the index of the series in the batch of the outputs. */
+  /**
+   * @internal
+   * @param series the index of the series in the batch of the outputs.
+   * @param stepMinutes of the model, for labels.
+   */
   constructor(
     { selections, attention: { output, parts } }: ExplainedModel,
     outputs: Readonly<Record<string, FurtherOutput>>,
     series: number,
+    stepMinutes: number,
   ) {
     const rowOf = (name: string, row = 0): Float32Array => {
       const { data, shape } = outputs[name] as FurtherOutput;
@@ -59,7 +67,11 @@ export class Explanation {
       const selection = selections.find(({ of }) => of === wanted);
       const weights = selection?.output === undefined ? [1] : rowOf(selection.output);
       return (selection?.variables ?? [])
-        .map((name, index) => ({ name, weight: weights[index] as number }))
+        .map((name, index) => ({
+          name,
+          label: labelOf(name, stepMinutes),
+          weight: weights[index] as number,
+        }))
         .sort((one, other) => other.weight - one.weight);
     };
     this.static = weightsOf('static');
@@ -96,6 +108,36 @@ export class Explanation {
       })),
     };
   }
+}
+
+/**
+ * Attention summed by bins of `size` steps, oldest first. The last bin ends with the newest step; the first one may be of
+ * fewer steps.
+ */
+export function binAttention(weights: Float32Array, size: number): number[] {
+  const bins = new Array<number>(Math.ceil(weights.length / size)).fill(0);
+  for (const [step, weight] of weights.entries()) {
+    const bin = bins.length - 1 - Math.floor((weights.length - 1 - step) / size);
+    bins[bin] = (bins[bin] as number) + weight;
+  }
+  return bins;
+}
+
+function labelOf(name: string, stepMinutes: number): string {
+  const [, lagged, steps] = /^(.+)_lagged_by_(\d+)$/.exec(name) ?? [];
+  if (lagged !== undefined) return `${lagged} ${spanOf(Number(steps) * stepMinutes)} before`;
+  const [, scaled, part] = /^(.+)_(center|scale)$/.exec(name) ?? [];
+  if (scaled !== undefined) return `${part === 'center' ? 'level' : 'spread'} of ${scaled}`;
+  if (name === 'relative_time_idx') return 'place in the window';
+  if (name === 'encoder_length') return 'length of the history';
+  return (KNOWN_FEATURES as readonly string[]).includes(name) ? name.replaceAll('_', ' ') : name;
+}
+
+function spanOf(minutes: number): string {
+  const rounded = (value: number) => Number(value.toFixed(1));
+  if (minutes < 60) return `${rounded(minutes)} min`;
+  const hours = minutes / 60;
+  return hours >= 72 ? `${rounded(hours / 24)} days` : `${rounded(hours)} h`;
 }
 
 /** How the model that is loaded explains; undefined if it was loaded without `explain`. */

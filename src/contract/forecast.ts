@@ -129,8 +129,8 @@ export class Forecast implements Iterable<SeriesForecast> {
 
   /** Reads what the forecast of one series rests on. @returns undefined if the model does not explain. */
   protected explainer(index: number): (() => Explanation) | undefined {
-    const { explained } = this.about;
-    return explained && (() => new Explanation(explained, this.outputs, index));
+    const { explained, stepMinutes = 1 } = this.about;
+    return explained && (() => new Explanation(explained, this.outputs, index, stepMinutes));
   }
 
   /** All series, in order. */

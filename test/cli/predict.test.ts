@@ -53,6 +53,30 @@ describe('the output', () => {
     expect(second?.startsWith('vm10')).toBe(true);
   });
 
+  it('says with --explain what each forecast rests on', async () => {
+    const demo = join(import.meta.dirname, '../../models/demo/history.csv.gz');
+    const servers = ['--servers', 'sim-web-api-009,sim-web-api-016'];
+    const { status, stdout } = await tft(['predict', demo, '--explain', '--no-chart', ...servers]);
+    expect(status).toBe(0);
+    const [, explained = ''] = stdout.split('What the forecasts rest on\n');
+    const [, , head = '', ...rows] = explained.trimEnd().split('\n');
+    expect(head.split(/\s{2,}/)).toEqual(['server', 'of the past', 'known ahead', '24 h ago to now']);
+    expect(rows.map((row) => row.split(/\s{2,}/)[0])).toEqual(['sim-web-api-009', 'sim-web-api-016']);
+    for (const row of rows) {
+      const [, past, ahead, hours] = row.split(/\s{2,}/);
+      expect(past).toMatch(/^\w+ \d+, \w+ \d+$/);
+      expect(ahead).toContain('cpu_user_pct 24 h before');
+      expect(hours).toMatch(/^[▁▂▃▄▅▆▇█]{24}$/);
+      expect(hours).toContain('█');
+    }
+    const json = await tft(['predict', demo, '--explain', '--json', ...servers]);
+    const { forecasts } = forecastSchema.parse(JSON.parse(json.stdout));
+    expect(forecasts[1]?.explanation?.encoder).toHaveLength(6);
+    expect(await tft(['predict', demo, '--explain', '--csv'])).toMatchObject({ status: 1 });
+    const without = await predict(GOOD, '--explain');
+    expect([without.status, without.stderr]).toEqual([1, expect.stringContaining('tft-export explain')]);
+  });
+
   it('is JSON of the promised shape with the right numbers', async () => {
     const { status, stdout } = await predict(GOOD, '--json');
     expect(status).toBe(0);
