@@ -39,13 +39,17 @@ export function fleetCommand(console: Console, exit: (status: number) => void): 
     const only = (isOwn: boolean) =>
       Object.fromEntries(Object.entries(flags).filter(([key]) => own.has(key) === isOwn));
     const fleet = readFleetSettings({ flags: only(true), environment: process.env, file });
-    const config = readConfig({
-      flags: only(false),
-      environment: process.env,
-      file,
-      foreign: [...own],
-      defaults: { model: DEMO_BUNDLE },
-    });
+    const configured = (explain: boolean) =>
+      readConfig({
+        flags: only(false),
+        environment: process.env,
+        file,
+        foreign: [...own],
+        defaults: { model: DEMO_BUNDLE, explain },
+      });
+    let config = configured(false);
+    // The demonstration shows everything. Elsewhere explanations are asked for, since they take a little time.
+    if (fleet.replay === 'demo' && config.model === DEMO_BUNDLE) config = configured(true);
     if (printConfig) {
       const service = JSON.parse(printableConfig(config)) as object;
       await console.out.write(`${JSON.stringify({ ...service, ...fleet }, null, 2)}\n`);

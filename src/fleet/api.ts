@@ -134,10 +134,33 @@ export const accuracy = z
   })
   .meta({ id: 'FleetAccuracy' });
 
+const weights = z.array(
+  z.strictObject({
+    name: z.string().describe("the model's"),
+    label: z.string().describe('the same for people'),
+    weight: z.number().describe('a share of 1'),
+  }),
+);
+
 export const explanation = z
   .strictObject({
-    variables: z.array(z.strictObject({ name: z.string(), weight: z.number() })),
-    attention: z.array(z.strictObject({ at: time, weight: z.number() })),
+    at: time.describe('the newest step that the forecast read'),
+    variables: weights.describe('of the past, the heaviest first: the mean over its steps'),
+    ahead: weights.describe('known ahead: the mean over the horizon'),
+    statics: weights.describe('of the window as a whole'),
+    attention: z
+      .array(z.strictObject({ at: time.describe('its beginning'), weight: z.number() }))
+      .describe('by hours of the past, or bins of attentionMinutes, oldest first; together at most 1'),
+    attentionMinutes: z.number(),
+    parts: z
+      .array(
+        z.strictObject({
+          fromMinutes: z.number(),
+          toMinutes: z.number(),
+          weights: z.array(z.number()).describe('by the same bins'),
+        }),
+      )
+      .describe('the attention of parts of the horizon, the nearest first'),
   })
   .meta({ id: 'FleetExplanation' });
 
@@ -176,6 +199,12 @@ export const serverDetail = z
     explanation: explanation.nullable(),
   })
   .meta({ id: 'FleetServerDetail' });
+
+/** The answer to GET /explain/{server}. */
+export const explained = serverDetail
+  .pick({ server: true, state: true, source: true, explanation: true })
+  .extend({ reason: z.string().nullable().describe('why there is no explanation') })
+  .meta({ id: 'FleetExplained' });
 
 export const sourceStatus = z
   .strictObject({

@@ -5,6 +5,7 @@ import { targetOf } from '../contract/target.js';
 import type { ModelHost, ServiceLog } from '../service/index.js';
 import type { Clock } from './clock.js';
 import { EventHub } from './events.js';
+import { Explainer } from './explainer.js';
 import { type FinishedBatch, ForecastLoop, type RunSummary } from './forecast-loop.js';
 import { Intake } from './ingest/intake.js';
 import { LatestForecasts } from './memory/forecasts.js';
@@ -53,6 +54,7 @@ export class Fleet {
   readonly latest: LatestForecasts;
   readonly intake: Intake;
   readonly loop: ForecastLoop;
+  readonly explainer: Explainer;
   readonly hub = new EventHub();
   readonly standings: Standings;
   readonly keeper: StoreKeeper;
@@ -124,6 +126,7 @@ export class Fleet {
       onFailure: (error) => log.error({ err: error, part: 'fleet' }, 'servers could not be forecast'),
       replacement: (place, window) => this.#replacement(place, window),
     });
+    this.explainer = new Explainer({ model, host, rules, ring: this.ring, latest: this.latest });
     this.alerts?.onAlert((alert) => this.hub.send('alert', () => ({ alert })));
   }
 

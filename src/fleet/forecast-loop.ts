@@ -12,6 +12,7 @@ import { WindowBatch } from './memory/gather.js';
 import type { FleetRing } from './memory/ring.js';
 import type { Roster } from './memory/roster.js';
 import type { FleetModel } from './memory/shape.js';
+import { refuseOtherModel } from './same-model.js';
 import { blocksOf, type StandingRules, surveyStandings } from './standing.js';
 
 /** A batch of forecasts. The arrays are valid until the callback's promise settles. */
@@ -166,7 +167,7 @@ export class ForecastLoop {
   /** Memory for as many batches as the model can run at once. @returns how many batches may run. */
   #prepare(): Promise<number> {
     return this.#parts.host.lend(async (served) => {
-      this.#refuseOther(served);
+      refuseOtherModel(this.#parts.model, served.engine.model);
       const { maxBatch, threads } = served.engine.info;
       // One more than can run, so that the next one is ready when one ends.
       const lanes = threads + 1;
@@ -211,7 +212,7 @@ export class ForecastLoop {
     end: number,
     isClosed: boolean,
   ): Promise<void> {
-    this.#refuseOther(served);
+    refuseOtherModel(this.#parts.model, served.engine.model);
     const { ring, clock } = this.#parts;
     const batches = this.#batches as Batches;
     const batch = batches.free.pop() ?? new WindowBatch(served.engine.model, batches.size);
@@ -273,28 +274,6 @@ export class ForecastLoop {
   #tidy(values: Float32Array): void {
     sortSteps(values, this.#parts.model.quantiles.length);
     clipValues(values, this.#range);
-  }
-
-  /** A model that replaced another one may read other inputs. */
-  #refuseOther({ engine }: ServedModel): void {
-    const { model } = this.#parts;
-    const facts = (of: FleetModel) =>
-      JSON.stringify([
-        of.stepMinutes,
-        of.encoderLength,
-        of.horizon,
-        of.target,
-        of.quantiles,
-        of.known,
-        of.metrics.map(({ name }) => name),
-        of.categories.map(({ name, codes }) => [name, codes]),
-      ]);
-    if (engine.model !== model && facts(engine.model) !== facts(model)) {
-      throw new TFTError(
-        'ERR_TFT_UNSUPPORTED',
-        'the model that was loaded reads other metrics or windows than the one that the daemon started with; start it again',
-      );
-    }
   }
 
   #fail(error: unknown): void {

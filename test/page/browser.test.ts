@@ -81,6 +81,24 @@ describe.skipIf(chromiumPath === undefined)('in chromium', { timeout: 300_000 },
     await close(page);
   });
 
+  test('a server shows which variables and which hours its forecast rests on', async () => {
+    const page = await open(browser, `${daemon.url}#/servers/web-api-01`);
+    const table = page.getByRole('table', { name: 'Of the past' });
+    await table.waitFor();
+    expect(await table.getByRole('row').nth(1).textContent()).toBe('cpu user pct31 %');
+    await page.getByRole('table', { name: 'Known ahead' }).waitFor();
+    expect(await page.locator('.strip .hours').count()).toBe(3);
+    expect(await page.locator('.strip .unseen').textContent()).toMatch(
+      /^Attention to the past by how far ahead: next 1 h, most to/,
+    );
+    // The strip ends where the past ends in the chart above it.
+    const strip = (await page.locator('.strip .hours').first().boundingBox()) as { x: number; width: number };
+    const plot = (await page.locator('.u-over').boundingBox()) as { x: number; width: number };
+    expect(Math.abs(strip.x - plot.x)).toBeLessThan(2);
+    expect(Math.abs(strip.width - plot.width)).toBeLessThan(2);
+    await close(page);
+  });
+
   test('a step of the daemon appears without reloading; a new alert is announced once', async () => {
     await using own = await PageDaemon.start({ servers: 20 });
     const page = await open(browser, own.url);

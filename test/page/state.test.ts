@@ -1,9 +1,17 @@
 // What the page computes before anything is drawn: order, filters, texts, addresses, events.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Alert, Alerts, OverviewRow } from '../../src/fleet/api.js';
+import type { Alert, Alerts, Explanation, OverviewRow, ServerDetail } from '../../src/fleet/api.js';
 import { crossingsAhead } from '../../web/state/ahead.js';
 import { EventParser } from '../../web/state/events.js';
+import {
+  partName,
+  type Strip,
+  type StripRow,
+  stripOf,
+  stripSummary,
+  weightGroups,
+} from '../../web/state/explanation.js';
 import { bands, fanOf } from '../../web/state/fan.js';
 import { afterAlert, afterStep, announcement, fleetOf } from '../../web/state/fleet.js';
 import { FIRST_VIEW, parseHash, type Route, sortBy, toHash } from '../../web/state/hash.js';
@@ -432,5 +440,56 @@ describe("a server's chart", () => {
       [1, 3, 0.8],
     ]);
     expect(bands([0.5])).toEqual([]);
+  });
+});
+
+describe('what a forecast rests on', () => {
+  const fleet = new PageFleet(20);
+  const detail = fleet.detail('web-api-01') as ServerDetail;
+  const fan = fanOf(detail, undefined);
+  const strip = stripOf(detail, fan);
+
+  test('is a strip over the axis of the chart: a row for each part of the time ahead, a cell for each hour', () => {
+    if (strip === undefined) return expect.unreachable();
+    expect(strip.rows.map(({ name }) => name)).toEqual(['next 1 h', '1 to 4 h', '4 to 8 h']);
+    const [{ cells }] = strip.rows as [StripRow];
+    expect(cells).toHaveLength(24);
+    expect(cells[0]?.left).toBe(0);
+    // 288 steps of the past and 96 ahead have 383 distances between them.
+    expect(cells[1]?.left).toBeCloseTo((12 / 383) * 100, 6);
+    expect(strip.end).toBeCloseTo((288 / 383) * 100, 6);
+    expect(Math.max(...strip.rows.flatMap((row) => row.cells.map(({ shade }) => shade)))).toBe(1);
+  });
+
+  test('is said in words, with the hour that each part looks at most', () => {
+    const words = stripSummary(strip as Strip, Date.parse(fleet.time), 'utc');
+    expect(words).toMatch(
+      /^Attention to the past by how far ahead: next 1 h, most to 13:15 to 14:15: \d+ %; /,
+    );
+  });
+
+  test('has its variables by group, the heaviest of each, and no group of one variable', () => {
+    const { explanation } = detail as { explanation: Explanation };
+    expect(weightGroups(explanation, 2).map(({ title, list }) => [title, list.length])).toEqual([
+      ['Of the past', 2],
+      ['Known ahead', 2],
+      ['Of the whole window', 2],
+    ]);
+    const one = { ...explanation, ahead: explanation.ahead.slice(0, 1) };
+    expect(weightGroups(one, 2)).toHaveLength(2);
+  });
+
+  test('has no place where the server has no explanation', () => {
+    expect(stripOf({ ...detail, explanation: null }, fan)).toBeUndefined();
+  });
+
+  test.each([
+    [0, 60, 'next 1 h'],
+    [60, 240, '1 to 4 h'],
+    [0, 1, 'next 60 s'],
+    [30, 240, '30 min to 4 h'],
+    [90, 240, '1 h 30 min to 4 h'],
+  ])('%i to %i minutes ahead are %s', (from, to, name) => {
+    expect(partName(from, to)).toBe(name);
   });
 });

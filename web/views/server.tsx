@@ -2,9 +2,11 @@
 import type { ComponentChildren } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 import type { OverviewRow, ServerDetail } from '../../src/fleet/api.js';
+import { AttentionStrip } from '../charts/attention-strip.js';
 import { FanChart } from '../charts/fan-chart.js';
 import { useLoaded } from '../live/loaded.js';
 import { fleet, lastServers, replaceRoute, zone } from '../live/store.js';
+import { stripOf } from '../state/explanation.js';
 import { fanOf } from '../state/fan.js';
 import { type ServerView, toHash } from '../state/hash.js';
 import { limit, measure, withUnit } from '../state/numbers.js';
@@ -124,6 +126,7 @@ function Details({ detail, shown }: { detail: ServerDetail; shown: ServerView })
           <AlertList list={alerts} isOfOneServer none="" />
         </section>
       )}
+      {explanation ? <Explanation explanation={explanation} /> : null}
       <div class="columns">
         <section>
           <h2>Accuracy of past forecasts</h2>
@@ -135,7 +138,6 @@ function Details({ detail, shown }: { detail: ServerDetail; shown: ServerView })
             </Wide>
           )}
         </section>
-        {explanation ? <Explanation explanation={explanation} /> : null}
       </div>
     </>
   );
@@ -144,6 +146,7 @@ function Details({ detail, shown }: { detail: ServerDetail; shown: ServerView })
 function Chart({ detail, shown }: { detail: ServerDetail; shown: ServerView }) {
   const [at, look] = useState<number | undefined>(undefined);
   const fan = useMemo(() => fanOf(detail, shown.past), [detail, shown.past]);
+  const strip = useMemo(() => stripOf(detail, fan), [detail, fan]);
   const about = fleet.value?.about;
   if (!about || fan.times.length === 0) return null;
   const { model, threshold } = about;
@@ -171,6 +174,7 @@ function Chart({ detail, shown }: { detail: ServerDetail; shown: ServerView }) {
         value={at ?? fan.measured.findLastIndex((value) => value !== null)}
         onInput={({ currentTarget }) => look(currentTarget.valueAsNumber)}
       />
+      {strip ? <AttentionStrip strip={strip} zone={zone.value} now={Date.parse(about.time)} /> : null}
     </figure>
   );
 }

@@ -5,6 +5,7 @@ import { type ExtensionAnswer, type ExtensionParts, type Operation, refusal } fr
 import {
   accuracy,
   alerts,
+  explained,
   fleetStatus as fleetStatusSchema,
   overview as overviewSchema,
   serverDetail,
@@ -13,6 +14,7 @@ import type { Fleet } from '../fleet.js';
 import { FeedReader, feedAnswer, feedRequest } from '../ingest/feed.js';
 import { RemoteWrite } from '../sources/remote-write.js';
 import { currentPredictions, currentPredictionsOf } from '../views/current.js';
+import { explanationOf, whyUnexplained } from '../views/explanation.js';
 import { overview } from '../views/overview.js';
 import { serverDetail as detailOf } from '../views/server.js';
 import { fleetStatus } from '../views/status.js';
@@ -52,17 +54,28 @@ export function fleetRoutes(
   });
   for (const [url, summary] of [
     ['/fleet/servers/:server', 'One server: history, forecast, past forecasts of the measured steps'],
-    ['/explain/:server', 'What the forecast of a server rests on'],
+    ['/explain/:server', 'What the forecast of a server rests on: its variables, and the hours of the past'],
   ] as const) {
-    get(url, summary, url.startsWith('/fleet') ? serverDetail : z.looseObject({}), (request) => {
+    const isWhole = url.startsWith('/fleet');
+    get(url, summary, isWhole ? serverDetail : explained, async (request) => {
       const { server } = request.params as { server: string };
-      const detail = detailOf(fleet(), server);
-      if (detail === undefined) {
+      const from = fleet();
+      const place = from.roster.indexOf(server);
+      const detail = detailOf(from, server);
+      if (place === undefined || detail === undefined) {
         throw refusal('ERR_TFT_HTTP_NOT_FOUND', `there is no server '${server.slice(0, 120)}' here`);
       }
-      if (url.startsWith('/fleet')) return detail;
-      const { explanation, state, source } = detail;
-      const reason = explanation === null ? 'the model that is served gives no weights' : null;
+      if (isWhole) {
+        const explanation = await explanationOf(from, place).catch((error: unknown) => {
+          parts.log.warn({ err: error, part: 'fleet', server }, 'a forecast could not be explained');
+          return null;
+        });
+        return { ...detail, explanation };
+      }
+      const { state, source } = detail;
+      const explanation = await explanationOf(from, place);
+      const reason =
+        explanation === null ? whyUnexplained(from, place, parts.host.current?.engine.model) : null;
       return { server, state, source, explanation, reason };
     });
   }
@@ -81,7 +94,7 @@ export function fleetRoutes(
     const answers = { 200: { description: summary, json } };
     const operation: Operation = { summary, tag: 'fleet', access: 'user', answers, errors: READ_ERRORS };
     app.get(url, { config: { operation } }, (request, reply) =>
-      parts.exchange(request, reply, 0, () => asJson(make(request))),
+      parts.exchange(request, reply, 0, async () => asJson(await make(request))),
     );
   }
 

@@ -6,8 +6,8 @@ import { measured } from './overview.js';
 
 const MINUTE = 60_000;
 
-/** @returns undefined for a server that is not known. */
-export function serverDetail(fleet: Fleet, name: string): ServerDetail | undefined {
+/** Without the explanation. @returns undefined for a server that is not known. */
+export function serverDetail(fleet: Fleet, name: string): Omit<ServerDetail, 'explanation'> | undefined {
   const place = fleet.roster.indexOf(name);
   const entry = place === undefined ? undefined : fleet.roster.at(place);
   if (place === undefined || entry === undefined) return undefined;
@@ -37,7 +37,6 @@ export function serverDetail(fleet: Fleet, name: string): ServerDetail | undefin
     past: pastForecasts(fleet, place),
     alerts: [...(alerts?.active ?? []), ...(alerts?.recent ?? [])].filter(({ server }) => server === name),
     accuracy: fleet.accuracy?.server(place)?.slice() ?? null,
-    explanation: null,
   };
 }
 
