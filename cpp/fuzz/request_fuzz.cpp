@@ -77,7 +77,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const InferRequest request = read_infer(bytes, std::nullopt, MODEL, kMaxSeries, holding);
         check(request.inputs, MODEL);
         const float predictions[12] = {};
-        write_infer(MODEL, request.id, request.binary_output, predictions, 1);
+        const std::span<const float> values[] = {predictions};
+        write_infer(MODEL, request, values, 1);
         break;
       }
       case 2:

@@ -46,22 +46,19 @@ struct Watch {
 
 }  // namespace
 
-asio::awaitable<Predictions> forecast(const ServedModel& model, const Inputs& inputs, int series,
-                                      std::chrono::steady_clock::time_point deadline, Exchange& exchange) {
+asio::awaitable<Outputs> forecast(const ServedModel& model, const Inputs& inputs, int series,
+                                  std::chrono::steady_clock::time_point deadline, Exchange& exchange) {
   using Clock = std::chrono::steady_clock;
   const auto submitted = Clock::now();
-  Predictions predictions;
-  predictions.count = static_cast<std::size_t>(series) * ServedModel::size_of(model.predictions());
-  predictions.values = std::make_unique_for_overwrite<float[]>(predictions.count);
-  // A model's further outputs are computed and not sent.
-  std::vector<std::vector<float>> others;
-  std::vector<float*> outputs = {predictions.values.get()};
-  const auto& shapes = model.description.shape.outputs;
-  for (std::size_t i = 1; i < shapes.size(); ++i)
-    outputs.push_back(
-        others.emplace_back(static_cast<std::size_t>(series) * ServedModel::size_of(shapes[i])).data());
+  Outputs outputs;
+  std::vector<float*> targets;
+  for (const TensorShape& shape : model.outputs()) {
+    const std::size_t count = static_cast<std::size_t>(series) * ServedModel::size_of(shape);
+    outputs.push_back({std::make_unique_for_overwrite<float[]>(count), count});
+    targets.push_back(outputs.back().values.get());
+  }
   const std::vector<const void*> pointers = inputs.pointers();
-  const Part part{pointers, series, outputs};
+  const Part part{pointers, series, targets};
 
   const auto executor = co_await asio::this_coro::executor;
   Pending pending{asio::steady_timer(executor, Clock::time_point::max()), {}};
@@ -80,7 +77,7 @@ asio::awaitable<Predictions> forecast(const ServedModel& model, const Inputs& in
   }
   if (!pending.result->ok()) throw error_of(model, pending.result->error());
   model.durations.add(std::chrono::duration<double>(Clock::now() - submitted).count());
-  co_return predictions;
+  co_return outputs;
 }
 
 }  // namespace tft::server

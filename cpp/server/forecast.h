@@ -4,22 +4,28 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <memory>
+#include <span>
+#include <vector>
 
 #include "server/exchange.h"
 #include "server/inputs.h"
 
 namespace tft::server {
 
-/// The predictions, `ServedModel::predictions` for each series.
-struct Predictions {
+/// The values of one output, its shape's for each series.
+struct OutputValues {
   std::unique_ptr<float[]> values;
   std::size_t count = 0;
+
+  std::span<const float> view() const { return {values.get(), count}; }
 };
+
+/// One for each of the model's outputs: the predictions first.
+using Outputs = std::vector<OutputValues>;
 
 /// `inputs` must stay where they are until the forecast has ended. Throws what the engine answers;
 /// HTTP_ABORTED if the client has left.
-boost::asio::awaitable<Predictions> forecast(const ServedModel& model, const Inputs& inputs, int series,
-                                             std::chrono::steady_clock::time_point deadline,
-                                             Exchange& exchange);
+boost::asio::awaitable<Outputs> forecast(const ServedModel& model, const Inputs& inputs, int series,
+                                         std::chrono::steady_clock::time_point deadline, Exchange& exchange);
 
 }  // namespace tft::server

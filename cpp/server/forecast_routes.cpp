@@ -107,13 +107,13 @@ Routes::Answering Routes::predict(Call call) {
     const Inputs inputs = co_await offload(text.size() > kLargeBody, workers_,
                                            [&] { return read_predict(text, model, servers, call.holding); });
     const int series = inputs.series(servers);
-    const Predictions predictions =
+    const Outputs outputs =
         co_await forecast(model, inputs, series, deadline_of(call.request, within), call.exchange);
     call.holding.empty();
     HttpAnswer answer;
-    answer.body = co_await offload(predictions.count > kLargeAnswer, workers_, [&] {
-      return write_predict(model, {predictions.values.get(), predictions.count}, series);
-    });
+    const std::span<const float> predictions = outputs.front().view();
+    answer.body = co_await offload(predictions.size() > kLargeAnswer, workers_,
+                                   [&] { return write_predict(model, predictions, series); });
     co_return answer;
   });
 }
@@ -134,14 +134,16 @@ Routes::Answering Routes::infer(Call call) {
     });
     const int series = request.inputs.series(servers);
     within = std::min(within, request.timeout_ms.value_or(within));
-    const Predictions predictions =
+    const Outputs outputs =
         co_await forecast(model, request.inputs, series, deadline_of(call.request, within), call.exchange);
     call.holding.empty();
-    InferAnswer written =
-        co_await offload(predictions.count > kLargeAnswer && !request.binary_output, workers_, [&] {
-          return write_infer(model, request.id, request.binary_output,
-                             {predictions.values.get(), predictions.count}, series);
-        });
+    std::vector<std::span<const float>> values;
+    for (const OutputValues& output : outputs) values.push_back(output.view());
+    std::size_t numbers = 0;
+    for (const AskedOutput& asked : request.outputs)
+      if (!asked.is_binary) numbers += values[asked.index].size();
+    InferAnswer written = co_await offload(numbers > kLargeAnswer, workers_,
+                                           [&] { return write_infer(model, request, values, series); });
     HttpAnswer answer;
     answer.body = std::move(written.body);
     if (written.header) {

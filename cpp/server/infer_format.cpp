@@ -16,7 +16,6 @@ using Element = simdjson::dom::element;
 using Maybe = std::optional<Element>;
 
 constexpr std::size_t kMaxIdLength = 512;
-constexpr const char* kPredictions = "predictions";
 
 static_assert(std::endian::native == std::endian::little, "binary tensors are little-endian");
 
@@ -201,24 +200,43 @@ bool boolean_of(const Maybe& value, bool fallback, const char* name) {
   return flag;
 }
 
-/// Whether the client requests the predictions as bytes. Checks the requested outputs.
-bool wants_binary(const Maybe& outputs, const JsonObject& asked) {
+std::string names_of(const std::vector<TensorShape>& tensors) {
+  std::string names;
+  for (const TensorShape& tensor : tensors) names += (names.empty() ? "" : ", ") + tensor.name;
+  return names;
+}
+
+/// The outputs that the client asks for, each as bytes or as numbers; all of the model if it names none.
+std::vector<AskedOutput> read_outputs(const Maybe& outputs, const JsonObject& asked,
+                                      const ServedModel& model) {
   const bool all = boolean_of(asked.get("binary_data_output"), false, "binary_data_output");
-  if (!outputs) return all;
+  const std::vector<TensorShape>& known = model.outputs();
+  std::vector<AskedOutput> found;
   simdjson::dom::array list;
-  if (outputs->get(list) != simdjson::SUCCESS) throw bad_body("outputs must be an array");
-  if (list.size() == 0) return all;
-  const std::string name = kPredictions;
-  if (list.size() > 1)
-    throw bad_body("'" + name + "' is the only output; " + std::to_string(list.size()) + " are requested");
-  const JsonObject output(list.at(0), "an output");
-  if (text_of(output.get("name")) != name)
-    throw bad_body("output " + shown(output.get("name")) + " is unknown; '" + name + "' is the only one");
-  const JsonObject parameters = object_of(output.get("parameters"), "parameters");
-  refuse_shared_memory(name, parameters);
-  if (parameters.get("classification"))
-    throw unsupported("classification is for outputs of classes; predictions are quantiles");
-  return boolean_of(parameters.get("binary_data"), all, "binary_data");
+  if (outputs && outputs->get(list) != simdjson::SUCCESS) throw bad_body("outputs must be an array");
+  if (!outputs || list.size() == 0) {
+    for (std::size_t index = 0; index < known.size(); ++index) found.push_back({index, all});
+    return found;
+  }
+  if (list.size() > known.size())
+    throw bad_body(std::to_string(list.size()) + " outputs are requested, the model has " +
+                   std::to_string(known.size()) + ": " + names_of(known));
+  for (const Element item : list) {
+    const JsonObject output(item, "an output");
+    const std::string_view name = text_of(output.get("name"));
+    std::size_t index = 0;
+    while (index < known.size() && known[index].name != name) ++index;
+    if (index == known.size())
+      throw bad_body("output " + shown(output.get("name")) + " is unknown; the model has " + names_of(known));
+    for (const AskedOutput& other : found)
+      if (other.index == index) throw bad_body("output '" + known[index].name + "' is there twice");
+    const JsonObject parameters = object_of(output.get("parameters"), "parameters");
+    refuse_shared_memory(known[index].name, parameters);
+    if (parameters.get("classification"))
+      throw unsupported("classification is for outputs of classes; predictions are quantiles");
+    found.push_back({index, boolean_of(parameters.get("binary_data"), all, "binary_data")});
+  }
+  return found;
 }
 
 /// Triton's parameter timeout, in microseconds; 0 means none.
@@ -269,33 +287,47 @@ InferRequest read_infer(std::string_view body, std::optional<std::size_t> header
   const JsonObject asked = object_of(request.get("parameters"), "parameters");
   return {InputReader(model, parsed, body.substr(json.size())).read(request.get("inputs")),
           id ? std::optional<std::string>(id_text) : std::nullopt,
-          wants_binary(request.get("outputs"), asked), timeout_of(asked)};
+          read_outputs(request.get("outputs"), asked, model), timeout_of(asked)};
 }
 
-InferAnswer write_infer(const ServedModel& model, const std::optional<std::string>& id, bool binary,
-                        std::span<const float> predictions, int series) {
+InferAnswer write_infer(const ServedModel& model, const InferRequest& request,
+                        std::span<const std::span<const float>> values, int series) {
   InferAnswer answer;
   std::string& out = answer.body;
   constexpr std::size_t BYTES_A_NUMBER = 14;
-  out.reserve(512 + predictions.size() * (binary ? sizeof(float) : BYTES_A_NUMBER));
+  std::size_t bytes = 512;
+  for (const AskedOutput& asked : request.outputs)
+    bytes += 128 + values[asked.index].size() * (asked.is_binary ? sizeof(float) : BYTES_A_NUMBER);
+  out.reserve(bytes);
   out += "{\"model_name\":";
   append_quoted(out, model.name);
   out += ",\"model_version\":";
   append_quoted(out, model.version);
-  if (id) {
+  if (request.id) {
     out += ",\"id\":";
-    append_quoted(out, *id);
+    append_quoted(out, *request.id);
   }
-  out += ",\"outputs\":[" + wire_tensor(model.predictions(), series);
-  if (binary) {
-    out += ",\"parameters\":{\"binary_data_size\":" + std::to_string(predictions.size_bytes()) + "}}]}";
-    answer.header = out.size();
-    out.append(reinterpret_cast<const char*>(predictions.data()), predictions.size_bytes());
-    return answer;
+  out += ",\"outputs\":[";
+  bool has_binary = false;
+  for (const AskedOutput& asked : request.outputs) {
+    const std::span<const float> numbers = values[asked.index];
+    if (out.back() == '}') out += ',';
+    out += wire_tensor(model.outputs()[asked.index], series);
+    if (asked.is_binary) {
+      out += ",\"parameters\":{\"binary_data_size\":" + std::to_string(numbers.size_bytes()) + "}}";
+      has_binary = true;
+    } else {
+      out += ",\"data\":";
+      append_array(out, numbers, std::vector<std::int64_t>{static_cast<std::int64_t>(numbers.size())});
+      out += '}';
+    }
   }
-  out += ",\"data\":";
-  append_array(out, predictions, std::vector<std::int64_t>{static_cast<std::int64_t>(predictions.size())});
-  out += "}]}";
+  out += "]}";
+  if (!has_binary) return answer;
+  answer.header = out.size();
+  for (const AskedOutput& asked : request.outputs)
+    if (asked.is_binary)
+      out.append(reinterpret_cast<const char*>(values[asked.index].data()), values[asked.index].size_bytes());
   return answer;
 }
 

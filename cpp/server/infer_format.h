@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "server/inputs.h"
 
@@ -15,10 +16,16 @@ namespace tft::server {
 /// The header with the number of bytes of JSON before the binary tensors.
 inline constexpr const char* kHeaderLength = "inference-header-content-length";
 
+/// An output that a client asks for.
+struct AskedOutput {
+  std::size_t index = 0;  // of the model's outputs
+  bool is_binary = false;
+};
+
 struct InferRequest {
   Inputs inputs;
   std::optional<std::string> id;
-  bool binary_output = false;
+  std::vector<AskedOutput> outputs;  // what to answer with, in order
   std::optional<double> timeout_ms;
 };
 
@@ -36,8 +43,9 @@ std::optional<std::size_t> header_length(std::optional<std::string_view> value, 
 InferRequest read_infer(std::string_view body, std::optional<std::size_t> header, const ServedModel& model,
                         std::size_t most, Holding& holding);
 
-InferAnswer write_infer(const ServedModel& model, const std::optional<std::string>& id, bool binary,
-                        std::span<const float> predictions, int series);
+/// `values`: those of each of the model's outputs.
+InferAnswer write_infer(const ServedModel& model, const InferRequest& request,
+                        std::span<const std::span<const float>> values, int series);
 
 /// A tensor as the protocol describes it, without the closing brace; `series` is -1 where it varies.
 std::string wire_tensor(const TensorShape& tensor, int series);

@@ -83,16 +83,16 @@ HttpAnswer json(std::string body, int status = 200) {
   return answer;
 }
 
-std::string list_of(const std::vector<TensorShape>& tensors, std::size_t most) {
+std::string list_of(const std::vector<TensorShape>& tensors) {
   std::string out = "[";
-  for (std::size_t i = 0; i < std::min(tensors.size(), most); ++i)
+  for (std::size_t i = 0; i < tensors.size(); ++i)
     out += (i > 0 ? "," : "") + wire_tensor(tensors[i], -1) + "}";
   return out + "]";
 }
 
-std::string configuration_of(const std::vector<TensorShape>& tensors, std::size_t most) {
+std::string configuration_of(const std::vector<TensorShape>& tensors) {
   std::string out = "[";
-  for (std::size_t i = 0; i < std::min(tensors.size(), most); ++i) {
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
     const TensorShape& tensor = tensors[i];
     out += (i > 0 ? "," : "") + std::string("{\"name\":") + json_quoted(tensor.name) +
            ",\"data_type\":\"TYPE_" + wire_type(tensor.type) + "\",\"dims\":[" +
@@ -100,8 +100,6 @@ std::string configuration_of(const std::vector<TensorShape>& tensors, std::size_
   }
   return out + "]";
 }
-
-constexpr std::size_t kAll = static_cast<std::size_t>(-1);
 
 }  // namespace
 
@@ -245,8 +243,8 @@ Routes::Answering Routes::server(Call) {
 Routes::Answering Routes::model(Call call) {
   const ModelPointer model = named(call.request);
   co_return json("{\"name\":" + json_quoted(model->name) + ",\"versions\":[" + json_quoted(model->version) +
-                 "],\"platform\":\"" + kPlatform + "\",\"inputs\":" + list_of(model->inputs(), kAll) +
-                 ",\"outputs\":" + list_of(model->description.shape.outputs, 1) + "}");
+                 "],\"platform\":\"" + kPlatform + "\",\"inputs\":" + list_of(model->inputs()) +
+                 ",\"outputs\":" + list_of(model->outputs()) + "}");
 }
 
 Routes::Answering Routes::model_ready(Call call) {
@@ -261,8 +259,8 @@ Routes::Answering Routes::config(Call call) {
   co_return json("{\"name\":" + json_quoted(model->name) + ",\"platform\":\"" + kPlatform +
                  "\",\"backend\":" + json_quoted(model->backend) +
                  ",\"max_batch_size\":" + std::to_string(model->engine->info().max_batch) +
-                 ",\"input\":" + configuration_of(model->inputs(), kAll) + ",\"output\":" +
-                 configuration_of(model->description.shape.outputs, 1) + ",\"dynamic_batching\":{}}");
+                 ",\"input\":" + configuration_of(model->inputs()) +
+                 ",\"output\":" + configuration_of(model->outputs()) + ",\"dynamic_batching\":{}}");
 }
 
 Routes::Answering Routes::statistics(Call call) {

@@ -46,6 +46,7 @@ struct ServedModel {
   mutable std::uint64_t invalid = 0;  // requests that did not reach the engine
 
   const std::vector<TensorShape>& inputs() const { return description.shape.inputs; }
+  const std::vector<TensorShape>& outputs() const { return description.shape.outputs; }
   const TensorShape& predictions() const { return description.shape.outputs.front(); }
 
   static std::size_t size_of(const TensorShape& tensor) {

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
+import { readSamples } from '../../src/contract/samples.js';
 import { type LogEntry, TFTEngine } from '../../src/index.js';
 import { verifyBundle } from '../../src/verify.js';
 import {
@@ -157,7 +158,7 @@ describe('a model on a server', () => {
   });
 });
 
-describe.skipIf(isCpp)('a model with several outputs on a server', () => {
+describe('a model with several outputs on a server', () => {
   const staticCont = Float32Array.of(1, 2, 3, 4);
   const inputs = { ...variedInputs(2, 3), staticCont };
   const importance = Float32Array.of(2, 4, 6, 8);
@@ -213,6 +214,17 @@ describe.skipIf(isCpp)('a model with several outputs on a server', () => {
     const { json: metadata } = await ask(`${server.url}/v2/models/wide`, {});
     expect((metadata as { outputs: object[] }).outputs).toHaveLength(2);
   });
+});
+
+test.skipIf(isCpp)('a model that explains does so on a server too', async () => {
+  await using server = await running({ model: 'demo', explain: true });
+  const address = addressOf(server).replace('tiny', 'demo');
+  await using here = await TFTEngine.load('demo', { explain: true, threads: 1 });
+  await using there = await TFTEngine.load(address, { bundle: 'demo', explain: true });
+  const { inputs } = await readSamples(here.model);
+  const [ours, theirs] = [await here.predict(inputs), await there.predict(inputs)];
+  expect([...theirs][7]?.explanation).toEqual([...ours][7]?.explanation);
+  expect(theirs.data).toEqual(ours.data);
 });
 
 test('a published model on a server forecasts as PyTorch does, with all of its inputs', async () => {
