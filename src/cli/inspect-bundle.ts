@@ -105,6 +105,7 @@ function filesOf(model: ModelDescription): string[][] {
   return [
     ...row(model.files.onnx, 'fp32'),
     ...Object.entries(model.variants ?? {}).flatMap(([precision, variant]) => row(variant?.file, precision)),
+    ...row(model.explanation?.onnx, 'fp32, explains'),
     ...[model.files.checkpoint, model.files.torchscript, model.files.history].flatMap((file) =>
       row(file, ''),
     ),
