@@ -78,6 +78,24 @@ describe("NVIDIA's builder takes", () => {
   });
 });
 
+test("NVIDIA's builder takes the demo model's graph that explains, with all of its outputs", async ({
+  skip,
+}) => {
+  if (whyNot) skip(whyNot);
+  const built = await engineOf(at('models/demo/model.explained.onnx'), 'fp32', ['rtx4090']);
+  const { tensors } = JSON.parse(readFileSync(`${built.path}.json`, 'utf8')) as {
+    tensors: { name: string; input: boolean; shape: number[] }[];
+  };
+  const outputs = tensors.filter(({ input }) => !input).map(({ name, shape }) => [name, shape]);
+  expect(Object.fromEntries(outputs)).toEqual({
+    predictions: [-1, 96, 7],
+    static_variables: [-1, 1, 4],
+    encoder_variables: [-1, 1, 6],
+    decoder_variables: [-1, 1, 9],
+    attention: [-1, 3, 288],
+  });
+});
+
 test('what a plan for other GPUs is, and that it does not run here, are said', async ({ skip }) => {
   if (whyNot) skip(whyNot);
   const plan = join(folder, 'several.engine');
