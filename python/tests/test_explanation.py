@@ -38,6 +38,16 @@ RECIPES = {
     "known-category": {"known_categories": ("holiday",)},
     "one-step-ahead": {"horizon": 1},
 }  # fmt: skip
+OTHERS = (
+    "two-targets",
+    "summed-embeddings",
+    "summed-embeddings-alone",
+    "summed-embeddings-of-shared-networks",
+    "only-a-static-real",
+    "lags-in-the-decoder-alone",
+    "scalers-by-a-category",
+    "mean-absolute-error",
+)
 OF_ANY_LENGTH = ("shorter-encoders-by-window", "shorter-encoders-of-lags", "time-index")
 
 
@@ -85,6 +95,11 @@ def check(structure, checkpoint):
 def test_the_weights_are_those_that_pytorch_forecasting_interprets(tiny, name):
     model = tiny(**RECIPES[name])
     check(model.structure(), model.checkpoint)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_so_they_are_of_other_structures(name):
+    check(*structure_of(name))
 
 
 @pytest.mark.parametrize("name", OF_ANY_LENGTH)

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readSamples } from '../../src/contract/samples.js';
 import { forecastSchema } from '../../src/forecast-schema.js';
 import {
+  binAttention,
   type FleetForecast,
   type FurtherOutput,
   readHistory,
@@ -118,6 +119,13 @@ describe('a model loaded with explain', () => {
     expect(named.model.outputs).toHaveLength(5);
     expect(named.info.origin).toBe(join(demo, 'model.explained.onnx'));
   });
+});
+
+test('attention is summed by bins that end with the newest step', () => {
+  const weights = Float32Array.of(1, 2, 3, 4, 5);
+  expect(binAttention(weights, 2)).toEqual([1, 5, 9]);
+  expect(binAttention(weights, 5)).toEqual([15]);
+  expect(binAttention(weights, 1)).toEqual([1, 2, 3, 4, 5]);
 });
 
 test('without explain there is no explanation', async () => {
