@@ -1,4 +1,5 @@
 // libtft_libtorch.so: loads TorchScript modules and runs them. The only file that includes LibTorch.
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
@@ -294,7 +295,12 @@ std::int32_t tft_libtorch_load(const char* file, const char* device, std::int32_
                                std::size_t error_size) {
   return guarded(TFT_LIBTORCH_MODEL, error, error_size, [&] {
     static std::once_flag once;
-    std::call_once(once, [] { c10::SetCPUAllocator(new KeptMemory, kAboveOthers); });
+    std::call_once(once, [] {
+      c10::SetCPUAllocator(new KeptMemory, kAboveOthers);
+      // LibTorch lets cuDNN round the LSTM's products to TF32, which moves forecasts by 7e-4 of the spread.
+      at::globalContext().setAllowTF32CuDNN(false);
+      at::globalContext().setAllowTF32CuBLAS(false);
+    });
     auto made = std::make_unique<TftLibTorchModule>();
     made->device = open_device(device);
     made->threads = threads;
