@@ -24,6 +24,8 @@ import onnx
 import torch
 from torch import Tensor
 
+from .rewrite.exporting import is_exporting
+
 PREFIX = "tft.region."
 _DOMAIN, _MARKER = "tft", "Region"
 
@@ -43,7 +45,7 @@ class Regions:
         outputs: Mapping[str, Tensor],
     ) -> None:
         """Marks the region between `inputs` (data, then weights) and `outputs`, each by its role."""
-        if not torch.compiler.is_exporting():
+        if not is_exporting():
             return
         facts = [f"attribute {key} {value!r}" for key, value in attributes.items()]
         (marker,) = torch.onnx.ops.symbolic_multi_out(

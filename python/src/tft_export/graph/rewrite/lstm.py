@@ -22,6 +22,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from .exporting import is_exporting
+
 _PYTORCH_GATES = ("input", "forget", "cell", "output")
 _ONNX_GATES = ("input", "output", "forget", "cell")
 _ONNX_LSTM_VERSION = 14
@@ -85,7 +87,7 @@ class TimeMajorLSTM(nn.Module):
         return x, left
 
     def _layer(self, layer: int, x: Tensor, state: State) -> tuple[Tensor, State]:
-        if torch.compiler.is_exporting():
+        if is_exporting():
             return self._operator(layer, x, state)
         return self.layers[layer](x, state)
 
