@@ -3,6 +3,8 @@ import type { KnownFeature } from '../contract/model.js';
 import { KNOWN_FEATURES } from '../contract/names.js';
 
 const MINUTE = 60_000;
+const DAY = 1440 * MINUTE;
+const WEEK = 7 * DAY;
 
 const FEATURES: Record<KnownFeature, (date: Date) => number> = {
   hour: (date) => date.getUTCHours(),
@@ -22,16 +24,37 @@ function isCalendarFeature(name: string): name is KnownFeature {
 }
 
 /**
- * The time at which a step of a model begins, in milliseconds since 1970; steps are counted from then.
+ * A model's steps in time, in milliseconds since 1970; they are counted from then.
  *
  * A step of months has the minutes of an average one. A month begins within a few days of where an average one would, so
- * that the step nearest to a time is right for both; only the way back needs the months.
+ * that the step nearest to a time is right for both; only the way back needs the months. Steps of weeks begin on the day
+ * of the week of the first time that is seen.
  */
-export function timeOfStep(
-  step: number,
-  { stepMinutes, stepMonths }: { stepMinutes: number; stepMonths?: number | undefined },
-): number {
-  return stepMonths === undefined ? step * stepMinutes * MINUTE : Date.UTC(1970, step * stepMonths);
+export class StepGrid {
+  readonly #stepMs: number;
+  readonly #months: number | undefined;
+  #shift: number | undefined;
+
+  constructor({ stepMinutes, stepMonths }: { stepMinutes: number; stepMonths?: number | undefined }) {
+    this.#stepMs = stepMinutes * MINUTE;
+    this.#months = stepMonths;
+    if (stepMonths !== undefined || this.#stepMs % WEEK !== 0) this.#shift = 0;
+  }
+
+  see(time: number): void {
+    this.#shift ??= (Math.round(time / DAY) * DAY) % this.#stepMs;
+  }
+
+  /** The step nearest to a time; NaN for what is no time. */
+  stepOf(time: number): number {
+    return Math.round((time - (this.#shift ?? 0)) / this.#stepMs);
+  }
+
+  /** The time at which a step begins. */
+  timeOf(step: number): number {
+    if (this.#months !== undefined) return Date.UTC(1970, step * this.#months);
+    return step * this.#stepMs + (this.#shift ?? 0);
+  }
 }
 
 /** Writes `[steps, known]` for the steps from `start` on; `out` has exactly that length. */

@@ -3,7 +3,7 @@
 
 import { TFTError } from '../contract/errors.js';
 import { emptyInputs, encoderLengthsOf, type ForecastInputs, sliceInputs } from '../contract/inputs.js';
-import { timeOfStep } from './calendar.js';
+import { StepGrid } from './calendar.js';
 import { CategoryCodes } from './category-codes.js';
 import { Expiry } from './expiry.js';
 import { KnownAhead } from './known-ahead.js';
@@ -85,13 +85,13 @@ const byName = new Intl.Collator('en', { numeric: true });
  * Collects the rows of a fleet and makes the model's inputs of them.
  *
  * Rows may come in any order and of any number of servers. Each is put on the model's grid (multiples of
- * `stepMinutes` in UTC, the nearest one). Of rows that share a step the metrics are averaged and the latest's categories
+ * `stepMinutes` in UTC, the nearest one; weeks begin on the first row's day of the week). Of rows that share a step the metrics are averaged and the latest's categories
  * count; of two with the very same time the one added last. Only the steps that a window can still use are held: about 21 kB a server for the
  * default model, however long the history.
  */
 export class FleetHistory {
   readonly #model: HistoryModel;
-  readonly #stepMs: number;
+  readonly #grid: StepGrid;
   readonly #shape: SeriesShape;
   readonly #until: number;
   readonly #servers = new Map<string, ServerSeries>();
@@ -128,7 +128,7 @@ export class FleetHistory {
       );
     }
     this.#model = model;
-    this.#stepMs = model.stepMinutes * MINUTE;
+    this.#grid = new StepGrid(model);
     this.#shape = {
       window: model.encoderLength,
       shortest: model.minEncoderLength ?? model.encoderLength,
@@ -144,12 +144,12 @@ export class FleetHistory {
     this.#report = new HistoryReport(model.stepMinutes);
     this.#onWindow = onWindow;
     if (expireAfterMinutes !== undefined)
-      this.#expiry = new Expiry(expireAfterMinutes * MINUTE, this.#stepMs);
+      this.#expiry = new Expiry(expireAfterMinutes * MINUTE, model.stepMinutes * MINUTE);
     this.#onStep = onStep;
     this.#maxServers = maxServers;
     this.#allowSparse = allowSparse;
     this.#repeatKnown = repeatKnown;
-    this.#knownAhead = new KnownAhead(model, this.#shape.maxGap);
+    this.#knownAhead = new KnownAhead(model, this.#shape.maxGap, this.#grid);
   }
 
   /** How many rows were added. */
@@ -199,7 +199,7 @@ export class FleetHistory {
 
   /** The step of the model's grid that a time belongs to; NaN for what is no time. */
   stepOf(time: Date | number | string): number {
-    return Math.round(timeOf(time) / this.#stepMs);
+    return this.#grid.stepOf(timeOf(time));
   }
 
   /** Forgets all rows of a server. @returns whether there were any. */
@@ -232,12 +232,13 @@ export class FleetHistory {
   ): void {
     this.#rows++;
     if (!Number.isFinite(time)) throw badValue(`row ${this.#rows}`, 'timestamp', time, 'a time');
+    this.#grid.see(time);
     // Done before the time is checked, so that a server whose rows are all later is refused by name.
     const series = this.#series(server);
     const { fromRows } = this.#knownAhead;
     if (fromRows) {
       this.#categories.write(this.#codes, server, categories);
-      this.#knownAhead.keep(server, Math.round(time / this.#stepMs), metrics, this.#codes);
+      this.#knownAhead.keep(server, this.#grid.stepOf(time), metrics, this.#codes);
       if (this.#knownAhead.isOfFuture(metrics)) return;
     }
     if (time > this.#until) return;
@@ -254,10 +255,10 @@ export class FleetHistory {
     }
     // Once for each row: it counts what is unknown.
     if (!fromRows) this.#categories.write(this.#codes, server, categories);
-    const step = Math.round(time / this.#stepMs);
+    const step = this.#grid.stepOf(time);
     if (step > series.newest) this.#emit(server, series);
     else if (this.#onStep && step < series.newest)
-      throw outOfOrder(server, time, series.newest * this.#stepMs);
+      throw outOfOrder(server, time, this.#grid.timeOf(series.newest));
     const fate = series.add(step, time, metrics, this.#codes);
     if (fate !== 'kept') this.#report.count(fate, server, time);
   }
@@ -298,7 +299,7 @@ export class FleetHistory {
         refused.push({ server, code: 'ERR_TFT_HISTORY_EMPTY', message: 'there are no rows of this server' });
         continue;
       }
-      const end = at === undefined ? series.newest : Math.round(at / this.#stepMs);
+      const end = at === undefined ? series.newest : this.#grid.stepOf(at);
       const coverage: Coverage = Number.isFinite(end) ? series.coverage(end) : { kind: 'none' };
       const asks = coverage.kind === 'complete' && !this.#repeatKnown;
       const unknownAhead = asks ? this.#knownAhead.unknown(server, end) : undefined;
@@ -311,7 +312,7 @@ export class FleetHistory {
       } else if (coverage.kind === 'complete') {
         refused.push({ server, code: 'ERR_TFT_HISTORY_SHORT', message: sparse as string });
       } else {
-        const shortfall = describeShortfall(coverage, end, this.#shape, this.#stepMs, this.#until);
+        const shortfall = describeShortfall(coverage, end, this.#shape, this.#grid, this.#until);
         refused.push({ server, ...shortfall, message: `${shortfall.message}${this.#aheadHint(server)}` });
       }
     }
@@ -402,7 +403,7 @@ export class FleetHistory {
     const usable = whole && this.#sparseness(coverage) === undefined;
     this.#onStep?.({
       server,
-      time: end * this.#stepMs,
+      time: this.#grid.timeOf(end),
       metrics: series.newestMetrics(),
       window: usable ? make : undefined,
     });
@@ -431,7 +432,7 @@ export class FleetHistory {
   }
 
   #date(step: number): Date {
-    return new Date(timeOfStep(step, this.#model));
+    return new Date(this.#grid.timeOf(step));
   }
 }
 

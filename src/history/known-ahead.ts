@@ -1,6 +1,6 @@
 // What is known ahead: categories and metrics that rows of the steps ahead carry, the calendar, and counts of steps.
 import type { ForecastInputs } from '../contract/inputs.js';
-import { calendarFeature, timeOfStep } from './calendar.js';
+import { calendarFeature, type StepGrid } from './calendar.js';
 import type { HistoryModel } from './windows.js';
 
 /** The part of a row that is known ahead. */
@@ -12,6 +12,7 @@ interface AheadRow {
 /** Keeps each server's rows of the steps ahead, and writes what a window knows of its horizon. */
 export class KnownAhead {
   readonly #model: HistoryModel;
+  readonly #grid: StepGrid;
   readonly #most: number;
   /** The channels of categories, and of metrics, that only rows can tell. */
   readonly #categories: readonly number[];
@@ -21,8 +22,9 @@ export class KnownAhead {
   readonly #measured: readonly number[];
   readonly #rows = new Map<string, Map<number, AheadRow>>();
 
-  constructor(model: HistoryModel, maxGap: number) {
+  constructor(model: HistoryModel, maxGap: number, grid: StepGrid) {
     this.#model = model;
+    this.#grid = grid;
     // As far back as a window can reach.
     this.#most = 2 * (model.encoderLength + maxGap + model.horizon);
     const channels = [...model.metrics.keys()];
@@ -108,7 +110,7 @@ export class KnownAhead {
       for (const at of row === undefined ? [] : [...this.#categories, ...this.#optional]) {
         inputs.decoderCat[step * width + at] = row?.codes[at] as number;
       }
-      const date = new Date(timeOfStep(end + 1 + step, this.#model));
+      const date = new Date(this.#grid.timeOf(end + 1 + step));
       for (const [at, name] of known.entries()) {
         inputs.decoderCont[step * known.length + at] = this.#value(name, step, date, row, inputs);
       }
@@ -141,7 +143,7 @@ export class KnownAhead {
       if (ahead === 'calendar') {
         const feature = calendarFeature(name);
         for (let step = first; feature !== undefined && step < encoderLength; step++) {
-          encoderCont[at(step)] = feature(new Date(timeOfStep(end - encoderLength + 1 + step, this.#model)));
+          encoderCont[at(step)] = feature(new Date(this.#grid.timeOf(end - encoderLength + 1 + step)));
         }
       } else if (ahead === 'count') {
         for (let step = first + 1; step < encoderLength; step++) {

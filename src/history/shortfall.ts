@@ -1,5 +1,6 @@
 // Explains why a server cannot be forecast: the length of its history, and the length needed.
 import type { TFTErrorCode } from '../contract/errors.js';
+import type { StepGrid } from './calendar.js';
 import type { Coverage, SeriesShape } from './server-series.js';
 import { formatTimestamp } from './timestamp.js';
 
@@ -10,11 +11,12 @@ export function describeShortfall(
   coverage: Incomplete,
   end: number,
   shape: SeriesShape,
-  stepMs: number,
+  grid: StepGrid,
   until: number,
 ): { code: TFTErrorCode; message: string } {
-  const hours = (steps: number) => `${Number(((steps * stepMs) / 3_600_000).toFixed(1))} h`;
-  const time = (step: number) => formatTimestamp(step * stepMs);
+  const hours = (steps: number) =>
+    `${Number(((grid.timeOf(steps) - grid.timeOf(0)) / 3_600_000).toFixed(1))} h`;
+  const time = (step: number) => formatTimestamp(grid.timeOf(step));
   const { shortest } = shape;
   const needed = `${shortest} steps (${hours(shortest)}) are needed`;
   const fillable = `gaps of up to ${shape.maxGap} steps are filled`;

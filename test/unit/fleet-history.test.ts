@@ -49,6 +49,30 @@ describe('windows of a complete history', () => {
     expect(inputs.encoderCont.buffer).toBe(packed.encoderCont.buffer);
   });
 
+  it.each(['2026-03-02', '2026-03-08', '2026-02-25'])(
+    'of weeks begin on the day of the first row: %s',
+    (first) => {
+      const history = new FleetHistory({ ...smallModel, stepMinutes: 7 * 24 * 60 });
+      const day = (week: number) => new Date(Date.parse(first) + week * 7 * 24 * 3_600_000);
+      for (const week of [0, 1, 2, 3]) history.add(row(0, week, { timestamp: day(week) }));
+      const { servers, refused } = history.windows();
+      expect(refused).toEqual([]);
+      expect(servers[0]?.start).toEqual(day(4));
+      const known = [...(servers[0]?.inputs.decoderCont ?? [])];
+      expect([0, 1, 2].map((step) => known.slice(4 * step, 4 * step + 4))).toEqual(
+        [4, 5, 6].map((week) => {
+          const weekday = (day(week).getUTCDay() + 6) % 7;
+          return [0, weekday, day(week).getUTCMonth() + 1, weekday > 4 ? 1 : 0];
+        }),
+      );
+      const short = new FleetHistory({ ...smallModel, stepMinutes: 7 * 24 * 60 });
+      short.add(row(0, 1, { timestamp: day(0) }));
+      expect(short.windows().refused[0]?.message).toContain(
+        `from ${first}T00:00Z to ${first}T00:00Z; 4 steps (672 h)`,
+      );
+    },
+  );
+
   it('know the weekend and the turn of a year', () => {
     // 2028-01-01 is a Saturday.
     const late = Date.UTC(2027, 11, 31, 23, 50) - 3 * STEP;
