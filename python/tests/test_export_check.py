@@ -69,6 +69,7 @@ REFUSED_BY = {
     ),
     "other_loss": ({}, {"loss": PoissonLoss()}),
     "quantile_order": ({}, {"loss": QuantileLoss([0.9, 0.5])}),
+    "listed_twice": ({}, {"x_reals": ["cpu", "load", "cores", "load"]}),
     "group_count": (
         {
             "group_ids": ["site", "host"],
@@ -78,6 +79,17 @@ REFUSED_BY = {
             },
         },
         {"output_transformer": GroupNormalizer(groups=["host"])},
+    ),
+    "server_id": (
+        {
+            "group_ids": ["host"],
+            "target_normalizer": GroupNormalizer(groups=["host"]),
+            "categorical_encoders": {"__group_id__host": NaNLabelEncoder().fit(np.array(["a", "b"]))},
+        },
+        {
+            "x_categoricals": ["status", "server_id"],
+            "output_transformer": GroupNormalizer(groups=["host"]),
+        },
     ),
     "lag_of_category": ({"lags": {"status": [1]}}, {}),
     "lag_of_time_index": ({"lags": {"time_idx": [1]}}, {}),

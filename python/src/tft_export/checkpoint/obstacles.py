@@ -5,12 +5,20 @@ one alike, and needs no PyTorch.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..errors import ExportError
 from .head import POINT_LOSSES, loss_names, read_head
-from .supported import AFFINE_SCALERS, MAX_GROUPS, MAX_ODD_GROUPS, NORMALIZERS, TRANSFORMATIONS
+from .supported import (
+    AFFINE_SCALERS,
+    MAX_GROUPS,
+    MAX_ODD_GROUPS,
+    NORMALIZERS,
+    SERVER_ID,
+    TRANSFORMATIONS,
+)
 
 LOGARITHMS = ("log", "log1p", "logit", "softplus")
 # Of no float32 is a logarithm that large; pytorch-forecasting gives that of 0 more than it.
@@ -30,7 +38,11 @@ class Obstacle(NamedTuple):
 
 def find_obstacles(hyper: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[Obstacle]:
     """Everything that prevents the export in a model's hyper-parameters and its data set's parameters."""
-    return [*_of_targets(hyper, parameters), *_of_groups(parameters), *_of_variables(hyper, parameters)]
+    return [
+        *_of_targets(hyper, parameters),
+        *_of_groups(hyper, parameters),
+        *_of_variables(hyper, parameters),
+    ]
 
 
 def refuse_obstacles(obstacles: list[Obstacle]) -> None:
@@ -94,11 +106,11 @@ def _of_targets(hyper: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iter
                 f"loss={type(loss).__name__}{of}",
                 f"train with QuantileLoss, NormalDistributionLoss or one of {', '.join(POINT_LOSSES)}",
             )
-        elif sorted({*head.quantiles}) != list(head.quantiles):
+        elif sorted({0.0, *head.quantiles, 1.0}) != [0.0, *head.quantiles, 1.0]:
             yield Obstacle(
                 "quantile_order",
                 f"quantiles={list(head.quantiles)}{of}",
-                "train with quantiles in increasing order",
+                "train with quantiles in increasing order, above 0 and below 1",
             )
     transformers = hyper.get("output_transformer")
     outputs = transformers.normalizers if _is(transformers, "MultiNormalizer") else [transformers]
@@ -111,9 +123,17 @@ def _of_targets(hyper: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iter
             )
 
 
-def _of_groups(parameters: Mapping[str, Any]) -> Iterator[Obstacle]:
+def _of_groups(hyper: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[Obstacle]:
     encoders, group_ids = parameters["categorical_encoders"], list(parameters["group_ids"])
-    for normalizer in target_normalizers(parameters):
+    normalizers = target_normalizers(parameters)
+    by_groups = any(getattr(normalizer, "groups", None) for normalizer in normalizers)
+    if by_groups and len(group_ids) == 1 and SERVER_ID in {*hyper["x_categoricals"]} - {*group_ids}:
+        yield Obstacle(
+            "server_id",
+            f"the category '{SERVER_ID}' beside the group id '{group_ids[0]}'",
+            f"a bundle calls the group id '{SERVER_ID}'; give the category another name",
+        )
+    for normalizer in normalizers:
         groups = list(getattr(normalizer, "groups", None) or [])
         if not groups:
             continue
@@ -132,7 +152,14 @@ def _of_variables(hyper: Mapping[str, Any], parameters: Mapping[str, Any]) -> It
     scalers, lags = parameters.get("scalers") or {}, parameters.get("lags") or {}
     categories = {*hyper["x_categoricals"]}
     static = {*hyper["static_reals"]}
-    for name in hyper["x_reals"]:
+    for name, times in Counter([*hyper["x_reals"], *hyper["x_categoricals"]]).items():
+        if times > 1:
+            yield Obstacle(
+                "listed_twice",
+                f"'{name}' is listed {times} times",
+                "list each variable once: as static, as known ahead, or as unknown",
+            )
+    for name in dict.fromkeys(hyper["x_reals"]):
         scaler = scalers.get(name)
         if scaler is None or name in target_names(parameters):
             continue

@@ -9,8 +9,8 @@ from .category import Category
 from .head import Head
 from .normalizer import TargetNormalizer
 from .standardised import Standardised
+from .supported import SERVER_ID
 
-SERVER_ID = "server_id"
 RELATIVE_TIME = "relative_time_idx"
 ENCODER_LENGTH = "encoder_length"
 # How a metric is known ahead: by rows of the steps ahead, by the calendar, or because it counts steps.

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from .head import POINT_LOSSES
 
+# What a bundle calls the one group id that scales a target.
+SERVER_ID = "server_id"
 TRANSFORMATIONS = (None, "softplus", "relu", "log", "log1p", "logit", "count", "sqrt")
 # Scalers of scikit-learn that are x -> (x - a) / b.
 AFFINE_SCALERS = ("StandardScaler", "RobustScaler", "MinMaxScaler", "MaxAbsScaler")
@@ -28,6 +30,7 @@ SIZES, TARGETS, LOSS, KNOWN, OTHER_REALS = (
     "known reals",
     "unknown and static reals",
 )
+VARIABLES = "variables"
 CATEGORIES, GROUP_IDS, LAGS, NORMALIZER = "categories", "`group_ids`", "`lags`", "target normaliser"
 SCALERS, TRANSFORMED, FLAGS, SHORTER = "scalers", "transformations", "flags", "shorter encoders"
 
@@ -42,6 +45,7 @@ SUPPORTED = {
     "`causal_attention`, `share_single_variable_networks`, any lengths",
     TARGETS: "one or several, among the inputs or not",
     LOSS: f"`QuantileLoss`, `NormalDistributionLoss`, {_listed(POINT_LOSSES)}; `MultiLoss` of these",
+    VARIABLES: "each of one kind: static, known ahead or not",
     KNOWN: "any, of any name, a time index among them",
     OTHER_REALS: "any",
     CATEGORIES: "static, varying, known ahead; with or without `add_nan`; `variable_groups`",
@@ -63,11 +67,17 @@ REFUSED = {
     "other_loss": Refusal(
         LOSS, "any other, such as `PoissonLoss`, `CrossEntropy`, `NegativeBinomialDistributionLoss`"
     ),
-    "quantile_order": Refusal(LOSS, "quantiles that do not increase"),
+    "quantile_order": Refusal(LOSS, "quantiles that do not increase, or are not between 0 and 1"),
+    "listed_twice": Refusal(
+        VARIABLES, "one that is listed twice, as known ahead and not (pytorch-forecasting scales it twice)"
+    ),
     "group_count": Refusal(
         GROUP_IDS,
         f"more than {MAX_GROUPS:,} groups to look up, {MAX_ODD_GROUPS:,} where the normaliser's are not the "
         "group ids in their order",
+    ),
+    "server_id": Refusal(
+        CATEGORIES, "one called `server_id` beside a `GroupNormalizer` by a group id of another name"
     ),
     "lag_of_category": Refusal(LAGS, "of categories (pytorch-forecasting cannot train those)"),
     "lag_of_time_index": Refusal(LAGS, "of the time index"),
