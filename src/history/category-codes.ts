@@ -19,6 +19,12 @@ export function valuesByCode(category: Pick<Category, 'codes'> | undefined): Rea
   return new Map(Object.entries(category?.codes ?? {}).map(([value, code]) => [code, value]));
 }
 
+/** The codes by what a history may hold: the values, and each without the blanks around it, which a CSV file loses. */
+function codesOfTexts(codes: Readonly<Record<string, number>>): ReadonlyMap<string, number> {
+  const entries = Object.entries(codes);
+  return new Map([...entries.map(([value, code]) => [value.trim(), code] as const), ...entries]);
+}
+
 export class CategoryCodes {
   readonly #codes: readonly ReadonlyMap<string, number>[];
   readonly #names: readonly string[];
@@ -26,7 +32,7 @@ export class CategoryCodes {
 
   constructor(categories: readonly Category[]) {
     this.#names = categories.map((category) => category.name);
-    this.#codes = categories.map((category) => new Map(Object.entries(category.codes)));
+    this.#codes = categories.map((category) => codesOfTexts(category.codes));
   }
 
   /** The values that were not in the vocabulary: the first fifty different ones. */
@@ -38,12 +44,10 @@ export class CategoryCodes {
   write(out: Int32Array, server: string, values: readonly (string | undefined)[]): void {
     for (let index = 0; index < out.length; index++) {
       const value = this.#names[index] === SERVER_CATEGORY ? server : values[index];
-      if (value === undefined || value === '') {
-        out[index] = 0;
-        continue;
+      const code = value === undefined ? 0 : this.#codes[index]?.get(value);
+      if (code === undefined && value !== '' && value !== 'unknown') {
+        this.#count(this.#names[index] as string, value as string);
       }
-      const code = this.#codes[index]?.get(value);
-      if (code === undefined && value !== 'unknown') this.#count(this.#names[index] as string, value);
       out[index] = code ?? 0;
     }
   }

@@ -121,8 +121,13 @@ class Planner {
     }
   }
 
+  /** Names of columns come without blanks around them; a model's own may have some. */
+  #placeOf(name: string): number {
+    return this.#header.indexOf(name.trim());
+  }
+
   position(name: string, purpose: string): number {
-    const position = this.#header.indexOf(name);
+    const position = this.#placeOf(name);
     if (position < 0) this.#missing.push(`'${name}' (${purpose})`);
     return position;
   }
@@ -140,7 +145,7 @@ class Planner {
 
   /** A column, or those that name a series together, joined. */
   server(column: string | undefined, series: readonly string[]): (fields: readonly string[]) => string {
-    const places = series.map((name) => this.#header.indexOf(name));
+    const places = series.map((name) => this.#placeOf(name));
     const joined = column === undefined && series.length > 0 && !this.#header.includes('server_name');
     if (joined && places.every((place) => place >= 0)) {
       return (fields) => places.map((place) => (fields[place] as string).trim()).join(SERIES_JOINT);
@@ -156,7 +161,7 @@ class Planner {
       return () => constant;
     }
     const position =
-      rule?.column === undefined ? this.#header.indexOf(name) : this.position(rule.column, `for ${name}`);
+      rule?.column === undefined ? this.#placeOf(name) : this.position(rule.column, `for ${name}`);
     if (position < 0 && isSeries) {
       const server = this.#header.indexOf('server_name');
       if (server >= 0) return (fields) => (fields[server] as string).trim();
@@ -185,7 +190,8 @@ class Planner {
   }
 
   refuseUnknown(known: readonly string[]): void {
-    const unknown = this.#header.filter((name) => name !== '' && !known.includes(name));
+    const read = new Set(known.map((name) => name.trim()));
+    const unknown = this.#header.filter((name) => name !== '' && !read.has(name));
     if (unknown.length === 0) return;
     throw new TFTError(
       'ERR_TFT_HISTORY_COLUMN',

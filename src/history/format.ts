@@ -1,4 +1,4 @@
-// The format of a history file: separator of columns, decimal point, missing values. docs/history.md is the specification;
+// The format of a history file: separator of columns, decimal point, missing values. docs/cli.md is the specification;
 // test/fixtures/history-cases.json tests this reader and the exporter's.
 import { TFTError } from '../contract/errors.js';
 

@@ -24,7 +24,7 @@ export interface ReadHistoryOptions extends FleetHistoryOptions, HistoryFormat {
 
 /**
  * Reads a history file: CSV, gzipped or not, with the columns `timestamp, server_name`, the model's metrics by name, and the
- * model's categories; missing categories are 'unknown', with a warning. docs/history.md is the specification.
+ * model's categories; missing categories are 'unknown', with a warning. docs/cli.md is the specification.
  *
  * Memory is bounded by the number of servers, not by the length of the file.
  *

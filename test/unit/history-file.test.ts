@@ -329,3 +329,35 @@ describe('a column map', () => {
     expect(() => parseColumnMap({ ...map, ...change }, 'my.json')).toThrowError(/^my\.json: /);
   });
 });
+
+describe('names and labels that a CSV file does not hold as they are', () => {
+  const model = {
+    ...smallModel,
+    metrics: [
+      { name: ' cpu', unit: '' },
+      { name: 'net ', unit: '' },
+    ],
+    categories: [
+      { name: ' status ', codes: { unknown: 0, '': 1, ' busy': 2, 'idle ': 3 }, role: 'varying' as const },
+    ],
+  };
+  const read = async (rows: string) => {
+    const source = Readable.from([Buffer.from(`timestamp,server_name,status,cpu,net\n${rows}`)]);
+    return (await readHistory(source, model)).windows();
+  };
+
+  it('are found with blanks around them or without, and empty', async () => {
+    const rows = ['', 'busy', ' busy', 'idle'].map((label, i) => `2026-01-05T12:0${5 * i}Z,a,${label},1,1\n`);
+    const [window] = (await read(rows.join('').replace(':010', ':10').replace(':015', ':15'))).servers;
+    expect([...(window?.inputs.encoderCat ?? [])]).toEqual([1, 2, 2, 3]);
+  });
+
+  it('are unknown, and said to be, where there is no such label', async () => {
+    const rows = ['x', 'y', 'x', 'busy'].map(
+      (label, i) => `2026-01-05T12:${i < 2 ? '0' : ''}${5 * i}Z,a,${label},1,1\n`,
+    );
+    const { servers, warnings } = await read(rows.join(''));
+    expect([...(servers[0]?.inputs.encoderCat ?? [])]).toEqual([0, 0, 0, 2]);
+    expect(warnings.map(({ message }) => message).join()).toContain("'x' is unknown to the model (2 rows)");
+  });
+});

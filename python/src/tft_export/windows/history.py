@@ -1,7 +1,7 @@
 """Histories as data frames: CSV in, rows on the model's grid out, each unbroken run of rows marked."""
 
 import gzip
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +42,10 @@ def read_history(
     history_value.
     """
     column_map = column_map or ColumnMap({})
-    frame = read_csv(path, written, {*column_map.text_columns, *categories, *series})
+    named = [*metrics, *categories, *series]
+    frame = read_csv(path, written, {*column_map.text_columns, *map(str.strip, (*categories, *series))})
+    # Names of columns come without blanks around them; a model's own may have some.
+    frame = frame.rename(columns={name.strip(): name for name in named if name not in frame})
     if "server_name" not in frame and series and {*series} <= {*frame.columns}:
         frame["server_name"] = frame[list(series)].astype(str).agg(SERIES_JOINT.join, axis=1)
     mapped = column_map.apply(frame, metrics, written)
@@ -57,6 +60,13 @@ def read_history(
     if written.missing_rows == "refuse" and not measured.all():
         raise ExportError("history_value", f"{path} has missing values, and those are refused")
     return mapped[measured].reset_index(drop=True)
+
+
+def codes_of_texts(codes: Mapping[str, int]) -> dict[str, int]:
+    """The codes by what a history may hold: the values, and each without the blanks around it, which a CSV
+    file loses.
+    """
+    return {value.strip(): code for value, code in codes.items()} | {**codes}
 
 
 def slots_of(timestamps: pd.Series, step_minutes: float) -> np.ndarray:

@@ -10,7 +10,7 @@ from ..checkpoint.category import UNKNOWN
 from ..checkpoint.structure import CALENDAR, Structure
 from ..errors import ExportError
 from .column_map import ColumnMap
-from .history import one_row_a_step, read_history, slots_of, time_features
+from .history import codes_of_texts, one_row_a_step, read_history, slots_of, time_features
 from .made_up_windows import drawn_lengths
 from .window_set import WindowSet
 
@@ -71,7 +71,7 @@ def _read_rows(path: Path, structure: Structure, column_map: ColumnMap | None) -
             values = rows[category.name].astype(str)
         else:
             values = pd.Series(UNKNOWN, index=rows.index)
-        rows[column] = values.map(category.codes).fillna(0).astype(np.int32)
+        rows[column] = values.map(codes_of_texts(category.codes)).fillna(0).astype(np.int32)
         if category.column and category.unknown_class is None and (rows[column] == 0).any():
             foreign = values[rows[column] == 0].unique()
             raise ExportError(

@@ -11,15 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..checkpoint.supported import SERVER_ID
 from ..description import INPUT_NAMES, LENGTHS_INPUT, STATIC_INPUT, Description
 from ..errors import ExportError
 from .column_map import ColumnMap
-from .history import on_grid, read_history, time_features
+from .history import codes_of_texts, on_grid, read_history, time_features
 from .metrics import KNOWN
 
 _MINUTES_PER_WEEK = 7 * 24 * 60
-# The first category of a model normalised by server (structure.SERVER_ID, without importing torch).
-_SERVER_ID = "server_id"
 
 
 @dataclass(frozen=True)
@@ -118,9 +117,11 @@ class Recording:
     def _codes(self) -> np.ndarray:
         columns = []
         for category in self.description.categories:
-            name = "server_name" if category.name == _SERVER_ID else category.name
+            name = "server_name" if category.name == SERVER_ID else category.name
             if name in self.rows:
-                columns.append(self.rows[name].map(category.codes).fillna(0).to_numpy(np.int32))
+                columns.append(
+                    self.rows[name].map(codes_of_texts(category.codes)).fillna(0).to_numpy(np.int32)
+                )
             else:
                 columns.append(np.zeros(len(self.rows), np.int32))
         return np.stack(columns, axis=-1)

@@ -1,6 +1,6 @@
 """How a history file is written: time stamps, numbers, missing values, separators.
 
-docs/history.md is the specification, and test/fixtures/history-cases.json holds this reader and that of
+docs/cli.md is the specification, and test/fixtures/history-cases.json holds this reader and that of
 `tft predict` to it.
 """
 
