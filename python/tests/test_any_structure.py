@@ -88,6 +88,24 @@ CASES = {
         },
         {},
     ),
+    "one-step-of-the-past": (
+        {
+            "max_encoder_length": 1,
+            "min_encoder_length": 1,
+            "target_normalizer": GroupNormalizer(groups=["host"]),
+        },
+        {},
+    ),
+    "nothing-varies": (
+        {
+            "static_reals": ["cores"],
+            "time_varying_known_reals": [],
+            "time_varying_unknown_reals": [],
+            "time_varying_unknown_categoricals": [],
+            "add_relative_time_idx": False,
+        },
+        {},
+    ),
     "lag-of-the-target": ({"lags": {"load": [1, 24]}}, {}),
     "lags-of-others": (
         {

@@ -121,15 +121,19 @@ class TemporalFusionNetwork(nn.Module):
             if structure.static_reals or structure.static_categoricals
             else None
         )
-        self.encoder_selection = selection(
-            model.encoder_variable_selection,
-            preprocess.encoder_order,
-            structure.encoder_reals,
-            structure.encoder_categoricals,
-            -past,
-            past,
-            # The graph finds the encoder's time features by counting, so they are whole numbers.
-            tabulated=preprocess.past_features.needed,
+        self.encoder_selection = (
+            selection(
+                model.encoder_variable_selection,
+                preprocess.encoder_order,
+                structure.encoder_reals,
+                structure.encoder_categoricals,
+                -past,
+                past,
+                # The graph finds the encoder's time features by counting, so they are whole numbers.
+                tabulated=preprocess.past_features.needed,
+            )
+            if structure.encoder_reals or structure.encoder_categoricals
+            else None
         )
         self.decoder_selection = (
             selection(

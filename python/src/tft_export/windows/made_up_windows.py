@@ -162,7 +162,7 @@ def _slots(structure: Structure, count: int, rng: np.random.Generator) -> np.nda
     for window in range(0, count, _MONTH_TURN_SHARE):
         month = np.datetime64("2026-02", "M") + int(rng.integers(0, 12))
         turn = int(month.astype("datetime64[D]").astype(np.int64) * minutes_per_day // structure.step_minutes)
-        slots[window] = turn - int(rng.integers(1, structure.past))
+        slots[window] = turn - int(rng.integers(1, max(structure.past, 2)))
     return slots
 
 
