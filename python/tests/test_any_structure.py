@@ -31,6 +31,7 @@ def columns(rng, times, index):
     return {
         "load": 20.0 * (index + 1) + rng.uniform(1, 30, steps),
         "errors": rng.uniform(1, 9, steps),
+        "rate": 1e-7 * rng.uniform(1, 9 + index, steps),
         "memory": rng.uniform(30, 60, steps) * (index + 1),
         "price": 3 + rng.random(steps),
         "sales": rng.integers(0, 2, steps).astype(float),
@@ -88,6 +89,8 @@ CASES = {
         },
         {},
     ),
+    # pytorch-forecasting gives each deviation 1e-3 more, so that those of small values hardly differ.
+    "rates-by-group": ({"target": "rate", "target_normalizer": GroupNormalizer(groups=["host"])}, {}),
     "one-step-of-the-past": (
         {
             "max_encoder_length": 1,

@@ -102,7 +102,8 @@ class TemporalFusionNetwork(nn.Module):
                 if name in structure.bags
             }
             # Time features and target scales arrive as they are, all others scaled.
-            scaled = {*structure.metrics, *structure.statics, *structure.lags, ENCODER_LENGTH}
+            looked_up = [name for names in preprocess.scaled_features.values() for name in names]
+            scaled = {*structure.metrics, *structure.statics, *structure.lags, ENCODER_LENGTH, *looked_up}
             raw = {name: structure.scalers[name] for name in order if name not in scaled}
             fixed = fixed_values(structure, reals, first_step, steps)
             varying = [name for name in order if name not in tabulated]

@@ -2,13 +2,15 @@
 
 Works time-major, [steps, batch, features]. Values that no window changes (relative time, a fixed encoder's
 length) are not computed here: see `fixed_values`. The scaling of time features and target scales is folded
-into the network; a metric's mean is subtracted here, where no digits are lost.
+into the network; a metric's mean is subtracted here, where no digits are lost. Scales of groups that differ
+by little of their size are looked up as the network reads them, for the same reason.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +20,9 @@ from ..description import INPUT_NAMES, LENGTHS_INPUT, STATIC_INPUT
 from .past_time_features import PastTimeFeatures
 from .single_variables import SingleVariables
 from .target_scale import Pair, TargetScale
+
+# Float32 has seven digits; of scales that are this many of their own spreads, too few are left.
+_MOST_SPREADS = 100.0
 
 
 class Prepared(NamedTuple):
@@ -123,12 +128,31 @@ class Preprocess(nn.Module):
             for part in ("center", "scale")
         ]
         self.scale_features = tuple(name for name in features if name in structure.static_reals)
+        # By target, the names of its centre and scale, where they are looked up as the network reads them.
+        self.scaled_features = {
+            target: names for target in structure.targets if (names := self._look_up_features(target))
+        }
         self.length = tuple(
             name
             for name in (ENCODER_LENGTH,)
             if structure.varies_in_length and name in structure.static_reals
         )
         self.static_order = (*self.scale_features, *own, *self.length, *self.singles.static_names)
+
+    def _look_up_features(self, target: str) -> tuple[str, str] | None:
+        names = f"{target}_center", f"{target}_scale"
+        normalizer, scalers = self.structure.normalizers[target], self.structure.scalers
+        if normalizer.kind != "group" or not {*names} <= {*self.scale_features}:
+            return None
+        if all(abs(scalers[name].mean) <= _MOST_SPREADS * scalers[name].scale for name in names):
+            return None
+        parts = [
+            (normalizer.input_scale[:, part] - scalers[name].mean) / scalers[name].scale
+            for part, name in enumerate(names)
+        ]
+        table = torch.tensor(np.stack(parts, axis=1)).float()
+        self.register_buffer(f"features_{self.structure.targets.index(target)}", table)
+        return names
 
     def _standardise(self, kind: str, names: Sequence[str]) -> None:
         scalers = [self.structure.scalers[name] for name in names]
@@ -182,6 +206,11 @@ class Preprocess(nn.Module):
             for target in structure.targets
             for part, value in zip(("center", "scale"), pairs[target][0], strict=True)
         }
+        for target, names in self.scaled_features.items():
+            row = rows[structure.normalizers[target].columns]
+            table = getattr(self, f"features_{structure.targets.index(target)}")
+            looked_up = nn.functional.embedding(row, table).split(1, dim=-1)
+            features |= dict(zip(names, looked_up, strict=True))
         return Prepared(
             static=_joined([*(features[name] for name in self.scale_features), *static]),
             static_codes=[
