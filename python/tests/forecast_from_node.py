@@ -33,14 +33,17 @@ def without_future(published: Published, rows: pd.DataFrame) -> pd.DataFrame:
     data = published.dataset
     ahead = rows.groupby(data.group_ids).cumcount(ascending=False) < data.max_prediction_length
     measured = [*data.time_varying_unknown_reals, *(data.time_varying_unknown_categoricals or [])]
+    measured += [target for target in data.target_names if target not in measured]
     rows = rows.copy()
     rows.loc[ahead, measured] = np.nan
-    read = {"timestamp", *data.group_ids, *data.reals, *data.flat_categoricals}
+    read = {"timestamp", *data.group_ids, *data.reals, *data.target_names, *data.flat_categoricals}
     return rows[[column for column in rows.columns if column in read]]
 
 
 def forecasts(published: Published, rows: pd.DataFrame) -> dict[str, list]:
-    """By the name of each series, [steps][quantiles], of pytorch-forecasting's own `predict`."""
+    """By the name of each series, [steps][quantiles], of pytorch-forecasting's own `predict`; of several
+    targets the first.
+    """
     with quiet():
         dataset = TimeSeriesDataSet.from_dataset(
             published.dataset, rows.drop(columns="timestamp"), predict=True, stop_randomization=True
@@ -52,7 +55,8 @@ def forecasts(published: Published, rows: pd.DataFrame) -> dict[str, list]:
             trainer_kwargs={"accelerator": "cpu", "logger": False, "enable_checkpointing": False},
         )
     names = found.index[published.dataset.group_ids].astype(str).agg("/".join, axis=1)
-    return {name: values.tolist() for name, values in zip(names, found.output, strict=True)}
+    first = found.output[0] if len(published.dataset.target_names) > 1 else found.output
+    return {name: values.tolist() for name, values in zip(names, first, strict=True)}
 
 
 def forecast_from_node(published: Published, folder: Path, outcome: Outcome) -> Outcome:
