@@ -1,7 +1,7 @@
 """The program of scripts/check-structures: models of many structures, a line each.
 
 Exits with 1 if one is neither exported and equal to PyTorch, nor refused by name, nor beyond
-pytorch-forecasting itself.
+pytorch-forecasting itself or the digits of its own forecasts.
 """
 
 import argparse

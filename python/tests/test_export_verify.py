@@ -8,7 +8,11 @@ import onnx
 import pandas as pd
 import pytest
 from onnx import numpy_helper
+from pytorch_forecasting.data import EncoderNormalizer
 
+from exported_structure import BEYOND, outcome_of, run
+from made_up_frame import made_up_frame
+from public_structures import publish
 from tft_export.bundle import file_entry
 from tft_export.cli import main
 from tft_export.description import read_description, write_description
@@ -71,9 +75,30 @@ def test_a_graph_with_other_weights_fails_with_exit_code_1(copy, capsys):
     change_weights(copy, 1.01)
     reseal(copy)
     assert main(["verify", str(copy), "--json"]) == 1
-    assert not report_of(capsys)["passed"]
+    report = report_of(capsys)
+    assert not report["passed"]
+    of_checkpoint = report["comparisons"][1]
+    assert 0 < of_checkpoint["rounding"] < of_checkpoint["limit"]
+    assert not of_checkpoint["is_beyond_float32"]
     assert main(["verify", str(copy)]) == 1
-    assert "OVER THE LIMIT" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "OVER THE LIMIT" in said
+    assert "float64" not in said
+
+
+def test_a_model_that_float32_is_too_coarse_for_fails_and_is_told_apart(tmp_path):
+    def around_a_million():
+        frame = made_up_frame(steps=60, target=lambda load, _: load + 1e6)
+        lengths = {"max_encoder_length": 12, "max_prediction_length": 4}
+        reals = {"target": "load", "time_varying_unknown_reals": ["load"]}
+        scale = {"target_normalizer": EncoderNormalizer(), "add_target_scales": True}
+        return publish(frame, "1h", group_ids=["host"], **lengths, **reals, **scale)
+
+    outcome = outcome_of(around_a_million, tmp_path, ("--exporter", "legacy"))
+    assert outcome.kind == BEYOND, outcome.detail
+    code, said, _ = run("verify", tmp_path / "bundle")
+    assert code == 1
+    assert "PyTorch's own forecasts are up to" in said
 
 
 def test_stored_forecasts_that_are_not_pytorchs_fail(copy, capsys):
