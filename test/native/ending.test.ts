@@ -15,6 +15,7 @@ const SEED = Number(process.env.TFT_SEED ?? 1);
 describe.skipIf(whatIsMissing())('endings', () => {
   const bundle = bundleWithPlan({
     'model.engine': doublePlan(),
+    'wide.engine': doublePlan({ maxBatch: 1500 }),
     'large.engine': doublePlan({ maxBatch: 100_000, replace: { activation: 'activation 16' } }),
   });
   afterAll(() => bundle.remove());
@@ -96,6 +97,24 @@ describe.skipIf(whatIsMissing())('endings', () => {
 
   test('engines without references are collected, after their requests have ended', async () => {
     const ended = await run('collect');
+    quiet(ended, 0);
+    tidy(ended);
+  });
+
+  // The engine's threads write these results to JavaScript's memory.
+  const LARGE = { TFT_MOST: '1401' };
+  test.each([
+    ['exit', 3],
+    ['terminate', 0],
+    ['exit with threads', 3],
+  ])('results in place, %s at any moment', (what, code) =>
+    each(Math.ceil(TIMES / 4), 6, 80, async (moment) =>
+      quiet(await run(what, moment, 'wide.engine', LARGE), code),
+    ),
+  );
+
+  test('results in place of engines without references', async () => {
+    const ended = await run('collect', 0, 'wide.engine', LARGE);
     quiet(ended, 0);
     tidy(ended);
   });

@@ -36,6 +36,22 @@ describe.skipIf(missing).each(MAJORS)('on TensorRT %i', (major) => {
     }
   });
 
+  test('results of 64 KiB and more, which the engine writes in place', async () => {
+    const inputs = variedInputs(1401, 3);
+    const { data } = await engine.predict(inputs);
+    expect(data).toEqual(doubleAnswer(inputs));
+    const aborted = new AbortController();
+    const dropped = engine.predict(inputs, { signal: aborted.signal });
+    const requests = [variedInputs(700, 4), variedInputs(701, 5)];
+    const forecasts = engine.predictBatch(requests, { borrow: true });
+    aborted.abort();
+    await expect(dropped).rejects.toMatchObject({ code: 'ERR_TFT_ABORTED' });
+    expect((await forecasts).map(({ data }) => data)).toEqual(requests.map((each) => doubleAnswer(each)));
+    // The caller's own, like every array of a result.
+    const moved = structuredClone(data, { transfer: [data.buffer as ArrayBuffer] });
+    expect(moved).toEqual(doubleAnswer(inputs));
+  });
+
   test('predictSync, every batch', () => {
     for (let batch = 1; batch <= 27; batch++) {
       const inputs = variedInputs(batch, batch);
