@@ -23,8 +23,10 @@ In the package itself:
 |---|---|---|
 | ONNX Runtime ${lock('onnxruntime-node')} (onnxruntime-node: its CPU library for Linux x64) | vendor/onnxruntime-node | MIT; NOTICE beside it. What it is built of is listed in ThirdPartyNotices.txt of its [repository](https://github.com/microsoft/onnxruntime) |
 | DejaVu Sans ${lock('dejavu-fonts-ttf')} | vendor/fonts | Bitstream Vera and Arev licences; LICENSE beside it |
+| Preact, @preact/signals, uPlot, in the fleet's page | lib/web/page.js | MIT; LICENSES.txt beside it |
 
-Installed with it, at the versions of this release's lock file; \`@resvg/resvg-js\` also brings its binary for the platform:
+Installed with it, at the versions of this release's lock file; \`@resvg/resvg-js\`, \`lmdb\` and \`msgpackr\` also bring binaries for
+the platform. The one of \`lmdb\` contains LMDB itself, under the OpenLDAP Public License:
 
 | package | version | licence |
 |---|---|---|
