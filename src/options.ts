@@ -37,7 +37,7 @@ export interface LoadOptions {
   /** For a model on servers: how they are used. */
   remote?: RemoteLoadOptions | undefined;
   /**
-   * Whether forecasts say what they rest on: {@link SeriesForecast.explanation}. It runs the bundle's second graph, which
+   * Whether forecasts say what they rest on: `SeriesForecast.explanation`. It runs the bundle's second graph, which
    * `tft-export export --explain` writes, in FP32; false by default.
    */
   explain?: boolean | undefined;

@@ -202,7 +202,7 @@ export const HTTP_ERRORS = {
  */
 export type TFTErrorCode = keyof typeof TFT_ERRORS;
 
-/** A code of {@link HTTP_ERRORS}. */
+/** A code of `HTTP_ERRORS`. */
 export type HttpErrorCode = keyof typeof HTTP_ERRORS;
 
 /** All codes. */
