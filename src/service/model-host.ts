@@ -193,7 +193,7 @@ export class ModelHost {
       name,
     } = this.#settings;
     const tell = (reason: string) => {
-      // The readiness endpoint shows the progress.
+      // Everyone can read this: never a line of the log, which may name paths.
       if (first && this.#state.phase === 'loading') this.#state = { phase: 'loading', reason };
     };
     const engine = await TFTEngine.load(path, {
@@ -208,7 +208,6 @@ export class ModelHost {
       libtorch: libtorch as LoadOptions['libtorch'],
       log: ({ level, message }) => {
         this.#log[level]({ part: 'engine' }, message);
-        tell(message);
       },
       onProgress: ({ phase, share }) =>
         tell(`the engine is being built: ${phase}, ${Math.round(100 * share)} %`),
