@@ -117,7 +117,10 @@ function statOf(path: string, given: string): Stats {
   try {
     return statSync(path);
   } catch (cause) {
-    throw new TFTError('ERR_TFT_MODEL_NOT_FOUND', `no model at ${given}`, {
+    const name = basename(given);
+    const packed = packedModel(name) !== undefined;
+    const hint = packed ? `; the model '${name}' of this package is loaded by that name alone` : '';
+    throw new TFTError('ERR_TFT_MODEL_NOT_FOUND', `no model at ${given}${hint}`, {
       cause,
       details: { path: given },
     });

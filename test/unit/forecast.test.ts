@@ -227,5 +227,10 @@ test('the packed model is loaded by its name, unless a bundle of that name is he
   const demo = await TFTEngine.load('demo');
   expect(demo.model.directory).toMatch(/models\/demo$/);
   await demo.close();
-  await expect(TFTEngine.load('demon')).rejects.toThrow('no model at demon');
+  await expect(TFTEngine.load('demon')).rejects.toThrow(/no model at demon$/);
+  // Paths of a clone, outside of one.
+  for (const path of ['elsewhere/models/demo', './elsewhere/demo/'])
+    await expect(TFTEngine.load(path)).rejects.toThrow(
+      "the model 'demo' of this package is loaded by that name",
+    );
 });
