@@ -176,8 +176,8 @@ Napi::Value NativeEngine::submit(const Napi::CallbackInfo& info) {
 }
 
 /// submitAll(deadlineMs, [inputs of the first part, inputs of the second …], borrow, targets): the request's
-/// handle. With `borrow` the array and its elements are kept until `take`, and the caller must not change them;
-/// so is `targets`, an array for each output, if it is given.
+/// handle. With `borrow` the array and its elements are kept until `take`, and the caller must not change
+/// them; so is `targets`, an array for each output, if it is given.
 Napi::Value NativeEngine::submit_all(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto list = info[1].As<Napi::Array>();
@@ -218,8 +218,7 @@ bool NativeEngine::place_in_targets(Napi::Env env, Napi::Array targets, std::siz
   return true;
 }
 
-Napi::Value NativeEngine::send(Napi::Env env, double deadline_ms, Napi::Array borrowed,
-                               Napi::Array targets) {
+Napi::Value NativeEngine::send(Napi::Env env, double deadline_ms, Napi::Array borrowed, Napi::Array targets) {
   std::size_t series = 0;
   for (const Part& part : parts_) series += static_cast<std::size_t>(part.batch);
   // The engine checks borrowed values, and those of large requests while it copies them.
@@ -228,7 +227,8 @@ Napi::Value NativeEngine::send(Napi::Env env, double deadline_ms, Napi::Array bo
   if (copied && !check && !check_values(env)) return env.Undefined();
   const bool in_place = !targets.IsEmpty();
   if (in_place && !place_in_targets(env, targets, series))
-    return fail(env, to_js(env, "ERR_TFT_OUTPUT_BUFFER", "a target has another type or length than its output"));
+    return fail(env,
+                to_js(env, "ERR_TFT_OUTPUT_BUFFER", "a target has another type or length than its output"));
   std::size_t values = 0;
   for (const std::size_t size : output_sizes_) values += series * size;
   PendingRequest* place = find_place(in_place ? 0 : values);

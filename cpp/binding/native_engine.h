@@ -2,8 +2,8 @@
 //
 // Engine threads write a request's result to memory of ours, and JavaScript's thread copies it out: the
 // caller's ArrayBuffer could be detached, or freed with its worker, during the write. They write in place to
-// arrays that no caller has yet: a request keeps these until it is taken, and a worker that ends waits for the
-// engine first.
+// arrays that no caller has yet: a request keeps these until it is taken, and a worker that ends waits for
+// the engine first.
 //
 // Engine threads read borrowed inputs in place. The memory of a SharedArrayBuffer lives as long as an object
 // refers to it, and a request keeps such objects until it is taken. The memory of an ArrayBuffer is freed
@@ -115,8 +115,8 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   /// Checks every value of `parts_`. Returns false with a pending exception if one is bad.
   bool check_values(Napi::Env env);
   bool is_large(std::size_t series) const;
-  /// Submits `parts_`. `borrowed`: the borrowed inputs, or empty. `targets`: an array for each output, which the
-  /// engine fills, or empty.
+  /// Submits `parts_`. `borrowed`: the borrowed inputs, or empty. `targets`: an array for each output, which
+  /// the engine fills, or empty.
   Napi::Value send(Napi::Env env, double deadline_ms, Napi::Array borrowed, Napi::Array targets);
   /// Points the parts' outputs at an output of all series, one part after another.
   void place_output(std::size_t output, float* memory);

@@ -200,7 +200,8 @@ TEST_F(Loader, TheRootAloneSufficesForThePartsThatTensorRTOpensByName) {
     fs::create_directories(lib);
     for (const char* const name : {"libnvinfer.so.", "libnvonnxparser.so."})
       fs::copy_file(doubles + "/tensorrt" + number + "/lib/" + name + number, lib / (name + number));
-    // What is in them does not matter here; their SONAME is another, as that of the builder's kernels of 10.6.
+    // What is in them does not matter here; their SONAME is another, as that of the builder's kernels
+    // of 10.6.
     for (const std::string name :
          {"libnvinfer_builder_resource.so.10.6.0", "libnvinfer_builder_resource_sm90.so.11.2.1",
           "libnvinfer_builder_resource_ptx.so.11.2.1", "libnvidia-tileiras.so.610.02", "libother.so.1"})

@@ -1,5 +1,6 @@
-// The emulator for ThreadSanitizer: every CUDA thread is a thread, so that it finds two accesses to shared or global
-// memory without a barrier between them. Barriers order what they order on a GPU, and nothing else does.
+// The emulator for ThreadSanitizer: every CUDA thread is a thread, so that it finds two accesses to shared or
+// global memory without a barrier between them. Barriers order what they order on a GPU, and nothing else
+// does.
 #include <algorithm>
 #include <array>
 #include <atomic>
