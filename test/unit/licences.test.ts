@@ -1,4 +1,4 @@
-// The list of licences is that of the lock file, and none of them asks anything of those who install the package.
+// The list of licences is that of the lock file, and no licence asks anything of a user who installs the package.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
