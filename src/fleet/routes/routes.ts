@@ -52,38 +52,47 @@ export function fleetRoutes(
     const { active } = alertsOf(fleet());
     return { alerts: active, count: active.length, timestamp: new Date(fleet().clock.now()).toISOString() };
   });
-  for (const [url, summary] of [
-    ['/fleet/servers/:server', 'One server: history, forecast, past forecasts of the measured steps'],
-    ['/explain/:server', 'What the forecast of a server rests on: its variables, and the hours of the past'],
-  ] as const) {
-    const isWhole = url.startsWith('/fleet');
-    get(url, summary, isWhole ? serverDetail : explained, async (request) => {
-      const { server } = request.params as { server: string };
-      const from = fleet();
-      const place = from.roster.indexOf(server);
-      const detail = detailOf(from, server);
-      if (place === undefined || detail === undefined) {
-        throw refusal('ERR_TFT_HTTP_NOT_FOUND', `there is no server '${server.slice(0, 120)}' here`);
-      }
-      if (isWhole) {
-        const explanation = await explanationOf(from, place).catch((error: unknown) => {
-          parts.log.warn({ err: error, part: 'fleet', server }, 'a forecast could not be explained');
-          return null;
-        });
-        return { ...detail, explanation };
-      }
+  get(
+    '/fleet/servers/:server',
+    'One server: history, forecast, past forecasts of the measured steps',
+    serverDetail,
+    async (request) => {
+      const { server, place, detail } = known(request);
+      const explanation = await explanationOf(fleet(), place).catch((error: unknown) => {
+        parts.log.warn({ err: error, part: 'fleet', server }, 'a forecast could not be explained');
+        return null;
+      });
+      return { ...detail, explanation };
+    },
+  );
+  get(
+    '/explain/:server',
+    'What the forecast of a server rests on: its variables, and the hours of the past',
+    explained,
+    async (request) => {
+      const { server, place, detail } = known(request);
       const { state, source } = detail;
-      const explanation = await explanationOf(from, place);
+      const explanation = await explanationOf(fleet(), place);
       const reason =
-        explanation === null ? whyUnexplained(from, place, parts.host.current?.engine.model) : null;
+        explanation === null ? whyUnexplained(fleet(), place, parts.host.current?.engine.model) : null;
       return { server, state, source, explanation, reason };
-    });
-  }
+    },
+  );
   get('/status', 'Whether forecasts are made', z.looseObject({}), () => statusOf(fleet()));
   healthRoute();
   feedRoute();
   remoteWriteRoute();
   eventsRoute();
+
+  /** The server that a request names. @throws the refusal of a name that is not known. */
+  function known(request: FastifyRequest) {
+    const { server } = request.params as { server: string };
+    const place = fleet().roster.indexOf(server);
+    const detail = detailOf(fleet(), server);
+    if (place === undefined || detail === undefined)
+      throw refusal('ERR_TFT_HTTP_NOT_FOUND', `there is no server '${server.slice(0, 120)}' here`);
+    return { server, place, detail };
+  }
 
   function get(
     url: string,
