@@ -159,8 +159,13 @@ function ownVersion(): string {
   return (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
 }
 
-function versionOf(path: string): string {
-  return (createRequire(import.meta.url)(path) as { version: string }).version;
+/** Undefined where the package is not installed, as on a GPU machine that runs plans. */
+function versionOf(path: string): string | undefined {
+  try {
+    return (createRequire(import.meta.url)(path) as { version: string }).version;
+  } catch {
+    return undefined;
+  }
 }
 
 function format(number: number): string {

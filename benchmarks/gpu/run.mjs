@@ -95,27 +95,8 @@ const steps = [
     asked: !built,
     command: [process.execPath, 'scripts/test-gpu.mjs'],
   },
-  {
-    name: 'sanitizer',
-    seconds: 180,
-    gpu: true,
-    proof: true,
-    command: [
-      ...['compute-sanitizer', '--error-exitcode', '9'],
-      ...[process.execPath, 'benchmarks/gpu/steps/short-run.mjs', ...options],
-    ],
-  },
-  {
-    name: 'races',
-    seconds: 300,
-    gpu: true,
-    proof: true,
-    asked: thorough,
-    command: [
-      ...['compute-sanitizer', '--tool', 'racecheck', '--error-exitcode', '9'],
-      ...[process.execPath, 'benchmarks/gpu/steps/short-run.mjs', ...options],
-    ],
-  },
+  sanitizer('sanitizer', 180),
+  { ...sanitizer('races', 300, '--tool', 'racecheck'), asked: thorough },
   step('speed', 420),
   step('bare', 240),
   step('layers', 60),
@@ -128,6 +109,13 @@ const steps = [
 ].filter(({ name, gpu, asked = true }) =>
   only ? only.split(',').includes(name) : asked && !(gpu && rehearsal),
 );
+
+/** A short run under compute-sanitizer, whose default tool is memcheck. */
+function sanitizer(name, seconds, ...tool) {
+  const run = [process.execPath, 'benchmarks/gpu/steps/short-run.mjs', ...options];
+  const command = ['compute-sanitizer', ...tool, '--error-exitcode', '9', ...run];
+  return { name, seconds, gpu: true, proof: true, command };
+}
 
 function peers(name, seconds, ...more) {
   const command = [
@@ -165,6 +153,7 @@ function run({ name, seconds, proof, command: [program, ...args] }) {
         ...process.env,
         TFT_GPU_PLAN: join(given.work, 'fp32.engine'),
         PYTHONPATH: join(root, 'python/src'),
+        ...(python && { TFT_PYTHON: python }),
         ...(given.tensorrt && { TENSORRT_ROOT: dirname(given.tensorrt) }),
       },
       detached: true,

@@ -6,7 +6,7 @@ import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { TFTEngine } from '../../../lib/index.js';
 import { compare, figuresOf } from '../held.mjs';
-import { attempt, batchOf, options, percentiles, request, samples, say, seconds } from '../session.mjs';
+import { attempt, batchOf, options, percentiles, samples, say, seconds } from '../session.mjs';
 
 const folder = join(options.work, 'libtorch');
 const module = join(folder, 'model.ts.pt');
@@ -30,39 +30,46 @@ for (const batch of [1, 32, 512]) {
       maxBatch: batch,
       libtorch: { device: 'cuda:0' },
     });
-    const windows = Array.from({ length: batch }, (_, i) => i % samples.count);
-    const { data } = await engine.predict(request(windows));
-    const verdict = compare(windows, data, 'fp32');
-    say({ kind: 'held', plan: 'libtorch', batch, ...figuresOf(verdict) });
-    if (!verdict.withinLimit) throw new Error(`wrong forecasts of ${batch} series`);
-    const inputs = batchOf(batch);
-    for (let i = 0; i < 10; i++) await engine.predict(inputs);
-    const times = [];
-    const until = performance.now() + 4000 * seconds;
-    while (times.length < 300 && performance.now() < until) {
-      const start = performance.now();
-      await engine.predict(inputs);
-      times.push(performance.now() - start);
+    try {
+      await measure(engine, batch);
+    } finally {
+      await engine.close();
     }
-    const begun = performance.now();
-    const end = begun + seconds * 1000;
-    let forecasts = 0;
-    const caller = async () => {
-      while (performance.now() < end) {
-        await engine.predict(inputs);
-        forecasts += batch;
-      }
-    };
-    await Promise.all(Array.from({ length: 4 }, caller));
-    say({
-      kind: 'libtorch',
-      unit: 'ms',
-      batch,
-      versions: engine.info.versions,
-      device: engine.info.device,
-      latency: percentiles(times),
-      forecastsPerSecond: Math.round((forecasts / (performance.now() - begun)) * 1000),
-    });
-    await engine.close();
+  });
+}
+
+async function measure(engine, batch) {
+  const inputs = batchOf(batch);
+  const { data } = await engine.predict(inputs);
+  const windows = Array.from({ length: batch }, (_, i) => i % samples.count);
+  const verdict = compare(windows, data, 'fp32');
+  say({ kind: 'held', plan: 'libtorch', batch, ...figuresOf(verdict) });
+  if (!verdict.withinLimit) throw new Error(`wrong forecasts of ${batch} series`);
+  for (let i = 0; i < 10; i++) await engine.predict(inputs);
+  const times = [];
+  const until = performance.now() + 4000 * seconds;
+  while (times.length < 300 && performance.now() < until) {
+    const start = performance.now();
+    await engine.predict(inputs);
+    times.push(performance.now() - start);
+  }
+  const begun = performance.now();
+  const end = begun + seconds * 1000;
+  let forecasts = 0;
+  const caller = async () => {
+    while (performance.now() < end) {
+      await engine.predict(inputs);
+      forecasts += batch;
+    }
+  };
+  await Promise.all(Array.from({ length: 4 }, caller));
+  say({
+    kind: 'libtorch',
+    unit: 'ms',
+    batch,
+    versions: engine.info.versions,
+    device: engine.info.device,
+    latency: percentiles(times),
+    forecastsPerSecond: Math.round((forecasts / (performance.now() - begun)) * 1000),
   });
 }
