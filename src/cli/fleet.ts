@@ -1,6 +1,12 @@
 // `tft fleet`: runs the service with the daemon in it until it is stopped.
 import { Command } from 'commander';
-import { FleetExtension, fleetSettings, previewSources, readFleetSettings } from '../fleet/index.js';
+import {
+  FleetExtension,
+  fleetSettings,
+  previewSources,
+  printableFleetSettings,
+  readFleetSettings,
+} from '../fleet/index.js';
 import { loadModel } from '../index.js';
 import { printableConfig, readConfig, settings, settingsFileOf } from '../service/index.js';
 import type { Console } from './console.js';
@@ -52,7 +58,9 @@ export function fleetCommand(console: Console, exit: (status: number) => void): 
     if (fleet.replay === 'demo' && config.model === DEMO_BUNDLE) config = configured(true);
     if (printConfig) {
       const service = JSON.parse(printableConfig(config)) as object;
-      await console.out.write(`${JSON.stringify({ ...service, ...fleet }, null, 2)}\n`);
+      await console.out.write(
+        `${JSON.stringify({ ...service, ...printableFleetSettings(fleet) }, null, 2)}\n`,
+      );
       return exit(OK);
     }
     if (preview) {

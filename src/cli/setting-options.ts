@@ -21,7 +21,7 @@ export function givenFlags(command: Command, options: Flags): Flags {
 
 function optionOf({ key, flag, kind, choices, meaning, fallback }: Setting): Option | undefined {
   if (flag === undefined) return undefined;
-  const shown = fallback === undefined || kind === 'boolean' ? '' : ` (default: ${String(fallback)})`;
+  const shown = isEmpty(fallback) || kind === 'boolean' ? '' : ` (default: ${textOf(fallback)})`;
   const short = key === 'model' ? '-m, ' : '';
   if (kind === 'boolean') {
     // A setting that is on by default only needs a flag that turns it off.
@@ -32,4 +32,13 @@ function optionOf({ key, flag, kind, choices, meaning, fallback }: Setting): Opt
   }
   const option = new Option(`${short}${flag} <${kind === 'number' ? 'n' : 'value'}>`, `${meaning}${shown}`);
   return choices === undefined ? option : option.choices(choices);
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === undefined || (typeof value === 'object' && Object.keys(value as object).length === 0);
+}
+
+/** As it would be given on the command line. */
+function textOf(value: unknown): string {
+  return typeof value === 'object' && !Array.isArray(value) ? JSON.stringify(value) : String(value);
 }

@@ -97,7 +97,7 @@ export const TFT_ERRORS = {
   ERR_TFT_REMOTE_UNAVAILABLE: {
     status: 503,
     meaning:
-      'No endpoint of the remote model answers in time: connections fail, or the servers are not ready or overloaded.',
+      'No endpoint of the remote model, or of a receiver of forecasts, answers in time: connections fail, or the servers are not ready or overloaded.',
   },
   ERR_TFT_REMOTE_REFUSED: {
     meaning:

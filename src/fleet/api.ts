@@ -218,6 +218,21 @@ export const sourceStatus = z
   })
   .meta({ id: 'FleetSource' });
 
+/** A receiver of forecasts. Its counts are of samples: the values of series. */
+export const receiverStatus = z
+  .strictObject({
+    name: z.string(),
+    kind: z.string(),
+    waiting: z.int(),
+    written: z.int(),
+    refused: z.int().describe('by the receiver'),
+    lost: z.int().describe('because the queue was full'),
+    failures: z.int().describe('of requests; those that may succeed later are sent again'),
+    lastSuccess: time.nullable(),
+    lastError: z.string().nullable(),
+  })
+  .meta({ id: 'FleetReceiver' });
+
 /** The numbers of samples accepted, and refused by reason. */
 export const ingestionCounters = z
   .strictObject({
@@ -260,6 +275,7 @@ export const fleetStatus = z
       .describe('null where nothing is kept on disk'),
     memoryBytes: z.int().describe('of the history in memory'),
     sources: z.array(sourceStatus),
+    receivers: z.array(receiverStatus).describe('of forecasts'),
     ingestion: ingestionCounters,
     shard: z.string().nullable(),
   })
@@ -287,6 +303,7 @@ export type Accuracy = z.infer<typeof accuracy>;
 export type Explanation = z.infer<typeof explanation>;
 export type ServerDetail = z.infer<typeof serverDetail>;
 export type SourceStatus = z.infer<typeof sourceStatus>;
+export type ReceiverStatus = z.infer<typeof receiverStatus>;
 export type IngestionCounters = z.infer<typeof ingestionCounters>;
 export type FleetStatus = z.infer<typeof fleetStatus>;
 export type StepEvent = z.infer<typeof stepEvent>;

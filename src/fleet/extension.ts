@@ -7,8 +7,12 @@ import { loadColumnMap } from '../history/column-map.js';
 import type { ExtensionParts, Service, ServiceExtension, ServiceLog } from '../service/index.js';
 import { type Clock, ReplayClock, wallClock } from './clock.js';
 import { Fleet, type FleetParts, horizonSteps } from './fleet.js';
+import { ForecastSeriesSet } from './forecast-series.js';
 import { registerFleetMetrics, registerForecasts } from './metrics.js';
 import { pageRoutes } from './page.js';
+import { remoteWriter } from './receivers/from-settings.js';
+import { registerReceivers } from './receivers/metrics.js';
+import type { RemoteWriter } from './receivers/remote-writer.js';
 import { fleetRoutes } from './routes/routes.js';
 import type { FleetSettings } from './settings.js';
 import { PrometheusClient } from './sources/prometheus/client.js';
@@ -37,6 +41,7 @@ export class FleetExtension implements ServiceExtension {
   readonly #options: FleetOptions;
   #parts: ExtensionParts | undefined;
   #fleet: Fleet | undefined;
+  #writer: RemoteWriter | undefined;
   #stopped = false;
 
   constructor(options: FleetOptions) {
@@ -53,6 +58,7 @@ export class FleetExtension implements ServiceExtension {
     fleetRoutes(app, parts, () => this.#fleet);
     registerFleetMetrics(parts.registry, () => this.#fleet, this.#options.settings);
     registerWatchMetrics(parts.registry, () => this.#fleet);
+    registerReceivers(parts.registry, () => this.#fleet);
     try {
       pageRoutes(app);
     } catch (error) {
@@ -85,7 +91,10 @@ export class FleetExtension implements ServiceExtension {
     const fleet = await this.#open({ model, settings, host, clock, log, simulated });
     fleet.restore();
     fleet.onRun(() => fleet.hub.send('step', () => stepEventOf(fleet)));
-    registerForecasts(registry, fleet);
+    const forecasts = new ForecastSeriesSet(fleet);
+    registerForecasts(registry, fleet, forecasts);
+    this.#writer = remoteWriter(fleet, forecasts, log);
+    fleet.onRun(() => this.#writer?.write());
     this.#fleet = fleet;
     if (this.#stopped) return fleet;
     if (clock === wallClock) fleet.start();
@@ -104,6 +113,7 @@ export class FleetExtension implements ServiceExtension {
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#fleet?.stop();
+    await this.#writer?.close();
   }
 
   async close(): Promise<void> {

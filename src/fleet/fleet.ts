@@ -3,6 +3,7 @@
 import type { ValueRange } from '../contract/quantiles.js';
 import { targetOf } from '../contract/target.js';
 import type { ModelHost, ServiceLog } from '../service/index.js';
+import type { ReceiverStatus } from './api.js';
 import type { Clock } from './clock.js';
 import { EventHub } from './events.js';
 import { Explainer } from './explainer.js';
@@ -67,6 +68,8 @@ export class Fleet {
   /** What risk and crossing times refer to; undefined where the target has no maximum and none is set. */
   readonly threshold: number | undefined;
   readonly sources: Source[] = [];
+  /** Servers that the forecasts are written to. */
+  readonly receivers: { readonly status: ReceiverStatus }[] = [];
   readonly #log: ServiceLog;
   readonly #horizons: NamedHorizons;
   readonly #observed: ObservedFleet;

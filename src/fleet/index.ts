@@ -11,6 +11,7 @@ export {
   type FleetSettings,
   fleetSchema,
   fleetSettings,
+  printableFleetSettings,
   readFleetSettings,
 } from './settings.js';
 export { shardOf } from './shard.js';

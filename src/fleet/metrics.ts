@@ -1,14 +1,9 @@
 // The metrics at /metrics: of the daemon itself, and its forecasts at the named horizons, for Prometheus to scrape.
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { TFTError } from '../contract/errors.js';
 import { SERVER_STATES } from './api.js';
-import { type Fleet, horizonSteps } from './fleet.js';
+import type { Fleet } from './fleet.js';
+import { checkFormat, type ForecastSeriesSet } from './forecast-series.js';
 import { crossingOf, outlookOf } from './views/outlooks.js';
-
-const MINUTE = 60_000;
-const VARIABLE = /\$(SERVER|METRIC|QUANTILE|HORIZON|PROFILE)/g;
-const NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
-const LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
 /**
  * Registers the metrics. They read the daemon when they are scraped, once there is one.
@@ -142,49 +137,27 @@ function registerRisks(registry: Registry, fleetOf: () => Fleet | undefined, mos
 }
 
 /**
- * Registers the metrics of forecasts, whose name is known once the model is. Series multiply: servers × horizons × quantiles.
- * Their number is bounded, and a further metric counts those left out.
+ * Registers the metrics of forecasts, whose name is known once the model is. A further metric counts the series that are left
+ * out.
  */
-export function registerForecasts(registry: Registry, fleet: Fleet): void {
+export function registerForecasts(registry: Registry, fleet: Fleet, forecasts: ForecastSeriesSet): void {
   const registers = [registry];
-  const { model, settings } = fleet;
-  const { __name__: nameFormat = '', ...labels } = settings.metricFormat;
-  const horizons = horizonSteps(settings, model);
-  const columns = [...new Set(Object.values(fleet.columns))];
-  const each = horizons.length * columns.length;
   new Gauge({
-    name: nameFormat.replaceAll('$METRIC', model.target),
-    help: `Forecasts of ${model.target}.`,
-    labelNames: Object.keys(labels),
+    name: forecasts.name,
+    help: `Forecasts of ${fleet.model.target}.`,
+    labelNames: [...forecasts.labelNames],
     registers,
     collect() {
       this.reset();
       let [reported, leftOut] = [0, 0];
-      for (const [place, entry] of fleet.roster) {
-        const forecast = fleet.standings.state(place) === 'stale' ? undefined : fleet.latest.get(place);
-        if (forecast === undefined) continue;
-        if (reported + each > settings.metricSeries) {
-          leftOut += each;
+      for (const { server, forecast, isLeftOut } of forecasts.servers()) {
+        if (isLeftOut) {
+          leftOut += forecasts.perServer;
           continue;
         }
-        reported += each;
-        for (const horizon of horizons) {
-          for (const column of columns) {
-            const variables: Record<string, string> = {
-              SERVER: entry.name,
-              PROFILE: entry.profile,
-              METRIC: model.target,
-              QUANTILE: String(model.quantiles[column]),
-              HORIZON: shownHorizon((horizon * fleet.stepMs) / MINUTE),
-            };
-            const filled = Object.entries(labels).map(([label, text]) => [
-              label,
-              text.replace(VARIABLE, (_, name: string) => variables[name] ?? ''),
-            ]);
-            const at = (horizon - 1) * model.quantiles.length + column;
-            this.set(Object.fromEntries(filled) as Record<string, string>, forecast.values[at] as number);
-          }
-        }
+        reported += forecasts.perServer;
+        for (const { labels, at } of forecasts.seriesOf(server))
+          this.set(labels, forecast.values[at] as number);
       }
       count.set(reported);
       left.set(leftOut);
@@ -204,24 +177,4 @@ export function registerForecasts(registry: Registry, fleet: Fleet): void {
   if (fleet.threshold === undefined) return;
   const help = 'What risk and crossing times refer to.';
   new Gauge({ name: 'tft_fleet_threshold', help, registers }).set(fleet.threshold);
-}
-
-/** 30m, 1h, 90m */
-function shownHorizon(minutes: number): string {
-  return minutes % 60 === 0 ? `${minutes / 60}h` : `${minutes}m`;
-}
-
-function checkFormat(format: Readonly<Record<string, string>>): void {
-  const refuse = (message: string) => {
-    throw new TFTError('ERR_TFT_OPTION', `metricFormat: ${message}`);
-  };
-  const { __name__: name = '', ...labels } = format;
-  if (!NAME.test(name.replaceAll('$METRIC', 'x')))
-    refuse("'__name__' is missing, or no name of a metric; only $METRIC may be in it");
-  for (const label of Object.keys(labels)) if (!LABEL.test(label)) refuse(`'${label}' is no name of a label`);
-  const used = Object.values(labels).join(' ');
-  for (const variable of ['$SERVER', '$QUANTILE', '$HORIZON']) {
-    if (!used.includes(variable))
-      refuse(`a label must have ${variable}, or several values would share a series`);
-  }
 }

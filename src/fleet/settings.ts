@@ -2,6 +2,7 @@
 // variables, the help and the documentation's table are derived from here.
 import { z } from 'zod';
 import { describeSettings, readSettings, readSettingsFile, type Setting } from '../service/index.js';
+import { shownAddress } from './endpoint.js';
 
 const count = z.int().positive();
 
@@ -99,9 +100,27 @@ export const fleetSchema = z.strictObject({
     .record(z.string(), z.string())
     .default(DEFAULT_METRIC_FORMAT)
     .describe(
-      'name and labels of forecasts at /metrics, as JSON, with $SERVER, $METRIC, $QUANTILE, $HORIZON, $PROFILE',
+      'name and labels of forecasts at /metrics and for receivers, as JSON, with $SERVER, $METRIC, $QUANTILE, $HORIZON, $PROFILE',
     ),
-  metricSeries: count.default(20_000).describe('the largest number of series of forecasts at /metrics'),
+  metricSeries: count
+    .default(20_000)
+    .describe('the largest number of series of forecasts at /metrics, and written to receivers'),
+  remoteWriteTo: z
+    .array(z.string().min(1))
+    .default([])
+    .describe(
+      'receivers of remote write that get the forecasts of each run, such as http://localhost:9090/api/v1/write',
+    ),
+  remoteWriteToTokenFile: z.string().min(1).optional().describe('a file with the bearer token for them'),
+  remoteWriteToHeaders: z
+    .record(z.string(), z.string())
+    .default({})
+    .describe('further headers for them, as JSON, such as {"X-Scope-OrgID":"tenant"}'),
+  remoteWriteToTimeoutSeconds: z
+    .number()
+    .positive()
+    .default(30)
+    .describe('how long a request to them may take'),
   fallback: z
     .enum(['none', 'best'])
     .default('none')
@@ -153,8 +172,19 @@ export function readFleetSettings({
     flags,
     environment,
     file: file === undefined ? undefined : { path: file, values },
-    paths: ['data', 'prometheusTokenFile', 'replayMap', 'rules'],
-    secret: [],
+    paths: ['data', 'prometheusTokenFile', 'remoteWriteToTokenFile', 'replayMap', 'rules'],
+    secret: ['prometheus', 'remoteWriteTo', 'remoteWriteToHeaders'],
     otherVariables: [],
   }).data;
+}
+
+/** The settings as they may be shown: without users and passwords of addresses, and values of headers. */
+export function printableFleetSettings(settings: FleetSettings): FleetSettings {
+  const headers = Object.keys(settings.remoteWriteToHeaders).map((name) => [name, '***']);
+  return {
+    ...settings,
+    prometheus: settings.prometheus.map(shownAddress),
+    remoteWriteTo: settings.remoteWriteTo.map(shownAddress),
+    remoteWriteToHeaders: Object.fromEntries(headers) as Record<string, string>,
+  };
 }

@@ -60,3 +60,27 @@ test('a mistake in a setting ends the command with one line', async () => {
     /^tft: shard \(from --shard\): a part of a whole, such as 2\/8, found "all" \(ERR_TFT_OPTION\)\n$/,
   );
 });
+
+test('--print-config and --help show the settings, and no password, token or header', async () => {
+  const shown = await tft([
+    'fleet',
+    '--print-config',
+    '--prometheus',
+    'http://user:secret-1@localhost:9090,http://other:9090',
+    '--remote-write-to',
+    'http://user:secret-2@localhost/push',
+    '--remote-write-to-headers',
+    '{"x-key":"secret-3"}',
+  ]);
+  expect(shown.status).toBe(0);
+  expect(JSON.parse(shown.stdout)).toMatchObject({
+    prometheus: ['http://***@localhost:9090', 'http://other:9090'],
+    remoteWriteTo: ['http://***@localhost/push'],
+    remoteWriteToHeaders: { 'x-key': '***' },
+  });
+  expect(shown.stdout).not.toContain('secret');
+  const help = (await tft(['fleet', '--help'])).stdout.replace(/\s+/g, ' ');
+  expect(help).toContain('(default: {"__name__":"tft_forecast"');
+  expect(help).not.toContain('[object');
+  expect(help).not.toContain('(default: )');
+});

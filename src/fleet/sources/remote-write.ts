@@ -6,6 +6,7 @@ import { uncompress } from 'snappyjs';
 import { badBody, HttpError, refusal } from '../../service/index.js';
 import type { SourceStatus } from '../api.js';
 import type { Fleet } from '../fleet.js';
+import { FIELD, WIRE_BITS } from '../prompb.js';
 import { type Source, SourceLedger } from './source.js';
 
 const PREFIX = 'tft_input:';
@@ -17,18 +18,6 @@ const MOMENTS_A_TURN = 2000;
 const FIELDS_A_TURN = 5000;
 /** The memory of a moment in addition to its values. */
 const MOMENT_BYTES = 256;
-/** Field numbers of prometheus.WriteRequest, .TimeSeries, .Label and .Sample (prompb/remote.proto, prompb/types.proto). */
-const FIELD = {
-  timeseries: 1,
-  labels: 1,
-  samples: 2,
-  name: 1,
-  labelValue: 2,
-  value: 1,
-  timestamp: 2,
-} as const;
-const WIRE_BITS = 3;
-
 /** The newest sample of each metric of a server, so that repeated samples are recognized. */
 type Newest = Map<string, Float64Array>;
 

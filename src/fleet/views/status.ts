@@ -31,6 +31,7 @@ export function fleetStatus(fleet: Fleet, served: ServedModel | undefined): Flee
     store: fleet.keeper.status,
     memoryBytes: fleet.ring.bytes + fleet.latest.bytes,
     sources: fleet.sources.map(({ status }) => status),
+    receivers: fleet.receivers.map(({ status }) => status),
     ingestion: fleet.intake.counters,
     shard: fleet.settings.shard ?? null,
   };

@@ -1,11 +1,10 @@
 // Sends small JSON messages to one address: in the background, with a bounded queue. `put` never waits. A receiver that was
 // unreachable for an hour gets the newest state of each alert, not the history of that hour.
+import { Backoff, type Delivered, deliver } from '../../delivery.js';
 
 const CAPACITY = 10_000;
 const BATCH = 256;
 const TIMEOUT_MS = 10_000;
-const FIRST_PAUSE_MS = 1_000;
-const MAX_PAUSE_MS = 60_000;
 
 export interface OutboxOptions<Item> {
   readonly url: string;
@@ -36,6 +35,7 @@ export class Outbox<Item> {
   readonly #options: OutboxOptions<Item>;
   readonly #waiting = new Map<string, Item>();
   readonly #closing = new AbortController();
+  readonly #backoff: Backoff;
   #sending: Promise<void> | undefined;
   #sent = 0;
   #failures = 0;
@@ -44,6 +44,7 @@ export class Outbox<Item> {
 
   constructor(options: OutboxOptions<Item>) {
     this.#options = options;
+    this.#backoff = new Backoff(options.pauseMs);
   }
 
   get counters(): OutboxCounters {
@@ -104,16 +105,16 @@ export class Outbox<Item> {
   }
 
   async #sendAll(): Promise<void> {
-    let pause = this.#options.pauseMs ?? FIRST_PAUSE_MS;
     while (this.#waiting.size > 0 && !this.#closing.signal.aborted) {
       const part = [...this.#waiting].slice(0, this.#options.batch ?? BATCH);
-      const outcome = await this.#send(part.map(([, item]) => item));
+      const { outcome, problem, retryAfterMs } = await this.#send(part.map(([, item]) => item));
+      if (outcome === 'sent') this.#lastError = undefined;
+      else this.#failed(problem);
       if (outcome === 'again') {
-        await this.#wait(pause);
-        pause = Math.min(2 * pause, MAX_PAUSE_MS);
+        await this.#backoff.pause(this.#closing.signal, retryAfterMs);
         continue;
       }
-      pause = this.#options.pauseMs ?? FIRST_PAUSE_MS;
+      this.#backoff.reset();
       // An item that was replaced meanwhile is newer and has yet to be sent.
       for (const [key, item] of part) if (this.#waiting.get(key) === item) this.#waiting.delete(key);
       if (outcome === 'sent') this.#sent += part.length;
@@ -121,46 +122,23 @@ export class Outbox<Item> {
     }
   }
 
-  async #send(items: readonly Item[]): Promise<'sent' | 'again' | 'refused'> {
+  #send(items: readonly Item[]): Promise<Delivered> {
     const { url, headers, body } = this.#options;
-    try {
-      const answer = await fetch(url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
-        body: JSON.stringify(body(items)),
-        redirect: 'error',
-        signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(TIMEOUT_MS)]),
-      });
-      // Read to the end, so that the connection can be used again.
-      const said = (await answer.text()).slice(0, 200);
-      if (answer.ok) {
-        this.#lastError = undefined;
-        return 'sent';
-      }
-      this.#failed(`${this.#shown} answered ${answer.status}: ${said}`);
-      return answer.status >= 500 || answer.status === 429 || answer.status === 408 ? 'again' : 'refused';
-    } catch (error) {
-      const { message, cause } = error as Error & { cause?: Error };
-      this.#failed(`${this.#shown}: ${cause?.message ?? message}`);
-      return 'again';
-    }
+    const request = {
+      url,
+      shownUrl: this.#shown,
+      headers: () => ({ 'content-type': 'application/json', ...headers }),
+      body: JSON.stringify(body(items)),
+      timeoutMs: TIMEOUT_MS,
+      signal: this.#closing.signal,
+    };
+    return deliver(request, (status) => status >= 500 || status === 429 || status === 408);
   }
 
   #failed(message: string): void {
     this.#failures++;
     if (this.#lastError === undefined) this.#options.onProblem?.(message);
     this.#lastError = message;
-  }
-
-  #wait(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      timer.unref();
-      this.#closing.signal.addEventListener('abort', () => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
   }
 }
 

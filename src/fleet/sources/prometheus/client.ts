@@ -1,7 +1,6 @@
 // Queries ranges from a Prometheus-compatible server: Prometheus, VictoriaMetrics, Mimir, Thanos.
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { TFTError } from '../../../contract/errors.js';
+import { Endpoint, reasonOf } from '../../endpoint.js';
 
 export interface PrometheusClientOptions {
   /** The base URL, such as http://localhost:9090, with user and password if it needs them. */
@@ -38,38 +37,27 @@ const answerSchema = z.object({
 const MAX_SHOWN = 300;
 
 export class PrometheusClient {
-  readonly #url: URL;
-  readonly #authorization: string | undefined;
-  readonly #options: PrometheusClientOptions;
+  readonly #endpoint: Endpoint;
+  readonly #query: URL;
+  readonly #timeoutMs: number;
 
   /** @throws TFTError ERR_TFT_OPTION for an invalid address. */
-  constructor(options: PrometheusClientOptions) {
-    this.#options = options;
-    let url: URL;
-    try {
-      url = new URL(options.url);
-    } catch (cause) {
-      throw new TFTError(
-        'ERR_TFT_OPTION',
-        `prometheus: '${options.url}' is no address such as http://localhost:9090`,
-        {
-          cause,
-        },
-      );
-    }
-    if (url.username !== '') {
-      const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-      this.#authorization = `Basic ${Buffer.from(pair).toString('base64')}`;
-    }
-    url.username = '';
-    url.password = '';
-    if (!url.pathname.endsWith('/')) url.pathname += '/';
-    this.#url = url;
+  constructor({ url, tokenFile, timeoutMs }: PrometheusClientOptions) {
+    this.#endpoint = new Endpoint({
+      url,
+      tokenFile,
+      setting: 'prometheus',
+      example: 'http://localhost:9090',
+    });
+    const base = new URL(this.#endpoint.url);
+    if (!base.pathname.endsWith('/')) base.pathname += '/';
+    this.#query = new URL('api/v1/query_range', base);
+    this.#timeoutMs = timeoutMs;
   }
 
   /** Without user and password. */
   get shownUrl(): string {
-    return this.#url.href.replace(/\/$/, '');
+    return this.#endpoint.shownUrl;
   }
 
   /**
@@ -84,16 +72,11 @@ export class PrometheusClient {
   ): Promise<readonly RangeSeries[]> {
     const seconds = (milliseconds: number) => String(milliseconds / 1000);
     const body = new URLSearchParams({ query, start: seconds(from), end: seconds(to), step: seconds(step) });
-    const limit = AbortSignal.timeout(this.#options.timeoutMs);
-    const token =
-      this.#options.tokenFile === undefined
-        ? undefined
-        : `Bearer ${readFileSync(this.#options.tokenFile, 'utf8').trim()}`;
-    const authorization = token ?? this.#authorization;
-    const answer = await fetch(new URL('api/v1/query_range', this.#url), {
+    const limit = AbortSignal.timeout(this.#timeoutMs);
+    const answer = await fetch(this.#query, {
       method: 'POST',
       body,
-      headers: authorization === undefined ? {} : { authorization },
+      headers: this.#endpoint.headers(),
       signal: signal === undefined ? limit : AbortSignal.any([limit, signal]),
     }).catch((error: unknown) => {
       throw new Error(`${this.shownUrl}: ${reasonOf(error)}`, { cause: error });
@@ -115,10 +98,4 @@ export class PrometheusClient {
     }
     return data.result.map(({ metric, values }) => ({ labels: metric, values }));
   }
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return 'no answer in time';
-  return error.cause instanceof Error ? error.cause.message : error.message;
 }
