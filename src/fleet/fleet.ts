@@ -259,7 +259,7 @@ export class Fleet {
 
   async #closeStep(step: number): Promise<void> {
     this.ring.advance(step + 1);
-    await this.keeper.keepStep(step, this.ring, this.roster, this.intake);
+    const changed = await this.keeper.keepStep(step, this.ring, this.roster, this.intake);
     const oldest = step - this.#keptSteps();
     await this.keeper.forgetBefore(oldest);
     for (const place of this.roster.expire(oldest * this.stepMs)) {
@@ -267,6 +267,7 @@ export class Fleet {
       this.latest.forget(place);
     }
     for (const observer of this.#observers()) {
+      if (changed.length > 0) await this.#tell(() => observer.stepsChanged?.(changed, this.#observed));
       await this.#tell(() => observer.stepClosed?.(step, this.#observed));
     }
   }

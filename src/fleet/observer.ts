@@ -31,10 +31,12 @@ export interface ObservedFleet {
 }
 
 /**
- * Watches forecasts and measurements. Calls come in this order: the step closes, then batches of forecasts made from it,
- * then `runEnded`. An error is logged; the daemon goes on.
+ * Watches forecasts and measurements. Calls come in this order: earlier steps have changed, the step closes, then batches of
+ * forecasts made from it, then `runEnded`. An error is logged; the daemon goes on.
  */
 export interface FleetObserver {
+  /** Late samples have changed these steps in the archive; oldest first. */
+  stepsChanged?(steps: readonly number[], fleet: ObservedFleet): void | Promise<void>;
   /** A step is complete and in the archive. */
   stepClosed?(step: number, fleet: ObservedFleet): void | Promise<void>;
   forecasts?(batch: ForecastBatch, fleet: ObservedFleet): void | Promise<void>;

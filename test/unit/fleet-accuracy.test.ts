@@ -101,6 +101,48 @@ it('chooses by nothing that came later: the same past with another future choose
   expect(choices[1]).toEqual(choices[0]);
 });
 
+it('gives the same figures when an hour of measurements comes late, after an outage', async () => {
+  const [outage, length] = [70, 4];
+  const missed = Array.from({ length }, (_, index) => outage + index);
+  const holed = fleetOf(truth.map((row, step) => (missed.includes(step) ? row.map(() => null) : row)));
+  const [accuracy, late, fleet] = [watch(), watch(), fleetOf()];
+  for (let step = 0; step < truth.length; step++) {
+    await accuracy.stepClosed(shape.first + step, fleet);
+    if (step === outage + length) {
+      const before = late.state();
+      await late.stepsChanged(
+        missed.map((each) => shape.first + each),
+        fleet,
+      );
+      expect(late.state()).not.toEqual(before);
+    }
+    await late.stepClosed(shape.first + step, step < outage + length ? holed : fleet);
+  }
+  expect(late.state()).toEqual(accuracy.state());
+  for (const place of [0, 1, 2]) {
+    expect(late.server(place)).toEqual(accuracy.server(place));
+    expect(late.choose(place)).toBe(accuracy.choose(place));
+  }
+  // What is given again is scored once.
+  await late.stepsChanged([shape.first + truth.length - 1], fleet);
+  expect(late.state()).toEqual(accuracy.state());
+});
+
+it('scores on after a clock that was far ahead has been put right', async () => {
+  const [accuracy, wrong, fleet] = [watch(), watch(), fleetOf()];
+  const ahead = 100_000;
+  await wrong.stepClosed(shape.first, fleet);
+  await wrong.stepClosed(shape.first + ahead, {
+    ...fleet,
+    archive: { ...fleet.archive, readStep: () => fleet.archive.readStep(shape.first) },
+  });
+  for (let step = 0; step < truth.length; step++) {
+    await accuracy.stepClosed(shape.first + step, fleet);
+    if (step > 0) await wrong.stepClosed(shape.first + step, fleet);
+  }
+  expect(wrong.state().horizons).toEqual(accuracy.state().horizons);
+});
+
 it('gives a naive forecast of the full horizon, in order and in range', async () => {
   const [accuracy, fleet] = [watch(), fleetOf()];
   for (let step = 0; step < truth.length; step++) await accuracy.stepClosed(shape.first + step, fleet);

@@ -92,21 +92,47 @@ export class FleetAccuracy implements AccuracyWatch {
     this.#servers = new ServerScoreBook(this.#shape.day);
   }
 
-  /** Scores the forecasts of a step that has just closed. Yields to the event loop between slices of the work. */
+  /** Scores the forecasts of a step that has just closed. */
   async stepClosed(step: number, fleet: ObservedFleet): Promise<void> {
     const { archive } = fleet;
     this.#horizons = archive.horizons;
     if (!this.#loaded) await this.#load(step, fleet);
+    if (step < this.#history.newest) {
+      this.#history.rewind(step);
+      this.#servers.rewind(step);
+    }
     this.#take(step, fleet);
+    await this.#scoreStep(step, fleet, () => true);
+    this.#judgeStaleness(this.#dayOf(step));
+    await this.#save(step, fleet);
+  }
+
+  /**
+   * Takes what a source brought late, such as after an outage, and scores the forecasts of servers of which nothing had been
+   * measured then.
+   */
+  async stepsChanged(steps: readonly number[], fleet: ObservedFleet): Promise<void> {
+    // What is loaded later has the changes.
+    if (!this.#loaded) return;
+    for (const step of steps) {
+      const before = this.#history.step(step);
+      this.#take(step, fleet);
+      await this.#scoreStep(step, fleet, (place) => Number.isNaN(before[place] ?? Number.NaN));
+    }
+  }
+
+  /** Scores the forecasts of a step. Yields to the event loop between slices of the work. */
+  async #scoreStep(step: number, fleet: ObservedFleet, isDue: (place: number) => boolean): Promise<void> {
+    const { archive } = fleet;
     const every = Math.ceil(Math.min(archive.servers.length, MAX_SERVERS) / SERVERS_A_STEP);
-    const day = Math.floor((step * this.#stepMs) / (1440 * MINUTE));
+    const day = this.#dayOf(step);
     const width = this.#model.quantiles.length;
     let slice = performance.now();
     for (const horizon of archive.horizons) {
       const forecasts = archive.readForecasts(step, horizon)?.values;
       const count = Math.min((forecasts?.length ?? 0) / width, MAX_SERVERS);
       for (let place = 0; place < count; place++) {
-        if ((step + place) % every !== 0) continue;
+        if ((step + place) % every !== 0 || !isDue(place)) continue;
         this.#score(place, step, horizon, day, forecasts as Float32Array, fleet);
         if (performance.now() - slice > SLICE_MS) {
           await new Promise(setImmediate);
@@ -114,8 +140,6 @@ export class FleetAccuracy implements AccuracyWatch {
         }
       }
     }
-    this.#judgeStaleness(day);
-    await this.#save(step, fleet);
   }
 
   state(): Accuracy {
@@ -199,6 +223,10 @@ export class FleetAccuracy implements AccuracyWatch {
     const { name, profile } = fleet.serverAt(place);
     this.#days.add(day, profile, horizon, { losses, held });
     this.#servers.add(place, name, step, horizon, { losses, held });
+  }
+
+  #dayOf(step: number): number {
+    return Math.floor((step * this.#stepMs) / (1440 * MINUTE));
   }
 
   #judgeStaleness(day: number): void {

@@ -21,7 +21,7 @@ export class ServerScoreBook {
     this.#halfLife = 7 * day;
   }
 
-  /** @param name the server that has the place now: if it is another one than before, its scores begin at zero. */
+  /** Steps may come in any order. @param name the server that has the place now: if it is another one than before, its scores begin at zero. */
   add(place: number, name: string, step: number, horizon: number, score: Score): void {
     let scores = this.#servers[place];
     if (scores?.name !== name) {
@@ -40,11 +40,24 @@ export class ServerScoreBook {
       scores.byHorizon.set(horizon, sums);
     }
     addScore(sums, score);
-    const kept = 0.5 ** ((step - scores.last) / this.#halfLife);
+    const newest = Math.max(step, scores.last);
+    const weightOf = (time: number) => 0.5 ** ((newest - time) / this.#halfLife);
+    const [kept, added] = [weightOf(scores.last), weightOf(step)];
     for (let index = 0; index < COMPETING; index++) {
-      scores.recent[index] = (scores.recent[index] as number) * kept + (score.losses[index] as number);
+      scores.recent[index] =
+        (scores.recent[index] as number) * kept + (score.losses[index] as number) * added;
     }
-    scores.last = step;
+    scores.first = Math.min(step, scores.first);
+    scores.last = newest;
+  }
+
+  /** Goes back to an earlier step after the clock was wrong. */
+  rewind(step: number): void {
+    for (const scores of this.#servers) {
+      if (scores === undefined) continue;
+      scores.first = Math.min(step, scores.first);
+      scores.last = Math.min(step, scores.last);
+    }
   }
 
   of(place: number): ReadonlyMap<number, Sums> | undefined {

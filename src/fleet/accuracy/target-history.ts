@@ -24,8 +24,9 @@ export class TargetHistory {
     return this.#newest;
   }
 
-  /** Takes a step of all servers, `[servers][metrics]`; the target is at `index`. */
+  /** Takes a step of all servers, `[servers][metrics]`; the target is at `index`. Steps that are no longer kept are left out. */
   put(step: number, values: Float32Array, metrics: number, index: number): void {
+    if (step <= this.#newest - this.#slots) return;
     const count = values.length / metrics;
     this.#grow(count);
     const slot = this.#slot(step);
@@ -43,6 +44,19 @@ export class TargetHistory {
     const slot = this.#slot(step);
     if (this.#steps[slot] !== step || server >= this.#servers) return Number.NaN;
     return this.#values[slot * this.#servers + server] as number;
+  }
+
+  /** Goes back to an earlier step after the clock was wrong. Later steps are dropped. */
+  rewind(step: number): void {
+    this.#newest = Math.min(step, this.#newest);
+    for (const [slot, kept] of this.#steps.entries()) if (kept > step) this.#steps[slot] = Number.NaN;
+  }
+
+  /** A copy of a step of all servers; empty if it is not kept. */
+  step(step: number): Float32Array {
+    const slot = this.#slot(step);
+    if (this.#steps[slot] !== step) return new Float32Array(0);
+    return this.#values.slice(slot * this.#servers, (slot + 1) * this.#servers);
   }
 
   /**

@@ -94,14 +94,19 @@ export class StoreKeeper {
     this.#sampleLog?.openStep(ring.open);
   }
 
-  /** Stores a step that has closed, and the earlier ones that late samples have changed. */
-  async keepStep(step: number, ring: FleetRing, roster: Roster, intake: Intake): Promise<void> {
+  /**
+   * Stores a step that has closed, and the earlier ones that late samples have changed.
+   *
+   * @returns these earlier ones, oldest first, if they could be stored.
+   */
+  async keepStep(step: number, ring: FleetRing, roster: Roster, intake: Intake): Promise<number[]> {
     // Done first, so that late samples are either in the copy made now or in a file that remains.
     this.#sampleLog?.openStep(ring.open);
     for (const changed of roster.takeChanged()) this.#servers.set(changed.place, changed);
     const steps = new Set([...this.#missed, ...intake.takeLateSteps(), step]);
     const copies = [...steps]
       .filter((each) => each >= ring.oldest && each <= step)
+      .sort((a, b) => a - b)
       .map((each) => ({ step: each, ...ring.copyStep(each, roster.places) }));
     const servers = [...this.#servers.values()];
     const isKept = await this.#try('steps', async () => {
@@ -109,11 +114,12 @@ export class StoreKeeper {
       for (const copy of copies) await this.store.putStep(copy);
     });
     this.#missed = isKept ? new Set() : steps;
-    if (!isKept) return;
+    if (!isKept) return [];
     for (const { place, server } of servers) {
       if (this.#servers.get(place)?.server === server) this.#servers.delete(place);
     }
     this.#sampleLog?.forget(step);
+    return copies.map((copy) => copy.step).filter((each) => each < step);
   }
 
   async keepForecasts(forecasts: StoredForecasts): Promise<void> {

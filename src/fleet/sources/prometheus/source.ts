@@ -1,6 +1,5 @@
 // Prometheus as a source: first the past that the model reads, then each step when it is over. After an outage the missed steps
 // are queried again.
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ServiceLog } from '../../../service/index.js';
 import type { SourceStatus } from '../../api.js';
 import type { Fleet } from '../../fleet.js';
@@ -28,6 +27,7 @@ export class PrometheusSource implements Source {
   /** The next step to query. */
   #next: number;
   #servers = 0;
+  #isAway = false;
 
   constructor(client: PrometheusClient, mapping: PrometheusMapping, fleet: Fleet, log: ServiceLog) {
     this.#client = client;
@@ -56,8 +56,9 @@ export class PrometheusSource implements Source {
 
   async #run(retryMs: number): Promise<void> {
     for (let wait = retryMs; !this.#ended.signal.aborted; ) {
-      const due = this.#endOf(this.#next) + SCRAPE_DELAY_MS - this.#fleet.clock.now();
-      await this.#sleep(Math.max(due, wait));
+      const { clock } = this.#fleet;
+      const due = this.#endOf(this.#next) + SCRAPE_DELAY_MS;
+      await clock.until(Math.max(due, clock.now() + wait), this.#ended.signal);
       if (this.#ended.signal.aborted) return;
       const before = this.#next;
       if (await this.#catchUp()) wait = 0;
@@ -76,6 +77,7 @@ export class PrometheusSource implements Source {
     const fleet = this.#fleet;
     const last = Math.floor((fleet.clock.now() - SCRAPE_DELAY_MS) / fleet.stepMs - 0.5);
     this.#next = Math.max(this.#next, fleet.ring.oldest);
+    const first = this.#next;
     try {
       while (this.#next <= last && !this.#ended.signal.aborted) {
         const steps = this.#servers === 0 ? FIRST_STEPS : Math.max(1, Math.floor(MAX_VALUES / this.#servers));
@@ -88,12 +90,16 @@ export class PrometheusSource implements Source {
         await this.#take(fetched);
         this.#next = to + 1;
       }
+      if (this.#isAway)
+        this.#log.info({ part: 'fleet', steps: this.#next - first }, 'Prometheus answers again');
+      this.#isAway = false;
       return true;
     } catch (error) {
       if (this.#ended.signal.aborted) return false;
-      if (this.#ledger.status.lastError !== (error as Error).message) {
+      if (!this.#isAway || this.#ledger.status.lastError !== (error as Error).message) {
         this.#log.warn({ err: error, part: 'fleet' }, 'Prometheus does not answer; it is asked again');
       }
+      this.#isAway = true;
       this.#ledger.failed(error);
       return false;
     }
@@ -117,9 +123,5 @@ export class PrometheusSource implements Source {
     }
     await this.#fleet.accepted();
     this.#ledger.succeeded(records, newest);
-  }
-
-  async #sleep(milliseconds: number): Promise<void> {
-    await delay(milliseconds, undefined, { signal: this.#ended.signal }).catch(() => {});
   }
 }
