@@ -6,7 +6,7 @@ import torch
 
 from tft_export.checkpoint.calendar import countable
 from tft_export.graph.past_time_features import PastTimeFeatures
-from tft_export.windows.history import time_features
+from tft_export.windows.step_grid import StepGrid
 
 KNOWN = ("hour", "day_of_week", "month", "is_weekend")
 MINUTES_PER_DAY = 24 * 60
@@ -14,7 +14,7 @@ MINUTES_PER_DAY = 24 * 60
 
 def recovered(starts, needed, known, step_minutes, past, future):
     """[encoder, windows, needed]: what the module makes of the horizons that start at these slots."""
-    horizon = time_features(starts[None, :] + np.arange(future)[:, None], step_minutes)
+    horizon = StepGrid(step_minutes).features(starts[None, :] + np.arange(future)[:, None])
     horizon = torch.from_numpy(horizon[..., [KNOWN.index(name) for name in known]])
     return torch.cat(PastTimeFeatures(needed, known, step_minutes, past)(horizon), dim=-1).numpy()
 
@@ -40,7 +40,7 @@ def test_hour_day_and_weekend_are_the_calendars_at_every_phase(step_minutes, pas
     starts = first + np.unique(np.linspace(0, week, 400).astype(np.int64))
     needed = ("hour", "day_of_week", "is_weekend")
     actual = recovered(starts, needed, KNOWN, step_minutes, past, future)
-    expected = time_features(starts[None, :] + np.arange(-past, 0)[:, None], step_minutes)
+    expected = StepGrid(step_minutes).features(starts[None, :] + np.arange(-past, 0)[:, None])
     np.testing.assert_array_equal(actual, expected[..., [0, 1, 3]])
 
 
@@ -48,13 +48,13 @@ def test_the_order_of_the_features_is_free():
     starts = np.arange(1000) * 7 + 5_000_000
     known, needed = ("is_weekend", "hour", "day_of_week"), ("day_of_week", "is_weekend", "hour")
     actual = recovered(starts, needed, known, 5, 300, 24)
-    expected = time_features(starts[None, :] + np.arange(-300, 0)[:, None], 5)
+    expected = StepGrid(5).features(starts[None, :] + np.arange(-300, 0)[:, None])
     np.testing.assert_array_equal(actual, expected[..., [1, 3, 0]])
 
 
 def test_no_few_steps_are_summed_by_a_reduction_or_a_product():
     # With a batch fixed at 1, TensorRT 10.6 sums the steps of an hour wrongly so.
-    horizon = torch.from_numpy(time_features(np.arange(12)[:, None] + np.arange(3) + 5_000_000, 5))
+    horizon = torch.from_numpy(StepGrid(5).features(np.arange(12)[:, None] + np.arange(3) + 5_000_000))
     captured = torch.export.export(
         PastTimeFeatures(KNOWN, KNOWN, 5, 24), (horizon,), dynamic_shapes=[{1: torch.export.Dim("batch")}]
     )
@@ -71,7 +71,7 @@ def test_month_is_the_month_in_which_the_horizon_starts():
     actual = recovered(starts, ("month",), KNOWN, 5, 288, 96)[..., 0]
     assert actual.shape == (288, 4)
     np.testing.assert_array_equal(actual[0], [3, 4, 4, 4])
-    true_month = time_features(starts[None, :] + np.arange(-288, 0)[:, None], 5)[..., 2]
+    true_month = StepGrid(5).features(starts[None, :] + np.arange(-288, 0)[:, None])[..., 2]
     # Right wherever no month turned within the encoder.
     np.testing.assert_array_equal((actual == true_month).all(0), [True, False, False, True])
 

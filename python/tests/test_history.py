@@ -10,8 +10,9 @@ import pytest
 from tft_export.errors import ExportError
 from tft_export.training.simulated_fleet import simulate
 from tft_export.windows.column_map import ColumnMap
-from tft_export.windows.history import on_grid, read_history, time_features
+from tft_export.windows.history import on_grid, read_history
 from tft_export.windows.metrics import METRIC_NAMES
+from tft_export.windows.step_grid import StepGrid
 
 BITBRAINS = Path(__file__).parents[2] / "maps" / "bitbrains.json"
 
@@ -53,7 +54,7 @@ def test_time_features_are_the_calendars():
     slots = times.tz_localize(None).to_numpy("datetime64[s]").astype(np.int64) // 300
     grid = pd.to_datetime(slots * 300, unit="s", utc=True)
     expected = np.stack([grid.hour, grid.dayofweek, grid.month, grid.dayofweek >= 5], axis=-1)
-    np.testing.assert_array_equal(time_features(slots), expected)
+    np.testing.assert_array_equal(StepGrid(5).features(slots), expected)
 
 
 def recording(rows=3):

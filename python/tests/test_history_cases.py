@@ -8,6 +8,7 @@ import pytest
 
 from tft_export.errors import ExportError
 from tft_export.windows.history import on_grid, read_history
+from tft_export.windows.step_grid import StepGrid
 from tft_export.windows.written import HistoryFormat
 
 CASES = json.loads(
@@ -36,7 +37,9 @@ def test_a_file_is_read_as_the_other_reader_reads_it(case, tmp_path):
 
     def read():
         history = read_history(path, None, metrics, [category], _written(case))
-        return on_grid(history, CASES["stepMinutes"], CASES["maxGapMinutes"] // CASES["stepMinutes"])
+        return on_grid(
+            history, StepGrid(CASES["stepMinutes"]), CASES["maxGapMinutes"] // CASES["stepMinutes"]
+        )
 
     if case.get("error"):
         with pytest.raises(ExportError) as refused:

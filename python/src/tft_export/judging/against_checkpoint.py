@@ -20,9 +20,9 @@ from ..description import Description, TensorEntry, read_description
 from ..errors import ExportError
 from ..graph.onnx_graph import OPSET, check_operators
 from ..windows.column_map import ColumnMap
-from ..windows.history import slots_of
 from ..windows.history_windows import windows_of_history
 from ..windows.pytorch_forecasts import exact_forecasts, expected_explanation, expected_forecasts
+from ..windows.step_grid import StepGrid
 from ..windows.window_set import WindowSet
 
 _RUN_BATCH = 32
@@ -278,8 +278,9 @@ def sample_windows(
     if len(starts) != description.samples.count:
         return None
     times = pd.Series(pd.to_datetime(starts, utc=True))
-    first = np.asarray(slots_of(times, structure.step.minutes)) - structure.past
-    return WindowSet.of_inputs(structure, arrays, first, description.samples.servers)
+    grid = StepGrid(structure.step.minutes, structure.step.months).beginning(times)
+    first = grid.slots_of(times) - structure.past
+    return WindowSet.of_inputs(structure, arrays, first, description.samples.servers, grid.shift)
 
 
 def _histories(

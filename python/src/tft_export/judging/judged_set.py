@@ -2,7 +2,7 @@
 them."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +82,7 @@ class SetReader:
         recording = self._rows[judged.histories]
         rows = recording.rows
         origins = _origins(recording, judged)
-        chosen = Recording(description, rows, origins)
+        chosen = replace(recording, origins=origins)
         entry = next(metric for metric in description.metrics if metric.name == description.target)
         shape = NaiveShape(
             description.encoder_length,
@@ -128,10 +128,10 @@ def _origins(recording: Recording, judged: JudgedSet) -> np.ndarray:
     """The set's origins, every `every` steps of each machine."""
     rows, origins = recording.rows, recording.origins
     slots = rows["slot"].to_numpy()[origins]
-    minutes = recording.description.step_minutes
+    grid = recording.grid
 
     def slot(date: str) -> float:
-        return pd.Timestamp(date, tz="UTC").timestamp() / 60 / minutes
+        return (pd.Timestamp(date, tz="UTC").timestamp() / 60 - grid.shift) / grid.minutes
 
     kept = np.ones(len(origins), bool)
     if judged.servers:

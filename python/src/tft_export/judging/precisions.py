@@ -124,7 +124,9 @@ def _expected(
     structure = read_structure(
         checkpoint, Step(description.step_minutes, description.step_months), description.servers or None
     )
-    windows = WindowSet.of_inputs(structure, inputs, recording.first_slots(), recording.servers)
+    windows = WindowSet.of_inputs(
+        structure, inputs, recording.first_slots(), recording.servers, recording.grid.shift
+    )
     turned = np.zeros(len(windows), bool)
     turned[windows.month_turns()] = True
     return expected_predictions(checkpoint, windows), turned

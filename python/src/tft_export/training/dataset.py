@@ -8,7 +8,7 @@ from pytorch_forecasting import TimeSeriesDataSet
 from pytorch_forecasting.data import NaNLabelEncoder
 
 from ..checkpoint.floored_normalizer import FlooredEncoderNormalizer
-from ..windows.history import time_features
+from ..windows.history import DEFAULT_GRID
 from ..windows.metrics import (
     ENCODER_LENGTH,
     HORIZON,
@@ -39,7 +39,7 @@ def forecasting_frame(gridded: pd.DataFrame, week_shift: pd.Series | int = 0) ->
     """A gridded history as TimeSeriesDataSet takes it, moved by whole weeks; one group for each segment."""
     slots = gridded["slot"] + week_shift * 7 * STEPS_PER_DAY
     frame = gridded[[*METRIC_NAMES, "profile", "status"]].copy()
-    frame[list(KNOWN)] = time_features(slots.to_numpy())
+    frame[list(KNOWN)] = DEFAULT_GRID.features(slots.to_numpy())
     frame["server_id"] = gridded["server_name"].astype(str) + "/" + gridded["segment"].astype(str)
     frame["time_idx"] = gridded["slot"] - gridded.groupby("segment")["slot"].transform("min")
     for category in ("profile", "status"):

@@ -10,10 +10,12 @@ import pandas as pd
 from ..errors import ExportError
 from .column_map import ColumnMap
 from .metrics import METRIC_NAMES, STEP_MINUTES
+from .step_grid import StepGrid
 from .written import HistoryFormat, parse_times, read_table
 
 DEFAULT_MAX_GAP = 12
 AS_USUAL = HistoryFormat()
+DEFAULT_GRID = StepGrid(STEP_MINUTES)
 # What joins the columns that name a series to one name.
 SERIES_JOINT = "/"
 _TEXTS = ("timestamp", "server_name", "server", "profile", "status")
@@ -69,16 +71,6 @@ def codes_of_texts(codes: Mapping[str, int]) -> dict[str, int]:
     return {value.strip(): code for value, code in codes.items()} | {**codes}
 
 
-def slots_of(timestamps: pd.Series, step_minutes: float) -> np.ndarray:
-    """The step of the grid nearest to each time, half a step rounded up: steps since 1970 (UTC).
-
-    It is right for steps of months too, by an average month's minutes: no month begins as far as half a month
-    from where an average one would.
-    """
-    seconds = timestamps.dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[s]").astype(np.int64)
-    return np.floor(seconds / (60 * step_minutes) + 0.5).astype(np.int64)
-
-
 def one_row_a_step(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     """Of rows with one time the last; those that share a `slot` averaged, the rest from the latest."""
     frame = frame.drop_duplicates(["server_name", "timestamp"], keep="last")
@@ -102,15 +94,15 @@ def write_history(frame: pd.DataFrame, path: Path) -> None:
 
 
 def on_grid(
-    frame: pd.DataFrame, step_minutes: int = STEP_MINUTES, max_gap: int = DEFAULT_MAX_GAP
+    frame: pd.DataFrame, grid: StepGrid = DEFAULT_GRID, max_gap: int = DEFAULT_MAX_GAP
 ) -> pd.DataFrame:
     """Puts each server's rows on the grid, in order of time, and fills gaps of up to `max_gap` steps.
 
     A filled row repeats the last one and is marked in `filled`. A longer gap ends a segment: rows of one
-    `segment` follow one another without a break. `slot` is the time in steps since 1970 (UTC).
+    `segment` follow one another without a break. `slot` is the time in steps of the grid.
     """
     frame = frame.copy()
-    frame["slot"] = slots_of(frame["timestamp"], step_minutes)
+    frame["slot"] = grid.slots_of(frame["timestamp"])
     metrics = [name for name in frame.columns if frame[name].dtype.kind in "fiu" and name not in _NO_METRICS]
     frame = one_row_a_step(frame, metrics)
     parts = []
@@ -129,26 +121,6 @@ def on_grid(
     if not parts:
         raise ExportError("history_empty", "the history has no rows")
     gridded = pd.concat(parts, ignore_index=True)
-    gridded["timestamp"] = pd.to_datetime(gridded["slot"] * (60 * step_minutes), unit="s", utc=True)
+    gridded["timestamp"] = pd.to_datetime(grid.times_of(gridded["slot"].to_numpy()), utc=True)
     gridded[metrics] = gridded[metrics].astype(np.float32)
     return gridded
-
-
-def times_of(slots: np.ndarray, step_minutes: float, step_months: int | None = None) -> np.ndarray:
-    """The times, in UTC, of steps since 1970."""
-    slots = np.asarray(slots, dtype=np.int64)
-    if step_months is not None:
-        return (slots * step_months).astype("datetime64[M]").astype("datetime64[s]")
-    return (slots * round(60 * step_minutes)).astype("datetime64[s]")
-
-
-def time_features(
-    slots: np.ndarray, step_minutes: float = STEP_MINUTES, step_months: int | None = None
-) -> np.ndarray:
-    """hour, day of week (Monday = 0), month and is-weekend of each slot, in UTC, as float32 [..., 4]."""
-    minutes = times_of(slots, step_minutes, step_months).astype(np.int64) // 60
-    days = minutes // (24 * 60)
-    weekday = (days + 3) % 7  # 1970-01-01 was a Thursday
-    month = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12 + 1
-    hour = minutes // 60 % 24
-    return np.stack([hour, weekday, month, weekday >= 5], axis=-1).astype(np.float32)

@@ -10,8 +10,9 @@ from ..checkpoint.category import UNKNOWN
 from ..checkpoint.structure import CALENDAR, Structure
 from ..errors import ExportError
 from .column_map import ColumnMap
-from .history import codes_of_texts, one_row_a_step, read_history, slots_of, time_features
+from .history import codes_of_texts, one_row_a_step, read_history
 from .made_up_windows import drawn_lengths
+from .step_grid import StepGrid
 from .window_set import WindowSet
 
 # One of this many windows contains the end of a month.
@@ -27,7 +28,7 @@ def windows_of_history(
 
     Raises ExportError: history_not_found, history_invalid, history_category, history_short.
     """
-    rows = _read_rows(Path(path), structure, column_map)
+    rows, grid = _read_rows(Path(path), structure, column_map)
     least = structure.shortest + structure.horizon
     unbroken = _unbroken_steps(rows)
     # The rows that a horizon may end with.
@@ -38,7 +39,7 @@ def windows_of_history(
             f"{path} has no server with {least} steps of {structure.step.minutes:g} minutes without a gap",
         )
     rng = np.random.default_rng(seed)
-    chosen = _spread_ends(rows, ends, structure, count, rng)
+    chosen = _spread_ends(rows, ends, structure, grid, count, rng)
     lengths = drawn_lengths(structure, len(chosen), rng)
     there = np.minimum(unbroken[chosen] - structure.horizon, structure.past)
     if lengths is not None:
@@ -54,16 +55,20 @@ def windows_of_history(
         tuple(rows["server_name"].to_numpy()[chosen]),
         rows[list(structure.statics)].to_numpy(np.float32)[chosen - structure.horizon],
         lengths,
+        grid.shift,
     )
 
 
-def _read_rows(path: Path, structure: Structure, column_map: ColumnMap | None) -> pd.DataFrame:
+def _read_rows(
+    path: Path, structure: Structure, column_map: ColumnMap | None
+) -> tuple[pd.DataFrame, StepGrid]:
     """The history on the model's grid, sorted by server and time, with one code column per category."""
     names = [category.name for category in structure.categories]
     measured = [name for name in structure.metrics if structure.ahead.get(name) != CALENDAR]
     numbers = [*measured, *structure.statics]
     rows = read_history(path, column_map, numbers, names, series=structure.group_ids)
-    rows["slot"] = slots_of(rows["timestamp"], structure.step_minutes)
+    grid = StepGrid(structure.step.minutes, structure.step.months).beginning(rows["timestamp"])
+    rows["slot"] = grid.slots_of(rows["timestamp"])
     for category, column in zip(structure.categories, _code_columns(structure), strict=True):
         if [category.column] == list(structure.group_ids):
             values = rows["server_name"]
@@ -80,11 +85,11 @@ def _read_rows(path: Path, structure: Structure, column_map: ColumnMap | None) -
                 "code for unknown values (train with NaNLabelEncoder(add_nan=True)); leave those rows out",
             )
     rows = one_row_a_step(rows, numbers)
-    features = time_features(rows["slot"].to_numpy(), structure.step.minutes, structure.step.months)
+    features = grid.features(rows["slot"].to_numpy())
     for name, how in structure.ahead.items():
         if how == CALENDAR:
             rows[name] = features[:, KNOWN_FEATURES.index(name)]
-    return rows.sort_values(["server_name", "slot"]).reset_index(drop=True)
+    return rows.sort_values(["server_name", "slot"]).reset_index(drop=True), grid
 
 
 def _code_columns(structure: Structure) -> list[str]:
@@ -101,14 +106,17 @@ def _unbroken_steps(rows: pd.DataFrame) -> np.ndarray:
 
 
 def _spread_ends(
-    rows: pd.DataFrame, ends: np.ndarray, structure: Structure, count: int, rng: np.random.Generator
+    rows: pd.DataFrame,
+    ends: np.ndarray,
+    structure: Structure,
+    grid: StepGrid,
+    count: int,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     slot = rows["slot"].to_numpy()[ends] - (structure.past + structure.horizon - 1)
 
     def month(slots: np.ndarray) -> np.ndarray:
-        return time_features(slots, structure.step.minutes, structure.step.months)[
-            ..., KNOWN_FEATURES.index(MONTH)
-        ]
+        return grid.features(slots)[..., KNOWN_FEATURES.index(MONTH)]
 
     turning = month(slot) != month(slot + structure.past)
     if MONTH not in structure.encoder_reals or MONTH not in structure.counted:

@@ -5,7 +5,7 @@ known ahead enters the inputs; the last known status is used for the whole horiz
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +15,21 @@ from ..checkpoint.supported import SERVER_ID
 from ..description import INPUT_NAMES, LENGTHS_INPUT, STATIC_INPUT, Description
 from ..errors import ExportError
 from .column_map import ColumnMap
-from .history import codes_of_texts, on_grid, read_history, time_features
+from .history import codes_of_texts, on_grid, read_history
 from .metrics import KNOWN
+from .step_grid import StepGrid
 
 _MINUTES_PER_WEEK = 7 * 24 * 60
 
 
 @dataclass(frozen=True)
 class Recording:
-    """`rows` on the model's grid; forecasts begin at the rows `origins`."""
+    """`rows` on the model's `grid`; forecasts begin at the rows `origins`."""
 
     description: Description
     rows: pd.DataFrame
     origins: np.ndarray
+    grid: StepGrid
 
     @staticmethod
     def read(path: Path, column_map: Path | None, description: Description, every: int = 1) -> "Recording":
@@ -49,8 +51,9 @@ class Recording:
         ]
         history = pd.concat(files, ignore_index=True)
         finite = np.isfinite(history[metrics].to_numpy(np.float32)).all(axis=1)
-        rows = on_grid(history[finite], description.step_minutes)
-        return Recording(description, rows, _origins(rows, description, every))
+        grid = StepGrid(description.step_minutes, description.step_months).beginning(history["timestamp"])
+        rows = on_grid(history[finite], grid)
+        return Recording(description, rows, _origins(rows, description, every), grid)
 
     def __len__(self) -> int:
         return len(self.origins)
@@ -78,13 +81,13 @@ class Recording:
         """At most `count` of the windows, evenly spread over servers and times."""
         count = min(count, len(self))
         chosen = np.linspace(0, len(self) - 1, count).round().astype(int)
-        return Recording(self.description, self.rows, self.origins[chosen])
+        return replace(self, origins=self.origins[chosen])
 
     def inputs(self, weeks: int = 0) -> dict[str, np.ndarray]:
         """The raw inputs; `weeks` moves the calendar."""
         description = self.description
         slots = self.rows["slot"].to_numpy() + int(weeks * _MINUTES_PER_WEEK // description.step_minutes)
-        features = time_features(slots, description.step_minutes, description.step_months)
+        features = self.grid.features(slots)
         calendar = {name: features[:, channel] for channel, name in enumerate(KNOWN)}
         columns = {
             metric.name: calendar[metric.name] if metric.ahead == "calendar" else self.rows[metric.name]
@@ -127,7 +130,7 @@ class Recording:
         return np.stack(columns, axis=-1)
 
     def first_slots(self) -> np.ndarray:
-        """The time of each window's first encoder step, in steps since 1970 (UTC)."""
+        """The time of each window's first encoder step, in steps of the grid."""
         return self.rows["slot"].to_numpy()[self.origins] - self.description.encoder_length
 
 

@@ -10,7 +10,7 @@ from ..checkpoint.calendar import KNOWN_FEATURES, MONTH
 from ..checkpoint.structure import Structure
 from ..checkpoint.tensors import input_tensors
 from ..description import INPUT_NAMES, LENGTHS_INPUT, STATIC_INPUT
-from .history import time_features, times_of
+from .step_grid import StepGrid
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class WindowSet:
     """Windows of encoder and horizon, oldest step first.
 
     metrics [windows, steps, metrics] in raw units; codes [windows, steps, categories], the bundle's;
-    slots [windows]: the first step's time, in steps since 1970 (UTC); statics [windows, statics].
+    slots [windows]: the first step, of the structure's grid with this `shift`; statics [windows, statics].
     `lengths` [windows] says how many of the encoder's last steps a window has; None where each has all.
     """
 
@@ -29,10 +29,15 @@ class WindowSet:
     servers: tuple[str, ...]
     statics: np.ndarray
     lengths: np.ndarray | None = None
+    shift: int = 0
 
     @staticmethod
     def of_inputs(
-        structure: Structure, inputs: Mapping[str, np.ndarray], slots: np.ndarray, servers: Sequence[str]
+        structure: Structure,
+        inputs: Mapping[str, np.ndarray],
+        slots: np.ndarray,
+        servers: Sequence[str],
+        shift: int = 0,
     ) -> "WindowSet":
         """The windows that raw inputs were made of; of the horizon, metrics not known ahead are made up."""
         cont, future = inputs["encoder_cont"], inputs["decoder_cont"]
@@ -47,6 +52,7 @@ class WindowSet:
             tuple(servers),
             inputs[STATIC_INPUT][:, 0] if structure.statics else np.empty((len(cont), 0), np.float32),
             inputs[LENGTHS_INPUT][:, 0, 0] if structure.varies_in_length else None,
+            shift,
         )
 
     def __len__(self) -> int:
@@ -66,6 +72,7 @@ class WindowSet:
             tuple(self.servers[window] for window in windows),
             self.statics[windows],
             None if self.lengths is None else self.lengths[windows],
+            self.shift,
         )
 
     @property
@@ -77,15 +84,17 @@ class WindowSet:
     def features(self) -> np.ndarray:
         """hour, day_of_week, month, is_weekend: [windows, steps, 4]."""
         steps = np.arange(self.metrics.shape[1])
-        return time_features(
-            self.slots[:, None] + steps, self.structure.step.minutes, self.structure.step.months
-        )
+        return self.grid.features(self.slots[:, None] + steps)
+
+    @property
+    def grid(self) -> StepGrid:
+        step = self.structure.step
+        return StepGrid(step.minutes, step.months, self.shift)
 
     @property
     def forecast_starts(self) -> list[str]:
         """The time of each horizon's first step."""
-        step = self.structure.step
-        starts = times_of(self.slots + self.structure.past, step.minutes, step.months)
+        starts = self.grid.times_of(self.slots + self.structure.past)
         return [pd.Timestamp(start, tz="UTC").isoformat() for start in starts]
 
     @property
