@@ -36,6 +36,7 @@ export async function makeWatches({ model, settings, log }: WatchParts): Promise
     path: settings.rules,
     threshold: thresholdOf(settings, range),
     dryRun: settings.alertsDryRun,
+    shard: settings.shard,
     staleness: () => accuracy.staleness(),
     log: (level, message) => log[level]({ part: 'alerts' }, message),
   });

@@ -61,9 +61,15 @@ export function readyRules({ rules }: Pick<RuleFile, 'rules'>, model: RuleModel)
 }
 
 /** A condition of the daemon itself that is reported like a rule's alerts. It needs no forecast. */
-export function conditionRule(name: string, severity: string, threshold: number, model: RuleModel): Rule {
+export function conditionRule(
+  name: string,
+  severity: string,
+  threshold: number,
+  model: RuleModel,
+  labels: Readonly<Record<string, string>> = {},
+): Rule {
   const [settings] = parseRules(
-    JSON.stringify({ rules: [{ name, severity, above: threshold }] }),
+    JSON.stringify({ rules: [{ name, severity, above: threshold, labels }] }),
     'a condition',
   ).rules as [RuleSettings];
   return { ...ready(settings, model, { id: name, threshold, severity }), watches: () => false };

@@ -19,6 +19,8 @@ export interface FleetAlertsOptions {
   readonly threshold?: number | undefined;
   /** Alerts are kept and shown, but not sent. */
   readonly dryRun?: boolean | undefined;
+  /** The daemon's part of the servers; a label of the alert about its model. */
+  readonly shard?: string | undefined;
   /** Asked at the end of each run whether the model has gone stale. */
   readonly staleness?: (() => { readonly stale: boolean; readonly text: string }) | undefined;
   readonly log?: ((level: 'info' | 'warn', message: string) => void) | undefined;
@@ -45,7 +47,8 @@ export class FleetAlerts implements AlertsWatch {
     const { model } = options;
     this.#options = options;
     this.#source = source;
-    this.#staleModel = conditionRule('model stale', 'warning', 0, model);
+    const labels = options.shard === undefined ? undefined : { shard: options.shard };
+    this.#staleModel = conditionRule('model stale', 'warning', 0, model, labels);
     this.#book = new AlertBook(rules, {
       stepMs: model.stepMinutes * MINUTE,
       horizon: model.horizon,
