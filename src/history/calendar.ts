@@ -23,6 +23,11 @@ function isCalendarFeature(name: string): name is KnownFeature {
   return (KNOWN_FEATURES as readonly string[]).includes(name);
 }
 
+/** Whether steps are of whole weeks: which day they begin on, only a history says. */
+export function areWholeWeeks(stepMinutes: number): boolean {
+  return (stepMinutes * MINUTE) % WEEK === 0;
+}
+
 /**
  * A model's steps in time, in milliseconds since 1970; they are counted from then.
  *
@@ -38,7 +43,7 @@ export class StepGrid {
   constructor({ stepMinutes, stepMonths }: { stepMinutes: number; stepMonths?: number | undefined }) {
     this.#stepMs = stepMinutes * MINUTE;
     this.#months = stepMonths;
-    if (stepMonths !== undefined || this.#stepMs % WEEK !== 0) this.#shift = 0;
+    if (stepMonths !== undefined || !areWholeWeeks(stepMinutes)) this.#shift = 0;
   }
 
   see(time: number): void {

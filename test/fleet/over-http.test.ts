@@ -1,7 +1,11 @@
 // The daemon over HTTP: samples in, forecasts out.
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { fleetStatus, overview, serverDetail, shardOf } from '../../src/fleet/index.js';
 import { FeedReader } from '../../src/fleet/ingest/feed.js';
+import { bundles } from '../fixtures/bundles.js';
 import { ask } from '../service/running.js';
 import { runningFleet, START, STEP } from './running-fleet.js';
 
@@ -213,4 +217,24 @@ test('what the model reads of the steps ahead, and no sample tells, is warned of
   expect(running.log).toContainEqual(
     expect.objectContaining({ level: 'warn', msg: expect.stringContaining('status keep their last value') }),
   );
+});
+
+test('a model with steps of weeks is refused at the start: the steps of a day count from 1970, those of weeks do not', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tft-weeks-'));
+  try {
+    cpSync(bundles.tiny, folder, { recursive: true });
+    const description = JSON.parse(readFileSync(join(bundles.tiny, 'model.json'), 'utf8')) as object;
+    const start = async (stepMinutes: number) => {
+      writeFileSync(join(folder, 'model.json'), JSON.stringify({ ...description, stepMinutes }));
+      await using running = await runningFleet({ horizons: [stepMinutes] }, { model: folder });
+      return running.fleet.stepMs;
+    };
+    await expect(start(7 * 1440)).rejects.toMatchObject({
+      code: 'ERR_TFT_UNSUPPORTED',
+      message: expect.stringContaining('steps of weeks'),
+    });
+    expect(await start(1440)).toBe(86_400_000);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

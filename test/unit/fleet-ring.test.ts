@@ -179,6 +179,25 @@ test('what falls out of the ring is forgotten, also after a leap of time', () =>
   }
 });
 
+test.each([
+  ['a week', { stepMinutes: 7 * 1440 }],
+  ['two weeks', { stepMinutes: 14 * 1440 }],
+  ['a month', { stepMinutes: 43_830, stepMonths: 1 }],
+])('steps of %s are refused, which are no multiples since 1970', (length, steps) => {
+  expect(() => historyShape({ ...model, ...steps }, MAX_GAP_MINUTES)).toThrowError(
+    expect.objectContaining({
+      code: 'ERR_TFT_UNSUPPORTED',
+      message: expect.stringContaining(
+        length === 'a month' ? 'it reads steps of months.' : 'it reads steps of weeks.',
+      ),
+    }),
+  );
+});
+
+test.each([60, 1440, 8 * 1440])('steps of %i minutes are taken', (stepMinutes) => {
+  expect(historyShape({ ...model, stepMinutes }, MAX_GAP_MINUTES).stepMs).toBe(stepMinutes * 60_000);
+});
+
 test('after the clock was set back, samples of the right time are taken', () => {
   const clock = new ReplayClock(NOON);
   const fleet = makeFleet({ clock });

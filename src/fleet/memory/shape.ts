@@ -1,6 +1,7 @@
 // The sizes of the history in memory, all from the model's description.
 import { TFTError } from '../../contract/errors.js';
 import type { ModelDescription } from '../../contract/model.js';
+import { areWholeWeeks } from '../../history/calendar.js';
 
 /** The part of a model that the daemon's history depends on. */
 export type FleetModel = Pick<
@@ -29,7 +30,10 @@ export interface HistoryShape {
 
 const MINUTE = 60_000;
 
-/** @throws TFTError ERR_TFT_UNSUPPORTED for a model that reads values that samples do not contain. */
+/**
+ * @throws TFTError ERR_TFT_UNSUPPORTED for a model that reads values that samples do not contain, or whose steps are no multiples
+ * of their length since 1970.
+ */
 export function historyShape(model: FleetModel, maxGapMinutes: number): HistoryShape {
   refuseFurther(model);
   return {
@@ -49,11 +53,13 @@ function refuseFurther(model: FleetModel): void {
       .map(({ name }) => `${name} of the steps ahead`),
     ...(model.statics ?? []).map(({ name }) => `${name}, which each server keeps`),
     ...(model.stepMonths === undefined ? [] : ['steps of months']),
+    // 1970 began on a Thursday; a model's weeks begin on any day.
+    ...(model.stepMonths === undefined && areWholeWeeks(model.stepMinutes) ? ['steps of weeks'] : []),
   ];
   if (further.length === 0) return;
   throw new TFTError(
     'ERR_TFT_UNSUPPORTED',
-    `the daemon cannot serve ${model.name}: it reads ${further.join('; ')}. engine.forecast and tft predict can, from a history with rows of the steps ahead`,
+    `the daemon cannot serve ${model.name}: it reads ${further.join('; ')}. engine.forecast and tft predict can, from a history (with rows of the steps ahead where it reads them)`,
   );
 }
 
