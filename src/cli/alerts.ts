@@ -88,10 +88,8 @@ export function alertsCommand(console: Console, exit: (status: number) => void):
 async function runPreview(path: string, options: PreviewOptions, console: Console): Promise<number> {
   const map = options.map === undefined ? undefined : await loadColumnMap(options.map);
   let result: AlertsPreview;
-  let stepMinutes: number;
   {
     await using engine = await loadEngine(options.model, options, console);
-    ({ stepMinutes } = engine.model);
     const { rules } = await readRules(path, ruleModelOf(engine.model));
     const progress = startProgress(console.err, 'replaying');
     result = await previewAlerts(engine, rules, options.history, {
@@ -104,7 +102,7 @@ async function runPreview(path: string, options: PreviewOptions, console: Consol
   await console.out.write(
     options.json
       ? `${JSON.stringify(result, undefined, 2)}\n`
-      : previewReport(result, stepMinutes, options.list ?? false, console.out.paint),
+      : previewReport(result, options.list ?? false, console.out.paint),
   );
   return OK;
 }

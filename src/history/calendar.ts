@@ -62,6 +62,17 @@ export class StepGrid {
   }
 }
 
+/** The time a number of steps after the time of a step, or before it if negative; in milliseconds. */
+export function timeAfter(
+  { stepMinutes, stepMonths }: { stepMinutes: number; stepMonths?: number | undefined },
+  time: number,
+  steps: number,
+): number {
+  if (stepMonths === undefined) return time + steps * stepMinutes * MINUTE;
+  const date = new Date(time);
+  return date.setUTCMonth(date.getUTCMonth() + steps * stepMonths);
+}
+
 /** Writes `[steps, known]` for the steps from `start` on; `out` has exactly that length. */
 export function writeCalendar(
   out: Float32Array,

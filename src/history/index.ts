@@ -1,5 +1,6 @@
 // The public API of histories: from rows of metrics to the arrays that the model reads.
 export { sliceInputs } from '../contract/inputs.js';
+export { timeAfter } from './calendar.js';
 export {
   type CategoryRule,
   type ColumnMap,

@@ -2,7 +2,7 @@
 import { type ScaleLinear, type ScaleTime, scaleLinear, scaleUtc } from 'd3-scale';
 import { area, line } from 'd3-shape';
 import { utcFormat } from 'd3-time-format';
-import { formatTimestamp } from '../../entries/history.js';
+import { formatTimestamp, timeAfter } from '../../entries/history.js';
 import type { FleetForecast, ModelDescription, ServerForecast } from '../../index.js';
 import {
   bandOf,
@@ -22,7 +22,6 @@ export interface PlotOptions {
   maxPanels: number;
 }
 
-const MINUTE = 60_000;
 const INSET = { top: 40, right: 14, bottom: 24, left: 42 };
 const GAP = 14;
 const MARGIN = 22;
@@ -122,21 +121,23 @@ function legend(model: ModelDescription, x: number, y: number): string {
 function panel(forecast: ServerForecast, model: ModelDescription, size: Size, x: number, y: number): string {
   const { server, values, start } = forecast;
   const count = model.quantiles.length;
-  const step = model.stepMinutes * MINUTE;
   const first = start.getTime();
   const past: Point[] = Array.from(forecast.history, (value, index) => ({
-    time: first - (forecast.history.length - index) * step,
+    time: timeAfter(model, first, index - forecast.history.length),
     value,
   }));
   const ahead = (column: number): Point[] =>
     Array.from({ length: model.horizon }, (_, index) => ({
-      time: first + index * step,
+      time: timeAfter(model, first, index),
       value: values[index * count + column] as number,
     }));
 
   const right = size.width - INSET.right;
   const bottom = size.height - INSET.bottom;
-  const time = scaleUtc([past[0]?.time ?? first, first + (model.horizon - 1) * step], [INSET.left, right]);
+  const time = scaleUtc(
+    [past[0]?.time ?? first, timeAfter(model, first, model.horizon - 1)],
+    [INSET.left, right],
+  );
   const value = scaleLinear(domain(forecast, model), [bottom, INSET.top]).nice(4);
   const band = area<Interval>()
     .x((point) => rounded(time(point.time)))
@@ -156,7 +157,7 @@ function panel(forecast: ServerForecast, model: ModelDescription, size: Size, x:
     return `<path d="${band(points) ?? ''}" fill="${bandColour(index)}"/>`;
   });
   const median = ahead(bandOf(model.quantiles).median);
-  const now = rounded(time(first - step));
+  const now = rounded(time(timeAfter(model, first, -1)));
   return [
     `<g class="panel" transform="translate(${x},${y})">`,
     `<title>${escaped(server)}</title>`,

@@ -3,11 +3,8 @@ import { formatTimestamp } from '../../entries/history.js';
 import type { AlertsPreview } from '../../entries/judging.js';
 import { type Paint, printable } from '../console.js';
 
-const MINUTE = 60_000;
-
 export function previewReport(
   { rules, from, to, forecasts, servers }: AlertsPreview,
-  stepMinutes: number,
   list: boolean,
   paint: Paint,
 ): string {
@@ -18,8 +15,8 @@ export function previewReport(
   for (const rule of rules) {
     lines.push('', `${paint('bold', rule.rule)} (${rule.severity}, ${rule.threshold}): ${sentence(rule)}`);
     if (!list) continue;
-    for (const { server, step, outcome, minutesAhead, text } of rule.firings) {
-      const when = formatTimestamp(step * stepMinutes * MINUTE);
+    for (const { server, at, outcome, minutesAhead, text } of rule.firings) {
+      const when = formatTimestamp(at);
       const result = outcome === 'right' ? paint('green', `right, ${minutesAhead} min ahead`) : outcome;
       lines.push(`  ${when}  ${result}  ${printable(text.startsWith(server) ? text : `${server}: ${text}`)}`);
     }

@@ -1,7 +1,7 @@
 // Writes forecasts for other programs, as JSON or CSV. They are written in pieces, so that a large fleet does not need a
 // large string.
 
-import { formatTimestamp } from '../../entries/history.js';
+import { formatTimestamp, timeAfter } from '../../entries/history.js';
 import type { FleetForecast } from '../../index.js';
 import { percent } from './summary.js';
 
@@ -31,7 +31,7 @@ export function* csvPieces({ model, forecasts }: FleetForecast): Generator<strin
     const { values } = forecast.toJSON() as { values: number[][] };
     yield values
       .map((row, step) => {
-        const time = formatTimestamp(start + step * model.stepMinutes * 60_000);
+        const time = formatTimestamp(timeAfter(model, start, step));
         return `${server},${time},${row.join(',')}\n`;
       })
       .join('');

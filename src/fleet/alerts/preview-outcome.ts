@@ -8,6 +8,8 @@ export interface PreviewFiring {
   /** The first forecast step when it fired, and when it ended. */
   readonly step: number;
   until: number;
+  /** The time of the first forecast step when it fired. */
+  readonly at: Date;
   readonly text: string;
 }
 
@@ -38,6 +40,8 @@ export interface RulePreview {
   readonly firings: readonly {
     readonly server: string;
     readonly step: number;
+    /** The first step of the forecast with which it fired. */
+    readonly at: Date;
     readonly outcome: Outcome['kind'];
     readonly minutesAhead: number | null;
     readonly text: string;
@@ -147,10 +151,10 @@ export function summarise(
     falseAlarmsPerServerWeek: weeks === 0 ? 0 : count('false') / weeks,
     episodes: episodes.length,
     missed: missed.length,
-    firings: firings.map(({ server, step, text }, index) => {
+    firings: firings.map(({ server, step, at, text }, index) => {
       const outcome = outcomes[index] as Outcome;
       const minutesAhead = outcome.kind === 'right' ? outcome.lead * stepMinutes : null;
-      return { server, step, outcome: outcome.kind, minutesAhead, text };
+      return { server, step, at, outcome: outcome.kind, minutesAhead, text };
     }),
   };
 }

@@ -59,10 +59,12 @@ export async function previewAlerts(
   const series = new Map<string, MeasuredSeries>();
   const firings: PreviewFiring[] = [];
   const open = new Map<string, PreviewFiring>();
+  // Of the forecast that changes alerts.
+  let step = 0;
   book.onChange((alert, rule, at) => {
-    const step = Math.round(at / stepMs);
     if (alert.state === 'firing') {
-      const firing = { rule, server: alert.server, step, until: Number.POSITIVE_INFINITY, text: alert.text };
+      const { server, text } = alert;
+      const firing = { rule, server, step, at: new Date(at), until: Number.POSITIVE_INFINITY, text };
       firings.push(firing);
       open.set(alert.id, firing);
     } else if (alert.state === 'resolved') {
@@ -73,21 +75,23 @@ export async function previewAlerts(
   });
   let forecasts = 0;
   const origins = new Map<string, { first: number; last: number; count: number; profile: string }>();
+  let [from, to] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   const profiles = profileReader(engine);
   await replayHistory(
     engine,
     source,
     { ...reading, everySteps },
     {
-      step: (server, step, value) => {
+      step: (server, at, value) => {
         let measured = series.get(server);
         if (measured === undefined) {
           measured = new MeasuredSeries();
           series.set(server, measured);
         }
-        measured.add(step, value);
+        measured.add(at, value);
       },
-      origin: (server, origin, window) => {
+      origin: (server, origin, window, time) => {
+        [from, to] = [Math.min(from, time), Math.max(to, time)];
         const known = origins.get(server);
         if (known === undefined) {
           origins.set(server, {
@@ -101,25 +105,23 @@ export async function previewAlerts(
           known.count++;
         }
       },
-      forecast: (server, origin, raw) => {
+      forecast: (server, origin, raw, time) => {
         const values = raw.slice();
         sortSteps(values, model.quantiles.length);
         clipValues(values, range);
         const profile = origins.get(server)?.profile ?? '';
-        const time = origin * stepMs;
+        step = origin;
         book.update({ server, profile, at: time, start: time, values, offset: 0 });
         forecasts++;
         onForecasts?.(forecasts);
       },
     },
   );
-  const spans = [...origins.values()];
-  const time = (step: number) => (Number.isFinite(step) ? new Date(step * stepMs) : undefined);
   return {
-    from: time(Math.min(...spans.map(({ first }) => first))),
-    to: time(Math.max(...spans.map(({ last }) => last))),
+    from: origins.size === 0 ? undefined : new Date(from),
+    to: origins.size === 0 ? undefined : new Date(to),
     forecasts,
-    servers: spans.length,
+    servers: origins.size,
     rules: rules.map((rule) => {
       const own = firings.filter((firing) => firing.rule === rule);
       const outcomes = own.map((firing) => outcomeOf(firing, series.get(firing.server) as MeasuredSeries));
@@ -133,7 +135,7 @@ export async function previewAlerts(
       );
       const episodes = watched.flatMap(([name, measured]) => {
         const { first, last } = origins.get(name) as { first: number; last: number };
-        return measured.episodes(rule, first, last).map((step) => ({ server: name, step }));
+        return measured.episodes(rule, first, last).map((begin) => ({ server: name, step: begin }));
       });
       // The critical alert replaces the warning, so the warning is not counted.
       const covering = firings.filter(({ rule: { id } }) => id === rule.id || id === rule.outranked);

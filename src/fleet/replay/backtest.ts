@@ -10,7 +10,6 @@ import { JudgedServer } from './judged-server.js';
 import { eachStep, type ReplayOptions, replayHistory } from './replay.js';
 import { readSource } from './source.js';
 
-const MINUTE = 60_000;
 const DEFAULT_EVERY_MINUTES = 60;
 
 export interface BacktestOptions extends Omit<ReplayOptions, 'everySteps' | 'from'> {
@@ -86,8 +85,8 @@ export async function backtest(
     { ...reading, everySteps },
     {
       step: (name, step, value) => server(name).step(step, value),
-      origin: (name, origin) => {
-        [from, to] = [Math.min(from, origin), Math.max(to, origin)];
+      origin: (name, origin, _window, time) => {
+        [from, to] = [Math.min(from, time), Math.max(to, time)];
         server(name).origin(origin);
       },
       forecast: (name, origin, values) => {
@@ -105,8 +104,8 @@ export async function backtest(
     target: model.target,
     unit,
     everyMinutes: everySteps * model.stepMinutes,
-    from: new Date(from * model.stepMinutes * MINUTE),
-    to: new Date(to * model.stepMinutes * MINUTE),
+    from: new Date(from),
+    to: new Date(to),
     ...judgement,
     refused: history.servers.filter((name) => !judged.has(name)).map((name) => unjudged(name, model)),
     warnings: warnings.filter(({ server: of }) => of === undefined),

@@ -4,6 +4,7 @@
 import type { ForecastInputs } from '../../contract/inputs.js';
 import { targetOf } from '../../contract/target.js';
 import type { TFTEngine } from '../../engine.js';
+import { timeAfter } from '../../history/calendar.js';
 import type { FleetHistory, HistoryModel, HistoryStep, ReadHistoryOptions } from '../../history/index.js';
 import { readSource } from './source.js';
 
@@ -17,10 +18,10 @@ const MIN_GATHERED = 256;
 export interface ReplayListener {
   /** A measured step: its number (time / stepMinutes since 1970) and the target's value. Steps in between had no row. */
   step(server: string, step: number, value: number): void;
-  /** A forecast will be made whose first step is `origin`. */
-  origin(server: string, origin: number, window: ForecastInputs): void;
+  /** A forecast will be made whose first step is `origin`. @param time of that step, in milliseconds since 1970. */
+  origin(server: string, origin: number, window: ForecastInputs, time: number): void;
   /** The forecast from that origin as the graph gives it, `[horizon, quantiles]`. */
-  forecast(server: string, origin: number, values: Float32Array): void;
+  forecast(server: string, origin: number, values: Float32Array, time: number): void;
 }
 
 export interface ReplayOptions
@@ -35,6 +36,7 @@ export interface ReplayOptions
 interface Gathered {
   readonly server: string;
   readonly origin: number;
+  readonly time: number;
   readonly inputs: ForecastInputs;
 }
 
@@ -59,19 +61,20 @@ export async function replayHistory(
       const part = gathered.slice(0, batch);
       gathered = gathered.slice(part.length);
       const forecasts = await engine.predictBatch(part.map(({ inputs }) => inputs));
-      for (const [index, { server, origin }] of part.entries()) {
-        listener.forecast(server, origin, (forecasts[index] as { data: Float32Array }).data);
+      for (const [index, { server, origin, time }] of part.entries()) {
+        listener.forecast(server, origin, (forecasts[index] as { data: Float32Array }).data, time);
       }
     }
   };
-  const onStep = eachStep(model, ({ server, step, value, window }) => {
+  const onStep = eachStep(model, ({ server, step, time, value, window }) => {
     listener.step(server, step, value);
     const origin = step + 1;
     if (window === undefined || origin % everySteps !== 0) return;
-    if (origin * model.stepMinutes * MINUTE < from) return;
+    const begin = timeAfter(model, time, 1);
+    if (begin < from) return;
     const inputs = window();
-    listener.origin(server, origin, inputs);
-    gathered.push({ server, origin, inputs });
+    listener.origin(server, origin, inputs, begin);
+    gathered.push({ server, origin, time: begin, inputs });
   });
   const history = await readSource(source, model, { ...reading, onStep, onPiece: () => run(batch) });
   await run(1);
@@ -82,6 +85,8 @@ export async function replayHistory(
 export interface MeasuredStep {
   readonly server: string;
   readonly step: number;
+  /** Of the step, in milliseconds since 1970. */
+  readonly time: number;
   readonly value: number;
   readonly window: HistoryStep['window'];
 }
@@ -96,6 +101,7 @@ export function eachStep(
     tell({
       server,
       step: Math.round(time / (model.stepMinutes * MINUTE)),
+      time,
       value: metrics[channel] as number,
       window,
     });
