@@ -175,6 +175,20 @@ describe.skipIf(chromiumPath === undefined)('in chromium', { timeout: 300_000 },
     await close(page);
   });
 
+  test('the receivers of forecasts are shown, with what they have not taken', async () => {
+    const page = await open(browser, `${daemon.url}#/engine`);
+    const row = page.getByRole('row', { name: 'http://prometheus:9090/api/v1/write' });
+    await row.waitFor();
+    expect((await row.getByRole('cell').allTextContents()).slice(1)).toEqual([
+      '622,080',
+      '240',
+      '12',
+      '0',
+      'http://prometheus:9090/api/v1/write: no answer in time',
+    ]);
+    await close(page);
+  });
+
   test.each(['light', 'dark'] as const)('axe finds nothing wrong in any view, %s', async (colorScheme) => {
     for (const view of VIEWS) {
       const page = await open(browser, daemon.url + view, { colorScheme, reducedMotion: 'reduce' });

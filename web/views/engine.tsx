@@ -109,6 +109,12 @@ function Shown({ status }: { status: FleetStatus }) {
       ) : (
         <Sources status={status} />
       )}
+      {status.receivers.length > 0 && (
+        <>
+          <h2>Receivers</h2>
+          <Receivers status={status} />
+        </>
+      )}
     </>
   );
 }
@@ -146,6 +152,49 @@ function Sources({ status: { sources } }: { status: FleetStatus }) {
               <td class="number">{count(source.records)}</td>
               <td class="number">{count(source.errors)}</td>
               <td>{source.lastError ?? ''}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Wide>
+  );
+}
+
+function Receivers({ status: { receivers } }: { status: FleetStatus }) {
+  const now = fleet.value?.about.time ?? Date.now();
+  return (
+    <Wide label="Receivers of forecasts">
+      <table>
+        <caption class="unseen">Receivers of forecasts; the numbers are of values</caption>
+        <thead>
+          <tr>
+            <th scope="col">Receiver</th>
+            <th scope="col">Last success</th>
+            <th scope="col" class="number">
+              Written
+            </th>
+            <th scope="col" class="number">
+              Waiting
+            </th>
+            <th scope="col" class="number">
+              Refused
+            </th>
+            <th scope="col" class="number">
+              Lost
+            </th>
+            <th scope="col">Last error</th>
+          </tr>
+        </thead>
+        <tbody>
+          {receivers.map(({ name, lastSuccess, written, waiting, refused, lost, lastError }) => (
+            <tr key={name}>
+              <th scope="row">{name}</th>
+              <td>{lastSuccess === null ? 'never' : clock(lastSuccess, now, zone.value)}</td>
+              <td class="number">{count(written)}</td>
+              <td class="number">{count(waiting)}</td>
+              <td class="number">{count(refused)}</td>
+              <td class="number">{count(lost)}</td>
+              <td>{lastError ?? ''}</td>
             </tr>
           ))}
         </tbody>
