@@ -17,6 +17,8 @@ export const options = parseArgs({
     bundle: { type: 'string', default: join(root, 'models/demo') },
     /** A plan of the bundle to run instead, beside its model.json, if a benchmark takes one. */
     plan: { type: 'string' },
+    /** How many servers, if a benchmark takes that. */
+    servers: { type: 'string' },
     /** Seconds for each measurement. */
     seconds: { type: 'string', default: '4' },
     /** The long form, if a benchmark has one. */

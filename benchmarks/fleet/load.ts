@@ -2,7 +2,8 @@
 // seconds; how long 20 servers take; and how many records a second are taken, with the event loop's delay.
 //
 // The peer is the engine itself in the same process, asked for full batches again and again. Records are sent by another process,
-// `tft simulate`, which shares the machine's cores.
+// `tft simulate`, which shares the machine's cores. --plan PLAN --servers N: on a GPU, with a plan and fewer servers than it
+// could forecast in five seconds.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -12,26 +13,29 @@ import { makeLog, readConfig, Service } from '../../src/service/index.js';
 import { more, options, report, Samples, seconds } from '../harness.js';
 
 const EVERY_SECONDS = 5;
+/** How many servers have measurements of their own. */
+const DISTINCT = 5000;
 const { model, samples } = await Samples.load(options.bundle);
+const what = options.plan ?? options.bundle;
 const settings = fleetSchema.parse({ everySeconds: 86_400, graceSeconds: 0 });
 const extension = new FleetExtension({ settings });
-const service = await Service.start(
-  readConfig({ defaults: { model: options.bundle, port: 0 } }),
-  makeLog('warn'),
-  [extension],
-);
+const service = await Service.start(readConfig({ defaults: { model: what, port: 0 } }), makeLog('warn'), [
+  extension,
+]);
 const fleet = await extension.begin(service);
 const simulated = new SimulatedFleet(model, 1);
 
 const bare = await bareRate();
-// Two cores forecast for 5 s what they forecast in 5 s, less a tenth.
-const servers = Math.max(20, Math.floor(bare * EVERY_SECONDS * 0.9));
+// The engine forecasts for 5 s what it forecasts in 5 s, less a tenth.
+const servers = Number(options.servers ?? Math.max(20, Math.floor(bare * EVERY_SECONDS * 0.9)));
 console.log(`bare engine: ${bare.toFixed(0)} forecasts/s; ${servers} servers are forecast`);
 fill(fleet, 20);
 await fleet.forecastNow();
 const twenty = await timed(() => fleet.forecastNow());
 console.log(`20 servers: ${twenty.toFixed(1)} ms`);
 fill(fleet, servers);
+const alone = await rateOfRuns();
+console.log(`nothing comes in: ${alone.toFixed(0)} forecasts/s`);
 
 const sender = simulate(['--servers', String(servers), '--every', String(EVERY_SECONDS), '--batch', '500']);
 const delays = monitorEventLoopDelay({ resolution: 1 });
@@ -76,6 +80,7 @@ const question =
   'how much of what the bare engine forecasts a second does the daemon, while records come in?';
 report('fleet-load', question, [more('fleet-forecasts', 'forecasts/s', forecastRate, bare)], {
   servers,
+  alone,
   twentyMilliseconds: twenty,
   recordRate,
   loadDelayMilliseconds: loadDelay,
@@ -87,7 +92,7 @@ await service.stop();
 process.exit();
 
 async function bareRate(): Promise<number> {
-  await using engine = await TFTEngine.load(options.bundle);
+  await using engine = await TFTEngine.load(what);
   const { maxBatch, threads } = engine.info;
   const inputs = samples.batch(maxBatch);
   let made = 0;
@@ -103,21 +108,34 @@ async function bareRate(): Promise<number> {
   return (made / (performance.now() - begin)) * 1000;
 }
 
-/** Gives servers a full window. */
+/** Gives servers a full window; from some number on they repeat the measurements of others. */
 function fill({ intake, ring, stepMs }: Fleet, count: number): void {
   const names = model.metrics.map(({ name }) => name);
-  for (let server = 0; server < count; server++) {
-    for (let step = ring.open - model.encoderLength; step <= ring.open; step++) {
+  const { open } = ring;
+  const steps = Array.from({ length: model.encoderLength + 1 }, (_, at) => open - model.encoderLength + at);
+  const windows = Array.from({ length: Math.min(count, DISTINCT) }, (_, server) =>
+    steps.map((step) => {
       const record = simulated.record(server, step * stepMs);
-      intake.take({
-        server: simulated.nameOf(server),
+      return {
         time: step * stepMs,
         values: names.map((name) => record[name] as number),
         categories: [record.profile as string, 'healthy'],
-        isRecord: true,
-      });
-    }
+      };
+    }),
+  );
+  for (let server = 0; server < count; server++) {
+    const name = simulated.nameOf(server);
+    for (const sample of windows[server % windows.length] as (typeof windows)[0])
+      intake.take({ server: name, ...sample, isRecord: true });
   }
+}
+
+/** Forecasts a second of the daemon, all servers again and again. */
+async function rateOfRuns(): Promise<number> {
+  const before = fleet.loop.counts.forecasts;
+  const begin = performance.now();
+  while (performance.now() - begin < seconds * 1000) await fleet.forecastNow();
+  return ((fleet.loop.counts.forecasts - before) / (performance.now() - begin)) * 1000;
 }
 
 function simulate(args: readonly string[]): ChildProcess {

@@ -320,10 +320,10 @@ export class Fleet {
     for (const listener of this.#listeners) listener(summary);
   }
 
-  #replacement(place: number, window: Float32Array): Float32Array | undefined {
+  #replacement(place: number, window: () => Float32Array): Float32Array | undefined {
     const { accuracy } = this;
     if (this.settings.fallback !== 'best' || accuracy?.choose?.(place) !== 'naive') return undefined;
-    return accuracy.naive?.(place, window);
+    return accuracy.naive?.(place, window());
   }
 
   *#observers(): Generator<FleetObserver> {

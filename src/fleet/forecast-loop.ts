@@ -47,8 +47,8 @@ export interface ForecastLoopParts {
   readonly onBatch: (batch: FinishedBatch) => Promise<void>;
   readonly onRunEnded: (summary: RunSummary, isClosed: boolean) => Promise<void>;
   readonly onFailure: (error: unknown) => void;
-  /** The naive forecast for a server for which it is more accurate; undefined to use the model's. */
-  readonly replacement: (place: number, window: Float32Array) => Float32Array | undefined;
+  /** The naive forecast for a server for which it is more accurate; undefined to use the model's. `window`: the target's. */
+  readonly replacement: (place: number, window: () => Float32Array) => Float32Array | undefined;
 }
 
 interface Wanted {
@@ -221,7 +221,7 @@ export class ForecastLoop {
     try {
       const inputs = batch.gather(ring, end, servers, firsts);
       const madeAt = clock.now();
-      const { data } = await served.engine.predict(inputs, { borrow: true });
+      const { data } = await served.engine.predict(inputs, { borrow: true, out: batch.output(part.length) });
       this.#tidy(data);
       const values = this.#keep(part, data, inputs.encoderCont, end, madeAt);
       const warmingUp = part.map((due) => due.warmingUp);
@@ -251,12 +251,13 @@ export class ForecastLoop {
     const { latest, ring, replacement } = this.#parts;
     const { window, metrics } = ring.shape;
     const size = data.length / part.length;
-    const target = new Float32Array(window);
+    const target = (index: number) =>
+      Float32Array.from(
+        { length: window },
+        (_, step) => windows[(index * window + step) * metrics + this.#target] as number,
+      );
     for (const [index, { place, filledSteps, warmingUp }] of part.entries()) {
-      for (let step = 0; step < window; step++) {
-        target[step] = windows[(index * window + step) * metrics + this.#target] as number;
-      }
-      const naive = replacement(place, target);
+      const naive = replacement(place, () => target(index));
       const source: ForecastSource = naive === undefined ? 'model' : 'naive';
       if (naive !== undefined && used === data) used = data.slice();
       const values = used.subarray(index * size, (index + 1) * size);

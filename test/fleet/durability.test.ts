@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Fleet } from '../../src/fleet/index.js';
-import { BLOCK_SERVERS } from '../../src/fleet/memory/block.js';
 import { runningFleet, START, STEP } from './running-fleet.js';
 
 let data: string;
@@ -23,9 +22,8 @@ function take(fleet: Fleet, server: string, time: number, value: number): string
 /** The target of a step in memory. */
 function held(fleet: Fleet, server: string, time: number): number {
   const place = fleet.roster.indexOf(server) as number;
-  const block = fleet.ring.block(place);
-  const cell = block.cell(Math.round(time / STEP)) + (place % BLOCK_SERVERS);
-  return block.values[cell * fleet.ring.shape.metrics + fleet.targetIndex] as number;
+  const { values } = fleet.ring.copyStep(Math.round(time / STEP), fleet.roster.places);
+  return values[place * fleet.ring.shape.metrics + fleet.targetIndex] as number;
 }
 
 test('samples of closed steps, of the open one and late ones are there again', async () => {

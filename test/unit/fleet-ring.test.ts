@@ -93,6 +93,20 @@ test('windows are those of a history file with the same rows, in whatever order 
   expect(compared).toBeGreaterThan(50);
 });
 
+test('a window is the same wherever the end of the ring falls in it', () => {
+  const fleet = makeFleet();
+  for (let step = OPEN - 3; step <= OPEN + 20; step++) {
+    fleet.clock.set(step * STEP);
+    fleet.ring.advance(step);
+    // Of every fourth step nothing comes.
+    if (step % 4 !== 0) fleet.take('a', step * STEP, step % 64, step % 32);
+    if (step < OPEN + 5) continue;
+    const { inputs } = windowOf(fleet, 'a', step);
+    const steps = [step - 3, step - 2, step - 1, step].map((each) => (each % 4 === 0 ? each - 1 : each));
+    expect([...inputs.encoderCont]).toEqual(steps.flatMap((each) => [each % 64, each % 32]));
+  }
+});
+
 test('the order in which samples of a step come does not matter to its mean', () => {
   fc.assert(
     fc.property(fc.shuffledSubarray([1, 5, 9, 60, 100, 120], { minLength: 1 }), (seconds) => {

@@ -1,5 +1,5 @@
-// The history of up to 1,024 servers: a ring of steps, stored as [slot][server][metric], so that a step of the whole block is
-// contiguous for the disk, and windows of neighbouring servers are read from neighbouring memory.
+// The history of up to 1,024 servers: a ring of steps for each. A server's values are contiguous, so that its window is copied
+// in one piece or two; which of its steps were measured is stored by step, so that all windows are surveyed together.
 import type { HistoryShape } from './shape.js';
 
 /** With 16 numbers a server, a step of a block takes 64 KB: the fastest size for LMDB. */
@@ -31,10 +31,10 @@ export function ringGeometry({ window, maxGap }: HistoryShape): RingGeometry {
 }
 
 export class RingBlock {
-  /** `[slots][servers][metrics]`, NaN where nothing was measured. */
-  readonly values: Float32Array;
-  /** `[slots][servers][categories]` */
-  readonly codes: Uint16Array;
+  /** `[servers][slots][metrics]`, NaN where nothing was measured; anything in a step that is absent. */
+  readonly #values: Float32Array;
+  /** `[servers][slots][categories]` */
+  readonly #codes: Uint16Array;
   /** `[slots][servers]`: ABSENT, PARTIAL or COMPLETE. */
   readonly presence: Uint8Array;
   /** `[recent][servers][metrics]`: the number of samples of which a value is the mean. */
@@ -53,8 +53,8 @@ export class RingBlock {
     this.#moments = Math.max(1, Math.min(MAX_MOMENTS, Math.floor(stepMs / SECOND)));
     this.#words = Math.ceil(this.#moments / 32);
     const cells = geometry.slots * BLOCK_SERVERS;
-    this.values = new Float32Array(cells * metrics).fill(Number.NaN);
-    this.codes = new Uint16Array(cells * categories);
+    this.#values = new Float32Array(cells * metrics);
+    this.#codes = new Uint16Array(cells * categories);
     this.presence = new Uint8Array(cells);
     const recentCells = geometry.recent * BLOCK_SERVERS;
     this.#counts = new Uint16Array(recentCells * metrics);
@@ -62,15 +62,78 @@ export class RingBlock {
   }
 
   get bytes(): number {
-    return [this.values, this.codes, this.presence, this.#counts, this.#seen].reduce(
+    return [this.#values, this.#codes, this.presence, this.#counts, this.#seen].reduce(
       (sum, { byteLength }) => sum + byteLength,
       0,
     );
   }
 
-  /** The first cell of a step: multiply by metrics or categories. */
+  /** Where a step of all servers begins in `presence`. */
   cell(step: number): number {
     return modulo(step, this.#geometry.slots) * BLOCK_SERVERS;
+  }
+
+  /** A value of a step that is not absent; NaN where it was not measured. */
+  value(at: number, step: number, metric: number): number {
+    return this.#values[this.#row(at, step) * this.#shape.metrics + metric] as number;
+  }
+
+  /**
+   * Copies the steps from `from` to `to`, that one included, of which the ring holds all; those that were not measured hold
+   * anything.
+   *
+   * @param row the first row of the targets, of a step each.
+   */
+  copySteps(
+    at: number,
+    from: number,
+    to: number,
+    values: Float32Array,
+    codes: Float32Array | Int32Array,
+    row: number,
+  ): void {
+    const { slots } = this.#geometry;
+    // The ring's end is somewhere among them.
+    const ends = Math.min(to + 1, from + slots - modulo(from, slots));
+    this.#copyRows(this.#row(at, from), ends - from, values, codes, row);
+    if (ends <= to) this.#copyRows(at * slots, to + 1 - ends, values, codes, row + ends - from);
+  }
+
+  /** Copies a step of the first servers: NaN and 0 where it is absent. */
+  copyStep(step: number, values: Float32Array, codes: Int32Array): void {
+    const { metrics, categories } = this.#shape;
+    const cell = this.cell(step);
+    for (let at = 0; at * metrics < values.length; at++) {
+      const row = this.#row(at, step);
+      const isAbsent = this.presence[cell + at] === ABSENT;
+      for (let metric = 0; metric < metrics; metric++) {
+        values[at * metrics + metric] = isAbsent
+          ? Number.NaN
+          : (this.#values[row * metrics + metric] as number);
+      }
+      for (let category = 0; category < categories; category++) {
+        codes[at * categories + category] = isAbsent
+          ? 0
+          : (this.#codes[row * categories + category] as number);
+      }
+    }
+  }
+
+  #copyRows(
+    from: number,
+    count: number,
+    values: Float32Array,
+    codes: Float32Array | Int32Array,
+    row: number,
+  ): void {
+    const { metrics, categories } = this.#shape;
+    values.set(this.#values.subarray(from * metrics, (from + count) * metrics), row * metrics);
+    codes.set(this.#codes.subarray(from * categories, (from + count) * categories), row * categories);
+  }
+
+  /** The place of a server's step: multiply by metrics or categories. */
+  #row(at: number, step: number): number {
+    return at * this.#geometry.slots + modulo(step, this.#geometry.slots);
   }
 
   /**
@@ -97,22 +160,24 @@ export class RingBlock {
     if (!isRecent && before === COMPLETE) return 'tooOld';
     const recentCell = modulo(step, this.#geometry.recent) * BLOCK_SERVERS + at;
     if (isRecent && isRecord && this.#isRepeated(recentCell, step, time)) return 'repeated';
+    const row = this.#row(at, step);
     let missing = 0;
     for (let metric = 0; metric < metrics; metric++) {
       const value = values[metric] as number;
-      const to = cell * metrics + metric;
-      const old = this.values[to] as number;
+      const to = row * metrics + metric;
+      const old = before === ABSENT ? Number.NaN : (this.#values[to] as number);
       if (Number.isNaN(value)) {
         if (Number.isNaN(old)) missing++;
+        this.#values[to] = old;
         continue;
       }
       const count = isRecent ? (this.#counts[recentCell * metrics + metric] as number) : 0;
-      if (Number.isNaN(old) || count === 0) this.values[to] = value;
-      else this.values[to] = old + (value - old) / (count + 1);
+      if (Number.isNaN(old) || count === 0) this.#values[to] = value;
+      else this.#values[to] = old + (value - old) / (count + 1);
       if (isRecent && count < MAX_COUNTED) this.#counts[recentCell * metrics + metric] = count + 1;
     }
     for (let category = 0; category < categories; category++) {
-      this.codes[cell * categories + category] = codes[category] as number;
+      this.#codes[row * categories + category] = codes[category] as number;
     }
     this.presence[cell] = missing === 0 ? COMPLETE : PARTIAL;
     return before === ABSENT ? 'kept' : 'merged';
@@ -129,18 +194,19 @@ export class RingBlock {
     isRecent: boolean,
   ): boolean {
     const { metrics, categories } = this.#shape;
-    const cell = this.cell(step) + at;
     let missing = 0;
     for (let metric = 0; metric < metrics; metric++) {
-      const value = values[metric] as number;
-      this.values[cell * metrics + metric] = value;
-      if (Number.isNaN(value)) missing++;
+      if (Number.isNaN(values[metric])) missing++;
     }
     if (missing === metrics) return false;
-    for (let category = 0; category < categories; category++) {
-      this.codes[cell * categories + category] = codes[category] as number;
+    const row = this.#row(at, step);
+    for (let metric = 0; metric < metrics; metric++) {
+      this.#values[row * metrics + metric] = values[metric] as number;
     }
-    this.presence[cell] = missing === 0 ? COMPLETE : PARTIAL;
+    for (let category = 0; category < categories; category++) {
+      this.#codes[row * categories + category] = codes[category] as number;
+    }
+    this.presence[this.cell(step) + at] = missing === 0 ? COMPLETE : PARTIAL;
     if (!isRecent) return true;
     const recentCell = modulo(step, this.#geometry.recent) * BLOCK_SERVERS + at;
     this.#seen.fill(0xffff_ffff, recentCell * this.#words, (recentCell + 1) * this.#words);
@@ -150,12 +216,9 @@ export class RingBlock {
 
   /** Clears the slot of a new step. */
   clear(step: number): void {
-    const { metrics, categories } = this.#shape;
+    const { metrics } = this.#shape;
     const from = this.cell(step);
-    const to = from + BLOCK_SERVERS;
-    this.values.fill(Number.NaN, from * metrics, to * metrics);
-    this.codes.fill(0, from * categories, to * categories);
-    this.presence.fill(ABSENT, from, to);
+    this.presence.fill(ABSENT, from, from + BLOCK_SERVERS);
     const recent = modulo(step, this.#geometry.recent) * BLOCK_SERVERS;
     this.#counts.fill(0, recent * metrics, (recent + BLOCK_SERVERS) * metrics);
     this.#seen.fill(0, recent * this.#words, (recent + BLOCK_SERVERS) * this.#words);
@@ -165,9 +228,7 @@ export class RingBlock {
   forget(at: number): void {
     const { metrics } = this.#shape;
     for (let slot = 0; slot < this.#geometry.slots; slot++) {
-      const cell = slot * BLOCK_SERVERS + at;
-      this.values.fill(Number.NaN, cell * metrics, (cell + 1) * metrics);
-      this.presence[cell] = ABSENT;
+      this.presence[slot * BLOCK_SERVERS + at] = ABSENT;
     }
     for (let slot = 0; slot < this.#geometry.recent; slot++) {
       const cell = slot * BLOCK_SERVERS + at;

@@ -6,19 +6,29 @@ import { BLOCK_SERVERS, COMPLETE, type RingBlock } from './block.js';
 import type { FleetRing } from './ring.js';
 import type { FleetModel } from './shape.js';
 
-/** Memory for a batch of windows, reused for every batch. */
+/** Where a server's window is read from, and written to. */
+interface Place {
+  readonly block: RingBlock;
+  /** The server's place in its block. */
+  readonly at: number;
+  /** The window's first row that counts. */
+  readonly first: number;
+  /** Where the window begins in the batch, in rows. */
+  readonly row: number;
+}
+
+/** Memory for a batch of windows and its forecasts, reused for every batch. */
 export class WindowBatch {
   readonly #model: FleetModel & SizedModel;
   readonly #inputs: ForecastInputs;
-  readonly #sources: Int32Array;
   readonly #capacity: number;
+  #forecasts: Float32Array | undefined;
   #calendarOf = Number.NaN;
 
   constructor(model: FleetModel & SizedModel, capacity: number) {
     this.#model = model;
     this.#capacity = capacity;
     this.#inputs = emptyInputs(model, capacity);
-    this.#sources = new Int32Array(capacity);
   }
 
   /**
@@ -35,38 +45,21 @@ export class WindowBatch {
     firsts: ArrayLike<number>,
   ): ForecastInputs {
     const { encoderCont, encoderCat, decoderCat } = this.#inputs;
-    const { window, maxGap, metrics, categories, stepMs } = ring.shape;
+    const { window, categories, stepMs } = ring.shape;
     const { horizon } = this.#model;
-    const count = servers.length;
-    const blocks = Array.from(servers, (server) => ring.block(server));
     const begin = end - window + 1;
-    const sources = this.#sources.fill(-1);
-    for (let step = Math.max(begin - maxGap, ring.oldest); step <= end; step++) {
-      const row = step - begin;
-      for (let index = 0; index < count; index++) {
-        const block = blocks[index] as RingBlock;
-        const cell = block.cell(step) + ((servers[index] as number) % BLOCK_SERVERS);
-        if (block.presence[cell] === COMPLETE) sources[index] = cell;
-        const source = sources[index] as number;
-        if (row < 0 || source < 0 || row < (firsts[index] as number)) continue;
-        const to = index * window + row;
-        const { values, codes } = block;
-        for (let metric = 0; metric < metrics; metric++) {
-          encoderCont[to * metrics + metric] = values[source * metrics + metric] as number;
-        }
-        for (let category = 0; category < categories; category++) {
-          encoderCat[to * categories + category] = codes[source * categories + category] as number;
-        }
-      }
+    const places = Array.from(servers, (server, index) => ({
+      block: ring.block(server),
+      at: server % BLOCK_SERVERS,
+      first: firsts[index] as number,
+      row: index * window,
+    }));
+    for (const { block, at, first, row } of places) {
+      block.copySteps(at, begin + first, end, encoderCont, encoderCat, row + first);
     }
-    for (let index = 0; index < count; index++) {
-      const from = index * window;
-      const first = from + (firsts[index] as number);
-      for (let row = from; row < first; row++) {
-        encoderCont.copyWithin(row * metrics, first * metrics, (first + 1) * metrics);
-        encoderCat.copyWithin(row * categories, first * categories, (first + 1) * categories);
-      }
-      const last = (from + window - 1) * categories;
+    this.#fillGaps(ring, begin, places);
+    for (const [index, { row }] of places.entries()) {
+      const last = (row + window - 1) * categories;
       for (let ahead = 0; ahead < horizon; ahead++) {
         const to = (index * horizon + ahead) * categories;
         for (let category = 0; category < categories; category++) {
@@ -74,6 +67,7 @@ export class WindowBatch {
         }
       }
     }
+    const count = places.length;
     const lengths = encoderLengthsOf(this.#inputs);
     for (let index = 0; lengths !== undefined && index < count; index++) {
       // Below the fewest that the model takes, the repeated steps count too.
@@ -81,6 +75,46 @@ export class WindowBatch {
     }
     this.#writeCalendar(end, stepMs);
     return count === this.#capacity ? this.#inputs : sliceInputs(this.#inputs, this.#model, 0, count);
+  }
+
+  /** Memory for the forecasts of the first `count` windows. */
+  output(count: number): Float32Array {
+    const size = this.#model.horizon * this.#model.quantiles.length;
+    this.#forecasts ??= new Float32Array(this.#capacity * size);
+    return this.#forecasts.subarray(0, count * size);
+  }
+
+  /** Steps that were not measured repeat the one before them, and those before the first one that counts repeat that one. */
+  #fillGaps(ring: FleetRing, begin: number, places: readonly Place[]): void {
+    const { window } = ring.shape;
+    // By step, as presence is stored, so that each row is whole by the time that the next one repeats it.
+    for (let step = 0; step < window; step++) {
+      const cell = places[0]?.block.cell(begin + step) ?? 0;
+      for (const place of places) {
+        if (step < place.first || place.block.presence[cell + place.at] === COMPLETE) continue;
+        if (step === place.first) this.#reachBack(ring, begin + step, place);
+        else this.#repeat(ring, place.row + step - 1, place.row + step);
+      }
+    }
+    for (const { first, row } of places) {
+      for (let to = row; to < row + first; to++) this.#repeat(ring, row + first, to);
+    }
+  }
+
+  /** The window's first row, if it was not measured, is the last step before it that was. */
+  #reachBack(ring: FleetRing, step: number, { block, at, first, row }: Place): void {
+    const { encoderCont, encoderCat } = this.#inputs;
+    for (let from = step - 1; from >= Math.max(step - ring.shape.maxGap, ring.oldest); from--) {
+      if (block.presence[block.cell(from) + at] !== COMPLETE) continue;
+      block.copySteps(at, from, from, encoderCont, encoderCat, row + first);
+      return;
+    }
+  }
+
+  #repeat({ shape: { metrics, categories } }: FleetRing, from: number, to: number): void {
+    const { encoderCont, encoderCat } = this.#inputs;
+    encoderCont.copyWithin(to * metrics, from * metrics, (from + 1) * metrics);
+    encoderCat.copyWithin(to * categories, from * categories, (from + 1) * categories);
   }
 
   /** It is the same for all servers, so it is written once a step. */

@@ -87,17 +87,18 @@ export class FleetRing {
     this.block(server).forget(server % BLOCK_SERVERS);
   }
 
-  /** One step of the servers before `count`: copies `[count][metrics]` and `[count][categories]`. */
+  /** One step of the servers before `count`, NaN and 0 where it is absent: `[count][metrics]` and `[count][categories]`. */
   copyStep(step: number, count: number): { values: Float32Array; codes: Int32Array } {
     const { metrics, categories } = this.shape;
     const values = new Float32Array(count * metrics);
     const codes = new Int32Array(count * categories);
     for (let from = 0; from < count; from += BLOCK_SERVERS) {
-      const block = this.block(from);
-      const cell = block.cell(step);
       const servers = Math.min(BLOCK_SERVERS, count - from);
-      values.set(block.values.subarray(cell * metrics, (cell + servers) * metrics), from * metrics);
-      codes.set(block.codes.subarray(cell * categories, (cell + servers) * categories), from * categories);
+      this.block(from).copyStep(
+        step,
+        values.subarray(from * metrics, (from + servers) * metrics),
+        codes.subarray(from * categories, (from + servers) * categories),
+      );
     }
     return { values, codes };
   }

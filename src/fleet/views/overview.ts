@@ -120,9 +120,9 @@ export function measured(fleet: Fleet, place: number, step: number): number | nu
   const { ring, targetIndex } = fleet;
   if (step < ring.oldest || step > ring.newest) return null;
   const block = ring.block(place);
-  const cell = block.cell(step) + (place % BLOCK_SERVERS);
-  if (block.presence[cell] === ABSENT) return null;
-  const value = block.values[cell * ring.shape.metrics + targetIndex] as number;
+  const at = place % BLOCK_SERVERS;
+  if (block.presence[block.cell(step) + at] === ABSENT) return null;
+  const value = block.value(at, step, targetIndex);
   return Number.isNaN(value) ? null : value;
 }
 
