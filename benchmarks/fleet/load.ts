@@ -17,7 +17,8 @@ const EVERY_SECONDS = 5;
 const DISTINCT = 5000;
 const { model, samples } = await Samples.load(options.bundle);
 const what = options.plan ?? options.bundle;
-const settings = fleetSchema.parse({ everySeconds: 86_400, graceSeconds: 0 });
+const maxFleet = Math.max(100_000, Number(options.servers ?? 0));
+const settings = fleetSchema.parse({ everySeconds: 86_400, graceSeconds: 0, maxFleet });
 const extension = new FleetExtension({ settings });
 const service = await Service.start(readConfig({ defaults: { model: what, port: 0 } }), makeLog('warn'), [
   extension,
