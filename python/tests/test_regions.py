@@ -16,7 +16,7 @@ from tft_export.graph.network import TemporalFusionNetwork
 from tft_export.graph.network_regions import preprocess_attributes
 from tft_export.graph.onnx_graph import write_onnx
 from tft_export.graph.preprocess import Preprocess
-from tft_export.graph.regions import PREFIX, take_regions
+from tft_export.graph.regions import PREFIX, Regions, take_regions
 from tft_export.variants.half import with_half
 from tft_export.variants.quantize import raised
 
@@ -338,6 +338,18 @@ def test_a_graph_in_fp16_or_int8_names_no_regions(exported):
 def test_a_network_that_is_not_exported_returns_the_forecast_alone(exported):
     windows = (torch.from_numpy(array) for array in exported.feed.values())
     assert exported.network(*windows).shape == (3, 12, 3)
+
+
+@pytest.mark.parametrize(("compiles", "marks"), [(False, True), (True, False)])
+def test_a_network_that_is_compiled_has_no_markers_even_if_dynamo_calls_it_exported(
+    monkeypatch, compiles, marks
+):
+    # As PyTorch 2.11 does.
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    monkeypatch.setattr(torch.compiler, "is_dynamo_compiling", lambda: compiles)
+    regions = Regions()
+    regions.add("TftAny", "any", {}, {"x": torch.ones(1, 2)}, {"y": torch.ones(1, 2)})
+    assert bool(regions.markers) == marks
 
 
 def test_the_legacy_exporter_names_no_regions(tiny, tmp_path):

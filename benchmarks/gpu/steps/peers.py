@@ -107,12 +107,7 @@ class Peers:
         torch._dynamo.reset()
         call = torch.compile(network.call, mode=MODES[mode], dynamic=False)
 
-        def forecasts() -> torch.Tensor:
-            # Dynamo takes the network for one that is being exported, which has the regions' markers as well.
-            output = call(*arguments)
-            return output[0] if isinstance(output, tuple) else output
-
-        run = _under(precision, forecasts)
+        run = _under(precision, lambda: call(*arguments))
         start = time.perf_counter()
         run()
         self.wait()
