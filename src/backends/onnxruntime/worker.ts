@@ -1,5 +1,6 @@
 // Runs an ONNX Runtime session for host.ts in a worker thread or a child process: one batch at a time, each in a native
 // call that blocks this thread only.
+import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-common';
 import { ownRequire } from '../../contract/own-package.js';
@@ -8,6 +9,12 @@ import { guarded } from './exit-guard.js';
 import type { FromSession, RunMessage, RunnerData, TensorInfo, ToParent, ToSession } from './host.js';
 
 type Runtime = typeof import('onnxruntime-common');
+/**
+ * Below that of the caller's thread, which feeds this one and, in a service, answers clients: on few processors it would
+ * otherwise wait for these threads nearly as long as it runs.
+ */
+const PRIORITY = 10;
+
 type Start = Extract<ToSession, { kind: 'start' }>;
 
 const guard = parentPort ? (workerData as RunnerData).guard : undefined;
@@ -101,10 +108,21 @@ function reply(message: FromSession): void {
   }
 }
 
+/** To Linux each thread has a priority of its own; elsewhere this would change the whole process. */
+function yieldToCaller(): void {
+  if (process.platform !== 'linux') return;
+  try {
+    setPriority(PRIORITY);
+  } catch {
+    // A sandbox may forbid it.
+  }
+}
+
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+yieldToCaller();
 if (parentPort) {
   parentPort.on('message', receive);
 } else {
