@@ -57,6 +57,7 @@ export class Service {
       gone: (model, counters) => this.#metrics.engine.keep(model, counters),
     });
     const pressure = new Pressure(config.maxWaitMs);
+    const pace = new RefusalPace();
     const parts = {
       config,
       connections,
@@ -64,12 +65,13 @@ export class Service {
       budget,
       memory: new BodyMemory(KEPT_BODY_BYTES),
       pressure,
-      pace: new RefusalPace(),
+      pace,
       metrics: this.#metrics,
       tracing: makeTracing(),
       sample: this.#sample,
     };
     this.#app = makeApp(parts, this.#access, log, extensions);
+    this.#app.server.on('connection', () => pace.arrived());
   }
 
   /**

@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { HEADER, lines } from '../cli/tft.js';
 import { tinyAnswer, variedInputs } from '../fixtures/bundles.js';
+import { holdRuns } from '../fixtures/held-runs.js';
 import { isCpp } from './cpp-server.js';
 import { comeToRest, inferBinary, inferJson, predictBody, running, until } from './running.js';
 import { type Message, type Reply, send, session, textOf, transports } from './transports.js';
@@ -130,6 +131,62 @@ describe.each(transports)('$name', (transport) => {
         socket.destroy();
       }
       await comeToRest(service.url, service.config);
+    },
+  );
+
+  // Whether the server in C++ keeps such a connection is its own affair.
+  test.skipIf(isCpp)(
+    'a forecast that cannot run in time is refused when its headers have come, and its connection goes on',
+    async () => {
+      await using service = await running({
+        ...transport.overrides(),
+        maxBatch: 1,
+        threads: 1,
+        queueLimit: 1,
+        maxWaitMs: 600_000,
+      });
+      const [, forecast] = MESSAGES[1] as (typeof MESSAGES)[number];
+      const [, probe] = MESSAGES[0] as (typeof MESSAGES)[number];
+      using held = holdRuns();
+      const first = send(transport, service.url, forecast, { bytes: 1_000_000 });
+      await until(async () => {
+        const metrics = { method: 'GET', path: '/metrics' };
+        const { body } = await send(transport, service.url, metrics, { bytes: 1_000_000 });
+        return /^tft_queue_servers 1$/m.test(body);
+      });
+      // A look at the queue is believed for some milliseconds; more of them do no harm.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (transport.isText) {
+        const wire = textOf(forecast).toString('latin1').replace('Connection: close\r\n', '');
+        const bodyAt = wire.indexOf('\r\n\r\n') + 4;
+        const socket = transport.connect(service.url);
+        let text = '';
+        socket.on('data', (chunk: Buffer) => {
+          text += chunk.toString('latin1');
+        });
+        socket.write(wire.slice(0, bodyAt), 'latin1');
+        await until(() => text.endsWith('}'));
+        expect(text).toMatch(/^HTTP\/1\.1 503 .*\r\nretry-after: \d+\r\n.*ERR_TFT_HTTP_OVERLOADED/is);
+        text = '';
+        socket.write(wire.slice(bodyAt), 'latin1');
+        socket.write(textOf({ ...probe, path: '/v2/health/live' }));
+        await once(socket, 'close');
+        expect(text).toMatch(/^HTTP\/1\.1 200 /);
+      } else {
+        const client = session(service.url);
+        const stream = client.request({ ':method': 'POST', ':path': INFER }, { endStream: false });
+        const [head] = await once(stream, 'response');
+        expect(head[':status']).toBe(503);
+        expect(Number(head['retry-after'])).toBeGreaterThanOrEqual(1);
+        stream.resume().end(json);
+        const next = client.request({ ':path': '/v2/health/live' }).resume();
+        const [second] = await once(next, 'response');
+        expect(second[':status']).toBe(200);
+        await once(next, 'end');
+        client.close();
+      }
+      held.release();
+      isRight(await first, forecast);
     },
   );
 

@@ -88,6 +88,26 @@ test('a deadline by header that the queue leaves no hope for is refused at once'
   expect((await first).status).toBe(200);
 });
 
+test('an overloaded service says what is wrong with a request before it says that it has no time', async () => {
+  await using slow = await running({ ...ONE_BY_ONE, queueLimit: 1 });
+  using held = holdRuns();
+  const first = ask(slow.url + INFER, { body: inferJson(constantInputs(20)) });
+  await until(async () => (await waiting(slow)) === 19);
+  // A look at the queue is believed for some milliseconds; more of them do no harm.
+  await sleep(20);
+  const body = inferJson(constantInputs(1));
+  const outcome = async (path: string, headers = {}) => {
+    const { status, json } = await ask(slow.url + path, { body, headers });
+    return [status, json?.code];
+  };
+  expect(await outcome(INFER)).toEqual([503, 'ERR_TFT_HTTP_OVERLOADED']);
+  expect(await outcome('/v2/models/other/infer')).toEqual([404, 'ERR_TFT_HTTP_MODEL']);
+  expect(await outcome(INFER, { 'x-request-timeout-ms': 'soon' })).toEqual([400, 'ERR_TFT_HTTP_HEADER']);
+  expect(await metric(slow.url, /^tft_http_refusals_total\{code="ERR_TFT_HTTP_OVERLOADED"\} (\d+)/m)).toBe(1);
+  held.release();
+  expect((await first).status).toBe(200);
+});
+
 test('a client that goes away takes its waiting request with it', async () => {
   await using slow = await running(ONE_BY_ONE);
   using held = holdRuns();

@@ -1,5 +1,5 @@
 // Limits the memory of requests and responses in progress: a request that would exceed it is refused.
-import { refusal } from '../http/http-error.js';
+import { type HttpError, refusal } from '../http/http-error.js';
 
 /** Counts the bytes of all requests in progress: bodies, their parsed form, and responses not yet received. */
 export class ByteBudget {
@@ -20,18 +20,17 @@ export class ByteBudget {
     return this.#used >= this.limit;
   }
 
+  /** ERR_TFT_HTTP_OVERLOADED if requests use all; undefined if they do not. */
+  get refusal(): HttpError | undefined {
+    return this.isSpent ? this.#refusal() : undefined;
+  }
+
   /**
    * @param own bytes that the calling request uses itself: a request may exceed the limit if it is the only one.
    * @throws HttpError ERR_TFT_HTTP_OVERLOADED if other requests use all.
    */
   refuseWhenSpent(own = 0): void {
-    if (this.#used - own >= this.limit) {
-      throw refusal(
-        'ERR_TFT_HTTP_OVERLOADED',
-        `other requests use all of the ${this.limit} bytes already; try again later or raise maxBytesInFlight`,
-        { retryAfter: 1 },
-      );
-    }
+    if (this.#used - own >= this.limit) throw this.#refusal();
   }
 
   /** Starts the account of one request. */
@@ -39,6 +38,14 @@ export class ByteBudget {
     return new Holding(this, (bytes) => {
       this.#used += bytes;
     });
+  }
+
+  #refusal(): HttpError {
+    return refusal(
+      'ERR_TFT_HTTP_OVERLOADED',
+      `other requests use all of the ${this.limit} bytes already; try again later or raise maxBytesInFlight`,
+      { retryAfter: 1 },
+    );
   }
 }
 

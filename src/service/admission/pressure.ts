@@ -1,16 +1,22 @@
 // Estimates whether a request can run in time. If it cannot, it is refused at once, before its body is read.
-import { refusal } from '../http/http-error.js';
+import { type HttpError, refusal } from '../http/http-error.js';
 import type { ServedModel } from '../model-host.js';
+import { RunTime } from './run-time.js';
 
 /** The time for which an observation of the queue is used, in milliseconds. */
 const FRESH_MS = 10;
 const MAX_RETRY_SECONDS = 30;
+/** The part of the time allowed that the estimate may be: without room for its error, many would wait in vain. */
+const CERTAIN = 0.9;
 
 interface Look {
   readonly at: number;
   readonly waiting: number;
   /** The estimated milliseconds until everything that waits has run. */
   readonly waitMs: number;
+  readonly runTime: RunTime;
+  /** Made when it is needed, once: a stack trace takes time. */
+  refusal?: HttpError;
 }
 
 /** Observes the queues of the models. */
@@ -24,24 +30,18 @@ export class Pressure {
 
   /** Whether the queue of a model is full, or its wait too long. */
   isFull(model: ServedModel): boolean {
-    const { waiting, waitMs } = this.#look(model);
-    return waiting >= model.engine.info.queueLimit || waitMs > this.#maxWaitMs;
+    return this.refusalOf(model, this.#maxWaitMs) !== undefined;
   }
 
   /**
    * @param withinMs the time within which the request must begin to run.
-   * @throws HttpError ERR_TFT_HTTP_OVERLOADED with the time after which the queue should have room.
+   * @returns ERR_TFT_HTTP_OVERLOADED with the time after which the queue should have room; undefined if it has.
    */
-  refuseWhenLate(model: ServedModel, withinMs: number): void {
-    const { waiting, waitMs } = this.#look(model);
-    const { queueLimit } = model.engine.info;
-    if (waiting < queueLimit && waitMs <= withinMs) return;
-    const retryAfter = Math.min(MAX_RETRY_SECONDS, Math.max(1, Math.ceil(waitMs / 1000)));
-    throw refusal(
-      'ERR_TFT_HTTP_OVERLOADED',
-      `${waiting} series are waiting, about ${Math.ceil(waitMs)} ms of work; try again in ${retryAfter} s`,
-      { retryAfter },
-    );
+  refusalOf(model: ServedModel, withinMs: number): HttpError | undefined {
+    const look = this.#look(model);
+    if (look.waiting < model.engine.info.queueLimit && look.waitMs <= withinMs * CERTAIN) return undefined;
+    look.refusal ??= overloaded(look);
+    return look.refusal;
   }
 
   #look(model: ServedModel): Look {
@@ -49,11 +49,20 @@ export class Pressure {
     const last = this.#looks.get(model);
     if (last !== undefined && now - last.at < FRESH_MS) return last;
     const { engine } = model;
-    const { waitingServers, busyMicroseconds, servers } = engine.counters();
-    // `threads` batches run in parallel.
-    const each = servers === 0 ? 0 : busyMicroseconds / 1000 / servers / engine.info.threads;
-    const look = { at: now, waiting: waitingServers, waitMs: waitingServers * each };
+    const counters = engine.counters();
+    const runTime = last?.runTime ?? new RunTime(engine.info.threads);
+    const waiting = counters.waitingServers;
+    const look: Look = { at: now, waiting, waitMs: waiting * runTime.observe(now, counters), runTime };
     this.#looks.set(model, look);
     return look;
   }
+}
+
+function overloaded({ waiting, waitMs }: Look): HttpError {
+  const retryAfter = Math.min(MAX_RETRY_SECONDS, Math.max(1, Math.ceil(waitMs / 1000)));
+  return refusal(
+    'ERR_TFT_HTTP_OVERLOADED',
+    `${waiting} series are waiting, about ${Math.ceil(waitMs)} ms of work; try again in ${retryAfter} s`,
+    { retryAfter },
+  );
 }

@@ -63,7 +63,7 @@ export interface ForecastAnswer {
 }
 
 /**
- * Forecasts, and sends the answer.
+ * Forecasts, and sends the answer. Requests that come too late for the queue have been refused before (early-refusal.ts).
  *
  * @param understand makes the question of the body; what it takes of memory counts in `holding`.
  * @param answer makes the answer's bytes, while the model is still held.
@@ -75,7 +75,7 @@ export async function forecastFor<Q extends ForecastQuestion>(
   understand: (body: Buffer, model: ServedModel, header: number | undefined, holding: Holding) => Promise<Q>,
   answer: (forecast: Forecast, question: Q, model: ServedModel) => Promise<ForecastAnswer>,
 ): Promise<FastifyReply> {
-  const { config, host, budget, memory, pressure, pace, metrics, tracing, sample } = parts;
+  const { config, host, budget, memory, pace, metrics, tracing, sample } = parts;
   const exchange = new Exchange(request.raw, reply.raw, budget);
   const { holding, client } = exchange;
   try {
@@ -93,8 +93,6 @@ export async function forecastFor<Q extends ForecastQuestion>(
     const arrived = performance.now();
     const timeoutMs = timeoutOf(request);
     try {
-      pressure.refuseWhenLate(model, Math.min(timeoutMs ?? config.maxWaitMs, config.maxWaitMs));
-      budget.refuseWhenSpent();
       const most = maxBodyBytes(config, model);
       const header = headerLength(request.headers[HEADER_LENGTH], most);
       const body = await tracing.step('read', () =>
@@ -167,8 +165,8 @@ export async function forecastFor<Q extends ForecastQuestion>(
   }
 }
 
-/** The header X-Request-Timeout-Ms. */
-function timeoutOf({ headers }: FastifyRequest): number | undefined {
+/** The header X-Request-Timeout-Ms. @throws HttpError ERR_TFT_HTTP_HEADER. */
+export function timeoutOf({ headers }: FastifyRequest): number | undefined {
   const text = headers['x-request-timeout-ms'];
   if (text === undefined) return undefined;
   if (typeof text === 'string' && /^\d{1,9}$/.test(text)) return Number(text);
@@ -205,7 +203,9 @@ function refuseLargeBatch(inputs: ForecastInputs, model: ServedModel, most: numb
  */
 export function asObject(value: unknown, what: string): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return Object.fromEntries(Object.entries(value).filter(([, content]) => content !== null));
+    const entries = Object.entries(value);
+    const hasNull = entries.some(([, content]) => content === null);
+    return hasNull ? Object.fromEntries(entries.filter(([, content]) => content !== null)) : { ...value };
   }
   throw badBody(`${what} must be an object`);
 }

@@ -10,6 +10,7 @@ import { FORECAST_ERRORS, REQUEST_HEADERS } from '../http/openapi-parts.js';
 import { forecastOptions, forecastRequest } from '../http/schemas.js';
 import { writePredictions } from '../http/write-predictions.js';
 import type { ServedModel } from '../model-host.js';
+import { refuseEarly } from './early-refusal.js';
 import { type ForecastQuestion, forecastFor, type Parts } from './forecast-request.js';
 import { formatOf, optionsOf, readForecastRows } from './forecast-rows.js';
 
@@ -37,6 +38,7 @@ export function forecastRoute(app: FastifyInstance, parts: Parts): void {
   app.post(
     '/forecast',
     {
+      onRequest: refuseEarly(parts, () => parts.host.current),
       config: {
         operation: {
           summary: 'Forecast servers from their measurements',

@@ -7,6 +7,7 @@ import type { Operation } from '../http/operation.js';
 import { inferAnswer, inferRequest } from '../http/schemas.js';
 import { answerInfer } from '../kserve/infer-answer.js';
 import { understandInfer } from '../kserve/infer-request.js';
+import { refuseEarly } from './early-refusal.js';
 import { forecastFor, type Parts } from './forecast-request.js';
 import { type ModelPath, modelNamed } from './model-path.js';
 
@@ -30,7 +31,10 @@ export function inferRoutes(app: FastifyInstance, parts: Parts): void {
   for (const url of ['/v2/models/:model/infer', '/v2/models/:model/versions/:version/infer']) {
     app.post(
       url,
-      { config: { operation } },
+      {
+        config: { operation },
+        onRequest: refuseEarly(parts, ({ params }) => modelNamed(host, params as ModelPath)),
+      },
       async (request: FastifyRequest<{ Params: ModelPath }>, reply) => {
         modelNamed(host, request.params);
         return forecastFor(

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { FORECAST_ERRORS, REQUEST_HEADERS } from '../http/openapi-parts.js';
 import { predictAnswer, predictRequest } from '../http/schemas.js';
+import { refuseEarly } from './early-refusal.js';
 import { forecastFor, type Parts } from './forecast-request.js';
 import { answerPredict, understandPredict } from './predict-request.js';
 
@@ -10,6 +11,7 @@ export function predictRoute(app: FastifyInstance, parts: Parts): void {
   app.post(
     '/predict',
     {
+      onRequest: refuseEarly(parts, () => parts.host.current),
       config: {
         operation: {
           summary: 'Forecast a batch of series',
