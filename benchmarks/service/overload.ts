@@ -10,6 +10,7 @@ import { inTurnsOf, summary } from './parts/closed-loop.js';
 import { Connection, ConnectionError } from './parts/connection.js';
 import { HistogramGrowth, LOOP_DELAY, REQUEST_DURATION } from './parts/histogram-growth.js';
 import { startService } from './parts/processes.js';
+import { processorShares } from './parts/processor-shares.js';
 import { loadReplay } from './parts/recorded-windows.js';
 import { kserveRequest } from './parts/requests.js';
 import { Verdict } from './parts/verdict.js';
@@ -156,7 +157,9 @@ const loopDelays = new HistogramGrowth(service.metricsUrl, LOOP_DELAY);
 const ends = [await durations.during(), await loopDelays.during()];
 const endWatch = watchMemory(service.process.pid as number);
 const endNewClients = newClients();
+const endShares = processorShares(service.process.pid as number);
 const offered = await overload(before.capacity * TIMES_CAPACITY, outcome);
+const shares = endShares();
 const newClientWaits = await endNewClients();
 const memory = endWatch();
 own.disable();
@@ -179,6 +182,11 @@ console.log(`in the rush of new connections at the beginning, all: ${times(rush)
 console.log(`health, asked by ${newClientWaits.length} new clients: ${times(newClientWaits)} ms`);
 console.log(
   `by the service's own metrics: p99 of all requests ${service99.requestMs.toFixed(0)} ms, of its event loop's delay ${service99.loopDelayMs.toFixed(1)} ms`,
+);
+console.log(
+  `processors used: ${Object.entries(shares)
+    .map(([who, used]) => `${who} ${used.toFixed(2)}`)
+    .join(', ')}`,
 );
 console.log(
   `the generator's own event loop was up to ${(own.max / 1e6).toFixed(0)} ms late: its part in those times`,
@@ -241,6 +249,7 @@ report(
     offered,
     statuses,
     dropped,
+    shares,
     service99,
     memory,
     recoveryMs,
