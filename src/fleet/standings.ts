@@ -12,6 +12,7 @@ export class Standings {
   readonly #rules: StandingRules;
   #states = new Uint8Array(0);
   #step = Number.NaN;
+  #isKnown = false;
 
   constructor(ring: FleetRing, roster: Roster, rules: StandingRules) {
     this.#ring = ring;
@@ -19,9 +20,15 @@ export class Standings {
     this.#rules = rules;
   }
 
-  /** Computes the standing of all servers. */
+  /** From now on the standings are those at this step. They are computed when one is asked for. */
   update(step: number): void {
     this.#step = step;
+    this.#isKnown = false;
+  }
+
+  #compute(): void {
+    const step = this.#step;
+    this.#isKnown = true;
     this.#states = new Uint8Array(this.#roster.places);
     for (const [from, to] of blocksOf(this.#states.length)) {
       surveyStandings(this.#ring, step, from, to, this.#rules, (place, { state }) => {
@@ -32,6 +39,7 @@ export class Standings {
 
   /** A server that has appeared since then is warming up. */
   state(place: number): ServerState {
+    if (!this.#isKnown && !Number.isNaN(this.#step)) this.#compute();
     return STATES[this.#states[place] ?? 0] as ServerState;
   }
 
