@@ -30,6 +30,11 @@ export interface LoadOptions {
    * batches; with ONNX Runtime each has its own copy of the model (about 40 MB for the demo model).
    */
   threads?: number | undefined;
+  /**
+   * On Linux, by how much the priority of ONNX Runtime's threads is lower than the caller's: 0, the default, to 19, as of
+   * the command nice. The service takes 10, so that its event loop does not wait for them where there are few processors.
+   */
+  nice?: number | undefined;
   /** The quantiles that a plan without a model.json predicts, increasing. */
   quantiles?: readonly number[] | undefined;
   /** For a model on servers: the bundle that describes it. Only its model.json is read. */
@@ -160,6 +165,7 @@ const loadSchema = z.strictObject({
   maxBatch: count.optional(),
   queueLimit: count.default(DEFAULT_QUEUE_LIMIT),
   threads: count.optional(),
+  nice: z.int().min(0).max(19).default(0),
   quantiles: z.array(z.number().gt(0).lt(1)).min(1).refine(increases, 'must increase').optional(),
   bundle: z.string().min(1).optional(),
   remote: z

@@ -40,6 +40,7 @@ export interface LoadRequest extends EngineRequest {
   readonly backend: 'auto' | BackendName;
   readonly queueLimit: number;
   readonly threads?: number | undefined;
+  readonly nice: number;
   readonly tensorrt?: TensorRtOptions | undefined;
   readonly libtorch?: LibTorchOptions | undefined;
 }

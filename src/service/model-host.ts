@@ -41,6 +41,7 @@ type Settings = Pick<
   | 'explain'
   | 'maxBatch'
   | 'threads'
+  | 'nice'
   | 'tensorrt'
   | 'libtorch'
   | 'cache'
@@ -184,6 +185,7 @@ export class ModelHost {
       explain,
       maxBatch,
       threads,
+      nice,
       tensorrt,
       libtorch,
       cache,
@@ -202,6 +204,7 @@ export class ModelHost {
       explain,
       maxBatch,
       threads,
+      nice,
       queueLimit,
       // TFTEngine.load checks its keys and names unknown ones.
       tensorrt: tensorrt as LoadOptions['tensorrt'],

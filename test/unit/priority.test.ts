@@ -1,4 +1,4 @@
-// The threads that compute on a CPU go behind the caller's thread.
+// The priority of the threads that compute on a CPU.
 import { readdirSync, readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { expect, test } from 'vitest';
@@ -14,12 +14,16 @@ function priorities(): number[] {
 }
 
 test.skipIf(process.platform !== 'linux')(
-  "the threads that run a model have a lower priority than the caller's, which keeps its own",
+  "the threads that run a model have the caller's priority, or a lower one if asked for",
   async () => {
     const before = getPriority();
     const lower = () => priorities().filter((priority) => priority > before).length;
     expect(lower()).toBe(0);
-    const engine = await TFTEngine.load(bundles.tiny, { backend: 'onnxruntime', threads: 2 });
+    const plain = await TFTEngine.load(bundles.tiny, { backend: 'onnxruntime', threads: 2 });
+    await plain.warmup();
+    expect(lower()).toBe(0);
+    await plain.close();
+    const engine = await TFTEngine.load(bundles.tiny, { backend: 'onnxruntime', threads: 2, nice: 5 });
     await engine.warmup();
     expect(lower()).toBe(2);
     expect(getPriority()).toBe(before);

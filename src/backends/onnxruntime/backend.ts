@@ -39,12 +39,20 @@ export class OnnxRuntimeRunner implements SlabRunner {
   readonly #library: OnnxRuntimeLibrary;
   readonly #log: Log;
   readonly #lanes: readonly Lane[];
+  readonly #nice: number;
 
-  private constructor(model: ModelDescription, library: OnnxRuntimeLibrary, threads: number, log: Log) {
+  private constructor(
+    model: ModelDescription,
+    library: OnnxRuntimeLibrary,
+    threads: number,
+    nice: number,
+    log: Log,
+  ) {
     this.#model = model;
     this.#tensors = modelTensors(model);
     this.#library = library;
     this.#log = log;
+    this.#nice = nice;
     this.#lanes = Array.from({ length: threads }, () => ({ session: undefined, busy: false }));
     this.info = {
       name: 'onnxruntime',
@@ -64,14 +72,16 @@ export class OnnxRuntimeRunner implements SlabRunner {
    *
    * @param threads the number of computing threads, each with its own copy of the model; by default as many as the
    *   process may use, up to 8.
+   * @param nice see {@link LoadOptions.nice}.
    * @throws TFTError ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_MODEL_INVALID.
    */
   static async load(
     model: ModelDescription,
     threads: number | undefined,
+    nice: number,
     log: Log,
   ): Promise<OnnxRuntimeRunner> {
-    const runner = new OnnxRuntimeRunner(model, findOnnxRuntime(), threads ?? defaultLanes(), log);
+    const runner = new OnnxRuntimeRunner(model, findOnnxRuntime(), threads ?? defaultLanes(), nice, log);
     const started = await Promise.allSettled(
       runner.#lanes.map(async (lane) => {
         lane.session = await runner.#start();
@@ -108,6 +118,7 @@ export class OnnxRuntimeRunner implements SlabRunner {
   #start(): Promise<OnnxRuntimeSession> {
     return OnnxRuntimeSession.start(this.#model, {
       library: this.#library.directory,
+      nice: this.#nice,
       onnxPath: this.#model.onnxPath,
       tensors: this.#tensors,
     });

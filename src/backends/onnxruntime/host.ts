@@ -25,6 +25,7 @@ export interface RunMessage {
 export type ToSession =
   | {
       readonly kind: 'start';
+      readonly nice: number;
       readonly library: string;
       readonly onnxPath: string;
       readonly tensors: ModelTensors;

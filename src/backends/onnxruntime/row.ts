@@ -46,7 +46,15 @@ export const onnxRuntimeRow: BackendRow = {
   },
 };
 
-async function run({ model, contract, threads, maxBatch, queueLimit, log }: LoadRequest): Promise<Backend> {
-  const runner = await OnnxRuntimeRunner.load(model, threads, log);
+async function run({
+  model,
+  contract,
+  threads,
+  nice,
+  maxBatch,
+  queueLimit,
+  log,
+}: LoadRequest): Promise<Backend> {
+  const runner = await OnnxRuntimeRunner.load(model, threads, nice, log);
   return new BatchQueue(runner, contract, { maxBatch, queueLimit, origin: model.onnxPath });
 }

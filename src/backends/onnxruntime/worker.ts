@@ -1,6 +1,6 @@
 // Runs an ONNX Runtime session for host.ts in a worker thread or a child process: one batch at a time, each in a native
 // call that blocks this thread only.
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-common';
 import { ownRequire } from '../../contract/own-package.js';
@@ -9,11 +9,8 @@ import { guarded } from './exit-guard.js';
 import type { FromSession, RunMessage, RunnerData, TensorInfo, ToParent, ToSession } from './host.js';
 
 type Runtime = typeof import('onnxruntime-common');
-/**
- * Below that of the caller's thread, which feeds this one and, in a service, answers clients: on few processors it would
- * otherwise wait for these threads nearly as long as it runs.
- */
-const PRIORITY = 10;
+/** Linux's lowest priority. */
+const LOWEST = 19;
 
 type Start = Extract<ToSession, { kind: 'start' }>;
 
@@ -28,7 +25,8 @@ async function receive(message: ToSession): Promise<void> {
   else await close();
 }
 
-async function start({ library, onnxPath, ...start }: Start): Promise<void> {
+async function start({ library, onnxPath, nice, ...start }: Start): Promise<void> {
+  yieldToCaller(nice);
   tensors = start.tensors;
   try {
     runtime = await guarded(guard, async () => ownRequire()(library) as Runtime);
@@ -109,10 +107,10 @@ function reply(message: FromSession): void {
 }
 
 /** To Linux each thread has a priority of its own; elsewhere this would change the whole process. */
-function yieldToCaller(): void {
-  if (process.platform !== 'linux') return;
+function yieldToCaller(nice: number): void {
+  if (nice === 0 || process.platform !== 'linux') return;
   try {
-    setPriority(PRIORITY);
+    setPriority(Math.min(LOWEST, getPriority() + nice));
   } catch {
     // A sandbox may forbid it.
   }
@@ -122,7 +120,6 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-yieldToCaller();
 if (parentPort) {
   parentPort.on('message', receive);
 } else {

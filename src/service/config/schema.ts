@@ -30,6 +30,14 @@ export const configSchema = z.strictObject({
     .describe('forecasts also say what they rest on, by the graph of the bundle that explains'),
   maxBatch: count.optional().describe('the largest number of series in one run'),
   threads: count.optional().describe('computing threads on a CPU, each with its own copy of the model'),
+  nice: z
+    .int()
+    .min(0)
+    .max(19)
+    .default(10)
+    .describe(
+      'by how much the priority of the threads that compute on a CPU is lower than of the one that answers',
+    ),
   tensorrt: z
     .record(z.string(), z.unknown())
     .optional()
