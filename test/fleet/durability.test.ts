@@ -26,6 +26,25 @@ function held(fleet: Fleet, server: string, time: number): number {
   return values[place * fleet.ring.shape.metrics + fleet.targetIndex] as number;
 }
 
+test('a server that is silent for longer than a window keeps its place over a restart, until the retention time is over', async () => {
+  const settings = { data, retentionDays: 1 };
+  let time = START;
+  {
+    await using first = await runningFleet(settings);
+    expect(take(first.fleet, 'quiet', time, 1)).toBe('accepted');
+    for (let step = 0; step < 20; step++, time += STEP) {
+      first.clock.set(time);
+      expect(take(first.fleet, 'other', time, 2)).toBe('accepted');
+      await first.closeStepOf(time);
+    }
+  }
+  await using second = await runningFleet(settings, {}, time);
+  await second.closeStepOf(time);
+  expect(second.fleet.roster.indexOf('quiet')).toBe(0);
+  for (let step = 1; step <= 110; step++) await second.closeStepOf(time + step * STEP);
+  expect(second.fleet.roster.indexOf('quiet')).toBeUndefined();
+});
+
 test('samples of closed steps, of the open one and late ones are there again', async () => {
   await using first = await runningFleet({ data });
   for (let step = 0; step < 6; step++) {

@@ -19,6 +19,8 @@ export class Roster {
   readonly #places = new Map<string, number>();
   readonly #free: number[] = [];
   #lastSamples = new Float64Array(64).fill(Number.NEGATIVE_INFINITY);
+  /** By place, the time from which a server counts as silent whose newest sample is not known. */
+  readonly #silentSince = new Map<number, number>();
   /** Places whose entry the store does not have yet. */
   readonly #changed = new Set<number>();
 
@@ -111,11 +113,20 @@ export class Roster {
     if (time > (this.#lastSamples[place] as number)) this.#lastSamples[place] = time;
   }
 
+  /** Keeps the servers whose newest sample is not known as if they had one at this time. */
+  keepSilent(time: number): void {
+    for (const place of this.#places.values()) {
+      if (this.lastSample(place) === Number.NEGATIVE_INFINITY) this.#silentSince.set(place, time);
+    }
+  }
+
   /** Frees the places of servers without a sample since a time. @returns the places. */
   expire(before: number): number[] {
     const gone: number[] = [];
     for (const [name, place] of this.#places) {
-      if (this.lastSample(place) >= before) continue;
+      const silentSince = this.#silentSince.get(place) ?? Number.NEGATIVE_INFINITY;
+      if (Math.max(this.lastSample(place), silentSince) >= before) continue;
+      this.#silentSince.delete(place);
       this.#places.delete(name);
       this.#makeFree(place);
       this.#changed.add(place);

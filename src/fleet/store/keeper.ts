@@ -91,6 +91,9 @@ export class StoreKeeper {
         if (step < ring.open) this.#missed.add(step);
       },
     });
+    // Those without a step in the ring were heard before it, at times that only reading all stored steps would tell. Their
+    // places still belong to their stored history, so they are kept too long rather than too short.
+    roster.keepSilent(ring.oldest * stepMs);
     this.#sampleLog?.openStep(ring.open);
   }
 
