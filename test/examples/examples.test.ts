@@ -80,7 +80,9 @@ test('csv.mjs forecasts the sample history, and a file of its own', async () => 
 
 test('the sample of docs/remote.md, with `tft serve`', async () => {
   const [, sample = ''] = /```ts\n(.*?)```/s.exec(readFileSync(join(root, 'docs/remote.md'), 'utf8')) ?? [];
-  const { address } = await serve(['--model', 'demo']).says('listening');
+  const server = serve(['--model', 'demo']);
+  const { address } = await server.says('listening');
+  await server.says('ready');
   const code = sample.replace('localhost:8000', new URL(String(address)).host);
   const { outputText } = ts.transpileModule(code, {
     compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },

@@ -26,7 +26,6 @@ async function receive(message: ToSession): Promise<void> {
 }
 
 async function start({ library, onnxPath, nice, ...start }: Start): Promise<void> {
-  yieldToCaller(nice);
   tensors = start.tensors;
   try {
     runtime = await guarded(guard, async () => ownRequire()(library) as Runtime);
@@ -46,6 +45,8 @@ async function start({ library, onnxPath, nice, ...start }: Start): Promise<void
   } catch (error) {
     return reply({ kind: 'failed', at: 'model', message: messageOf(error) });
   }
+  // Not before: on a busy machine loading would take long.
+  yieldToCaller(nice);
   const { inputMetadata, outputMetadata } = session;
   reply({ kind: 'ready', inputs: inputMetadata.map(info), outputs: outputMetadata.map(info) });
 }
