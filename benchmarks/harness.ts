@@ -19,6 +19,8 @@ export const options = parseArgs({
     plan: { type: 'string' },
     /** How many servers, if a benchmark takes that. */
     servers: { type: 'string' },
+    /** The seconds in which each server sends a record, if a benchmark takes that. */
+    every: { type: 'string' },
     /** Seconds for each measurement. */
     seconds: { type: 'string', default: '4' },
     /** The long form, if a benchmark has one. */
