@@ -14,7 +14,7 @@ import { more, options, report, Samples, seconds } from '../harness.js';
 
 const EVERY_SECONDS = Number(options.every ?? 5);
 /** A run over all servers that has begun is ended. */
-const LEAST_SECONDS = 15;
+const MIN_SECONDS = 15;
 /** How many servers have measurements of their own. */
 const DISTINCT = 5000;
 const { model, samples } = await Samples.load(options.bundle);
@@ -49,7 +49,7 @@ const before = { forecasts: fleet.loop.counts.forecasts, records: fleet.intake.c
 delays.enable();
 const begin = performance.now();
 let runs = 0;
-while (performance.now() - begin < Math.max(LEAST_SECONDS, seconds) * 1000) {
+while (performance.now() - begin < Math.max(MIN_SECONDS, seconds) * 1000) {
   await fleet.forecastNow();
   runs++;
 }
