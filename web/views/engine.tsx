@@ -1,4 +1,5 @@
 // The state of the daemon: its engine, the queue of forecasts, its sources and its store.
+import type { ComponentChildren } from 'preact';
 import type { FleetStatus } from '../../src/fleet/api.js';
 import { useLoaded } from '../live/loaded.js';
 import { fleet, present, zone } from '../live/store.js';
@@ -120,87 +121,88 @@ function Shown({ status }: { status: FleetStatus }) {
 }
 
 function Sources({ status: { sources } }: { status: FleetStatus }) {
-  const now = fleet.value?.about.time ?? Date.now();
   return (
-    <Wide label="Sources of samples">
+    <Connections
+      label="Sources of samples"
+      columns={['Source', 'Kind', 'Last success']}
+      numbers={['Behind', 'Records', 'Errors']}
+    >
+      {sources.map((source) => (
+        <tr key={source.name}>
+          <th scope="row">{source.name}</th>
+          <td>{source.kind}</td>
+          <td>{timeOf(source.lastSuccess)}</td>
+          <td class="number">{source.lagSeconds === null ? '–' : duration(source.lagSeconds)}</td>
+          <td class="number">{count(source.records)}</td>
+          <td class="number">{count(source.errors)}</td>
+          <td>{source.lastError ?? ''}</td>
+        </tr>
+      ))}
+    </Connections>
+  );
+}
+
+function Receivers({ status: { receivers } }: { status: FleetStatus }) {
+  return (
+    <Connections
+      label="Receivers of forecasts"
+      caption="Receivers of forecasts; the numbers are of values"
+      columns={['Receiver', 'Last success']}
+      numbers={['Written', 'Waiting', 'Refused', 'Lost']}
+    >
+      {receivers.map(({ name, lastSuccess, written, waiting, refused, lost, lastError }) => (
+        <tr key={name}>
+          <th scope="row">{name}</th>
+          <td>{timeOf(lastSuccess)}</td>
+          <td class="number">{count(written)}</td>
+          <td class="number">{count(waiting)}</td>
+          <td class="number">{count(refused)}</td>
+          <td class="number">{count(lost)}</td>
+          <td>{lastError ?? ''}</td>
+        </tr>
+      ))}
+    </Connections>
+  );
+}
+
+interface ConnectionsProps {
+  readonly label: string;
+  readonly caption?: string;
+  /** The heads of the first columns, and of the numbers after them. The last error is the last column. */
+  readonly columns: readonly string[];
+  readonly numbers: readonly string[];
+  readonly children: ComponentChildren;
+}
+
+/** A table of the daemon's connections, a row each. */
+function Connections({ label, caption = label, columns, numbers, children }: ConnectionsProps) {
+  return (
+    <Wide label={label}>
       <table>
-        <caption class="unseen">Sources of samples</caption>
+        <caption class="unseen">{caption}</caption>
         <thead>
           <tr>
-            <th scope="col">Source</th>
-            <th scope="col">Kind</th>
-            <th scope="col">Last success</th>
-            <th scope="col" class="number">
-              Behind
-            </th>
-            <th scope="col" class="number">
-              Records
-            </th>
-            <th scope="col" class="number">
-              Errors
-            </th>
+            {columns.map((column) => (
+              <th key={column} scope="col">
+                {column}
+              </th>
+            ))}
+            {numbers.map((column) => (
+              <th key={column} scope="col" class="number">
+                {column}
+              </th>
+            ))}
             <th scope="col">Last error</th>
           </tr>
         </thead>
-        <tbody>
-          {sources.map((source) => (
-            <tr key={source.name}>
-              <th scope="row">{source.name}</th>
-              <td>{source.kind}</td>
-              <td>{source.lastSuccess === null ? 'never' : clock(source.lastSuccess, now, zone.value)}</td>
-              <td class="number">{source.lagSeconds === null ? '–' : duration(source.lagSeconds)}</td>
-              <td class="number">{count(source.records)}</td>
-              <td class="number">{count(source.errors)}</td>
-              <td>{source.lastError ?? ''}</td>
-            </tr>
-          ))}
-        </tbody>
+        <tbody>{children}</tbody>
       </table>
     </Wide>
   );
 }
 
-function Receivers({ status: { receivers } }: { status: FleetStatus }) {
-  const now = fleet.value?.about.time ?? Date.now();
-  return (
-    <Wide label="Receivers of forecasts">
-      <table>
-        <caption class="unseen">Receivers of forecasts; the numbers are of values</caption>
-        <thead>
-          <tr>
-            <th scope="col">Receiver</th>
-            <th scope="col">Last success</th>
-            <th scope="col" class="number">
-              Written
-            </th>
-            <th scope="col" class="number">
-              Waiting
-            </th>
-            <th scope="col" class="number">
-              Refused
-            </th>
-            <th scope="col" class="number">
-              Lost
-            </th>
-            <th scope="col">Last error</th>
-          </tr>
-        </thead>
-        <tbody>
-          {receivers.map(({ name, lastSuccess, written, waiting, refused, lost, lastError }) => (
-            <tr key={name}>
-              <th scope="row">{name}</th>
-              <td>{lastSuccess === null ? 'never' : clock(lastSuccess, now, zone.value)}</td>
-              <td class="number">{count(written)}</td>
-              <td class="number">{count(waiting)}</td>
-              <td class="number">{count(refused)}</td>
-              <td class="number">{count(lost)}</td>
-              <td>{lastError ?? ''}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Wide>
-  );
+function timeOf(success: string | null): string {
+  return success === null ? 'never' : clock(success, fleet.value?.about.time ?? Date.now(), zone.value);
 }
 
 function Facts({ title, facts }: { title: string; facts: readonly Fact[] }) {
