@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { AlertBook } from '../../src/fleet/alerts/book.js';
 import { Notifier } from '../../src/fleet/alerts/notify/notifier.js';
-import { outlook, rules, STEP_MS, shape } from '../fixtures/alerts.js';
+import { FULL_LABELS, outlook, rules, STEP_MS, shape } from '../fixtures/alerts.js';
 import { alertmanager, isAlertmanagerHere } from './alertmanager-server.js';
 import { until } from './running.js';
 
@@ -42,13 +42,7 @@ test.skipIf(!isAlertmanagerHere)('an alert arrives at an Alertmanager, is passed
     const active = (await (await fetch(`${manager.url}/api/v2/alerts`)).json()) as Record<string, unknown>[];
     expect(active).toHaveLength(1);
     expect(active[0]).toMatchObject({
-      labels: {
-        alertname: 'full',
-        instance: 'web-01',
-        severity: 'warning',
-        team: 'web',
-        metric: 'cpu_user_pct',
-      },
+      labels: FULL_LABELS,
       annotations: { summary: expect.stringMatching(/^web-01: cpu_user_pct over 90 %/) },
       status: { state: 'active' },
       generatorURL: 'http://fleet.example/',

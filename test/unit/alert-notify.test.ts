@@ -6,7 +6,7 @@ import { AlertBook } from '../../src/fleet/alerts/book.js';
 import { Notifier } from '../../src/fleet/alerts/notify/notifier.js';
 import { Outbox } from '../../src/fleet/alerts/notify/outbox.js';
 import { parseRules } from '../../src/fleet/alerts/rule-file.js';
-import { NOW, outlook, rules, STEP_MS, shape } from '../fixtures/alerts.js';
+import { FULL_LABELS, NOW, outlook, rules, STEP_MS, shape } from '../fixtures/alerts.js';
 
 interface Received {
   path: string;
@@ -113,13 +113,7 @@ describe('a notifier', () => {
       ...Array(4).fill(['2026-01-07T14:00:00.000Z', '2026-01-07T14:10:00.000Z']),
     ]);
     expect(bodies[0]).toMatchObject({
-      labels: {
-        alertname: 'full',
-        instance: 'web-01',
-        severity: 'warning',
-        team: 'web',
-        metric: 'cpu_user_pct',
-      },
+      labels: FULL_LABELS,
       annotations: { summary: expect.stringContaining('over 90 %'), earliest: '2026-01-07T14:00:00.000Z' },
       generatorURL: 'http://fleet.example/',
     });
