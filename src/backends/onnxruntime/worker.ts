@@ -8,10 +8,10 @@ import type { ModelTensors, TensorSpec, Values } from '../../contract/tensors.js
 import { guarded } from './exit-guard.js';
 import type { FromSession, RunMessage, RunnerData, TensorInfo, ToParent, ToSession } from './host.js';
 
-type Runtime = typeof import('onnxruntime-common');
 /** Linux's lowest priority. */
 const LOWEST = 19;
 
+type Runtime = typeof import('onnxruntime-common');
 type Start = Extract<ToSession, { kind: 'start' }>;
 
 const guard = parentPort ? (workerData as RunnerData).guard : undefined;

@@ -93,7 +93,7 @@ export class RingBlock {
     row: number,
   ): void {
     const { slots } = this.#geometry;
-    // The ring's end is somewhere among them.
+    // The ring may end among them.
     const ends = Math.min(to + 1, from + slots - modulo(from, slots));
     this.#copyRows(this.#row(at, from), ends - from, values, codes, row);
     if (ends <= to) this.#copyRows(at * slots, to + 1 - ends, values, codes, row + ends - from);
