@@ -102,6 +102,7 @@ const steps = [
   step('layers', 60),
   step('cold-start', 60),
   step('lean', 60),
+  step('explained', 120),
   { ...step('libtorch', 240), gpu: true, asked: process.env.TFT_LIBTORCH !== undefined },
   peers('peers', 240),
   peers('compile', 580, '--compile', 'default'),
