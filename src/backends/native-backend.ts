@@ -20,6 +20,8 @@ const ANY_CODE = 2 ** 31 - 1;
 /** Some 25 forecasts of the default model. */
 const LARGE_RESULT_BYTES = 64 * 1024;
 
+const VALUE_BYTES = Float32Array.BYTES_PER_ELEMENT;
+
 /** A request that has not ended. */
 interface Sent {
   readonly request: Request;
@@ -70,7 +72,7 @@ export class NativeBackend implements Backend {
     let series = 0;
     for (const { batch } of list) series += batch;
     const { outputs } = this.#contract.tensors;
-    const inPlace = out === undefined ? largeResults(outputs, series) : undefined;
+    const inPlace = isLarge(outputs, series) ? placesFor(outputs, series, options) : undefined;
     const handle = this.#send(list, deadlineMs, borrow, numbered, inPlace);
     const withdraw = () => this.#native.cancel(handle);
     const request = new Request(series, outputs, { signal, out }, withdraw, inPlace);
@@ -189,20 +191,26 @@ export class NativeBackend implements Backend {
   }
 }
 
+/** Whether a copy of the results on JavaScript's thread would take longer than it takes to give engine threads arrays for them. */
+function isLarge(outputs: readonly TensorSpec[], series: number): boolean {
+  return outputs.reduce((bytes, { size }) => bytes + series * size * VALUE_BYTES, 0) >= LARGE_RESULT_BYTES;
+}
+
 /**
- * Arrays that engine threads fill, if the outputs are so large that a copy of them on JavaScript's thread would take
- * longer than it takes to hand these over. Their memory is not cleared.
+ * Arrays that engine threads may fill: new ones, whose memory is not cleared, and the caller's `out` if its memory is shared,
+ * since that is never detached. Undefined for another `out`, and with a signal: an abort ends a request at once, while an engine
+ * thread may still write.
  */
-function largeResults(
+function placesFor(
   outputs: readonly TensorSpec[],
   series: number,
+  { out, signal }: RequestOptions,
 ): [Float32Array, ...Float32Array[]] | undefined {
-  const bytes = outputs.map(({ size }) => series * size * Float32Array.BYTES_PER_ELEMENT);
-  if (bytes.reduce((sum, one) => sum + one, 0) < LARGE_RESULT_BYTES) return undefined;
-  return bytes.map((one) => new Float32Array(Buffer.allocUnsafeSlow(one).buffer)) as [
-    Float32Array,
-    ...Float32Array[],
-  ];
+  if (out && (signal || !(out.buffer instanceof SharedArrayBuffer))) return undefined;
+  const fresh = ({ size }: TensorSpec) =>
+    new Float32Array(Buffer.allocUnsafeSlow(series * size * VALUE_BYTES).buffer);
+  const [predictions, ...further] = outputs as readonly [TensorSpec, ...TensorSpec[]];
+  return [out ?? fresh(predictions), ...further.map(fresh)];
 }
 
 /**

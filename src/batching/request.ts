@@ -42,7 +42,7 @@ export class Request {
    * @param series the number of series.
    * @param outputs the model's.
    * @param withdraw called when the request fails: removes its waiting parts from the queue.
-   * @param results arrays that the backend fills itself, instead of new ones; not with the option `out`.
+   * @param results arrays that the backend fills itself, instead of new ones; the option `out` may be one of them.
    */
   constructor(
     series: number,

@@ -52,6 +52,21 @@ describe.skipIf(missing).each(MAJORS)('on TensorRT %i', (major) => {
     expect(moved).toEqual(doubleAnswer(inputs));
   });
 
+  test("large results in the caller's shared memory, which the engine writes in place", async () => {
+    const sharedOut = () => new Float32Array(new SharedArrayBuffer(1401 * WIDTH * 4));
+    const requests = [6, 7].map((seed) => ({ inputs: variedInputs(1401, seed), out: sharedOut() }));
+    const forecasts = await Promise.all(requests.map(({ inputs, out }) => engine.predict(inputs, { out })));
+    for (const [index, { inputs, out }] of requests.entries()) {
+      expect(forecasts[index]?.data).toBe(out);
+      expect(out).toEqual(doubleAnswer(inputs));
+    }
+    const parts = [variedInputs(700, 4), variedInputs(701, 5)];
+    const out = sharedOut();
+    const batch = await engine.predictBatch(parts, { out, borrow: true });
+    expect(batch.map(({ data }) => data)).toEqual(parts.map((each) => doubleAnswer(each)));
+    expect(batch[1]?.data.buffer).toBe(out.buffer);
+  });
+
   test('predictSync, every batch', () => {
     for (let batch = 1; batch <= 27; batch++) {
       const inputs = variedInputs(batch, batch);
