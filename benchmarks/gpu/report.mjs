@@ -166,7 +166,8 @@ section(
       'B=32',
       'B=512',
       'forecasts/s B=32',
-      'forecasts/s B=512',
+      'B=128',
+      'B=512',
       'single requests/s',
       'processor B=1',
       'event loop p99 ms',
@@ -178,8 +179,7 @@ section(
       return [
         textOf(way),
         ...[1, 32, 512].map((batch) => show(latency(batch)?.promise.p50)),
-        show(rate(32, 'ready batches')?.forecastsPerSecond, 4),
-        show(rate(512, 'ready batches')?.forecastsPerSecond, 4),
+        ...[32, 128, 512].map((batch) => show(rate(batch, 'ready batches')?.forecastsPerSecond, 4)),
         show(rate(1, 'single requests')?.forecastsPerSecond, 4),
         `${show(100 * latency(1)?.processorShare)} %`,
         show(rate(1, 'single requests')?.eventLoopDelayMs.p99),
@@ -187,6 +187,34 @@ section(
     }),
   ),
 );
+
+const onPair = ways.map((text) => JSON.parse(text)).filter(({ devices }) => devices?.length === 2);
+if (onPair.length > 0) {
+  section(
+    'Two GPUs',
+    'Ready batches, and how many times as many as on the first GPU alone in the same way.',
+    '',
+    table(
+      [
+        'way',
+        ...[32, 128, 512].flatMap((batch) => [`forecasts/s B=${batch}`, 'of one GPU', 'event loop p99 ms']),
+      ],
+      onPair.map((way) => [
+        textOf(way),
+        ...[32, 128, 512].flatMap((batch) => {
+          const of = (devices) =>
+            first('throughput', { plan: anyPlan, way: { ...way, devices }, batch, callers: 'ready batches' });
+          const [both, one] = [of([0, 1]), of([0])];
+          return [
+            show(both?.forecastsPerSecond, 4),
+            ratio(both?.forecastsPerSecond, one?.forecastsPerSecond),
+            show(both?.eventLoopDelayMs.p99),
+          ];
+        }),
+      ]),
+    ),
+  );
+}
 
 section(
   'Peers in the same run',

@@ -24,23 +24,23 @@ const MAX_MS = 2000 * seconds;
 const [first, second] = (await addon.loadLibraries(libraries)).devices;
 const pair = second?.name === first?.name;
 /**
- * The ways to measure each plan: all for fp32, fewer for the plans for comparison. With `out` each caller of the measurement of
- * throughput has one array for all its results, and leaves nothing to collect.
+ * The ways to measure each plan: all for fp32, fewer for the plans for comparison. Each caller of the measurement of throughput
+ * has inputs of its own and, with `out`, one array for all its results, so that it leaves nothing to collect. With `shared` they are
+ * in shared memory.
  */
+const AT_FULL_LOAD = [
+  { borrow: true },
+  { borrow: true, out: true },
+  { borrow: true, out: true, shared: true },
+];
 const WAYS = {
   fp32: [
     ...[1, 2, 4, 8].map((lanes) => ({ lanes })),
     { lanes: 2, cudaGraphs: false },
     { lanes: 2, poll: true },
-    ...[4, 8].map((lanes) => ({ lanes, borrow: true })),
-    { lanes: 4, borrow: true, out: true },
-    ...(pair
-      ? [{ borrow: false }, { borrow: true }, { borrow: true, out: true }].map((way) => ({
-          lanes: 4,
-          devices: [0, 1],
-          ...way,
-        }))
-      : []),
+    ...(pair ? [[0], [0, 1]] : [undefined]).flatMap((devices) =>
+      AT_FULL_LOAD.map((way) => ({ lanes: 8, ...(devices && { devices }), ...way })),
+    ),
   ],
   'fp32-layers': [{ lanes: 2 }, { lanes: 4 }],
 };
@@ -53,7 +53,7 @@ for (const { name: plan, precision } of plans()) {
   for (const way of WAYS[plan] ?? FEWER) {
     await attempt({ step: 'speed', plan, way }, async () => {
       const cold = performance.now();
-      const { borrow = false, out = false, ...loading } = way;
+      const { borrow, out, shared, ...loading } = way;
       const engine = await TFTEngine.load(planOf(plan), {
         backend: 'tensorrt',
         queueLimit: 1 << 16,
@@ -64,17 +64,10 @@ for (const { name: plan, precision } of plans()) {
       await engine.warmup();
       say({ kind: 'load', plan, way, loadMs, warmupMs: performance.now() - warm });
       for (const batch of right) {
-        const inputs = batchOf(batch);
-        await latency({ plan, way, batch }, engine, inputs, borrow);
+        const inputs = () => (shared ? inSharedMemory(batchOf(batch)) : batchOf(batch));
+        await latency({ plan, way, batch }, engine, inputs(), borrow);
         const lanes = engine.info.threads;
-        await throughput(
-          { plan, way, batch, callers: 'ready batches' },
-          engine,
-          inputs,
-          3 * lanes,
-          borrow,
-          out,
-        );
+        await throughput({ plan, way, batch, callers: 'ready batches' }, engine, inputs, 3 * lanes);
         if (batch === 1) {
           // As in a fleet's service: the queue forms the batches.
           await throughput(
@@ -82,8 +75,6 @@ for (const { name: plan, precision } of plans()) {
             engine,
             inputs,
             32 * (lanes + 1),
-            borrow,
-            out,
           );
         }
       }
@@ -94,7 +85,7 @@ for (const { name: plan, precision } of plans()) {
 if (plans().length === 0) throw new Error('there is no plan to measure');
 
 async function latency(what, engine, inputs, borrow) {
-  const out = new Float32Array(what.batch * width);
+  const out = arrayOf(what);
   for (let i = 0; i < 10; i++) await engine.predict(inputs, { out, borrow });
   const before = engine.counters();
   const promise = [];
@@ -146,21 +137,25 @@ async function latency(what, engine, inputs, borrow) {
   });
 }
 
-async function throughput(what, engine, inputs, inFlight, borrow, reuse) {
+async function throughput(what, engine, makeInputs, inFlight) {
+  const { borrow, out: reuse } = what.way;
+  const arrays = Array.from({ length: inFlight }, () => ({
+    inputs: makeInputs(),
+    out: reuse ? arrayOf(what) : undefined,
+  }));
   const delay = monitorEventLoopDelay({ resolution: 1 });
   let forecasts = 0;
   delay.enable();
   await meter.begin();
   const begun = performance.now();
   const end = begun + seconds * 1000;
-  const caller = async () => {
-    const out = reuse ? new Float32Array(what.batch * width) : undefined;
+  const caller = async ({ inputs, out }) => {
     while (performance.now() < end) {
       await engine.predict(inputs, { borrow, out });
       forecasts += what.batch;
     }
   };
-  const settled = await Promise.allSettled(Array.from({ length: inFlight }, caller));
+  const settled = await Promise.allSettled(arrays.map(caller));
   const took = (performance.now() - begun) / 1000;
   delay.disable();
   const gpu = await meter.end();
@@ -175,4 +170,20 @@ async function throughput(what, engine, inputs, inFlight, borrow, reuse) {
     ...gpu,
     ...(gpu.watts && { forecastsPerJoule: perSecond / gpu.watts }),
   });
+}
+
+/** An array for the forecasts of a batch. */
+function arrayOf({ batch, way }) {
+  const values = batch * width;
+  return way.shared ? new Float32Array(new SharedArrayBuffer(4 * values)) : new Float32Array(values);
+}
+
+function inSharedMemory(inputs) {
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, values]) => {
+      const shared = new values.constructor(new SharedArrayBuffer(values.byteLength));
+      shared.set(values);
+      return [name, shared];
+    }),
+  );
 }
