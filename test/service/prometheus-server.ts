@@ -18,8 +18,11 @@ export interface Prometheus {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Starts Prometheus on a free port with one target. */
-export async function prometheus(target: string): Promise<Prometheus> {
+/** Starts Prometheus on a free port with one target, whose series get these labels. */
+export async function prometheus(
+  target: string,
+  labels: Readonly<Record<string, string>> = {},
+): Promise<Prometheus> {
   const folder = mkdtempSync(join(tmpdir(), 'tft-prometheus-'));
   const port = await freePort();
   const config = {
@@ -28,7 +31,7 @@ export async function prometheus(target: string): Promise<Prometheus> {
       {
         job_name: 'tft',
         authorization: { credentials: KEY_OF_PROMETHEUS },
-        static_configs: [{ targets: [target] }],
+        static_configs: [{ targets: [target], labels }],
       },
     ],
   };
