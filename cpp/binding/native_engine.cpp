@@ -145,8 +145,9 @@ bool NativeEngine::read_part(Napi::Env env, std::size_t number, bool borrow) {
     if (borrow) {
       if (memory_ != InputMemory::REVOCABLE)
         memory_ = view.shared ? InputMemory::BORROWED : InputMemory::REVOCABLE;
-    } else if (view.shared) {
-      // Another thread may write to shared memory: check and run the same copy.
+    } else if (view.shared && !is_large(batch)) {
+      // Another thread may write to shared memory: check and run the same copy. The engine does so with large
+      // requests.
       const auto* bytes = static_cast<const char*>(view.data);
       data[i] = copies_.emplace_back(bytes, bytes + view.length * sizeof(float)).data();
     }

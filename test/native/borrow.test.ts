@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Forecast, type ForecastInputs, type LoadOptions, TFTEngine } from '../../src/index.js';
-import { variedInputs, WIDTH } from '../fixtures/bundles.js';
+import { inMemory, variedInputs, WIDTH } from '../fixtures/bundles.js';
 import { bundleWithPlan, doubleAnswer, doublePlan, onDoubles, whatIsMissing } from '../fixtures/doubles.js';
 
 // Each run takes long enough for other requests to wait.
@@ -13,23 +13,6 @@ process.env.TFT_DOUBLE_RUN_US = '5000';
 
 const THREAD = fileURLToPath(new URL('../fixtures/native-thread.mjs', import.meta.url));
 const BORROW = { borrow: true } as const;
-
-/** The same inputs in other memory. */
-function inMemory(inputs: ForecastInputs, memory: (bytes: number) => ArrayBufferLike): ForecastInputs {
-  const place = <T extends Float32Array | Int32Array>(array: T): T => {
-    const Kind = array.constructor as new (m: ArrayBufferLike, offset: number, length: number) => T;
-    const view = new Kind(memory(array.byteLength), 0, array.length);
-    view.set(array);
-    return view;
-  };
-  const { encoderCont, encoderCat, decoderCont, decoderCat } = inputs;
-  return {
-    encoderCont: place(encoderCont),
-    encoderCat: place(encoderCat),
-    decoderCont: place(decoderCont),
-    decoderCat: place(decoderCat),
-  };
-}
 
 declare const WebAssembly: {
   Memory: new (size: object) => { readonly buffer: ArrayBuffer; grow(pages: number): number };

@@ -2,7 +2,7 @@
 // poisoned until its copy has run, so a missing synchronisation gives a wrong result.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ForecastInputs, TFTEngine } from '../../src/index.js';
-import { constantInputs, variedInputs, WIDTH } from '../fixtures/bundles.js';
+import { constantInputs, inMemory, variedInputs, WIDTH } from '../fixtures/bundles.js';
 import {
   bundleWithPlan,
   doubleAnswer,
@@ -180,30 +180,39 @@ describe.skipIf(missing).each(MAJORS)('on TensorRT %i', (major) => {
     expect(() => engine.predictSync(inputs)).toThrowError(message);
   });
 
-  test('a bad value of a large request, which is checked while it is copied, is named as that of a small one', async () => {
-    const series = 40_000; // over 2 MiB
-    const large = variedInputs(series, 1);
-    const forecast = await engine.predict(large);
-    expect(forecast.data).toEqual(doubleAnswer(large));
-    const last = large.encoderCont.length - 1;
-    large.encoderCont[last] = Number.NaN;
-    large.decoderCat[0] = -1; // earlier, but in a later tensor
-    await expect(engine.predict(large)).rejects.toMatchObject({
-      code: 'ERR_TFT_INPUT_VALUE',
-      details: { tensor: 'encoderCont', index: last },
-    });
-    expect(() => engine.predictSync(large)).toThrowError(/encoderCont/);
-    large.encoderCont[last] = 1;
-    const parts = [variedInputs(2, 3), large];
-    await expect(engine.predictBatch(parts)).rejects.toMatchObject({
-      code: 'ERR_TFT_INPUT_CATEGORY',
-      details: { tensor: 'decoderCat', index: 0, found: -1 },
-    });
-    large.decoderCat[0] = 1;
-    expect(engine.predictSync(large).data).toEqual(doubleAnswer(large));
-    const small = variedInputs(2, 3);
-    expect((await engine.predict(small)).data).toEqual(doubleAnswer(small));
-  });
+  test.each([
+    ['', (inputs: ForecastInputs) => inputs],
+    [
+      ' in shared memory',
+      (inputs: ForecastInputs) => inMemory(inputs, (bytes) => new SharedArrayBuffer(bytes)),
+    ],
+  ])(
+    'a bad value of a large request%s, which is checked while it is copied, is named as that of a small one',
+    async (_, place) => {
+      const series = 40_000; // over 2 MiB
+      const large = place(variedInputs(series, 1));
+      const forecast = await engine.predict(large);
+      expect(forecast.data).toEqual(doubleAnswer(large));
+      const last = large.encoderCont.length - 1;
+      large.encoderCont[last] = Number.NaN;
+      large.decoderCat[0] = -1; // earlier, but in a later tensor
+      await expect(engine.predict(large)).rejects.toMatchObject({
+        code: 'ERR_TFT_INPUT_VALUE',
+        details: { tensor: 'encoderCont', index: last },
+      });
+      expect(() => engine.predictSync(large)).toThrowError(/encoderCont/);
+      large.encoderCont[last] = 1;
+      const parts = [variedInputs(2, 3), large];
+      await expect(engine.predictBatch(parts)).rejects.toMatchObject({
+        code: 'ERR_TFT_INPUT_CATEGORY',
+        details: { tensor: 'decoderCat', index: 0, found: -1 },
+      });
+      large.decoderCat[0] = 1;
+      expect(engine.predictSync(large).data).toEqual(doubleAnswer(large));
+      const small = variedInputs(2, 3);
+      expect((await engine.predict(small)).data).toEqual(doubleAnswer(small));
+    },
+  );
 
   test('info describes the engine', () => {
     expect(engine.info).toMatchObject({
