@@ -29,8 +29,9 @@ const table = (head, rows) =>
   [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
 
 const model = await loadModel(new URL('models/demo', root).pathname);
-const H200 = 'nvidia-h200-2026-11-30/fleet-load.json';
-const PAIR = 'nvidia-h200-x2-2026-11-30';
+const PAIR = 'nvidia-h200-x2-2026-11-30-shared-memory';
+const H200 = `${PAIR}/fleet-load.json`;
+const SERVERS = 'nvidia-h200-x2-2026-11-30/README.md';
 const SMALL = 'fleet-load.amd-epyc-2-processors.json';
 const LARGE = 'fleet-load-400000.amd-epyc-2-processors.json';
 const STORE = 'fleet-store.intel-r-xeon-r-processor-2-processors.json';
@@ -47,7 +48,7 @@ function engineRate(devices) {
 /** Forecasts a second of both servers, from the table of the measurement's description. */
 function servedRates() {
   const found = /^\| 256 series in bytes, 4 callers \|.*\(([\d,]+) forecasts\).*\(([\d,]+)\)/m.exec(
-    read(`${PAIR}/README.md`),
+    read(SERVERS),
   );
   return found.slice(1).map((text) => Number(text.replaceAll(',', '')));
 }
@@ -57,13 +58,9 @@ function forecasts() {
   const daemon = (path) => result(path).comparisons.find(({ name }) => name === 'fleet-forecasts').ours;
   const rows = [
     ['the daemon, two processors', daemon(LARGE), link(LARGE, '`fleet-forecasts`')],
-    [
-      'the daemon, one H200; windows still gathered value by value',
-      daemon(H200),
-      link(H200, '`fleet-forecasts`'),
-    ],
-    ['`tft serve`, one H200, 256 series a request', node, link(`${PAIR}/README.md`, '256 series in bytes')],
-    ['`tft-server`, the same', compiled, link(`${PAIR}/README.md`, '256 series in bytes')],
+    ['the daemon of 500,000 servers, one H200', daemon(H200), link(H200, '`fleet-forecasts`')],
+    ['`tft serve`, one H200, 256 series a request', node, link(SERVERS, '256 series in bytes')],
+    ['`tft-server`, the same', compiled, link(SERVERS, '256 series in bytes')],
     [
       'the engine in a program, one H200',
       engineRate(1),
@@ -92,7 +89,7 @@ function forecasts() {
 function records() {
   const rows = [
     ['two processors', result(SMALL).bulkRate, link(SMALL, '`bulkRate`')],
-    ['16 processors with an H200', result(H200).bulkRate, link(H200, '`bulkRate`')],
+    ['32 processors with an H200', result(H200).bulkRate, link(H200, '`bulkRate`')],
   ];
   return table(
     [

@@ -87,7 +87,7 @@ export interface TensorRtLoadOptions {
   cudaPath?: string | undefined;
   /** The GPUs to use, by CUDA's numbers; [0] by default. */
   devices?: readonly number[] | undefined;
-  /** Batches that run at once on each GPU, from 1 to 64; 2 by default. */
+  /** Batches that run at once on each GPU, from 1 to 64; 2 by default. Each takes memory of the GPU; 8 suit full load. */
   lanes?: number | undefined;
   /** Whether runs are captured as CUDA graphs; true by default. */
   cudaGraphs?: boolean | undefined;
