@@ -10,7 +10,14 @@ Napi::Error to_js(Napi::Env env, std::string_view code, const std::string& messa
 
 Napi::Error to_js(Napi::Env env, const Error& error) {
   if (error.bad_value) return to_js(env, *error.bad_value);
-  return to_js(env, code_name(error.code), error.message);
+  Napi::Error converted = to_js(env, code_name(error.code), error.message);
+  if (error.full_queue) {
+    const auto [waiting, refused, limit] = *error.full_queue;
+    converted.Set("waiting", Napi::Number::New(env, static_cast<double>(waiting)));
+    converted.Set("refused", Napi::Number::New(env, static_cast<double>(refused)));
+    converted.Set("limit", Napi::Number::New(env, static_cast<double>(limit)));
+  }
+  return converted;
 }
 
 Napi::Error to_js(Napi::Env env, const BadValue& bad) {

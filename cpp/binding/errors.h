@@ -10,7 +10,8 @@
 
 namespace tft::binding {
 
-/// An Error with the core's `code` ("ERR_TFT_…"). src/native/errors.ts turns it into a TFTError.
+/// An Error with the core's `code` ("ERR_TFT_…"). src/native/errors.ts turns it into a TFTError. That of a
+/// full queue has `waiting`, `refused` and `limit`.
 Napi::Error to_js(Napi::Env env, const Error& error);
 
 /// An error of the binding itself.

@@ -39,10 +39,12 @@ std::optional<Error> BatchQueue::refusal(std::int64_t series) const {
   const std::int64_t batches = waiting_batches_ + (series + options_.max_batch - 1) / options_.max_batch;
   const std::int64_t most = 2 * ((options_.queue_limit + options_.max_batch - 1) / options_.max_batch) + 1;
   if (waiting_series_ + series <= options_.queue_limit && batches <= most) return std::nullopt;
-  return Error{ErrorCode::QUEUE_FULL, std::to_string(waiting_series_) + " series are waiting and " +
-                                          std::to_string(series) + " more would pass the limit of " +
-                                          std::to_string(options_.queue_limit) +
-                                          "; try again later or raise queueLimit"};
+  return Error{ErrorCode::QUEUE_FULL,
+               std::to_string(waiting_series_) + " series are waiting and " + std::to_string(series) +
+                   " more would exceed the limit of " + std::to_string(options_.queue_limit) +
+                   "; try again later or raise queueLimit",
+               {},
+               FullQueue{waiting_series_, series, options_.queue_limit}};
 }
 
 Result<RequestId> BatchQueue::submit(const Request& request) {

@@ -3,6 +3,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Backend, BackendInfo } from '../batching/backend.js';
 import type { BackendCounters } from '../batching/counters.js';
+import { deadlinePassed } from '../batching/deadline-passed.js';
+import { queueFull } from '../batching/queue-full.js';
 import { Request, type RequestOptions, type Results } from '../batching/request.js';
 import { TFTError } from '../contract/errors.js';
 import { inRequest } from '../contract/input-error.js';
@@ -11,7 +13,7 @@ import type { ModelDescription } from '../contract/model.js';
 import { INPUTS } from '../contract/names.js';
 import type { TensorSpec } from '../contract/tensors.js';
 import type { Handle, NativeEngine, NativeLog, NativeShape } from '../native/addon.js';
-import { badValueOf, fromNative } from '../native/errors.js';
+import { badValueOf, fromNative, fullQueueOf } from '../native/errors.js';
 import { nativeTensors } from '../native/tensors.js';
 
 /** The number of codes of a category whose vocabulary is not known: no limit. */
@@ -22,13 +24,14 @@ const LARGE_RESULT_BYTES = 64 * 1024;
 
 const VALUE_BYTES = Float32Array.BYTES_PER_ELEMENT;
 
-/** A request that has not ended. */
+/** A request that the engine has not delivered. */
 interface Sent {
   readonly request: Request;
   /** Inputs that the engine reads until the request ends. */
   readonly borrowed: readonly AcceptedInputs[];
   /** Whether an error about one of the inputs names its place in the list. */
   readonly numbered: boolean;
+  readonly deadlineMs: number | undefined;
 }
 
 /** A loaded engine, and what is known of it. */
@@ -68,15 +71,15 @@ export class NativeBackend implements Backend {
 
   submit(list: readonly AcceptedInputs[], options: RequestOptions, numbered: boolean): Promise<Results> {
     this.#refuseWhenClosed();
-    const { signal, out, deadlineMs = -1, borrow = false } = options;
+    const { signal, out, deadlineMs, borrow = false } = options;
     let series = 0;
     for (const { batch } of list) series += batch;
     const { outputs } = this.#contract.tensors;
     const inPlace = isLarge(outputs, series) ? placesFor(outputs, series, options) : undefined;
-    const handle = this.#send(list, deadlineMs, borrow, numbered, inPlace);
+    const handle = this.#send(list, deadlineMs ?? -1, borrow, numbered, inPlace);
     const withdraw = () => this.#native.cancel(handle);
     const request = new Request(series, outputs, { signal, out }, withdraw, inPlace);
-    this.#sent[handle] = { request, borrowed: borrow ? list : [], numbered };
+    this.#sent[handle] = { request, borrowed: borrow ? list : [], numbered, deadlineMs };
     request.watch();
     return request.promise;
   }
@@ -160,23 +163,41 @@ export class NativeBackend implements Backend {
     }
   }
 
-  #refusal(error: unknown, numbered: boolean): unknown {
+  #refusal(error: unknown, numbered: boolean, { borrowed, deadlineMs }: Partial<Sent> = {}): unknown {
+    const full = fullQueueOf(error);
+    if (full) return queueFull(full.waiting, full.refused, full.limit);
+    const refusal = fromNative(error);
+    if (deadlineMs !== undefined && codeOf(refusal) === 'ERR_TFT_DEADLINE') return deadlinePassed(deadlineMs);
     const bad = badValueOf(error);
-    if (bad === undefined) return fromNative(error);
-    const invalid = this.#contract.invalidValue(bad.input, bad.index, bad.found);
-    return numbered ? inRequest(invalid, bad.part) : invalid;
+    if (bad === undefined) return refusal;
+    const { invalid, part } = this.#firstInvalid(borrowed) ?? {
+      invalid: this.#contract.invalidValue(bad.input, bad.index, bad.found),
+      part: bad.part,
+    };
+    return numbered ? inRequest(invalid, part) : invalid;
+  }
+
+  /** The engine checks lent inputs run by run, so what it finds may be behind the first bad value. */
+  #firstInvalid(borrowed: readonly AcceptedInputs[] = []): { invalid: TFTError; part: number } | undefined {
+    for (const [part, inputs] of borrowed.entries()) {
+      const invalid = this.#contract.firstInvalid(inputs);
+      if (invalid) return { invalid, part };
+    }
+    // None was lent, or the caller has changed it since.
+    return undefined;
   }
 
   /** The first `count` requests in the native engine's `done` have ended. */
   #deliver(count: number): void {
     for (let index = 0; index < count; index++) {
       const handle = this.#native.done[index] as Handle;
-      const { request, borrowed, numbered } = this.#sent[handle] as Sent;
+      const sent = this.#sent[handle] as Sent;
+      const { request, borrowed, numbered } = sent;
       this.#sent[handle] = undefined;
       const targets = request.settled ? [undefined] : (request.targets as readonly Float32Array[]);
       const error = this.#native.take(handle, ...targets);
       // If borrowed memory was detached meanwhile, the result is invalid, be it a forecast or an error.
-      const failure = this.#changed(borrowed, numbered) ?? (error && this.#refusal(error, numbered));
+      const failure = this.#changed(borrowed, numbered) ?? (error && this.#refusal(error, numbered, sent));
       if (failure) request.fail(failure as TFTError);
       else request.finish();
     }
@@ -189,6 +210,10 @@ export class NativeBackend implements Backend {
     }
     return undefined;
   }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
 
 /** Whether a copy of the results on JavaScript's thread would take longer than it takes to give engine threads arrays for them. */

@@ -5,6 +5,7 @@ import { TFTError } from '../contract/errors.js';
 import { emptyValues, type TensorSpec, type Values } from '../contract/tensors.js';
 import { viewLength } from '../contract/typed-array.js';
 import { type AbortSignalLike, unwatchSignal, watchSignal } from './abort.js';
+import { deadlinePassed } from './deadline-passed.js';
 
 /** The options of a request. */
 export interface RequestOptions {
@@ -156,10 +157,7 @@ export class Request {
   }
 
   #late(): TFTError {
-    const { deadlineMs } = this.#options;
-    return new TFTError('ERR_TFT_DEADLINE', `the request had not begun to run within ${deadlineMs} ms`, {
-      details: { deadlineMs },
-    });
+    return deadlinePassed(this.#options.deadlineMs as number);
   }
 }
 

@@ -275,6 +275,11 @@ export class Contract {
     return invalidValueError(this.#rules[input] as Rule, index, found);
   }
 
+  /** The error for the first invalid value of a request, tensor by tensor; undefined if there is none. A slow scan. */
+  firstInvalid({ arrays }: AcceptedInputs): TFTError | undefined {
+    return this.#firstInvalid(arrays, 0);
+  }
+
   /** The slow scan: finds the value that made the fast one fail. The arrays begin with the request's series `from`. */
   #firstInvalid(arrays: readonly Values[], from: number): TFTError | undefined {
     for (const [input, rule] of this.#rules.entries()) {

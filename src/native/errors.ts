@@ -13,6 +13,14 @@ export interface BadValue {
   readonly found: number;
 }
 
+/** Why a request did not fit into the addon's queue, in series. */
+export interface FullQueue {
+  readonly waiting: number;
+  /** The request's own. */
+  readonly refused: number;
+  readonly limit: number;
+}
+
 /** @returns the error as a TFTError. Errors that are not the addon's are returned as they are. */
 export function fromNative(error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error) || !String(error.code).startsWith('ERR_TFT_'))
@@ -23,4 +31,9 @@ export function fromNative(error: unknown): unknown {
 /** The invalid value that an error of the addon is about; undefined for other errors. */
 export function badValueOf(error: unknown): BadValue | undefined {
   return error instanceof Error && 'input' in error ? (error as Error & BadValue) : undefined;
+}
+
+/** The queue that an error of the addon is about; undefined for other errors. */
+export function fullQueueOf(error: unknown): FullQueue | undefined {
+  return error instanceof Error && 'refused' in error ? (error as Error & FullQueue) : undefined;
 }

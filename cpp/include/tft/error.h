@@ -1,6 +1,7 @@
 // The core's errors: a code that callers may rely on, and a message that says what to do.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,7 +25,7 @@ enum class ErrorCode {
   DEVICE_LOST,          // the device fails every call from now on; only a restart of the process helps
   INPUT_VALUE,          // borrowed inputs contain a value that the model cannot take (Error::bad_value)
   INPUT_LENGTH,         // borrowed inputs were unmapped before they were read
-  QUEUE_FULL,           // too many series wait
+  QUEUE_FULL,           // too many series wait (Error::full_queue)
   DEADLINE,             // the request's deadline passed before it began to run
   ABORTED,              // the request was cancelled
   CLOSED,               // the engine is closed
@@ -39,11 +40,19 @@ enum class ErrorCode {
 /// The code's name with the prefix "ERR_TFT_": "ERR_TFT_QUEUE_FULL".
 std::string_view code_name(ErrorCode code);
 
+/// Why a request did not fit into the queue, in series.
+struct FullQueue {
+  std::int64_t waiting = 0;
+  std::int64_t refused = 0;  // the request's own
+  std::int64_t limit = 0;
+};
+
 /// An error: its code, and a message with the cause.
 struct Error {
   ErrorCode code = ErrorCode::RUN;
   std::string message;
-  std::optional<BadValue> bad_value = {};  // with INPUT_VALUE
+  std::optional<BadValue> bad_value = {};    // with INPUT_VALUE
+  std::optional<FullQueue> full_queue = {};  // with QUEUE_FULL
 };
 
 }  // namespace tft

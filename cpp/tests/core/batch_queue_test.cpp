@@ -345,7 +345,7 @@ TEST_F(BatchQueueTest, TheLimitIsOnWaitingSeriesAndTheErrorSaysHowManyThereAre) 
   const auto refused = c.submit_to(queue());
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::QUEUE_FULL);
-  EXPECT_NE(refused.error().message.find("6 series are waiting and 1 more would pass the limit of 6"),
+  EXPECT_NE(refused.error().message.find("6 series are waiting and 1 more would exceed the limit of 6"),
             std::string::npos);
   EXPECT_EQ(queue().counters().refused, 1U);
   drain();
