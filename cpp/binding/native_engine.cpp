@@ -337,13 +337,11 @@ Napi::Value NativeEngine::take(const Napi::CallbackInfo& info) {
   }
   PendingRequest& request = *places_[handle];
   Napi::Value outcome = env.Undefined();
-  if (!info[1].IsUndefined()) {
-    if (request.error) {
-      outcome = to_js(env, *request.error).Value();
-    } else if (request.targets.IsEmpty() && !copy_results(info, request)) {
-      outcome = to_js(env, "ERR_TFT_OUTPUT_BUFFER", "`out` was detached or resized while the request waited")
-                    .Value();
-    }
+  if (request.error) {
+    outcome = to_js(env, *request.error).Value();
+  } else if (!info[1].IsUndefined() && request.targets.IsEmpty() && !copy_results(info, request)) {
+    outcome =
+        to_js(env, "ERR_TFT_OUTPUT_BUFFER", "`out` was detached or resized while the request waited").Value();
   }
   release(request);
   return outcome;

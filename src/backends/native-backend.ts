@@ -2,7 +2,7 @@
 // batching and deadlines are the C++ core's. What loads the engine is each backend's own.
 import { setImmediate } from 'node:timers/promises';
 import type { Backend, BackendInfo } from '../batching/backend.js';
-import type { BackendCounters } from '../batching/counters.js';
+import { type BackendCounters, type Ending, endingOf } from '../batching/counters.js';
 import { deadlinePassed } from '../batching/deadline-passed.js';
 import { queueFull } from '../batching/queue-full.js';
 import { Request, type RequestOptions, type Results } from '../batching/request.js';
@@ -32,6 +32,8 @@ interface Sent {
   /** Whether an error about one of the inputs names its place in the list. */
   readonly numbered: boolean;
   readonly deadlineMs: number | undefined;
+  /** What the caller's promise was rejected with. */
+  failure: TFTError | undefined;
 }
 
 /** A loaded engine, and what is known of it. */
@@ -56,6 +58,11 @@ export class NativeBackend implements Backend {
   readonly #keep: LoadedEngine['keep'];
   /** By handle. */
   readonly #sent: (Sent | undefined)[] = [];
+  /**
+   * What is added to the engine's counters: a request may end otherwise for its caller than in the engine, for example by an
+   * abort after its run.
+   */
+  readonly #corrections: Record<Ending, number> = { succeeded: 0, failed: 0, cancelled: 0, expired: 0 };
   #closed = false;
 
   constructor({ native, contract, info, origin, log, keep }: LoadedEngine) {
@@ -77,9 +84,14 @@ export class NativeBackend implements Backend {
     const { outputs } = this.#contract.tensors;
     const inPlace = isLarge(outputs, series) ? placesFor(outputs, series, options) : undefined;
     const handle = this.#send(list, deadlineMs ?? -1, borrow, numbered, inPlace);
-    const withdraw = () => this.#native.cancel(handle);
+    const withdraw = (error: TFTError) => {
+      sent.failure = error;
+      this.#native.cancel(handle);
+    };
     const request = new Request(series, outputs, { signal, out }, withdraw, inPlace);
-    this.#sent[handle] = { request, borrowed: borrow ? list : [], numbered, deadlineMs };
+    const borrowed = borrow ? list : [];
+    const sent: Sent = { request, borrowed, numbered, deadlineMs, failure: undefined };
+    this.#sent[handle] = sent;
     request.watch();
     return request.promise;
   }
@@ -104,15 +116,16 @@ export class NativeBackend implements Backend {
 
   counters(): BackendCounters {
     const { copyInMicroseconds, runMicroseconds, copyOutMicroseconds, ...counters } = this.#native.counters();
-    const { accepted, succeeded, failed, cancelled, expired, refused, series, batches } = counters;
+    const { accepted, refused, series, batches } = counters;
+    const succeeded = counters.succeeded + this.#corrections.succeeded;
     // The core times batches, not requests. Each request is taken to share its batch with the average number of others.
     const shared = batches === 0 ? 0 : Math.max(1, succeeded / batches);
     return {
       accepted,
       succeeded,
-      failed,
-      cancelled,
-      expired,
+      failed: counters.failed + this.#corrections.failed,
+      cancelled: counters.cancelled + this.#corrections.cancelled,
+      expired: counters.expired + this.#corrections.expired,
       refused,
       servers: series,
       batches,
@@ -200,7 +213,18 @@ export class NativeBackend implements Backend {
       const failure = this.#changed(borrowed, numbered) ?? (error && this.#refusal(error, numbered, sent));
       if (failure) request.fail(failure as TFTError);
       else request.finish();
+      this.#correct(error, sent.failure);
     }
+  }
+
+  /** @param error the engine's. @param failure the caller's. */
+  #correct(error: Error | undefined, failure: TFTError | undefined): void {
+    const code = codeOf(error);
+    // Found when the result is copied, after a run that succeeded.
+    const counted = endingOf(code === 'ERR_TFT_OUTPUT_BUFFER' ? undefined : code);
+    const seen = endingOf(failure?.code);
+    this.#corrections[counted]--;
+    this.#corrections[seen]++;
   }
 
   #changed(borrowed: readonly AcceptedInputs[], numbered: boolean): unknown {

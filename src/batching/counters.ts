@@ -44,6 +44,16 @@ export interface BackendCounters {
   readonly retries?: number;
 }
 
+/** How an accepted request ended. */
+export type Ending = 'succeeded' | 'failed' | 'cancelled' | 'expired';
+
+/** How a request with an error of this code ended; without an error it succeeded. */
+export function endingOf(code: string | undefined): Ending {
+  if (code === undefined) return 'succeeded';
+  if (code === 'ERR_TFT_ABORTED') return 'cancelled';
+  return code === 'ERR_TFT_DEADLINE' ? 'expired' : 'failed';
+}
+
 /** Keeps the totals of a queue. */
 export class Tally {
   accepted = 0;
@@ -67,9 +77,7 @@ export class Tally {
 
   /** A request ended with an error of this code. */
   ended(code: string): void {
-    if (code === 'ERR_TFT_ABORTED') this.cancelled++;
-    else if (code === 'ERR_TFT_DEADLINE') this.expired++;
-    else this.failed++;
+    this[endingOf(code)]++;
   }
 
   /** A batch of this many series has run, for this many milliseconds. */
