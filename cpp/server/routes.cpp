@@ -35,6 +35,12 @@ std::vector<std::string_view> segments_of(std::string_view path) {
   return segments;
 }
 
+std::string joined(const std::vector<std::string>& words, std::string_view between) {
+  std::string text;
+  for (const std::string& word : words) text.append(text.empty() ? "" : between).append(word);
+  return text;
+}
+
 /// The character that %XX encodes.
 std::optional<char> decoded(std::string_view digits) {
   int value = 0;
@@ -144,14 +150,15 @@ const std::vector<Routes::Route>& Routes::table() {
 }
 
 /// Null if there is no such route; `allowed` lists the methods of the path then.
-const Routes::Route* Routes::find(HttpRequest& request, std::string& allowed) const {
+const Routes::Route* Routes::find(HttpRequest& request, std::vector<std::string>& allowed) const {
   const auto segments = segments_of(request.path);
   for (const Route& route : table()) {
     if (!matches(route.pattern, segments, request.parameters)) continue;
     request.route = route.pattern;
     const bool get = std::string_view(route.method) == "GET";
     if (request.method == route.method || (get && request.method == "HEAD")) return &route;
-    allowed += (allowed.empty() ? "" : ", ") + std::string(get ? "GET, HEAD" : route.method);
+    allowed.emplace_back(route.method);
+    if (get) allowed.emplace_back("HEAD");
   }
   return nullptr;
 }
@@ -165,13 +172,8 @@ void Routes::check_access(Who who, const HttpRequest& request) const {
 
 asio::awaitable<HttpAnswer> Routes::answer(HttpRequest& request, Exchange& exchange, Holding& holding,
                                            std::vector<std::pair<std::string, std::string>>& headers) {
-  std::string allowed;
+  std::vector<std::string> allowed;
   const Route* const route = find(request, allowed);
-  if (route == nullptr && !allowed.empty()) {
-    headers.emplace_back("Allow", allowed);
-    throw HttpError(Code::HTTP_METHOD,
-                    request.route + " takes " + allowed + ", not " + request.method.substr(0, 20));
-  }
   if (origins_.is_cross_origin()) {
     headers.emplace_back("Vary", "origin");
     const auto origin = origins_.allowed(request.header("origin"));
@@ -190,9 +192,12 @@ asio::awaitable<HttpAnswer> Routes::answer(HttpRequest& request, Exchange& excha
   }
   origins_.check(request);
   check_access(route == nullptr ? Who::USER : route->who, request);
-  if (route == nullptr)
+  if (route != nullptr) co_return co_await (this->*route->handler)({request, exchange, holding});
+  if (allowed.empty())
     throw HttpError(Code::HTTP_NOT_FOUND, "there is nothing at " + request.path.substr(0, 120));
-  co_return co_await (this->*route->handler)({request, exchange, holding});
+  headers.emplace_back("Allow", joined(allowed, ", "));
+  throw HttpError(Code::HTTP_METHOD, request.route + " takes " + joined(allowed, " and ") + ", not " +
+                                         request.method.substr(0, 20));
 }
 
 const ModelPointer& Routes::named(const HttpRequest& request) const {

@@ -48,7 +48,7 @@ class Routes {
     Answering (Routes::*handler)(Call call);
   };
   static const std::vector<Route>& table();
-  const Route* find(HttpRequest& request, std::string& allowed) const;
+  const Route* find(HttpRequest& request, std::vector<std::string>& allowed) const;
   void check_access(Who who, const HttpRequest& request) const;
 
   Answering live(Call call);
