@@ -6,7 +6,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <charconv>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace tft::server {
@@ -30,11 +32,19 @@ struct Pending {
   }
 };
 
-HttpError error_of(const ServedModel& model, const Error& error) {
+std::string milliseconds(double value) {
+  char text[32];
+  const auto [end, problem] = std::to_chars(text, text + sizeof text, value, std::chars_format::fixed);
+  return problem == std::errc() ? std::string(text, end) + " ms" : "its time";
+}
+
+HttpError error_of(const ServedModel& model, const Error& error, Wait wait) {
   if (error.code == ErrorCode::INPUT_VALUE && error.bad_value)
     return bad_value_error(model, *error.bad_value);
   if (error.code == ErrorCode::ABORTED)
     return {Code::ABORTED, "the client disconnected before its response", kClientGone};
+  if (error.code == ErrorCode::DEADLINE)
+    return {Code::DEADLINE, "the request had not begun to run within " + milliseconds(wait.milliseconds)};
   return from_engine(error);
 }
 
@@ -46,8 +56,8 @@ struct Watch {
 
 }  // namespace
 
-asio::awaitable<Outputs> forecast(const ServedModel& model, const Inputs& inputs, int series,
-                                  std::chrono::steady_clock::time_point deadline, Exchange& exchange) {
+asio::awaitable<Outputs> forecast(const ServedModel& model, const Inputs& inputs, int series, Wait wait,
+                                  Exchange& exchange) {
   using Clock = std::chrono::steady_clock;
   const auto submitted = Clock::now();
   Outputs outputs;
@@ -64,18 +74,18 @@ asio::awaitable<Outputs> forecast(const ServedModel& model, const Inputs& inputs
   Pending pending{asio::steady_timer(executor, Clock::time_point::max()), {}};
   Request request;
   request.parts = {&part, 1};
-  request.deadline = deadline;
+  request.deadline = wait.end;
   request.completion = &Pending::complete;
   request.user = &pending;
   request.inputs = InputMemory::BORROWED;
   const Result<RequestId> id = model.engine->submit(request);
-  if (!id) throw error_of(model, id.error());
+  if (!id) throw error_of(model, id.error(), wait);
   {
     const Watch watch{exchange};
     exchange.watch_client([&engine = *model.engine, id = *id] { engine.cancel(id); });
     while (!pending.result) co_await pending.ended.async_wait(asio::as_tuple(asio::use_awaitable));
   }
-  if (!pending.result->ok()) throw error_of(model, pending.result->error());
+  if (!pending.result->ok()) throw error_of(model, pending.result->error(), wait);
   model.durations.add(std::chrono::duration<double>(Clock::now() - submitted).count());
   co_return outputs;
 }

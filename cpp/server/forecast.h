@@ -23,9 +23,15 @@ struct OutputValues {
 /// One for each of the model's outputs: the predictions first.
 using Outputs = std::vector<OutputValues>;
 
+/// How long a request may wait until it runs, and when that is over.
+struct Wait {
+  double milliseconds = 0;
+  std::chrono::steady_clock::time_point end;
+};
+
 /// `inputs` must stay where they are until the forecast has ended. Throws what the engine answers;
 /// HTTP_ABORTED if the client has left.
 boost::asio::awaitable<Outputs> forecast(const ServedModel& model, const Inputs& inputs, int series,
-                                         std::chrono::steady_clock::time_point deadline, Exchange& exchange);
+                                         Wait wait, Exchange& exchange);
 
 }  // namespace tft::server

@@ -51,10 +51,10 @@ std::optional<double> timeout_of(const HttpRequest& request) {
   return static_cast<double>(value);
 }
 
-HttpRequest::Clock::time_point deadline_of(const HttpRequest& request, double within_ms) {
+Wait wait_of(const HttpRequest& request, double within_ms) {
   using namespace std::chrono;
-  return request.arrived +
-         duration_cast<HttpRequest::Clock::duration>(duration<double, std::milli>(within_ms));
+  const duration<double, std::milli> within(within_ms);
+  return {within_ms, request.arrived + duration_cast<HttpRequest::Clock::duration>(within)};
 }
 
 }  // namespace
@@ -108,7 +108,7 @@ Routes::Answering Routes::predict(Call call) {
                                            [&] { return read_predict(text, model, servers, call.holding); });
     const int series = inputs.series(servers);
     const Outputs outputs =
-        co_await forecast(model, inputs, series, deadline_of(call.request, within), call.exchange);
+        co_await forecast(model, inputs, series, wait_of(call.request, within), call.exchange);
     call.holding.empty();
     HttpAnswer answer;
     const std::span<const float> predictions = outputs.front().view();
@@ -135,7 +135,7 @@ Routes::Answering Routes::infer(Call call) {
     const int series = request.inputs.series(servers);
     within = std::min(within, request.timeout_ms.value_or(within));
     const Outputs outputs =
-        co_await forecast(model, request.inputs, series, deadline_of(call.request, within), call.exchange);
+        co_await forecast(model, request.inputs, series, wait_of(call.request, within), call.exchange);
     call.holding.empty();
     std::vector<std::span<const float>> values;
     for (const OutputValues& output : outputs) values.push_back(output.view());

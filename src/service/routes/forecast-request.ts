@@ -1,6 +1,8 @@
 // What /predict and /infer share: a request is admitted or refused, its body is read, its forecast is awaited with a
 // deadline, and it is cancelled when its client disconnects.
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { deadlinePassed } from '../../batching/deadline-passed.js';
+import { TFTError } from '../../contract/errors.js';
 import { Forecast } from '../../contract/forecast.js';
 import { type ForecastInputs, valuesOf } from '../../contract/inputs.js';
 import type { TensorSpec } from '../../contract/tensors.js';
@@ -155,7 +157,10 @@ export async function forecastFor<Q extends ForecastQuestion>(
         if (header === undefined || !isLent) body.release();
         if (!isLent) holding.empty();
       }
-      const forecast = await running;
+      const forecast = await running.catch((error: unknown) => {
+        // The engine knows what was left of the time that the client gave.
+        throw error instanceof TFTError && error.code === 'ERR_TFT_DEADLINE' ? deadlinePassed(within) : error;
+      });
       if (forecast.shape[0] > 0) sample.offer(model, question.inputs);
       return { forecast, question };
     } finally {
