@@ -1,25 +1,22 @@
 // tft-server, the server in C++, in the place of the Node service: with TFT_SERVER=cpp the tests of test/service that hold
 // for both run against it. `scripts/build-server --test` builds it.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { heldWhile } from '../fixtures/held-file.js';
 
 export const isCpp = process.env.TFT_SERVER === 'cpp';
 
 const here = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const folder = process.env.TFT_SERVER_FOLDER ?? here('build/server/cpp/server');
 const program = join(folder, 'tft-server');
-if (isCpp && !existsSync(program)) throw new Error(`${program} is missing: scripts/build-server --test`);
 
-/** While this file exists, no run of ONNX Runtime begins (cpp/tests/server). */
-const heldWhile = isCpp ? join(mkdtempSync(join(tmpdir(), 'tft-held-')), 'held') : '';
-
-export function holdCppRuns(): () => void {
-  writeFileSync(heldWhile, '');
-  return () => rmSync(heldWhile, { force: true });
-}
+/** Why tft-server cannot be tested here; undefined when it can. */
+export const whyNoCppServer = existsSync(program)
+  ? undefined
+  : `${program} is missing (scripts/build-server --test)`;
+if (isCpp && whyNoCppServer) throw new Error(whyNoCppServer);
 
 function realLibrary(): string {
   const packages = here('node_modules/onnxruntime-node/bin');
@@ -45,10 +42,14 @@ function argumentsOf(settings: Readonly<Record<string, unknown>>): {
   return { args, env };
 }
 
-export function spawnCpp(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+export function spawnCpp(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  stdio: StdioOptions = ['ignore', 'pipe', 'inherit'],
+): ChildProcess {
   return spawn(program, ['--onnxruntime', join(folder, 'libtft_held_onnxruntime.so'), ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, TFT_HELD_ONNXRUNTIME: realLibrary(), TFT_HELD_WHILE: heldWhile, ...env },
+    stdio,
+    env: { ...process.env, TFT_HELD_ONNXRUNTIME: realLibrary(), TFT_HELD_WHILE: heldWhile(), ...env },
   });
 }
 

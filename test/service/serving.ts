@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach } from 'vitest';
 import { TFT } from '../cli/tft.js';
-import { holdCppRuns, isCpp, readLog, spawnCpp } from './cpp-server.js';
+import { holdByFile } from '../fixtures/held-file.js';
+import { isCpp, readLog, spawnCpp } from './cpp-server.js';
 import { ask, comeToRest, until } from './running.js';
 
 const all: Served[] = [];
@@ -52,7 +53,7 @@ export function serve(args: readonly string[], env: NodeJS.ProcessEnv = {}): Ser
     return line;
   };
   const hold = async () => {
-    if (isCpp) return holdCppRuns();
+    if (isCpp) return holdByFile();
     child.send('hold');
     await once(child, 'message');
     return () => void child.send('release');

@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 
+#include "../held.h"
 #include "cuda_link.h"
 #include "formula.h"
 #include "inspector.h"
@@ -170,6 +171,7 @@ class Run {
     for (const PlanTensor& tensor : plan.tensors) {
       if (!tensor.input) std::memset(hosts_.at(tensor.name), 0xff, bytes_of(tensor));
     }
+    wait_while_held();
     cuda.delay("run_us");
     if (const int fault = cuda.call("run:model")) return fault;
     if (!find_buffers(cuda)) return illegal_address;  // a buffer was freed during the run

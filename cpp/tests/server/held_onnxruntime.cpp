@@ -1,14 +1,12 @@
-// ONNX Runtime whose runs wait while a file exists, so that a test, not the machine, decides what is running.
-//
-// TFT_HELD_ONNXRUNTIME is the library itself, TFT_HELD_WHILE the file.
+// ONNX Runtime whose runs a test can hold (held.h). TFT_HELD_ONNXRUNTIME is the library itself.
 #include <dlfcn.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
 #include <vector>
 
 #include "onnxruntime/api.h"
+#include "tests/held.h"
 
 namespace {
 
@@ -16,7 +14,6 @@ using tft::onnxruntime::ApiBase;
 using tft::onnxruntime::Slot;
 
 constexpr std::size_t kSlots = 256;  // more than are in use
-constexpr unsigned kPauseUs = 500;
 
 using Run = tft::onnxruntime::Status* (*)(tft::onnxruntime::OrtSession*, const tft::onnxruntime::RunOptions*,
                                           const char* const*, const tft::onnxruntime::Value* const*,
@@ -31,8 +28,7 @@ tft::onnxruntime::Status* held_run(tft::onnxruntime::OrtSession* session,
                                    const tft::onnxruntime::Value* const* inputs, std::size_t input_count,
                                    const char* const* output_names, std::size_t output_count,
                                    tft::onnxruntime::Value** outputs) {
-  const char* const file = std::getenv("TFT_HELD_WHILE");
-  while (file != nullptr && ::access(file, F_OK) == 0) ::usleep(kPauseUs);
+  wait_while_held();
   return real_run(session, options, input_names, inputs, input_count, output_names, output_count, outputs);
 }
 
