@@ -250,19 +250,6 @@ describe('an AbortSignal', () => {
 });
 
 describe('deadlineMs', () => {
-  test('refuses a request that has not begun in time', async () => {
-    const slow = await TFTEngine.load(bundles.slow, { threads: 1 });
-    const running = slow.predict(constantInputs(1), { deadlineMs: 0 });
-    const late = slow.predict(constantInputs(1), { deadlineMs: 1 });
-    const patient = slow.predict(constantInputs(1), { deadlineMs: 2 ** 40 });
-    const large = slow.predict(constantInputs(20), { deadlineMs: 1 });
-    await expect(late).rejects.toMatchObject({ code: 'ERR_TFT_DEADLINE', details: { deadlineMs: 1 } });
-    await expect(large).rejects.toMatchObject({ code: 'ERR_TFT_DEADLINE' });
-    expect((await running).shape[0]).toBe(1);
-    expect((await patient).shape[0]).toBe(1);
-    await slow.close();
-  });
-
   test('holds even if a blocked event loop keeps the timer from firing', async () => {
     const running = ask(1);
     const late = code(ask(2, 1, { deadlineMs: 5 }));
@@ -270,34 +257,6 @@ describe('deadlineMs', () => {
     while (performance.now() < end);
     expect(await late).toBe('ERR_TFT_DEADLINE');
     await running;
-  });
-});
-
-describe('queueLimit', () => {
-  test('refuses requests beyond it, and the engine works on afterwards', async () => {
-    const running = ask(0);
-    const waiting = [ask(1, 4), ask(2, 96)];
-    expect(await code(ask(3))).toBe('ERR_TFT_QUEUE_FULL');
-    await Promise.all([running, ...waiting]);
-    expect(seen(await ask(4))).toEqual([[1, 0, 4]]);
-  });
-
-  test('lets one request of any size pass when nothing waits', async () => {
-    expect((await ask(1, 500)).shape[0]).toBe(500);
-  });
-});
-
-describe('close', () => {
-  test('lets running and waiting work finish, refuses new work, and may be called again', async () => {
-    const running = [ask(1), ask(2), ask(3, 11)];
-    const closed = engine.close();
-    expect(await code(ask(4))).toBe('ERR_TFT_CLOSED');
-    expect(await code(engine.predictBatch([constantInputs(1)]))).toBe('ERR_TFT_CLOSED');
-    expect((await Promise.all(running)).map((forecast) => forecast.shape[0])).toEqual([1, 1, 11]);
-    await closed;
-    await Promise.all([engine.close(), engine.close()]);
-    expect(await code(ask(5))).toBe('ERR_TFT_CLOSED');
-    expect(await code(engine.warmup())).toBe('ERR_TFT_CLOSED');
   });
 });
 
