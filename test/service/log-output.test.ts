@@ -1,11 +1,12 @@
 // A log that cannot be written loses lines and counts them; forecasts, and the end of the process, do not wait for it.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn, spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { TFT } from '../cli/tft.js';
 import { bundles, constantInputs } from '../fixtures/bundles.js';
+import { isCpp, spawnCpp } from './cpp-server.js';
 import { ask, inferJson, until } from './running.js';
 
 const children: ChildProcess[] = [];
@@ -16,8 +17,11 @@ afterEach(() => {
 /** The command with standard output as given. The log cannot say where it listens; a socket's path is known before. */
 function serve(stdout: number | 'pipe', args: readonly string[] = []) {
   const socketPath = join(mkdtempSync(join(tmpdir(), 'tft-log-')), 's');
-  const command = ['serve', '--model', bundles.tiny, '--socket', socketPath, '--access-log', ...args];
-  const child = spawn(process.execPath, [TFT, ...command], { stdio: ['ignore', stdout, 'pipe'] });
+  const flags = ['--model', bundles.tiny, '--socket', socketPath, '--access-log', ...args];
+  const stdio: StdioOptions = ['ignore', stdout, 'pipe'];
+  const child = isCpp
+    ? spawnCpp(flags, {}, stdio)
+    : spawn(process.execPath, [TFT, 'serve', ...flags], { stdio });
   children.push(child);
   let stderr = '';
   child.stderr?.on('data', (text: Buffer) => {
