@@ -115,7 +115,13 @@ eachSubject((subject, load) => {
   });
 
   test('warmup, whole and by batch', async () => {
+    const { accepted, servers } = engine.counters();
     await engine.warmup();
+    const own = subject.countsWarmup ? { accepted: 2, servers: 1 + MAX_BATCH } : { accepted: 0, servers: 0 };
+    expect(engine.counters()).toMatchObject({
+      accepted: accepted + own.accepted,
+      servers: servers + own.servers,
+    });
     await engine.warmup({ batches: [3, 20] });
     const inputs = constantInputs(1, 2);
     expect((await engine.predict(inputs)).data).toEqual(answer(inputs));

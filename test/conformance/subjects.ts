@@ -40,6 +40,8 @@ export interface Subject {
   readonly isSync: boolean;
   /** Whether `borrow` lends: engine threads read and check the inputs when the request runs. Otherwise they are copied as ever. */
   readonly lends: boolean;
+  /** Whether a warm-up is counted as requests; otherwise the engine does what they would, and counts nothing. */
+  readonly countsWarmup: boolean;
   /** Whether a deadline is for the answer; otherwise for the beginning of the run. */
   readonly deadlineEnds: 'waiting' | 'the request';
 }
@@ -78,6 +80,7 @@ const onnxruntime: Subject = {
   hold: holdHere,
   isSync: false,
   lends: false,
+  countsWarmup: true,
   deadlineEnds: 'waiting',
 };
 
@@ -114,6 +117,7 @@ function libtorch(name: string, library: string, modules: Partial<Record<Model, 
     hold: holdByFile,
     isSync: true,
     lends: true,
+    countsWarmup: false,
     deadlineEnds: 'waiting',
   };
 }
@@ -148,6 +152,7 @@ function kserve(
     hold,
     isSync: false,
     lends: false,
+    countsWarmup: true,
     deadlineEnds: 'the request',
   };
 }
@@ -197,6 +202,7 @@ const tensorrtOnDoubles: Subject = {
   hold: holdByFile,
   isSync: true,
   lends: true,
+  countsWarmup: false,
   deadlineEnds: 'waiting',
 };
 
@@ -223,6 +229,7 @@ const tensorrtOnGpu: Subject = {
   answer: tinyAnswer,
   isSync: true,
   lends: true,
+  countsWarmup: false,
   deadlineEnds: 'waiting',
 };
 
