@@ -10,12 +10,12 @@ export const isCpp = process.env.TFT_SERVER === 'cpp';
 
 const here = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const folder = process.env.TFT_SERVER_FOLDER ?? here('build/server/cpp/server');
-const program = join(folder, 'tft-server');
+export const cppProgram = join(folder, 'tft-server');
 
 /** Why tft-server cannot be tested here; undefined when it can. */
-export const whyNoCppServer = existsSync(program)
+export const whyNoCppServer = existsSync(cppProgram)
   ? undefined
-  : `${program} is missing (scripts/build-server --test)`;
+  : `${cppProgram} is missing (scripts/build-server --test)`;
 if (isCpp && whyNoCppServer) throw new Error(whyNoCppServer);
 
 function realLibrary(): string {
@@ -47,7 +47,7 @@ export function spawnCpp(
   env: NodeJS.ProcessEnv = {},
   stdio: StdioOptions = ['ignore', 'pipe', 'inherit'],
 ): ChildProcess {
-  return spawn(program, ['--onnxruntime', join(folder, 'libtft_held_onnxruntime.so'), ...args], {
+  return spawn(cppProgram, ['--onnxruntime', join(folder, 'libtft_held_onnxruntime.so'), ...args], {
     stdio,
     env: { ...process.env, TFT_HELD_ONNXRUNTIME: realLibrary(), TFT_HELD_WHILE: heldWhile(), ...env },
   });
