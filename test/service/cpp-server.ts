@@ -11,11 +11,12 @@ export const isCpp = process.env.TFT_SERVER === 'cpp';
 const here = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const folder = process.env.TFT_SERVER_FOLDER ?? here('build/server/cpp/server');
 export const cppProgram = join(folder, 'tft-server');
+/** ONNX Runtime with runs that a test can hold. */
+const heldLibrary = join(folder, 'libtft_held_onnxruntime.so');
 
+const absent = [cppProgram, heldLibrary].find((file) => !existsSync(file));
 /** Why tft-server cannot be tested here; undefined when it can. */
-export const whyNoCppServer = existsSync(cppProgram)
-  ? undefined
-  : `${cppProgram} is missing (scripts/build-server --test)`;
+export const whyNoCppServer = absent && `${absent} is missing (scripts/build-server --test)`;
 if (isCpp && whyNoCppServer) throw new Error(whyNoCppServer);
 
 function realLibrary(): string {
@@ -47,7 +48,7 @@ export function spawnCpp(
   env: NodeJS.ProcessEnv = {},
   stdio: StdioOptions = ['ignore', 'pipe', 'inherit'],
 ): ChildProcess {
-  return spawn(cppProgram, ['--onnxruntime', join(folder, 'libtft_held_onnxruntime.so'), ...args], {
+  return spawn(cppProgram, ['--onnxruntime', heldLibrary, ...args], {
     stdio,
     env: { ...process.env, TFT_HELD_ONNXRUNTIME: realLibrary(), TFT_HELD_WHILE: heldWhile(), ...env },
   });
