@@ -63,6 +63,8 @@ export class NativeBackend implements Backend {
    * abort after its run.
    */
   readonly #corrections: Record<Ending, number> = { succeeded: 0, failed: 0, cancelled: 0, expired: 0 };
+  /** What was last shown: a correction may come after it, and a counter must not fall. */
+  readonly #shown: Record<Ending, number> = { succeeded: 0, failed: 0, cancelled: 0, expired: 0 };
   #closed = false;
 
   constructor({ native, contract, info, origin, log, keep }: LoadedEngine) {
@@ -117,15 +119,19 @@ export class NativeBackend implements Backend {
   counters(): BackendCounters {
     const { copyInMicroseconds, runMicroseconds, copyOutMicroseconds, ...counters } = this.#native.counters();
     const { accepted, refused, series, batches } = counters;
-    const succeeded = counters.succeeded + this.#corrections.succeeded;
+    const ended = (ending: Ending) => {
+      this.#shown[ending] = Math.max(this.#shown[ending], counters[ending] + this.#corrections[ending]);
+      return this.#shown[ending];
+    };
+    const succeeded = ended('succeeded');
     // The core times batches, not requests. Each request is taken to share its batch with the average number of others.
     const shared = batches === 0 ? 0 : Math.max(1, succeeded / batches);
     return {
       accepted,
       succeeded,
-      failed: counters.failed + this.#corrections.failed,
-      cancelled: counters.cancelled + this.#corrections.cancelled,
-      expired: counters.expired + this.#corrections.expired,
+      failed: ended('failed'),
+      cancelled: ended('cancelled'),
+      expired: ended('expired'),
       refused,
       servers: series,
       batches,

@@ -14,7 +14,7 @@ const contract = new Contract(model);
 function backendOver(native: Partial<NativeEngine>): NativeBackend {
   const info = { name: 'tensorrt', device: 'none', versions: {}, precision: 'fp32', threads: 1 } as const;
   return new NativeBackend({
-    native: { info: () => ({ maxBatch: 8 }), ...native } as unknown as NativeEngine,
+    native: Object.assign(native, { info: () => ({ maxBatch: 8 }) }) as unknown as NativeEngine,
     contract,
     info,
     origin: 'none',
@@ -49,4 +49,32 @@ describe('results that the engine writes in place', () => {
     else expect(targets?.map(({ length }) => length)).toEqual([series * WIDTH]);
     if (where === 'out') expect(targets?.[0]).toBe((options as { out: Float32Array }).out);
   });
+});
+
+test('no counter falls when a request turns out to have ended otherwise for its caller', async () => {
+  const engineCounters = {
+    ...{ accepted: 1, succeeded: 1, failed: 0, cancelled: 0, expired: 0, refused: 0, series: 3, batches: 1 },
+    ...{ queueMicroseconds: 0, copyInMicroseconds: 0, runMicroseconds: 0, copyOutMicroseconds: 0 },
+    ...{ batchSizes: [], waitingSeries: 0, runningBatches: 0 },
+  };
+  const native = {
+    ...{ submit: () => 0, cancel: () => false, take: () => undefined, done: new Uint32Array(1) },
+    counters: () => engineCounters,
+    deliver: (_: number) => {},
+  };
+  const backend = backendOver(native as unknown as Partial<NativeEngine>);
+  const aborting = new AbortController();
+  const forecast = backend.submit(
+    [contract.accept(emptyInputs(model, 3))],
+    { signal: aborting.signal },
+    false,
+  );
+  // The engine has counted it, and its result is on the way.
+  expect(backend.counters()).toMatchObject({ succeeded: 1, cancelled: 0 });
+  aborting.abort();
+  await expect(forecast).rejects.toMatchObject({ code: 'ERR_TFT_ABORTED' });
+  native.deliver(1);
+  expect(backend.counters()).toMatchObject({ succeeded: 1, cancelled: 1 });
+  engineCounters.succeeded = 2;
+  expect(backend.counters()).toMatchObject({ succeeded: 1, cancelled: 1 });
 });
