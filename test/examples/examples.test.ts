@@ -1,8 +1,10 @@
 // The code of the README and examples/ runs unchanged: their `tft-tensorrt` is this package.
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -10,7 +12,10 @@ import { gunzipSync } from 'node:zlib';
 import ts from 'typescript';
 import { afterEach, describe, expect, test } from 'vitest';
 import { forecastSchema } from '../../src/forecast-schema.js';
-import { TFTEngine } from '../../src/index.js';
+import { readHistory, TFTEngine } from '../../src/index.js';
+import { TFT } from '../cli/tft.js';
+import { freePort } from '../fixtures/free-port.js';
+import { until } from '../service/running.js';
 import { serve } from '../service/serving.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -29,6 +34,13 @@ function written(name: string, code: string): string {
   writeFileSync(join(scratch, name), code);
   return join(scratch, name);
 }
+
+const near = (values: Iterable<number>) => Array.from(values, (value) => expect.closeTo(value, 3));
+const numberOr = (text: string) => (Number.isFinite(Number(text)) ? Number(text) : text);
+
+/** Where uv is; undefined where it, or Python, cannot be had. */
+const uv = spawnSync(join(root, 'scripts/find-uv'), { encoding: 'utf8' }).stdout.trim() || undefined;
+if (!uv) console.warn('the example in Python is skipped: scripts/find-uv finds no uv');
 
 let child: ChildProcess | undefined;
 afterEach(() => {
@@ -160,6 +172,76 @@ describe('a service of one’s own', () => {
     const answer = forecastSchema.parse(await (await fetch(`${url}/forecasts`)).json());
     expect(answer.forecasts.map(({ server }) => server)).toEqual(['sim-web-api-002']);
     expect(await stop()).toBe(0);
+  });
+});
+
+describe.skipIf(!uv)('a daemon in Python', () => {
+  test('fastapi_daemon.py: records in, forecasts of `tft serve` over a Unix socket out', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tft-socket-'));
+    const socket = join(folder, 'tft.sock');
+    const port = await freePort();
+    const service = spawn(process.execPath, [TFT, 'serve', '--model', 'demo', '--socket', socket], {
+      stdio: 'ignore',
+    });
+    const program = [
+      'run',
+      '--quiet',
+      '--script',
+      'examples/fastapi_daemon.py',
+      socket,
+      '--port',
+      String(port),
+    ];
+    // A group of its own: uv starts Python.
+    const daemon = spawn(uv as string, program, {
+      cwd: root,
+      stdio: ['ignore', 'ignore', 'inherit'],
+      detached: true,
+    });
+    const url = `http://127.0.0.1:${port}`;
+    const current = () => fetch(`${url}/predictions/current`);
+    try {
+      await until(async () => (await fetch(`${url}/openapi.json`).catch(() => undefined))?.status === 200);
+      expect((await current()).status).toBe(404);
+      const names = ['sim-web-api-002', 'sim-web-api-009'];
+      const [header = '', ...lines] = gunzipSync(sample).toString().trim().split('\n');
+      const columns = header.split(',');
+      const records = lines
+        .map((line) =>
+          Object.fromEntries(line.split(',').map((text, index) => [columns[index] as string, text])),
+        )
+        .filter(({ server_name }) => names.includes(server_name as string))
+        .map((row) => Object.fromEntries(Object.entries(row).map(([name, text]) => [name, numberOr(text)])));
+      const fed = await fetch(`${url}/feed/data`, {
+        method: 'POST',
+        body: JSON.stringify({ records }),
+        headers: { 'content-type': 'application/json' },
+      });
+      expect(await fed.json()).toEqual({ accepted: records.length });
+      await until(async () => (await current()).status === 200);
+      const { predictions, refused } = (await (await current()).json()) as {
+        predictions: Record<string, { p50: number[]; p90: number[] }>;
+        refused: unknown[];
+      };
+      expect(refused).toEqual([]);
+      await using engine = await TFTEngine.load('demo');
+      const history = await readHistory(join(root, 'models/demo/history.csv.gz'), engine.model);
+      const own = await engine.forecast(history, { servers: names });
+      for (const name of names) {
+        const forecast = own.series(name);
+        expect(predictions[name]?.p50).toEqual(near(forecast.quantile(0.5)));
+        expect(predictions[name]?.p90).toEqual(near(forecast.quantile(0.9)));
+      }
+      service.kill('SIGKILL');
+      await once(service, 'exit');
+      const failed = await current();
+      expect(failed.status).toBe(503);
+      expect(await failed.text()).toContain(`tft serve does not answer at ${socket}`);
+    } finally {
+      service.kill('SIGKILL');
+      if (daemon.pid) process.kill(-daemon.pid, 'SIGKILL');
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 

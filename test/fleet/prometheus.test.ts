@@ -2,14 +2,13 @@
 // takes its remote write.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { fleetSchema, overview, previewSources } from '../../src/fleet/index.js';
 import { loadModel } from '../../src/index.js';
 import { bundles } from '../fixtures/bundles.js';
+import { freePort } from '../fixtures/free-port.js';
 import { ask, until } from '../service/running.js';
 import { runningFleet, STEP } from './running-fleet.js';
 
@@ -48,14 +47,6 @@ function recording(now: number, minutes: number): string {
     }
   }
   return `${lines.join('\n')}\n# EOF\n`;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** @param now until when it has the machines' metrics; without it, none. @param daemon what it scrapes and writes to. */

@@ -1,10 +1,9 @@
 // A real Alertmanager for tests, where it is installed: Debian's package prometheus-alertmanager.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../fixtures/free-port.js';
 import { until } from './running.js';
 
 const PROGRAM = ['prometheus-alertmanager', 'alertmanager'].find(
@@ -55,12 +54,4 @@ export async function alertmanager(webhook: string) {
       rmSync(folder, { recursive: true });
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,10 +1,9 @@
 // A real Prometheus for tests, where it is installed: Debian's package prometheus.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../fixtures/free-port.js';
 import { ask } from './running.js';
 
 export const KEY_OF_PROMETHEUS = 'key-of-prometheus-1';
@@ -67,13 +66,4 @@ export async function prometheus(
       rmSync(folder, { recursive: true });
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }
