@@ -118,8 +118,8 @@ export class TFTEngine {
    *
    * @param path a bundle folder; 'demo' for the model in this package; an ONNX file or a TorchScript module (.ts.pt) with
    *   model.json in the same folder; or a TensorRT plan (.engine or .plan), described by model.json in its folder, else by its
-   *   own tensors and the option `quantiles`; or `kserve://host:8000/MODEL`, a model on a server that speaks KServe v2, described by the option
-   *   `bundle`. Several servers of one model are separated by commas or given as an array of addresses.
+   *   own tensors and the option `quantiles`; or `kserve://host:8000/MODEL`, a model on a server that speaks KServe v2 (over gRPC
+   *   `kserve+grpc://host:8001/MODEL`), described by the option `bundle`. Several servers of one model are separated by commas or given as an array of addresses.
    * @throws TFTError ERR_TFT_OPTION, ERR_TFT_MODEL_NOT_FOUND, ERR_TFT_MODEL_INVALID, ERR_TFT_MODEL_HASH,
    *   ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_UNSUPPORTED; with TensorRT also ERR_TFT_NO_CUDA_DRIVER,
    *   ERR_TFT_NO_CUDA_DEVICE, ERR_TFT_TENSORRT_NOT_FOUND, ERR_TFT_TENSORRT_VERSION, ERR_TFT_PLAN_INVALID,

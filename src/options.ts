@@ -115,9 +115,9 @@ export interface LibTorchLoadOptions {
 
 /** Options of the backend 'kserve'. */
 export interface RemoteLoadOptions {
-  /** Sent as `Authorization: Bearer`. */
+  /** Sent as `Authorization: Bearer`; by gRPC also under the name that Triton looks for. */
   apiKey?: string | undefined;
-  /** The certificates, in PEM, that the server's certificate is checked with instead of the system's. Only for kserves://. */
+  /** The certificates, in PEM, that the server's certificate is checked with instead of the system's. Only for kserves:// and kserves+grpc://. */
   ca?: string | Buffer | undefined;
   /**
    * The time that one endpoint has to answer a request, in milliseconds; 10,000 by default. With several endpoints and a

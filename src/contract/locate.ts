@@ -20,24 +20,25 @@ export interface Located {
 
 /** A model on servers that speak KServe v2. */
 export interface RemoteAddress {
-  /** The servers, such as http://host:8000. All serve the same model. */
+  /** The servers, such as http://host:8000, or grpc://host:8001 and grpcs:// with TLS. All serve the same model. */
   readonly origins: readonly string[];
   readonly model: string;
   /** The served version; the server's own choice without it. */
   readonly version: string | undefined;
 }
 
-const REMOTE = /^(kserves?):\/\/([^/?#@]+)\/([^/?#]+)(?:\/([^/?#]+))?\/?$/i;
+const REMOTE = /^(kserves?)(\+grpc)?:\/\/([^/?#@]+)\/([^/?#]+)(?:\/([^/?#]+))?\/?$/i;
 
 /**
- * The servers that addresses name: `kserve://host:port[,host:port …]/MODEL[/VERSION]`, with TLS `kserves://`.
+ * The servers that addresses name: `kserve://host:port[,host:port …]/MODEL[/VERSION]`, with TLS `kserves://`, by gRPC
+ * `kserve+grpc://` and `kserves+grpc://`.
  *
  * @returns undefined for a path.
  * @throws TFTError ERR_TFT_OPTION if an address is incomplete, or if several do not name one model.
  */
 export function remoteAddress(given: string | readonly string[]): RemoteAddress | undefined {
   const all: readonly unknown[] = Array.isArray(given) ? (given as readonly unknown[]) : [given];
-  const isRemote = all.some((one) => typeof one === 'string' && /^kserves?:\/\//i.test(one));
+  const isRemote = all.some((one) => typeof one === 'string' && /^kserves?(\+grpc)?:\/\//i.test(one));
   if (!isRemote) return undefined;
   const addresses = all.map(oneAddress);
   const [{ model, version } = { model: '', version: undefined }] = addresses;
@@ -51,17 +52,20 @@ export function remoteAddress(given: string | readonly string[]): RemoteAddress 
 }
 
 function oneAddress(given: unknown): RemoteAddress {
-  const [, scheme = '', hosts = '', model, version] = REMOTE.exec(String(given)) ?? [];
-  const protocol = scheme.toLowerCase() === 'kserves' ? 'https' : 'http';
+  const [, scheme = '', grpc, hosts = '', model, version] = REMOTE.exec(String(given)) ?? [];
+  const isSecure = scheme.toLowerCase() === 'kserves';
   const [name, served] = [model, version].map(decoded);
   const origins = hosts.split(',').map((host) => {
-    const url = `${protocol}://${host}`;
-    return URL.canParse(url) ? new URL(url).origin : undefined;
+    const text = `${isSecure ? 'https' : 'http'}://${host}`;
+    if (!URL.canParse(text)) return undefined;
+    const url = new URL(text);
+    if (grpc === undefined) return url.origin;
+    return `${isSecure ? 'grpcs' : 'grpc'}://${url.hostname}:${url.port || (isSecure ? 443 : 80)}`;
   });
   if (name === undefined || (version !== undefined && served === undefined) || origins.includes(undefined)) {
     throw new TFTError(
       'ERR_TFT_OPTION',
-      `${String(given)} is not the address of a model; kserve://host:8000/MODEL is expected, with TLS kserves://`,
+      `${String(given)} is not the address of a model; kserve://host:8000/MODEL is expected, with TLS kserves://, by gRPC kserve+grpc:// and kserves+grpc://`,
       { details: { path: given } },
     );
   }

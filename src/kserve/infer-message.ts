@@ -1,5 +1,5 @@
 // An inference request as a client writes it, and the response as it reads it: JSON, then the tensors as little-endian
-// bytes. Servers parse with src/service/kserve.
+// bytes. Servers parse with src/service/kserve. Over gRPC the same bytes of the tensors go into its own message.
 import { TFTError } from '../contract/errors.js';
 import { type TensorSpec, type Values, viewValues } from '../contract/tensors.js';
 import { valuesOfBytes, wireTensor } from './wire.js';
@@ -11,6 +11,9 @@ export interface InferMessage {
   readonly headerLength: number;
   /** Views of the body, in the order of the tensors. */
   readonly inputs: readonly Values[];
+  readonly series: number;
+  /** The longest that it may wait in the server's queue. */
+  readonly timeoutMicroseconds: number | undefined;
 }
 
 /**
@@ -27,9 +30,9 @@ export function inferMessage(
   timeoutMs: number | undefined,
 ): InferMessage {
   const microseconds = timeoutMs === undefined ? 0 : Math.ceil(timeoutMs * 1000);
-  const timed = microseconds > 0 && Number.isSafeInteger(microseconds);
+  const timeout = microseconds > 0 && Number.isSafeInteger(microseconds) ? microseconds : undefined;
   const json = JSON.stringify({
-    ...(timed ? { parameters: { timeout: microseconds } } : {}),
+    ...(timeout === undefined ? {} : { parameters: { timeout } }),
     inputs: inputs.map((tensor) => ({
       ...wireTensor(tensor, series),
       parameters: { binary_data_size: tensor.size * series * BYTES_PER_VALUE },
@@ -48,7 +51,7 @@ export function inferMessage(
     offset += view.byteLength;
     return view;
   });
-  return { body: new Uint8Array(memory), headerLength, inputs: views };
+  return { body: new Uint8Array(memory), headerLength, inputs: views, series, timeoutMicroseconds: timeout };
 }
 
 /**
@@ -72,16 +75,37 @@ export function readInferAnswer(
   if (!Number.isSafeInteger(length) || length < 0 || length > bytes.length) {
     throw wrongAnswer(`it announces '${headerLength}' bytes of JSON and has ${bytes.length} bytes in all`);
   }
-  const found = new Map<unknown, { tensor: Record<string, unknown>; part: Buffer }>();
+  const found: { tensor: AnsweredTensor; part: Buffer }[] = [];
   let from = length;
   for (const tensor of answeredTensors(bytes.subarray(0, length))) {
     const size = (tensor.parameters as Record<string, unknown> | undefined)?.binary_data_size;
     if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0 || from + size > bytes.length) {
       throw wrongAnswer(`output '${String(tensor.name)}' does not have its bytes behind the JSON`);
     }
-    found.set(tensor.name, { tensor, part: bytes.subarray(from, from + size) });
+    found.push({ tensor, part: bytes.subarray(from, from + size) });
     from += size;
   }
+  return takeOutputs(found, outputs, series);
+}
+
+/** A tensor as a response describes it, which may be anything. */
+export interface AnsweredTensor {
+  readonly name?: unknown;
+  readonly datatype?: unknown;
+  readonly shape?: unknown;
+}
+
+/**
+ * The values of the outputs that were asked for, in their order.
+ *
+ * @throws TFTError ERR_TFT_REMOTE_ANSWER if one is missing, or is not what was asked for.
+ */
+export function takeOutputs(
+  answered: readonly { readonly tensor: AnsweredTensor; readonly part: Buffer }[],
+  outputs: readonly TensorSpec[],
+  series: number,
+): readonly Values[] {
+  const found = new Map(answered.map((one) => [one.tensor.name, one]));
   return outputs.map((spec) => {
     const { tensor, part } = found.get(spec.name) ?? {};
     if (tensor === undefined || part === undefined) throw wrongAnswer(`output '${spec.name}' is missing`);
@@ -113,7 +137,7 @@ function answeredTensors(json: Buffer): Record<string, unknown>[] {
   return outputs as Record<string, unknown>[];
 }
 
-function wrongAnswer(problem: string, cause?: unknown): TFTError {
+export function wrongAnswer(problem: string, cause?: unknown): TFTError {
   return new TFTError('ERR_TFT_REMOTE_ANSWER', `the response is not usable: ${problem}`, { cause });
 }
 

@@ -95,3 +95,13 @@ test('the packed ONNX Runtime is enough', async () => {
 test('without any, loading says what to install', async () => {
   expect(await module()).toMatch(/^ERR_TFT_BACKEND_UNAVAILABLE .*npm install onnxruntime-node/);
 });
+
+test('an address for gRPC says what to install', async () => {
+  const code = `
+    import { TFTEngine } from 'tft-tensorrt';
+    await TFTEngine.load('kserve+grpc://localhost:1/tiny', { bundle: ${JSON.stringify(bundles.tiny)} })
+      .catch((error) => console.log(error.code, error.message));`;
+  expect(await run('grpc.mjs', code)).toMatch(/^ERR_TFT_BACKEND_UNAVAILABLE .*npm install @grpc\/grpc-js/);
+  link('@grpc/grpc-js', join(project, 'node_modules'));
+  expect(await run('grpc.mjs', code)).toMatch(/^ERR_TFT_REMOTE_UNAVAILABLE .*ECONNREFUSED/);
+});

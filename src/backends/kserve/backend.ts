@@ -16,7 +16,8 @@ import type { Log } from '../../contract/log.js';
 import type { Values } from '../../contract/tensors.js';
 import { type InferMessage, inferMessage } from '../../kserve/infer-message.js';
 import type { RemoteOptions } from '../load-request.js';
-import { Endpoint, type Reason } from './endpoint.js';
+import { Endpoint } from './endpoint.js';
+import type { Reason } from './transport.js';
 
 export interface KserveOptions extends RemoteOptions {
   readonly maxBatch: number | undefined;
@@ -29,7 +30,7 @@ const DEFAULT_CONNECTIONS = 16;
 /** Where the server does not say how much it takes. */
 const DEFAULT_BATCH = 32;
 
-/** A part of a request that one HTTP request carries. */
+/** A part of a request that one request to a server carries. */
 interface Job {
   readonly request: Request;
   /** Its series, the first being the request's series `from`. */
@@ -80,7 +81,8 @@ export class KserveBackend implements Backend {
       endpoints: Object.freeze([...address.origins]),
     };
     this.maxBatch = maxBatch;
-    this.origin = `${address.origins.join(',')}/v2/models/${address.model}`;
+    const isHttp = address.origins.every((origin) => origin.startsWith('http'));
+    this.origin = `${address.origins.join(',')}${isHttp ? '/v2/models' : ''}/${address.model}`;
     this.#contract = contract;
     this.#endpoints = endpoints;
     this.#timeoutMs = timeoutMs;
@@ -111,6 +113,7 @@ export class KserveBackend implements Backend {
           ca,
           timeoutMs,
           connections,
+          maxBatch: options.maxBatch,
           log,
           onReturn: () => backend?.pump(),
         }),
@@ -277,7 +280,7 @@ export class KserveBackend implements Backend {
 
   /** Asks one endpoint after the other, each once. */
   async #answer(job: Job, first: Endpoint): Promise<readonly Values[]> {
-    const { message, count, deadline, signal } = job;
+    const { message, deadline, signal } = job;
     const asked: Endpoint[] = [];
     for (let endpoint = first; ; this.#retries++) {
       asked.push(endpoint);
@@ -286,7 +289,7 @@ export class KserveBackend implements Backend {
       // Of the last one the deadline itself is the limit.
       const limit = Math.max(1, Math.min(this.#timeoutMs, isLast ? Infinity : left / 2));
       try {
-        return await endpoint.infer(message, count, limit, signal);
+        return await endpoint.infer(message, limit, signal);
       } catch (error) {
         const next = signal.aborted || performance.now() >= deadline ? undefined : this.#next(error, asked);
         if (next === undefined) throw error;
