@@ -9,6 +9,7 @@ import { makeLog, readConfig, Service, type ServiceConfig } from '../../src/serv
 import { bundles, tinyAnswer } from '../fixtures/bundles.js';
 import { DEMO } from '../fixtures/demo-samples.js';
 import * as doubles from '../fixtures/doubles.js';
+import { grpcServerOf } from '../fixtures/grpc-server.js';
 import { heldWhile, holdByFile } from '../fixtures/held-file.js';
 import { holdRuns } from '../fixtures/held-runs.js';
 import * as torchscript from '../fixtures/torchscript.js';
@@ -179,6 +180,19 @@ export async function serveByCpp(settings: ServerSettings): Promise<Served> {
   return service;
 }
 
+/** No server of this package speaks gRPC: this is one of the tests', with an engine behind it. */
+async function serveByGrpc({ model }: ServerSettings): Promise<Served> {
+  const engine = await TFTEngine.load(model, { backend: 'onnxruntime', ...ONE_RUN });
+  const { port, stop } = await grpcServerOf(engine);
+  return {
+    address: `kserve+grpc://127.0.0.1:${port}`,
+    async stop() {
+      stop();
+      await engine.close();
+    },
+  };
+}
+
 const tensorrtOnDoubles: Subject = {
   name: 'tensorrt on the doubles',
   missing: doubles.whatIsMissing(),
@@ -244,6 +258,7 @@ export const subjects: readonly Subject[] = [
   libtorch('libtorch on its double', torchscript.libTorchDouble, { tiny: DOUBLE }),
   kserve('kserve, a service of Node', undefined, holdHere, serveByNode),
   kserve('kserve, tft-server', whyNoCppServer, holdByFile, serveByCpp),
+  kserve('kserve by gRPC, a server of the tests', undefined, holdHere, serveByGrpc),
   tensorrtOnDoubles,
   tensorrtOnGpu,
 ];
