@@ -1,11 +1,12 @@
-// Writes a model repository for NVIDIA's Triton Inference Server: config.pbtxt and the ONNX file of a bundle.
-import { mkdir, writeFile } from 'node:fs/promises';
+// Writes a model repository for NVIDIA's Triton Inference Server: config.pbtxt, and the ONNX file of a bundle or a plan of it.
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TFTError } from '../contract/errors.js';
-import { loadModel, readBundleFile } from '../contract/model.js';
+import { loadModel, type ModelDescription, readBundleFile } from '../contract/model.js';
 import type { Precision } from '../contract/names.js';
 import { modelTensors } from '../contract/tensors.js';
 import { type InstanceKind, tritonConfig } from '../kserve/triton-config.js';
+import { readRecord, recordPathOf } from './engine-record.js';
 
 /** Options of {@link writeTritonRepository}. */
 export interface TritonRepositoryOptions {
@@ -13,7 +14,9 @@ export interface TritonRepositoryOptions {
   name?: string | undefined;
   /** The graph to serve: the FP32 one by default, else the bundle's variant. */
   precision?: Precision | undefined;
-  /** The largest number of series in one run; 32 by default. */
+  /** A TensorRT plan of the bundle to serve instead, with its record beside it, as `tft build` writes them. */
+  plan?: string | undefined;
+  /** The largest number of series in one run; 32 by default, and of a plan what it can take. */
   maxBatch?: number | undefined;
   /** Copies of the model that run at once on each device; 1 by default. */
   instances?: number | undefined;
@@ -26,15 +29,27 @@ export interface TritonRepository {
   readonly name: string;
   /** config.pbtxt. */
   readonly config: string;
-  /** The ONNX file. */
+  /** The ONNX file or plan. */
   readonly model: string;
+  /** Whether Triton must be given this package's plugin library, without which the plan does not load. */
+  readonly needsPlugins: boolean;
 }
 
-const FILE = 'model.onnx';
+/** What Triton runs. */
+interface Runnable {
+  readonly file: string;
+  readonly content: Uint8Array;
+  readonly maxBatch: number;
+  /** Of a plan. */
+  readonly profiles?: number;
+  readonly needsPlugins: boolean;
+}
+
 const VERSION = '1';
+const MAX_BATCH = 32;
 
 /**
- * Writes `OUT/NAME/config.pbtxt` and `OUT/NAME/1/model.onnx`. Existing files are never overwritten, since a configuration may
+ * Writes `OUT/NAME/config.pbtxt` and `OUT/NAME/1/model.onnx`, or `model.plan`. Existing files are never overwritten, since a configuration may
  * have been edited.
  *
  * @param bundle as for `loadModel`.
@@ -50,10 +65,9 @@ export async function writeTritonRepository(
   const description = await loadModel(bundle, { verifyHash: false });
   const {
     name = description.name,
-    precision = 'fp32',
-    maxBatch = 32,
     instances = 1,
-    kind = 'auto',
+    plan,
+    kind = plan === undefined ? 'auto' : 'gpu',
   } = options;
   if (!/^[\w-][\w.-]*$/.test(name)) {
     throw new TFTError(
@@ -61,22 +75,28 @@ export async function writeTritonRepository(
       `name: '${name}' cannot be the name of a folder in a repository; use letters, digits, '_', '-' and '.'`,
     );
   }
-  for (const [option, value] of Object.entries({ maxBatch, instances })) {
-    if (!Number.isSafeInteger(value) || value < 1) {
+  for (const [option, value] of Object.entries({ maxBatch: options.maxBatch, instances })) {
+    if (value !== undefined && (!Number.isSafeInteger(value) || value < 1)) {
       throw new TFTError('ERR_TFT_OPTION', `${option}: found ${value}, expected a whole number from 1`);
     }
   }
-  const file = precision === 'fp32' ? description.files.onnx : description.variants?.[precision]?.file;
-  if (file === undefined) {
+  if (plan !== undefined && kind === 'cpu')
+    throw new TFTError('ERR_TFT_OPTION', "kind: a plan runs on a GPU; found 'cpu'");
+  const found = await (plan === undefined
+    ? graphOf(description, options.precision)
+    : planOf(description, plan));
+  const { file, content, profiles, needsPlugins } = found;
+  const maxBatch = options.maxBatch ?? found.maxBatch;
+  if (profiles !== undefined && maxBatch > found.maxBatch) {
     throw new TFTError(
-      'ERR_TFT_UNSUPPORTED',
-      `${description.directory} has no graph in ${precision}; 'tft-export variants ${description.directory}' makes it`,
+      'ERR_TFT_OPTION',
+      `maxBatch: found ${maxBatch}, and ${plan} takes at most ${found.maxBatch} series`,
     );
   }
-  const content = await readBundleFile(description, file);
-  const text = tritonConfig({ name, file: FILE, maxBatch, instances, kind }, modelTensors(description));
+  const text = tritonConfig({ name, file, maxBatch, instances, kind, profiles }, modelTensors(description));
   const folder = join(out, name);
-  const written = { name, config: join(folder, 'config.pbtxt'), model: join(folder, VERSION, FILE) };
+  const config = join(folder, 'config.pbtxt');
+  const written = { name, config, model: join(folder, VERSION, file), needsPlugins };
   try {
     await mkdir(join(folder, VERSION), { recursive: true });
     // The model comes first: Triton that watches the folder finds the configuration only when it can be used.
@@ -93,4 +113,39 @@ export async function writeTritonRepository(
     );
   }
   return written;
+}
+
+async function graphOf(description: ModelDescription, precision: Precision = 'fp32'): Promise<Runnable> {
+  const file = precision === 'fp32' ? description.files.onnx : description.variants?.[precision]?.file;
+  if (file === undefined) {
+    throw new TFTError(
+      'ERR_TFT_UNSUPPORTED',
+      `${description.directory} has no graph in ${precision}; 'tft-export variants ${description.directory}' makes it`,
+    );
+  }
+  const content = await readBundleFile(description, file);
+  return { file: 'model.onnx', content, maxBatch: MAX_BATCH, needsPlugins: false };
+}
+
+/** @throws TFTError ERR_TFT_OPTION for a plan without a record, or of another model. */
+async function planOf({ files, variants, directory }: ModelDescription, path: string): Promise<Runnable> {
+  const record = await readRecord(recordPathOf(path));
+  if (typeof record !== 'object') {
+    throw new TFTError(
+      'ERR_TFT_OPTION',
+      `plan: ${record ?? `${recordPathOf(path)} is missing`}; 'tft build' writes a plan's record beside it`,
+    );
+  }
+  const graphs = [files.onnx, ...Object.values(variants ?? {}).map(({ file }) => file)];
+  const [graph] = record.key.onnx.split('+');
+  if (!graphs.some((one) => one?.sha256 === graph)) {
+    throw new TFTError('ERR_TFT_OPTION', `plan: ${path} was not built from a graph of ${directory}`);
+  }
+  const { profiles, plugins } = record.key;
+  const needsPlugins = plugins.length > 0 || (record.kernels?.fused.length ?? 0) > 0;
+  const content = await readFile(path).catch((cause: Error) => {
+    throw new TFTError('ERR_TFT_FILE', `plan: ${cause.message}`, { cause, details: { path } });
+  });
+  const maxBatch = Math.max(...profiles.map(({ max }) => max));
+  return { file: 'model.plan', content, maxBatch, profiles: profiles.length, needsPlugins };
 }
