@@ -15,7 +15,7 @@ else()
   tft_crate_folder(crate librocksdb-sys 6.20.3)
   set(fused "${crate}/rocksdb/third-party/gtest-1.8.1/fused-src")
   if(NOT EXISTS "${fused}/gtest/gtest-all.cc")
-    message(FATAL_ERROR "No GoogleTest. Install it (Debian: libgtest-dev), or cargo, with which it is fetched; "
+    message(FATAL_ERROR "No GoogleTest. Install it (Debian: libgtest-dev), since it could not be fetched from crates.io; "
       "or build without tests: -DTFT_BUILD_TESTS=OFF.")
   endif()
   message(STATUS "GoogleTest: ${fused}")

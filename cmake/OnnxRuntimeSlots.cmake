@@ -9,8 +9,7 @@ set(tft_ort_sys_hash f4e8236168f137e8543a5295557c58c6f47af83bab99c8e0eee0962feb4
 function(tft_write_onnxruntime_slots output)
   tft_crate_folder(crate ort-sys ${tft_ort_sys_version})
   if(NOT EXISTS "${crate}/src/lib.rs")
-    message(FATAL_ERROR "The server needs the crate ort-sys ${tft_ort_sys_version}: install cargo (https://rustup.rs), with which "
-      "it is fetched.")
+    message(FATAL_ERROR "The server needs the crate ort-sys ${tft_ort_sys_version} from crates.io, which could not be fetched.")
   endif()
   file(SHA256 "${crate}/src/lib.rs" hash)
   if(NOT hash STREQUAL tft_ort_sys_hash)

@@ -73,7 +73,7 @@ function(tft_tensorrt_headers kind major minimum crate_version crate_folder)
   endif()
   if(NOT found)
     message(FATAL_ERROR "No headers of TensorRT${kind} ${major} (${minimum} or newer). Install TensorRT's development package, "
-      "set ${variable} to the folder with NvInfer.h, or install cargo (https://rustup.rs), with which they are fetched.")
+      "set ${variable} to the folder with NvInfer.h, or let them be fetched from crates.io, which failed.")
   endif()
 
   tft_headers_version(version "${found}")

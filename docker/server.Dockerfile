@@ -5,11 +5,11 @@
 ARG NODE=node:24-bookworm-slim
 ARG RUNTIME=debian:bookworm-slim
 
-# npm, pip and cargo bring the sources that the server is made of.
+# npm, pip and crates.io bring the sources that the server is made of.
 FROM ${NODE} AS build
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends \
-        cargo cmake g++ libbrotli-dev libssl-dev make python3-pip zlib1g-dev
+        cmake g++ libbrotli-dev libssl-dev make python3-pip zlib1g-dev
 WORKDIR /source
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts

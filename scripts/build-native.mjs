@@ -3,8 +3,8 @@
 // FOLDER receives tft_tensorrt.node, build/Release by default. CMake's own files are in `out`, build/cmake by
 // default: cmake-js's own default, build/, is node-gyp's.
 //
-// It works in a clone and in the installed package: node node_modules/tft-tensorrt/scripts/build-native.mjs. CMake, a C++20
-// compiler and cargo must be there; cmake-js is fetched by npx where it is not installed.
+// It works in a clone and in the installed package: node node_modules/tft-tensorrt/scripts/build-native.mjs. CMake and a C++20
+// compiler must be there; cmake-js is fetched by npx where it is not installed.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
