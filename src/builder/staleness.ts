@@ -46,13 +46,23 @@ export function staleness(
   if (kernels && kernels.fused.length > 0 && kernels.version !== target.kernels?.version) {
     differ('with kernels of version', kernels.version, target.kernels ? target.kernels.version : 'none');
   }
-  const known = [model?.files.onnx, ...Object.values(model?.variants ?? {}).map((variant) => variant?.file)];
-  const hashes = known.flatMap((file) => (file ? [file.sha256] : []));
-  const [onnx = ''] = key.onnx.split('+');
+  const hashes = model === undefined ? [] : graphHashes(model);
+  const onnx = graphHash(key);
   if (hashes.length > 0 && !hashes.includes(onnx)) {
     differ('from a model with SHA-256', `${onnx.slice(0, 12)}…`, `${(hashes[0] as string).slice(0, 12)}…`);
   }
   return differences;
+}
+
+/** The hashes of a model's graphs. */
+export function graphHashes({ files, variants }: ModelDescription): string[] {
+  const all = [files.onnx, ...Object.values(variants ?? {}).map((variant) => variant?.file)];
+  return all.flatMap((file) => (file ? [file.sha256] : []));
+}
+
+/** The hash of the graph that a plan was built from; those of files beside it follow in the key. */
+export function graphHash({ onnx }: EngineRecord['key']): string {
+  return onnx.split('+')[0] as string;
 }
 
 /** A version-compatible plan runs on the version that built it and on later ones with the same major number. */

@@ -6,7 +6,8 @@ import { loadModel, type ModelDescription, readBundleFile } from '../contract/mo
 import type { Precision } from '../contract/names.js';
 import { modelTensors } from '../contract/tensors.js';
 import { type InstanceKind, tritonConfig } from '../kserve/triton-config.js';
-import { readRecord, recordPathOf } from './engine-record.js';
+import { readPlanRecord } from './inspect-engine.js';
+import { graphHash, graphHashes } from './staleness.js';
 
 /** Options of {@link writeTritonRepository}. */
 export interface TritonRepositoryOptions {
@@ -128,24 +129,22 @@ async function graphOf(description: ModelDescription, precision: Precision = 'fp
 }
 
 /** @throws TFTError ERR_TFT_OPTION for a plan without a record, or of another model. */
-async function planOf({ files, variants, directory }: ModelDescription, path: string): Promise<Runnable> {
-  const record = await readRecord(recordPathOf(path));
-  if (typeof record !== 'object') {
-    throw new TFTError(
-      'ERR_TFT_OPTION',
-      `plan: ${record ?? `${recordPathOf(path)} is missing`}; 'tft build' writes a plan's record beside it`,
-    );
-  }
-  const graphs = [files.onnx, ...Object.values(variants ?? {}).map(({ file }) => file)];
-  const [graph] = record.key.onnx.split('+');
-  if (!graphs.some((one) => one?.sha256 === graph)) {
-    throw new TFTError('ERR_TFT_OPTION', `plan: ${path} was not built from a graph of ${directory}`);
-  }
-  const { profiles, plugins } = record.key;
-  const needsPlugins = plugins.length > 0 || (record.kernels?.fused.length ?? 0) > 0;
+async function planOf(model: ModelDescription, path: string): Promise<Runnable> {
   const content = await readFile(path).catch((cause: Error) => {
     throw new TFTError('ERR_TFT_FILE', `plan: ${cause.message}`, { cause, details: { path } });
   });
+  const record = await readPlanRecord(path);
+  if (record === undefined) {
+    throw new TFTError(
+      'ERR_TFT_OPTION',
+      `plan: ${path} has no record of its own beside it, as 'tft build' writes it`,
+    );
+  }
+  if (!graphHashes(model).includes(graphHash(record.key))) {
+    throw new TFTError('ERR_TFT_OPTION', `plan: ${path} was not built from a graph of ${model.directory}`);
+  }
+  const { profiles, plugins } = record.key;
+  const needsPlugins = plugins.length > 0 || (record.kernels?.fused.length ?? 0) > 0;
   const maxBatch = Math.max(...profiles.map(({ max }) => max));
   return { file: 'model.plan', content, maxBatch, profiles: profiles.length, needsPlugins };
 }
