@@ -1,6 +1,8 @@
 // Writes the tables of docs/capacity.md from the files of benchmarks/results and the demo bundle, so that no figure is typed.
 // `--print` prints them instead; a test compares.
 import { readFileSync, writeFileSync } from 'node:fs';
+import { shortest } from '../lib/contract/quantiles.js';
+import { modelTensors } from '../lib/contract/tensors.js';
 import { readSamples } from '../lib/entries/build.js';
 import { fleetSchema, SimulatedFleet } from '../lib/fleet/index.js';
 import { loadModel } from '../lib/index.js';
@@ -109,40 +111,22 @@ function records() {
 
 /** Bytes of one forecast's tensors, and of the same in JSON: the mean of the bundle's sample windows. */
 async function sizes() {
-  const size = (tensors) =>
-    tensors.reduce((sum, { shape }) => sum + 4 * shape.slice(1).reduce((a, b) => a * b), 0);
-  const { inputs, count } = await readSamples(model);
-  const names = {
-    encoder_cont: 'encoderCont',
-    encoder_cat: 'encoderCat',
-    decoder_cont: 'decoderCont',
-    decoder_cat: 'decoderCat',
-  };
-  // The shortest decimals that read back as the same float32, as the service writes them.
-  const shortest = (value) => {
-    for (let digits = 1; digits < 9; digits++) {
-      const text = Number(value.toPrecision(digits));
-      if (Math.fround(text) === value) return text;
-    }
-    return Number(value.toPrecision(9));
-  };
+  const { inputs, outputs } = modelTensors(model);
+  const size = (tensors) => tensors.reduce((sum, tensor) => sum + 4 * tensor.size, 0);
+  const samples = await readSamples(model);
+  // As the service writes them.
   const numbers = (array) => Array.from(array, shortest);
   const request = JSON.stringify(
-    Object.fromEntries(Object.entries(names).map(([name, key]) => [name, numbers(inputs[key])])),
+    Object.fromEntries(inputs.map(({ name, key }) => [name, numbers(samples.inputs[key])])),
   );
-  const expected = readFileSync(new URL('models/demo/samples/expected.bin', root));
-  const answer = JSON.stringify(
-    numbers(
-      new Float32Array(expected.buffer.slice(expected.byteOffset, expected.byteOffset + expected.length)),
-    ),
-  );
+  const answer = JSON.stringify(numbers(samples.expected));
   const simulated = new SimulatedFleet(model, 1);
   const some = Array.from({ length: 1000 }, (_, server) =>
     simulated.record(server, Date.UTC(2026, 0, 31, 12)),
   );
   return {
-    binary: [size(model.inputs), size(model.outputs.slice(0, 1))],
-    json: [request.length / count, answer.length / count],
+    binary: [size(inputs), size(outputs.slice(0, 1))],
+    json: [request.length / samples.count, answer.length / samples.count],
     record: JSON.stringify(some).length / some.length,
   };
 }
