@@ -1,10 +1,11 @@
 // tft-server, the server in C++, in the place of the Node service: with TFT_SERVER=cpp the tests of test/service that hold
 // for both run against it. `scripts/build-server --test` builds it.
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { heldWhile } from '../fixtures/held-file.js';
+import { argumentsOf, connectionsOf, readLog } from '../fixtures/tft-server.mjs';
 
 export const isCpp = process.env.TFT_SERVER === 'cpp';
 
@@ -25,24 +26,6 @@ function realLibrary(): string {
   return join(packages, abi, 'linux', process.arch, 'libonnxruntime.so.1');
 }
 
-/** The server's settings as its arguments, and the secret ones as its environment. */
-function argumentsOf(settings: Readonly<Record<string, unknown>>): {
-  args: string[];
-  env: Record<string, string>;
-} {
-  const args: string[] = [];
-  const env: Record<string, string> = {};
-  for (const [key, value] of Object.entries(settings)) {
-    if (value === undefined) continue;
-    const words = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    const text = Array.isArray(value) ? value.join(',') : String(value);
-    if (key === 'apiKeys' || key === 'adminKeys')
-      env[`TFT_SERVE_${words.replaceAll('-', '_').toUpperCase()}`] = text;
-    else args.push(`--${words}=${text}`);
-  }
-  return { args, env };
-}
-
 export function spawnCpp(
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
@@ -55,16 +38,6 @@ export function spawnCpp(
 }
 
 type Line = Record<string, unknown>;
-
-/** Reads the log of a process, line by line. */
-export function readLog(child: ChildProcess, take: (line: Line) => void): void {
-  let rest = '';
-  child.stdout?.on('data', (text: Buffer) => {
-    const lines = (rest + text.toString()).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) take(JSON.parse(line) as Line);
-  });
-}
 
 /** What tests use of a service, of the process of tft-server. */
 export class CppService {
@@ -93,18 +66,8 @@ export class CppService {
     return service;
   }
 
-  /** The number of open connections: its sockets without the one that listens. */
   get connections(): number {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return 0;
-    const files = `/proc/${this.#child.pid}/fd`;
-    const targets = readdirSync(files).map((file) => {
-      try {
-        return readlinkSync(join(files, file));
-      } catch {
-        return '';
-      }
-    });
-    return targets.filter((target) => target.startsWith('socket:')).length - 1;
+    return connectionsOf(this.#child);
   }
 
   async stop(): Promise<boolean> {

@@ -16,6 +16,7 @@ import {
   type InferResponse,
   type ServerOptions,
 } from '../fixtures/grpc-server.js';
+import { failure } from '../fixtures/predict-failure.js';
 import { running, until } from './running.js';
 import { hasTls, tlsCert, tlsKey } from './transports.js';
 
@@ -43,14 +44,6 @@ const fails =
   };
 
 const never = () => new Promise<never>(() => {});
-
-/** What predict rejects with. */
-async function failure(engine: TFTEngine, options = {}): Promise<unknown> {
-  return engine.predict(constantInputs(1), options).then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-}
 
 describe('a model on a server, by gRPC', () => {
   test('forecasts what it forecasts here, and leaves the server no connection', async () => {

@@ -16,6 +16,7 @@ import {
   tinyMetadata,
   variedInputs,
 } from '../fixtures/bundles.js';
+import { failure } from '../fixtures/predict-failure.js';
 import { isCpp } from './cpp-server.js';
 import { ask, type Running, running, until } from './running.js';
 import { hasTls, tlsCert, tlsKey } from './transports.js';
@@ -56,14 +57,6 @@ function status(code: number, body: object): Respond {
     request.resume();
     response.writeHead(code).end(JSON.stringify(body));
   };
-}
-
-/** What predict rejects with. */
-async function failure(engine: TFTEngine, options = {}): Promise<unknown> {
-  return engine.predict(constantInputs(1), options).then(
-    () => undefined,
-    (error: unknown) => error,
-  );
 }
 
 describe('a model on a server', () => {

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { afterEach } from 'vitest';
 import { TFT } from '../cli/tft.js';
 import { holdByFile } from '../fixtures/held-file.js';
-import { isCpp, readLog, spawnCpp } from './cpp-server.js';
+import { readLog } from '../fixtures/tft-server.mjs';
+import { isCpp, spawnCpp } from './cpp-server.js';
 import { ask, comeToRest, until } from './running.js';
 
 const all: Served[] = [];
