@@ -89,6 +89,11 @@ export interface TensorRtLoadOptions {
   devices?: readonly number[] | undefined;
   /** Batches that run at once on each GPU, from 1 to 64; 2 by default. Each takes memory of the GPU; 8 suit full load. */
   lanes?: number | undefined;
+  /**
+   * While all lanes are idle, a request of at least this many series is divided among them, into parts of at least half as
+   * many; 256 by default, 0 for never. One part is copied while another runs.
+   */
+  splitFrom?: number | undefined;
   /** Whether runs are captured as CUDA graphs; true by default. */
   cudaGraphs?: boolean | undefined;
   /**
@@ -185,6 +190,7 @@ const loadSchema = z.strictObject({
       cudaPath: z.string().min(1).optional(),
       devices: z.array(z.int().nonnegative()).min(1).optional(),
       lanes: z.int().min(1).max(64).optional(),
+      splitFrom: z.int().min(0).max(1e9).optional(),
       cudaGraphs: z.boolean().optional(),
       poll: z.boolean().optional(),
       allowHostCode: z.boolean().optional(),

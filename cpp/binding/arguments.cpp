@@ -125,6 +125,7 @@ LoadArguments read_load_arguments(const Napi::Object& object) {
   options.lanes = number(object, "lanes", options.lanes);
   options.max_batch = number(object, "maxBatch", options.max_batch);
   options.queue_limit = number(object, "queueLimit", options.queue_limit);
+  options.split_from = number(object, "splitFrom", options.split_from);
   options.cuda_graphs = flag(object, "cudaGraphs", options.cuda_graphs);
   options.poll = flag(object, "poll");
   options.allow_host_code = flag(object, "allowHostCode");

@@ -74,14 +74,17 @@ Result<RequestId> BatchQueue::submit(const Request& request) {
     auto error = copy_inputs(request, *state, lock);
     if (lost_) error = lost_;  // the device was lost during the copy
     if (error) {
-      withdraw(state);
-      if (--open_ == 0) drained_.notify_all();
+      refuse(state, *error, lock);
       return *error;
     }
   }
   const RequestId id = state->id = ++last_id_;
   requests_.emplace(id, state);
-  if (state->deadline != Clock::time_point::max()) {
+  if (state->error) {  // a part of it has run, and failed
+    std::vector<Done> done;
+    fail(state, Error(*state->error), done);
+    complete_later(std::move(done));
+  } else if (state->deadline != Clock::time_point::max() && !state->begun) {
     const auto place_in_time = deadlines_.emplace(state->deadline, id).first;
     if (place_in_time == deadlines_.begin()) completer_wake_.notify_one();
   }
@@ -92,10 +95,11 @@ Result<RequestId> BatchQueue::submit(const Request& request) {
   return id;
 }
 
-/// Copies a request's inputs into its batches, with the mutex released. That is safe: no other thread knows
-/// the request yet, and no lane takes a batch with `copying_` > 0, so its pieces do not move. Returns the
-/// first bad value's error if the request asks for the check.
-std::optional<Error> BatchQueue::copy_inputs(const Request& request, const State& state,
+/// Copies a request's inputs into its batches, with the mutex released. That is safe: no lane takes a batch
+/// with `copying_` > 0, so its pieces do not move, and no thread withdraws a request with `submitting`. Each
+/// batch but the last may run as soon as it is copied. Returns the first bad value's error if the request
+/// asks for the check.
+std::optional<Error> BatchQueue::copy_inputs(const Request& request, State& state,
                                              std::unique_lock<std::mutex>& lock) {
   struct Place {
     Batch* batch;
@@ -106,10 +110,13 @@ std::optional<Error> BatchQueue::copy_inputs(const Request& request, const State
     ++batch->copying_;
     places.push_back({batch, batch->pieces_.back().slot, batch->pieces_.back().count});
   }
-  lock.unlock();
   std::int64_t from = 0;
   std::optional<Error> first;
-  for (const auto [batch, slot, count] : places) {
+  std::vector<Call> calls;
+  state.submitting = true;
+  for (const auto& [batch, slot, count] : places) {
+    lock.unlock();
+    wake(calls);
     if (request.check) {
       const BorrowedSeries series{request.parts, from, count, slot, InputMemory::COPIED};
       auto error = reader_.read({&series, 1}, batch->staging_).front();
@@ -118,10 +125,22 @@ std::optional<Error> BatchQueue::copy_inputs(const Request& request, const State
       copy_in(options_.layout, request.parts, from, count, batch->staging_, slot);
     }
     from += count;
+    lock.lock();
+    --batch->copying_;
+    calls.clear();
+    if (from < state.series && !first) calls = pump();
   }
-  lock.lock();
-  for (const Place& place : places) --place.batch->copying_;
+  state.submitting = false;
   return first;
+}
+
+/// Ends a request whose inputs `submit` does not accept. A part of it may be running; its results go nowhere.
+void BatchQueue::refuse(const StatePointer& state, const Error& error, std::unique_lock<std::mutex>& lock) {
+  withdraw(state);
+  state->error = error;
+  state->refused = true;
+  outputs_released_.wait(lock, [&] { return state->in_use == 0; });
+  if (--open_ == 0) drained_.notify_all();
 }
 
 bool BatchQueue::cancel(RequestId id) {
@@ -158,6 +177,10 @@ Counters BatchQueue::counters() const {
 
 /// Ends a request with an error: now, or when the lanes that use its arrays have finished.
 void BatchQueue::fail(const StatePointer& state, const Error& error, std::vector<Done>& done) {
+  if (state->submitting) {
+    state->error = error;  // `submit` ends it
+    return;
+  }
   withdraw(state);
   state->error = error;
   if (state->in_use == 0) settle(state, error, done);

@@ -5,7 +5,8 @@
 // A request is assigned to a batch when it arrives. Its inputs are copied into the batch's staging memory at
 // once, or, if they are borrowed, by the lane that takes the batch. Requests up to the maximum size share
 // batches; a larger one has batches of its own. The shared batches and each large request take turns, so that
-// a small request waits for one batch of each large one, never for all its batches.
+// a small request waits for one batch of each large one, never for all its batches. A lone request of many
+// series is divided among the idle lanes. Each batch may run as soon as it is copied.
 //
 // One mutex guards all state; inputs and results are copied, and completions called, with the mutex released.
 // A batch belongs to the queue until a lane takes it (`wait`, `next`, `try_lease`), then to that lane until
@@ -57,6 +58,7 @@ class BatchQueue {
     std::chrono::microseconds spin{0};
     /// The number of threads that help lanes copy large batches of borrowed inputs.
     int helpers = 0;
+    int split_from = 0;       // see EngineOptions::split_from
   };
 
   /// The series that a lane runs together.
@@ -99,6 +101,8 @@ class BatchQueue {
   /// the lanes.
   void close();
   Counters counters() const;
+  /// The maximum number of series in a batch of a request that arrives while all lanes are idle.
+  int lone_part(std::int64_t series) const;
 
   // For lane threads, each with its own number:
   /// The next batch; blocks until there is one. Null after `close`.
@@ -148,9 +152,10 @@ class BatchQueue {
   Batch* take_staging();
   void give_bounce_buffer(Batch* batch);
   void recycle(Batch* batch);
+  int part_size(std::int64_t series) const;
   bool place(const StatePointer& state);
-  std::optional<Error> copy_inputs(const Request& request, const State& state,
-                                   std::unique_lock<std::mutex>& lock);
+  std::optional<Error> copy_inputs(const Request& request, State& state, std::unique_lock<std::mutex>& lock);
+  void refuse(const StatePointer& state, const Error& error, std::unique_lock<std::mutex>& lock);
   void join_turn(Batch* batch);
   void leave_turn(Batch* batch);
   void withdraw(const StatePointer& state);
@@ -189,6 +194,7 @@ class BatchQueue {
   std::condition_variable drained_;
   std::condition_variable lane_idle_;
   std::condition_variable completer_wake_;
+  std::condition_variable outputs_released_;  // of a refused request
 
   std::unordered_map<Batch*, std::unique_ptr<Batch>> batches_;
   std::vector<Batch*> free_pinned_;

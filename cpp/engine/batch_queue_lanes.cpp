@@ -51,7 +51,8 @@ bool BatchQueue::begin(Batch* batch) {
   const auto now = Clock::now();
   std::vector<StatePointer> late;
   for (const Batch::Piece& piece : batch->pieces_)
-    if (!piece.state->begun && piece.state->deadline <= now) late.push_back(piece.state);
+    if (!piece.state->begun && !piece.state->submitting && piece.state->deadline <= now)
+      late.push_back(piece.state);
   if (!late.empty()) {
     const bool all = late.size() == batch->pieces_.size();
     std::vector<Done> done;
@@ -256,6 +257,10 @@ void BatchQueue::deliver(Batch* batch, const Result<RunReport>& result) {
     }
     for (Batch::Piece& piece : batch->pieces_) {
       const StatePointer& state = piece.state;
+      if (state->refused) {
+        if (piece.handed_out && --state->in_use == 0) outputs_released_.notify_all();
+        continue;
+      }
       if (state->settled) continue;
       if (!result.ok()) {
         if (!state->error) fail(state, result.error(), done);
@@ -273,7 +278,7 @@ void BatchQueue::deliver(Batch* batch, const Result<RunReport>& result) {
       }
       if (--state->pieces_left == 0) {
         settle(state, timing, done);
-      } else if (state->error && state->in_use == 0) {
+      } else if (state->error && state->in_use == 0 && !state->submitting) {
         settle(state, *state->error, done);
       }
     }
@@ -297,7 +302,7 @@ Result<std::optional<BatchQueue::Lease>> BatchQueue::try_lease(int series) {
   const auto lane = std::find_if(idle_.begin(), idle_.end(), [&](int number) {
     return !lanes_[static_cast<std::size_t>(number)]->wanted;
   });
-  if (lane == idle_.end() || waiting_batches_ > 0 || series > options_.max_batch)
+  if (lane == idle_.end() || waiting_batches_ > 0 || series > part_size(series))
     return std::optional<Lease>();
   Batch* const batch = take_staging();
   if (batch == nullptr) return std::optional<Lease>();

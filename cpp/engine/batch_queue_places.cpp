@@ -49,9 +49,24 @@ void BatchQueue::recycle(Batch* batch) {
   }
 }
 
+int BatchQueue::lone_part(std::int64_t series) const {
+  if (options_.split_from == 0 || series < options_.split_from || series > options_.max_batch)
+    return options_.max_batch;
+  const std::int64_t smallest = std::max(1, options_.split_from / 2);
+  const std::int64_t parts = std::min<std::int64_t>(options_.lanes, series / smallest);
+  return static_cast<int>((series + parts - 1) / parts);
+}
+
+/// The maximum number of series of a request in one batch.
+int BatchQueue::part_size(std::int64_t series) const {
+  const bool lone = waiting_batches_ == 0 && idle_.size() == lanes_.size();
+  return lone ? lone_part(series) : options_.max_batch;
+}
+
 /// Assigns a request to batches. Returns false, with nothing changed, if memory is short.
 bool BatchQueue::place(const StatePointer& state) {
-  const bool large = state->series > options_.max_batch;
+  const std::int64_t most = part_size(state->series);
+  const bool large = state->series > most;
   const auto turn = large ? std::make_shared<Turn>() : shared_;
   std::vector<Batch*> batches;
   if (!large && !shared_->waiting.empty()) {
@@ -59,7 +74,7 @@ bool BatchQueue::place(const StatePointer& state) {
     if (!last->sealed_ && last->used_ + state->series <= options_.max_batch) batches.push_back(last);
   }
   if (batches.empty()) {
-    const std::int64_t number = (state->series + options_.max_batch - 1) / options_.max_batch;
+    const std::int64_t number = (state->series + most - 1) / most;
     for (std::int64_t i = 0; i < number; ++i) {
       Batch* const batch = take_staging();
       if (batch == nullptr) {
@@ -73,8 +88,7 @@ bool BatchQueue::place(const StatePointer& state) {
 
   std::int64_t from = 0;
   for (Batch* const batch : batches) {
-    const int count =
-        static_cast<int>(std::min<std::int64_t>(state->series - from, options_.max_batch - batch->used_));
+    const int count = static_cast<int>(std::min(state->series - from, large ? most : state->series));
     if (batch->used_ == 0) join_turn(batch);
     batch->pieces_.push_back({state, from, count, batch->used_});
     batch->used_ += count;

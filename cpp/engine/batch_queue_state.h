@@ -34,6 +34,8 @@ struct BatchQueue::State {
   int pieces_left = 0;             // pieces whose results are not delivered yet
   int in_use = 0;                  // lanes that are reading its borrowed inputs or writing to its outputs
   bool begun = false;
+  bool submitting = false;     // `submit` is copying a part of it while others may run
+  bool refused = false;        // `submit` returns an error: its arrays must not be touched
   bool settled = false;        // its completion is about to be called: its arrays must not be touched
   std::optional<Error> error;  // it ends with this as soon as no lane uses its arrays
   Timing timing;

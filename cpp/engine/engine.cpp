@@ -139,6 +139,7 @@ Result<void> TFTEngine::Impl::make_queue(const ModelShape& shape) {
   queue.max_batch = max_batch_;
   queue.queue_limit = options_.queue_limit;
   queue.lanes = lane_count_;
+  queue.split_from = options_.split_from;
   const unsigned processors = std::thread::hardware_concurrency();
   if (processors > 1) queue.spin = kSpin;
   queue.helpers = static_cast<int>(std::min(kMaxHelpers, processors / 2));
@@ -166,14 +167,14 @@ void TFTEngine::Impl::close() {
   factory_.reset();
 }
 
-/// After the first forecast, sets up the smallest and the largest batch on all lanes. If that fails, the run
-/// that needs it tries again and reports the error.
+/// After the first forecast, sets up the smallest and the largest batch on all lanes, and the parts of a lone
+/// one. If that fails, the run that needs it tries again and reports the error.
 void TFTEngine::Impl::prepare() {
   {
     std::unique_lock lock(preparing_);
     preparing_changed_.wait_for(lock, kHeadStart, [this] { return served_ || stopping_; });
   }
-  for (const int series : {1, max_batch_}) {
+  for (const int series : {1, max_batch_, queue_->lone_part(max_batch_)}) {
     for (const auto& lane : lanes_) {
       if (stopping_) return;
       if (const auto prepared = lane->prepare(series); !prepared)

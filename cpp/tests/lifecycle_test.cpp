@@ -82,6 +82,101 @@ TEST_F(Lifecycle, ASmallRequestDoesNotWaitForAllBatchesOfALargeOne) {
   EXPECT_EQ(large.difference(), "");
 }
 
+EngineOptions splitting(int lanes, int from) {
+  EngineOptions options;
+  options.lanes = lanes;
+  options.split_from = from;
+  return options;
+}
+
+TEST_F(Lifecycle, ALoneRequestOfManySeriesIsDividedAmongTheLanes) {
+  const doubles::Plan plan = small_plan({8});
+  struct Case {
+    int lanes, from, series, batches;
+  };
+  for (const auto& [lanes, from, series, batches] :
+       {Case{2, 4, 8, 2}, Case{4, 4, 8, 4}, Case{4, 8, 8, 2}, Case{4, 4, 3, 1}, Case{4, 0, 8, 1},
+        Case{1, 4, 8, 1}, Case{3, 4, 7, 3}, Case{4, 4, 9, 2}}) {
+    SCOPED_TRACE(std::to_string(series) + " series on " + std::to_string(lanes) + " lanes");
+    const auto engine = loaded(plan, splitting(lanes, from));
+    ASSERT_NE(engine, nullptr);
+    ASSERT_TRUE(engine->warmup().ok());  // and so waits until all lanes are idle
+    Series whole(plan, series, 1);
+    EXPECT_EQ(code_of(engine->predict(whole.part())), "");
+    EXPECT_EQ(whole.difference(), "");
+    EXPECT_EQ(engine->counters().batches, static_cast<std::uint64_t>(batches));
+  }
+}
+
+TEST_F(Lifecycle, ARequestBesideOthersIsNotDivided) {
+  double_set("run_us", 20000);
+  const doubles::Plan plan = small_plan({8});
+  const auto engine = loaded(plan, splitting(4, 4));
+  ASSERT_NE(engine, nullptr);
+  ASSERT_TRUE(engine->warmup().ok());
+  Series small(plan, 1, 1);
+  Series large(plan, 8, 2);
+  Ending first;
+  Ending second;
+  ASSERT_EQ(code_of(submit(*engine, small, first)), "");
+  ASSERT_EQ(code_of(submit(*engine, large, second)), "");
+  EXPECT_EQ(code_of(first.wait()), "");
+  EXPECT_EQ(code_of(second.wait()), "");
+  EXPECT_EQ(large.difference(), "");
+  EXPECT_EQ(engine->counters().batches, 2u);
+}
+
+TEST_F(Lifecycle, ABadValueInALaterPartRefusesARequestOfWhichAPartRuns) {
+  const doubles::Plan plan = small_plan({8});
+  const auto engine = loaded(plan, splitting(4, 4));
+  ASSERT_NE(engine, nullptr);
+  ASSERT_TRUE(engine->warmup().ok());
+  const int count = rounds("TFT_TEST_ROUNDS", 60);
+  for (int round = 0; round < count; ++round) {
+    double_set("jitter_us", round % 3 * 100);
+    Series good(plan, 4, 1);
+    Series bad(plan, 4, 2);
+    bad.spoil_last();
+    Ending ending;
+    Request request;
+    const Part parts[] = {good.part(), bad.part()};
+    request.parts = parts;
+    request.completion = &Ending::receive;
+    request.user = &ending;
+    request.check = true;
+    const auto id = engine->submit(request);
+    ASSERT_EQ(code_of(id), "ERR_TFT_INPUT_VALUE");
+    EXPECT_EQ(id.error().bad_value->part, 1);
+    EXPECT_FALSE(ending.arrived());
+    std::fill(good.out.begin(), good.out.end(), -1.0f);  // nothing writes to it any more: the sanitizers see
+  }
+  const Counters counters = engine->counters();
+  EXPECT_EQ(counters.accepted, 0u);
+  EXPECT_EQ(counters.waiting_series, 0u);
+  Series after(plan, 8, 3);
+  EXPECT_EQ(code_of(engine->predict(after.part())), "");
+  EXPECT_EQ(after.difference(), "");
+}
+
+TEST_F(Lifecycle, APartThatFailsFailsItsRequest) {
+  const doubles::Plan plan = small_plan({8});
+  const int count = rounds("TFT_TEST_ROUNDS", 60);
+  for (int round = 0; round < count; ++round) {
+    double_reset();
+    const auto engine = loaded(plan, splitting(4, 4));
+    ASSERT_NE(engine, nullptr);
+    ASSERT_TRUE(engine->warmup().ok());
+    double_fail("cuGraphLaunch", 1 + round % 4, 1);
+    Series series(plan, 8, 1);
+    Ending ending;
+    ASSERT_EQ(code_of(submit(*engine, series, ending)), "");
+    EXPECT_EQ(code_of(ending.wait()), "ERR_TFT_RUN");
+    Series after(plan, 8, 2);
+    EXPECT_EQ(code_of(engine->predict(after.part())), "");
+    EXPECT_EQ(after.difference(), "");
+  }
+}
+
 TEST_F(Lifecycle, EndsWaitingRequestsAtTheirDeadline) {
   double_set("run_us", 60000);
   const doubles::Plan plan = small_plan({1});
@@ -172,6 +267,7 @@ void close_at_a_random_moment(std::uint32_t seed) {
   options.queue_limit = 1 + below(random, 40);
   options.cuda_graphs = below(random, 2) == 0;
   options.poll = below(random, 4) == 0;
+  options.split_from = below(random, 8);
   const std::string bytes = bytes_of(plan);
   auto result = load_tensorrt(as_bytes(bytes), shape_of(plan), options);
   if (!result.ok()) return;  // the failure hit the loading

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <limits>
 #include <random>
 
 #include "tft/tensorrt.h"
@@ -182,6 +183,8 @@ void Series::spoil_inputs() {
   for (auto& values : reals_) values.assign(values.size(), 1e6f);
   for (auto& values : codes_) values.assign(values.size(), 1000000);
 }
+
+void Series::spoil_last() { reals_.back().back() = std::numeric_limits<float>::quiet_NaN(); }
 
 void OverDoubles::expect_clean() {
   EXPECT_EQ(double_violations(), 0) << double_violation_text();

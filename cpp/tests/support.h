@@ -63,6 +63,8 @@ class Series {
   std::string difference() const;
   /// Overwrites the inputs, as a caller may after submit has returned.
   void spoil_inputs();
+  /// Makes the last real of the last series NaN.
+  void spoil_last();
 
   const int count;
   std::vector<float> out;  // of the first output

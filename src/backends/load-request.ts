@@ -10,7 +10,7 @@ import type { NativeLoadOptions } from '../native/addon.js';
 export type TensorRtOptions = Partial<
   Pick<
     NativeLoadOptions,
-    'cudaPath' | 'tensorrtPath' | 'devices' | 'lanes' | 'cudaGraphs' | 'poll' | 'allowHostCode'
+    'cudaPath' | 'tensorrtPath' | 'devices' | 'lanes' | 'splitFrom' | 'cudaGraphs' | 'poll' | 'allowHostCode'
   >
 >;
 

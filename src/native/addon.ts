@@ -52,6 +52,7 @@ export interface NativeLoadOptions extends NativePlanOptions, NativeShape {
   readonly lanes?: number | undefined;
   readonly maxBatch?: number | undefined;
   readonly queueLimit: number;
+  readonly splitFrom?: number | undefined;
   readonly cudaGraphs?: boolean | undefined;
   readonly poll?: boolean | undefined;
   /** What `close` gave after an earlier run of the plan on a GPU of this kind. One of another version is ignored with a warning. */

@@ -168,6 +168,7 @@ describe.skipIf(whatIsMissing())('loading', () => {
 
   test.each<[LoadOptions, RegExp]>([
     [{ tensorrt: { lanes: 0 } }, /tensorrt\.lanes/],
+    [{ tensorrt: { splitFrom: -1 } }, /tensorrt\.splitFrom/],
     [{ tensorrt: { lanes: 65 } }, /tensorrt\.lanes/],
     [{ tensorrt: { devices: [] } }, /tensorrt\.devices/],
     [{ tensorrt: onDoubles(10, { devices: [5] }) }, /device/],

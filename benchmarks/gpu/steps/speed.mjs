@@ -36,6 +36,7 @@ const AT_FULL_LOAD = [
 const WAYS = {
   fp32: [
     ...[1, 2, 4, 8].map((lanes) => ({ lanes })),
+    { lanes: 2, splitFrom: 0 },
     { lanes: 2, cudaGraphs: false },
     { lanes: 2, poll: true },
     ...(pair ? [[0], [0, 1]] : [undefined]).flatMap((devices) =>

@@ -29,6 +29,9 @@ struct EngineOptions {
   int lanes = 2;                   // for each device, 1 to 64
   int max_batch = 0;               // 0: the plan's maximum
   int queue_limit = 4096;          // the maximum of waiting series, at least 1
+  /// While all lanes are idle, a request of at least this many series is divided among them, into parts of at
+  /// least half as many: one part is copied while another runs. 0: never.
+  int split_from = 256;
   bool cuda_graphs = true;
   /// Lane threads poll for the whole wait, which costs a core each. Otherwise they sleep until a run is
   /// nearly over, and then poll.
@@ -94,8 +97,9 @@ class TFTEngine {
   /// Accepts a request: copies its inputs, unless they are borrowed, and returns. Errors: CLOSED,
   /// DEVICE_LOST, QUEUE_FULL, OPTION (no parts, a batch below 1, a wrong number of arrays, a null pointer),
   /// UNSUPPORTED (revocable inputs, if the system does not allow reading them); after an error the completion
-  /// is not called. A request larger than the maximum batch runs in parts. While nothing waits, a request of
-  /// any size is accepted.
+  /// is not called. A request larger than the maximum batch runs in parts, as do those that
+  /// EngineOptions::split_from divides; a part may run while the next one is copied. While nothing waits, a
+  /// request of any size is accepted.
   Result<RequestId> submit(const Request& request);
 
   /// Cancels a request. Returns whether it had not ended; its completion then gets ABORTED, unless its result
