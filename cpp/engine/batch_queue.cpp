@@ -11,7 +11,7 @@ BatchQueue::Batch::~Batch() = default;
 BatchQueue::BatchQueue(Options options)
     : options_(std::move(options)),
       helpers_(options_.helpers),
-      reader_(options_.layout, options_.shape, helpers_),
+      reader_(options_.layout, options_.shape, helpers_, options_.for_device),
       shared_(std::make_shared<Turn>()) {
   for (std::byte* const staging : options_.pinned) {
     auto batch = std::make_unique<Batch>();

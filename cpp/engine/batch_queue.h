@@ -59,6 +59,7 @@ class BatchQueue {
     /// The number of threads that help lanes copy large batches of borrowed inputs.
     int helpers = 0;
     int split_from = 0;       // see EngineOptions::split_from
+    bool for_device = false;  // see LaneFactory::is_device
   };
 
   /// The series that a lane runs together.

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "engine/stream_copy.h"
 #include "tft/bad_value.h"
 
 #if defined(__linux__)
@@ -69,7 +70,7 @@ bool can_read_revocable() {
   return can;
 }
 
-/// Consecutive series of one part, few enough to fit in the cache.
+/// Consecutive series of one part.
 struct BorrowedReader::Chunk {
   const Part* part = nullptr;
   std::size_t list = 0;    // index in the list of BorrowedSeries
@@ -80,22 +81,28 @@ struct BorrowedReader::Chunk {
   bool revocable = false;
 };
 
-BorrowedReader::BorrowedReader(BatchLayout layout, ModelShape shape, Helpers& helpers)
-    : layout_(std::move(layout)), shape_(std::move(shape)), helpers_(helpers) {
-  for (const BatchLayout::Tensor& input : layout_.inputs) series_bytes_ += input.item;
+BorrowedReader::BorrowedReader(BatchLayout layout, ModelShape shape, Helpers& helpers, bool for_device)
+    : layout_(std::move(layout)), shape_(std::move(shape)), helpers_(helpers), for_device_(for_device) {
+  ItemBytes items;
+  std::size_t series_bytes = 0;
+  for (const BatchLayout::Tensor& input : layout_.inputs) {
+    items.inputs.push_back(input.item);
+    series_bytes += input.item;
+  }
+  chunk_series_ = std::max<std::size_t>(1, kChunkBytes / std::max<std::size_t>(1, series_bytes));
+  chunk_layout_ = BatchLayout(items, static_cast<int>(chunk_series_));
 }
 
 std::vector<std::optional<Error>> BorrowedReader::read(std::span<const BorrowedSeries> list,
                                                        std::byte* block) {
-  const std::size_t most = std::max<std::size_t>(1, kChunkBytes / std::max<std::size_t>(1, series_bytes_));
   std::vector<Chunk> chunks;
   for (std::size_t i = 0; i < list.size(); ++i) {
     const BorrowedSeries& one = list[i];
     for_each_stretch(one.parts, one.from, one.count,
                      [&](const Part& part, std::size_t first, std::size_t series, std::size_t before) {
-                       for (std::size_t done = 0; done < series; done += most)
+                       for (std::size_t done = 0; done < series; done += chunk_series_)
                          chunks.push_back({&part, i, static_cast<std::size_t>(&part - one.parts.data()),
-                                           first + done, std::min(most, series - done),
+                                           first + done, std::min(chunk_series_, series - done),
                                            static_cast<std::size_t>(one.slot) + before + done,
                                            one.memory == InputMemory::REVOCABLE});
                      });
@@ -106,21 +113,47 @@ std::vector<std::optional<Error>> BorrowedReader::read(std::span<const BorrowedS
     auto& first = errors[chunk.list];
     if (error && (!first || is_before(*error, *first))) first = std::move(error);
   };
-  if (!helpers_.any() || chunks.size() < kSharedChunks) {
-    for (const Chunk& chunk : chunks) note(chunk, read(chunk, block));
+  const bool large = chunks.size() >= kSharedChunks;
+  const auto copy = [&](const Chunk& chunk) {
+    return large && for_device_ ? stream(chunk, block) : read(chunk, layout_, block);
+  };
+  if (!large || !helpers_.any()) {
+    for (const Chunk& chunk : chunks) note(chunk, copy(chunk));
     return errors;
   }
   std::vector<std::optional<Error>> found(chunks.size());
-  helpers_.share(chunks.size(), [&](std::size_t i) { found[i] = read(chunks[i], block); });
+  helpers_.share(chunks.size(), [&](std::size_t i) { found[i] = copy(chunks[i]); });
   for (std::size_t i = 0; i < chunks.size(); ++i) note(chunks[i], std::move(found[i]));
   return errors;
 }
 
-std::optional<Error> BorrowedReader::read(const Chunk& chunk, std::byte* block) const {
+/// As `read`, by way of memory of this thread, which stays in the cache while its values are checked.
+std::optional<Error> BorrowedReader::stream(const Chunk& chunk, std::byte* block) const {
+  thread_local std::vector<std::byte> cached;
+  if (cached.size() < chunk_layout_.bytes) cached.resize(chunk_layout_.bytes);
+  // A system call for each series would cost more than the larger copy does.
+  const std::size_t at_once = chunk.revocable ? chunk.series : 1;
+  for (std::size_t done = 0; done < chunk.series; done += at_once) {
+    Chunk some = chunk;
+    some.first += done;
+    some.series = at_once;
+    some.slot = 0;
+    if (auto error = read(some, chunk_layout_, cached.data())) return error;
+    for (std::size_t i = 0; i < layout_.inputs.size(); ++i) {
+      const auto [item, offset] = layout_.inputs[i];
+      stream_copy(block + offset + (chunk.slot + done) * item, cached.data() + chunk_layout_.inputs[i].offset,
+                  at_once * item);
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> BorrowedReader::read(const Chunk& chunk, const BatchLayout& layout,
+                                          std::byte* block) const {
   std::vector<Copy> copies;
   std::vector<const void*> copied;
-  for (std::size_t i = 0; i < layout_.inputs.size(); ++i) {
-    const auto [item, offset] = layout_.inputs[i];
+  for (std::size_t i = 0; i < layout.inputs.size(); ++i) {
+    const auto [item, offset] = layout.inputs[i];
     std::byte* const to = block + offset + chunk.slot * item;
     const auto* const from = static_cast<const std::byte*>(chunk.part->inputs[i]) + chunk.first * item;
     copies.push_back({to, from, chunk.series * item});

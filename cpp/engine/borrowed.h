@@ -35,8 +35,9 @@ bool is_before(const Error& one, const Error& other);
 
 class BorrowedReader {
  public:
-  /// If `shape` has no inputs, values are not checked. `helpers` help with large batches.
-  BorrowedReader(BatchLayout layout, ModelShape shape, Helpers& helpers);
+  /// If `shape` has no inputs, values are not checked. `helpers` help with large batches, which are written
+  /// past the processor's cache if `for_device`.
+  BorrowedReader(BatchLayout layout, ModelShape shape, Helpers& helpers, bool for_device = false);
 
   /// Copies all of `list` into a batch's block. Returns for each entry its error, if any: INPUT_LENGTH, or
   /// INPUT_VALUE for the first bad value in order of parts, tensors and elements; its slots are then
@@ -45,12 +46,16 @@ class BorrowedReader {
 
  private:
   struct Chunk;
-  std::optional<Error> read(const Chunk& chunk, std::byte* block) const;
+  std::optional<Error> read(const Chunk& chunk, const BatchLayout& layout, std::byte* block) const;
+  std::optional<Error> stream(const Chunk& chunk, std::byte* block) const;
 
   const BatchLayout layout_;
   const ModelShape shape_;
   std::size_t series_bytes_ = 0;
+  std::size_t chunk_series_ = 1;  // few enough to fit in the cache
+  BatchLayout chunk_layout_;
   Helpers& helpers_;
+  const bool for_device_;
 };
 
 }  // namespace tft

@@ -140,6 +140,7 @@ Result<void> TFTEngine::Impl::make_queue(const ModelShape& shape) {
   queue.queue_limit = options_.queue_limit;
   queue.lanes = lane_count_;
   queue.split_from = options_.split_from;
+  queue.for_device = factory_->is_device();
   const unsigned processors = std::thread::hardware_concurrency();
   if (processors > 1) queue.spin = kSpin;
   queue.helpers = static_cast<int>(std::min(kMaxHelpers, processors / 2));

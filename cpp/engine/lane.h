@@ -56,6 +56,8 @@ class LaneFactory {
   /// Allocates host memory that all lanes can copy from and to; the factory frees it in its destructor. Call
   /// it once.
   virtual Result<std::byte*> allocate_staging(std::size_t bytes) = 0;
+  /// Whether a device, and no thread of this process, reads inputs from staging memory.
+  virtual bool is_device() const { return false; }
   /// Fills in everything except the size of the staging memory. After `make_lanes`.
   virtual void describe(EngineInfo& info) const = 0;
   /// See EngineOptions::runtime_cache. After all lanes are destroyed.

@@ -24,6 +24,7 @@ class TensorRTLaneFactory final : public LaneFactory {
   Result<std::vector<std::unique_ptr<Lane>>> make_lanes(
       std::function<void(const std::string& why)> captured) override;
   Result<std::byte*> allocate_staging(std::size_t bytes) override;
+  bool is_device() const override { return true; }
   void describe(EngineInfo& info) const override;
   std::vector<std::byte> runtime_cache() const override;
 

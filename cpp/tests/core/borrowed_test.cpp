@@ -1,4 +1,5 @@
-// Borrowed inputs: the copies, the check of their values, and the error for unmapped memory.
+// Borrowed inputs: the copies, past the processor's cache or not, the check of their values, and the error
+// for unmapped memory.
 #include "engine/borrowed.h"
 
 #include <gtest/gtest.h>
@@ -23,7 +24,8 @@ ModelShape shape() {
           {{"forecast", ElementType::FLOAT32, {1}}}};
 }
 
-class Borrowed : public testing::Test {
+/// The parameter: whether a device reads the copy.
+class Borrowed : public testing::TestWithParam<bool> {
  protected:
   Part part() {
     inputs_ = {load_.data(), host_.data()};
@@ -42,11 +44,11 @@ class Borrowed : public testing::Test {
   float* out_ = &value_;
   const BatchLayout layout_{ItemBytes{{4 * kSteps, 4 * kSteps}, {4}}, 2 * kSeries};
   Helpers none_{0};
-  BorrowedReader reader_{layout_, shape(), none_};
+  BorrowedReader reader_{layout_, shape(), none_, GetParam()};
   std::vector<std::byte> block_ = std::vector<std::byte>(layout_.bytes);
 };
 
-TEST_F(Borrowed, SeriesOfSeveralPartsAreCopiedWhole) {
+TEST_P(Borrowed, SeriesOfSeveralPartsAreCopiedWhole) {
   for (const InputMemory memory : {InputMemory::BORROWED, InputMemory::REVOCABLE}) {
     for (std::size_t i = 0; i < load_.size(); ++i) load_[i] = static_cast<float>(i);
     const std::array parts{part(), part()};
@@ -57,7 +59,7 @@ TEST_F(Borrowed, SeriesOfSeveralPartsAreCopiedWhole) {
   }
 }
 
-TEST_F(Borrowed, TheFirstBadValueIsReportedWhicheverChunkHasIt) {
+TEST_P(Borrowed, TheFirstBadValueIsReportedWhicheverChunkHasIt) {
   const std::array parts{part(), part()};
   host_[20] = 7;
   load_[290 * kSteps + 3] = std::numeric_limits<float>::infinity();
@@ -75,9 +77,9 @@ TEST_F(Borrowed, TheFirstBadValueIsReportedWhicheverChunkHasIt) {
   EXPECT_EQ(second->bad_value->value, 7);
 }
 
-TEST_F(Borrowed, WithHelpersCopiesAndErrorsAreTheSame) {
+TEST_P(Borrowed, WithHelpersCopiesAndErrorsAreTheSame) {
   Helpers helpers(3);
-  BorrowedReader reader(layout_, shape(), helpers);
+  BorrowedReader reader(layout_, shape(), helpers, GetParam());
   std::vector<std::thread> lanes;
   std::atomic<int> wrong = 0;
   for (std::size_t i = 0; i < load_.size(); ++i) load_[i] = static_cast<float>(i % 1000);
@@ -112,7 +114,7 @@ TEST_F(Borrowed, WithHelpersCopiesAndErrorsAreTheSame) {
   EXPECT_EQ(error->bad_value->index, 20 * kSteps);
 }
 
-TEST_F(Borrowed, UnmappedMemoryIsAnErrorAndDoesNotCrashTheProcess) {
+TEST_P(Borrowed, UnmappedMemoryIsAnErrorAndDoesNotCrashTheProcess) {
   ASSERT_TRUE(can_read_revocable());
   const auto page = static_cast<std::size_t>(getpagesize());
   const std::size_t bytes = load_.size() * sizeof(float);
@@ -130,6 +132,8 @@ TEST_F(Borrowed, UnmappedMemoryIsAnErrorAndDoesNotCrashTheProcess) {
     if (kept > 0) munmap(memory, kept);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(ForHostAndDevice, Borrowed, testing::Bool());
 
 }  // namespace
 }  // namespace tft
