@@ -3,6 +3,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findOnnxRuntime } from '../../src/backends/onnxruntime/library.js';
 import { precisionOf } from '../../src/builder/plan-file.js';
 import { type BackendName, type ForecastInputs, type LoadOptions, TFTEngine } from '../../src/index.js';
 import { makeLog, readConfig, Service, type ServiceConfig } from '../../src/service/index.js';
@@ -66,9 +67,19 @@ function holdHere(): () => void {
   return () => held.release();
 }
 
+/** A machine that measures a GPU may have no ONNX Runtime. */
+function whyNoOnnxRuntime(): string | undefined {
+  try {
+    findOnnxRuntime();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 const onnxruntime: Subject = {
   name: 'onnxruntime',
-  missing: undefined,
+  missing: whyNoOnnxRuntime(),
   backend: 'onnxruntime',
   tolerance: OF_THE_BUNDLE,
   async start() {
@@ -256,9 +267,9 @@ export const subjects: readonly Subject[] = [
     demo: torchscript.moduleOf('demo'),
   }),
   libtorch('libtorch on its double', torchscript.libTorchDouble, { tiny: DOUBLE }),
-  kserve('kserve, a service of Node', undefined, holdHere, serveByNode),
+  kserve('kserve, a service of Node', whyNoOnnxRuntime(), holdHere, serveByNode),
   kserve('kserve, tft-server', whyNoCppServer, holdByFile, serveByCpp),
-  kserve('kserve by gRPC, a server of the tests', undefined, holdHere, serveByGrpc),
+  kserve('kserve by gRPC, a server of the tests', whyNoOnnxRuntime(), holdHere, serveByGrpc),
   tensorrtOnDoubles,
   tensorrtOnGpu,
 ];
