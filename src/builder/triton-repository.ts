@@ -128,7 +128,7 @@ async function graphOf(description: ModelDescription, precision: Precision = 'fp
   return { file: 'model.onnx', content, maxBatch: MAX_BATCH, needsPlugins: false };
 }
 
-/** @throws TFTError ERR_TFT_OPTION for a plan without a record, or of another model. */
+/** @throws TFTError ERR_TFT_OPTION for a plan without a record, of another model, or of TensorRT for RTX. */
 async function planOf(model: ModelDescription, path: string): Promise<Runnable> {
   const content = await readFile(path).catch((cause: Error) => {
     throw new TFTError('ERR_TFT_FILE', `plan: ${cause.message}`, { cause, details: { path } });
@@ -143,7 +143,13 @@ async function planOf(model: ModelDescription, path: string): Promise<Runnable> 
   if (!graphHashes(model).includes(graphHash(record.key))) {
     throw new TFTError('ERR_TFT_OPTION', `plan: ${path} was not built from a graph of ${model.directory}`);
   }
-  const { profiles, plugins } = record.key;
+  const { profiles, plugins, rtx } = record.key;
+  if (rtx !== undefined) {
+    throw new TFTError(
+      'ERR_TFT_OPTION',
+      `plan: ${path} was built by TensorRT for RTX, whose plans Triton's TensorRT backend does not load`,
+    );
+  }
   const needsPlugins = plugins.length > 0 || (record.kernels?.fused.length ?? 0) > 0;
   const maxBatch = Math.max(...profiles.map(({ max }) => max));
   return { file: 'model.plan', content, maxBatch, profiles: profiles.length, needsPlugins };

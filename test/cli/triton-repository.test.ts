@@ -84,7 +84,7 @@ print(json_format.MessageToJson(config))
 `;
 
 /** A plan of the bundle \`tiny\` with two profiles, and its record. */
-function planOfTiny(change: Partial<EngineRecord> = {}): string {
+function planOfTiny(change: Partial<EngineRecord> = {}, key: Partial<EngineRecord['key']> = {}): string {
   const path = join(folder(), 'tiny.engine');
   const plan = Buffer.from('a plan');
   const { files } = JSON.parse(readFileSync(join(TINY, 'model.json'), 'utf8')) as {
@@ -94,7 +94,7 @@ function planOfTiny(change: Partial<EngineRecord> = {}): string {
     { min: 1, opt: 1, max: 2 },
     { min: 3, opt: 32, max: 64 },
   ];
-  const record = { ...recordOf(plan, { onnx: files.onnx.sha256, profiles }), ...change };
+  const record = { ...recordOf(plan, { onnx: files.onnx.sha256, profiles, ...key }), ...change };
   writeFileSync(path, plan);
   writeFileSync(`${path}.json`, JSON.stringify(record));
   return path;
@@ -193,6 +193,7 @@ test.each([
   ],
   ['beyond its profiles', () => planOfTiny(), { maxBatch: 65 }, /takes at most 64 series/],
   ['on the CPU', () => planOfTiny(), { kind: 'cpu' }, /a plan runs on a GPU/],
+  ['of TensorRT for RTX', () => planOfTiny({}, { rtx: { targets: [89] } }), {}, /TensorRT for RTX/],
 ] as const)('refuses a plan %s', async (_, plan, options, message) => {
   const out = folder();
   await expect(writeTritonRepository(TINY, out, { plan: plan(), ...options })).rejects.toMatchObject({
