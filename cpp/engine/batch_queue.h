@@ -6,7 +6,7 @@
 // once, or, if they are borrowed, by the lane that takes the batch. Requests up to the maximum size share
 // batches; a larger one has batches of its own. The shared batches and each large request take turns, so that
 // a small request waits for one batch of each large one, never for all its batches. A lone request of many
-// series is divided among the idle lanes. Each batch may run as soon as it is copied.
+// series is divided among the lanes. Each batch may run as soon as it is copied.
 //
 // One mutex guards all state; inputs and results are copied, and completions called, with the mutex released.
 // A batch belongs to the queue until a lane takes it (`wait`, `next`, `try_lease`), then to that lane until
@@ -102,7 +102,7 @@ class BatchQueue {
   /// the lanes.
   void close();
   Counters counters() const;
-  /// The maximum number of series in a batch of a request that arrives while all lanes are idle.
+  /// The maximum number of series in a batch of a request that arrives while nothing runs.
   int lone_part(std::int64_t series) const;
 
   // For lane threads, each with its own number:

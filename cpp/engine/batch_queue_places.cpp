@@ -59,7 +59,8 @@ int BatchQueue::lone_part(std::int64_t series) const {
 
 /// The maximum number of series of a request in one batch.
 int BatchQueue::part_size(std::int64_t series) const {
-  const bool lone = waiting_batches_ == 0 && idle_.size() == lanes_.size();
+  // A lane that delivers its results runs nothing, and its caller may ask again before it is idle.
+  const bool lone = waiting_batches_ == 0 && counters_.running_batches == 0;
   return lone ? lone_part(series) : options_.max_batch;
 }
 

@@ -10,6 +10,10 @@
 #include <thread>
 #include <utility>
 
+#if defined(__linux__)
+#include <sys/resource.h>
+#endif
+
 #include "engine/batch_queue.h"
 #include "engine/lane.h"
 #include "engine/option_checks.h"
@@ -47,6 +51,16 @@ class Answer {
   std::condition_variable arrived_;
   std::optional<Result<Timing>> result_;
 };
+
+/// Of this thread. A sandbox may forbid it.
+void lower_priority(int nice) {
+#if defined(__linux__)
+  // To Linux each thread has a priority of its own; 0 is this thread.
+  if (nice > 0) (void)setpriority(PRIO_PROCESS, 0, std::min(getpriority(PRIO_PROCESS, 0) + nice, 19));
+#else
+  (void)nice;
+#endif
+}
 
 }  // namespace
 
@@ -139,7 +153,7 @@ Result<void> TFTEngine::Impl::make_queue(const ModelShape& shape) {
   queue.max_batch = max_batch_;
   queue.queue_limit = options_.queue_limit;
   queue.lanes = lane_count_;
-  queue.split_from = options_.split_from;
+  queue.split_from = options_.split_from == kSplitAsSuits ? factory_->split_from() : options_.split_from;
   queue.for_device = factory_->is_device();
   const unsigned processors = std::thread::hardware_concurrency();
   if (processors > 1) queue.spin = kSpin;
@@ -194,6 +208,7 @@ void TFTEngine::Impl::note_served() {
 /// A lane's thread. It issues the next batch before it delivers the results of the last one, so that the
 /// device stays busy.
 void TFTEngine::Impl::work(int number) {
+  lower_priority(options_.nice);
   Lane& lane = *lanes_[static_cast<std::size_t>(number)];
   BatchQueue::Batch* batch = nullptr;
   Result<void> issued;

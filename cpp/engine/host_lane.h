@@ -42,6 +42,7 @@ class HostLaneFactory final : public LaneFactory {
       : shape_(std::move(shape)), lanes_(lanes), max_batch_(max_batch), model_(std::move(model)) {}
 
   int max_batch() const override { return max_batch_; }
+  int split_from() const override { return 2; }
   Result<std::vector<std::unique_ptr<Lane>>> make_lanes(
       std::function<void(const std::string& why)> captured) override;
   Result<std::byte*> allocate_staging(std::size_t bytes) override;

@@ -58,6 +58,8 @@ class LaneFactory {
   virtual Result<std::byte*> allocate_staging(std::size_t bytes) = 0;
   /// Whether a device, and no thread of this process, reads inputs from staging memory.
   virtual bool is_device() const { return false; }
+  /// EngineOptions::split_from if the caller leaves it open.
+  virtual int split_from() const = 0;
   /// Fills in everything except the size of the staging memory. After `make_lanes`.
   virtual void describe(EngineInfo& info) const = 0;
   /// See EngineOptions::runtime_cache. After all lanes are destroyed.

@@ -27,8 +27,10 @@ inline std::optional<Error> check_engine_options(const EngineOptions& options) {
   if (auto error = in_range("lanes", options.lanes, 1, MAX_LANES)) return error;
   if (options.queue_limit < 1)
     return option_error("queueLimit: found " + std::to_string(options.queue_limit) + ", expected at least 1");
-  if (options.split_from < 0)
+  if (options.split_from < 0 && options.split_from != kSplitAsSuits)
     return option_error("splitFrom: found " + std::to_string(options.split_from) + ", expected at least 0");
+  constexpr int MAX_NICE = 19;
+  if (auto error = in_range("nice", options.nice, 0, MAX_NICE)) return error;
   return std::nullopt;
 }
 

@@ -25,10 +25,14 @@ class TensorRTLaneFactory final : public LaneFactory {
       std::function<void(const std::string& why)> captured) override;
   Result<std::byte*> allocate_staging(std::size_t bytes) override;
   bool is_device() const override { return true; }
+  int split_from() const override { return kSplitFrom; }
   void describe(EngineInfo& info) const override;
   std::vector<std::byte> runtime_cache() const override;
 
  private:
+  /// With smaller parts a GPU gains nothing.
+  static constexpr int kSplitFrom = 256;
+
   TensorRTLaneFactory(Libraries libraries, const ModelShape& shape, const EngineOptions& options)
       : libraries_(std::move(libraries)), shape_(shape), options_(options) {}
   Result<void> load_devices(std::span<const std::byte> plan);

@@ -100,7 +100,6 @@ TEST_F(Lifecycle, ALoneRequestOfManySeriesIsDividedAmongTheLanes) {
     SCOPED_TRACE(std::to_string(series) + " series on " + std::to_string(lanes) + " lanes");
     const auto engine = loaded(plan, splitting(lanes, from));
     ASSERT_NE(engine, nullptr);
-    ASSERT_TRUE(engine->warmup().ok());  // and so waits until all lanes are idle
     Series whole(plan, series, 1);
     EXPECT_EQ(code_of(engine->predict(whole.part())), "");
     EXPECT_EQ(whole.difference(), "");

@@ -23,15 +23,22 @@
 
 namespace tft {
 
+/// For EngineOptions::split_from.
+inline constexpr int kSplitAsSuits = -1;
+
 struct EngineOptions {
   LoaderOptions libraries;
   std::vector<int> devices = {0};  // CUDA's device numbers
   int lanes = 2;                   // for each device, 1 to 64
   int max_batch = 0;               // 0: the plan's maximum
   int queue_limit = 4096;          // the maximum of waiting series, at least 1
-  /// While all lanes are idle, a request of at least this many series is divided among them, into parts of at
-  /// least half as many: one part is copied while another runs. 0: never.
-  int split_from = 256;
+  /// While nothing runs, a request of at least this many series is divided among them, into parts of at
+  /// least half as many. 0: never; kSplitAsSuits: with TensorRT from 256, since one part is copied while
+  /// another runs, and on a CPU from 2, since each lane is a processor's.
+  int split_from = kSplitAsSuits;
+  /// On Linux, by how much the priority of the lanes' threads is lower than that of the thread that loads, 0
+  /// to 19, as of the command nice.
+  int nice = 0;
   bool cuda_graphs = true;
   /// Lane threads poll for the whole wait, which costs a core each. Otherwise they sleep until a run is
   /// nearly over, and then poll.
