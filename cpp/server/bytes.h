@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstddef>
-#include <cstring>
+#include <cstdlib>
 #include <memory>
+#include <new>
 #include <string_view>
-#include <utility>
 
 namespace tft::server {
 
@@ -19,14 +19,19 @@ class Bytes {
   void added(std::size_t count) { size_ += count; }
   void reserve(std::size_t capacity) {
     if (capacity <= capacity_) return;
-    auto larger = std::make_unique_for_overwrite<char[]>(capacity);
-    if (size_ > 0) std::memcpy(larger.get(), memory_.get(), size_);
-    memory_ = std::move(larger);
+    // The C library moves the pages of large blocks, and copies nothing.
+    void* const larger = std::realloc(memory_.get(), capacity);
+    if (larger == nullptr) throw std::bad_alloc();
+    (void)memory_.release();  // realloc has freed it
+    memory_.reset(static_cast<char*>(larger));
     capacity_ = capacity;
   }
 
  private:
-  std::unique_ptr<char[]> memory_;
+  struct Free {
+    void operator()(char* memory) const { std::free(memory); }
+  };
+  std::unique_ptr<char, Free> memory_;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
 };
