@@ -165,6 +165,14 @@ export class TFTEngine {
   }
 
   /**
+   * Whether the option `borrow` lends: the engine then reads the inputs until the promise settles. With worker threads and servers it has
+   * no effect, and they are copied before `predict` returns.
+   */
+  get lends(): boolean {
+    return this.#backend.lends;
+  }
+
+  /**
    * Forecasts a batch of series. The inputs are copied before this returns, so the caller may reuse them at once, unless
    * `borrow` lends them until the promise settles. A batch larger than `info.maxBatch` runs in parts.
    *
@@ -260,8 +268,8 @@ export class TFTEngine {
   }
 
   /**
-   * Only with TensorRT and LibTorch: the others run in another thread or on a server, and refuse it with ERR_TFT_UNSUPPORTED. Forecasts and blocks
-   * until the result is there: the lowest latency, for scripts and worker threads.
+   * Forecasts and blocks until the result is there: the lowest latency, for scripts and worker threads. With ONNX Runtime only if the
+   * addon runs it, `onnxruntime: { native: true }`; its worker threads, and servers, refuse it with ERR_TFT_UNSUPPORTED.
    *
    * @throws TFTError as `predict`, by throwing; ERR_TFT_UNSUPPORTED on the other backends.
    */
@@ -269,7 +277,9 @@ export class TFTEngine {
     if (this.#backend.runSync === undefined) {
       throw new TFTError(
         'ERR_TFT_UNSUPPORTED',
-        `the backend '${this.info.backend}' does not offer predictSync; await predict instead`,
+        `the backend '${this.info.backend}' does not offer predictSync${
+          this.info.backend === 'onnxruntime' ? ' without the load option onnxruntime: { native: true }' : ''
+        }; await predict instead`,
       );
     }
     const accepted = this.#contract.accept(inputs);

@@ -50,6 +50,7 @@ export interface LoadedEngine {
 }
 
 export class NativeBackend implements Backend {
+  readonly lends = true;
   readonly info: BackendInfo;
   readonly maxBatch: number;
   readonly origin: string;

@@ -28,6 +28,8 @@ export interface Backend {
   readonly maxBatch: number;
   /** The file that runs. */
   readonly origin: string;
+  /** Whether inputs with `options.borrow` are read until the promise settles. Otherwise they are copied as ever. */
+  readonly lends: boolean;
   /**
    * Takes inputs that run as one request. They are copied when this returns, unless `options.borrow` lets the backend
    * read them until the promise settles.

@@ -52,6 +52,7 @@ const KEPT_SLABS = 3;
 
 /** Turns a SlabRunner into a backend by collecting requests into batches. */
 export class BatchQueue implements Backend {
+  readonly lends = false;
   readonly info: BackendInfo;
   readonly maxBatch: number;
   readonly origin: string;

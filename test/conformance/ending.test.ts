@@ -1,9 +1,11 @@
 // How requests and engines end, on every backend and on both servers: signals, deadlines, the limit of the queue, closing, and
 // counters that add up. A test holds the runs, so that it knows which request runs and which waits.
 import { getEventListeners } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { EngineCounters, LoadOptions, TFTEngine } from '../../src/index.js';
 import { variedInputs, WIDTH } from '../fixtures/bundles.js';
+import { demoSamples, largestDifference, windows } from '../fixtures/demo-samples.js';
 import { until } from '../service/running.js';
 import { eachSubject, failureOf } from './each-subject.js';
 import type { Subject } from './subjects.js';
@@ -11,6 +13,7 @@ import type { Subject } from './subjects.js';
 const MAX_BATCH = 4;
 const QUEUE_LIMIT = 10;
 const SEED = 9;
+const REQUESTS = 9;
 
 eachSubject((subject, load) => {
   const { answer } = subject;
@@ -179,6 +182,21 @@ eachSubject((subject, load) => {
       accepted: 2,
       ...(subject.lends ? { succeeded: 1, failed: 1 } : { succeeded: 2 }),
     });
+  });
+
+  const isWhole = isHeld && subject.tolerance !== undefined;
+  test.skipIf(!isWhole)('requests that wait keep their inputs, whatever memory later ones use', async () => {
+    const samples = await demoSamples();
+    await using engine = await load('demo', { threads: REQUESTS });
+    using held = holding(subject);
+    const forecasts = [];
+    for (let from = 0; from < REQUESTS; from++) {
+      forecasts.push(engine.predict(windows(samples, from, from + 8), { borrow: true }));
+      await pause(5); // a server has the request before the next one arrives
+    }
+    held.release();
+    for (const [from, { data }] of (await Promise.all(forecasts)).entries())
+      expect(largestDifference(samples, data, from)).toBeLessThanOrEqual(subject.tolerance as number);
   });
 
   test.skipIf(!isHeld)('close lets what runs and waits finish, and refuses the rest', async () => {

@@ -47,6 +47,7 @@ interface Job {
 const ENDED = Symbol('ended');
 
 export class KserveBackend implements Backend {
+  readonly lends = false;
   readonly info: BackendInfo;
   readonly maxBatch: number;
   readonly origin: string;

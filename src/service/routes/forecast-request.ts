@@ -150,9 +150,9 @@ export async function forecastFor<Q extends ForecastQuestion>(
               sorted,
               clipped,
             });
-      // Binary inputs are views of the body, which TensorRT reads in place until the forecast is there, and a sample
-      // afterwards.
-      const isLent = model.engine.info.backend === 'tensorrt';
+      // Binary inputs are views of the body, which an engine that lends reads in place until the forecast is there, and a
+      // sample afterwards.
+      const isLent = model.engine.lends;
       if (!sample.isTaken) {
         if (header === undefined || !isLent) body.release();
         if (!isLent) holding.empty();
