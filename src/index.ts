@@ -40,6 +40,7 @@ export * from './history/index.js';
 export type {
   LibTorchLoadOptions,
   LoadOptions,
+  OnnxRuntimeLoadOptions,
   PredictOptions,
   RemoteLoadOptions,
   TensorRtLoadOptions,

@@ -2,7 +2,12 @@
 // one is never silently ignored.
 
 import { z } from 'zod';
-import type { LibTorchOptions, RemoteOptions, TensorRtOptions } from './backends/load-request.js';
+import type {
+  LibTorchOptions,
+  OnnxRuntimeOptions,
+  RemoteOptions,
+  TensorRtOptions,
+} from './backends/load-request.js';
 import type { AbortSignalLike } from './batching/abort.js';
 import { MAX_TIMER_MS } from './batching/request.js';
 import { type BuildOptions, completeBuildOptions } from './builder/build-options.js';
@@ -46,6 +51,8 @@ export interface LoadOptions {
    * `tft-export export --explain` writes, in FP32; false by default.
    */
   explain?: boolean | undefined;
+  /** How ONNX Runtime is found and used. */
+  onnxruntime?: OnnxRuntimeLoadOptions | undefined;
   /** How TensorRT is found and used. */
   tensorrt?: TensorRtLoadOptions | undefined;
   /** How LibTorch is found and used. */
@@ -76,6 +83,17 @@ export interface LoadOptions {
   verifyHash?: boolean | undefined;
 }
 
+/** Options of the backend 'onnxruntime'. */
+export interface OnnxRuntimeLoadOptions {
+  /**
+   * Whether the addon's own threads run the model, which all of them share, instead of worker threads of Node with a copy each;
+   * false by default. `predictSync` then works on the CPU too, and engines load faster and take less memory.
+   */
+  native?: boolean | undefined;
+  /** With `native`: libonnxruntime.so.1 or its folder. Without it the one of this package or of onnxruntime-node. */
+  library?: string | undefined;
+}
+
 /** Options of the backend 'tensorrt'. */
 export interface TensorRtLoadOptions {
   /**
@@ -90,7 +108,7 @@ export interface TensorRtLoadOptions {
   /** Batches that run at once on each GPU, from 1 to 64; 2 by default. Each takes memory of the GPU; 8 suit full load. */
   lanes?: number | undefined;
   /**
-   * While all lanes are idle, a request of at least this many series is divided among them, into parts of at least half as
+   * While nothing runs, a request of at least this many series is divided among the lanes, into parts of at least half as
    * many; 256 by default, 0 for never. One part is copied while another runs.
    */
   splitFrom?: number | undefined;
@@ -183,6 +201,12 @@ const loadSchema = z.strictObject({
       timeoutMs: z.number().positive().max(MAX_TIMER_MS).optional(),
       connections: z.int().min(1).max(1024).optional(),
     } satisfies Record<keyof RemoteOptions, unknown>)
+    .optional(),
+  onnxruntime: z
+    .strictObject({
+      native: z.boolean().optional(),
+      library: z.string().min(1).optional(),
+    } satisfies Record<keyof OnnxRuntimeOptions, unknown>)
     .optional(),
   tensorrt: z
     .strictObject({

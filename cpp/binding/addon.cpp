@@ -17,6 +17,9 @@
 #include "tft/inspect.h"
 #include "tft/libtorch.h"
 #include "tft/loader.h"
+#if defined(TFT_WITH_ONNXRUNTIME)
+#include "tft/onnxruntime.h"
+#endif
 #include "tft/plan_file.h"
 #include "tft/tensorrt.h"
 #include "work.h"
@@ -119,6 +122,22 @@ Napi::Value load_torchscript(const Napi::CallbackInfo& info) {
                                      std::move(arguments.options), run, info[1].As<Napi::Function>()));
 }
 
+#if defined(TFT_WITH_ONNXRUNTIME)
+/// loadOnnxRuntime(options, log): the same for an ONNX file, which ONNX Runtime runs on the CPU.
+Napi::Value load_onnxruntime_async(const Napi::CallbackInfo& info) {
+  OnnxRuntimeArguments arguments = read_onnxruntime_arguments(info[0].As<Napi::Object>());
+  const auto run = [onnx = arguments.onnx, library = arguments.library](
+                       const ModelShape& shape,
+                       const EngineOptions& options) -> Result<std::unique_ptr<TFTEngine>> {
+    if (const auto opened = open_onnxruntime(library); !opened) return opened.error();
+    return load_onnxruntime(onnx, shape, options);
+  };
+  return Work::start(info.Env(), std::make_unique<LoadWork>(
+                                     Environment::of(info.Env()), std::move(arguments.shape),
+                                     std::move(arguments.options), run, info[1].As<Napi::Function>()));
+}
+#endif
+
 /// openLibTorch(library): a promise of { path, version }.
 Napi::Value open_libtorch_async(const Napi::CallbackInfo& info) {
   return start_work(
@@ -148,6 +167,9 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("measure", Napi::Function::New<measure_plan>(env));
   exports.Set("load", Napi::Function::New<load>(env));
   exports.Set("loadTorchScript", Napi::Function::New<load_torchscript>(env));
+#if defined(TFT_WITH_ONNXRUNTIME)
+  exports.Set("loadOnnxRuntime", Napi::Function::New<load_onnxruntime_async>(env));
+#endif
   exports.Set("openLibTorch", Napi::Function::New<open_libtorch_async>(env));
   exports.Set("gpuStatus", Napi::Function::New<gpu_status_async>(env));
   exports.Set("useImmediate", Napi::Function::New<use_immediate>(env));

@@ -148,6 +148,19 @@ TorchScriptArguments read_torchscript_arguments(const Napi::Object& object) {
   return arguments;
 }
 
+OnnxRuntimeArguments read_onnxruntime_arguments(const Napi::Object& object) {
+  OnnxRuntimeArguments arguments;
+  arguments.onnx = text(object, "onnx");
+  arguments.library = text(object, "library");
+  arguments.shape = model_shape(object);
+  EngineOptions& options = arguments.options;
+  options.lanes = number(object, "lanes", options.lanes);
+  options.max_batch = number(object, "maxBatch", options.max_batch);
+  options.queue_limit = number(object, "queueLimit", options.queue_limit);
+  options.nice = number(object, "nice", options.nice);
+  return arguments;
+}
+
 BuildArguments read_build_arguments(const Napi::Object& object) {
   BuildArguments arguments;
   arguments.onnx = text(object, "onnx");

@@ -31,6 +31,15 @@ struct LoadArguments {
 };
 LoadArguments read_load_arguments(const Napi::Object& object);
 
+/// The options of `loadOnnxRuntime`.
+struct OnnxRuntimeArguments {
+  std::string onnx;
+  std::string library;
+  ModelShape shape;
+  EngineOptions options;
+};
+OnnxRuntimeArguments read_onnxruntime_arguments(const Napi::Object& object);
+
 /// The options of `loadTorchScript`.
 struct TorchScriptArguments {
   std::string module;

@@ -98,7 +98,15 @@ namespace tft {
 Result<OnnxRuntimeReport> open_onnxruntime(const std::string& path) {
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
-  if (const auto* library = onnxruntime::opened.load()) return library->report;
+  if (const auto* library = onnxruntime::opened.load()) {
+    const std::filesystem::path open = library->report.path;
+    std::error_code ignored;
+    if (path.empty() || std::filesystem::equivalent(path, open, ignored) ||
+        std::filesystem::equivalent(path, open.parent_path(), ignored))
+      return library->report;
+    return Error{ErrorCode::BACKEND_UNAVAILABLE, "ONNX Runtime cannot be taken from " + path +
+                                                     ": this process runs the one of " + open.string()};
+  }
   // Otherwise it sends usage data to its makers.
   setenv("ORT_DISABLE_TELEMETRY", "1", 0);
   std::string tried;

@@ -14,6 +14,12 @@ export type TensorRtOptions = Partial<
   >
 >;
 
+/** How ONNX Runtime is found and used; see LoadOptions.onnxruntime. */
+export interface OnnxRuntimeOptions {
+  readonly native?: boolean | undefined;
+  readonly library?: string | undefined;
+}
+
 /** How LibTorch is found and used; see LoadOptions.libtorch. */
 export interface LibTorchOptions {
   readonly library?: string | undefined;
@@ -41,6 +47,7 @@ export interface LoadRequest extends EngineRequest {
   readonly queueLimit: number;
   readonly threads?: number | undefined;
   readonly nice: number;
+  readonly onnxruntime?: OnnxRuntimeOptions | undefined;
   readonly tensorrt?: TensorRtOptions | undefined;
   readonly libtorch?: LibTorchOptions | undefined;
 }

@@ -59,6 +59,18 @@ export interface NativeLoadOptions extends NativePlanOptions, NativeShape {
   readonly runtimeCache?: Uint8Array | undefined;
 }
 
+/** The options of loading an ONNX file. */
+export interface NativeOnnxRuntimeOptions extends NativeShape {
+  readonly onnx: string;
+  /** libonnxruntime.so.1 or its folder. */
+  readonly library: string;
+  readonly lanes?: number | undefined;
+  readonly maxBatch?: number | undefined;
+  readonly queueLimit: number;
+  /** By how much the priority of the computing threads is lower than the caller's. */
+  readonly nice?: number | undefined;
+}
+
 /** The options of loading a TorchScript module. */
 export interface NativeTorchScriptOptions extends NativeShape {
   readonly module: string;
@@ -408,6 +420,8 @@ export interface Addon {
   measure(options: NativeMeasureOptions, log: NativeLog): NativeMeasurement;
   /** `log` receives the log until the promise settles; afterwards the engine's own `log` does. */
   load(options: NativeLoadOptions, log: NativeLog): Promise<NativeEngine>;
+  /** The same for an ONNX file, run by ONNX Runtime on the CPU. Missing in a build that could not fetch what it needs. */
+  loadOnnxRuntime?(options: NativeOnnxRuntimeOptions, log: NativeLog): Promise<NativeEngine>;
   /** The same for a TorchScript module. */
   loadTorchScript(options: NativeTorchScriptOptions, log: NativeLog): Promise<NativeEngine>;
   /** Opens the library that runs LibTorch; without a name the core looks for it. */

@@ -42,6 +42,7 @@ type Settings = Pick<
   | 'maxBatch'
   | 'threads'
   | 'nice'
+  | 'onnxruntime'
   | 'tensorrt'
   | 'libtorch'
   | 'cache'
@@ -186,6 +187,7 @@ export class ModelHost {
       maxBatch,
       threads,
       nice,
+      onnxruntime,
       tensorrt,
       libtorch,
       cache,
@@ -207,6 +209,7 @@ export class ModelHost {
       nice,
       queueLimit,
       // TFTEngine.load checks its keys and names unknown ones.
+      onnxruntime: onnxruntime as LoadOptions['onnxruntime'],
       tensorrt: tensorrt as LoadOptions['tensorrt'],
       libtorch: libtorch as LoadOptions['libtorch'],
       log: ({ level, message }) => {

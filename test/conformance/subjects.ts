@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { findOnnxRuntime } from '../../src/backends/onnxruntime/library.js';
 import { precisionOf } from '../../src/builder/plan-file.js';
 import { type BackendName, type ForecastInputs, type LoadOptions, TFTEngine } from '../../src/index.js';
+import { loadAddon } from '../../src/native/load-addon.js';
 import { makeLog, readConfig, Service, type ServiceConfig } from '../../src/service/index.js';
 import { bundles, tinyAnswer } from '../fixtures/bundles.js';
 import { DEMO } from '../fixtures/demo-samples.js';
@@ -14,7 +15,7 @@ import { grpcServerOf } from '../fixtures/grpc-server.js';
 import { heldWhile, holdByFile } from '../fixtures/held-file.js';
 import { holdRuns } from '../fixtures/held-runs.js';
 import * as torchscript from '../fixtures/torchscript.js';
-import { CppService, whyNoCppServer } from '../service/cpp-server.js';
+import { CppService, heldLibrary, realLibrary, whyNoCppServer } from '../service/cpp-server.js';
 
 // The doubles, and the libraries that hold runs, read it from this process's environment.
 process.env.TFT_HELD_WHILE = heldWhile();
@@ -96,6 +97,39 @@ const onnxruntime: Subject = {
   deadlineEnds: 'waiting',
 };
 
+function whyNoNativeOnnxRuntime(): string | undefined {
+  if (!existsSync(heldLibrary)) return `${heldLibrary} is missing (scripts/build-server --test)`;
+  try {
+    const { loadOnnxRuntime } = loadAddon();
+    return loadOnnxRuntime ? whyNoOnnxRuntime() : 'this build of the addon does not run ONNX Runtime';
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+const onnxruntimeInTheAddon: Subject = {
+  ...onnxruntime,
+  name: 'onnxruntime in the addon',
+  missing: whyNoNativeOnnxRuntime(),
+  async start() {
+    const paths = { tiny: bundles.tiny, demo: DEMO };
+    const load: Started['load'] = (model, options) => {
+      process.env.TFT_HELD_ONNXRUNTIME = realLibrary();
+      return TFTEngine.load(paths[model], {
+        backend: 'onnxruntime',
+        onnxruntime: { native: true, library: heldLibrary },
+        ...ONE_RUN,
+        ...options,
+      });
+    };
+    return { load, stop: nothing };
+  },
+  hold: holdByFile,
+  isSync: true,
+  lends: true,
+  countsWarmup: false,
+};
+
 /** @param modules also `demo`'s, if the library computes a network. */
 function libtorch(name: string, library: string, modules: Partial<Record<Model, Buffer>>): Subject {
   return {
@@ -171,7 +205,7 @@ function kserve(
 
 /** The settings that the suite uses, of both servers. */
 type ServerSettings = Pick<ServiceConfig, 'model'> &
-  Partial<Pick<ServiceConfig, 'maxBatch' | 'queueLimit' | 'maxWaitMs'>>;
+  Partial<Pick<ServiceConfig, 'maxBatch' | 'queueLimit' | 'maxWaitMs' | 'backend' | 'onnxruntime'>>;
 
 export interface Served {
   readonly address: string;
@@ -262,12 +296,18 @@ const DOUBLE = Buffer.from('tft-double-module\n');
 
 export const subjects: readonly Subject[] = [
   onnxruntime,
+  onnxruntimeInTheAddon,
   libtorch('libtorch', torchscript.libTorch, {
     tiny: torchscript.moduleOf('tiny'),
     demo: torchscript.moduleOf('demo'),
   }),
   libtorch('libtorch on its double', torchscript.libTorchDouble, { tiny: DOUBLE }),
   kserve('kserve, a service of Node', whyNoOnnxRuntime(), holdHere, serveByNode),
+  kserve('kserve, a service of Node with the addon', whyNoNativeOnnxRuntime(), holdByFile, (settings) => {
+    process.env.TFT_HELD_ONNXRUNTIME = realLibrary();
+    const onnxruntime = { native: true, library: heldLibrary };
+    return serveByNode({ ...settings, backend: 'onnxruntime', onnxruntime });
+  }),
   kserve('kserve, tft-server', whyNoCppServer, holdByFile, serveByCpp),
   kserve('kserve by gRPC, a server of the tests', whyNoOnnxRuntime(), holdHere, serveByGrpc),
   tensorrtOnDoubles,

@@ -13,14 +13,15 @@ const here = (path: string) => fileURLToPath(new URL(`../../${path}`, import.met
 const folder = process.env.TFT_SERVER_FOLDER ?? here('build/server/cpp/server');
 export const cppProgram = join(folder, 'tft-server');
 /** ONNX Runtime with runs that a test can hold. */
-const heldLibrary = join(folder, 'libtft_held_onnxruntime.so');
+export const heldLibrary = join(folder, 'libtft_held_onnxruntime.so');
 
 const absent = [cppProgram, heldLibrary].find((file) => !existsSync(file));
 /** Why tft-server cannot be tested here; undefined when it can. */
 export const whyNoCppServer = absent && `${absent} is missing (scripts/build-server --test)`;
 if (isCpp && whyNoCppServer) throw new Error(whyNoCppServer);
 
-function realLibrary(): string {
+/** ONNX Runtime itself, for the variable TFT_HELD_ONNXRUNTIME. */
+export function realLibrary(): string {
   const packages = here('node_modules/onnxruntime-node/bin');
   const [abi = ''] = readdirSync(packages);
   return join(packages, abi, 'linux', process.arch, 'libonnxruntime.so.1');

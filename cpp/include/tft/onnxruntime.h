@@ -20,7 +20,7 @@ struct OnnxRuntimeReport {
 ///
 /// `path` is the library, or the folder that has it. Without one: the npm package onnxruntime-node in the
 /// folders above the program and above the working folder, then the loader's path. Error: BACKEND_UNAVAILABLE
-/// with everything that was tried.
+/// with everything that was tried, or if another one is open.
 Result<OnnxRuntimeReport> open_onnxruntime(const std::string& path = {});
 
 /// Loads an ONNX file. Each lane (`EngineOptions::lanes`) is a computing thread. `open_onnxruntime` comes

@@ -49,9 +49,14 @@ function installed(): string | undefined {
 }
 
 function hasBinary(directory: string): boolean {
+  return binaryFolder(directory) !== undefined;
+}
+
+/** The folder of the package's binaries for this platform: those for Node, and the library that they run. */
+export function binaryFolder(directory: string): string | undefined {
   const binaries = join(directory, 'bin');
-  if (!existsSync(binaries)) return false;
-  return readdirSync(binaries).some((abi) =>
-    existsSync(join(binaries, abi, process.platform, process.arch, 'onnxruntime_binding.node')),
-  );
+  if (!existsSync(binaries)) return undefined;
+  return readdirSync(binaries)
+    .map((abi) => join(binaries, abi, process.platform, process.arch))
+    .find((folder) => existsSync(join(folder, 'onnxruntime_binding.node')));
 }

@@ -6,6 +6,7 @@ import { TFTError } from '../../contract/errors.js';
 import type { LoadRequest } from '../load-request.js';
 import type { BackendRow } from '../row.js';
 import { OnnxRuntimeRunner } from './backend.js';
+import { loadNative } from './native.js';
 
 export const onnxRuntimeRow: BackendRow = {
   canRun({ located, model }) {
@@ -46,15 +47,9 @@ export const onnxRuntimeRow: BackendRow = {
   },
 };
 
-async function run({
-  model,
-  contract,
-  threads,
-  nice,
-  maxBatch,
-  queueLimit,
-  log,
-}: LoadRequest): Promise<Backend> {
+async function run(request: LoadRequest): Promise<Backend> {
+  if (request.onnxruntime?.native) return loadNative(request);
+  const { model, contract, threads, nice, maxBatch, queueLimit, log } = request;
   const runner = await OnnxRuntimeRunner.load(model, threads, nice, log);
   return new BatchQueue(runner, contract, { maxBatch, queueLimit, origin: model.onnxPath });
 }

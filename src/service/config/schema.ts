@@ -38,6 +38,10 @@ export const configSchema = z.strictObject({
     .describe(
       'by how much the priority of the threads that compute on a CPU is lower than of the one that answers',
     ),
+  onnxruntime: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe("ONNX Runtime's options as TFTEngine.load takes them, as JSON"),
   tensorrt: z
     .record(z.string(), z.unknown())
     .optional()

@@ -1,0 +1,52 @@
+// ONNX Runtime in the native addon: its threads share one copy of the model, and the queue is the C++ core's.
+import { TFTError } from '../../contract/errors.js';
+import { fromNative } from '../../native/errors.js';
+import { loadAddon } from '../../native/load-addon.js';
+import { receiver } from '../../native/receiver.js';
+import type { LoadRequest } from '../load-request.js';
+import { NativeBackend, tensorsWithCodes } from '../native-backend.js';
+import { defaultLanes, processorName } from '../processor.js';
+import { binaryFolder, findOnnxRuntime } from './library.js';
+
+/**
+ * Loads the model's ONNX file.
+ *
+ * @throws TFTError ERR_TFT_BACKEND_UNAVAILABLE, ERR_TFT_MODEL_INVALID, ERR_TFT_OPTION, ERR_TFT_UNSUPPORTED.
+ */
+export async function loadNative(request: LoadRequest): Promise<NativeBackend> {
+  const { model, contract, threads, nice, maxBatch, queueLimit, onnxruntime } = request;
+  const lanes = threads ?? defaultLanes();
+  const tensors = tensorsWithCodes(model);
+  const addon = loadAddon();
+  if (addon.loadOnnxRuntime === undefined) {
+    throw new TFTError(
+      'ERR_TFT_BACKEND_UNAVAILABLE',
+      'onnxruntime.native: this build of the addon does not run ONNX Runtime; leave the option out, or build the addon where ' +
+        'crates.io can be reached',
+    );
+  }
+  const found = onnxruntime?.library === undefined ? findOnnxRuntime() : undefined;
+  const library = onnxruntime?.library ?? (binaryFolder(found?.directory as string) as string);
+  const log = receiver(request.log);
+  try {
+    const native = await addon.loadOnnxRuntime(
+      { ...tensors, onnx: model.onnxPath, library, lanes, maxBatch, queueLimit, nice },
+      log,
+    );
+    return new NativeBackend({
+      native,
+      contract,
+      info: {
+        name: 'onnxruntime',
+        device: processorName(),
+        versions: found ? { onnxruntime: found.version } : {},
+        precision: 'fp32',
+        threads: lanes,
+      },
+      origin: model.onnxPath,
+      log,
+    });
+  } catch (error) {
+    throw fromNative(error);
+  }
+}

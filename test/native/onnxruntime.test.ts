@@ -1,0 +1,68 @@
+// ONNX Runtime in the addon's own threads: what the conformance suite does not ask.
+import { readdirSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
+import { describe, expect, test } from 'vitest';
+import { type LoadOptions, TFTEngine } from '../../src/index.js';
+import { loadAddon } from '../../src/native/load-addon.js';
+import { bundles, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
+import { DEMO } from '../fixtures/demo-samples.js';
+
+function isThere(): boolean {
+  try {
+    return loadAddon().loadOnnxRuntime !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+const load = (path: string, options: LoadOptions = {}) =>
+  TFTEngine.load(path, { backend: 'onnxruntime', threads: 2, ...options, onnxruntime: { native: true } });
+
+/** The threads of this process with a lower priority than this one. */
+function lower(): number {
+  const own = getPriority();
+  return readdirSync('/proc/self/task').filter((thread) => {
+    const status = readFileSync(`/proc/self/task/${thread}/stat`, 'utf8');
+    return Number(status.slice(status.lastIndexOf(')') + 2).split(' ')[16]) > own;
+  }).length;
+}
+
+describe.skipIf(!isThere())('onnxruntime: { native: true }', () => {
+  test('a lone request is divided among the threads', async () => {
+    await using engine = await load(bundles.tiny);
+    await engine.warmup();
+    const inputs = variedInputs(8, 1);
+    expect((await engine.predict(inputs)).data).toEqual(tinyAnswer(inputs));
+    expect(engine.counters()).toMatchObject({ batches: 2, servers: 8 });
+  });
+
+  test("the threads that compute have the caller's priority, or a lower one if asked for", async () => {
+    await using _ = await load(bundles.tiny);
+    expect(lower()).toBe(0);
+    await using engine = await load(bundles.tiny, { nice: 5 });
+    await engine.warmup();
+    expect(lower()).toBe(2);
+  });
+
+  test('the graph that explains has its further outputs', async () => {
+    await using engine = await load(DEMO, { explain: true });
+    expect(engine.info).toMatchObject({ backend: 'onnxruntime', threads: 2, maxBatch: 8 });
+    expect(engine.info.versions.onnxruntime).toMatch(/^1\./);
+  });
+
+  test('a library that is not there is named, and a process runs one', async () => {
+    const other = { native: true, library: '/nowhere/libonnxruntime.so.1' };
+    await using first = await load(bundles.tiny);
+    const refused = TFTEngine.load(bundles.tiny, { backend: 'onnxruntime', onnxruntime: other });
+    await expect(refused).rejects.toMatchObject({
+      code: 'ERR_TFT_BACKEND_UNAVAILABLE',
+      message: expect.stringMatching(/\/nowhere\/libonnxruntime\.so\.1.*libonnxruntime\.so/),
+    });
+    expect((await first.predict(variedInputs(1, 1))).shape).toEqual([1, 4, 3]);
+  });
+});
+
+test('without it, predictSync names the option', async () => {
+  await using engine = await TFTEngine.load(bundles.tiny, { backend: 'onnxruntime', threads: 1 });
+  expect(() => engine.predictSync(variedInputs(1, 1))).toThrow(/onnxruntime: \{ native: true \}/);
+});
