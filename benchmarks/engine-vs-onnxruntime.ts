@@ -24,7 +24,12 @@ const { InferenceSession: Session, Tensor: OrtTensor } = createRequire(import.me
 ) as typeof import('onnxruntime-common');
 
 const { model, samples } = await Samples.load(options.bundle);
-const engine = await TFTEngine.load(options.bundle);
+const engine = await TFTEngine.load(options.bundle, { backend: 'onnxruntime' });
+/** The same in the addon's threads. */
+const native = await TFTEngine.load(options.bundle, {
+  backend: 'onnxruntime',
+  onnxruntime: { native: true },
+});
 const session = await Session.create(model.onnxPath);
 console.log(
   `${model.name} on ${engine.info.device}, ${engine.info.threads} threads, batches of ${engine.info.maxBatch}`,
@@ -60,6 +65,8 @@ for (const batch of BATCHES) {
   const inputs = samples.batch(batch);
   const sides = {
     ours: async () => (await engine.predict(inputs)).data,
+    native: async () => (await native.predict(inputs)).data,
+    sync: async () => native.predictSync(inputs).data,
     peer: async () => ((await session.run(feeds(inputs, batch))).predictions as Tensor).data as Float32Array,
   };
   const [mine, theirs] = [await sides.ours(), await sides.peer()];
@@ -68,6 +75,8 @@ for (const batch of BATCHES) {
   const times = await inTurns(sides);
   const median = (numbers: number[]) => percentile(numbers, 0.5);
   comparisons.push(less(`time-B${batch}`, 'ms', median(times.ours), median(times.peer)));
+  comparisons.push(less(`time-B${batch}-native`, 'ms', median(times.native), median(times.peer)));
+  comparisons.push(less(`time-B${batch}-native-sync`, 'ms', median(times.sync), median(times.peer)));
 
   const ours: number[] = [];
   const peer: number[] = [];
@@ -82,14 +91,19 @@ const one = samples.batch(1);
 const many = (call: () => Promise<unknown>) => () => Promise.all(Array.from({ length: CALLERS }, call));
 const times = await inTurns({
   ours: many(() => engine.predict(one)),
+  native: many(() => native.predict(one)),
   peer: many(() => session.run(feeds(one, 1))),
 });
 const rate = (numbers: number[]) => (CALLERS * 1000) / percentile(numbers, 0.5);
 comparisons.push(more(`throughput-${CALLERS}-callers`, 'forecasts/s', rate(times.ours), rate(times.peer)));
+comparisons.push(
+  more(`throughput-${CALLERS}-callers-native`, 'forecasts/s', rate(times.native), rate(times.peer)),
+);
 
 report(
   'engine-vs-onnxruntime',
-  'TFTEngine against onnxruntime-node called by hand on the main thread, with its defaults',
+  'TFTEngine, in worker threads and in the addon, against onnxruntime-node called by hand on the main thread, with its defaults',
   comparisons,
 );
 await engine.close();
+await native.close();

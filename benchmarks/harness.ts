@@ -71,21 +71,21 @@ export function percentile(numbers: readonly number[], part: number): number {
 }
 
 /**
- * Times two sides in short turns, so that other load on the machine affects both alike.
+ * Times sides in short turns, so that other load on the machine affects all alike.
  *
  * @returns milliseconds of each call.
  */
-export async function inTurns(
-  sides: { ours: () => unknown; peer: () => unknown },
+export async function inTurns<Side extends string>(
+  sides: Readonly<Record<Side, () => unknown>>,
   turnMs = 250,
-): Promise<{ ours: number[]; peer: number[] }> {
-  const times = { ours: [] as number[], peer: [] as number[] };
-  for (const side of ['ours', 'peer'] as const) for (let i = 0; i < 3; i++) await sides[side]();
-  const end = performance.now() + 2 * seconds * 1000;
+): Promise<Record<Side, number[]>> {
+  const names = Object.keys(sides) as Side[];
+  const times = Object.fromEntries(names.map((side) => [side, []])) as unknown as Record<Side, number[]>;
+  for (const side of names) for (let i = 0; i < 3; i++) await sides[side]();
+  const end = performance.now() + names.length * seconds * 1000;
   for (let turn = 0; performance.now() < end; turn++) {
     // The order alternates too.
-    const order = turn % 2 === 0 ? (['ours', 'peer'] as const) : (['peer', 'ours'] as const);
-    for (const side of order) {
+    for (const side of turn % 2 === 0 ? names : names.toReversed()) {
       const until = performance.now() + turnMs;
       do {
         const start = performance.now();

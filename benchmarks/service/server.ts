@@ -32,7 +32,8 @@ const LOADS = [
   { format: 'json', batch: 1, callers: 16 },
   ...(options.plan ? [{ format: 'binary', batch: 256, callers: 4 } as const] : []),
 ] as const;
-type Side = 'cpp' | 'node' | 'fastapi';
+/** `native` is the Node service with ONNX Runtime in the addon. */
+type Side = 'cpp' | 'node' | 'native' | 'fastapi';
 
 if (!existsSync(PROGRAM)) {
   console.log('skipped: tft-server is not built; npm run build:server');
@@ -56,6 +57,16 @@ async function startWithNoop(): Promise<void> {
   const threads = ['--threads', String(THREADS)];
   servers.set('cpp', await startCppServer(PROGRAM, ['--model', noop.folder, ...threads]));
   servers.set('node', await startService(['--model', noop.folder, ...threads]));
+  servers.set(
+    'native',
+    await startService([
+      '--model',
+      noop.folder,
+      ...threads,
+      '--onnxruntime',
+      JSON.stringify({ native: true }),
+    ]),
+  );
   try {
     servers.set('fastapi', await startFastApi(noop.folder, THREADS, 'apart'));
   } catch (error) {
@@ -112,7 +123,7 @@ for (const { format, batch, callers } of LOADS) {
   }
   const cpp = figures[`${name} cpp`] as Summary;
   console.log(`${name}: the engine has a request for ${engineUs.toFixed(0)} us on average`);
-  for (const side of ['node', 'fastapi']) {
+  for (const side of ['node', 'native', 'fastapi']) {
     const peer = figures[`${name} ${side}`];
     if (peer === undefined) continue;
     comparisons.push(

@@ -70,6 +70,8 @@ function skip(name: string, why: string): undefined {
 }
 
 await addEngine('ONNX Runtime', bundle, { backend: 'onnxruntime', threads: THREADS });
+const native = { backend: 'onnxruntime', threads: THREADS, onnxruntime: { native: true } } as const;
+await addEngine('ONNX Runtime in the addon', bundle, native);
 const { libTorch } = await surveyLibraries();
 if (libTorch === undefined || libTorch instanceof Error) {
   skip('LibTorch', libTorch?.message ?? 'its library is not built: npm run build:libtorch');
@@ -83,6 +85,9 @@ if (libTorch === undefined || libTorch instanceof Error) {
 }
 const flags = ['--model', bundle, '--threads', String(THREADS)];
 await addServer('Node service', () => startService(flags));
+await addServer('Node service with the addon', () =>
+  startService([...flags, '--onnxruntime', JSON.stringify({ native: true })]),
+);
 if (existsSync(PROGRAM)) await addServer('tft-server', () => startCppServer(PROGRAM, flags));
 else skip('tft-server', 'it is not built: npm run build:server');
 await addServer('FastAPI', () => startFastApi(bundle, THREADS, 'apart'));
