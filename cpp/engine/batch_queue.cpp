@@ -128,7 +128,7 @@ std::optional<Error> BatchQueue::copy_inputs(const Request& request, State& stat
     lock.lock();
     --batch->copying_;
     calls.clear();
-    if (from < state.series && !first) calls = pump();
+    if (from < state.series && !first && state.deadline > Clock::now()) calls = pump();
   }
   state.submitting = false;
   return first;

@@ -51,7 +51,6 @@ class BorrowedReader {
 
   const BatchLayout layout_;
   const ModelShape shape_;
-  std::size_t series_bytes_ = 0;
   std::size_t chunk_series_ = 1;  // few enough to fit in the cache
   BatchLayout chunk_layout_;
   Helpers& helpers_;

@@ -157,6 +157,17 @@ TEST_F(Lifecycle, ABadValueInALaterPartRefusesARequestOfWhichAPartRuns) {
   EXPECT_EQ(after.difference(), "");
 }
 
+TEST_F(Lifecycle, ADividedRequestThatComesLateDoesNotRun) {
+  const doubles::Plan plan = small_plan({8});
+  const auto engine = loaded(plan, splitting(4, 4));
+  ASSERT_NE(engine, nullptr);
+  Series series(plan, 8, 1);
+  Ending ending;
+  ASSERT_EQ(code_of(submit(*engine, series, ending, Clock::now() - milliseconds(1))), "");
+  EXPECT_EQ(code_of(ending.wait()), "ERR_TFT_DEADLINE");
+  EXPECT_EQ(engine->counters().batches, 0u);
+}
+
 TEST_F(Lifecycle, APartThatFailsFailsItsRequest) {
   const doubles::Plan plan = small_plan({8});
   const int count = rounds("TFT_TEST_ROUNDS", 60);
