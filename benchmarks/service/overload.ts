@@ -20,6 +20,8 @@ const TIMES_CAPACITY = 10;
 const DURATION_MS = (options.full ? 60 : Math.max(seconds, 5)) * 1000;
 /** More connections than requests that fit into the longest wait, or nothing would be refused; at least this many. */
 const MIN_CONNECTIONS = 2000;
+/** The service closes connections beyond its limit, 4,096; the rest are for new clients. */
+const MAX_CONNECTIONS = 4000;
 /** A client that was not there before asks for the service's health so often, and must have its answer within a second. */
 const NEW_CLIENT_EVERY_MS = 100;
 const NEW_CLIENT_WAITS_MS = 1000;
@@ -73,10 +75,8 @@ class Outcome {
 }
 
 async function overload(perSecond: number, outcome: Outcome): Promise<number> {
-  const maxConnections = Math.max(
-    MIN_CONNECTIONS,
-    Math.ceil((1.2 * (perSecond / TIMES_CAPACITY) * MAX_WAIT_MS) / 1000),
-  );
+  const busy = Math.ceil((1.2 * (perSecond / TIMES_CAPACITY) * MAX_WAIT_MS) / 1000);
+  const maxConnections = Math.min(Math.max(MIN_CONNECTIONS, busy), MAX_CONNECTIONS);
   const free: Connection[] = [];
   const all: Connection[] = [];
   const underWay = new Set<Promise<void>>();
