@@ -1,9 +1,10 @@
 // tft-server, the server in C++, in the place of the Node service: with TFT_SERVER=cpp the tests of test/service that hold
 // for both run against it. `scripts/build-server --test` builds it.
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findOnnxRuntime } from '../../src/backends/onnxruntime/library.js';
 import { heldWhile } from '../fixtures/held-file.js';
 import { argumentsOf, connectionsOf, readLog } from '../fixtures/tft-server.mjs';
 
@@ -21,11 +22,7 @@ export const whyNoCppServer = absent && `${absent} is missing (scripts/build-ser
 if (isCpp && whyNoCppServer) throw new Error(whyNoCppServer);
 
 /** ONNX Runtime itself, for the variable TFT_HELD_ONNXRUNTIME. */
-export function realLibrary(): string {
-  const packages = here('node_modules/onnxruntime-node/bin');
-  const [abi = ''] = readdirSync(packages);
-  return join(packages, abi, 'linux', process.arch, 'libonnxruntime.so.1');
-}
+export const realLibrary = () => join(findOnnxRuntime().binaries, 'libonnxruntime.so.1');
 
 export function spawnCpp(
   args: readonly string[],

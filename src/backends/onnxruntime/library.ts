@@ -12,6 +12,8 @@ import { ownFile, ownRequire } from '../../contract/own-package.js';
 export interface OnnxRuntimeLibrary {
   /** The package's folder, to be given to `require`. */
   readonly directory: string;
+  /** The folder of its binaries for this platform: those for Node, and the library that they run. */
+  readonly binaries: string;
   readonly version: string;
 }
 
@@ -26,8 +28,9 @@ export function findOnnxRuntime(): OnnxRuntimeLibrary {
       'ONNX Runtime has no library for musl, the C library of Alpine: use an image with glibc, such as node:22-slim',
     );
   }
-  const found = candidates.find(hasBinary);
-  if (found === undefined) {
+  const directory = candidates.find(binaryFolder);
+  const binaries = directory && binaryFolder(directory);
+  if (binaries === undefined) {
     const platform = `${process.platform}-${process.arch}`;
     throw new TFTError(
       'ERR_TFT_BACKEND_UNAVAILABLE',
@@ -36,8 +39,10 @@ export function findOnnxRuntime(): OnnxRuntimeLibrary {
       { details: { platform, looked: candidates } },
     );
   }
-  const { version } = JSON.parse(readFileSync(join(found, 'package.json'), 'utf8')) as { version: string };
-  return { directory: found, version };
+  const { version } = JSON.parse(readFileSync(join(directory as string, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  return { directory: directory as string, binaries, version };
 }
 
 function installed(): string | undefined {
@@ -48,12 +53,7 @@ function installed(): string | undefined {
   }
 }
 
-function hasBinary(directory: string): boolean {
-  return binaryFolder(directory) !== undefined;
-}
-
-/** The folder of the package's binaries for this platform: those for Node, and the library that they run. */
-export function binaryFolder(directory: string): string | undefined {
+function binaryFolder(directory: string): string | undefined {
   const binaries = join(directory, 'bin');
   if (!existsSync(binaries)) return undefined;
   return readdirSync(binaries)

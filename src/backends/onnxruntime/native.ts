@@ -6,7 +6,7 @@ import { receiver } from '../../native/receiver.js';
 import type { LoadRequest } from '../load-request.js';
 import { NativeBackend, tensorsWithCodes } from '../native-backend.js';
 import { defaultLanes, processorName } from '../processor.js';
-import { binaryFolder, findOnnxRuntime } from './library.js';
+import { findOnnxRuntime } from './library.js';
 
 /**
  * Loads the model's ONNX file.
@@ -25,8 +25,9 @@ export async function loadNative(request: LoadRequest): Promise<NativeBackend> {
         'crates.io can be reached',
     );
   }
-  const found = onnxruntime?.library === undefined ? findOnnxRuntime() : undefined;
-  const library = onnxruntime?.library ?? (binaryFolder(found?.directory as string) as string);
+  const named = onnxruntime?.library;
+  const { binaries: library, version } =
+    named === undefined ? findOnnxRuntime() : { binaries: named, version: undefined };
   const log = receiver(request.log);
   try {
     const native = await addon.loadOnnxRuntime(
@@ -39,7 +40,7 @@ export async function loadNative(request: LoadRequest): Promise<NativeBackend> {
       info: {
         name: 'onnxruntime',
         device: processorName(),
-        versions: found ? { onnxruntime: found.version } : {},
+        versions: version === undefined ? {} : { onnxruntime: version },
         precision: 'fp32',
         threads: lanes,
       },
