@@ -69,9 +69,12 @@ for (const batch of BATCHES) {
     sync: async () => native.predictSync(inputs).data,
     peer: async () => ((await session.run(feeds(inputs, batch))).predictions as Tensor).data as Float32Array,
   };
-  const [mine, theirs] = [await sides.ours(), await sides.peer()];
-  const apart = mine.reduce((most, value, i) => Math.max(most, Math.abs(value - (theirs[i] as number))), 0);
-  if (!(apart < 1e-2)) throw new Error(`the two sides differ by ${apart}: one of them is wrong`);
+  const theirs = await sides.peer();
+  for (const side of ['ours', 'native', 'sync'] as const) {
+    const mine = await sides[side]();
+    const apart = mine.reduce((most, value, i) => Math.max(most, Math.abs(value - (theirs[i] as number))), 0);
+    if (!(apart < 1e-2)) throw new Error(`${side} and the peer differ by ${apart}: one of them is wrong`);
+  }
   const times = await inTurns(sides);
   const median = (numbers: number[]) => percentile(numbers, 0.5);
   comparisons.push(less(`time-B${batch}`, 'ms', median(times.ours), median(times.peer)));

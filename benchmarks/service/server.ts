@@ -8,6 +8,7 @@ import { type Call, inTurnsOf, type Summary, summary, type Times } from './parts
 import { Connection } from './parts/connection.js';
 import { noopBundle } from './parts/noop-bundle.js';
 import {
+  IN_THE_ADDON,
   NotStarted,
   type Running,
   residentBytes,
@@ -57,16 +58,7 @@ async function startWithNoop(): Promise<void> {
   const threads = ['--threads', String(THREADS)];
   servers.set('cpp', await startCppServer(PROGRAM, ['--model', noop.folder, ...threads]));
   servers.set('node', await startService(['--model', noop.folder, ...threads]));
-  servers.set(
-    'native',
-    await startService([
-      '--model',
-      noop.folder,
-      ...threads,
-      '--onnxruntime',
-      JSON.stringify({ native: true }),
-    ]),
-  );
+  servers.set('native', await startService(['--model', noop.folder, ...threads, ...IN_THE_ADDON]));
   try {
     servers.set('fastapi', await startFastApi(noop.folder, THREADS, 'apart'));
   } catch (error) {

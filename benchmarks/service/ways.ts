@@ -10,7 +10,14 @@ import { type LoadOptions, TFTEngine } from '../../src/index.js';
 import { type Comparison, less, more, options, report, Samples, seconds } from '../harness.js';
 import { type Call, inTurnsOf, type Summary, summary } from './parts/closed-loop.js';
 import { Connection } from './parts/connection.js';
-import { NotStarted, type Running, startCppServer, startFastApi, startService } from './parts/processes.js';
+import {
+  IN_THE_ADDON,
+  NotStarted,
+  type Running,
+  startCppServer,
+  startFastApi,
+  startService,
+} from './parts/processes.js';
 import { bareRequest, kserveRequest, predictionsIn } from './parts/requests.js';
 
 const PROGRAM = process.env.TFT_SERVER_PROGRAM ?? 'build/server/cpp/server/tft-server';
@@ -85,9 +92,7 @@ if (libTorch === undefined || libTorch instanceof Error) {
 }
 const flags = ['--model', bundle, '--threads', String(THREADS)];
 await addServer('Node service', () => startService(flags));
-await addServer('Node service with the addon', () =>
-  startService([...flags, '--onnxruntime', JSON.stringify({ native: true })]),
-);
+await addServer('Node service with the addon', () => startService([...flags, ...IN_THE_ADDON]));
 if (existsSync(PROGRAM)) await addServer('tft-server', () => startCppServer(PROGRAM, flags));
 else skip('tft-server', 'it is not built: npm run build:server');
 await addServer('FastAPI', () => startFastApi(bundle, THREADS, 'apart'));

@@ -20,6 +20,9 @@ process.once('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
 });
 
+/** Options of our service: the addon runs ONNX Runtime, instead of worker threads. */
+export const IN_THE_ADDON = ['--onnxruntime', JSON.stringify({ native: true })];
+
 /** A server that is ready. */
 export interface Running {
   readonly process: ChildProcess;
