@@ -84,13 +84,6 @@ HardwareCompatibility hardware_compatibility(const std::string& name) {
   return HardwareCompatibility::NONE;
 }
 
-/// The options that loading has for every runtime.
-void read_queue_options(const Napi::Object& object, EngineOptions& options) {
-  options.lanes = number(object, "lanes", options.lanes);
-  options.max_batch = number(object, "maxBatch", options.max_batch);
-  options.queue_limit = number(object, "queueLimit", options.queue_limit);
-}
-
 }  // namespace
 
 bool read_view(napi_env env, napi_value value, ElementType type, View& view) {
@@ -129,7 +122,9 @@ LoadArguments read_load_arguments(const Napi::Object& object) {
   options.libraries = read_loader_options(object);
   const auto devices = list<int>(object.Get("devices"), integer);
   if (!devices.empty()) options.devices = devices;
-  read_queue_options(object, options);
+  options.lanes = number(object, "lanes", options.lanes);
+  options.max_batch = number(object, "maxBatch", options.max_batch);
+  options.queue_limit = number(object, "queueLimit", options.queue_limit);
   options.split_from = number(object, "splitFrom", options.split_from);
   options.cuda_graphs = flag(object, "cudaGraphs", options.cuda_graphs);
   options.poll = flag(object, "poll");
@@ -147,7 +142,9 @@ TorchScriptArguments read_torchscript_arguments(const Napi::Object& object) {
   arguments.libtorch.device = text(object, "device");
   arguments.libtorch.threads = number(object, "threads", arguments.libtorch.threads);
   EngineOptions& options = arguments.options;
-  read_queue_options(object, options);
+  options.lanes = number(object, "lanes", options.lanes);
+  options.max_batch = number(object, "maxBatch", options.max_batch);
+  options.queue_limit = number(object, "queueLimit", options.queue_limit);
   return arguments;
 }
 
@@ -157,7 +154,9 @@ OnnxRuntimeArguments read_onnxruntime_arguments(const Napi::Object& object) {
   arguments.library = text(object, "library");
   arguments.shape = model_shape(object);
   EngineOptions& options = arguments.options;
-  read_queue_options(object, options);
+  options.lanes = number(object, "lanes", options.lanes);
+  options.max_batch = number(object, "maxBatch", options.max_batch);
+  options.queue_limit = number(object, "queueLimit", options.queue_limit);
   options.nice = number(object, "nice", options.nice);
   return arguments;
 }
