@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "tensorrt/fused_graph.h"
-#include "tensorrt/onnx_message.h"
+#include "graph/fused_graph.h"
+#include "graph/onnx_message.h"
 #include "tensorrt/rtx_graph.h"
 
 namespace {
@@ -32,8 +32,9 @@ void read_all(std::string_view bytes, int depth) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   read_all(bytes, 6);
-  const tft::FusedGraph fused = tft::fuse_graph(bytes);
-  if (!fused.model.empty()) {
+  for (const auto runtime : {tft::FusedFor::TENSORRT, tft::FusedFor::ONNXRUNTIME}) {
+    const tft::FusedGraph fused = tft::fuse_graph(bytes, runtime);
+    if (fused.model.empty()) continue;
     require(tft::onnx::read_message(fused.model).has_value());
     require(!fused.fused.empty());
   }

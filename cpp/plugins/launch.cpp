@@ -175,4 +175,20 @@ bool launch_attention(Launcher& launcher, AttentionParameters p, int head_size, 
   return launcher.launch(few ? attention->few : attention->kernel, grid, &p, stream);
 }
 
+bool LaunchedKernels::preprocess(const PreprocessParameters& p) {
+  return launch_preprocess(launcher_, p, stream_);
+}
+bool LaunchedKernels::variable_selection(const VariableSelectionParameters& p) {
+  return launch_variable_selection(launcher_, p, stream_);
+}
+bool LaunchedKernels::static_contexts(const StaticContextsParameters& p) {
+  return launch_static_contexts(launcher_, p, stream_);
+}
+bool LaunchedKernels::recurrence(const RecurrenceParameters& p) {
+  return launch_recurrence(launcher_, p, stream_);
+}
+bool LaunchedKernels::decoder(const EnrichmentParameters& e, const AttentionParameters& a) {
+  return launch_enrichment(launcher_, e, stream_) && launch_attention(launcher_, a, e.head_size, stream_);
+}
+
 }  // namespace tft::plugins

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kernel_sizes.h"
+#include "kernels.h"
 #include "launch.h"
 #include "parameters.h"
 
@@ -104,8 +105,8 @@ class Preprocess final : public Operator {
       if (outside(lag(i), future, past)) return "a lag is not between the horizon and the past";
     return "";
   }
-  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out,
-               void*, void* stream) const override {
+  bool enqueue(Kernels& kernels, std::span<const Shape> shapes, void const* const* in, void* const* out,
+               void*) const override {
     PreprocessParameters p{};
     p.batch = size_of(shapes[0], 0), p.past_steps = size_of(shapes[0], 1), p.metrics = size_of(shapes[0], 2);
     p.categories = size_of(shapes[1], 2);
@@ -132,7 +133,7 @@ class Preprocess final : public Operator {
     p.center = result(out, next++), p.scale = result(out, next++);
     for (int i = 0; i < static_codes_; ++i) p.static_out[i] = static_cast<int*>(out[next++]);
     for (int i = 0; i < encoder_codes_; ++i) p.encoder_out[i] = static_cast<int*>(out[next++]);
-    return launch_preprocess(launcher, p, stream);
+    return kernels.preprocess(p);
   }
 
  private:
@@ -192,8 +193,8 @@ class VariableSelection final : public Operator {
     const int hidden = reals_ > 0 ? first_network() + 8 : first_network() + 1;
     return hidden_size_misfit(in[static_cast<std::size_t>(hidden)]);
   }
-  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out,
-               void*, void* stream) const override {
+  bool enqueue(Kernels& kernels, std::span<const Shape> shapes, void const* const* in, void* const* out,
+               void*) const override {
     VariableSelectionParameters p{};
     p.steps = size_of(shapes[0], 0), p.batch = size_of(shapes[0], 1);
     p.reals = reals_, p.tabulated = tabulated_, p.fixed = fixed_, p.tables = tables_;
@@ -230,7 +231,7 @@ class VariableSelection final : public Operator {
       p.code_counts[i] = size_of(shapes[static_cast<std::size_t>(inputs() - tables_ + i)], 0);
     }
     p.out = result(out, 0);
-    return launch_variable_selection(launcher, p, stream);
+    return kernels.variable_selection(p);
   }
 
  private:
@@ -260,8 +261,8 @@ class StaticContexts final : public Operator {
   int outputs() const override { return 4; }
   std::vector<Dimension> output_shape(int) const override { return {{1}, {0, 0, 1}, {kHidden}}; }
   std::string misfit(std::span<const Shape> in) const override { return hidden_size_misfit(in[1]); }
-  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out,
-               void*, void* stream) const override {
+  bool enqueue(Kernels& kernels, std::span<const Shape> shapes, void const* const* in, void* const* out,
+               void*) const override {
     StaticContextsParameters p{};
     p.batch = size_of(shapes[0], 1);
     p.epsilon = real("epsilon");
@@ -272,7 +273,7 @@ class StaticContexts final : public Operator {
     p.gate = all.take(), p.gate_bias = all.take();
     p.norm_weight = all.take(), p.norm_bias = all.take();
     for (int i = 0; i < 4; ++i) p.out[i] = result(out, i);
-    return launch_static_contexts(launcher, p, stream);
+    return kernels.static_contexts(p);
   }
 };
 
@@ -309,8 +310,8 @@ class Recurrence final : public Operator {
   int outputs() const override { return 1; }
   std::vector<Dimension> output_shape(int) const override { return {{0, 0, 0, 1, 0}, {0, 0, 1}, {hidden()}}; }
   std::string misfit(std::span<const Shape>) const override { return recurrence_misfit(hidden()); }
-  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out,
-               void*, void* stream) const override {
+  bool enqueue(Kernels& kernels, std::span<const Shape> shapes, void const* const* in, void* const* out,
+               void*) const override {
     RecurrenceParameters p{};
     const int past = size_of(shapes[0], 0), future = size_of(shapes[1], 0);
     p.batch = size_of(shapes[0], 1), p.hidden_size = hidden();
@@ -320,7 +321,7 @@ class Recurrence final : public Operator {
     p.sequences[1] =
         sequence(floats(in, 1), y + static_cast<std::int64_t>(past) * p.batch * hidden(), future, weights);
     p.hidden = floats(in, 2), p.cell = floats(in, 3);
-    return launch_recurrence(launcher, p, stream);
+    return kernels.recurrence(p);
   }
 
  private:
@@ -346,15 +347,15 @@ class Lstm final : public Operator {
     if (!is(in[1], 2, hidden())) return "its input is not as wide as its hidden size";
     return recurrence_misfit(hidden());
   }
-  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out,
-               void*, void* stream) const override {
+  bool enqueue(Kernels& kernels, std::span<const Shape> shapes, void const* const* in, void* const* out,
+               void*) const override {
     RecurrenceParameters p{};
     p.batch = size_of(shapes[0], 1), p.hidden_size = hidden();
     Inputs weights(in, 1);
     p.sequences[0] = sequence(floats(in, 0), result(out, 0), size_of(shapes[0], 0), weights);
     p.hidden = floats(in, 4), p.cell = floats(in, 5);
     p.last_hidden = result(out, 1), p.last_cell = result(out, 2);
-    return launch_recurrence(launcher, p, stream);
+    return kernels.recurrence(p);
   }
 
  private:
@@ -390,8 +391,8 @@ class Decoder final : public Operator {
   std::size_t workspace_bytes(std::span<const Shape> shapes) const override {
     return floats_of(shapes, nullptr, nullptr) * sizeof(float);
   }
-  bool enqueue(Launcher& launcher, std::span<const Shape> shapes, void const* const* in, void* const* out,
-               void* workspace, void* stream) const override {
+  bool enqueue(Kernels& kernels, std::span<const Shape> shapes, void const* const* in, void* const* out,
+               void* workspace) const override {
     EnrichmentParameters e{};
     AttentionParameters a{};
     e.past_steps = a.past_steps = size_of(shapes[1], 0);
@@ -416,9 +417,9 @@ class Decoder final : public Operator {
     a.before_output = all.gated_sum();
     a.output_weight = all.take(), a.output_bias = all.take();
     a.out = result(out, 0);
-    floats_of(shapes, static_cast<float*>(workspace), &e);
+    if (workspace != nullptr) floats_of(shapes, static_cast<float*>(workspace), &e);
     a.keys = e.keys, a.values = e.values, a.queries = e.queries, a.local = e.local, a.enriched = e.enriched;
-    return launch_enrichment(launcher, e, stream) && launch_attention(launcher, a, e.head_size, stream);
+    return kernels.decoder(e, a);
   }
 
  private:
@@ -469,6 +470,14 @@ const Kind* find(std::string_view name) {
 }
 
 }  // namespace
+
+std::int64_t length_of(const Dimension& dimension, std::span<const Shape> inputs) {
+  std::int64_t length = dimension.constant;
+  if (dimension.input >= 0) length += inputs[static_cast<std::size_t>(dimension.input)][dimension.axis];
+  if (dimension.second_input >= 0)
+    length += inputs[static_cast<std::size_t>(dimension.second_input)][dimension.second_axis];
+  return length;
+}
 
 int Operator::whole(std::string_view name) const { return static_cast<int>(attributes_.find(name)->second); }
 float Operator::real(std::string_view name) const {

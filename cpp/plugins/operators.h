@@ -1,5 +1,5 @@
 // The parts of a Temporal Fusion Transformer that have kernels. Each is an operator, with its inputs and
-// outputs, the models that it supports, and its launch. This file uses neither CUDA nor TensorRT.
+// outputs, the models that it supports, and how it is computed. This file uses neither CUDA nor TensorRT.
 //
 // The exporter marks these parts in the ONNX file (python/src/tft_export: regions). operators.cpp states the
 // order of each operator's inputs.
@@ -34,6 +34,9 @@ struct Dimension {
   int second_input = -1, second_axis = 0;
 };
 
+/// The dimension's length for these inputs.
+std::int64_t length_of(const Dimension& dimension, std::span<const Shape> inputs);
+
 /// An operator's numeric attributes by name. The plan stores them.
 using Attributes = std::map<std::string, double, std::less<>>;
 
@@ -53,6 +56,8 @@ class Launcher {
   virtual bool launch(const char* kernel, const Grid& grid, void* parameters, void* stream) = 0;
 };
 
+class Kernels;
+
 class Operator {
  public:
   virtual ~Operator() = default;
@@ -70,8 +75,9 @@ class Operator {
   /// Why no kernel supports these inputs; empty if one does. Unknown dimensions are -1.
   virtual std::string misfit(std::span<const Shape> inputs) const = 0;
   virtual std::size_t workspace_bytes(std::span<const Shape>) const { return 0; }
-  virtual bool enqueue(Launcher& launcher, std::span<const Shape> inputs, void const* const* in,
-                       void* const* out, void* workspace, void* stream) const = 0;
+  /// `workspace` may be null for kernels that bring their own.
+  virtual bool enqueue(Kernels& kernels, std::span<const Shape> inputs, void const* const* in,
+                       void* const* out, void* workspace) const = 0;
 
  protected:
   explicit Operator(Attributes attributes) : attributes_(std::move(attributes)) {}

@@ -14,10 +14,10 @@
 #include "cuda/objects.h"
 #include "engine/no_exceptions.h"
 #include "engine/option_checks.h"
+#include "graph/fused_graph.h"
 #include "plugins/operators.h"
 #include "tensorrt/build_progress.h"
 #include "tensorrt/builder_api.h"
-#include "tensorrt/fused_graph.h"
 #include "tensorrt/libraries.h"
 #include "tensorrt/log_scope.h"
 #include "tensorrt/plan_check.h"
@@ -157,7 +157,7 @@ class Build {
           "this TensorRT does not accept the library's kernels as plugins" + std::string(stay));
       return {};
     }
-    FusedGraph fused = fuse_graph(file_content());
+    FusedGraph fused = fuse_graph(file_content(), FusedFor::TENSORRT);
     for (const UnfusedRegion& region : fused.unfused)
       log(LogLevel::WARN, "no kernel for " + region.name + ": " + region.why + std::string(stay));
     content_ = std::move(fused.model);

@@ -2,6 +2,7 @@
 // Include it after adapter.h.
 #include <cstring>
 
+#include "plugins/launch.h"
 #include "plugins/operators.h"
 #include "tensorrt/plugin_api.h"
 
@@ -119,7 +120,8 @@ class Plugin final : public nvinfer1::IPluginV3,
     std::array<plugins::Shape, plugins::kMaxInputs> shapes;
     const auto count = static_cast<std::size_t>(op_->inputs());
     for (std::size_t i = 0; i < count; ++i) shapes[i] = shape_of(tensors[i].dims);
-    if (op_->enqueue(*launcher, std::span(shapes).first(count), inputs, outputs, workspace, stream)) return 0;
+    plugins::LaunchedKernels kernels(*launcher, stream);
+    if (op_->enqueue(kernels, std::span(shapes).first(count), inputs, outputs, workspace)) return 0;
     process_logger().log(nvinfer1::ILogger::Severity::kERROR, "a kernel of tft-tensorrt cannot be launched");
     return 1;
   }

@@ -3,8 +3,8 @@
 #include <cstring>
 #include <optional>
 
-#include "tensorrt/onnx_fields.h"
-#include "tensorrt/onnx_message.h"
+#include "graph/onnx_fields.h"
+#include "graph/onnx_message.h"
 
 namespace tft {
 namespace {

@@ -1,5 +1,5 @@
 // The parts of an ONNX graph that become our operators, and those that do not.
-#include "tensorrt/fused_graph.h"
+#include "graph/fused_graph.h"
 
 #include <gtest/gtest.h>
 
@@ -8,18 +8,21 @@
 #include <iterator>
 #include <map>
 
-#include "tensorrt/onnx_message.h"
+#include "graph/onnx_message.h"
 
 namespace tft {
 namespace {
 
-constexpr int kModelGraph = 7, kModelMetadata = 14;
+constexpr int kModelGraph = 7, kModelOperatorSet = 8, kModelMetadata = 14;
 
 std::string file(const std::string& path) {
   std::ifstream in(std::string(TFT_PROJECT) + "/" + path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
 }
 std::string demo() { return file("models/demo/model.onnx"); }
+
+FusedGraph for_tensorrt(std::string_view model) { return fuse_graph(model, FusedFor::TENSORRT); }
+FusedGraph for_onnxruntime(std::string_view model) { return fuse_graph(model, FusedFor::ONNXRUNTIME); }
 
 /// The number of nodes of each operator.
 std::map<std::string, int> operators(std::string_view model) {
@@ -77,7 +80,7 @@ std::string demo_with(const std::string& name, const std::string& from, const st
 }
 
 void expect_left(const std::string& model, const std::string& name, const std::string& why) {
-  const FusedGraph graph = fuse_graph(model);
+  const FusedGraph graph = for_tensorrt(model);
   ASSERT_EQ(graph.unfused.size(), 1u);
   EXPECT_EQ(graph.unfused[0].name, name);
   EXPECT_NE(graph.unfused[0].why.find(why), std::string::npos) << graph.unfused[0].why;
@@ -86,7 +89,7 @@ void expect_left(const std::string& model, const std::string& name, const std::s
 }
 
 TEST(FusedGraphTest, EachPartOfTheDemoModelBecomesAnOperator) {
-  const FusedGraph graph = fuse_graph(demo());
+  const FusedGraph graph = for_tensorrt(demo());
   for (const char* part : {"preprocess", "static_selection", "contexts", "encoder_selection",
                            "decoder_selection", "recurrent", "decoder"})
     EXPECT_EQ(std::count(graph.fused.begin(), graph.fused.end(), part), 1) << part;
@@ -103,7 +106,7 @@ TEST(FusedGraphTest, EachPartOfTheDemoModelBecomesAnOperator) {
 
 TEST(FusedGraphTest, WithoutTheExportersEntriesTheTwoLstmsBecomeOperators) {
   const std::string model = with_regions(demo(), [](const std::string&) { return std::string(); });
-  const FusedGraph graph = fuse_graph(model);
+  const FusedGraph graph = for_tensorrt(model);
   EXPECT_EQ(graph.fused.size(), 2u);
   EXPECT_TRUE(graph.unfused.empty());
   EXPECT_EQ(operators(graph.model).at("TftLstm"), 2);
@@ -124,13 +127,14 @@ TEST(FusedGraphTest, ARegionThatDoesNotMatchTheGraphIsLeftToTensorRTWithTheReaso
 }
 
 TEST(FusedGraphTest, ARecurrenceThatIsLeftToTensorRTIsStillFusedLstmByLstm) {
-  const FusedGraph graph = fuse_graph(demo_with("recurrent", "op TftRecurrence", "op TftOther"));
+  const FusedGraph graph = for_tensorrt(demo_with("recurrent", "op TftRecurrence", "op TftOther"));
   EXPECT_EQ(graph.unfused.size(), 1u);
   EXPECT_EQ(operators(graph.model).at("TftLstm"), 2);
 }
 
-/// A file with one LSTM of a hidden size, in float32 or another of ONNX's types.
-std::string one_lstm(std::uint64_t hidden, std::uint64_t type = 1) {
+/// A file with one LSTM of a hidden size, in float32 or another of ONNX's types, and its weights in this file
+/// or another.
+std::string one_lstm(std::uint64_t hidden, std::uint64_t type = 1, bool external = false) {
   std::string node, graph;
   for (const char* input : {"x", "w", "r", "b", "", "h", "c"}) onnx::write_bytes_field(node, 1, input);
   for (const char* output : {"y", "y_h", "y_c"}) onnx::write_bytes_field(node, 2, output);
@@ -147,6 +151,7 @@ std::string one_lstm(std::uint64_t hidden, std::uint64_t type = 1) {
     for (const std::uint64_t dim : dims) onnx::write_varint_field(tensor, 1, dim);
     onnx::write_varint_field(tensor, 2, type);
     onnx::write_bytes_field(tensor, 8, name);
+    if (external) onnx::write_varint_field(tensor, 14, 1);
     onnx::write_bytes_field(graph, 5, tensor);
   };
   initializer("w", {1, 4 * hidden, hidden});
@@ -166,9 +171,9 @@ std::string one_lstm(std::uint64_t hidden, std::uint64_t type = 1) {
 }
 
 TEST(FusedGraphTest, AHiddenSizeWithoutKernelIsReportedAndTheModelIsUnchanged) {
-  EXPECT_EQ(fuse_graph(one_lstm(32)).fused, (std::vector<std::string>{"lstm"}));
-  EXPECT_EQ(fuse_graph(one_lstm(128)).fused, (std::vector<std::string>{"lstm"}));
-  const FusedGraph graph = fuse_graph(one_lstm(160));
+  EXPECT_EQ(for_tensorrt(one_lstm(32)).fused, (std::vector<std::string>{"lstm"}));
+  EXPECT_EQ(for_tensorrt(one_lstm(128)).fused, (std::vector<std::string>{"lstm"}));
+  const FusedGraph graph = for_tensorrt(one_lstm(160));
   EXPECT_TRUE(graph.fused.empty());
   EXPECT_EQ(graph.model, "");
   ASSERT_EQ(graph.unfused.size(), 1u);
@@ -178,17 +183,79 @@ TEST(FusedGraphTest, AHiddenSizeWithoutKernelIsReportedAndTheModelIsUnchanged) {
 
 TEST(FusedGraphTest, AnLstmInHalfPrecisionIsLeftToTensorRT) {
   constexpr std::uint64_t kFloat16 = 10;
-  EXPECT_TRUE(fuse_graph(one_lstm(32, kFloat16)).fused.empty());
+  EXPECT_TRUE(for_tensorrt(one_lstm(32, kFloat16)).fused.empty());
+}
+
+/// The domain of each operator set that a model imports, with its version.
+std::map<std::string, std::uint64_t> imports(std::string_view model) {
+  std::map<std::string, std::uint64_t> found;
+  const auto fields = onnx::read_message(model);
+  for (const onnx::Field& field : fields.value()) {
+    if (field.number != kModelOperatorSet) continue;
+    std::string domain;
+    std::uint64_t version = 0;
+    const auto parts = onnx::read_message(field.content);
+    for (const onnx::Field& part : parts.value()) {
+      if (part.number == 1) domain = part.content;
+      if (part.number == 2) version = part.value;
+    }
+    found[domain] = version;
+  }
+  return found;
+}
+
+TEST(FusedGraphTest, ForOnnxRuntimeEachPartHasAnOperatorTypeOfItsOwn) {
+  const std::string model = demo();
+  const FusedGraph graph = for_onnxruntime(model);
+  const FusedGraph other = for_tensorrt(model);
+  EXPECT_EQ(graph.fused, other.fused);
+  EXPECT_TRUE(graph.unfused.empty());
+  EXPECT_TRUE(other.nodes.empty());
+  ASSERT_EQ(graph.nodes.size(), graph.fused.size());
+  auto all = operators(graph.model);
+  std::map<std::string, int> kinds;
+  for (const FusedNode& node : graph.nodes) {
+    EXPECT_EQ(all[node.type], 1) << node.type;
+    all.erase(node.type);
+    ++kinds[node.op];
+    EXPECT_NE(plugins::make_operator(node.op, node.attributes), nullptr) << node.op;
+  }
+  EXPECT_EQ(kinds["TftVariableSelection"], 3);
+  // The other nodes are the same ones.
+  auto others = operators(other.model);
+  for (const auto& [op, count] : kinds) others.erase(op);
+  EXPECT_EQ(all, others);
+  auto expected = imports(model);
+  expected[kFusedDomain] = 1;
+  EXPECT_EQ(imports(graph.model), expected);
+}
+
+TEST(FusedGraphTest, ForOnnxRuntimeAnLstmIsFusedToo) {
+  const FusedGraph graph = for_onnxruntime(one_lstm(32));
+  ASSERT_EQ(graph.nodes.size(), 1u);
+  EXPECT_EQ(graph.nodes[0].op, "TftLstm");
+  EXPECT_EQ(graph.nodes[0].attributes.at("hidden_size"), 32);
+  EXPECT_EQ(operators(graph.model), (std::map<std::string, int>{{graph.nodes[0].type, 1}}));
+  EXPECT_EQ(for_onnxruntime(one_lstm(160)).model, "");
+}
+
+TEST(FusedGraphTest, WeightsInAnotherFileAreNotFusedForOnnxRuntime) {
+  const std::string model = one_lstm(32, 1, true);
+  EXPECT_EQ(for_tensorrt(model).fused.size(), 1u);
+  const FusedGraph graph = for_onnxruntime(model);
+  EXPECT_EQ(graph.model, "");
+  ASSERT_EQ(graph.unfused.size(), 1u);
+  EXPECT_EQ(graph.unfused[0].why, "its weights are in another file");
 }
 
 TEST(FusedGraphTest, AFileThatIsNotAModelIsUnchanged) {
   const std::string good = demo();
   for (std::size_t size = 0; size < good.size(); size += good.size() / 97) {
-    const FusedGraph graph = fuse_graph(std::string_view(good).substr(0, size));
+    const FusedGraph graph = for_tensorrt(std::string_view(good).substr(0, size));
     EXPECT_EQ(graph.model, "") << size;
     EXPECT_TRUE(graph.fused.empty()) << size;
   }
-  EXPECT_EQ(fuse_graph("no model").model, "");
+  EXPECT_EQ(for_tensorrt("no model").model, "");
 }
 
 }  // namespace

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "tensorrt/onnx_fields.h"
-#include "tensorrt/onnx_message.h"
+#include "graph/onnx_fields.h"
+#include "graph/onnx_message.h"
 
 namespace tft {
 namespace {

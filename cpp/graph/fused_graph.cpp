@@ -1,4 +1,4 @@
-#include "tensorrt/fused_graph.h"
+#include "graph/fused_graph.h"
 
 #include <algorithm>
 #include <charconv>
@@ -8,9 +8,9 @@
 #include <span>
 #include <utility>
 
+#include "graph/onnx_fields.h"
+#include "graph/onnx_message.h"
 #include "plugins/operators.h"
-#include "tensorrt/onnx_fields.h"
-#include "tensorrt/onnx_message.h"
 
 namespace tft {
 namespace {
@@ -35,13 +35,15 @@ struct Region {
 
 struct Value {
   Shape shape;
-  int type = 0;  // of an initializer
+  int type = 0;              // of an initializer
+  bool is_external = false;  // its data is in another file
 };
 
 struct Graph {
   std::vector<Node> nodes;
   std::map<std::string_view, Value> values;  // the known properties of each tensor
   std::set<std::string_view> initializers, inputs, outputs;
+  bool has_external_weights = false;
 };
 
 std::vector<std::string_view> words(std::string_view line) {
@@ -131,6 +133,7 @@ std::string_view read_initializer(std::string_view bytes, Value& value) {
     if (field.number == kTensorName) name = field.content;
     if (field.number == kTensorType) value.type = static_cast<int>(field.value);
     if (field.number == kTensorDims) read_dims(field, value.shape);
+    if (field.number == kTensorLocation) value.is_external = field.value == kExternal;
   }
   return name;
 }
@@ -180,6 +183,7 @@ std::optional<Graph> read_graph(const std::vector<Field>& fields) {
       case kGraphInitializer: {
         const std::string_view name = read_initializer(field.content, value);
         graph.initializers.insert(name);
+        graph.has_external_weights = graph.has_external_weights || value.is_external;
         graph.values[name] = value;
         break;
       }
@@ -223,11 +227,17 @@ std::string attribute(std::string_view name, std::string_view value) {
   return out;
 }
 
-std::string node_of(const Region& region) {
+/// Without a type, the node is TensorRT's.
+std::string node_of(const Region& region, std::string_view type) {
   std::string out;
   for (const std::string& input : region.inputs) onnx::write_bytes_field(out, kNodeInput, input);
   for (const std::string& output : region.outputs) onnx::write_bytes_field(out, kNodeOutput, output);
   onnx::write_bytes_field(out, kNodeName, region.name);
+  if (!type.empty()) {
+    onnx::write_bytes_field(out, kNodeOperator, type);
+    onnx::write_bytes_field(out, kNodeDomain, kFusedDomain);
+    return out;
+  }
   onnx::write_bytes_field(out, kNodeOperator, region.op);
   for (const auto& [name, value] : region.attributes)
     onnx::write_bytes_field(out, kNodeAttribute, attribute(name, value));
@@ -302,13 +312,14 @@ std::optional<Region> lstm_region(const Graph& graph, const Node& node, int numb
 
 /// Inserts the region's node where the last of its outputs was computed. `drop_unused` removes the replaced
 /// nodes.
-void replace(std::vector<Node>& nodes, const Region& region, std::vector<std::string>& kept_texts) {
+void replace(std::vector<Node>& nodes, const Region& region, std::string_view type,
+             std::vector<std::string>& kept_texts) {
   const auto makes_output = [&](const Node& node) {
     return std::any_of(node.outputs.begin(), node.outputs.end(), [&](std::string_view output) {
       return std::find(region.outputs.begin(), region.outputs.end(), output) != region.outputs.end();
     });
   };
-  kept_texts.push_back(node_of(region));
+  kept_texts.push_back(node_of(region, type));
   auto node = read_node(kept_texts.back());
   std::size_t last = 0;
   for (std::size_t i = 0; i < nodes.size(); ++i)
@@ -380,7 +391,7 @@ std::vector<Region> regions_of(const std::vector<Field>& model) {
 
 }  // namespace
 
-FusedGraph fuse_graph(std::string_view model) {
+FusedGraph fuse_graph(std::string_view model, FusedFor runtime) {
   FusedGraph result;
   const auto fields = onnx::read_message(model);
   if (!fields) return result;
@@ -391,6 +402,11 @@ FusedGraph fuse_graph(std::string_view model) {
   if (!graph_fields) return result;
   const auto graph = read_graph(*graph_fields);
   if (!graph) return result;
+  const bool for_onnxruntime = runtime == FusedFor::ONNXRUNTIME;
+  if (for_onnxruntime && graph->has_external_weights) {
+    result.unfused.push_back({"the model", "its weights are in another file"});
+    return result;
+  }
 
   std::vector<Node> nodes = graph->nodes;
   std::vector<std::string> texts;  // the texts that new nodes refer to
@@ -402,7 +418,12 @@ FusedGraph fuse_graph(std::string_view model) {
       result.unfused.push_back({region.name, why});
       return;
     }
-    replace(nodes, region, texts);
+    std::string type;
+    if (for_onnxruntime) {
+      type = region.op + "_" + std::to_string(result.nodes.size());
+      result.nodes.push_back({type, region.op, region.attributes});
+    }
+    replace(nodes, region, type, texts);
     result.fused.push_back(region.name);
   };
   for (const Region& region : regions_of(*fields)) fuse(region);
@@ -436,6 +457,12 @@ FusedGraph fuse_graph(std::string_view model) {
       onnx::write_bytes_field(result.model, kModelGraph, graph_bytes);
     else
       result.model += field.whole;
+  }
+  if (for_onnxruntime) {
+    std::string import;
+    onnx::write_bytes_field(import, kOperatorSetDomain, kFusedDomain);
+    onnx::write_varint_field(import, kOperatorSetVersion, 1);
+    onnx::write_bytes_field(result.model, kModelOperatorSet, import);
   }
   return result;
 }

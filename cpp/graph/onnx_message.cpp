@@ -1,4 +1,4 @@
-#include "tensorrt/onnx_message.h"
+#include "graph/onnx_message.h"
 
 #include <cstring>
 

@@ -1,0 +1,2 @@
+#define TFT_LEVEL_FUNCTIONS avx512_functions
+#include "cpu/compute.h"

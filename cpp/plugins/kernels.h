@@ -1,0 +1,24 @@
+// What computes the operators.
+#pragma once
+
+#include "parameters.h"
+
+namespace tft::plugins {
+
+/// A GPU's kernels or a CPU's. Each call returns whether it succeeded.
+class Kernels {
+ public:
+  Kernels() = default;
+  virtual ~Kernels() = default;
+  Kernels(const Kernels&) = delete;
+  Kernels& operator=(const Kernels&) = delete;
+
+  virtual bool preprocess(const PreprocessParameters& p) = 0;
+  virtual bool variable_selection(const VariableSelectionParameters& p) = 0;
+  virtual bool static_contexts(const StaticContextsParameters& p) = 0;
+  virtual bool recurrence(const RecurrenceParameters& p) = 0;
+  /// `e` and `a` are the two halves of one decoder.
+  virtual bool decoder(const EnrichmentParameters& e, const AttentionParameters& a) = 0;
+};
+
+}  // namespace tft::plugins
