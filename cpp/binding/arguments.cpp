@@ -158,6 +158,7 @@ OnnxRuntimeArguments read_onnxruntime_arguments(const Napi::Object& object) {
   options.max_batch = number(object, "maxBatch", options.max_batch);
   options.queue_limit = number(object, "queueLimit", options.queue_limit);
   options.nice = number(object, "nice", options.nice);
+  options.kernels = flag(object, "kernels", options.kernels);
   return arguments;
 }
 

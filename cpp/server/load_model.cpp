@@ -93,6 +93,7 @@ Result<void> load_on_cpu(const Settings& settings, EngineOptions options, Served
   const unsigned processors = std::max(std::thread::hardware_concurrency(), 1U);
   options.lanes = settings.threads > 0 ? static_cast<int>(settings.threads)
                                        : static_cast<int>(std::min(processors, kMaxLanes));
+  options.kernels = settings.kernels;
   auto engine = load_onnxruntime(model.description.onnx, model.description.shape, options);
   if (!engine) return engine.error();
   model.engine = std::move(engine).value();

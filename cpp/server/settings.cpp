@@ -45,6 +45,8 @@ const std::vector<Setting>& table() {
       {"plugins", &Settings::plugins, "libraries with the TensorRT plugins that the plan needs"},
       {"lanes", &Settings::lanes, "batches that each GPU runs at once", 1, 64},
       {"onnxruntime", &Settings::onnxruntime, "ONNX Runtime's library, or the folder that has it"},
+      {"kernels", &Settings::kernels,
+       "on a CPU, tft-server's own kernels run the parts of the model that they support"},
       {"host", &Settings::host, "the address to listen on"},
       {"port", &Settings::port, "the port; 0 takes any free one", 0, 65'535},
       {"socket", &Settings::socket, "listen on this Unix socket instead"},

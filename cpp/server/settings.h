@@ -23,6 +23,7 @@ struct Settings {
   std::vector<std::string> plugins;
   std::int64_t lanes = 2;
   std::string onnxruntime;
+  bool kernels = true;
 
   std::string host = "127.0.0.1";
   std::int64_t port = 8000;

@@ -17,6 +17,7 @@ export type TensorRtOptions = Partial<
 /** How ONNX Runtime is found and used; see LoadOptions.onnxruntime. */
 export interface OnnxRuntimeOptions {
   readonly native?: boolean | undefined;
+  readonly kernels?: boolean | undefined;
   readonly library?: string | undefined;
 }
 

@@ -69,6 +69,8 @@ export interface NativeOnnxRuntimeOptions extends NativeShape {
   readonly queueLimit: number;
   /** By how much the priority of the computing threads is lower than the caller's. */
   readonly nice?: number | undefined;
+  /** Whether the addon's kernels run the parts of the model that they support; true. */
+  readonly kernels?: boolean | undefined;
 }
 
 /** The options of loading a TorchScript module. */

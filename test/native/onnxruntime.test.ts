@@ -1,5 +1,7 @@
 // ONNX Runtime in the addon's own threads: what the conformance suite does not ask.
-import { getPriority } from 'node:os';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { getPriority, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type LoadOptions, TFTEngine } from '../../src/index.js';
 import { loadAddon } from '../../src/native/load-addon.js';
@@ -15,8 +17,13 @@ function isThere(): boolean {
   }
 }
 
-const load = (path: string, options: LoadOptions = {}) =>
-  TFTEngine.load(path, { backend: 'onnxruntime', threads: 2, ...options, onnxruntime: { native: true } });
+const load = (path: string, { onnxruntime, ...options }: LoadOptions = {}) =>
+  TFTEngine.load(path, {
+    backend: 'onnxruntime',
+    threads: 2,
+    ...options,
+    onnxruntime: { ...onnxruntime, native: true },
+  });
 
 describe.skipIf(!isThere())('onnxruntime: { native: true }', () => {
   test('a lone request is divided among the threads', async () => {
@@ -57,6 +64,63 @@ describe.skipIf(!isThere())('onnxruntime: { native: true }', () => {
     }
   });
 
+  test("the package's kernels run the demo model, unless they are turned off", async () => {
+    const samples = await demoSamples();
+    const inputs = windows(samples, 0, 32);
+    const lines: string[] = [];
+    const log = ({ message }: { message: string }) => lines.push(message);
+    await using ours = await load(DEMO, { log });
+    const { data } = await ours.predict(inputs);
+    expect(lines.join('\n')).toMatch(/kernels of tft-tensorrt run preprocess, .*decoder/);
+    expect(lines.join('\n')).not.toMatch(/no kernel for/);
+    lines.length = 0;
+    await using theirs = await load(DEMO, { log, onnxruntime: { kernels: false } });
+    const expected = (await theirs.predict(inputs)).data;
+    expect(lines.join('\n')).not.toMatch(/kernel/);
+    const away = Float32Array.from(data, (value, i) => Math.abs(value - (expected[i] as number)));
+    expect(Math.max(...away) / samples.spread).toBeLessThan(2e-5);
+    expect(largestDifference(samples, data)).toBeLessThan(1e-4);
+  });
+
+  test('a model that ONNX Runtime refuses with them runs without them, and the log says why', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tft-'));
+    try {
+      cpSync(DEMO, folder, { recursive: true });
+      // An entry of the exporter that puts codes where numbers belong.
+      const file = readFileSync(join(DEMO, 'model.onnx'), 'latin1');
+      const wrong = file.replace(
+        'input x cat_1\ninput code0 select\n',
+        'input x select\ninput code0 cat_1\n',
+      );
+      expect(wrong).not.toBe(file);
+      writeFileSync(join(folder, 'model.onnx'), wrong, 'latin1');
+      const warnings: string[] = [];
+      const log: LoadOptions['log'] = ({ level, message }) => level === 'warn' && warnings.push(message);
+      await using engine = await load(folder, { log, verifyHash: false });
+      expect(warnings).toEqual([
+        expect.stringMatching(/^ONNX Runtime does not accept the library's kernels: .*TftVariableSelection/),
+      ]);
+      const samples = await demoSamples();
+      const { data } = await engine.predict(windows(samples, 0, 4));
+      expect(largestDifference(samples, data)).toBeLessThan(1e-4);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('threads that share the model get the same forecasts as one alone', async () => {
+    const samples = await demoSamples();
+    await using engine = await load(DEMO, { threads: 4, maxBatch: 1 });
+    const alone: Float32Array[] = [];
+    for (let i = 0; i < 16; i++) alone.push((await engine.predict(windows(samples, i, i + 1))).data);
+    const together = await Promise.all(
+      Array.from({ length: 128 }, (_, i) => engine.predict(windows(samples, i % 16, (i % 16) + 1))),
+    );
+    together.forEach(({ data }, i) => {
+      expect(data).toEqual(alone[i % 16]);
+    });
+  });
+
   test('a library that is not there is named, and a process runs one', async () => {
     const other = { native: true, library: '/nowhere/libonnxruntime.so.1' };
     await using first = await load(bundles.tiny);
@@ -69,7 +133,12 @@ describe.skipIf(!isThere())('onnxruntime: { native: true }', () => {
   });
 });
 
-test('without it, predictSync names the option', async () => {
-  await using engine = await TFTEngine.load(bundles.tiny, { backend: 'onnxruntime', threads: 1 });
-  expect(() => engine.predictSync(variedInputs(1, 1))).toThrow(/onnxruntime: \{ native: true \}/);
+test('worker threads have no predictSync, and say so', async () => {
+  const onnxruntime = { native: false };
+  await using engine = await TFTEngine.load(bundles.tiny, {
+    backend: 'onnxruntime',
+    onnxruntime,
+    threads: 1,
+  });
+  expect(() => engine.predictSync(variedInputs(1, 1))).toThrow(/in worker threads/);
 });

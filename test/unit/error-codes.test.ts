@@ -83,6 +83,7 @@ describe('the addon reads the options that TypeScript declares, under the same n
   test.each([
     ['NativeLibraryOptions', 'read_loader_options'],
     ['NativeLoadOptions', 'read_load_arguments'],
+    ['NativeOnnxRuntimeOptions', 'read_onnxruntime_arguments'],
     ['NativeTorchScriptOptions', 'read_torchscript_arguments'],
     ['NativeBuildOptions', 'read_build_arguments'],
     ['NativeMeasureOptions', 'read_measure_arguments'],

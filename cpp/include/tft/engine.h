@@ -39,6 +39,8 @@ struct EngineOptions {
   /// On Linux, by how much the priority of the lanes' threads is lower than that of the thread that loads, 0
   /// to 19, as of the command nice.
   int nice = 0;
+  /// With ONNX Runtime: this library's kernels run the parts of the model that they support.
+  bool kernels = true;
   bool cuda_graphs = true;
   /// Lane threads poll for the whole wait, which costs a core each. Otherwise they sleep until a run is
   /// nearly over, and then poll.

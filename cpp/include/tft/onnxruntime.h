@@ -25,6 +25,8 @@ Result<OnnxRuntimeReport> open_onnxruntime(const std::string& path = {});
 
 /// Loads an ONNX file. Each lane (`EngineOptions::lanes`) is a computing thread. `open_onnxruntime` comes
 /// first. The options that concern devices and plans are ignored.
+/// The log says at INFO which parts no kernel of ours runs, and why; at WARN that ONNX Runtime refuses them,
+/// and runs the file as it is.
 ///
 /// Errors: BACKEND_UNAVAILABLE; OPTION; MODEL_INVALID if the file cannot be loaded or its tensors are not
 /// those of `shape`.

@@ -31,7 +31,16 @@ export async function loadNative(request: LoadRequest): Promise<NativeBackend> {
   const log = receiver(request.log);
   try {
     const native = await addon.loadOnnxRuntime(
-      { ...tensors, onnx: model.onnxPath, library, lanes, maxBatch, queueLimit, nice },
+      {
+        ...tensors,
+        onnx: model.onnxPath,
+        library,
+        lanes,
+        maxBatch,
+        queueLimit,
+        nice,
+        kernels: onnxruntime?.kernels,
+      },
       log,
     );
     return new NativeBackend({
