@@ -268,8 +268,8 @@ export class TFTEngine {
   }
 
   /**
-   * Forecasts and blocks until the result is there: the lowest latency, for scripts and worker threads. With ONNX Runtime only if the
-   * addon runs it, `onnxruntime: { native: true }`; its worker threads, and servers, refuse it with ERR_TFT_UNSUPPORTED.
+   * Forecasts and blocks until the result is there: the lowest latency, for scripts and worker threads. With ONNX Runtime where the
+   * addon runs it, as it does by default where the addon is; its worker threads, and servers, refuse it with ERR_TFT_UNSUPPORTED.
    *
    * @throws TFTError as `predict`, by throwing; ERR_TFT_UNSUPPORTED on the other backends.
    */
@@ -278,7 +278,7 @@ export class TFTEngine {
       throw new TFTError(
         'ERR_TFT_UNSUPPORTED',
         `the backend '${this.info.backend}' does not offer predictSync${
-          this.info.backend === 'onnxruntime' ? ' without the load option onnxruntime: { native: true }' : ''
+          this.info.backend === 'onnxruntime' ? ' in worker threads, without the native addon' : ''
         }; await predict instead`,
       );
     }

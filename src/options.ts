@@ -86,11 +86,16 @@ export interface LoadOptions {
 /** Options of the backend 'onnxruntime'. */
 export interface OnnxRuntimeLoadOptions {
   /**
-   * Whether the addon's own threads run the model, which all of them share, instead of worker threads of Node with a copy each;
-   * false by default. `predictSync` then works on the CPU too, and engines load faster and take less memory.
+   * Whether the addon's own threads run the model, which all of them share, or worker threads of Node with a copy each. By default
+   * the addon does where it can. It loads faster, takes less memory, has `predictSync`, and has kernels of its own.
    */
   native?: boolean | undefined;
-  /** With `native`: libonnxruntime.so.1 or its folder. Without it the one of this package or of onnxruntime-node. */
+  /**
+   * In the addon: whether this package's kernels run the parts of the model that they support, instead of ONNX Runtime's, which
+   * take several times as long; true by default.
+   */
+  kernels?: boolean | undefined;
+  /** In the addon: libonnxruntime.so.1 or its folder. Without it the one of this package or of onnxruntime-node. */
   library?: string | undefined;
 }
 
@@ -205,6 +210,7 @@ const loadSchema = z.strictObject({
   onnxruntime: z
     .strictObject({
       native: z.boolean().optional(),
+      kernels: z.boolean().optional(),
       library: z.string().min(1).optional(),
     } satisfies Record<keyof OnnxRuntimeOptions, unknown>)
     .optional(),

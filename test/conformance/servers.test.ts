@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ForecastInputs } from '../../src/index.js';
 import { bundles, constantInputs, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
 import { holdByFile } from '../fixtures/held-file.js';
-import { holdRuns } from '../fixtures/held-runs.js';
+import { HOLDABLE, holdRuns } from '../fixtures/held-runs.js';
 import { whyNoCppServer } from '../service/cpp-server.js';
 import {
   type Answer,
@@ -101,7 +101,7 @@ describe.skipIf(whyNoCppServer)('both servers', () => {
   let servers: readonly Served[] = [];
   beforeAll(async () => {
     const settings = { model: bundles.tiny, maxBatch: 4, queueLimit: 4, maxWaitMs: 600_000 };
-    servers = await Promise.all([serveByNode(settings), serveByCpp(settings)]);
+    servers = await Promise.all([serveByNode({ ...HOLDABLE, ...settings }), serveByCpp(settings)]);
   });
   afterAll(() => Promise.all(servers.map((server) => server.stop())));
 

@@ -78,15 +78,23 @@ function whyNoOnnxRuntime(): string | undefined {
   }
 }
 
+/** Holding, here, is of worker threads. */
+const IN_WORKERS = { native: false };
+
 const onnxruntime: Subject = {
-  name: 'onnxruntime',
+  name: 'onnxruntime in worker threads',
   missing: whyNoOnnxRuntime(),
   backend: 'onnxruntime',
   tolerance: OF_THE_BUNDLE,
   async start() {
     const paths = { tiny: bundles.tiny, demo: DEMO };
     const load: Started['load'] = (model, options) =>
-      TFTEngine.load(paths[model], { backend: 'onnxruntime', ...ONE_RUN, ...options });
+      TFTEngine.load(paths[model], {
+        backend: 'onnxruntime',
+        onnxruntime: IN_WORKERS,
+        ...ONE_RUN,
+        ...options,
+      });
     return { load, stop: nothing };
   },
   answer: tinyAnswer,
@@ -227,7 +235,7 @@ export async function serveByCpp(settings: ServerSettings): Promise<Served> {
 
 /** No server of this package speaks gRPC: this is one of the tests', with an engine behind it. */
 async function serveByGrpc({ model }: ServerSettings): Promise<Served> {
-  const engine = await TFTEngine.load(model, { backend: 'onnxruntime', ...ONE_RUN });
+  const engine = await TFTEngine.load(model, { backend: 'onnxruntime', onnxruntime: IN_WORKERS, ...ONE_RUN });
   const { port, stop } = await grpcServerOf(engine);
   return {
     address: `kserve+grpc://127.0.0.1:${port}`,
@@ -302,7 +310,9 @@ export const subjects: readonly Subject[] = [
     demo: torchscript.moduleOf('demo'),
   }),
   libtorch('libtorch on its double', torchscript.libTorchDouble, { tiny: DOUBLE }),
-  kserve('kserve, a service of Node', whyNoOnnxRuntime(), holdHere, serveByNode),
+  kserve('kserve, a service of Node', whyNoOnnxRuntime(), holdHere, (settings) =>
+    serveByNode({ ...settings, onnxruntime: IN_WORKERS }),
+  ),
   kserve('kserve, a service of Node with the addon', whyNoNativeOnnxRuntime(), holdByFile, (settings) => {
     process.env.TFT_HELD_ONNXRUNTIME = realLibrary();
     const onnxruntime = { native: true, library: heldLibrary };

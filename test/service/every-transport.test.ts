@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { HEADER, lines } from '../cli/tft.js';
 import { tinyAnswer, variedInputs } from '../fixtures/bundles.js';
-import { holdRuns } from '../fixtures/held-runs.js';
+import { HOLDABLE, holdRuns } from '../fixtures/held-runs.js';
 import { isCpp } from './cpp-server.js';
 import { comeToRest, inferBinary, inferJson, predictBody, running, until } from './running.js';
 import { type Message, type Reply, send, session, textOf, transports } from './transports.js';
@@ -140,6 +140,7 @@ describe.each(transports)('$name', (transport) => {
     async () => {
       await using service = await running({
         ...transport.overrides(),
+        ...HOLDABLE,
         maxBatch: 1,
         threads: 1,
         queueLimit: 1,

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { bundles, constantInputs } from '../fixtures/bundles.js';
 import { holdDelay } from '../fixtures/held-delay.js';
-import { holdRuns } from '../fixtures/held-runs.js';
+import { HOLDABLE, HOLDABLE_OPTIONS, holdRuns } from '../fixtures/held-runs.js';
 import { isCpp } from './cpp-server.js';
 import { ask, inferJson, running, until } from './running.js';
 import { serve } from './serving.js';
 
 test('SIGTERM: running requests are answered, then the process ends with status 0', async () => {
-  const served = serve(['--model', bundles.tiny, '--max-batch', '1', '--threads', '1']);
+  const served = serve(['--model', bundles.tiny, '--max-batch', '1', '--threads', '1', ...HOLDABLE_OPTIONS]);
   const { address } = await served.says('listening');
   await served.says('ready');
   const release = await served.hold();
@@ -50,7 +50,7 @@ test.skipIf(isCpp)(
 );
 
 test('what is not finished in time is cut off', async () => {
-  await using service = await running({ maxBatch: 1, threads: 1, stopTimeoutMs: 20 });
+  await using service = await running({ ...HOLDABLE, maxBatch: 1, threads: 1, stopTimeoutMs: 20 });
   using _held = holdRuns();
   const long = ask(`${service.url}/v2/models/tiny/infer`, { body: inferJson(constantInputs(60)) });
   const outcome = long.then(
@@ -99,7 +99,8 @@ function folderOfVersions(): { folder: string; add(version: number): void } {
 test('a new version takes over under load without a lost request, and the metrics keep both', async () => {
   const { folder, add } = folderOfVersions();
   const admin = 'admin-key-0123456789';
-  await using service = await running({ model: folder, adminKeys: [admin] });
+  // In worker threads, whose warm-up is counted.
+  await using service = await running({ ...HOLDABLE, model: folder, adminKeys: [admin] });
   const url = `${service.url}/v2/models/tiny/infer`;
   const seen: [number, unknown][] = [];
   let over = false;

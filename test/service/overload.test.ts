@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { constantInputs, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
-import { holdRuns } from '../fixtures/held-runs.js';
+import { HOLDABLE, holdRuns } from '../fixtures/held-runs.js';
 import {
   ask,
   askRaw,
@@ -19,7 +19,7 @@ import {
 
 const INFER = '/v2/models/tiny/infer';
 /** One series at a time. */
-const ONE_BY_ONE = { maxBatch: 1, threads: 1 };
+const ONE_BY_ONE = { ...HOLDABLE, maxBatch: 1, threads: 1 };
 
 async function metric(url: string, line: RegExp): Promise<number> {
   return Number(line.exec((await ask(`${url}/metrics`)).bytes.toString())?.[1] ?? Number.NaN);

@@ -8,9 +8,12 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Forecast, type PredictOptions, TFTEngine, TFTError } from '../../src/index.js';
 import { bundles, constantInputs, tinyAnswer, variedInputs, WIDTH } from '../fixtures/bundles.js';
 
+/** The queue in TypeScript, which worker threads have; the addon's is the C++ core's. */
+const IN_WORKERS = { onnxruntime: { native: false } };
+
 let engine: TFTEngine;
 beforeEach(async () => {
-  engine = await TFTEngine.load(bundles.witness, { maxBatch: 4, queueLimit: 100, threads: 1 });
+  engine = await TFTEngine.load(bundles.witness, { ...IN_WORKERS, maxBatch: 4, queueLimit: 100, threads: 1 });
 });
 afterEach(() => engine.close());
 
@@ -97,7 +100,7 @@ describe('batching', () => {
 describe('on two lanes', () => {
   let two: TFTEngine;
   beforeEach(async () => {
-    two = await TFTEngine.load(bundles.witness, { maxBatch: 4, threads: 2 });
+    two = await TFTEngine.load(bundles.witness, { ...IN_WORKERS, maxBatch: 4, threads: 2 });
   });
   afterEach(() => two.close());
   const batches = async (forecast: Promise<Forecast>) => seen(await forecast).map(([batch]) => batch);
@@ -129,7 +132,7 @@ describe('on two lanes', () => {
   });
 
   test('each series gets its own forecast, whichever lane it ran on', async () => {
-    const tiny = await TFTEngine.load(bundles.tiny, { maxBatch: 4, threads: 3 });
+    const tiny = await TFTEngine.load(bundles.tiny, { ...IN_WORKERS, maxBatch: 4, threads: 3 });
     const inputs = Array.from({ length: 60 }, (_, seed) => variedInputs(1 + (seed % 11), seed));
     const forecasts = await Promise.all(inputs.map((one) => tiny.predict(one)));
     expect(forecasts.map(({ data }) => data)).toEqual(inputs.map(tinyAnswer));
@@ -262,7 +265,7 @@ describe('deadlineMs', () => {
 
 describe('many callers at once', () => {
   test('each gets the forecast for its own inputs, whatever other requests are aborted and refused', async () => {
-    const tiny = await TFTEngine.load(bundles.tiny, { maxBatch: 5, queueLimit: 60 });
+    const tiny = await TFTEngine.load(bundles.tiny, { ...IN_WORKERS, maxBatch: 5, queueLimit: 60 });
     const outcomes: Record<string, number> = {};
     const caller = async (seed: number) => {
       for (let round = 0; round < 25; round++) {
@@ -295,7 +298,7 @@ describe('many callers at once', () => {
 
   test('after close at any moment every request has succeeded or was refused', async () => {
     for (let round = 0; round < 12; round++) {
-      const tiny = await TFTEngine.load(bundles.tiny, { maxBatch: 3 });
+      const tiny = await TFTEngine.load(bundles.tiny, { ...IN_WORKERS, maxBatch: 3 });
       const inputs = variedInputs(1 + (round % 5), round);
       const results: Promise<string>[] = [];
       const send = () =>

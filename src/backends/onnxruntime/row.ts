@@ -3,6 +3,7 @@ import type { Backend } from '../../batching/backend.js';
 import { BatchQueue } from '../../batching/queue.js';
 import { precisionOfOnnx } from '../../builder/onnx-source.js';
 import { TFTError } from '../../contract/errors.js';
+import { callSafely } from '../../native/receiver.js';
 import type { LoadRequest } from '../load-request.js';
 import type { BackendRow } from '../row.js';
 import { OnnxRuntimeRunner } from './backend.js';
@@ -47,9 +48,21 @@ export const onnxRuntimeRow: BackendRow = {
   },
 };
 
+/** In the addon, whose kernels are several times as fast, or where that cannot be in worker threads. */
 async function run(request: LoadRequest): Promise<Backend> {
-  if (request.onnxruntime?.native) return loadNative(request);
-  const { model, contract, threads, nice, maxBatch, queueLimit, log } = request;
+  const { model, contract, threads, nice, maxBatch, queueLimit, log, onnxruntime = {} } = request;
+  if (onnxruntime.native !== false) {
+    try {
+      return await loadNative(request);
+    } catch (error) {
+      const isAsked = Object.values(onnxruntime).some((value) => value !== undefined);
+      if (isAsked || !(error instanceof TFTError) || error.code !== 'ERR_TFT_BACKEND_UNAVAILABLE')
+        throw error;
+      callSafely(() =>
+        log({ level: 'info', message: `worker threads run ONNX Runtime, which is slower: ${error.message}` }),
+      );
+    }
+  }
   const runner = await OnnxRuntimeRunner.load(model, threads, nice, log);
   return new BatchQueue(runner, contract, { maxBatch, queueLimit, origin: model.onnxPath });
 }
