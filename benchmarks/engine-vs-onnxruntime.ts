@@ -24,11 +24,19 @@ const { InferenceSession: Session, Tensor: OrtTensor } = createRequire(import.me
 ) as typeof import('onnxruntime-common');
 
 const { model, samples } = await Samples.load(options.bundle);
-const engine = await TFTEngine.load(options.bundle, { backend: 'onnxruntime' });
-/** The same in the addon's threads. */
-const native = await TFTEngine.load(options.bundle, {
+/** In the addon, with its kernels, as by default. */
+const engine = await TFTEngine.load(options.bundle, {
   backend: 'onnxruntime',
   onnxruntime: { native: true },
+});
+/** In the addon, with ONNX Runtime's kernels. */
+const plain = await TFTEngine.load(options.bundle, {
+  backend: 'onnxruntime',
+  onnxruntime: { native: true, kernels: false },
+});
+const workers = await TFTEngine.load(options.bundle, {
+  backend: 'onnxruntime',
+  onnxruntime: { native: false },
 });
 const session = await Session.create(model.onnxPath);
 console.log(
@@ -65,12 +73,13 @@ for (const batch of BATCHES) {
   const inputs = samples.batch(batch);
   const sides = {
     ours: async () => (await engine.predict(inputs)).data,
-    native: async () => (await native.predict(inputs)).data,
-    sync: async () => native.predictSync(inputs).data,
+    sync: async () => engine.predictSync(inputs).data,
+    plain: async () => (await plain.predict(inputs)).data,
+    workers: async () => (await workers.predict(inputs)).data,
     peer: async () => ((await session.run(feeds(inputs, batch))).predictions as Tensor).data as Float32Array,
   };
   const theirs = await sides.peer();
-  for (const side of ['ours', 'native', 'sync'] as const) {
+  for (const side of ['ours', 'sync', 'plain', 'workers'] as const) {
     const mine = await sides[side]();
     const apart = mine.reduce((most, value, i) => Math.max(most, Math.abs(value - (theirs[i] as number))), 0);
     if (!(apart < 1e-2)) throw new Error(`${side} and the peer differ by ${apart}: one of them is wrong`);
@@ -78,8 +87,9 @@ for (const batch of BATCHES) {
   const times = await inTurns(sides);
   const median = (numbers: number[]) => percentile(numbers, 0.5);
   comparisons.push(less(`time-B${batch}`, 'ms', median(times.ours), median(times.peer)));
-  comparisons.push(less(`time-B${batch}-native`, 'ms', median(times.native), median(times.peer)));
-  comparisons.push(less(`time-B${batch}-native-sync`, 'ms', median(times.sync), median(times.peer)));
+  comparisons.push(less(`time-B${batch}-sync`, 'ms', median(times.sync), median(times.peer)));
+  comparisons.push(less(`time-B${batch}-without-kernels`, 'ms', median(times.plain), median(times.peer)));
+  comparisons.push(less(`time-B${batch}-workers`, 'ms', median(times.workers), median(times.peer)));
 
   const ours: number[] = [];
   const peer: number[] = [];
@@ -94,19 +104,18 @@ const one = samples.batch(1);
 const many = (call: () => Promise<unknown>) => () => Promise.all(Array.from({ length: CALLERS }, call));
 const times = await inTurns({
   ours: many(() => engine.predict(one)),
-  native: many(() => native.predict(one)),
+  workers: many(() => workers.predict(one)),
   peer: many(() => session.run(feeds(one, 1))),
 });
 const rate = (numbers: number[]) => (CALLERS * 1000) / percentile(numbers, 0.5);
 comparisons.push(more(`throughput-${CALLERS}-callers`, 'forecasts/s', rate(times.ours), rate(times.peer)));
 comparisons.push(
-  more(`throughput-${CALLERS}-callers-native`, 'forecasts/s', rate(times.native), rate(times.peer)),
+  more(`throughput-${CALLERS}-callers-workers`, 'forecasts/s', rate(times.workers), rate(times.peer)),
 );
 
 report(
   'engine-vs-onnxruntime',
-  'TFTEngine, in worker threads and in the addon, against onnxruntime-node called by hand on the main thread, with its defaults',
+  'TFTEngine, in the addon and in worker threads, against onnxruntime-node called by hand on the main thread, with its defaults',
   comparisons,
 );
-await engine.close();
-await native.close();
+for (const one of [engine, plain, workers]) await one.close();

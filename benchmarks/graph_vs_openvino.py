@@ -22,6 +22,7 @@ import in_turns
 import numpy as np
 import onnxruntime
 import openvino
+from samples import read_samples
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCHES = (1, 8, 32)
@@ -74,20 +75,11 @@ def main() -> None:
     options.out.write_text(json.dumps(report, indent=2) + "\n")
 
 
-def read_samples(bundle: Path, description: dict) -> dict[str, np.ndarray]:
-    count, files = description["samples"]["count"], description["samples"]["files"]
-    arrays = {}
-    for tensor in description["inputs"]:
-        name, kind = tensor["name"], np.float32 if tensor["type"] == "float32" else np.int32
-        arrays[name] = np.fromfile(bundle / files[name]["path"], kind).reshape(count, *tensor["shape"][1:])
-    return arrays
-
-
-def compiled(graph: Path, batch: int) -> openvino.CompiledModel:
+def compiled(graph: Path, batch: int, threads: int = 1) -> openvino.CompiledModel:
     core = openvino.Core()
     model = core.read_model(graph)
     model.reshape({i.any_name: [batch, *list(i.partial_shape)[1:]] for i in model.inputs})
-    hints = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+    hints = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     return core.compile_model(model, "CPU", hints)
 
 

@@ -27,8 +27,7 @@ constexpr int kTile = kHidden * kWidth;
 
 // ---- Tiles
 
-/// The weights of `N` units from `unit` on times a tile: sums[i] += sum over k of in[k] * weight[k * stride +
-/// i].
+/// sums[i] += sum over k of in[k] * weight[k * stride + i].
 template <int N>
 TFT_INLINE void multiply(Vec (&sums)[N], const float* in, int inputs, const float* weight, int stride) {
   for (int k = 0; k < inputs; ++k) {

@@ -107,7 +107,7 @@ void Session::load_fused(const std::string& onnx, const Log& log) {
   const FusedGraph fused = fuse_graph(content_of(onnx), FusedFor::ONNXRUNTIME);
   // No warning, unlike the builder's: a model is built once, but loaded often.
   for (const UnfusedRegion& region : fused.unfused)
-    say(LogLevel::INFO, "no kernel for " + region.name + ": " + region.why + stay + "it, which is slower");
+    say(LogLevel::INFO, "no kernel for " + region.name + ": " + region.why + stay + "it");
   if (fused.model.empty()) return;
   auto operators = std::make_unique<CustomOperators>(library_, fused.nodes);
   Options options(library_.api);

@@ -1,0 +1,145 @@
+// Compares the engine on the CPU with the strongest that run the same network there: OpenVINO, torch.compile and ONNX Runtime
+// in Python, each with one thread and with all. All take turns in one run, and forecasts are compared before they are timed.
+// Needs the native addon and the Python environment; OpenVINO's is fetched.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { availableParallelism, loadavg } from 'node:os';
+import { createInterface } from 'node:readline';
+import { readSamples } from '../src/entries/build.js';
+import { TFTEngine } from '../src/index.js';
+import { type Comparison, less, options, percentile, report, Samples, seconds } from './harness.js';
+
+const BATCHES = [1, 8, 32];
+const TURN_MS = 250;
+/** Forecasts further apart than this, of the spread, are not timed. */
+const LIMIT = 1e-4;
+
+interface Turn {
+  readonly times: readonly number[];
+  readonly ofSpread: number;
+  /** Seconds. */
+  readonly compiled: number | null;
+}
+
+/** A program in Python that answers a line with a line. */
+class Peer {
+  readonly #process: ChildProcess;
+  readonly #answers: AsyncIterator<string>;
+
+  constructor(command: readonly string[]) {
+    const [program = '', ...rest] = command;
+    this.#process = spawn(program, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
+    if (this.#process.stdout === null) throw new Error('no pipe');
+    this.#answers = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
+  }
+
+  async answer<T>(): Promise<T> {
+    const { value, done } = await this.#answers.next();
+    if (done) throw new Error('a program in Python has ended');
+    return JSON.parse(value) as T;
+  }
+
+  turn(side: string, batch: number): Promise<Turn> {
+    this.#process.stdin?.write(`${JSON.stringify({ side, batch, ms: TURN_MS })}\n`);
+    return this.answer<Turn>();
+  }
+
+  async stop(): Promise<void> {
+    this.#process.stdin?.end();
+    if (this.#process.exitCode === null) await once(this.#process, 'exit');
+  }
+}
+
+const { samples, model } = await Samples.load(options.bundle);
+const { expected, spread } = await readSamples(model);
+const uv = execFileSync('scripts/find-uv', { encoding: 'utf8' }).trim();
+const comparisons: Comparison[] = [];
+const compiling: Record<string, number> = {};
+const differences: Record<string, number> = {};
+const loadBefore = loadavg()[0];
+let versions: Record<string, string> = {};
+
+for (const threads of [1, availableParallelism()]) {
+  const engine = await TFTEngine.load(options.bundle, {
+    backend: 'onnxruntime',
+    onnxruntime: { native: true },
+    threads,
+    maxBatch: 32,
+  });
+  const openvino = new Peer([
+    uv,
+    'run',
+    '--quiet',
+    '--no-project',
+    'benchmarks/openvino_peer.py',
+    options.bundle,
+    `${threads}`,
+  ]);
+  const torch = new Peer([
+    'scripts/uv',
+    'python',
+    'benchmarks/compile_peer.py',
+    options.bundle,
+    `${threads}`,
+  ]);
+  versions = {
+    ...(await openvino.answer<Record<string, string>>()),
+    ...(await torch.answer<Record<string, string>>()),
+  };
+  const own = async (batch: number): Promise<Turn> => {
+    const inputs = samples.batch(batch);
+    const { data } = await engine.predict(inputs);
+    const times: number[] = [];
+    const until = performance.now() + TURN_MS;
+    do {
+      const start = performance.now();
+      await engine.predict(inputs);
+      times.push(performance.now() - start);
+    } while (performance.now() < until);
+    const apart = data.reduce(
+      (most, value, i) => Math.max(most, Math.abs(value - (expected[i] ?? Number.NaN))),
+      0,
+    );
+    return { times, ofSpread: apart / spread, compiled: null };
+  };
+  const sides: Record<string, (batch: number) => Promise<Turn>> = {
+    own,
+    openvino: (batch) => openvino.turn('openvino', batch),
+    compiled: (batch) => torch.turn('compiled', batch),
+    onnxruntime: (batch) => openvino.turn('onnxruntime', batch),
+  };
+  for (const batch of BATCHES) {
+    const times: Record<string, number[]> = {};
+    for (const [side, turn] of Object.entries(sides)) {
+      const { ofSpread, compiled } = await turn(batch);
+      const name = `${side}-B${batch}-threads${threads}`;
+      if (!(ofSpread < LIMIT)) throw new Error(`${name}: the forecasts differ by ${ofSpread} of the spread`);
+      differences[name] = ofSpread;
+      if (compiled !== null) compiling[name] = compiled;
+      times[side] = [];
+    }
+    const end = performance.now() + Object.keys(sides).length * seconds * 1000;
+    while (performance.now() < end)
+      for (const [side, turn] of Object.entries(sides)) times[side]?.push(...(await turn(batch)).times);
+    const median = (side: string) => percentile(times[side] ?? [], 0.5);
+    for (const side of Object.keys(sides).slice(1))
+      comparisons.push(less(`${side}-B${batch}-threads${threads}`, 'ms', median('own'), median(side)));
+  }
+  await engine.close();
+  await openvino.stop();
+  await torch.stop();
+}
+report(
+  'cpu',
+  'How fast is the engine on the CPU beside the strongest that run the same network there?',
+  comparisons,
+  {
+    versions,
+    /** Largest differences from PyTorch's forecasts of the sample windows, of their spread. */
+    differences,
+    /** Seconds that torch.compile took. */
+    compiling,
+    // A load above the number of processors means that other programs ran, and that the ratios are less certain.
+    loadAverage: [loadBefore, loadavg()[0]],
+  },
+);
