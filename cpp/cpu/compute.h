@@ -22,8 +22,10 @@ using plugins::VariableSelectionParameters;
 /// What has many callers would make the program a good deal larger inline, and no faster.
 #define TFT_SHARED __attribute__((noinline))
 
-constexpr int kHidden = 32;
-constexpr int kTile = kHidden * kWidth;
+/// A tile of the largest hidden size.
+constexpr int kTile = kMaxHidden * kWidth;
+/// The most outputs of the weighing network's first map, and the most variables.
+constexpr int kVariables = 32;
 
 // ---- Tiles
 
@@ -148,12 +150,12 @@ TFT_SHARED void elu_all(float* tile, int units) {
   for (int u = 0; u < units; ++u) store(tile + u * kWidth, elu(load(tile + u * kWidth)));
 }
 
-/// Reads kWidth rows of kHidden floats into a tile. Row r is at `row(r)`.
+/// Reads kWidth rows of `units` floats into a tile; row r is at `row(r)`. `units` is a multiple of kWidth.
 template <class Row>
-TFT_INLINE void read_rows(const Row& row, float* tile) {
+TFT_INLINE void read_rows(const Row& row, int units, float* tile) {
   const float* rows[kWidth];
   for (int r = 0; r < kWidth; ++r) rows[r] = row(r);
-  for (int u = 0; u < kHidden; u += kWidth) {
+  for (int u = 0; u < units; u += kWidth) {
     Vec square[kWidth];
 #pragma GCC unroll 16
     for (int r = 0; r < kWidth; ++r) square[r] = load(rows[r] + u);
@@ -163,22 +165,21 @@ TFT_INLINE void read_rows(const Row& row, float* tile) {
   }
 }
 
-/// The rows of a tile, one after another in `rows` [kWidth][kHidden].
-TFT_SHARED void write_rows(const float* tile, float* rows) {
-  for (int u = 0; u < kHidden; u += kWidth) {
+/// The rows of a tile, one after another in `rows` [kWidth][units].
+TFT_SHARED void write_rows(const float* tile, int units, float* rows) {
+  for (int u = 0; u < units; u += kWidth) {
     Vec square[kWidth];
 #pragma GCC unroll 16
     for (int r = 0; r < kWidth; ++r) square[r] = load(tile + (u + r) * kWidth);
     transpose(square);
 #pragma GCC unroll 16
-    for (int r = 0; r < kWidth; ++r) store(rows + r * kHidden + u, square[r]);
+    for (int r = 0; r < kWidth; ++r) store(rows + r * units + u, square[r]);
   }
 }
 
 /// out[i] += factor * row[i] for the units of one row.
-TFT_INLINE void add_row(float* out, float factor, const float* row) {
-#pragma GCC unroll 8
-  for (int u = 0; u < kHidden; u += kWidth) store(out + u, load(out + u) + factor * load(row + u));
+TFT_INLINE void add_row(float* out, float factor, const float* row, int units) {
+  for (int u = 0; u < units; u += kWidth) store(out + u, load(out + u) + factor * load(row + u));
 }
 
 TFT_INLINE int within(int value, int count) { return value < 0 ? 0 : value < count ? value : count - 1; }
@@ -187,30 +188,30 @@ TFT_INLINE int within(int value, int count) { return value < 0 ? 0 : value < cou
 
 /// Scratch of a tile and what the context adds to the weighing network, for each series.
 std::size_t selection_floats(const VariableSelectionParameters& p) {
-  const int widest = p.width > 2 * kHidden ? p.width : 2 * kHidden;
-  return static_cast<std::size_t>(widest) * kWidth + static_cast<std::size_t>(p.batch) * kHidden;
+  const int widest = p.width > 2 * kVariables ? p.width : 2 * kVariables;
+  return static_cast<std::size_t>(widest) * kWidth + static_cast<std::size_t>(p.batch) * kVariables;
 }
 
 struct SelectionTile {
-  float x[kHidden * kWidth];         // [given]
-  float shares[kHidden * kWidth];    // [variables]
-  float hidden[kHidden * kWidth];    // [inner]
-  float sums[kTile], output[kTile];  // [kHidden]
-  float rows[kTile];                 // [kWidth][kHidden]
+  float x[kVariables * kWidth];       // [given]
+  float shares[kVariables * kWidth];  // [variables]
+  float sums[kTile], output[kTile];   // [hidden]
+  float rows[kTile];                  // [kWidth][hidden]
   int step[kWidth], series[kWidth], code[plugins::kMaxTables][kWidth];
 };
 
 /// The softmax over the variables, in t.shares.
-void weigh(const VariableSelectionParameters& p, const float* context, SelectionTile& t, float* sums) {
+void weigh(const VariableSelectionParameters& p, int hidden_size, const float* context, SelectionTile& t,
+           float* sums) {
   const int total = p.inner + p.variables, given = p.reals + p.tabulated;
   for (int r = 0; r < kWidth; ++r) {
     const float* const bias = p.inner_bias + (p.bias_steps == 1 ? 0 : t.step[r]) * total;
-    const float* const of_context = context + t.series[r] * kHidden;
+    const float* const of_context = context + t.series[r] * kVariables;
     for (int u = 0; u < total; ++u) sums[u * kWidth + r] = bias[u];
     if (p.context != nullptr)
       for (int u = 0; u < p.inner; ++u) sums[u * kWidth + r] += of_context[u];
     for (int table = 0; table < p.tables; ++table) {
-      const float* const row = p.tables_values[table] + t.code[table][r] * (total + kHidden);
+      const float* const row = p.tables_values[table] + t.code[table][r] * (total + hidden_size);
       for (int u = 0; u < total; ++u) sums[u * kWidth + r] += row[u];
     }
   }
@@ -237,55 +238,59 @@ void weigh(const VariableSelectionParameters& p, const float* context, Selection
 }
 
 /// Adds a real variable's network, times its share, to t.sums.
-void add_variable(const VariableSelectionParameters& p, int v, SelectionTile& t, float* hidden) {
+void add_variable(const VariableSelectionParameters& p, int hidden_size, int v, SelectionTile& t,
+                  float* hidden) {
   const Vec x = load(t.x + v * kWidth);
   const float *slope = p.network_inner + v * 2 * p.width, *offset = slope + p.width;
   for (int k = 0; k < p.width; ++k) store(hidden + k * kWidth, elu(x * slope[k] + offset[k]));
   const Vec distance = x - p.vertex[v];
   const Vec inverse = 1.f / square_root(distance * distance * p.curvature[v] + p.floor[v]);
-  const float* const residual = p.residual + v * 3 * kHidden;
-  for (int u = 0; u < kHidden; ++u)
+  const float* const residual = p.residual + v * 3 * hidden_size;
+  for (int u = 0; u < hidden_size; ++u)
     store(t.output + u * kWidth,
-          inverse * (x * residual[u] + residual[kHidden + u]) + residual[2 * kHidden + u]);
-  const int square = v * p.width * kHidden;
-  gate(hidden, p.width, {p.value + square, p.network_gate + square, kHidden, nullptr, nullptr}, kHidden, -1.f,
-       t.output, t.output);
-  const Moments m = moments(t.output, kHidden, p.epsilon);
+          inverse * (x * residual[u] + residual[hidden_size + u]) + residual[2 * hidden_size + u]);
+  const int square = v * p.width * hidden_size;
+  gate(hidden, p.width, {p.value + square, p.network_gate + square, hidden_size, nullptr, nullptr},
+       hidden_size, -1.f, t.output, t.output);
+  const Moments m = moments(t.output, hidden_size, p.epsilon);
   const Vec share = load(t.shares + v * kWidth), scale = share * m.inverse;
-  const float *weight = p.norm_weight + v * kHidden, *bias = p.norm_bias + v * kHidden;
-  for (int u = 0; u < kHidden; ++u) {
+  const float *weight = p.norm_weight + v * hidden_size, *bias = p.norm_bias + v * hidden_size;
+  for (int u = 0; u < hidden_size; ++u) {
     float* const at = t.sums + u * kWidth;
     store(at, load(at) + (load(t.output + u * kWidth) - m.mean) * scale * weight[u] + share * bias[u]);
   }
 }
 
 /// Adds the variables that are looked up to one row of units.
-void add_looked_up(const VariableSelectionParameters& p, const SelectionTile& t, int r, float* out) {
+void add_looked_up(const VariableSelectionParameters& p, int hidden_size, const SelectionTile& t, int r,
+                   float* out) {
   int v = p.reals, entry = 0;
   for (int i = 0; i < p.tabulated; ++i, ++v) {
     const float x = t.x[v * kWidth + r];
     // Clamp to the table, whatever the input; NaN becomes 0.
     const float whole = x > 0.f ? (x < p.largest[i] ? x : p.largest[i]) : 0.f;
-    add_row(out, t.shares[v * kWidth + r], p.table + (entry + static_cast<int>(whole)) * kHidden);
+    add_row(out, t.shares[v * kWidth + r], p.table + (entry + static_cast<int>(whole)) * hidden_size,
+            hidden_size);
     entry += static_cast<int>(p.largest[i]) + 1;
   }
   for (int i = 0; i < p.fixed; ++i, ++v)
-    add_row(out, t.shares[v * kWidth + r], p.fixed_values[i] + t.step[r] * kHidden);
+    add_row(out, t.shares[v * kWidth + r], p.fixed_values[i] + t.step[r] * hidden_size, hidden_size);
   const int skipped = p.inner + p.variables;
   for (int i = 0; i < p.tables; ++i, ++v)
-    add_row(out, t.shares[v * kWidth + r], p.tables_values[i] + t.code[i][r] * (skipped + kHidden) + skipped);
+    add_row(out, t.shares[v * kWidth + r],
+            p.tables_values[i] + t.code[i][r] * (skipped + hidden_size) + skipped, hidden_size);
 }
 
-void variable_selection(const VariableSelectionParameters& p, float* memory) {
-  float* const context = memory;  // [batch][kHidden]
-  float* const scratch = memory + static_cast<std::size_t>(p.batch) * kHidden;
+void variable_selection(const VariableSelectionParameters& p, int hidden_size, float* memory) {
+  float* const context = memory;  // [batch][kVariables]
+  float* const scratch = memory + static_cast<std::size_t>(p.batch) * kVariables;
   if (p.context != nullptr)
     for (int series = 0; series < p.batch; ++series)
       for (int u = 0; u < p.inner; ++u) {
         float sum = 0.f;
-        for (int k = 0; k < kHidden; ++k)
-          sum += p.context[series * kHidden + k] * p.context_weight[k * p.inner + u];
-        context[series * kHidden + u] = sum;
+        for (int k = 0; k < hidden_size; ++k)
+          sum += p.context[series * hidden_size + k] * p.context_weight[k * p.inner + u];
+        context[series * kVariables + u] = sum;
       }
   const int given = p.reals + p.tabulated;
   const long long rows = static_cast<long long>(p.steps) * p.batch;
@@ -302,99 +307,115 @@ void variable_selection(const VariableSelectionParameters& p, float* memory) {
         t.code[i][r] =
             within(p.codes[i][(p.code_steps == 1 ? 0 : t.step[r]) * p.batch + t.series[r]], p.code_counts[i]);
     }
-    weigh(p, context, t, scratch);
-    for (int u = 0; u < kHidden; ++u) store(t.sums + u * kWidth, Vec{});
-    for (int v = 0; v < p.reals; ++v) add_variable(p, v, t, scratch);
-    write_rows(t.sums, t.rows);
+    weigh(p, hidden_size, context, t, scratch);
+    for (int u = 0; u < hidden_size; ++u) store(t.sums + u * kWidth, Vec{});
+    for (int v = 0; v < p.reals; ++v) add_variable(p, hidden_size, v, t, scratch);
+    write_rows(t.sums, hidden_size, t.rows);
     for (int r = 0; r < count; ++r) {
-      float* const row = t.rows + r * kHidden;
-      add_looked_up(p, t, r, row);
-      float* const out = p.out + (first + r) * kHidden;
-      for (int u = 0; u < kHidden; u += kWidth) store(out + u, load(row + u));
+      float* const row = t.rows + r * hidden_size;
+      add_looked_up(p, hidden_size, t, r, row);
+      float* const out = p.out + (first + r) * hidden_size;
+      for (int u = 0; u < hidden_size; u += kWidth) store(out + u, load(row + u));
     }
   }
 }
 
 // ---- The networks of the static embedding
 
-void static_contexts(const StaticContextsParameters& p) {
+void static_contexts(const StaticContextsParameters& p, int hidden_size) {
   alignas(64) float in[kTile], hidden[kTile], out[kTile], rows[kTile];
   for (int first = 0; first < p.batch; first += kWidth) {
     const int count = p.batch - first < kWidth ? p.batch - first : kWidth;
-    read_rows([&](int r) { return p.static_input + (first + (r < count ? r : count - 1)) * kHidden; }, in);
+    read_rows([&](int r) { return p.static_input + (first + (r < count ? r : count - 1)) * hidden_size; },
+              hidden_size, in);
     for (int network = 0; network < 4; ++network) {
-      const int square = network * kHidden * kHidden, row = network * kHidden;
-      map(in, kHidden, p.expand + square, kHidden, p.expand_bias + row, hidden);
-      elu_all(hidden, kHidden);
-      gate(hidden, kHidden,
-           {p.value + square, p.gate + square, kHidden, p.value_bias + row, p.gate_bias + row}, kHidden, 1.f,
-           in, out);
-      layer_norm(out, kHidden, p.norm_weight + row, p.norm_bias + row, p.epsilon);
-      write_rows(out, rows);
+      const int square = network * hidden_size * hidden_size, row = network * hidden_size;
+      map(in, hidden_size, p.expand + square, hidden_size, p.expand_bias + row, hidden);
+      elu_all(hidden, hidden_size);
+      gate(hidden, hidden_size,
+           {p.value + square, p.gate + square, hidden_size, p.value_bias + row, p.gate_bias + row},
+           hidden_size, 1.f, in, out);
+      layer_norm(out, hidden_size, p.norm_weight + row, p.norm_bias + row, p.epsilon);
+      write_rows(out, hidden_size, rows);
       for (int r = 0; r < count; ++r)
-        for (int u = 0; u < kHidden; ++u) p.out[network][(first + r) * kHidden + u] = rows[r * kHidden + u];
+        for (int u = 0; u < hidden_size; ++u)
+          p.out[network][(first + r) * hidden_size + u] = rows[r * hidden_size + u];
     }
   }
 }
 
 // ---- The recurrence
 
-/// Series that one pass over the steps computes: as many as there are registers for.
-#if defined(__AVX2__) || defined(__aarch64__)
-constexpr int kSeries = 2;
-#else
-constexpr int kSeries = 1;
-#endif
-/// Vectors of units that are computed at once, four sums each: enough sums to hide an addition's latency.
+/// Rows whose four gates are computed at once: as many as there are registers for.
+constexpr int kRows = kSums / 4;
+/// Vectors of units that are computed at once, of `series` series: enough sums to hide an addition's latency.
 template <int series>
-constexpr int kUnits = series == 1 ? 2 : kSums / 4 / series;
+constexpr int kUnits = series == 1 ? 2 : 1;
+/// Steps whose inputs are multiplied by the weights before the first of them is computed: so the weights are
+/// read once for kRows rows.
+constexpr int kAhead = 16;
 
 std::size_t recurrence_floats(const RecurrenceParameters& p) {
-  return static_cast<std::size_t>(rounded_up(p.hidden_size)) * kSeries * 3;
+  return static_cast<std::size_t>(rounded_up(p.hidden_size)) * kRows * (3 + 4 * kAhead);
+}
+
+/// The gates' sums of `rows` rows x, without the recurrence's: out[row] has [block][gate][kWidth].
+template <int rows>
+TFT_INLINE void project(const PackedLstm& w, const float* const* x, int hidden, int padded, float* out) {
+  for (int first = 0; first < padded; first += kWidth) {
+    const float* weight = w.weight + 4 * first * hidden;
+    Vec sums[rows][4];
+#pragma GCC unroll 4
+    for (int g = 0; g < 4; ++g)
+#pragma GCC unroll 4
+      for (int r = 0; r < rows; ++r) sums[r][g] = load(w.bias + 4 * first + g * kWidth);
+    for (int k = 0; k < hidden; ++k, weight += 4 * kWidth)
+#pragma GCC unroll 4
+      for (int g = 0; g < 4; ++g) {
+        const Vec column = load(weight + g * kWidth);
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; ++r) sums[r][g] += x[r][k] * column;
+      }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+      for (int g = 0; g < 4; ++g) store(out + (r * padded + first) * 4 + g * kWidth, sums[r][g]);
+  }
 }
 
 /// Exponents are capped at 2^40 so that a product of three stays finite, which changes less than 1e-12.
 TFT_INLINE Vec capped_exp2(Vec x) { return exp2(at_most(x, 40.f)); }
 
-/// `units` vectors of units from `first` on, of `series` series, one step. h is [series][padded]; next_h and
-/// c likewise.
+/// One step of `units` vectors of units from `first` on, of `series` series. `projected`, h, next_h and c
+/// have a row for each series.
 template <int series, int units>
-TFT_INLINE void cell_units(const PackedLstm& w, const float* const (&x)[series], int hidden, int padded,
-                           int first, const float* h, float* next_h, float* c) {
-  Vec sums[series][4][units];
+TFT_INLINE void cell_units(const PackedLstm& w, const float* projected, int hidden, int padded, int first,
+                           const float* h, float* next_h, float* c) {
+  Vec sums[series][units][4];
 #pragma GCC unroll 4
   for (int s = 0; s < series; ++s)
-#pragma GCC unroll 4
-    for (int g = 0; g < 4; ++g)
 #pragma GCC unroll 2
-      for (int i = 0; i < units; ++i) sums[s][g][i] = load(w.bias + g * padded + first + i * kWidth);
-  const float* weight = w.weight + first;
-  for (int k = 0; k < hidden; ++k, weight += 4 * padded)
+    for (int i = 0; i < units; ++i)
 #pragma GCC unroll 4
-    for (int g = 0; g < 4; ++g)
+      for (int g = 0; g < 4; ++g)
+        sums[s][i][g] = load(projected + (s * padded + first + i * kWidth) * 4 + g * kWidth);
+  const float* const weight = w.recurrence + 4 * first * hidden;
+  for (int k = 0; k < hidden; ++k)
 #pragma GCC unroll 2
-      for (int i = 0; i < units; ++i) {
-        const Vec column = load(weight + g * padded + i * kWidth);
+    for (int i = 0; i < units; ++i)
 #pragma GCC unroll 4
-        for (int s = 0; s < series; ++s) sums[s][g][i] += x[s][k] * column;
-      }
-  weight = w.recurrence + first;
-  for (int k = 0; k < hidden; ++k, weight += 4 * padded)
+      for (int g = 0; g < 4; ++g) {
+        const Vec column = load(weight + ((i * hidden + k) * 4 + g) * kWidth);
 #pragma GCC unroll 4
-    for (int g = 0; g < 4; ++g)
-#pragma GCC unroll 2
-      for (int i = 0; i < units; ++i) {
-        const Vec column = load(weight + g * padded + i * kWidth);
-#pragma GCC unroll 4
-        for (int s = 0; s < series; ++s) sums[s][g][i] += h[s * padded + k] * column;
+        for (int s = 0; s < series; ++s) sums[s][i][g] += h[s * padded + k] * column;
       }
 #pragma GCC unroll 4
   for (int s = 0; s < series; ++s)
 #pragma GCC unroll 2
     for (int i = 0; i < units; ++i) {
       // As in cpp/plugins/recurrence.cuh: the three factors of the cell share one reciprocal.
-      const Vec ei = capped_exp2(sums[s][0][i] * -kLog2E), ef = capped_exp2(sums[s][1][i] * -kLog2E);
-      const Vec eg = capped_exp2(sums[s][2][i] * (-2.f * kLog2E)), eo = capped_exp2(sums[s][3][i] * -kLog2E);
+      const Vec ei = capped_exp2(sums[s][i][0] * -kLog2E), ef = capped_exp2(sums[s][i][1] * -kLog2E);
+      const Vec eg = capped_exp2(sums[s][i][2] * (-2.f * kLog2E)), eo = capped_exp2(sums[s][i][3] * -kLog2E);
       const Vec forget = 1.f + ef, input = (1.f + ei) * (1.f + eg);
       float* const at = c + s * padded + first + i * kWidth;
       const Vec cell = ((1.f - eg) * forget + load(at) * input) * reciprocal(forget * input);
@@ -408,6 +429,7 @@ template <int series>
 void recur(const RecurrenceParameters& p, const PackedLstm* packed, int first, float* memory) {
   const int hidden = p.hidden_size, padded = rounded_up(hidden);
   float *h = memory, *next = h + series * padded, *const c = next + series * padded;
+  float* const projected = c + series * padded;  // [kAhead][series][4 padded]
   for (int s = 0; s < series; ++s)
     for (int u = 0; u < padded; ++u) {
       h[s * padded + u] = u < hidden ? p.hidden[(first + s) * hidden + u] : 0.f;
@@ -417,15 +439,25 @@ void recur(const RecurrenceParameters& p, const PackedLstm* packed, int first, f
   for (int q = 0; q < 2; ++q) {
     const plugins::Sequence& sequence = p.sequences[q];
     for (int step = 0; step < sequence.steps; ++step) {
-      const float* x[series];
-      for (int s = 0; s < series; ++s) x[s] = sequence.x + step * stride + (first + s) * hidden;
+      const int ahead = step % kAhead;
+      if (ahead == 0) {
+        const int rows = (sequence.steps - step < kAhead ? sequence.steps - step : kAhead) * series;
+        const float* x[kAhead * series];
+        for (int r = 0; r < rows; ++r)
+          x[r] = sequence.x + (step + r / series) * stride + (first + r % series) * hidden;
+        int r = 0;
+        for (; rows - r >= kRows; r += kRows)
+          project<kRows>(packed[q], x + r, hidden, padded, projected + r * 4 * padded);
+        for (; r < rows; ++r) project<1>(packed[q], x + r, hidden, padded, projected + r * 4 * padded);
+      }
+      const float* const now = projected + ahead * series * 4 * padded;
       int u = 0;
-      for (; u + kUnits<series> * kWidth <= padded; u += kUnits<series> * kWidth)
-        cell_units<series, kUnits<series>>(packed[q], x, hidden, padded, u, h, next, c);
-      for (; u < padded; u += kWidth) cell_units<series, 1>(packed[q], x, hidden, padded, u, h, next, c);
+      for (; padded - u >= kUnits<series> * kWidth; u += kUnits<series> * kWidth)
+        cell_units<series, kUnits<series>>(packed[q], now, hidden, padded, u, h, next, c);
+      for (; u < padded; u += kWidth) cell_units<series, 1>(packed[q], now, hidden, padded, u, h, next, c);
       for (int s = 0; s < series; ++s) {
         float* const y = sequence.y + step * stride + (first + s) * hidden;
-        for (u = 0; u + kWidth <= hidden; u += kWidth) store(y + u, load(next + s * padded + u));
+        for (u = 0; hidden - u >= kWidth; u += kWidth) store(y + u, load(next + s * padded + u));
         for (; u < hidden; ++u) y[u] = next[s * padded + u];
       }
       float* const before = h;
@@ -441,70 +473,72 @@ void recur(const RecurrenceParameters& p, const PackedLstm* packed, int first, f
 
 void recurrence(const RecurrenceParameters& p, const PackedLstm* packed, float* memory) {
   int first = 0;
-  for (; first + kSeries <= p.batch; first += kSeries) recur<kSeries>(p, packed, first, memory);
+  for (; p.batch - first >= kRows; first += kRows) recur<kRows>(p, packed, first, memory);
+  if (kRows > 2 && p.batch - first >= 2) recur<2>(p, packed, first, memory), first += 2;
   for (; first < p.batch; ++first) recur<1>(p, packed, first, memory);
 }
 
 // ---- The decoder
 
 struct DecoderMemory {
+  int hidden;
   int steps;  // the stride of keys and values: a multiple of kWidth, with room for a tile behind the last
-  float *keys, *values;               // [kHidden][steps], [head size][steps]
+  float *keys, *values;               // [hidden][steps], [head size][steps]
   float *queries, *local, *enriched;  // tiles of the future steps
   float* scores;                      // [heads][kQueries][steps]
 };
 
 constexpr int kQueries = 2;  // attended at once
 
-std::size_t place_decoder(const EnrichmentParameters& e, float* memory, DecoderMemory* m) {
-  const int steps = rounded_up(e.past_steps + e.future_steps) + kWidth;
-  const int tiles = rounded_up(e.future_steps) / kWidth * kTile;
+/// Places the parts in `memory`, or only counts them if it is null. Returns their floats.
+std::size_t place_decoder(const EnrichmentParameters& e, int hidden_size, float* memory, DecoderMemory& m) {
+  m.hidden = hidden_size;
+  m.steps = rounded_up(e.past_steps + e.future_steps) + kWidth;
+  const int heads = hidden_size / e.head_size, tiles = rounded_up(e.future_steps) * hidden_size;
   std::size_t used = 0;
-  const auto take = [&](int floats) {
-    float* const at = memory + used;
-    used += static_cast<std::size_t>(floats);
-    return at;
+  const auto place = [&](float*& part, int count, int floats) {
+    if (memory != nullptr) part = memory + used;
+    used += static_cast<std::size_t>(count) * static_cast<std::size_t>(floats);
   };
-  DecoderMemory made{};
-  made.steps = steps;
-  if (memory == nullptr)
-    return static_cast<std::size_t>(steps) *
-               static_cast<std::size_t>(kHidden + e.head_size + kHidden / e.head_size * kQueries) +
-           3 * static_cast<std::size_t>(tiles);
-  made.keys = take(kHidden * steps), made.values = take(e.head_size * steps);
-  made.queries = take(tiles), made.local = take(tiles), made.enriched = take(tiles);
-  made.scores = take(kHidden / e.head_size * kQueries * steps);
-  *m = made;
+  place(m.keys, hidden_size, m.steps);
+  place(m.values, e.head_size, m.steps);
+  place(m.queries, 1, tiles);
+  place(m.local, 1, tiles);
+  place(m.enriched, 1, tiles);
+  place(m.scores, heads * kQueries, m.steps);
   return used;
 }
 
-std::size_t decoder_floats(const EnrichmentParameters& e) { return place_decoder(e, nullptr, nullptr); }
+std::size_t decoder_floats(const EnrichmentParameters& e, int hidden_size) {
+  DecoderMemory m{};
+  return place_decoder(e, hidden_size, nullptr, m);
+}
 
 /// A tile of steps of one series, from the recurrence to keys, values and, of future steps, queries.
 void enrich(const EnrichmentParameters& e, const DecoderMemory& m, int series, int first, int end,
             const float* from_context) {
   alignas(64) float in[kTile], skip[kTile], hidden[kTile], mine[2][kTile];
   const bool future = first >= e.past_steps;
-  const long long stride = static_cast<long long>(e.batch) * kHidden;
+  const long long stride = static_cast<long long>(e.batch) * m.hidden;
   const auto step_of = [&](int r) { return first + r < end ? first + r : end - 1; };
-  read_rows([&](int r) { return e.recurrent + step_of(r) * stride + series * kHidden; }, in);
+  read_rows([&](int r) { return e.recurrent + step_of(r) * stride + series * m.hidden; }, m.hidden, in);
   read_rows(
       [&](int r) {
         const int step = step_of(r);
         return (future ? e.future + (step - e.past_steps) * stride : e.past + step * stride) +
-               series * kHidden;
+               series * m.hidden;
       },
-      skip);
-  const int tile = future ? (first - e.past_steps) * kHidden : 0;  // a tile has kHidden floats a step
+      m.hidden, skip);
+  const int tile = future ? (first - e.past_steps) * m.hidden : 0;  // a tile has `hidden` floats a step
   float* const local = future ? m.local + tile : mine[0];
   float* const enriched = future ? m.enriched + tile : mine[1];
-  gated_sum(e.after_recurrent, in, kHidden, kHidden, e.epsilon, skip, local);
-  map(local, kHidden, e.expand_weight, kHidden, from_context, hidden);
-  elu_all(hidden, kHidden);
-  gated_sum(e.enrichment, hidden, kHidden, kHidden, e.epsilon, local, enriched);
-  map(enriched, kHidden, e.key_weight, kHidden, e.key_bias, m.keys + first, m.steps);
-  map(enriched, kHidden, e.value_weight, e.head_size, e.value_bias, m.values + first, m.steps);
-  if (future) map(enriched, kHidden, e.query_weight, kHidden, e.query_bias, m.queries + tile);
+  gated_sum(e.after_recurrent, in, m.hidden, m.hidden, e.epsilon, skip, local);
+  map(local, m.hidden, e.expand_weight, m.hidden, from_context, hidden);
+  elu_all(hidden, m.hidden);
+  gated_sum(e.enrichment, hidden, m.hidden, m.hidden, e.epsilon, local, enriched);
+  map(enriched, m.hidden, e.key_weight, m.hidden, e.key_bias, m.keys + first, m.steps);
+  map(enriched, m.hidden, e.value_weight, e.head_size, e.value_bias, m.values + first, m.steps);
+  if (future) map(enriched, m.hidden, e.query_weight, m.hidden, e.query_bias, m.queries + tile);
 }
 
 /// The attention of kQueries queries, rows r and following of a tile, to `lasts` steps each: unit d of row r
@@ -512,7 +546,7 @@ void enrich(const EnrichmentParameters& e, const DecoderMemory& m, int series, i
 template <int D>
 void attend(const DecoderMemory& m, const float* queries, int r, const int (&lasts)[kQueries],
             float* attended) {
-  constexpr int heads = kHidden / D;
+  const int heads = m.hidden / D;
   int longest = lasts[0], shortest = lasts[0];
   for (int q = 1; q < kQueries; ++q) {
     longest = lasts[q] > longest ? lasts[q] : longest;
@@ -521,7 +555,7 @@ void attend(const DecoderMemory& m, const float* queries, int r, const int (&las
   const int end = rounded_up(longest), whole = shortest / kWidth * kWidth;
   Ints lane;
   for (int i = 0; i < kWidth; ++i) lane[i] = i;
-  float inverse[kQueries][heads];
+  float inverse[kQueries][kMaxHidden / D];
   for (int head = 0; head < heads; ++head) {
     const float* const keys = m.keys + head * D * m.steps;
     float* const scores = m.scores + head * kQueries * m.steps;
@@ -535,7 +569,7 @@ void attend(const DecoderMemory& m, const float* queries, int r, const int (&las
     }
     const auto score_at = [&](int step, auto is_whole) {
       Vec score[kQueries] = {};
-#pragma GCC unroll 16
+#pragma GCC unroll 32
       for (int d = 0; d < D; ++d) {
         const Vec key = load(keys + d * m.steps + step);
 #pragma GCC unroll 4
@@ -561,13 +595,12 @@ void attend(const DecoderMemory& m, const float* queries, int r, const int (&las
         sums[q] += share;
         store(at, share);
       }
-    for (int q = 0; q < kQueries; ++q) inverse[q][head] = 1.f / (sum_of(sums[q]) * heads);
+    for (int q = 0; q < kQueries; ++q) inverse[q][head] = 1.f / (sum_of(sums[q]) * static_cast<float>(heads));
   }
   // The heads share their values, so that their weights are averaged first.
   Vec sums[kQueries][D] = {};
   for (int step = 0; step < end; step += kWidth) {
     Vec weight[kQueries] = {};
-#pragma GCC unroll 8
     for (int head = 0; head < heads; ++head)
 #pragma GCC unroll 4
       for (int q = 0; q < kQueries; ++q)
@@ -588,7 +621,7 @@ template <int D>
 void attend_tile(const EnrichmentParameters& e, const AttentionParameters& a, const DecoderMemory& m,
                  int series, int first) {
   alignas(64) float attended[kTile], rows[kTile], hidden[kTile], more[kTile], out[kTile];
-  const int steps = e.past_steps + e.future_steps, tile = first * kHidden;
+  const int steps = e.past_steps + e.future_steps, tile = first * m.hidden;
   for (int r = 0; r < kWidth; r += kQueries) {
     int lasts[kQueries];
     for (int q = 0; q < kQueries; ++q) {
@@ -598,29 +631,29 @@ void attend_tile(const EnrichmentParameters& e, const AttentionParameters& a, co
     }
     attend<D>(m, m.queries + tile, r, lasts, attended);
   }
-  gated_sum(a.after_attention, attended, D, kHidden, a.epsilon, m.enriched + tile, rows);
-  map(rows, kHidden, a.expand_weight, kHidden, a.expand_bias, hidden);
-  elu_all(hidden, kHidden);
-  gated_sum(a.position_wise, hidden, kHidden, kHidden, a.epsilon, rows, more);
-  gated_sum(a.before_output, more, kHidden, kHidden, a.epsilon, m.local + tile, rows);
-  map(rows, kHidden, a.output_weight, a.quantiles, a.output_bias, out);
+  gated_sum(a.after_attention, attended, D, m.hidden, a.epsilon, m.enriched + tile, rows);
+  map(rows, m.hidden, a.expand_weight, m.hidden, a.expand_bias, hidden);
+  elu_all(hidden, m.hidden);
+  gated_sum(a.position_wise, hidden, m.hidden, m.hidden, a.epsilon, rows, more);
+  gated_sum(a.before_output, more, m.hidden, m.hidden, a.epsilon, m.local + tile, rows);
+  map(rows, m.hidden, a.output_weight, a.quantiles, a.output_bias, out);
   for (int r = 0; r < kWidth && first + r < e.future_steps; ++r)
     for (int q = 0; q < a.quantiles; ++q)
       a.out[(static_cast<long long>(first + r) * e.batch + series) * a.quantiles + q] = out[q * kWidth + r];
 }
 
-void decoder(const EnrichmentParameters& e, const AttentionParameters& a, float* memory) {
+void decoder(const EnrichmentParameters& e, const AttentionParameters& a, int hidden_size, float* memory) {
   DecoderMemory m{};
-  place_decoder(e, memory, &m);
+  place_decoder(e, hidden_size, memory, m);
   const int steps = e.past_steps + e.future_steps;
   // Behind the last step values are multiplied by zero, and must be numbers.
   for (int d = 0; d < e.head_size; ++d)
     for (int step = steps; step < m.steps; ++step) m.values[d * m.steps + step] = 0.f;
   for (int series = 0; series < e.batch; ++series) {
-    alignas(64) float from_context[kHidden];
-    for (int u = 0; u < kHidden; ++u) from_context[u] = e.expand_bias[u];
-    for (int k = 0; k < kHidden; ++k)
-      add_row(from_context, e.context[series * kHidden + k], e.context_weight + k * kHidden);
+    alignas(64) float from_context[kMaxHidden];
+    for (int u = 0; u < m.hidden; ++u) from_context[u] = e.expand_bias[u];
+    for (int k = 0; k < m.hidden; ++k)
+      add_row(from_context, e.context[series * m.hidden + k], e.context_weight + k * m.hidden, m.hidden);
     for (int first = 0; first < e.past_steps; first += kWidth)
       enrich(e, m, series, first, e.past_steps, from_context);
     for (int first = e.past_steps; first < steps; first += kWidth)
@@ -633,8 +666,11 @@ void decoder(const EnrichmentParameters& e, const AttentionParameters& a, float*
         case 8:
           attend_tile<8>(e, a, m, series, first);
           break;
-        default:
+        case 16:
           attend_tile<16>(e, a, m, series, first);
+          break;
+        default:
+          attend_tile<32>(e, a, m, series, first);
           break;
       }
     }

@@ -7,7 +7,11 @@
 
 namespace tft::cpu {
 
-/// The weights of an LSTM as [inputs, gates, padded units], gates i, f, g, o.
+/// The largest hidden size of the parts other than the recurrence; they take multiples of 16.
+constexpr int kMaxHidden = 160;
+
+/// The weights of an LSTM as [blocks, inputs, gates, width], the bias as [blocks, gates, width]: a block is a
+/// vector of units, and the gates are i, f, g, o.
 struct PackedLstm {
   const float *weight, *recurrence, *bias;
 };
@@ -15,14 +19,14 @@ struct PackedLstm {
 struct Functions {
   int width;  // floats in a vector
   std::size_t (*selection_floats)(const plugins::VariableSelectionParameters& p);
-  void (*variable_selection)(const plugins::VariableSelectionParameters& p, float* memory);
-  void (*static_contexts)(const plugins::StaticContextsParameters& p);
+  void (*variable_selection)(const plugins::VariableSelectionParameters& p, int hidden_size, float* memory);
+  void (*static_contexts)(const plugins::StaticContextsParameters& p, int hidden_size);
   std::size_t (*recurrence_floats)(const plugins::RecurrenceParameters& p);
   /// `packed` has the weights of each sequence.
   void (*recurrence)(const plugins::RecurrenceParameters& p, const PackedLstm* packed, float* memory);
-  std::size_t (*decoder_floats)(const plugins::EnrichmentParameters& e);
+  std::size_t (*decoder_floats)(const plugins::EnrichmentParameters& e, int hidden_size);
   void (*decoder)(const plugins::EnrichmentParameters& e, const plugins::AttentionParameters& a,
-                  float* memory);
+                  int hidden_size, float* memory);
 };
 
 const Functions& baseline_functions();

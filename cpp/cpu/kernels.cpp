@@ -47,17 +47,19 @@ class Weights {
       if (s.steps == 0) continue;
       sources_[q] = {s.weight, s.recurrence, s.bias};
       packed_[q] = {next, next + matrix, next + 2 * matrix};
+      const auto lanes = static_cast<std::size_t>(width);
       for (std::size_t gate = 0; gate < 4; ++gate) {
         // ONNX has i, o, f, c.
-        const std::size_t block = std::array<std::size_t, 4>{0, 2, 3, 1}[gate];
+        const std::size_t part = std::array<std::size_t, 4>{0, 2, 3, 1}[gate];
         for (std::size_t unit = 0; unit < hidden; ++unit) {
-          const std::size_t row = (block * hidden + unit) * hidden;
+          const std::size_t row = (part * hidden + unit) * hidden, block = unit / lanes, lane = unit % lanes;
           for (std::size_t k = 0; k < hidden; ++k) {
-            next[(k * 4 + gate) * padded + unit] = s.weight[row + k];
-            next[matrix + (k * 4 + gate) * padded + unit] = s.recurrence[row + k];
+            const std::size_t to = ((block * hidden + k) * 4 + gate) * lanes + lane;
+            next[to] = s.weight[row + k];
+            next[matrix + to] = s.recurrence[row + k];
           }
-          next[2 * matrix + gate * padded + unit] =
-              s.bias[block * hidden + unit] + s.bias[(4 + block) * hidden + unit];
+          next[2 * matrix + (block * 4 + gate) * lanes + lane] =
+              s.bias[part * hidden + unit] + s.bias[(4 + part) * hidden + unit];
         }
       }
     }
@@ -88,14 +90,14 @@ class CpuKernels final : public Kernels {
     for (int series = 0; series < p.batch; ++series) preprocess_series(p, series, target.get());
     return true;
   }
-  bool variable_selection(const VariableSelectionParameters& p) override {
+  bool variable_selection(const VariableSelectionParameters& p, int hidden_size) override {
     Scratch scratch(functions_.selection_floats(p));
     if (scratch.get() == nullptr) return false;
-    functions_.variable_selection(p, scratch.get());
+    functions_.variable_selection(p, hidden_size, scratch.get());
     return true;
   }
-  bool static_contexts(const StaticContextsParameters& p) override {
-    functions_.static_contexts(p);
+  bool static_contexts(const StaticContextsParameters& p, int hidden_size) override {
+    functions_.static_contexts(p, hidden_size);
     return true;
   }
   bool recurrence(const RecurrenceParameters& p) override {
@@ -111,10 +113,10 @@ class CpuKernels final : public Kernels {
     }
     return true;
   }
-  bool decoder(const EnrichmentParameters& e, const AttentionParameters& a) override {
-    Scratch scratch(functions_.decoder_floats(e));
+  bool decoder(const EnrichmentParameters& e, const AttentionParameters& a, int hidden_size) override {
+    Scratch scratch(functions_.decoder_floats(e, hidden_size));
     if (scratch.get() == nullptr) return false;
-    functions_.decoder(e, a, scratch.get());
+    functions_.decoder(e, a, hidden_size, scratch.get());
     return true;
   }
 

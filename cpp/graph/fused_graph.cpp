@@ -252,7 +252,8 @@ std::string node_of(const Region& region, std::string_view type) {
 // Which parts can be fused
 
 /// Why no kernel supports a region; empty if one does. `made` has the names of the nodes' outputs.
-std::string misfit(const Graph& graph, const Region& region, const std::set<std::string_view>& made) {
+std::string misfit(const Graph& graph, const Region& region, const std::set<std::string_view>& made,
+                   plugins::Processor processor) {
   const auto op = plugins::make_operator(region.op, region.attributes);
   if (op == nullptr) return "this build has no kernel for " + region.op;
   if (op->inputs() != static_cast<int>(region.inputs.size()) ||
@@ -267,17 +268,7 @@ std::string misfit(const Graph& graph, const Region& region, const std::set<std:
   }
   for (const std::string& output : region.outputs)
     if (!made.contains(output)) return "the graph does not make '" + output + "'";
-  return op->misfit(shapes);
-}
-
-/// Why ONNX Runtime should compute a region that our kernels for CPUs support; empty if it should not. With a
-/// hidden size of 32 they take half its time (one thread of an AMD EPYC, one series or eight), with 64 1.2
-/// times and with 128 1.5 times as long: their weights no longer stay in the first cache.
-std::string slower_on_cpu(const Region& region) {
-  constexpr double kLargest = 32;
-  const auto size = region.attributes.find("hidden_size");
-  if (size == region.attributes.end() || size->second <= kLargest) return "";
-  return "ONNX Runtime's own is faster beyond a hidden size of 32";
+  return op->misfit(shapes, processor);
 }
 
 /// An ONNX LSTM as a region; empty if the kernel does not support its kind.
@@ -424,8 +415,8 @@ FusedGraph fuse_graph(std::string_view model, FusedFor runtime) {
   std::set<std::string_view> made;
   for (const Node& node : nodes) made.insert(node.outputs.begin(), node.outputs.end());
   const auto fuse = [&](const Region& region) {
-    std::string why = misfit(*graph, region, made);
-    if (why.empty() && for_onnxruntime) why = slower_on_cpu(region);
+    const std::string why =
+        misfit(*graph, region, made, for_onnxruntime ? plugins::Processor::CPU : plugins::Processor::GPU);
     if (!why.empty()) {
       result.unfused.push_back({region.name, why});
       return;

@@ -110,7 +110,8 @@ class NodeKernel {
     const std::span<const Shape> shapes = std::span(all).first(inputs);
     for (const std::size_t i : varying_)
       if (std::string problem = read_shape(library, values[i], all[i]); !problem.empty()) return problem;
-    if (std::string misfit = operator_.misfit(shapes); !misfit.empty()) return misfit;
+    if (std::string misfit = operator_.misfit(shapes, plugins::Processor::CPU); !misfit.empty())
+      return misfit;
     for (std::size_t i = 0; i < outputs; ++i) {
       std::vector<std::int64_t> dims;
       for (const plugins::Dimension& dimension : operator_.output_shape(static_cast<int>(i)))

@@ -14,11 +14,11 @@ class Kernels {
   Kernels& operator=(const Kernels&) = delete;
 
   virtual bool preprocess(const PreprocessParameters& p) = 0;
-  virtual bool variable_selection(const VariableSelectionParameters& p) = 0;
-  virtual bool static_contexts(const StaticContextsParameters& p) = 0;
+  virtual bool variable_selection(const VariableSelectionParameters& p, int hidden_size) = 0;
+  virtual bool static_contexts(const StaticContextsParameters& p, int hidden_size) = 0;
   virtual bool recurrence(const RecurrenceParameters& p) = 0;
   /// `e` and `a` are the two halves of one decoder.
-  virtual bool decoder(const EnrichmentParameters& e, const AttentionParameters& a) = 0;
+  virtual bool decoder(const EnrichmentParameters& e, const AttentionParameters& a, int hidden_size) = 0;
 };
 
 }  // namespace tft::plugins

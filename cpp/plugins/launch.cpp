@@ -178,16 +178,16 @@ bool launch_attention(Launcher& launcher, AttentionParameters p, int head_size, 
 bool LaunchedKernels::preprocess(const PreprocessParameters& p) {
   return launch_preprocess(launcher_, p, stream_);
 }
-bool LaunchedKernels::variable_selection(const VariableSelectionParameters& p) {
+bool LaunchedKernels::variable_selection(const VariableSelectionParameters& p, int) {
   return launch_variable_selection(launcher_, p, stream_);
 }
-bool LaunchedKernels::static_contexts(const StaticContextsParameters& p) {
+bool LaunchedKernels::static_contexts(const StaticContextsParameters& p, int) {
   return launch_static_contexts(launcher_, p, stream_);
 }
 bool LaunchedKernels::recurrence(const RecurrenceParameters& p) {
   return launch_recurrence(launcher_, p, stream_);
 }
-bool LaunchedKernels::decoder(const EnrichmentParameters& e, const AttentionParameters& a) {
+bool LaunchedKernels::decoder(const EnrichmentParameters& e, const AttentionParameters& a, int) {
   return launch_enrichment(launcher_, e, stream_) && launch_attention(launcher_, a, e.head_size, stream_);
 }
 

@@ -19,10 +19,10 @@ class LaunchedKernels final : public Kernels {
  public:
   LaunchedKernels(Launcher& launcher, void* stream) : launcher_(launcher), stream_(stream) {}
   bool preprocess(const PreprocessParameters& p) override;
-  bool variable_selection(const VariableSelectionParameters& p) override;
-  bool static_contexts(const StaticContextsParameters& p) override;
+  bool variable_selection(const VariableSelectionParameters& p, int) override;
+  bool static_contexts(const StaticContextsParameters& p, int) override;
   bool recurrence(const RecurrenceParameters& p) override;
-  bool decoder(const EnrichmentParameters& e, const AttentionParameters& a) override;
+  bool decoder(const EnrichmentParameters& e, const AttentionParameters& a, int) override;
 
  private:
   Launcher& launcher_;

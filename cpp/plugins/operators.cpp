@@ -12,7 +12,8 @@
 namespace tft::plugins {
 namespace {
 
-constexpr int kHidden = 32;
+constexpr int kHidden = 32;  // of the GPU's kernels
+constexpr std::int64_t kMaxCpuHidden = 160;
 
 const float* floats(void const* const* in, int index) { return static_cast<const float*>(in[index]); }
 float* result(void* const* out, int index) { return static_cast<float*>(out[index]); }
@@ -40,11 +41,16 @@ bool is(const Shape& shape, int axis, std::int64_t size) {
   return shape.rank > axis && (shape[axis] == size || shape[axis] == -1);
 }
 
-std::string hidden_size_misfit(const Shape& shape) {
-  if (shape.rank > 0 && is(shape, shape.rank - 1, kHidden)) return "";
-  return "the hidden size is " +
-         (shape.rank > 0 ? std::to_string(shape[shape.rank - 1]) : std::string("unknown")) +
-         ", and the kernels are for 32";
+/// The hidden size is the last dimension of the shape.
+std::string hidden_size_misfit(const Shape& shape, Processor processor) {
+  const std::int64_t size = shape.rank > 0 ? shape[shape.rank - 1] : -1;
+  const bool on_gpu = processor == Processor::GPU;
+  const bool supported = on_gpu ? size == kHidden || (size == -1 && shape.rank > 0)
+                                : size >= 16 && size <= kMaxCpuHidden && size % 16 == 0;
+  if (supported) return "";
+  return "the hidden size is " + (size > 0 ? std::to_string(size) : std::string("unknown")) +
+         ", and the kernels are for " +
+         (on_gpu ? "32" : "multiples of 16 up to " + std::to_string(kMaxCpuHidden));
 }
 
 // ----------------------------------------------------------------------------------------------- preprocess
@@ -88,7 +94,7 @@ class Preprocess final : public Operator {
     if (output < first_code() + static_codes_) return {{1}, {0, 0, 0}};
     return {{0, 0, 1}, {0, 0, 0}};
   }
-  std::string misfit(std::span<const Shape> in) const override {
+  std::string misfit(std::span<const Shape> in, Processor) const override {
     if (static_codes_ > 2 || encoder_codes_ > kMaxCodes || features_ > 4 || lags_ > kMaxLags)
       return "more codes, time features or lags than the kernel takes";
     if (others() > kMaxMetrics) return "more than 32 metrics beside the target";
@@ -181,17 +187,17 @@ class VariableSelection final : public Operator {
   }
   int outputs() const override { return 1; }
   bool is_int(int index) const override { return index >= 1 && index <= tables_; }
-  std::vector<Dimension> output_shape(int) const override { return {{0, 0, 0}, {0, 0, 1}, {kHidden}}; }
-  std::string misfit(std::span<const Shape> in) const override {
+  std::vector<Dimension> output_shape(int) const override {
+    return {{0, 0, 0}, {0, 0, 1}, {0, hidden_input(), 1}};
+  }
+  std::string misfit(std::span<const Shape> in, Processor processor) const override {
     const int variables = reals_ + tabulated_ + fixed_ + tables_;
     if (reals_ + tabulated_ == 0) return "no variable is given as a number";
     if (variables > kWarp) return std::to_string(variables) + " variables, and the kernels take up to 32";
     if (fixed_ > kMaxFixed || tables_ > kMaxTables)
       return "more than 4 categories or 4 variables that are the same for all series";
     if (inner(in) > kWarp) return "the weighing network has more than 32 hidden units";
-    // H is the last dimension of the LayerNorm biases, or of the table if all variables are tabulated.
-    const int hidden = reals_ > 0 ? first_network() + 8 : first_network() + 1;
-    return hidden_size_misfit(in[static_cast<std::size_t>(hidden)]);
+    return hidden_size_misfit(in[static_cast<std::size_t>(hidden_input())], processor);
   }
   bool enqueue(Kernels& kernels, std::span<const Shape> shapes, void const* const* in, void* const* out,
                void*) const override {
@@ -231,11 +237,13 @@ class VariableSelection final : public Operator {
       p.code_counts[i] = size_of(shapes[static_cast<std::size_t>(inputs() - tables_ + i)], 0);
     }
     p.out = result(out, 0);
-    return kernels.variable_selection(p);
+    return kernels.variable_selection(p, size_of(shapes[static_cast<std::size_t>(hidden_input())], 1));
   }
 
  private:
   int after_data() const { return 1 + tables_ + (context_ ? 1 : 0); }
+  /// A matrix [.., H]: the LayerNorms' biases, or the table if all variables are tabulated.
+  int hidden_input() const { return reals_ > 0 ? first_network() + 8 : first_network() + 1; }
   int first_network() const { return after_data() + 2 + (context_ ? 1 : 0) + (resampled_ ? 2 : 0) + 4; }
   int inner(std::span<const Shape> in) const {
     const Shape& weight = in[static_cast<std::size_t>(after_data())];
@@ -259,8 +267,10 @@ class StaticContexts final : public Operator {
   std::string_view name() const override { return kName; }
   int inputs() const override { return 9; }
   int outputs() const override { return 4; }
-  std::vector<Dimension> output_shape(int) const override { return {{1}, {0, 0, 1}, {kHidden}}; }
-  std::string misfit(std::span<const Shape> in) const override { return hidden_size_misfit(in[1]); }
+  std::vector<Dimension> output_shape(int) const override { return {{1}, {0, 0, 1}, {0, 0, 2}}; }
+  std::string misfit(std::span<const Shape> in, Processor processor) const override {
+    return hidden_size_misfit(in[1], processor);
+  }
   bool enqueue(Kernels& kernels, std::span<const Shape> shapes, void const* const* in, void* const* out,
                void*) const override {
     StaticContextsParameters p{};
@@ -273,7 +283,7 @@ class StaticContexts final : public Operator {
     p.gate = all.take(), p.gate_bias = all.take();
     p.norm_weight = all.take(), p.norm_bias = all.take();
     for (int i = 0; i < 4; ++i) p.out[i] = result(out, i);
-    return kernels.static_contexts(p);
+    return kernels.static_contexts(p, size_of(shapes[0], 2));
   }
 };
 
@@ -309,7 +319,7 @@ class Recurrence final : public Operator {
   int inputs() const override { return 10; }
   int outputs() const override { return 1; }
   std::vector<Dimension> output_shape(int) const override { return {{0, 0, 0, 1, 0}, {0, 0, 1}, {hidden()}}; }
-  std::string misfit(std::span<const Shape>) const override { return recurrence_misfit(hidden()); }
+  std::string misfit(std::span<const Shape>, Processor) const override { return recurrence_misfit(hidden()); }
   bool enqueue(Kernels& kernels, std::span<const Shape> shapes, void const* const* in, void* const* out,
                void*) const override {
     RecurrenceParameters p{};
@@ -343,7 +353,7 @@ class Lstm final : public Operator {
     if (output == 0) return {{0, 0, 0}, {1}, {0, 0, 1}, {hidden()}};
     return {{1}, {0, 0, 1}, {hidden()}};
   }
-  std::string misfit(std::span<const Shape> in) const override {
+  std::string misfit(std::span<const Shape> in, Processor) const override {
     if (!is(in[1], 2, hidden())) return "its input is not as wide as its hidden size";
     return recurrence_misfit(hidden());
   }
@@ -378,12 +388,19 @@ class Decoder final : public Operator {
   std::vector<Dimension> output_shape(int) const override {
     return {{0, 2, 0}, {0, 0, 1}, {0, kOutputWeight, 1}};
   }
-  std::string misfit(std::span<const Shape> in) const override {
-    if (const std::string why = hidden_size_misfit(in[kContextWeight]); !why.empty()) return why;
+  std::string misfit(std::span<const Shape> in, Processor processor) const override {
+    if (const std::string why = hidden_size_misfit(in[kContextWeight], processor); !why.empty()) return why;
+    if (in[kOutputWeight][1] > kWarp) return "more than 32 quantiles";
     const int heads = whole("heads");
+    if (processor == Processor::CPU) {
+      const int hidden = size_of(in[kContextWeight], 1),
+                size = heads < 1 || hidden % heads != 0 ? 0 : hidden / heads;
+      if (size == 4 || size == 8 || size == 16 || size == 32) return "";
+      return std::to_string(heads) +
+             " attention heads, and the kernels are for heads of 4, 8, 16 and 32 units";
+    }
     if (heads < 1 || kHidden % heads != 0 || !has_attention(0, kHidden / heads))
       return std::to_string(heads) + " attention heads, and the kernels are for 2, 4 and 8";
-    if (in[kOutputWeight][1] > kWarp) return "more than 32 quantiles";
     if (in[0][0] > 0 && !has_attention(static_cast<int>(in[0][0]), kHidden / heads))
       return std::to_string(in[0][0]) + " steps, and the kernels take up to 768";
     return "";
@@ -398,7 +415,8 @@ class Decoder final : public Operator {
     e.past_steps = a.past_steps = size_of(shapes[1], 0);
     e.future_steps = a.future_steps = size_of(shapes[2], 0);
     e.batch = a.batch = size_of(shapes[0], 1);
-    e.head_size = kHidden / whole("heads");
+    const int hidden = size_of(shapes[kContextWeight], 1);
+    e.head_size = hidden / whole("heads");
     e.epsilon = a.epsilon = real("epsilon");
     a.causal = whole("causal");
     a.quantiles = size_of(shapes[kOutputWeight], 1);
@@ -419,7 +437,7 @@ class Decoder final : public Operator {
     a.out = result(out, 0);
     if (workspace != nullptr) floats_of(shapes, static_cast<float*>(workspace), &e);
     a.keys = e.keys, a.values = e.values, a.queries = e.queries, a.local = e.local, a.enriched = e.enriched;
-    return kernels.decoder(e, a);
+    return kernels.decoder(e, a, hidden);
   }
 
  private:

@@ -58,6 +58,9 @@ class Launcher {
 
 class Kernels;
 
+/// Whose kernels compute an operator. Both support the same inputs but for the hidden size and the heads.
+enum class Processor { GPU, CPU };
+
 class Operator {
  public:
   virtual ~Operator() = default;
@@ -73,7 +76,7 @@ class Operator {
   virtual bool is_int_output(int) const { return false; }
   virtual std::vector<Dimension> output_shape(int output) const = 0;
   /// Why no kernel supports these inputs; empty if one does. Unknown dimensions are -1.
-  virtual std::string misfit(std::span<const Shape> inputs) const = 0;
+  virtual std::string misfit(std::span<const Shape> inputs, Processor processor) const = 0;
   virtual std::size_t workspace_bytes(std::span<const Shape>) const { return 0; }
   /// `workspace` may be null for kernels that bring their own.
   virtual bool enqueue(Kernels& kernels, std::span<const Shape> inputs, void const* const* in,

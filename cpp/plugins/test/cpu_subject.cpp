@@ -19,6 +19,11 @@ std::optional<std::vector<std::string>> run_subject(const Operator& op, std::spa
   return std::vector<std::string>();
 }
 
-bool subject_is_launched() { return false; }
+Processor subject_processor() { return Processor::CPU; }
+
+int subject_hidden_size() {
+  const char* const size = std::getenv("TFT_TEST_HIDDEN_SIZE");
+  return size == nullptr ? 32 : static_cast<int>(std::strtol(size, nullptr, 10));
+}
 
 }  // namespace tft::plugins

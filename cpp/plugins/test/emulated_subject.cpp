@@ -13,6 +13,7 @@ std::optional<std::vector<std::string>> run_subject(const Operator& op, std::spa
   return launcher.launched;
 }
 
-bool subject_is_launched() { return true; }
+Processor subject_processor() { return Processor::GPU; }
+int subject_hidden_size() { return 32; }
 
 }  // namespace tft::plugins

@@ -17,7 +17,7 @@
 namespace tft::plugins {
 namespace {
 
-constexpr int H = 32;
+const int H = subject_hidden_size();
 constexpr double kEpsilon = 1e-5;
 
 struct Tensor {
@@ -137,7 +137,7 @@ Outcome run(std::string_view name, const Case& test, int multiprocessors = 132, 
   EXPECT_NE(op, nullptr);
   EXPECT_EQ(op->inputs(), static_cast<int>(test.inputs.size()));
   const auto shapes = test.shapes();
-  EXPECT_EQ(op->misfit(shapes), "");
+  EXPECT_EQ(op->misfit(shapes, subject_processor()), "");
   std::vector<void const*> in;
   for (std::size_t i = 0; i < test.inputs.size(); ++i) {
     EXPECT_EQ(op->is_int(static_cast<int>(i)), !test.inputs[i].codes.empty());
@@ -168,7 +168,7 @@ Outcome run(std::string_view name, const Case& test, int multiprocessors = 132, 
 
 /// A CPU has one kernel for each operator.
 void expect_kernels(const Outcome& outcome, const std::vector<std::string>& names) {
-  if (subject_is_launched()) {
+  if (subject_processor() == Processor::GPU) {
     EXPECT_EQ(outcome.kernels, names);
   }
 }
@@ -376,7 +376,8 @@ TEST(PreprocessOperatorTest, WhatTheKernelCannotReadIsRefusedWithTheReason) {
     Case test(23);
     test.add({2, past, 2}, 1), test.add_codes({2, 30, 1}, 2), test.add({2, 4, 1}, 1);
     test.add({1}, 1), test.add({1}, 1);
-    return make_operator("TftPreprocess", preprocessing(30, std::move(changes)))->misfit(test.shapes());
+    return make_operator("TftPreprocess", preprocessing(30, std::move(changes)))
+        ->misfit(test.shapes(), subject_processor());
   };
   EXPECT_EQ(why({}), "");
   EXPECT_EQ(why({{"lags", 1}, {"lag_0", 30}}), "");
@@ -490,7 +491,8 @@ TEST(RecurrenceTest, ANaNReachesTheLaterStepsOfItsSeriesAndNothingElse) {
 
 TEST(RecurrenceTest, SaturatedGatesAndInfinitiesGiveWhatTheFormulaGives) {
   Case test = recurrence_case(5, 3, 1, 1, 8);
-  for (std::size_t k = 0; k < H; ++k) test.inputs[0].values[k] = k % 2 == 0 ? 3e4F : -3e4F;
+  for (std::size_t k = 0; k < static_cast<std::size_t>(H); ++k)
+    test.inputs[0].values[k] = k % 2 == 0 ? 3e4F : -3e4F;
   test.inputs[3].values[3] = 1e6F;
   EXPECT_LT(worst(run("TftRecurrence", test).outputs[0], recurrence_expected(test)), 1e-5);
 }
@@ -670,7 +672,8 @@ Vector selection_expected(const Selection& s, const Case& test) {
       for (double& one : shares) whole += one = std::exp(one);
       Vector result(H);
       const auto add = [&](std::size_t variable, const Vector& output) {
-        for (std::size_t u = 0; u < H; ++u) result[u] += shares[variable] / whole * output[u];
+        for (std::size_t u = 0; u < static_cast<std::size_t>(H); ++u)
+          result[u] += shares[variable] / whole * output[u];
       };
       std::size_t variable = 0;
       for (std::size_t v = 0; v < static_cast<std::size_t>(s.reals); ++v) {
@@ -684,7 +687,8 @@ Vector selection_expected(const Selection& s, const Case& test) {
         const Vector value = mapped(units, test[networks + 5], H, v * width * H);
         const Vector gates = mapped(units, test[networks + 6], H, v * width * H);
         Vector output(H);
-        for (std::size_t u = 0; u < H; ++u) output[u] = skip[u] - value[u] * sigmoid_of(gates[u]);
+        for (std::size_t u = 0; u < static_cast<std::size_t>(H); ++u)
+          output[u] = skip[u] - value[u] * sigmoid_of(gates[u]);
         add(variable++, scaled(normed(output), test[networks + 7], test[networks + 8], v * H));
       }
       std::size_t first = 0;
@@ -750,8 +754,9 @@ TEST(VariableSelectionTest, ACodeOrAWholeValueOutsideOfItsTableReadsNothingElse)
 
 TEST(VariableSelectionTest, UnsupportedSizesAreReported) {
   const Case test = selection_case({.reals = 33, .inner = 8}, 10);
-  EXPECT_EQ(make_operator("TftVariableSelection", test.attributes)->misfit(test.shapes()),
-            "33 variables, and the kernels take up to 32");
+  EXPECT_EQ(
+      make_operator("TftVariableSelection", test.attributes)->misfit(test.shapes(), subject_processor()),
+      "33 variables, and the kernels take up to 32");
 }
 
 // -------------------------------------------------------------------------------------------------- contexts
@@ -778,7 +783,8 @@ TEST(StaticContextsTest, AgreesWithDoublePrecision) {
         const Vector value = plus(mapped(hidden, test[3], H, n * H * H), test[4], n * H);
         const Vector gate = plus(mapped(hidden, test[5], H, n * H * H), test[6], n * H);
         Vector sum(H);
-        for (std::size_t u = 0; u < H; ++u) sum[u] = value[u] * sigmoid_of(gate[u]) + x[u];
+        for (std::size_t u = 0; u < static_cast<std::size_t>(H); ++u)
+          sum[u] = value[u] * sigmoid_of(gate[u]) + x[u];
         const Vector row = scaled(normed(sum), test[7], test[8], n * H);
         expected.insert(expected.end(), row.begin(), row.end());
       }
@@ -820,7 +826,8 @@ Case decoder_case(const DecoderSizes& s, unsigned seed) {
 Vector gate_of(const Case& test, std::size_t first, const Vector& x, const Vector& skip) {
   const Vector both = plus(mapped(x, test[first], 2 * H), test[first + 1]);
   Vector sum(H);
-  for (std::size_t u = 0; u < H; ++u) sum[u] = skip[u] - both[u] * sigmoid_of(both[H + u]);
+  for (std::size_t u = 0; u < static_cast<std::size_t>(H); ++u)
+    sum[u] = skip[u] - both[u] * sigmoid_of(both[H + u]);
   return scaled(normed(sum), test[first + 2], test[first + 3]);
 }
 
@@ -899,9 +906,14 @@ TEST(DecoderTest, ANaNStaysInItsSeries) {
 
 TEST(DecoderTest, UnsupportedSizesAreReported) {
   Case test = decoder_case({}, 15);
-  test.attributes["heads"] = 1;
-  EXPECT_EQ(make_operator("TftDecoder", test.attributes)->misfit(test.shapes()),
-            "1 attention heads, and the kernels are for 2, 4 and 8");
+  test.attributes["heads"] = 3;
+  const auto op = make_operator("TftDecoder", test.attributes);
+  EXPECT_EQ(op->misfit(test.shapes(), Processor::CPU),
+            "3 attention heads, and the kernels are for heads of 4, 8, 16 and 32 units");
+  if (H == 32) {
+    EXPECT_EQ(op->misfit(test.shapes(), Processor::GPU),
+              "3 attention heads, and the kernels are for 2, 4 and 8");
+  }
 }
 
 // ----------------------------------------------------------------------------------------------------- table

@@ -20,7 +20,9 @@ std::optional<std::vector<std::string>> run_subject(const Operator& op, std::spa
                                                     void const* const* in, void* const* out, void* workspace,
                                                     const Circumstances& circumstances);
 
-/// Whether the kernels are a GPU's.
-bool subject_is_launched();
+Processor subject_processor();
+
+/// The hidden size that they are tested with.
+int subject_hidden_size();
 
 }  // namespace tft::plugins
