@@ -47,7 +47,9 @@ const libtorch = await TFTEngine.load(join(folder, 'model.ts.pt'), {
   verifyHash: false,
   ...ONE,
 });
-const onnxruntime = await TFTEngine.load(options.bundle, { backend: 'onnxruntime', ...ONE });
+/** Its own kernels, not ours. */
+const PLAIN = { backend: 'onnxruntime', onnxruntime: { native: false } } as const;
+const onnxruntime = await TFTEngine.load(options.bundle, { ...PLAIN, ...ONE });
 const loadBefore = loadavg()[0];
 console.log(
   `${model.name} on ${libtorch.info.device}: LibTorch ${libTorch.version} and ONNX Runtime ${onnxruntime.info.versions.onnxruntime}, ` +
@@ -118,7 +120,7 @@ await onnxruntime.close();
 
 const lanes = {
   libtorch: await TFTEngine.load(join(folder, 'model.ts.pt'), { backend: 'libtorch', verifyHash: false }),
-  onnxruntime: await TFTEngine.load(options.bundle, { backend: 'onnxruntime' }),
+  onnxruntime: await TFTEngine.load(options.bundle, PLAIN),
 };
 for (const engine of Object.values(lanes)) await throughput(engine);
 const rates = { libtorch: [] as number[], onnxruntime: [] as number[] };

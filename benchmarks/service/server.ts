@@ -8,7 +8,7 @@ import { type Call, inTurnsOf, type Summary, summary, type Times } from './parts
 import { Connection } from './parts/connection.js';
 import { noopBundle } from './parts/noop-bundle.js';
 import {
-  IN_THE_ADDON,
+  IN_WORKERS,
   NotStarted,
   type Running,
   residentBytes,
@@ -33,8 +33,8 @@ const LOADS = [
   { format: 'json', batch: 1, callers: 16 },
   ...(options.plan ? [{ format: 'binary', batch: 256, callers: 4 } as const] : []),
 ] as const;
-/** `native` is the Node service with ONNX Runtime in the addon. */
-type Side = 'cpp' | 'node' | 'native' | 'fastapi';
+/** `workers` is the Node service with ONNX Runtime in worker threads, as where the addon is not. */
+type Side = 'cpp' | 'node' | 'workers' | 'fastapi';
 
 if (!existsSync(PROGRAM)) {
   console.log('skipped: tft-server is not built; npm run build:server');
@@ -58,7 +58,7 @@ async function startWithNoop(): Promise<void> {
   const threads = ['--threads', String(THREADS)];
   servers.set('cpp', await startCppServer(PROGRAM, ['--model', noop.folder, ...threads]));
   servers.set('node', await startService(['--model', noop.folder, ...threads]));
-  servers.set('native', await startService(['--model', noop.folder, ...threads, ...IN_THE_ADDON]));
+  servers.set('workers', await startService(['--model', noop.folder, ...threads, ...IN_WORKERS]));
   try {
     servers.set('fastapi', await startFastApi(noop.folder, THREADS, 'apart'));
   } catch (error) {
@@ -115,7 +115,7 @@ for (const { format, batch, callers } of LOADS) {
   }
   const cpp = figures[`${name} cpp`] as Summary;
   console.log(`${name}: the engine has a request for ${engineUs.toFixed(0)} us on average`);
-  for (const side of ['node', 'native', 'fastapi']) {
+  for (const side of ['node', 'workers', 'fastapi']) {
     const peer = figures[`${name} ${side}`];
     if (peer === undefined) continue;
     comparisons.push(

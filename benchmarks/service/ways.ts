@@ -11,7 +11,7 @@ import { type Comparison, less, more, options, report, Samples, seconds } from '
 import { type Call, inTurnsOf, type Summary, summary } from './parts/closed-loop.js';
 import { Connection } from './parts/connection.js';
 import {
-  IN_THE_ADDON,
+  IN_WORKERS,
   NotStarted,
   type Running,
   startCppServer,
@@ -76,9 +76,10 @@ function skip(name: string, why: string): undefined {
   console.log(`skipped: ${name}: ${why}`);
 }
 
-await addEngine('ONNX Runtime', bundle, { backend: 'onnxruntime', threads: THREADS });
-const native = { backend: 'onnxruntime', threads: THREADS, onnxruntime: { native: true } } as const;
-await addEngine('ONNX Runtime in the addon', bundle, native);
+for (const native of [true, false]) {
+  const loading = { backend: 'onnxruntime', threads: THREADS, onnxruntime: { native } } as const;
+  await addEngine(native ? 'In the program' : 'Worker threads', bundle, loading);
+}
 const { libTorch } = await surveyLibraries();
 if (libTorch === undefined || libTorch instanceof Error) {
   skip('LibTorch', libTorch?.message ?? 'its library is not built: npm run build:libtorch');
@@ -92,7 +93,7 @@ if (libTorch === undefined || libTorch instanceof Error) {
 }
 const flags = ['--model', bundle, '--threads', String(THREADS)];
 await addServer('Node service', () => startService(flags));
-await addServer('Node service with the addon', () => startService([...flags, ...IN_THE_ADDON]));
+await addServer('Node service with worker threads', () => startService([...flags, ...IN_WORKERS]));
 if (existsSync(PROGRAM)) await addServer('tft-server', () => startCppServer(PROGRAM, flags));
 else skip('tft-server', 'it is not built: npm run build:server');
 await addServer('FastAPI', () => startFastApi(bundle, THREADS, 'apart'));

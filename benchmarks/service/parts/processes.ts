@@ -20,8 +20,8 @@ process.once('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
 });
 
-/** Options of our service: the addon runs ONNX Runtime, instead of worker threads. */
-export const IN_THE_ADDON = ['--onnxruntime', JSON.stringify({ native: true })];
+/** Options of our service: worker threads run ONNX Runtime, as where the addon is not. */
+export const IN_WORKERS = ['--onnxruntime', JSON.stringify({ native: false })];
 
 /** A server that is ready. */
 export interface Running {
