@@ -90,7 +90,14 @@ class CpuKernels final : public Kernels {
     for (int series = 0; series < p.batch; ++series) preprocess_series(p, series, target.get());
     return true;
   }
-  bool variable_selection(const VariableSelectionParameters& p, int hidden_size) override {
+  bool variable_selection(const VariableSelectionParameters& p, int hidden_size, int table_rows) override {
+    // The kernel looks up rows by these numbers, which no shape shows.
+    float rows = 0;
+    for (int i = 0; i < p.tabulated; ++i) {
+      if (!(p.largest[i] >= 0)) return false;
+      rows += std::floor(p.largest[i]) + 1;
+    }
+    if (rows > static_cast<float>(table_rows)) return false;
     Scratch scratch(functions_.selection_floats(p));
     if (scratch.get() == nullptr) return false;
     functions_.variable_selection(p, hidden_size, scratch.get());

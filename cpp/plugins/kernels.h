@@ -14,7 +14,8 @@ class Kernels {
   Kernels& operator=(const Kernels&) = delete;
 
   virtual bool preprocess(const PreprocessParameters& p) = 0;
-  virtual bool variable_selection(const VariableSelectionParameters& p, int hidden_size) = 0;
+  /// `table_rows` are those of p.table.
+  virtual bool variable_selection(const VariableSelectionParameters& p, int hidden_size, int table_rows) = 0;
   virtual bool static_contexts(const StaticContextsParameters& p, int hidden_size) = 0;
   virtual bool recurrence(const RecurrenceParameters& p) = 0;
   /// `e` and `a` are the two halves of one decoder.

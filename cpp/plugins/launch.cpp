@@ -178,7 +178,7 @@ bool launch_attention(Launcher& launcher, AttentionParameters p, int head_size, 
 bool LaunchedKernels::preprocess(const PreprocessParameters& p) {
   return launch_preprocess(launcher_, p, stream_);
 }
-bool LaunchedKernels::variable_selection(const VariableSelectionParameters& p, int) {
+bool LaunchedKernels::variable_selection(const VariableSelectionParameters& p, int, int) {
   return launch_variable_selection(launcher_, p, stream_);
 }
 bool LaunchedKernels::static_contexts(const StaticContextsParameters& p, int) {

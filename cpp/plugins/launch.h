@@ -19,7 +19,7 @@ class LaunchedKernels final : public Kernels {
  public:
   LaunchedKernels(Launcher& launcher, void* stream) : launcher_(launcher), stream_(stream) {}
   bool preprocess(const PreprocessParameters& p) override;
-  bool variable_selection(const VariableSelectionParameters& p, int) override;
+  bool variable_selection(const VariableSelectionParameters& p, int, int) override;
   bool static_contexts(const StaticContextsParameters& p, int) override;
   bool recurrence(const RecurrenceParameters& p) override;
   bool decoder(const EnrichmentParameters& e, const AttentionParameters& a, int) override;

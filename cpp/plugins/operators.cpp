@@ -41,6 +41,35 @@ bool is(const Shape& shape, int axis, std::int64_t size) {
   return shape.rank > axis && (shape[axis] == size || shape[axis] == -1);
 }
 
+/// The number of values; -1 if a dimension is not known.
+std::int64_t count_of(std::initializer_list<std::int64_t> dims) {
+  std::int64_t count = 1;
+  for (const std::int64_t dim : dims) {
+    if (dim < 0) return -1;
+    count *= dim;
+  }
+  return count;
+}
+
+/// A kernel reads as many values of an input as the other inputs' shapes say. `expected` has these numbers in
+/// the inputs' order, -1 for one that is not known. Says which input has another number; empty if none has.
+std::string wrong_count(std::span<const Shape> in, const std::vector<std::int64_t>& expected) {
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    std::int64_t count = in[i].rank > 0 ? 1 : -1;
+    for (int axis = 0; axis < in[i].rank; ++axis)
+      count = count < 0 || in[i][axis] < 0 ? -1 : count * in[i][axis];
+    if (count >= 0 && i < expected.size() && expected[i] >= 0 && count != expected[i])
+      return "input " + std::to_string(i) + " has " + std::to_string(count) +
+             " values, and the others' shapes say " + std::to_string(expected[i]);
+  }
+  return "";
+}
+
+/// Those of a GatedSum.
+void add_gated_sum(std::vector<std::int64_t>& counts, std::int64_t inputs, std::int64_t outputs) {
+  counts.insert(counts.end(), {inputs * 2 * outputs, 2 * outputs, outputs, outputs});
+}
+
 /// The hidden size is the last dimension of the shape.
 std::string hidden_size_misfit(const Shape& shape, Processor processor) {
   const std::int64_t size = shape.rank > 0 ? shape[shape.rank - 1] : -1;
@@ -97,10 +126,13 @@ class Preprocess final : public Operator {
   std::string misfit(std::span<const Shape> in, Processor) const override {
     if (static_codes_ > 2 || encoder_codes_ > kMaxCodes || features_ > 4 || lags_ > kMaxLags)
       return "more codes, time features or lags than the kernel takes";
+    if (static_codes_ < 0 || encoder_codes_ < 0 || features_ < 0 || lags_ < 0 || whole("target") < 0)
+      return "a number of its attributes is negative";
     if (others() > kMaxMetrics) return "more than 32 metrics beside the target";
     if (in[3].rank > 0 && !is(in[3], in[3].rank - 1, others()))
       return "the number of metrics differs from that of their means";
-    if (in[0].rank != 3 || in[2].rank != 3) return "its inputs are not of three dimensions";
+    if (in[0].rank != 3 || in[1].rank != 3 || in[2].rank != 3)
+      return "its inputs are not of three dimensions";
     const std::int64_t past = in[0][1], future = in[2][1];
     if (past < 2 || future < 1) return "the numbers of steps are not known";
     if (in[0][2] <= whole("target") || (!others_.empty() && in[0][2] <= others_.back()))
@@ -109,7 +141,18 @@ class Preprocess final : public Operator {
       return "the target is scaled by more steps than the past has";
     for (int i = 0; i < lags_; ++i)
       if (outside(lag(i), future, past)) return "a lag is not between the horizon and the past";
-    return "";
+    for (const auto& [name, codes] :
+         {std::pair{"static_code_", static_codes_}, {"encoder_code_", encoder_codes_}})
+      for (int i = 0; i < codes; ++i)
+        if (outside(whole(name + std::to_string(i)), 0, in[1][2] - 1))
+          return "a code that is read does not exist";
+    for (const char* const channel : {"hour_channel", "day_channel", "month_channel"})
+      if (whole(channel) >= in[2][2]) return "a time feature that is read does not exist";
+    if (whole("hour_channel") >= 0 && whole("steps_per_hour") > future)
+      return "the horizon is shorter than an hour";
+    const std::int64_t batch = in[0][0];
+    return wrong_count(
+        in, {-1, count_of({batch, past, in[1][2]}), count_of({batch, future, in[2][2]}), others(), others()});
   }
   bool enqueue(Kernels& kernels, std::span<const Shape> shapes, void const* const* in, void* const* out,
                void*) const override {
@@ -192,12 +235,17 @@ class VariableSelection final : public Operator {
   }
   std::string misfit(std::span<const Shape> in, Processor processor) const override {
     const int variables = reals_ + tabulated_ + fixed_ + tables_;
+    if (std::min({reals_, tabulated_, fixed_, tables_}) < 0) return "a number of its attributes is negative";
     if (reals_ + tabulated_ == 0) return "no variable is given as a number";
     if (variables > kWarp) return std::to_string(variables) + " variables, and the kernels take up to 32";
     if (fixed_ > kMaxFixed || tables_ > kMaxTables)
       return "more than 4 categories or 4 variables that are the same for all series";
     if (inner(in) > kWarp) return "the weighing network has more than 32 hidden units";
-    return hidden_size_misfit(in[static_cast<std::size_t>(hidden_input())], processor);
+    if (inner(in) < 1) return "the weighing network has no hidden units";
+    if (const std::string why = hidden_size_misfit(in[static_cast<std::size_t>(hidden_input())], processor);
+        !why.empty())
+      return why;
+    return wrong_count(in, counts(in));
   }
   bool enqueue(Kernels& kernels, std::span<const Shape> shapes, void const* const* in, void* const* out,
                void*) const override {
@@ -237,11 +285,38 @@ class VariableSelection final : public Operator {
       p.code_counts[i] = size_of(shapes[static_cast<std::size_t>(inputs() - tables_ + i)], 0);
     }
     p.out = result(out, 0);
-    return kernels.variable_selection(p, size_of(shapes[static_cast<std::size_t>(hidden_input())], 1));
+    const auto table = static_cast<std::size_t>(first_network() + (reals_ > 0 ? 9 : 0) + 1);
+    return kernels.variable_selection(p, size_of(shapes[static_cast<std::size_t>(hidden_input())], 1),
+                                      tabulated_ > 0 ? size_of(shapes[table], 0) : 0);
   }
 
  private:
   int after_data() const { return 1 + tables_ + (context_ ? 1 : 0); }
+  std::vector<std::int64_t> counts(std::span<const Shape> in) const {
+    const auto after = static_cast<std::size_t>(after_data()),
+               network = static_cast<std::size_t>(first_network());
+    const std::int64_t steps = in[0][0], batch = in[0][1], given = reals_ + tabulated_;
+    const std::int64_t variables = given + fixed_ + tables_, units = inner(in), total = units + variables;
+    const std::int64_t hidden = in[static_cast<std::size_t>(hidden_input())][1];
+    const std::int64_t bias_steps = in[after + 1][0] == 1 ? 1 : steps;
+    std::vector<std::int64_t> all{count_of({steps, batch, given})};
+    for (int i = 0; i < tables_; ++i) all.push_back(count_of({in[1][0] == 1 ? 1 : steps, batch}));
+    if (context_) all.push_back(count_of({batch, hidden}));
+    all.push_back(given * total);
+    all.push_back(count_of({bias_steps, total}));
+    if (context_) all.push_back(hidden * units);
+    if (resampled_) all.insert(all.end(), {variables, variables});
+    add_gated_sum(all, units, variables);
+    if (reals_ > 0) {
+      const std::int64_t width = in[network][2], square = reals_ * width * hidden, each = reals_ * hidden;
+      all.insert(all.end(),
+                 {reals_ * 2 * width, reals_, reals_, reals_, 3 * each, square, square, each, each});
+    }
+    if (tabulated_ > 0) all.insert(all.end(), {tabulated_, count_of({in[all.size() + 1][0], hidden})});
+    for (int i = 0; i < fixed_; ++i) all.push_back(count_of({steps, hidden}));
+    for (int i = 0; i < tables_; ++i) all.push_back(count_of({in[all.size()][0], total + hidden}));
+    return all;
+  }
   /// A matrix [.., H]: the LayerNorms' biases, or the table if all variables are tabulated.
   int hidden_input() const { return reals_ > 0 ? first_network() + 8 : first_network() + 1; }
   int first_network() const { return after_data() + 2 + (context_ ? 1 : 0) + (resampled_ ? 2 : 0) + 4; }
@@ -269,7 +344,9 @@ class StaticContexts final : public Operator {
   int outputs() const override { return 4; }
   std::vector<Dimension> output_shape(int) const override { return {{1}, {0, 0, 1}, {0, 0, 2}}; }
   std::string misfit(std::span<const Shape> in, Processor processor) const override {
-    return hidden_size_misfit(in[1], processor);
+    if (const std::string why = hidden_size_misfit(in[1], processor); !why.empty()) return why;
+    const std::int64_t hidden = in[1][2], square = 4 * hidden * hidden, row = 4 * hidden;
+    return wrong_count(in, {count_of({in[0][1], hidden}), square, row, square, row, square, row, row, row});
   }
   bool enqueue(Kernels& kernels, std::span<const Shape> shapes, void const* const* in, void* const* out,
                void*) const override {
@@ -300,8 +377,9 @@ Sequence sequence(const float* x, float* y, int steps, Inputs& weights) {
 
 /// Beyond 128 TensorRT's layers are faster: at 160 a forecast of one series takes them 2.8 ms on an H200, and
 /// this kernel 3.5 ms.
-std::string recurrence_misfit(int hidden) {
-  if (hidden % 4 == 0 && hidden >= 4 && hidden <= 128) return "";
+std::string recurrence_misfit(int hidden, std::span<const Shape> in,
+                              const std::vector<std::int64_t>& counts) {
+  if (hidden % 4 == 0 && hidden >= 4 && hidden <= 128) return wrong_count(in, counts);
   return "the hidden size is " + std::to_string(hidden) +
          ", and the recurrence's kernels are for multiples of 4 up to 128";
 }
@@ -319,7 +397,13 @@ class Recurrence final : public Operator {
   int inputs() const override { return 10; }
   int outputs() const override { return 1; }
   std::vector<Dimension> output_shape(int) const override { return {{0, 0, 0, 1, 0}, {0, 0, 1}, {hidden()}}; }
-  std::string misfit(std::span<const Shape>, Processor) const override { return recurrence_misfit(hidden()); }
+  std::string misfit(std::span<const Shape> in, Processor) const override {
+    const std::int64_t size = hidden(), batch = in[0][1], row = count_of({batch, size});
+    std::vector<std::int64_t> counts{count_of({in[0][0], batch, size}), count_of({in[1][0], batch, size}),
+                                     row, row};
+    for (int i = 0; i < 2; ++i) counts.insert(counts.end(), {4 * size * size, 4 * size * size, 8 * size});
+    return recurrence_misfit(hidden(), in, counts);
+  }
   bool enqueue(Kernels& kernels, std::span<const Shape> shapes, void const* const* in, void* const* out,
                void*) const override {
     RecurrenceParameters p{};
@@ -355,7 +439,10 @@ class Lstm final : public Operator {
   }
   std::string misfit(std::span<const Shape> in, Processor) const override {
     if (!is(in[1], 2, hidden())) return "its input is not as wide as its hidden size";
-    return recurrence_misfit(hidden());
+    const std::int64_t size = hidden(), row = count_of({in[0][1], size});
+    return recurrence_misfit(
+        hidden(), in,
+        {count_of({in[0][0], in[0][1], size}), 4 * size * size, 4 * size * size, 8 * size, row, row});
   }
   bool enqueue(Kernels& kernels, std::span<const Shape> shapes, void const* const* in, void* const* out,
                void*) const override {
@@ -395,7 +482,7 @@ class Decoder final : public Operator {
     if (processor == Processor::CPU) {
       const int hidden = size_of(in[kContextWeight], 1),
                 size = heads < 1 || hidden % heads != 0 ? 0 : hidden / heads;
-      if (size == 4 || size == 8 || size == 16 || size == 32) return "";
+      if (size == 4 || size == 8 || size == 16 || size == 32) return wrong_count(in, counts(in));
       return std::to_string(heads) +
              " attention heads, and the kernels are for heads of 4, 8, 16 and 32 units";
     }
@@ -403,7 +490,7 @@ class Decoder final : public Operator {
       return std::to_string(heads) + " attention heads, and the kernels are for 2, 4 and 8";
     if (in[0][0] > 0 && !has_attention(static_cast<int>(in[0][0]), kHidden / heads))
       return std::to_string(in[0][0]) + " steps, and the kernels take up to 768";
-    return "";
+    return wrong_count(in, counts(in));
   }
   std::size_t workspace_bytes(std::span<const Shape> shapes) const override {
     return floats_of(shapes, nullptr, nullptr) * sizeof(float);
@@ -442,6 +529,25 @@ class Decoder final : public Operator {
 
  private:
   static constexpr int kContextWeight = 8, kOutputWeight = 35;
+
+  std::vector<std::int64_t> counts(std::span<const Shape> in) const {
+    const std::int64_t hidden = in[kContextWeight][1], size = hidden / whole("heads"),
+                       square = hidden * hidden;
+    const std::int64_t batch = in[0][1], past = in[1][0], future = in[2][0], quantiles = in[kOutputWeight][1];
+    const std::int64_t steps = past < 0 || future < 0 ? -1 : past + future;
+    std::vector<std::int64_t> all{count_of({steps, batch, hidden}), count_of({past, batch, hidden}),
+                                  count_of({future, batch, hidden}), count_of({batch, hidden})};
+    add_gated_sum(all, hidden, hidden);
+    all.insert(all.end(), {square, square, hidden});
+    add_gated_sum(all, hidden, hidden);
+    all.insert(all.end(), {square, hidden, square, hidden, hidden * size, size});
+    add_gated_sum(all, size, hidden);
+    all.insert(all.end(), {square, hidden});
+    add_gated_sum(all, hidden, hidden);
+    add_gated_sum(all, hidden, hidden);
+    all.insert(all.end(), {hidden * quantiles, quantiles});
+    return all;
+  }
 
   /// Lays out the workspace and returns its size in floats.
   std::size_t floats_of(std::span<const Shape> shapes, float* memory, EnrichmentParameters* p) const {

@@ -131,6 +131,17 @@ struct Outcome {
   std::vector<std::string> kernels;
 };
 
+/// An input of another size is refused, because a kernel would read behind it.
+void expect_shapes_checked(const Operator& op, const std::vector<Shape>& shapes) {
+  // How many channels there are, only the inputs themselves say.
+  if (op.name() == "TftPreprocess") return;
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    auto other = shapes;
+    ++other[i].dims[static_cast<std::size_t>(other[i].rank - 1)];
+    EXPECT_NE(op.misfit(other, subject_processor()), "") << op.name() << ' ' << i;
+  }
+}
+
 Outcome run(std::string_view name, const Case& test, int multiprocessors = 132, unsigned seed = 1,
             std::size_t shared_limit = 227 * 1024) {
   const auto op = make_operator(name, test.attributes);
@@ -138,6 +149,7 @@ Outcome run(std::string_view name, const Case& test, int multiprocessors = 132, 
   EXPECT_EQ(op->inputs(), static_cast<int>(test.inputs.size()));
   const auto shapes = test.shapes();
   EXPECT_EQ(op->misfit(shapes, subject_processor()), "");
+  expect_shapes_checked(*op, shapes);
   std::vector<void const*> in;
   for (std::size_t i = 0; i < test.inputs.size(); ++i) {
     EXPECT_EQ(op->is_int(static_cast<int>(i)), !test.inputs[i].codes.empty());
@@ -750,6 +762,18 @@ TEST(VariableSelectionTest, ACodeOrAWholeValueOutsideOfItsTableReadsNothingElse)
   test.inputs[0].values[3] = std::numeric_limits<float>::quiet_NaN();
   const auto out = run("TftVariableSelection", test).outputs[0];
   EXPECT_FALSE(std::isnan(out[0]));
+}
+
+TEST(VariableSelectionTest, ATableWithFewerRowsThanItsNumbersSayIsRefusedOnACpu) {
+  if (subject_processor() == Processor::GPU) return;
+  Case test = selection_case({.reals = 1, .tabulated = 2}, 9);
+  test.inputs[test.inputs.size() - 2].values[1] = 1e6F;
+  const auto op = make_operator("TftVariableSelection", test.attributes);
+  std::vector<void const*> in;
+  for (const Tensor& input : test.inputs) in.push_back(input.values.data());
+  std::vector<float> result(4096);
+  void* const out = result.data();
+  EXPECT_FALSE(run_subject(*op, test.shapes(), in.data(), &out, nullptr, {}));
 }
 
 TEST(VariableSelectionTest, UnsupportedSizesAreReported) {
