@@ -2,7 +2,7 @@
 
 import { selectBackend } from './backends/select.js';
 import { aborted } from './batching/abort.js';
-import type { Backend } from './batching/backend.js';
+import type { Backend, Kernels } from './batching/backend.js';
 import type { EngineCounters } from './batching/counters.js';
 import { Durations } from './batching/durations.js';
 import type { Results } from './batching/request.js';
@@ -63,6 +63,8 @@ export interface EngineInfo {
   readonly engine?: 'file' | 'cache' | 'built';
   /** With TensorRT whether the engine's forecasts of the bundle's sample windows were compared with PyTorch's. */
   readonly checked?: boolean;
+  /** With ONNX Runtime in the addon: what this package's kernels run; absent if they run nothing. */
+  readonly kernels?: Kernels;
 }
 
 /** Options of {@link TFTEngine.warmup}. */

@@ -1,6 +1,7 @@
 // The exports of 'tft-tensorrt'.
 
 export type { AbortSignalLike } from './batching/abort.js';
+export type { Kernels } from './batching/backend.js';
 export type { BackendCounters, EngineCounters } from './batching/counters.js';
 export { DURATION_BOUNDS, type DurationCounts } from './batching/durations.js';
 export { type BuildEngineOptions, type BuiltEngine, buildEngine } from './builder/build-engine.js';

@@ -211,6 +211,8 @@ Napi::Object describe(Napi::Env env, const EngineInfo& info) {
       .set("pinnedBytes", info.pinned_bytes)
       .set("planBytes", info.plan_bytes)
       .set("cudaGraphs", info.cuda_graphs)
+      .set("kernels", info.kernels, [env](const std::string& part) { return Napi::String::New(env, part); })
+      .set("instructions", info.instructions)
       .done();
 }
 

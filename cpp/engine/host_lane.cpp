@@ -75,7 +75,10 @@ Result<std::byte*> HostLaneFactory::allocate_staging(std::size_t bytes) {
   return staging_.get();
 }
 
-void HostLaneFactory::describe(EngineInfo& info) const { info.max_batch = max_batch_; }
+void HostLaneFactory::describe(EngineInfo& info) const {
+  info.max_batch = max_batch_;
+  model_->describe(info);
+}
 
 void HostLaneFactory::Free::operator()(std::byte* memory) const { std::free(memory); }
 

@@ -24,6 +24,7 @@ class HostModel {
 
   /// Runs the first `series` series of a block of memory; the results are in the same block then.
   virtual Result<void> run(const BatchLayout& layout, std::byte* block, int series) const = 0;
+  virtual void describe(EngineInfo&) const {}
 };
 
 /// On a CPU the time for each series falls until a batch of about eight; a larger one would make others wait

@@ -2,12 +2,12 @@
 // it.
 #include "onnxruntime/session.h"
 
-#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <utility>
 #include <vector>
 
+#include "cpu/kernels.h"
 #include "graph/fused_graph.h"
 
 namespace tft::onnxruntime {
@@ -68,12 +68,15 @@ std::vector<std::int64_t> with_batch(std::int64_t batch, const std::vector<std::
   return shape;
 }
 
-/// "float32 [batch, 288, 14]".
+/// "float32 [batch, 288, 14]", in the words of src/backends/onnxruntime/session.ts.
 std::string text_of(int kind, const std::vector<std::int64_t>& shape) {
-  std::string text = kind == kFloat ? "float32 [" : kind == kInt32 ? "int32 [" : "of another type [";
-  for (std::size_t i = 0; i < shape.size(); ++i)
-    text += (i > 0 ? ", " : "") + (i == 0 && shape[i] < 1 ? "batch" : std::to_string(shape[i]));
-  return text + "]";
+  std::string text = kind == kFloat ? "float32" : kind == kInt32 ? "int32" : "another type";
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    const std::string length = std::to_string(shape[i]);
+    // The first dimension is the batch, which varies.
+    text += i > 0 ? ", " + length : shape[i] < 1 ? " [batch" : " [batch fixed at " + length;
+  }
+  return text + (shape.empty() ? "" : "]");
 }
 
 }  // namespace
@@ -94,8 +97,7 @@ Result<std::unique_ptr<Session>> Session::load(const std::string& onnx, const Mo
     if (!problem.empty())
       return Error{ErrorCode::MODEL_INVALID, "ONNX Runtime cannot load " + onnx + ": " + problem};
   }
-  if (auto same = made->check(true, shape.inputs); !same) return same.error();
-  if (auto same = made->check(false, shape.outputs); !same) return same.error();
+  if (auto same = made->check(onnx); !same) return same.error();
   return made;
 }
 
@@ -122,9 +124,15 @@ void Session::load_fused(const std::string& onnx, const Log& log) {
     return;
   }
   operators_ = std::move(operators);
+  fused_ = fused.fused;
   std::string parts;
   for (const std::string& name : fused.fused) parts += (parts.empty() ? "" : ", ") + name;
   say(LogLevel::DEBUG, "kernels of tft-tensorrt run " + parts);
+}
+
+void Session::describe(EngineInfo& info) const {
+  info.kernels = fused_;
+  if (!fused_.empty()) info.instructions = cpu::name_of(cpu::supported_levels().back());
 }
 
 Session::~Session() {
@@ -132,56 +140,62 @@ Session::~Session() {
   if (session_ != nullptr) library_.api.release_session(session_);
 }
 
-Result<void> Session::check(bool inputs, const std::vector<TensorShape>& expected) const {
-  const Api& api = library_.api;
-  std::size_t count = 0;
-  std::string problem = library_.message((inputs ? api.input_count : api.output_count)(session_, &count));
-  const std::string side = inputs ? "inputs" : "outputs";
-  if (problem.empty() && count != expected.size())
-    problem = "it has " + std::to_string(count) + " " + side + "; model.json has " +
-              std::to_string(expected.size());
-  for (std::size_t i = 0; problem.empty() && i < count; ++i) problem = check_tensor(inputs, i, expected);
-  if (problem.empty()) return {};
-  return Error{ErrorCode::MODEL_INVALID, "the ONNX file is not the one of model.json: " + problem};
+Result<void> Session::check(const std::string& onnx) const {
+  std::vector<std::string> problems;
+  for (const bool of_inputs : {true, false}) {
+    auto found = tensors(of_inputs);
+    if (!found) return found.error();
+    for (const TensorShape& tensor : of_inputs ? shape_.inputs : shape_.outputs) {
+      const std::string expected = text_of(kind_of(tensor.type), with_batch(-1, tensor.item));
+      const auto at = found.value().find(tensor.name);
+      const std::string actual = at == found.value().end() ? "missing" : at->second;
+      if (actual != expected)
+        problems.push_back(tensor.name + " is " + actual + ", model.json says " + expected);
+      if (at != found.value().end()) found.value().erase(at);
+    }
+    // An output that nothing reads does no harm.
+    if (of_inputs)
+      for (const auto& [name, text] : found.value())
+        problems.push_back(name + " is an input that model.json does not know");
+  }
+  if (problems.empty()) return {};
+  std::string all = onnx + ": ";
+  for (std::size_t i = 0; i < problems.size(); ++i) all += (i > 0 ? "; " : "") + problems[i];
+  return Error{ErrorCode::MODEL_INVALID, all};
 }
 
-std::string Session::check_tensor(bool input, std::size_t index,
-                                  const std::vector<TensorShape>& expected) const {
+Result<std::map<std::string, std::string>> Session::tensors(bool inputs) const {
   const Api& api = library_.api;
+  std::map<std::string, std::string> found;
+  std::size_t count = 0;
   Allocator* allocator = nullptr;
-  char* text = nullptr;
-  std::string problem = library_.message(api.default_allocator(&allocator));
-  if (problem.empty())
-    problem = library_.message((input ? api.input_name : api.output_name)(session_, index, allocator, &text));
-  if (!problem.empty()) return problem;
-  const std::string name = text;
-  library_.message(api.free(allocator, text));
-  const auto tensor = std::find_if(expected.begin(), expected.end(),
-                                   [&](const TensorShape& one) { return one.name == name; });
-  if (tensor == expected.end()) return "model.json does not have '" + name + "'";
-
-  TypeInfo* type = nullptr;
-  const TensorInfo* info = nullptr;
-  problem = library_.message((input ? api.input_type : api.output_type)(session_, index, &type));
-  if (!problem.empty()) return problem;
-  problem = library_.message(api.tensor_info(type, &info));
-  int element = 0;
-  std::vector<std::int64_t> shape;
-  if (problem.empty() && info != nullptr) {
-    std::size_t dimensions = 0;
-    problem = library_.message(api.element_type(info, &element));
-    if (problem.empty()) problem = library_.message(api.dimension_count(info, &dimensions));
-    shape.resize(dimensions);
-    if (problem.empty()) problem = library_.message(api.dimensions(info, shape.data(), dimensions));
+  std::string problem = library_.message((inputs ? api.input_count : api.output_count)(session_, &count));
+  if (problem.empty()) problem = library_.message(api.default_allocator(&allocator));
+  for (std::size_t i = 0; problem.empty() && i < count; ++i) {
+    char* text = nullptr;
+    problem = library_.message((inputs ? api.input_name : api.output_name)(session_, i, allocator, &text));
+    if (!problem.empty()) break;
+    const std::string name = text;
+    library_.message(api.free(allocator, text));
+    TypeInfo* type = nullptr;
+    problem = library_.message((inputs ? api.input_type : api.output_type)(session_, i, &type));
+    if (!problem.empty()) break;
+    const TensorInfo* info = nullptr;
+    int element = 0;
+    std::vector<std::int64_t> shape;
+    problem = library_.message(api.tensor_info(type, &info));
+    if (problem.empty() && info != nullptr) {
+      std::size_t dimensions = 0;
+      problem = library_.message(api.element_type(info, &element));
+      if (problem.empty()) problem = library_.message(api.dimension_count(info, &dimensions));
+      shape.resize(dimensions);
+      if (problem.empty()) problem = library_.message(api.dimensions(info, shape.data(), dimensions));
+    }
+    api.release_type(type);
+    found[name] = text_of(element, shape);
   }
-  api.release_type(type);
-  if (!problem.empty()) return problem;
-  // The first dimension is the batch, which varies.
-  const bool fits = shape.size() == tensor->item.size() + 1 && shape.front() < 1 &&
-                    std::equal(tensor->item.begin(), tensor->item.end(), shape.begin() + 1);
-  if (element == kind_of(tensor->type) && fits) return {};
-  return name + " is " + text_of(element, shape) + ", model.json says " +
-         text_of(kind_of(tensor->type), with_batch(-1, tensor->item));
+  if (problem.empty()) return found;
+  return Error{ErrorCode::MODEL_INVALID, "ONNX Runtime does not describe the model: " + problem};
 }
 
 Result<void> Session::run(const BatchLayout& layout, std::byte* block, int series) const {

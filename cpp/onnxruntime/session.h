@@ -1,8 +1,10 @@
 // A loaded ONNX file. Several threads may run it at once, each in its own memory.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/host_lane.h"
 #include "onnxruntime/custom_operators.h"
@@ -22,18 +24,21 @@ class Session final : public HostModel {
   ~Session() override;
 
   Result<void> run(const BatchLayout& layout, std::byte* block, int series) const override;
+  void describe(EngineInfo& info) const override;
 
  private:
   Session(const Library& library, const ModelShape& shape) : library_(library), shape_(shape) {}
   /// Loads the file with our kernels, as far as they support it. Otherwise there is no session afterwards,
   /// and the file is to be loaded as it is.
   void load_fused(const std::string& onnx, const Log& log);
-  Result<void> check(bool inputs, const std::vector<TensorShape>& expected) const;
-  std::string check_tensor(bool input, std::size_t index, const std::vector<TensorShape>& expected) const;
+  Result<void> check(const std::string& onnx) const;
+  /// The types and shapes of the file's tensors, as text, by name.
+  Result<std::map<std::string, std::string>> tensors(bool inputs) const;
 
   const Library& library_;
   const ModelShape shape_;
   std::unique_ptr<CustomOperators> operators_;
+  std::vector<std::string> fused_;  // the parts that our kernels run
   OrtSession* session_ = nullptr;
 };
 

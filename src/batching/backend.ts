@@ -6,6 +6,14 @@ import type { BackendCounters } from './counters.js';
 import type { RequestOptions, Results } from './request.js';
 import type { Slab } from './slab.js';
 
+/** This package's kernels, as far as a model has parts for them. */
+export interface Kernels {
+  /** The parts of the model that they run: 'preprocess', 'encoder_selection', 'recurrent', 'decoder' and so on. */
+  readonly parts: readonly string[];
+  /** 'AVX-512', 'AVX2' or 'baseline'. */
+  readonly instructions: string;
+}
+
 /** A backend's description of itself. */
 export interface BackendInfo {
   readonly name: BackendName;
@@ -17,6 +25,8 @@ export interface BackendInfo {
   readonly endpoints?: readonly string[];
   /** Where a TensorRT engine is from: a plan file, the cache, or built just now. */
   readonly engine?: 'file' | 'cache' | 'built';
+  /** With ONNX Runtime: the parts that our kernels run, and the instructions that these are compiled for. */
+  readonly kernels?: Kernels;
   /** Whether that engine's forecasts of the bundle's sample windows were compared with PyTorch's. */
   readonly checked?: boolean;
 }

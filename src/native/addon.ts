@@ -324,6 +324,10 @@ export interface NativeEngineInfo {
   readonly pinnedBytes: number;
   readonly planBytes: number;
   readonly cudaGraphs: boolean;
+  /** With ONNX Runtime: the parts of the model that the addon's kernels run. */
+  readonly kernels: readonly string[];
+  /** The instructions that these are compiled for, such as 'AVX-512'; empty without kernels. */
+  readonly instructions: string;
 }
 
 /** Totals since the engine was loaded. */

@@ -73,9 +73,14 @@ describe.skipIf(!isThere())('onnxruntime: { native: true }', () => {
     const { data } = await ours.predict(inputs);
     expect(lines.join('\n')).toMatch(/kernels of tft-tensorrt run preprocess, .*decoder/);
     expect(lines.join('\n')).not.toMatch(/no kernel for/);
+    expect(ours.info.kernels).toEqual({
+      parts: expect.arrayContaining(['preprocess', 'encoder_selection', 'recurrent', 'decoder']),
+      instructions: expect.stringMatching(/^(AVX-512|AVX2|baseline)$/),
+    });
     lines.length = 0;
     await using theirs = await load(DEMO, { log, onnxruntime: { kernels: false } });
     const expected = (await theirs.predict(inputs)).data;
+    expect(theirs.info.kernels).toBeUndefined();
     expect(lines.join('\n')).not.toMatch(/kernel/);
     const away = Float32Array.from(data, (value, i) => Math.abs(value - (expected[i] as number)));
     expect(Math.max(...away) / samples.spread).toBeLessThan(2e-5);

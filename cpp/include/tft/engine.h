@@ -80,6 +80,10 @@ struct EngineInfo {
   std::uint64_t pinned_bytes = 0;  // staging memory on the host
   std::uint64_t plan_bytes = 0;
   bool cuda_graphs = false;  // as requested; the counters tell how many captures failed
+  /// With ONNX Runtime: the parts of the model that this library's kernels run, and the instructions that
+  /// these are compiled for ("AVX-512"); empty without them.
+  std::vector<std::string> kernels;
+  std::string instructions;
 };
 
 class LaneFactory;

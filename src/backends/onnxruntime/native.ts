@@ -43,6 +43,7 @@ export async function loadNative(request: LoadRequest): Promise<NativeBackend> {
       },
       log,
     );
+    const { kernels: parts, instructions } = native.info();
     return new NativeBackend({
       native,
       contract,
@@ -52,6 +53,7 @@ export async function loadNative(request: LoadRequest): Promise<NativeBackend> {
         versions: version === undefined ? {} : { onnxruntime: version },
         precision: 'fp32',
         threads: lanes,
+        ...(parts.length > 0 && { kernels: { parts, instructions } }),
       },
       origin: model.onnxPath,
       log,

@@ -5,5 +5,6 @@ export function describeEngine(info: EngineInfo): string {
   const version = info.versions[info.backend];
   const worker = info.backend === 'tensorrt' ? 'lane' : 'thread';
   const threads = `${info.threads} ${worker}${info.threads === 1 ? '' : 's'}`;
-  return `${info.backend}${version === undefined ? '' : ` ${version}`} (${info.precision}, ${threads}), ${info.device}`;
+  const kernels = info.kernels ? `, kernels for ${info.kernels.instructions}` : '';
+  return `${info.backend}${version === undefined ? '' : ` ${version}`} (${info.precision}, ${threads}${kernels}), ${info.device}`;
 }
