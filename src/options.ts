@@ -32,7 +32,8 @@ export interface LoadOptions {
   queueLimit?: number | undefined;
   /**
    * The number of computing threads on a CPU; by default as many as the process may use, up to 8. Each runs its own
-   * batches; with ONNX Runtime each has its own copy of the model (about 40 MB for the demo model).
+   * batches; worker threads with ONNX Runtime each have their own copy of the model (about 40 MB for the demo model). The
+   * addon takes up to 64.
    */
   threads?: number | undefined;
   /**

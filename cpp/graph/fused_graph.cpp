@@ -129,6 +129,7 @@ std::string_view read_initializer(std::string_view bytes, Value& value) {
   std::string_view name;
   const auto fields = onnx::read_message(bytes);
   if (!fields) return name;
+  value.shape.rank = 0;
   for (const Field& field : *fields) {
     if (field.number == kTensorName) name = field.content;
     if (field.number == kTensorType) value.type = static_cast<int>(field.value);
@@ -157,6 +158,7 @@ std::string_view read_value_info(std::string_view bytes, Value& value) {
   const auto shape = descend(bytes, {2, 1, 2});  // type, tensor_type, shape
   if (shape) {
     if (const auto dims = onnx::read_message(*shape)) {
+      value.shape.rank = 0;
       for (const Field& dim : *dims) {
         std::int64_t length = -1;
         if (const auto parts = onnx::read_message(dim.content))
@@ -264,10 +266,17 @@ std::string misfit(const Graph& graph, const Region& region, const std::set<std:
     if (!graph.initializers.contains(input) && !graph.inputs.contains(input) && !made.contains(input))
       return "the graph has no tensor '" + input + "'";
     const auto found = graph.values.find(input);
+    if (found != graph.values.end() && found->second.shape.rank > plugins::kMaxRank)
+      return "'" + input + "' has too many dimensions";
     shapes.push_back(found == graph.values.end() ? Shape{} : found->second.shape);
   }
   for (const std::string& output : region.outputs)
     if (!made.contains(output)) return "the graph does not make '" + output + "'";
+  // A CPU's kernels keep the recurrence's weights in an order of their own, so that these must be constants.
+  const std::size_t first = region.op == "TftRecurrence" ? 4 : 1, end = region.op == "TftRecurrence" ? 10 : 4;
+  if (processor == plugins::Processor::CPU && (region.op == "TftRecurrence" || region.op == "TftLstm"))
+    for (std::size_t i = first; i < end; ++i)
+      if (!graph.initializers.contains(region.inputs[i])) return "its weights are computed";
   return op->misfit(shapes, processor);
 }
 

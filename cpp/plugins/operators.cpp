@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "kernel_sizes.h"
@@ -41,23 +42,27 @@ bool is(const Shape& shape, int axis, std::int64_t size) {
   return shape.rank > axis && (shape[axis] == size || shape[axis] == -1);
 }
 
-/// The number of values; -1 if a dimension is not known.
-std::int64_t count_of(std::initializer_list<std::int64_t> dims) {
+/// The number of values; -1 if a dimension is not known. One that is too large is the largest number.
+std::int64_t count_of(std::span<const std::int64_t> dims) {
   std::int64_t count = 1;
   for (const std::int64_t dim : dims) {
     if (dim < 0) return -1;
-    count *= dim;
+    if (__builtin_mul_overflow(count, dim, &count)) return std::numeric_limits<std::int64_t>::max();
   }
   return count;
+}
+std::int64_t count_of(std::initializer_list<std::int64_t> dims) {
+  return count_of(std::span(dims.begin(), dims.size()));
 }
 
 /// A kernel reads as many values of an input as the other inputs' shapes say. `expected` has these numbers in
 /// the inputs' order, -1 for one that is not known. Says which input has another number; empty if none has.
 std::string wrong_count(std::span<const Shape> in, const std::vector<std::int64_t>& expected) {
   for (std::size_t i = 0; i < in.size(); ++i) {
-    std::int64_t count = in[i].rank > 0 ? 1 : -1;
-    for (int axis = 0; axis < in[i].rank; ++axis)
-      count = count < 0 || in[i][axis] < 0 ? -1 : count * in[i][axis];
+    const int rank = in[i].rank;
+    if (rank > kMaxRank) return "input " + std::to_string(i) + " has too many dimensions";
+    const std::int64_t count =
+        rank < 0 ? -1 : count_of(std::span(in[i].dims).first(static_cast<std::size_t>(rank)));
     if (count >= 0 && i < expected.size() && expected[i] >= 0 && count != expected[i])
       return "input " + std::to_string(i) + " has " + std::to_string(count) +
              " values, and the others' shapes say " + std::to_string(expected[i]);
@@ -65,17 +70,21 @@ std::string wrong_count(std::span<const Shape> in, const std::vector<std::int64_
   return "";
 }
 
+constexpr const char* kNotTimeMajor = "its inputs are not of three dimensions";
+
+/// Whether a shape has this rank, or is not known.
+bool has_rank(const Shape& shape, int rank) { return shape.rank == rank || shape.rank < 0; }
+
 /// Those of a GatedSum.
 void add_gated_sum(std::vector<std::int64_t>& counts, std::int64_t inputs, std::int64_t outputs) {
   counts.insert(counts.end(), {inputs * 2 * outputs, 2 * outputs, outputs, outputs});
 }
 
-/// The hidden size is the last dimension of the shape.
-std::string hidden_size_misfit(const Shape& shape, Processor processor) {
-  const std::int64_t size = shape.rank > 0 ? shape[shape.rank - 1] : -1;
+/// The hidden size is the last dimension of a weight of this rank.
+std::string hidden_size_misfit(const Shape& shape, int rank, Processor processor) {
+  const std::int64_t size = shape.rank == rank ? shape[rank - 1] : -1;
   const bool on_gpu = processor == Processor::GPU;
-  const bool supported = on_gpu ? size == kHidden || (size == -1 && shape.rank > 0)
-                                : size >= 16 && size <= kMaxCpuHidden && size % 16 == 0;
+  const bool supported = on_gpu ? size == kHidden : size >= 16 && size <= kMaxCpuHidden && size % 16 == 0;
   if (supported) return "";
   return "the hidden size is " + (size > 0 ? std::to_string(size) : std::string("unknown")) +
          ", and the kernels are for " +
@@ -103,7 +112,8 @@ class Preprocess final : public Operator {
 
   explicit Preprocess(Attributes attributes)
       : Operator(std::move(attributes)),
-        others_(channels(real("others"))),
+        // A float would lose channels.
+        others_(channels(this->attributes().find("others")->second)),
         lags_(whole("lags")),
         features_(whole("features")),
         pair_(whole("static") != 0),
@@ -242,7 +252,14 @@ class VariableSelection final : public Operator {
       return "more than 4 categories or 4 variables that are the same for all series";
     if (inner(in) > kWarp) return "the weighing network has more than 32 hidden units";
     if (inner(in) < 1) return "the weighing network has no hidden units";
-    if (const std::string why = hidden_size_misfit(in[static_cast<std::size_t>(hidden_input())], processor);
+    if (!has_rank(in[0], 3)) return kNotTimeMajor;
+    if (reals_ > 0 && in[static_cast<std::size_t>(first_network())][2] < 1)
+      return "the variables' networks have no hidden units";
+    if (tabulated_ > 0 && in[static_cast<std::size_t>(table_input())][0] < 1) return "a table has no rows";
+    for (int i = 0; i < tables_; ++i)
+      if (in[static_cast<std::size_t>(inputs() - tables_ + i)][0] < 1) return "a category has no codes";
+    if (const std::string why =
+            hidden_size_misfit(in[static_cast<std::size_t>(hidden_input())], 2, processor);
         !why.empty())
       return why;
     return wrong_count(in, counts(in));
@@ -285,7 +302,7 @@ class VariableSelection final : public Operator {
       p.code_counts[i] = size_of(shapes[static_cast<std::size_t>(inputs() - tables_ + i)], 0);
     }
     p.out = result(out, 0);
-    const auto table = static_cast<std::size_t>(first_network() + (reals_ > 0 ? 9 : 0) + 1);
+    const auto table = static_cast<std::size_t>(table_input());
     return kernels.variable_selection(p, size_of(shapes[static_cast<std::size_t>(hidden_input())], 1),
                                       tabulated_ > 0 ? size_of(shapes[table], 0) : 0);
   }
@@ -308,15 +325,18 @@ class VariableSelection final : public Operator {
     if (resampled_) all.insert(all.end(), {variables, variables});
     add_gated_sum(all, units, variables);
     if (reals_ > 0) {
-      const std::int64_t width = in[network][2], square = reals_ * width * hidden, each = reals_ * hidden;
-      all.insert(all.end(),
-                 {reals_ * 2 * width, reals_, reals_, reals_, 3 * each, square, square, each, each});
+      const std::int64_t width = in[network][2], square = count_of({reals_, width, hidden}),
+                         each = reals_ * hidden;
+      all.insert(all.end(), {count_of({2 * reals_, width}), reals_, reals_, reals_, 3 * each, square, square,
+                             each, each});
     }
     if (tabulated_ > 0) all.insert(all.end(), {tabulated_, count_of({in[all.size() + 1][0], hidden})});
     for (int i = 0; i < fixed_; ++i) all.push_back(count_of({steps, hidden}));
     for (int i = 0; i < tables_; ++i) all.push_back(count_of({in[all.size()][0], total + hidden}));
     return all;
   }
+  /// [sum of the counts, H], of the tabulated variables.
+  int table_input() const { return first_network() + (reals_ > 0 ? 9 : 0) + 1; }
   /// A matrix [.., H]: the LayerNorms' biases, or the table if all variables are tabulated.
   int hidden_input() const { return reals_ > 0 ? first_network() + 8 : first_network() + 1; }
   int first_network() const { return after_data() + 2 + (context_ ? 1 : 0) + (resampled_ ? 2 : 0) + 4; }
@@ -342,9 +362,10 @@ class StaticContexts final : public Operator {
   std::string_view name() const override { return kName; }
   int inputs() const override { return 9; }
   int outputs() const override { return 4; }
-  std::vector<Dimension> output_shape(int) const override { return {{1}, {0, 0, 1}, {0, 0, 2}}; }
+  std::vector<Dimension> output_shape(int) const override { return {{1}, {0, 0, 1}, {0, 1, 2}}; }
   std::string misfit(std::span<const Shape> in, Processor processor) const override {
-    if (const std::string why = hidden_size_misfit(in[1], processor); !why.empty()) return why;
+    if (const std::string why = hidden_size_misfit(in[1], 3, processor); !why.empty()) return why;
+    if (!has_rank(in[0], 3)) return kNotTimeMajor;
     const std::int64_t hidden = in[1][2], square = 4 * hidden * hidden, row = 4 * hidden;
     return wrong_count(in, {count_of({in[0][1], hidden}), square, row, square, row, square, row, row, row});
   }
@@ -360,7 +381,7 @@ class StaticContexts final : public Operator {
     p.gate = all.take(), p.gate_bias = all.take();
     p.norm_weight = all.take(), p.norm_bias = all.take();
     for (int i = 0; i < 4; ++i) p.out[i] = result(out, i);
-    return kernels.static_contexts(p, size_of(shapes[0], 2));
+    return kernels.static_contexts(p, size_of(shapes[1], 2));
   }
 };
 
@@ -377,11 +398,11 @@ Sequence sequence(const float* x, float* y, int steps, Inputs& weights) {
 
 /// Beyond 128 TensorRT's layers are faster: at 160 a forecast of one series takes them 2.8 ms on an H200, and
 /// this kernel 3.5 ms.
-std::string recurrence_misfit(int hidden, std::span<const Shape> in,
-                              const std::vector<std::int64_t>& counts) {
-  if (hidden % 4 == 0 && hidden >= 4 && hidden <= 128) return wrong_count(in, counts);
+std::string recurrence_misfit(int hidden, Processor processor) {
+  const int largest = processor == Processor::CPU ? static_cast<int>(kMaxCpuHidden) : 128;
+  if (hidden % 4 == 0 && hidden >= 4 && hidden <= largest) return "";
   return "the hidden size is " + std::to_string(hidden) +
-         ", and the recurrence's kernels are for multiples of 4 up to 128";
+         ", and the recurrence's kernels are for multiples of 4 up to " + std::to_string(largest);
 }
 
 /// Two LSTMs; the second starts from the first one's state. Inputs: past [Te, B, H], future [Td, B, H],
@@ -397,12 +418,14 @@ class Recurrence final : public Operator {
   int inputs() const override { return 10; }
   int outputs() const override { return 1; }
   std::vector<Dimension> output_shape(int) const override { return {{0, 0, 0, 1, 0}, {0, 0, 1}, {hidden()}}; }
-  std::string misfit(std::span<const Shape> in, Processor) const override {
+  std::string misfit(std::span<const Shape> in, Processor processor) const override {
+    if (std::string why = recurrence_misfit(hidden(), processor); !why.empty()) return why;
+    if (!has_rank(in[0], 3) || !has_rank(in[1], 3)) return kNotTimeMajor;
     const std::int64_t size = hidden(), batch = in[0][1], row = count_of({batch, size});
     std::vector<std::int64_t> counts{count_of({in[0][0], batch, size}), count_of({in[1][0], batch, size}),
                                      row, row};
     for (int i = 0; i < 2; ++i) counts.insert(counts.end(), {4 * size * size, 4 * size * size, 8 * size});
-    return recurrence_misfit(hidden(), in, counts);
+    return wrong_count(in, counts);
   }
   bool enqueue(Kernels& kernels, std::span<const Shape> shapes, void const* const* in, void* const* out,
                void*) const override {
@@ -437,12 +460,13 @@ class Lstm final : public Operator {
     if (output == 0) return {{0, 0, 0}, {1}, {0, 0, 1}, {hidden()}};
     return {{1}, {0, 0, 1}, {hidden()}};
   }
-  std::string misfit(std::span<const Shape> in, Processor) const override {
+  std::string misfit(std::span<const Shape> in, Processor processor) const override {
     if (!is(in[1], 2, hidden())) return "its input is not as wide as its hidden size";
+    if (std::string why = recurrence_misfit(hidden(), processor); !why.empty()) return why;
+    if (!has_rank(in[0], 3)) return kNotTimeMajor;
     const std::int64_t size = hidden(), row = count_of({in[0][1], size});
-    return recurrence_misfit(
-        hidden(), in,
-        {count_of({in[0][0], in[0][1], size}), 4 * size * size, 4 * size * size, 8 * size, row, row});
+    return wrong_count(
+        in, {count_of({in[0][0], in[0][1], size}), 4 * size * size, 4 * size * size, 8 * size, row, row});
   }
   bool enqueue(Kernels& kernels, std::span<const Shape> shapes, void const* const* in, void* const* out,
                void*) const override {
@@ -476,8 +500,12 @@ class Decoder final : public Operator {
     return {{0, 2, 0}, {0, 0, 1}, {0, kOutputWeight, 1}};
   }
   std::string misfit(std::span<const Shape> in, Processor processor) const override {
-    if (const std::string why = hidden_size_misfit(in[kContextWeight], processor); !why.empty()) return why;
+    if (const std::string why = hidden_size_misfit(in[kContextWeight], 2, processor); !why.empty())
+      return why;
+    if (in[kOutputWeight][1] < 1) return "the number of quantiles is not known";
     if (in[kOutputWeight][1] > kWarp) return "more than 32 quantiles";
+    for (int i = 0; i < 3; ++i)
+      if (!has_rank(in[static_cast<std::size_t>(i)], 3)) return kNotTimeMajor;
     const int heads = whole("heads");
     if (processor == Processor::CPU) {
       const int hidden = size_of(in[kContextWeight], 1),

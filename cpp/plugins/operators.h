@@ -5,6 +5,7 @@
 // order of each operator's inputs.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -21,9 +22,12 @@ constexpr int kMaxRank = 8;
 constexpr int kMaxInputs = 48;
 
 struct Shape {
-  int rank = 0;
+  int rank = -1;  // -1: not known
   std::array<std::int64_t, kMaxRank> dims{};
-  std::int64_t operator[](int axis) const { return dims[static_cast<std::size_t>(axis)]; }
+  /// -1 for one that is not known, or that there is not.
+  std::int64_t operator[](int axis) const {
+    return axis >= 0 && axis < std::min(rank, kMaxRank) ? dims[static_cast<std::size_t>(axis)] : -1;
+  }
 };
 
 /// A dimension of an output: `constant`, plus the dimensions of up to two inputs; an input of -1 adds

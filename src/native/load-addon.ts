@@ -38,8 +38,8 @@ export function loadAddon(): Addon {
 function unavailable(problem: string, cause: unknown): TFTError {
   return new TFTError(
     'ERR_TFT_BACKEND_UNAVAILABLE',
-    `${problem}, so neither TensorRT nor the kernels for CPUs can be used; 'node ${ownFile('scripts/build-native.mjs')}' builds it (a C++20 compiler, CMake ` +
-      'and cargo are needed)',
+    `${problem}, so neither TensorRT nor the kernels for CPUs can be used; ` +
+      `'node ${ownFile('scripts/build-native.mjs')}' builds it (a C++20 compiler, CMake and cargo are needed)`,
     { cause },
   );
 }

@@ -74,7 +74,8 @@ test.skipIf(process.platform === 'win32')(
       program,
       `import { rmdirSync } from 'node:fs'; import { TFTEngine } from ${JSON.stringify(lib)};
     rmdirSync(${JSON.stringify(gone)});
-    await TFTEngine.load(${JSON.stringify(TINY)}, { backend: 'onnxruntime' }).catch(({ code, message }) => console.log(code, message));`,
+    const onnxruntime = { native: false };
+    await TFTEngine.load(${JSON.stringify(TINY)}, { backend: 'onnxruntime', onnxruntime }).catch(({ code, message }) => console.log(code, message));`,
     );
     const { stdout } = await runNode([program], { cwd: gone });
     expect(stdout).toMatch(/^ERR_TFT_BACKEND_UNAVAILABLE .*has been deleted/);

@@ -22,7 +22,11 @@ beforeEach(async () => {
   process.on('worker', watch);
   folder = mkdtempSync(join(tmpdir(), 'tft-lost-'));
   cpSync(bundles.tiny, folder, { recursive: true });
-  engine = await TFTEngine.load(folder, { threads: 1, log: (entry) => log.push(entry) });
+  engine = await TFTEngine.load(folder, {
+    threads: 1,
+    log: (entry) => log.push(entry),
+    onnxruntime: { native: false },
+  });
 });
 afterEach(async () => {
   await engine.close();

@@ -1,10 +1,11 @@
-// An engine inside a worker thread of the user's: there the model runs in a process of its own.
+// An engine inside a worker thread of the user's: there a model that the addon does not run runs in a process of its own.
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ForecastInputs } from '../../src/index.js';
+import { loadAddon } from '../../src/native/load-addon.js';
 import { bundles, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
 
 const THREAD = fileURLToPath(new URL('../fixtures/engine-in-thread.mjs', import.meta.url));
@@ -13,9 +14,11 @@ const MARK = 'TFT_TEST_STARTED_BY';
 process.env[MARK] = String(process.pid);
 const hasProc = existsSync('/proc/self/task');
 
+const IN_A_PROCESS = { model: bundles.tiny, native: false };
+
 let thread: Worker;
 beforeEach(async () => {
-  thread = new Worker(THREAD, { workerData: bundles.tiny });
+  thread = new Worker(THREAD, { workerData: IN_A_PROCESS });
   const [info] = await once(thread, 'message');
   expect(info).toMatchObject({ backend: 'onnxruntime', maxBatch: 4 });
 });
@@ -86,7 +89,7 @@ test.skipIf(!hasProc)(
   async () => {
     const before = modelProcesses().length;
     for (const ending of ['terminate', 'terminate', 'exit'] as const) {
-      const other = new Worker(THREAD, { workerData: bundles.tiny });
+      const other = new Worker(THREAD, { workerData: IN_A_PROCESS });
       await once(other, 'message');
       if (ending === 'terminate') {
         await other.terminate();
@@ -99,3 +102,36 @@ test.skipIf(!hasProc)(
     expect(zombies()).toEqual([]);
   },
 );
+
+test.skipIf(whyNoAddon())(
+  'in the addon: threads are ended in the middle of runs, and others go on',
+  async () => {
+    const workerData = { model: bundles.tiny, native: true };
+    const requests = Array.from({ length: 20 }, (_, seed) => variedInputs(1 + (seed % 9), seed));
+    const expected = requests.map(tinyAnswer);
+    const stays = new Worker(THREAD, { workerData });
+    await once(stays, 'message');
+    for (const ending of ['terminate', 'exit', 'close', 'terminate'] as const) {
+      const other = new Worker(THREAD, { workerData });
+      await once(other, 'message');
+      other.postMessage(requests);
+      if (ending === 'terminate') {
+        await other.terminate();
+      } else {
+        other.postMessage(ending);
+        await once(other, 'exit');
+      }
+      stays.postMessage(requests);
+      expect((await once(stays, 'message'))[0]).toEqual(expected);
+    }
+    await stays.terminate();
+  },
+);
+
+function whyNoAddon(): boolean {
+  try {
+    return loadAddon().loadOnnxRuntime === undefined;
+  } catch {
+    return true;
+  }
+}

@@ -21,8 +21,7 @@ export async function loadNative(request: LoadRequest): Promise<NativeBackend> {
   if (addon.loadOnnxRuntime === undefined) {
     throw new TFTError(
       'ERR_TFT_BACKEND_UNAVAILABLE',
-      'onnxruntime.native: this build of the addon does not run ONNX Runtime; leave the option out, or build the addon where ' +
-        'crates.io can be reached',
+      'this build of the addon does not run ONNX Runtime; build it where crates.io can be reached',
     );
   }
   const named = onnxruntime?.library;

@@ -48,16 +48,20 @@ export const onnxRuntimeRow: BackendRow = {
   },
 };
 
+/** As many as the addon takes. */
+const ADDON_THREADS = 64;
+/** The addon cannot run here, or not this model: one with an output of integers. */
+const CANNOT: ReadonlySet<string> = new Set(['ERR_TFT_BACKEND_UNAVAILABLE', 'ERR_TFT_UNSUPPORTED']);
+
 /** In the addon, whose kernels are several times as fast, or where that cannot be in worker threads. */
 async function run(request: LoadRequest): Promise<Backend> {
   const { model, contract, threads, nice, maxBatch, queueLimit, log, onnxruntime = {} } = request;
-  if (onnxruntime.native !== false) {
+  if (onnxruntime.native !== false && (onnxruntime.native || (threads ?? 1) <= ADDON_THREADS)) {
     try {
       return await loadNative(request);
     } catch (error) {
       const isAsked = Object.values(onnxruntime).some((value) => value !== undefined);
-      if (isAsked || !(error instanceof TFTError) || error.code !== 'ERR_TFT_BACKEND_UNAVAILABLE')
-        throw error;
+      if (isAsked || !(error instanceof TFTError) || !CANNOT.has(error.code)) throw error;
       callSafely(() =>
         log({ level: 'info', message: `worker threads run ONNX Runtime, which is slower: ${error.message}` }),
       );
