@@ -50,6 +50,8 @@ class FakeEngine : public tft::tensorrt::Engine {
   }
   std::vector<TensorInfo> tensors() const override { return tensors_; }
   int profiles() const override { return profiles_; }
+  bool use_runtime_cache(std::span<const std::byte>) override { return false; }
+  std::vector<std::byte> runtime_cache() const override { return {}; }
   ProfileRange profile_range(const std::string& name, int) const override {
     ProfileRange range;
     for (const TensorInfo& tensor : tensors_) {
