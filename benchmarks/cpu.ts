@@ -1,13 +1,22 @@
 // Compares the engine on the CPU with the strongest that run the same network there: OpenVINO, torch.compile and ONNX Runtime
 // in Python, each with one thread and with all. All take turns in one run, and forecasts are compared before they are timed.
 // Needs the native addon and the Python environment; OpenVINO's is fetched.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { availableParallelism, loadavg } from 'node:os';
-import { createInterface } from 'node:readline';
 import { readSamples } from '../src/entries/build.js';
 import { TFTEngine } from '../src/index.js';
-import { type Comparison, less, options, percentile, report, Samples, seconds } from './harness.js';
+import {
+  type Comparison,
+  farthest,
+  less,
+  options,
+  PythonPeer,
+  percentile,
+  report,
+  Samples,
+  seconds,
+  timesOf,
+} from './harness.js';
 
 const BATCHES = [1, 8, 32];
 const TURN_MS = 250;
@@ -19,35 +28,6 @@ interface Turn {
   readonly ofSpread: number;
   /** Seconds. */
   readonly compiled: number | null;
-}
-
-/** A program in Python that answers a line with a line. */
-class Peer {
-  readonly #process: ChildProcess;
-  readonly #answers: AsyncIterator<string>;
-
-  constructor(command: readonly string[]) {
-    const [program = '', ...rest] = command;
-    this.#process = spawn(program, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
-    if (this.#process.stdout === null) throw new Error('no pipe');
-    this.#answers = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
-  }
-
-  async answer<T>(): Promise<T> {
-    const { value, done } = await this.#answers.next();
-    if (done) throw new Error('a program in Python has ended');
-    return JSON.parse(value) as T;
-  }
-
-  turn(side: string, batch: number): Promise<Turn> {
-    this.#process.stdin?.write(`${JSON.stringify({ side, batch, ms: TURN_MS })}\n`);
-    return this.answer<Turn>();
-  }
-
-  async stop(): Promise<void> {
-    this.#process.stdin?.end();
-    if (this.#process.exitCode === null) await once(this.#process, 'exit');
-  }
 }
 
 const { samples, model } = await Samples.load(options.bundle);
@@ -66,22 +46,15 @@ for (const threads of [1, availableParallelism()]) {
     threads,
     maxBatch: 32,
   });
-  const openvino = new Peer([
-    uv,
+  const parameters = [options.bundle, `${threads}`];
+  const openvino = new PythonPeer(uv, [
     'run',
     '--quiet',
     '--no-project',
     'benchmarks/openvino_peer.py',
-    options.bundle,
-    `${threads}`,
+    ...parameters,
   ]);
-  const torch = new Peer([
-    'scripts/uv',
-    'python',
-    'benchmarks/compile_peer.py',
-    options.bundle,
-    `${threads}`,
-  ]);
+  const torch = new PythonPeer('scripts/uv', ['python', 'benchmarks/compile_peer.py', ...parameters]);
   versions = {
     ...(await openvino.answer<Record<string, string>>()),
     ...(await torch.answer<Record<string, string>>()),
@@ -89,24 +62,16 @@ for (const threads of [1, availableParallelism()]) {
   const own = async (batch: number): Promise<Turn> => {
     const inputs = samples.batch(batch);
     const { data } = await engine.predict(inputs);
-    const times: number[] = [];
-    const until = performance.now() + TURN_MS;
-    do {
-      const start = performance.now();
-      await engine.predict(inputs);
-      times.push(performance.now() - start);
-    } while (performance.now() < until);
-    const apart = data.reduce(
-      (most, value, i) => Math.max(most, Math.abs(value - (expected[i] ?? Number.NaN))),
-      0,
-    );
-    return { times, ofSpread: apart / spread, compiled: null };
+    const times = await timesOf(() => engine.predict(inputs), TURN_MS);
+    return { times, ofSpread: farthest(data, expected) / spread, compiled: null };
   };
+  const asked = (peer: PythonPeer, side: string) => (batch: number) =>
+    peer.ask<Turn>({ side, batch, ms: TURN_MS });
   const sides: Record<string, (batch: number) => Promise<Turn>> = {
     own,
-    openvino: (batch) => openvino.turn('openvino', batch),
-    compiled: (batch) => torch.turn('compiled', batch),
-    onnxruntime: (batch) => openvino.turn('onnxruntime', batch),
+    openvino: asked(openvino, 'openvino'),
+    compiled: asked(torch, 'compiled'),
+    onnxruntime: asked(openvino, 'onnxruntime'),
   };
   for (const batch of BATCHES) {
     const times: Record<string, number[]> = {};

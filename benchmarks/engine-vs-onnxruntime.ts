@@ -5,6 +5,7 @@ import type { InferenceSession, Tensor } from 'onnxruntime-common';
 import { type ForecastInputs, TFTEngine } from '../src/index.js';
 import {
   type Comparison,
+  farthest,
   inTurns,
   less,
   more,
@@ -80,8 +81,7 @@ for (const batch of BATCHES) {
   };
   const theirs = await sides.peer();
   for (const side of ['ours', 'sync', 'plain', 'workers'] as const) {
-    const mine = await sides[side]();
-    const apart = mine.reduce((most, value, i) => Math.max(most, Math.abs(value - (theirs[i] as number))), 0);
+    const apart = farthest(await sides[side](), theirs);
     if (!(apart < 1e-2)) throw new Error(`${side} and the peer differ by ${apart}: one of them is wrong`);
   }
   const times = await inTurns(sides);

@@ -1,8 +1,11 @@
 // Shared by the benchmarks: the bundle's sample windows, timing two sides in turns, and the report.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, release, type } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { readSamples } from '../src/entries/build.js';
 import { type ForecastInputs, loadModel, type ModelDescription } from '../src/index.js';
@@ -86,15 +89,57 @@ export async function inTurns<Side extends string>(
   for (let turn = 0; performance.now() < end; turn++) {
     // The order alternates too.
     for (const side of turn % 2 === 0 ? names : names.toReversed()) {
-      const until = performance.now() + turnMs;
-      do {
-        const start = performance.now();
-        await sides[side]();
-        times[side].push(performance.now() - start);
-      } while (performance.now() < until);
+      times[side].push(...(await timesOf(sides[side], turnMs)));
     }
   }
   return times;
+}
+
+/** Calls for some milliseconds, at least once. @returns milliseconds of each call. */
+export async function timesOf(call: () => unknown, ms = 250): Promise<number[]> {
+  const times: number[] = [];
+  const until = performance.now() + ms;
+  do {
+    const start = performance.now();
+    await call();
+    times.push(performance.now() - start);
+  } while (performance.now() < until);
+  return times;
+}
+
+/** The largest difference from what is expected; NaN if there is one, or if nothing is expected. */
+export function farthest(found: Float32Array, expected: ArrayLike<number>): number {
+  return found.reduce((most, value, i) => Math.max(most, Math.abs(value - (expected[i] ?? Number.NaN))), 0);
+}
+
+/** A program in Python that answers each line with a line of JSON; its first line says its versions. */
+export class PythonPeer {
+  readonly #process: ChildProcess;
+  readonly #answers: AsyncIterator<string>;
+  readonly #command: string;
+
+  constructor(program: string, parameters: readonly string[]) {
+    this.#command = [program, ...parameters].join(' ');
+    this.#process = spawn(program, parameters, { stdio: ['pipe', 'pipe', 'ignore'] });
+    if (this.#process.stdout === null) throw new Error('no pipe');
+    this.#answers = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
+  }
+
+  async answer<T>(): Promise<T> {
+    const { value, done } = await this.#answers.next();
+    if (done) throw new Error(`the Python program has ended: ${this.#command}`);
+    return JSON.parse(value) as T;
+  }
+
+  ask<T>(request: unknown): Promise<T> {
+    this.#process.stdin?.write(`${JSON.stringify(request)}\n`);
+    return this.answer<T>();
+  }
+
+  async stop(): Promise<void> {
+    this.#process.stdin?.end();
+    if (this.#process.exitCode === null) await once(this.#process, 'exit');
+  }
 }
 
 /** One comparison. `ratio` is above 1 if our side is better. */

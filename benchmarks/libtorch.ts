@@ -1,15 +1,23 @@
 // Compares the backend 'libtorch' with 'onnxruntime' and with PyTorch in Python: the time and the processor time of one
 // call, with one thread on every side, and the throughput of many callers. All take turns in one run. Needs npm run
 // build:libtorch and the Python environment.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { surveyLibraries } from '../src/entries/build.js';
 import { TFTEngine } from '../src/index.js';
-import { type Comparison, less, more, options, percentile, report, Samples, seconds } from './harness.js';
+import {
+  type Comparison,
+  less,
+  more,
+  options,
+  PythonPeer,
+  percentile,
+  report,
+  Samples,
+  seconds,
+  timesOf,
+} from './harness.js';
 
 const BATCHES = [1, 8, 32];
 const CALLERS = 32;
@@ -23,23 +31,13 @@ if (libTorch === undefined || libTorch instanceof Error) {
   process.exit(0);
 }
 const folder = mkdtempSync(join(tmpdir(), 'tft-libtorch-'));
-const python = spawn(
-  'scripts/uv',
-  ['python', 'benchmarks/libtorch_peer.py', options.bundle, join(folder, 'model.ts.pt')],
-  {
-    stdio: ['pipe', 'pipe', 'ignore'],
-  },
-);
-const answers = createInterface({ input: python.stdout })[Symbol.asyncIterator]();
-
-/** The next line of the Python program. */
-async function answer<T>(): Promise<T> {
-  const { value, done } = await answers.next();
-  if (done) throw new Error('the Python program has ended: scripts/uv python benchmarks/libtorch_peer.py');
-  return JSON.parse(value) as T;
-}
-
-const peer = await answer<{ torch: string }>();
+const python = new PythonPeer('scripts/uv', [
+  'python',
+  'benchmarks/libtorch_peer.py',
+  options.bundle,
+  join(folder, 'model.ts.pt'),
+]);
+const peer = await python.answer<{ torch: string }>();
 copyFileSync(join(options.bundle, 'model.json'), join(folder, 'model.json'));
 const { model, samples } = await Samples.load(options.bundle);
 const libtorch = await TFTEngine.load(join(folder, 'model.ts.pt'), {
@@ -66,20 +64,11 @@ interface Turn {
 }
 
 async function turn(side: Side, batch: number): Promise<Turn> {
-  if (side === 'eager' || side === 'module') {
-    python.stdin.write(`${JSON.stringify({ side, batch, ms: TURN_MS })}\n`);
-    return answer<Turn>();
-  }
+  if (side === 'eager' || side === 'module') return python.ask<Turn>({ side, batch, ms: TURN_MS });
   const engine = side === 'libtorch' ? libtorch : onnxruntime;
   const inputs = samples.batch(batch);
-  const times: number[] = [];
   const before = process.cpuUsage();
-  const until = performance.now() + TURN_MS;
-  do {
-    const start = performance.now();
-    await engine.predict(inputs);
-    times.push(performance.now() - start);
-  } while (performance.now() < until);
+  const times = await timesOf(() => engine.predict(inputs), TURN_MS);
   const { user, system } = process.cpuUsage(before);
   return { times, processor: (user + system) / 1000 / times.length };
 }
@@ -139,6 +128,5 @@ report('libtorch', 'What does LibTorch gain over ONNX Runtime, and over PyTorch 
   loadAverage: [loadBefore, loadavg()[0]],
 });
 for (const engine of Object.values(lanes)) await engine.close();
-python.stdin.end();
-if (python.exitCode === null) await once(python, 'exit');
+await python.stop();
 if (existsSync(folder)) rmSync(folder, { recursive: true });

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import torch
+from peers import answer, times_of
 
 from tft_export.bundle import check_file
 from tft_export.checkpoint.checkpoint_file import load_checkpoint
@@ -43,29 +44,20 @@ def main() -> None:
         scaled, _ = next(iter(dataset.to_dataloader(train=False, batch_size=batch)))
         return lambda: checkpoint.model(scaled).prediction
 
-    _answer({"torch": torch.__version__})
+    answer({"torch": torch.__version__})
     with torch.inference_mode():
         for line in sys.stdin:
             request = json.loads(line)
             key = request["side"], request["batch"]
             if key not in contenders:
                 contenders[key] = contender(*key)
-            _answer(_times(contenders[key], request["ms"]))
+            answer(_times(contenders[key], request["ms"]))
 
 
 def _times(run, milliseconds: float) -> dict[str, object]:
-    times = []
     used = time.process_time()
-    deadline = time.perf_counter() + milliseconds / 1e3
-    while not times or time.perf_counter() < deadline:
-        start = time.perf_counter()
-        run()
-        times.append((time.perf_counter() - start) * 1e3)
+    times = times_of(run, milliseconds)
     return {"times": times, "processor": (time.process_time() - used) * 1e3 / len(times)}
-
-
-def _answer(value: object) -> None:
-    print(json.dumps(value), flush=True)
 
 
 if __name__ == "__main__":

@@ -33,13 +33,24 @@ def serve(
             wanted = np.resize(expected, forecasts.shape)
             made[key] = run, float(np.abs(forecasts - wanted).max() / description["samples"]["spread"])
         run, difference = made[key]
-        times = []
-        deadline = time.perf_counter() + request["ms"] / 1e3
-        while not times or time.perf_counter() < deadline:
-            start = time.perf_counter()
-            run()
-            times.append((time.perf_counter() - start) * 1e3)
-        answer({"times": times, "ofSpread": difference, "compiled": (compiling or {}).get(key)})
+        answer(
+            {
+                "times": times_of(run, request["ms"]),
+                "ofSpread": difference,
+                "compiled": (compiling or {}).get(key),
+            }
+        )
+
+
+def times_of(run: Callable[[], object], milliseconds: float) -> list[float]:
+    """The milliseconds of each run, for as long, and at least of one."""
+    times = []
+    deadline = time.perf_counter() + milliseconds / 1e3
+    while not times or time.perf_counter() < deadline:
+        start = time.perf_counter()
+        run()
+        times.append((time.perf_counter() - start) * 1e3)
+    return times
 
 
 def answer(value: object) -> None:

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readSamples } from '../src/entries/build.js';
 import { loadModel, TFTEngine } from '../src/index.js';
-import { type Comparison, inTurns, less, percentile, report } from './harness.js';
+import { type Comparison, farthest, inTurns, less, percentile, report } from './harness.js';
 
 /** Forecasts further from PyTorch's than this, of their spread, are not timed. */
 const LIMIT = 1e-4;
@@ -33,13 +33,9 @@ try {
     const ofSpread: Record<string, number> = {};
     for (const [side, engine] of Object.entries(engines)) {
       const { data } = await engine.predict(inputs);
-      const apart = data.reduce(
-        (most, value, i) => Math.max(most, Math.abs(value - (expected[i] ?? Number.NaN))),
-        0,
-      );
-      if (!(apart / spread < LIMIT))
-        throw new Error(`${name}, ${side}: ${apart / spread} of the spread from PyTorch`);
-      ofSpread[side] = apart / spread;
+      const apart = farthest(data, expected) / spread;
+      if (!(apart < LIMIT)) throw new Error(`${name}, ${side}: ${apart} of the spread from PyTorch`);
+      ofSpread[side] = apart;
     }
     const times = await inTurns({
       ours: () => engines.ours.predictSync(inputs),
