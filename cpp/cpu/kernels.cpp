@@ -45,7 +45,6 @@ class Weights {
     for (std::size_t q = 0; q < 2; ++q, next += each) {
       const Sequence& s = p.sequences[q];
       if (s.steps == 0) continue;
-      sources_[q] = {s.weight, s.recurrence, s.bias};
       packed_[q] = {next, next + matrix, next + 2 * matrix};
       const auto lanes = static_cast<std::size_t>(width);
       for (std::size_t gate = 0; gate < 4; ++gate) {
@@ -65,18 +64,10 @@ class Weights {
     }
   }
 
-  bool are_of(const RecurrenceParameters& p) const {
-    for (std::size_t q = 0; q < 2; ++q)
-      if (p.sequences[q].steps != 0 &&
-          sources_[q] != std::array{p.sequences[q].weight, p.sequences[q].recurrence, p.sequences[q].bias})
-        return false;
-    return true;
-  }
   const PackedLstm* packed() const { return packed_.data(); }
 
  private:
   std::vector<float> memory_;
-  std::array<std::array<const float*, 3>, 2> sources_{};
   std::array<PackedLstm, 2> packed_{};
 };
 
@@ -112,12 +103,7 @@ class CpuKernels final : public Kernels {
     if (scratch.get() == nullptr) return false;
     // The weights of a node are constants, so that they are ordered once.
     std::call_once(ordered_, [&] { weights_ = std::make_unique<Weights>(p, functions_.width); });
-    if (weights_->are_of(p)) {
-      functions_.recurrence(p, weights_->packed(), scratch.get());
-    } else {
-      const Weights others(p, functions_.width);
-      functions_.recurrence(p, others.packed(), scratch.get());
-    }
+    functions_.recurrence(p, weights_->packed(), scratch.get());
     return true;
   }
   bool decoder(const EnrichmentParameters& e, const AttentionParameters& a, int hidden_size) override {

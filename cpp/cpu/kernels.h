@@ -16,8 +16,8 @@ const char* name_of(Level level);
 /// The levels that this processor supports; the last is the fastest.
 std::span<const Level> supported_levels();
 
-/// Kernels of one node of a graph: they keep its recurrence's weights in an order of their own from the first
-/// call on. Several threads may call them at once.
+/// Kernels of one node of a graph, whose recurrence's weights must be the same in each call: they keep them
+/// in an order of their own from the first one on. Several threads may call them at once.
 std::unique_ptr<plugins::Kernels> make_kernels();
 /// `level` must be supported.
 std::unique_ptr<plugins::Kernels> make_kernels(Level level);
