@@ -8,6 +8,7 @@ import type {
   RemoteOptions,
   TensorRtOptions,
 } from './backends/load-request.js';
+import { MAX_ADDON_LANES } from './backends/processor.js';
 import type { AbortSignalLike } from './batching/abort.js';
 import { MAX_TIMER_MS } from './batching/request.js';
 import { type BuildOptions, completeBuildOptions } from './builder/build-options.js';
@@ -220,7 +221,7 @@ const loadSchema = z.strictObject({
       tensorrtPath: z.string().min(1).optional(),
       cudaPath: z.string().min(1).optional(),
       devices: z.array(z.int().nonnegative()).min(1).optional(),
-      lanes: z.int().min(1).max(64).optional(),
+      lanes: z.int().min(1).max(MAX_ADDON_LANES).optional(),
       splitFrom: z.int().min(0).max(1e9).optional(),
       cudaGraphs: z.boolean().optional(),
       poll: z.boolean().optional(),

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { findOnnxRuntime } from '../../src/backends/onnxruntime/library.js';
 import { precisionOf } from '../../src/builder/plan-file.js';
 import { type BackendName, type ForecastInputs, type LoadOptions, TFTEngine } from '../../src/index.js';
-import { loadAddon } from '../../src/native/load-addon.js';
 import { makeLog, readConfig, Service, type ServiceConfig } from '../../src/service/index.js';
 import { bundles, tinyAnswer } from '../fixtures/bundles.js';
 import { DEMO } from '../fixtures/demo-samples.js';
@@ -14,6 +13,7 @@ import * as doubles from '../fixtures/doubles.js';
 import { grpcServerOf } from '../fixtures/grpc-server.js';
 import { heldWhile, holdByFile } from '../fixtures/held-file.js';
 import { holdRuns } from '../fixtures/held-runs.js';
+import { IN_WORKERS, whyNotInTheAddon } from '../fixtures/native-onnxruntime.js';
 import * as torchscript from '../fixtures/torchscript.js';
 import { CppService, heldLibrary, realLibrary, whyNoCppServer } from '../service/cpp-server.js';
 
@@ -78,9 +78,6 @@ function whyNoOnnxRuntime(): string | undefined {
   }
 }
 
-/** Holding, here, is of worker threads. */
-const IN_WORKERS = { native: false };
-
 const onnxruntime: Subject = {
   name: 'onnxruntime in worker threads',
   missing: whyNoOnnxRuntime(),
@@ -91,7 +88,8 @@ const onnxruntime: Subject = {
     const load: Started['load'] = (model, options) =>
       TFTEngine.load(paths[model], {
         backend: 'onnxruntime',
-        onnxruntime: IN_WORKERS,
+        // Holding, here, is of worker threads.
+        ...IN_WORKERS,
         ...ONE_RUN,
         ...options,
       });
@@ -107,12 +105,7 @@ const onnxruntime: Subject = {
 
 function whyNoNativeOnnxRuntime(): string | undefined {
   if (!existsSync(heldLibrary)) return `${heldLibrary} is missing (scripts/build-server --test)`;
-  try {
-    const { loadOnnxRuntime } = loadAddon();
-    return loadOnnxRuntime ? whyNoOnnxRuntime() : 'this build of the addon does not run ONNX Runtime';
-  } catch (error) {
-    return (error as Error).message;
-  }
+  return whyNotInTheAddon() ?? whyNoOnnxRuntime();
 }
 
 const onnxruntimeInTheAddon: Subject = {
@@ -235,7 +228,7 @@ export async function serveByCpp(settings: ServerSettings): Promise<Served> {
 
 /** No server of this package speaks gRPC: this is one of the tests', with an engine behind it. */
 async function serveByGrpc({ model }: ServerSettings): Promise<Served> {
-  const engine = await TFTEngine.load(model, { backend: 'onnxruntime', onnxruntime: IN_WORKERS, ...ONE_RUN });
+  const engine = await TFTEngine.load(model, { backend: 'onnxruntime', ...IN_WORKERS, ...ONE_RUN });
   const { port, stop } = await grpcServerOf(engine);
   return {
     address: `kserve+grpc://127.0.0.1:${port}`,
@@ -311,7 +304,7 @@ export const subjects: readonly Subject[] = [
   }),
   libtorch('libtorch on its double', torchscript.libTorchDouble, { tiny: DOUBLE }),
   kserve('kserve, a service of Node', whyNoOnnxRuntime(), holdHere, (settings) =>
-    serveByNode({ ...settings, onnxruntime: IN_WORKERS }),
+    serveByNode({ ...settings, ...IN_WORKERS }),
   ),
   kserve('kserve, a service of Node with the addon', whyNoNativeOnnxRuntime(), holdByFile, (settings) => {
     process.env.TFT_HELD_ONNXRUNTIME = realLibrary();

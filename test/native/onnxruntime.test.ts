@@ -4,18 +4,10 @@ import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type LoadOptions, TFTEngine } from '../../src/index.js';
-import { loadAddon } from '../../src/native/load-addon.js';
 import { bundles, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
 import { DEMO, demoSamples, largestDifference, windows } from '../fixtures/demo-samples.js';
+import { IN_WORKERS, whyNotInTheAddon } from '../fixtures/native-onnxruntime.js';
 import { threadsBelow } from '../fixtures/priorities.js';
-
-function isThere(): boolean {
-  try {
-    return loadAddon().loadOnnxRuntime !== undefined;
-  } catch {
-    return false;
-  }
-}
 
 const load = (path: string, { onnxruntime, ...options }: LoadOptions = {}) =>
   TFTEngine.load(path, {
@@ -25,7 +17,7 @@ const load = (path: string, { onnxruntime, ...options }: LoadOptions = {}) =>
     onnxruntime: { ...onnxruntime, native: true },
   });
 
-describe.skipIf(!isThere())('onnxruntime: { native: true }', () => {
+describe.skipIf(whyNotInTheAddon())('onnxruntime: { native: true }', () => {
   test('a lone request is divided among the threads', async () => {
     await using engine = await load(bundles.tiny);
     await engine.warmup();
@@ -136,10 +128,9 @@ describe.skipIf(!isThere())('onnxruntime: { native: true }', () => {
 });
 
 test('worker threads have no predictSync, and say so', async () => {
-  const onnxruntime = { native: false };
   await using engine = await TFTEngine.load(bundles.tiny, {
     backend: 'onnxruntime',
-    onnxruntime,
+    ...IN_WORKERS,
     threads: 1,
   });
   expect(() => engine.predictSync(variedInputs(1, 1))).toThrow(/in worker threads/);

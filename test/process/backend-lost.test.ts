@@ -8,6 +8,7 @@ import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type LogEntry, TFTEngine, type TFTError } from '../../src/index.js';
 import { bundles, samples, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
+import { IN_WORKERS } from '../fixtures/native-onnxruntime.js';
 
 const { inputs, expected } = samples();
 let threads: Worker[];
@@ -25,7 +26,7 @@ beforeEach(async () => {
   engine = await TFTEngine.load(folder, {
     threads: 1,
     log: (entry) => log.push(entry),
-    onnxruntime: { native: false },
+    ...IN_WORKERS,
   });
 });
 afterEach(async () => {

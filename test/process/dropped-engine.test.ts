@@ -6,6 +6,7 @@ import type { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { TFTEngine } from '../../src/index.js';
 import { bundles, variedInputs } from '../fixtures/bundles.js';
+import { IN_WORKERS } from '../fixtures/native-onnxruntime.js';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -37,6 +38,6 @@ test('one whose answer is awaited is not dropped', async () => {
 
 async function useAndDrop(): Promise<void> {
   // Worker threads can be counted.
-  const engine = await TFTEngine.load(bundles.tiny, { threads: 2, onnxruntime: { native: false } });
+  const engine = await TFTEngine.load(bundles.tiny, { threads: 2, ...IN_WORKERS });
   await engine.predict(variedInputs(1, 1));
 }

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ForecastInputs } from '../../src/index.js';
-import { loadAddon } from '../../src/native/load-addon.js';
 import { bundles, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
+import { whyNotInTheAddon } from '../fixtures/native-onnxruntime.js';
 
 const THREAD = fileURLToPath(new URL('../fixtures/engine-in-thread.mjs', import.meta.url));
 /** Set for all that this process starts. */
@@ -103,7 +103,7 @@ test.skipIf(!hasProc)(
   },
 );
 
-test.skipIf(whyNoAddon())(
+test.skipIf(whyNotInTheAddon())(
   'in the addon: threads are ended in the middle of runs, and others go on',
   async () => {
     const workerData = { model: bundles.tiny, native: true };
@@ -127,11 +127,3 @@ test.skipIf(whyNoAddon())(
     await stays.terminate();
   },
 );
-
-function whyNoAddon(): boolean {
-  try {
-    return loadAddon().loadOnnxRuntime === undefined;
-  } catch {
-    return true;
-  }
-}

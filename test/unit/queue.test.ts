@@ -1,4 +1,5 @@
-// Batching while busy, order, fairness, and every way to cancel a request.
+// Batching while busy, order, fairness, and every way to cancel a request, in the queue in TypeScript, which worker threads
+// have; the addon's is the C++ core's.
 //
 // All requests after the first in one turn of the event loop find the backend busy, since the first one's result cannot
 // arrive before the turn ends. The bundle 'witness' predicts, for each series, the size of its batch, its index in the
@@ -7,9 +8,7 @@ import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Forecast, type PredictOptions, TFTEngine, TFTError } from '../../src/index.js';
 import { bundles, constantInputs, tinyAnswer, variedInputs, WIDTH } from '../fixtures/bundles.js';
-
-/** The queue in TypeScript, which worker threads have; the addon's is the C++ core's. */
-const IN_WORKERS = { onnxruntime: { native: false } };
+import { IN_WORKERS } from '../fixtures/native-onnxruntime.js';
 
 let engine: TFTEngine;
 beforeEach(async () => {

@@ -5,6 +5,7 @@ import { precisionOfOnnx } from '../../builder/onnx-source.js';
 import { TFTError } from '../../contract/errors.js';
 import { callSafely } from '../../native/receiver.js';
 import type { LoadRequest } from '../load-request.js';
+import { MAX_ADDON_LANES } from '../processor.js';
 import type { BackendRow } from '../row.js';
 import { OnnxRuntimeRunner } from './backend.js';
 import { loadNative } from './native.js';
@@ -48,15 +49,13 @@ export const onnxRuntimeRow: BackendRow = {
   },
 };
 
-/** As many as the addon takes. */
-const ADDON_THREADS = 64;
 /** The addon cannot run here, or not this model: one with an output of integers. */
 const CANNOT: ReadonlySet<string> = new Set(['ERR_TFT_BACKEND_UNAVAILABLE', 'ERR_TFT_UNSUPPORTED']);
 
 /** In the addon, whose kernels are several times as fast, or where that cannot be in worker threads. */
 async function run(request: LoadRequest): Promise<Backend> {
   const { model, contract, threads, nice, maxBatch, queueLimit, log, onnxruntime = {} } = request;
-  if (onnxruntime.native !== false && (onnxruntime.native || (threads ?? 1) <= ADDON_THREADS)) {
+  if (onnxruntime.native !== false && (onnxruntime.native || (threads ?? 1) <= MAX_ADDON_LANES)) {
     try {
       return await loadNative(request);
     } catch (error) {
