@@ -108,6 +108,9 @@ class BatchQueue {
   // For lane threads, each with its own number:
   /// The next batch; blocks until there is one. Null after `close`.
   Batch* wait(int lane);
+  /// Blocks until all lanes wait: a request that comes before would find none idle. For the time before the
+  /// first request.
+  void await_lanes();
   /// Reports that a batch has run, and takes another if one is ready, so that the device works while results
   /// are delivered. Null if none is ready, or if `lease_lane` waits for this lane.
   Batch* next(int lane, Batch* ended);

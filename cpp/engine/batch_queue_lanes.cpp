@@ -131,11 +131,16 @@ BatchQueue::Batch* BatchQueue::wait(int lane) {
   return batch;
 }
 
+void BatchQueue::await_lanes() {
+  std::unique_lock lock(mutex_);
+  lane_idle_.wait(lock, [&] { return idle_.size() == lanes_.size(); });
+}
+
 BatchQueue::Batch* BatchQueue::await_batch(int lane) {
   Lane& own = *lanes_[static_cast<std::size_t>(lane)];
   std::unique_lock lock(mutex_);
   idle_.insert(lane);
-  if (own.wanted) lane_idle_.notify_all();
+  if (own.wanted || idle_.size() == lanes_.size()) lane_idle_.notify_all();
   wake(pump());
   const auto called = [&] { return own.assigned != nullptr || stopped_; };
   if (!called() && spins(lane)) {

@@ -129,6 +129,7 @@ Result<void> TFTEngine::Impl::start(const ModelShape& shape) {
   factory_->describe(info_);
   for (int number = 0; number < lane_count_; ++number)
     threads_.emplace_back([this, number] { work(number); });
+  queue_->await_lanes();
   preparer_ = std::thread([this] { prepare(); });
   return {};
 }

@@ -48,6 +48,22 @@ TEST_F(Lifecycle, RefusesRequestsBeyondTheQueueLimit) {
   for (const Series& one : series) EXPECT_EQ(one.difference(), "");
 }
 
+TEST_F(Lifecycle, AcceptsRightAfterLoadingWhatALaneRunsAndWhatMayWait) {
+  double_set("run_us", 2000);
+  const doubles::Plan plan = small_plan({2});
+  EngineOptions options = one_lane();
+  options.queue_limit = 1;
+  for (int round = 0; round < 50; ++round) {
+    const auto engine = loaded(plan, options);
+    ASSERT_NE(engine, nullptr);
+    std::deque<Series> series;
+    std::deque<Ending> endings;
+    for (std::uint32_t i = 0; i < 2; ++i)
+      EXPECT_EQ(code_of(submit(*engine, series.emplace_back(plan, 1, i), endings.emplace_back())), "");
+    for (Ending& ending : endings) EXPECT_EQ(code_of(ending.wait()), "");
+  }
+}
+
 TEST_F(Lifecycle, AnswersInOrderOfArrival) {
   double_set("run_us", 3000);
   const doubles::Plan plan = small_plan({4});

@@ -167,6 +167,30 @@ class BatchQueueTest : public testing::Test {
 
 using Batches = std::vector<std::vector<int>>;
 
+TEST_F(BatchQueueTest, WaitsForLanesThatStartLate) {
+  open(2, 4, 1);
+  std::atomic<int> started = 0;
+  std::vector<std::thread> lanes;
+  for (int number = 0; number < 2; ++number)
+    lanes.emplace_back([&, number] {
+      std::this_thread::sleep_for(10ms * (number + 1));
+      ++started;
+      if (BatchQueue::Batch* const batch = queue().wait(number)) {
+        run(*batch);
+        queue().next(number, batch);
+        queue().deliver(batch, report());
+      }
+    });
+  queue().await_lanes();
+  EXPECT_EQ(started, 2);
+  Call calls[] = {Call(1), Call(2)};
+  // The limit is on what waits: each lane takes one at once.
+  for (Call& call : calls) EXPECT_TRUE(call.submit_to(queue()).ok());
+  calls[0].expect_right(1);
+  calls[1].expect_right(2);
+  for (std::thread& lane : lanes) lane.join();
+}
+
 TEST_F(BatchQueueTest, ARequestThatFindsTheLaneIdleRunsAlone) {
   open();
   Call call(7);
