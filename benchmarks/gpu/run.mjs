@@ -1,9 +1,9 @@
 // Tests and measures an installation on a GPU, unattended:
 //
 //   node benchmarks/gpu/run.mjs OUT [--work FOLDER] [--bundle FOLDER] [--tensorrt PATH] [--cuda PATH] [--lean PATH]
-//        [--windows FOLDER] [--also FOLDER] [--python PYTHON] [--seconds S] [--only STEP,STEP …] [--plans NAME,NAME …]
-//        [--peer-batches N,N …] [--peer-networks NAME,NAME] [--peer-precisions NAME,NAME] [--max-autotune]
-//        [--thorough] [--built] [--doubles]
+//        [--windows FOLDER] [--also FOLDER] [--structures FOLDER] [--python PYTHON] [--seconds S] [--only STEP,STEP …]
+//        [--plans NAME,NAME …] [--peer-batches N,N …] [--peer-networks NAME,NAME] [--peer-precisions NAME,NAME]
+//        [--max-autotune] [--thorough] [--built] [--doubles]
 //
 // --built takes the plans that are in the work folder, which must fit this machine and model, and builds none: TensorRT's
 // library alone suffices then. The tests, which build, are left out.
@@ -37,6 +37,7 @@ const { values, positionals } = parseArgs({
     nvml: { type: 'string' },
     windows: { type: 'string' },
     also: { type: 'string' },
+    structures: { type: 'string' },
     python: { type: 'string' },
     seconds: { type: 'string' },
     only: { type: 'string' },
@@ -65,7 +66,7 @@ if (rehearsal) {
 }
 given.work = resolve(given.work ?? join(out, 'work'));
 given.out = join(out, 'results.jsonl');
-for (const name of ['bundle', 'tensorrt', 'cuda', 'lean', 'nvml', 'windows', 'also'])
+for (const name of ['bundle', 'tensorrt', 'cuda', 'lean', 'nvml', 'windows', 'also', 'structures'])
   if (given[name]) given[name] = resolve(given[name]);
 mkdirSync(out, { recursive: true });
 mkdirSync(given.work, { recursive: true });
@@ -103,6 +104,7 @@ const steps = [
   step('cold-start', 60),
   step('lean', 60),
   step('explained', 120),
+  { ...step('structures', 580), asked: given.structures !== undefined },
   { ...step('libtorch', 240), gpu: true, asked: process.env.TFT_LIBTORCH !== undefined },
   peers('peers', 240),
   peers('compile', 580, '--compile', 'default'),

@@ -16,6 +16,8 @@ export const { values: options } = parseArgs({
     windows: { type: 'string' },
     /** A folder with further ONNX files to build and time, named by their files. */
     also: { type: 'string' },
+    /** A folder with bundles of other structures to build and time. */
+    structures: { type: 'string' },
     /** libnvinfer and libcuda, if they are not found automatically. */
     tensorrt: { type: 'string' },
     cuda: { type: 'string' },
