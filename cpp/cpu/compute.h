@@ -182,6 +182,14 @@ TFT_INLINE void add_row(float* out, float factor, const float* row, int units) {
   for (int u = 0; u < units; u += kWidth) store(out + u, load(out + u) + factor * load(row + u));
 }
 
+/// How many of the first `steps` steps a series does not have: see RecurrenceParameters.
+int absent_steps(const float* valid, int steps, int batch, int series) {
+  int absent = 0;
+  if (valid != nullptr)
+    for (; absent < steps && valid[static_cast<long long>(absent) * batch + series] < 0.5f;) ++absent;
+  return absent;
+}
+
 TFT_INLINE int within(int value, int count) { return value < 0 ? 0 : value < count ? value : count - 1; }
 
 // ---- Variable selection
@@ -200,6 +208,10 @@ struct SelectionTile {
   int step[kWidth], series[kWidth], code[plugins::kMaxTables][kWidth];
 };
 
+TFT_INLINE int bag_row(const VariableSelectionParameters& p, const SelectionTile& t, int r) {
+  return (p.bag_steps == 1 ? 0 : t.step[r]) * p.batch + t.series[r];
+}
+
 /// The softmax over the variables, in t.shares.
 void weigh(const VariableSelectionParameters& p, int hidden_size, const float* context, SelectionTile& t,
            float* sums) {
@@ -212,6 +224,10 @@ void weigh(const VariableSelectionParameters& p, int hidden_size, const float* c
       for (int u = 0; u < p.inner; ++u) sums[u * kWidth + r] += of_context[u];
     for (int table = 0; table < p.tables; ++table) {
       const float* const row = p.tables_values[table] + t.code[table][r] * (total + hidden_size);
+      for (int u = 0; u < total; ++u) sums[u * kWidth + r] += row[u];
+    }
+    for (int bag = 0; bag < p.bags; ++bag) {
+      const float* const row = p.bag_inner[bag] + bag_row(p, t, r) * total;
       for (int u = 0; u < total; ++u) sums[u * kWidth + r] += row[u];
     }
   }
@@ -279,6 +295,8 @@ void add_looked_up(const VariableSelectionParameters& p, int hidden_size, const 
   for (int i = 0; i < p.tables; ++i, ++v)
     add_row(out, t.shares[v * kWidth + r],
             p.tables_values[i] + t.code[i][r] * (skipped + hidden_size) + skipped, hidden_size);
+  for (int i = 0; i < p.bags; ++i, ++v)
+    add_row(out, t.shares[v * kWidth + r], p.bag_outputs[i] + bag_row(p, t, r) * hidden_size, hidden_size);
 }
 
 void variable_selection(const VariableSelectionParameters& p, int hidden_size, float* memory) {
@@ -425,21 +443,34 @@ TFT_INLINE void cell_units(const PackedLstm& w, const float* projected, int hidd
     }
 }
 
+/// The state that a series starts with.
+TFT_INLINE void start(const RecurrenceParameters& p, int series, int padded, float* h, float* c) {
+  const int hidden = p.hidden_size;
+  for (int u = 0; u < padded; ++u) {
+    h[u] = u < hidden ? p.hidden[series * hidden + u] : 0.f;
+    c[u] = u < hidden ? p.cell[series * hidden + u] : 0.f;
+  }
+}
+
 template <int series>
 void recur(const RecurrenceParameters& p, const PackedLstm* packed, int first, float* memory) {
   const int hidden = p.hidden_size, padded = rounded_up(hidden);
   float *h = memory, *next = h + series * padded, *const c = next + series * padded;
   float* const projected = c + series * padded;  // [kAhead][series][4 padded]
-  for (int s = 0; s < series; ++s)
-    for (int u = 0; u < padded; ++u) {
-      h[s * padded + u] = u < hidden ? p.hidden[(first + s) * hidden + u] : 0.f;
-      c[s * padded + u] = u < hidden ? p.cell[(first + s) * hidden + u] : 0.f;
-    }
+  int absent[series], all_absent = p.sequences[0].steps;
+  for (int s = 0; s < series; ++s) {
+    start(p, first + s, padded, h + s * padded, c + s * padded);
+    absent[s] = absent_steps(p.valid, p.sequences[0].steps, p.batch, first + s);
+    all_absent = absent[s] < all_absent ? absent[s] : all_absent;
+  }
   const long long stride = static_cast<long long>(p.batch) * hidden;
   for (int q = 0; q < 2; ++q) {
     const plugins::Sequence& sequence = p.sequences[q];
-    for (int step = 0; step < sequence.steps; ++step) {
-      const int ahead = step % kAhead;
+    const int begin = q == 0 ? all_absent : 0;
+    for (int step = 0; step < begin; ++step)
+      for (int i = 0; i < series * hidden; ++i) sequence.y[step * stride + first * hidden + i] = 0.f;
+    for (int step = begin; step < sequence.steps; ++step) {
+      const int ahead = (step - begin) % kAhead;
       if (ahead == 0) {
         const int rows = (sequence.steps - step < kAhead ? sequence.steps - step : kAhead) * series;
         const float* x[kAhead * series];
@@ -457,6 +488,11 @@ void recur(const RecurrenceParameters& p, const PackedLstm* packed, int first, f
       for (; u < padded; u += kWidth) cell_units<series, 1>(packed[q], now, hidden, padded, u, h, next, c);
       for (int s = 0; s < series; ++s) {
         float* const y = sequence.y + step * stride + (first + s) * hidden;
+        if (q == 0 && step < absent[s]) {
+          start(p, first + s, padded, next + s * padded, c + s * padded);
+          for (u = 0; u < hidden; ++u) y[u] = 0.f;
+          continue;
+        }
         for (u = 0; hidden - u >= kWidth; u += kWidth) store(y + u, load(next + s * padded + u));
         for (; u < hidden; ++u) y[u] = next[s * padded + u];
       }
@@ -541,10 +577,10 @@ void enrich(const EnrichmentParameters& e, const DecoderMemory& m, int series, i
   if (future) map(enriched, m.hidden, e.query_weight, m.hidden, e.query_bias, m.queries + tile);
 }
 
-/// The attention of kQueries queries, rows r and following of a tile, to `lasts` steps each: unit d of row r
-/// goes to attended[d][r].
+/// The attention of kQueries queries, rows r and following of a tile, to the steps from `begin` to their
+/// `lasts`: unit d of row r goes to attended[d][r].
 template <int D>
-void attend(const DecoderMemory& m, const float* queries, int r, const int (&lasts)[kQueries],
+void attend(const DecoderMemory& m, const float* queries, int r, int begin, const int (&lasts)[kQueries],
             float* attended) {
   const int heads = m.hidden / D;
   int longest = lasts[0], shortest = lasts[0];
@@ -552,7 +588,7 @@ void attend(const DecoderMemory& m, const float* queries, int r, const int (&las
     longest = lasts[q] > longest ? lasts[q] : longest;
     shortest = lasts[q] < shortest ? lasts[q] : shortest;
   }
-  const int end = rounded_up(longest), whole = shortest / kWidth * kWidth;
+  const int start = begin / kWidth * kWidth, end = rounded_up(longest), whole = shortest / kWidth * kWidth;
   Ints lane;
   for (int i = 0; i < kWidth; ++i) lane[i] = i;
   float inverse[kQueries][kMaxHidden / D];
@@ -577,17 +613,22 @@ void attend(const DecoderMemory& m, const float* queries, int r, const int (&las
       }
 #pragma GCC unroll 4
       for (int q = 0; q < kQueries; ++q) {
-        if (!decltype(is_whole)::value) score[q] = lane < lasts[q] - step ? score[q] : splat(-3e38f);
+        if (!decltype(is_whole)::value) {
+          score[q] = lane < lasts[q] - step ? score[q] : splat(-3e38f);
+          score[q] = lane < begin - step ? splat(-3e38f) : score[q];
+        }
         largest[q] = larger(score[q], largest[q]);
         store(scores + q * m.steps + step, score[q]);
       }
     };
-    for (int step = 0; step < whole; step += kWidth) score_at(step, std::true_type());
-    for (int step = whole; step < end; step += kWidth) score_at(step, std::false_type());
+    int step = start;
+    if (step < begin) score_at(step, std::false_type()), step += kWidth;
+    for (; step < whole; step += kWidth) score_at(step, std::true_type());
+    for (; step < end; step += kWidth) score_at(step, std::false_type());
 #pragma GCC unroll 4
     for (int q = 0; q < kQueries; ++q) largest[q] = splat(largest_of(largest[q]));
     // A score that is not a number makes the sum not a number.
-    for (int step = 0; step < end; step += kWidth)
+    for (step = start; step < end; step += kWidth)
 #pragma GCC unroll 4
       for (int q = 0; q < kQueries; ++q) {
         float* const at = scores + q * m.steps + step;
@@ -599,7 +640,7 @@ void attend(const DecoderMemory& m, const float* queries, int r, const int (&las
   }
   // The heads share their values, so that their weights are averaged first.
   Vec sums[kQueries][D] = {};
-  for (int step = 0; step < end; step += kWidth) {
+  for (int step = start; step < end; step += kWidth) {
     Vec weight[kQueries] = {};
     for (int head = 0; head < heads; ++head)
 #pragma GCC unroll 4
@@ -616,10 +657,10 @@ void attend(const DecoderMemory& m, const float* queries, int r, const int (&las
     for (int d = 0; d < D; ++d) attended[d * kWidth + r + q] = sum_of(sums[q][d]);
 }
 
-/// A tile of queries, from the attention to the quantiles.
+/// A tile of queries, from the attention to the quantiles. The series has the steps from `begin` on.
 template <int D>
 void attend_tile(const EnrichmentParameters& e, const AttentionParameters& a, const DecoderMemory& m,
-                 int series, int first) {
+                 int series, int begin, int first) {
   alignas(64) float attended[kTile], rows[kTile], hidden[kTile], more[kTile], out[kTile];
   const int steps = e.past_steps + e.future_steps, tile = first * m.hidden;
   for (int r = 0; r < kWidth; r += kQueries) {
@@ -629,7 +670,7 @@ void attend_tile(const EnrichmentParameters& e, const AttentionParameters& a, co
       // The past, and the forecast steps before it.
       lasts[q] = a.causal != 0 ? e.past_steps + query : steps;
     }
-    attend<D>(m, m.queries + tile, r, lasts, attended);
+    attend<D>(m, m.queries + tile, r, begin, lasts, attended);
   }
   gated_sum(a.after_attention, attended, D, m.hidden, a.epsilon, m.enriched + tile, rows);
   map(rows, m.hidden, a.expand_weight, m.hidden, a.expand_bias, hidden);
@@ -654,23 +695,27 @@ void decoder(const EnrichmentParameters& e, const AttentionParameters& a, int hi
     for (int u = 0; u < m.hidden; ++u) from_context[u] = e.expand_bias[u];
     for (int k = 0; k < m.hidden; ++k)
       add_row(from_context, e.context[series * m.hidden + k], e.context_weight + k * m.hidden, m.hidden);
-    for (int first = 0; first < e.past_steps; first += kWidth)
+    // At least one step, so that there is something to attend to.
+    const int absent = absent_steps(e.valid, e.past_steps, e.batch, series);
+    const int begin = absent < e.past_steps ? absent : e.past_steps - 1;
+    // From a whole tile on, since the attention reads whole ones.
+    for (int first = begin / kWidth * kWidth; first < e.past_steps; first += kWidth)
       enrich(e, m, series, first, e.past_steps, from_context);
     for (int first = e.past_steps; first < steps; first += kWidth)
       enrich(e, m, series, first, steps, from_context);
     for (int first = 0; first < e.future_steps; first += kWidth) {
       switch (e.head_size) {
         case 4:
-          attend_tile<4>(e, a, m, series, first);
+          attend_tile<4>(e, a, m, series, begin, first);
           break;
         case 8:
-          attend_tile<8>(e, a, m, series, first);
+          attend_tile<8>(e, a, m, series, begin, first);
           break;
         case 16:
-          attend_tile<16>(e, a, m, series, first);
+          attend_tile<16>(e, a, m, series, begin, first);
           break;
         default:
-          attend_tile<32>(e, a, m, series, first);
+          attend_tile<32>(e, a, m, series, begin, first);
           break;
       }
     }

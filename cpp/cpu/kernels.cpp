@@ -51,11 +51,13 @@ class Weights {
         // ONNX has i, o, f, c.
         const std::size_t part = std::array<std::size_t, 4>{0, 2, 3, 1}[gate];
         for (std::size_t unit = 0; unit < hidden; ++unit) {
-          const std::size_t row = (part * hidden + unit) * hidden, block = unit / lanes, lane = unit % lanes;
+          const std::size_t row = part * hidden + unit, block = unit / lanes, lane = unit % lanes;
+          const float* const weight = s.weight + row * static_cast<std::size_t>(s.weight_stride);
+          const float* const recurrence = s.recurrence + row * hidden;
           for (std::size_t k = 0; k < hidden; ++k) {
             const std::size_t to = ((block * hidden + k) * 4 + gate) * lanes + lane;
-            next[to] = s.weight[row + k];
-            next[matrix + to] = s.recurrence[row + k];
+            next[to] = weight[k];
+            next[matrix + to] = recurrence[k];
           }
           next[2 * matrix + (block * 4 + gate) * lanes + lane] =
               s.bias[part * hidden + unit] + s.bias[(4 + part) * hidden + unit];

@@ -241,8 +241,12 @@ std::string node_of(const Region& region, std::string_view type) {
     return out;
   }
   onnx::write_bytes_field(out, kNodeOperator, region.op);
-  for (const auto& [name, value] : region.attributes)
-    onnx::write_bytes_field(out, kNodeAttribute, attribute(name, value));
+  // TensorRT's parser warns of an attribute that is missing.
+  for (const std::string_view name : plugins::attribute_names(region.op)) {
+    const auto found = region.attributes.find(name);
+    onnx::write_bytes_field(out, kNodeAttribute,
+                            attribute(name, found == region.attributes.end() ? 0 : found->second));
+  }
   // The parser finds the creator by these two attributes.
   onnx::write_bytes_field(out, kNodeAttribute,
                           attribute("plugin_version", std::string_view(plugins::kOperatorsVersion)));
@@ -272,11 +276,10 @@ std::string misfit(const Graph& graph, const Region& region, const std::set<std:
   }
   for (const std::string& output : region.outputs)
     if (!made.contains(output)) return "the graph does not make '" + output + "'";
-  // A CPU's kernels keep the recurrence's weights in an order of their own, so that these must be constants.
-  const std::size_t first = region.op == "TftRecurrence" ? 4 : 1, end = region.op == "TftRecurrence" ? 10 : 4;
-  if (processor == plugins::Processor::CPU && (region.op == "TftRecurrence" || region.op == "TftLstm"))
-    for (std::size_t i = first; i < end; ++i)
-      if (!graph.initializers.contains(region.inputs[i])) return "its weights are computed";
+  if (processor == plugins::Processor::CPU)
+    for (int i = 0; i < op->inputs(); ++i)
+      if (op->is_kept(i) && !graph.initializers.contains(region.inputs[static_cast<std::size_t>(i)]))
+        return "its weights are computed";
   return op->misfit(shapes, processor);
 }
 

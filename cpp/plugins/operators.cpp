@@ -217,13 +217,15 @@ class Preprocess final : public Operator {
 
 // ------------------------------------------------------------------------------------------------ selection
 
-/// Inputs: x [T, B, reals + tabulated], a code [T or 1, B] for each table, the context [1, B, H], then the
+/// Inputs: x [T, B, reals + tabulated], a code [T or 1, B] for each table, what each bag adds to the weighing
+/// network [T or 1, B, inner + variables] and its output [T or 1, B, H], the context [1, B, H], then the
 /// weights in the order of VariableSelectionParameters. Output: [T, B, H].
 class VariableSelection final : public Operator {
  public:
   static constexpr std::string_view kName = "TftVariableSelection";
   static constexpr std::array<std::string_view, 7> kAttributes = {"reals",   "tabulated", "fixed",  "tables",
                                                                   "context", "resampled", "epsilon"};
+  static constexpr std::array<std::string_view, 1> kOptional = {"bags"};
 
   explicit VariableSelection(Attributes attributes)
       : Operator(std::move(attributes)),
@@ -231,6 +233,7 @@ class VariableSelection final : public Operator {
         tabulated_(whole("tabulated")),
         fixed_(whole("fixed")),
         tables_(whole("tables")),
+        bags_(whole("bags")),
         context_(whole("context") != 0),
         resampled_(whole("resampled") != 0) {}
 
@@ -244,10 +247,14 @@ class VariableSelection final : public Operator {
     return {{0, 0, 0}, {0, 0, 1}, {0, hidden_input(), 1}};
   }
   std::string misfit(std::span<const Shape> in, Processor processor) const override {
-    const int variables = reals_ + tabulated_ + fixed_ + tables_;
-    if (std::min({reals_, tabulated_, fixed_, tables_}) < 0) return "a number of its attributes is negative";
+    const int variables = reals_ + tabulated_ + fixed_ + tables_ + bags_;
+    if (std::min({reals_, tabulated_, fixed_, tables_, bags_}) < 0)
+      return "a number of its attributes is negative";
     if (reals_ + tabulated_ == 0) return "no variable is given as a number";
     if (variables > kWarp) return std::to_string(variables) + " variables, and the kernels take up to 32";
+    if (bags_ > 0 && processor == Processor::GPU)
+      return "a variable is a sum of embeddings, which the kernels do not take";
+    if (bags_ > kMaxBags) return "more than 4 variables are sums of embeddings";
     if (fixed_ > kMaxFixed || tables_ > kMaxTables)
       return "more than 4 categories or 4 variables that are the same for all series";
     if (inner(in) > kWarp) return "the weighing network has more than 32 hidden units";
@@ -269,14 +276,20 @@ class VariableSelection final : public Operator {
     VariableSelectionParameters p{};
     p.steps = size_of(shapes[0], 0), p.batch = size_of(shapes[0], 1);
     p.reals = reals_, p.tabulated = tabulated_, p.fixed = fixed_, p.tables = tables_;
-    p.variables = reals_ + tabulated_ + fixed_ + tables_;
+    p.bags = bags_;
+    p.variables = reals_ + tabulated_ + fixed_ + tables_ + bags_;
     p.inner = inner(shapes);
     p.bias_steps = size_of(shapes[static_cast<std::size_t>(after_data() + 1)], 0);
     p.epsilon = real("epsilon");
     p.x = floats(in, 0);
     for (int i = 0; i < tables_; ++i) p.codes[i] = static_cast<const int*>(in[1 + i]);
     p.code_steps = tables_ > 0 ? size_of(shapes[1], 0) : 1;
-    if (context_) p.context = floats(in, 1 + tables_);
+    for (int i = 0; i < bags_; ++i) {
+      p.bag_inner[i] = floats(in, first_bag() + 2 * i);
+      p.bag_outputs[i] = floats(in, first_bag() + 2 * i + 1);
+    }
+    p.bag_steps = bags_ > 0 ? size_of(shapes[static_cast<std::size_t>(first_bag())], 0) : 1;
+    if (context_) p.context = floats(in, after_data() - 1);
     Inputs weights(in, after_data());
     p.inner_weight = weights.take();
     p.inner_bias = weights.take();
@@ -308,16 +321,22 @@ class VariableSelection final : public Operator {
   }
 
  private:
-  int after_data() const { return 1 + tables_ + (context_ ? 1 : 0); }
+  int first_bag() const { return 1 + tables_; }
+  int after_data() const { return first_bag() + 2 * bags_ + (context_ ? 1 : 0); }
   std::vector<std::int64_t> counts(std::span<const Shape> in) const {
     const auto after = static_cast<std::size_t>(after_data()),
                network = static_cast<std::size_t>(first_network());
     const std::int64_t steps = in[0][0], batch = in[0][1], given = reals_ + tabulated_;
-    const std::int64_t variables = given + fixed_ + tables_, units = inner(in), total = units + variables;
+    const std::int64_t variables = given + fixed_ + tables_ + bags_, units = inner(in),
+                       total = units + variables;
     const std::int64_t hidden = in[static_cast<std::size_t>(hidden_input())][1];
     const std::int64_t bias_steps = in[after + 1][0] == 1 ? 1 : steps;
     std::vector<std::int64_t> all{count_of({steps, batch, given})};
     for (int i = 0; i < tables_; ++i) all.push_back(count_of({in[1][0] == 1 ? 1 : steps, batch}));
+    const auto bag = static_cast<std::size_t>(first_bag());
+    const std::int64_t bag_steps = bags_ > 0 && in[bag][0] == 1 ? 1 : steps;
+    for (int i = 0; i < bags_; ++i)
+      all.insert(all.end(), {count_of({bag_steps, batch, total}), count_of({bag_steps, batch, hidden})});
     if (context_) all.push_back(count_of({batch, hidden}));
     all.push_back(given * total);
     all.push_back(count_of({bias_steps, total}));
@@ -342,10 +361,10 @@ class VariableSelection final : public Operator {
   int first_network() const { return after_data() + 2 + (context_ ? 1 : 0) + (resampled_ ? 2 : 0) + 4; }
   int inner(std::span<const Shape> in) const {
     const Shape& weight = in[static_cast<std::size_t>(after_data())];
-    return static_cast<int>(weight[1]) - (reals_ + tabulated_ + fixed_ + tables_);
+    return static_cast<int>(weight[1]) - (reals_ + tabulated_ + fixed_ + tables_ + bags_);
   }
 
-  const int reals_, tabulated_, fixed_, tables_;
+  const int reals_, tabulated_, fixed_, tables_, bags_;
   const bool context_, resampled_;
 };
 
@@ -387,9 +406,9 @@ class StaticContexts final : public Operator {
 
 // ----------------------------------------------------------------------------------------------- recurrence
 
-Sequence sequence(const float* x, float* y, int steps, Inputs& weights) {
+Sequence sequence(const float* x, float* y, int steps, int weight_stride, Inputs& weights) {
   Sequence one{};
-  one.x = x, one.y = y, one.steps = steps;
+  one.x = x, one.y = y, one.steps = steps, one.weight_stride = weight_stride;
   one.weight = weights.take();
   one.recurrence = weights.take();
   one.bias = weights.take();
@@ -408,14 +427,20 @@ std::string recurrence_misfit(int hidden, Processor processor) {
 /// Two LSTMs; the second starts from the first one's state. Inputs: past [Te, B, H], future [Td, B, H],
 /// hidden and cell [1, B, H], then weight, recurrence and bias of each in ONNX's layouts. Output: [Te + Td,
 /// B, H].
+///
+/// If `padded`, `valid` [Te, B, 1] follows the cell: see RecurrenceParameters. The first LSTM's weight then
+/// has 2 H + 1 columns, the first H of which are read: in the graph the LSTM reads the padding, too.
 class Recurrence final : public Operator {
  public:
   static constexpr std::string_view kName = "TftRecurrence";
   static constexpr std::array<std::string_view, 1> kAttributes = {"hidden_size"};
+  static constexpr std::array<std::string_view, 1> kOptional = {"padded"};
 
-  explicit Recurrence(Attributes attributes) : Operator(std::move(attributes)) {}
+  explicit Recurrence(Attributes attributes)
+      : Operator(std::move(attributes)), padded_(whole("padded") != 0) {}
   std::string_view name() const override { return kName; }
-  int inputs() const override { return 10; }
+  int inputs() const override { return 4 + padded_ + 6; }
+  bool is_kept(int index) const override { return index >= 4 + padded_; }
   int outputs() const override { return 1; }
   std::vector<Dimension> output_shape(int) const override { return {{0, 0, 0, 1, 0}, {0, 0, 1}, {hidden()}}; }
   std::string misfit(std::span<const Shape> in, Processor processor) const override {
@@ -424,7 +449,9 @@ class Recurrence final : public Operator {
     const std::int64_t size = hidden(), batch = in[0][1], row = count_of({batch, size});
     std::vector<std::int64_t> counts{count_of({in[0][0], batch, size}), count_of({in[1][0], batch, size}),
                                      row, row};
-    for (int i = 0; i < 2; ++i) counts.insert(counts.end(), {4 * size * size, 4 * size * size, 8 * size});
+    if (padded_) counts.push_back(count_of({in[0][0], batch}));
+    for (int i = 0; i < 2; ++i)
+      counts.insert(counts.end(), {4 * size * weight_stride(i), 4 * size * size, 8 * size});
     return wrong_count(in, counts);
   }
   bool enqueue(Kernels& kernels, std::span<const Shape> shapes, void const* const* in, void* const* out,
@@ -433,16 +460,20 @@ class Recurrence final : public Operator {
     const int past = size_of(shapes[0], 0), future = size_of(shapes[1], 0);
     p.batch = size_of(shapes[0], 1), p.hidden_size = hidden();
     float* const y = result(out, 0);
-    Inputs weights(in, 4);
-    p.sequences[0] = sequence(floats(in, 0), y, past, weights);
-    p.sequences[1] =
-        sequence(floats(in, 1), y + static_cast<std::int64_t>(past) * p.batch * hidden(), future, weights);
+    Inputs weights(in, 4 + padded_);
+    p.sequences[0] = sequence(floats(in, 0), y, past, weight_stride(0), weights);
+    float* const future_y = y + static_cast<std::int64_t>(past) * p.batch * hidden();
+    p.sequences[1] = sequence(floats(in, 1), future_y, future, weight_stride(1), weights);
     p.hidden = floats(in, 2), p.cell = floats(in, 3);
+    if (padded_) p.valid = floats(in, 4);
     return kernels.recurrence(p);
   }
 
  private:
   int hidden() const { return whole("hidden_size"); }
+  int weight_stride(int sequence) const { return padded_ && sequence == 0 ? 2 * hidden() + 1 : hidden(); }
+
+  const bool padded_;
 };
 
 /// ONNX's LSTM in one direction. Inputs: x [T, B, H], W [1, 4 H, H], R, B [1, 8 H], initial_h, initial_c [1,
@@ -455,6 +486,7 @@ class Lstm final : public Operator {
   explicit Lstm(Attributes attributes) : Operator(std::move(attributes)) {}
   std::string_view name() const override { return kName; }
   int inputs() const override { return 6; }
+  bool is_kept(int index) const override { return index >= 1 && index <= 3; }
   int outputs() const override { return 3; }
   std::vector<Dimension> output_shape(int output) const override {
     if (output == 0) return {{0, 0, 0}, {1}, {0, 0, 1}, {hidden()}};
@@ -473,7 +505,7 @@ class Lstm final : public Operator {
     RecurrenceParameters p{};
     p.batch = size_of(shapes[0], 1), p.hidden_size = hidden();
     Inputs weights(in, 1);
-    p.sequences[0] = sequence(floats(in, 0), result(out, 0), size_of(shapes[0], 0), weights);
+    p.sequences[0] = sequence(floats(in, 0), result(out, 0), size_of(shapes[0], 0), hidden(), weights);
     p.hidden = floats(in, 4), p.cell = floats(in, 5);
     p.last_hidden = result(out, 1), p.last_cell = result(out, 2);
     return kernels.recurrence(p);
@@ -485,35 +517,39 @@ class Lstm final : public Operator {
 
 // -------------------------------------------------------------------------------------------------- decoder
 
-/// Inputs: recurrent [Te + Td, B, H], past [Te, B, H], future [Td, B, H], context [1, B, H], then the weights
-/// as in EnrichmentParameters and AttentionParameters. Output: [Td, B, quantiles].
+/// Inputs: recurrent [Te + Td, B, H], past [Te, B, H], future [Td, B, H], context [1, B, H], if `padded` also
+/// `valid` [Te, B, 1], then the weights as in EnrichmentParameters and AttentionParameters. Output: [Td, B,
+/// quantiles].
 class Decoder final : public Operator {
  public:
   static constexpr std::string_view kName = "TftDecoder";
   static constexpr std::array<std::string_view, 3> kAttributes = {"heads", "causal", "epsilon"};
+  static constexpr std::array<std::string_view, 1> kOptional = {"padded"};
 
-  explicit Decoder(Attributes attributes) : Operator(std::move(attributes)) {}
+  explicit Decoder(Attributes attributes) : Operator(std::move(attributes)), padded_(whole("padded") != 0) {}
   std::string_view name() const override { return kName; }
-  int inputs() const override { return kOutputWeight + 2; }
+  int inputs() const override { return output_weight() + 2; }
   int outputs() const override { return 1; }
   std::vector<Dimension> output_shape(int) const override {
-    return {{0, 2, 0}, {0, 0, 1}, {0, kOutputWeight, 1}};
+    return {{0, 2, 0}, {0, 0, 1}, {0, output_weight(), 1}};
   }
   std::string misfit(std::span<const Shape> in, Processor processor) const override {
-    if (const std::string why = hidden_size_misfit(in[kContextWeight], 2, processor); !why.empty())
-      return why;
-    if (in[kOutputWeight][1] < 1) return "the number of quantiles is not known";
-    if (in[kOutputWeight][1] > kWarp) return "more than 32 quantiles";
+    const Shape& context_weight = in[static_cast<std::size_t>(first_weight() + 4)];
+    const Shape& output_weight_shape = in[static_cast<std::size_t>(output_weight())];
+    if (const std::string why = hidden_size_misfit(context_weight, 2, processor); !why.empty()) return why;
+    if (output_weight_shape[1] < 1) return "the number of quantiles is not known";
+    if (output_weight_shape[1] > kWarp) return "more than 32 quantiles";
     for (int i = 0; i < 3; ++i)
       if (!has_rank(in[static_cast<std::size_t>(i)], 3)) return kNotTimeMajor;
     const int heads = whole("heads");
     if (processor == Processor::CPU) {
-      const int hidden = size_of(in[kContextWeight], 1),
+      const int hidden = size_of(context_weight, 1),
                 size = heads < 1 || hidden % heads != 0 ? 0 : hidden / heads;
       if (size == 4 || size == 8 || size == 16 || size == 32) return wrong_count(in, counts(in));
       return std::to_string(heads) +
              " attention heads, and the kernels are for heads of 4, 8, 16 and 32 units";
     }
+    if (padded_) return "windows are of several lengths, which the kernels do not take";
     if (heads < 1 || kHidden % heads != 0 || !has_attention(0, kHidden / heads))
       return std::to_string(heads) + " attention heads, and the kernels are for 2, 4 and 8";
     if (in[0][0] > 0 && !has_attention(static_cast<int>(in[0][0]), kHidden / heads))
@@ -530,13 +566,14 @@ class Decoder final : public Operator {
     e.past_steps = a.past_steps = size_of(shapes[1], 0);
     e.future_steps = a.future_steps = size_of(shapes[2], 0);
     e.batch = a.batch = size_of(shapes[0], 1);
-    const int hidden = size_of(shapes[kContextWeight], 1);
+    const int hidden = size_of(shapes[static_cast<std::size_t>(first_weight() + 4)], 1);
     e.head_size = hidden / whole("heads");
     e.epsilon = a.epsilon = real("epsilon");
     a.causal = whole("causal");
-    a.quantiles = size_of(shapes[kOutputWeight], 1);
+    a.quantiles = size_of(shapes[static_cast<std::size_t>(output_weight())], 1);
     Inputs all(in, 0);
     e.recurrent = all.take(), e.past = all.take(), e.future = all.take(), e.context = all.take();
+    if (padded_) e.valid = all.take();
     e.after_recurrent = all.gated_sum();
     e.context_weight = all.take();
     e.expand_weight = all.take(), e.expand_bias = all.take();
@@ -556,15 +593,18 @@ class Decoder final : public Operator {
   }
 
  private:
-  static constexpr int kContextWeight = 8, kOutputWeight = 35;
+  int first_weight() const { return 4 + padded_; }
+  int output_weight() const { return first_weight() + 31; }
 
   std::vector<std::int64_t> counts(std::span<const Shape> in) const {
-    const std::int64_t hidden = in[kContextWeight][1], size = hidden / whole("heads"),
-                       square = hidden * hidden;
-    const std::int64_t batch = in[0][1], past = in[1][0], future = in[2][0], quantiles = in[kOutputWeight][1];
+    const std::int64_t hidden = in[static_cast<std::size_t>(first_weight() + 4)][1],
+                       size = hidden / whole("heads"), square = hidden * hidden;
+    const std::int64_t batch = in[0][1], past = in[1][0], future = in[2][0],
+                       quantiles = in[static_cast<std::size_t>(output_weight())][1];
     const std::int64_t steps = past < 0 || future < 0 ? -1 : past + future;
     std::vector<std::int64_t> all{count_of({steps, batch, hidden}), count_of({past, batch, hidden}),
                                   count_of({future, batch, hidden}), count_of({batch, hidden})};
+    if (padded_) all.push_back(count_of({past, batch}));
     add_gated_sum(all, hidden, hidden);
     all.insert(all.end(), {square, square, hidden});
     add_gated_sum(all, hidden, hidden);
@@ -594,6 +634,8 @@ class Decoder final : public Operator {
     place(&EnrichmentParameters::enriched, future * kHidden);
     return used;
   }
+
+  const bool padded_;
 };
 
 // ---------------------------------------------------------------------------------------------------- table
@@ -601,12 +643,27 @@ class Decoder final : public Operator {
 struct Kind {
   std::string_view name;
   std::span<const std::string_view> attributes;
+  std::size_t required;  // the first ones; the others are 0 if they are missing
   std::unique_ptr<Operator> (*make)(Attributes attributes);
 };
 
+/// An operator's attributes: the required ones, then the optional ones.
+template <class T>
+constexpr auto kAllAttributes = [] {
+  if constexpr (requires { T::kOptional; }) {
+    std::array<std::string_view, T::kAttributes.size() + T::kOptional.size()> all{};
+    std::copy(T::kOptional.begin(), T::kOptional.end(),
+              std::copy(T::kAttributes.begin(), T::kAttributes.end(), all.begin()));
+    return all;
+  } else {
+    return T::kAttributes;
+  }
+}();
+
 template <class T>
 constexpr Kind kind() {
-  return {T::kName, T::kAttributes, [](Attributes attributes) -> std::unique_ptr<Operator> {
+  return {T::kName, kAllAttributes<T>, T::kAttributes.size(),
+          [](Attributes attributes) -> std::unique_ptr<Operator> {
             return std::make_unique<T>(std::move(attributes));
           }};
 }
@@ -631,7 +688,10 @@ std::int64_t length_of(const Dimension& dimension, std::span<const Shape> inputs
   return length;
 }
 
-int Operator::whole(std::string_view name) const { return static_cast<int>(attributes_.find(name)->second); }
+int Operator::whole(std::string_view name) const {
+  const auto found = attributes_.find(name);
+  return found == attributes_.end() ? 0 : static_cast<int>(found->second);
+}
 float Operator::real(std::string_view name) const {
   return static_cast<float>(attributes_.find(name)->second);
 }
@@ -653,7 +713,7 @@ std::span<const std::string_view> attribute_names(std::string_view name) {
 std::unique_ptr<Operator> make_operator(std::string_view name, Attributes attributes) {
   const Kind* const one = find(name);
   if (one == nullptr) return nullptr;
-  for (const std::string_view attribute : one->attributes)
+  for (const std::string_view attribute : one->attributes.first(one->required))
     if (attributes.find(attribute) == attributes.end()) return nullptr;
   return one->make(std::move(attributes));
 }

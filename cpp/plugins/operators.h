@@ -75,6 +75,8 @@ class Operator {
   virtual std::string_view name() const = 0;
   virtual int inputs() const = 0;
   virtual int outputs() const = 0;
+  /// A CPU's kernels keep input `index` in an order of their own, so that it must be a constant.
+  virtual bool is_kept(int) const { return false; }
   /// Input `index` holds int32; all others float32.
   virtual bool is_int(int) const { return false; }
   virtual bool is_int_output(int) const { return false; }
@@ -88,6 +90,7 @@ class Operator {
 
  protected:
   explicit Operator(Attributes attributes) : attributes_(std::move(attributes)) {}
+  /// 0 for one that is missing.
   int whole(std::string_view name) const;
   float real(std::string_view name) const;
 
@@ -97,9 +100,9 @@ class Operator {
 
 /// The names of all operators.
 std::span<const std::string_view> operator_names();
-/// The names of an operator's attributes, all required.
+/// The names of an operator's attributes. Those that files of older exporters lack are optional: 0.
 std::span<const std::string_view> attribute_names(std::string_view name);
-/// Null if the name is unknown or an attribute is missing.
+/// Null if the name is unknown or a required attribute is missing.
 std::unique_ptr<Operator> make_operator(std::string_view name, Attributes attributes);
 
 /// Changed when existing plans with these operators must no longer be used.

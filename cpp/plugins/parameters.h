@@ -9,6 +9,7 @@ namespace tft::plugins {
 
 constexpr int kMaxTables = 4;
 constexpr int kMaxFixed = 4;
+constexpr int kMaxBags = 4;
 
 /// A gate, a skip connection and a LayerNorm: LayerNorm(skip - value * sigmoid(gate)).
 struct GatedSum {
@@ -20,9 +21,9 @@ struct GatedSum {
 
 struct VariableSelectionParameters {
   int steps, batch;
-  int reals, tabulated, fixed, tables;
+  int reals, tabulated, fixed, tables, bags;
   int inner;       // outputs of the weighing network's first map, at most 32
-  int variables;   // reals + tabulated + fixed + tables, 32 at most
+  int variables;   // reals + tabulated + fixed + tables + bags, 32 at most
   int width;       // hidden units of a variable's network, with the one for biases
   int bias_steps;  // 1 or steps
   float epsilon;
@@ -30,11 +31,15 @@ struct VariableSelectionParameters {
   const int* codes[kMaxTables];  // [code_steps, B] each
   int code_counts[kMaxTables];   // rows of each table
   int code_steps;                // 1 or steps
-  const float* context;          // [B, H] or null
-  const float* inner_weight;     // [reals + tabulated, inner + variables]
-  const float* inner_bias;       // [bias_steps, inner + variables]
-  const float* context_weight;   // [H, inner]
-  const float* residual_weight;  // [variables] or null: no LayerNorm on the residual
+  // Sums of embeddings, for a CPU only: what each adds to the weighing network, and its own network's output.
+  const float* bag_inner[kMaxBags];    // [bag_steps, B, inner + variables] each
+  const float* bag_outputs[kMaxBags];  // [bag_steps, B, H] each
+  int bag_steps;                       // 1 or steps
+  const float* context;                // [B, H] or null
+  const float* inner_weight;           // [reals + tabulated, inner + variables]
+  const float* inner_bias;             // [bias_steps, inner + variables]
+  const float* context_weight;         // [H, inner]
+  const float* residual_weight;        // [variables] or null: no LayerNorm on the residual
   const float* residual_bias;
   GatedSum gate;                           // [inner, 2 variables]
   const float* network_inner;              // [reals, 2, width]
@@ -101,17 +106,21 @@ struct StaticContextsParameters {
 struct Sequence {
   const float* x;           // [steps, B, H]
   float* y;                 // [steps, B, H]
-  const float* weight;      // [4 H, H], gates i, o, f, c
+  const float* weight;      // [4 H, the first H of weight_stride], gates i, o, f, c
   const float* recurrence;  // [4 H, H]
   const float* bias;        // [8 H]: of the input, then of the recurrence
   int steps;
+  int weight_stride;  // floats from one row of `weight` to the next
 };
 
 struct RecurrenceParameters {
   Sequence sequences[2];  // the second starts from the state that the first ends with; 0 steps: there is none
   int batch, hidden_size;
-  int shared_columns;              // of the recurrence's weights, in recur_any
-  const float *hidden, *cell;      // [B, H]
+  int shared_columns;          // of the recurrence's weights, in recur_any
+  const float *hidden, *cell;  // [B, H]
+  /// [steps of the first sequence, B], or null. A series' first steps are 0 here where it does not have them:
+  /// their outputs are 0, and the initial state stays until its first own step. All others are 1.
+  const float* valid;
   float *last_hidden, *last_cell;  // [B, H] or null
 };
 
@@ -121,6 +130,7 @@ struct EnrichmentParameters {
   float epsilon;
   const float *recurrent, *past, *future;  // [T, B, H], [past, B, H], [future, B, H]
   const float* context;                    // [B, H]
+  const float* valid;  // as in RecurrenceParameters, for a CPU only: steps that no attention goes to
   GatedSum after_recurrent;
   const float* context_weight;  // [H, H]
   const float *expand_weight, *expand_bias;

@@ -13,18 +13,45 @@
 
 namespace tft::plugins {
 
-/// Reads the four rows of a lane's unit from a [4 H, H] matrix in ONNX's order i, o, f, c, and returns them
-/// as i, f, g, o.
-TFT_DEVICE void gate_rows(float (&rows)[4][kWarp], const float* matrix, int lane) {
+/// How many of the first sequence's steps each of N series, from `first` on, does not have. The whole warp
+/// calls it; those behind the last series are as the last.
+template <int N>
+TFT_DEVICE void absent_steps(int (&absent)[N], const RecurrenceParameters& p, int first, int lane) {
+  float counts[N];
+#pragma unroll
+  for (int i = 0; i < N; ++i) counts[i] = 0.f;
+  if (p.valid != nullptr) {
+    for (int step = lane; step < p.sequences[0].steps; step += kWarp)
+#pragma unroll
+      for (int i = 0; i < N; ++i) {
+        const int series = first + i < p.batch ? first + i : p.batch - 1;
+        counts[i] += p.valid[static_cast<long long>(step) * p.batch + series] < 0.5f ? 1.f : 0.f;
+      }
+    warp_reduce<Sum>(counts, lane);
+  }
+#pragma unroll
+  for (int i = 0; i < N; ++i) absent[i] = static_cast<int>(counts[i]);
+}
+
+/// Four floats, which start at a multiple of 16 bytes only if `aligned`.
+TFT_DEVICE float4 four(const float* from, bool aligned = true) {
+  if (aligned) return *reinterpret_cast<const float4*>(from);
+  return float4{from[0], from[1], from[2], from[3]};
+}
+
+/// Reads the four rows of a lane's unit from a matrix of 4 H rows in ONNX's order i, o, f, c, and returns
+/// them as i, f, g, o.
+TFT_DEVICE void gate_rows(float (&rows)[4][kWarp], const float* matrix, int stride, int lane) {
+  const bool aligned = stride % 4 == 0;
 #pragma unroll
   for (int gate = 0; gate < 4; ++gate) {
     const int block = gate == 0 ? 0 : gate == 1 ? 2 : gate == 2 ? 3 : 1;
-    const float* const row = matrix + (block * kWarp + lane) * kWarp;
+    const float* const row = matrix + (block * kWarp + lane) * stride;
 #pragma unroll
     for (int k = 0; k < kWarp; k += 4) {
-      const float4 four = *reinterpret_cast<const float4*>(row + k);
-      rows[gate][k] = four.x, rows[gate][k + 1] = four.y, rows[gate][k + 2] = four.z,
-      rows[gate][k + 3] = four.w;
+      const float4 value = four(row + k, aligned);
+      rows[gate][k] = value.x, rows[gate][k + 1] = value.y, rows[gate][k + 2] = value.z,
+      rows[gate][k + 3] = value.w;
     }
   }
 }
@@ -69,12 +96,14 @@ template <int PROJECTORS>
 TFT_DEVICE void project(const RecurrenceParameters& p, float* scratch, float* ring, int projector, int lane,
                         int series) {
   constexpr int THREADS = kWarp * (1 + PROJECTORS), EACH = kChunk / PROJECTORS;
+  int absent[1];
+  absent_steps(absent, p, series, lane);
   int chunk = 0;
   for (int s = 0; s < 2; ++s) {
     const Sequence& q = p.sequences[s];
     if (q.steps == 0) continue;
     float rows[4][kWarp];
-    gate_rows(rows, q.weight, lane);
+    gate_rows(rows, q.weight, q.weight_stride, lane);
     float bias[4];
 #pragma unroll
     for (int gate = 0; gate < 4; ++gate) {
@@ -83,7 +112,7 @@ TFT_DEVICE void project(const RecurrenceParameters& p, float* scratch, float* ri
     }
     const float* const x = q.x + static_cast<long long>(series) * kWarp + lane;
     const long long stride = static_cast<long long>(p.batch) * kWarp;
-    for (int first = 0; first < q.steps; first += kChunk, ++chunk) {
+    for (int first = s == 0 ? absent[0] : 0; first < q.steps; first += kChunk, ++chunk) {
       float in[EACH];
 #pragma unroll
       for (int j = 0; j < EACH; ++j) {
@@ -119,18 +148,22 @@ TFT_DEVICE void recur(const RecurrenceParameters& p, float* memory) {
   if (warp > 0) return project<PROJECTORS>(p, vectors, ring, warp - 1, lane, series);
 
   float h = p.hidden[series * kWarp + lane], c = p.cell[series * kWarp + lane];
+  int absent[1];
+  absent_steps(absent, p, series, lane);
   const int chunks =
-      (p.sequences[0].steps + kChunk - 1) / kChunk + (p.sequences[1].steps + kChunk - 1) / kChunk;
+      (p.sequences[0].steps - absent[0] + kChunk - 1) / kChunk + (p.sequences[1].steps + kChunk - 1) / kChunk;
   int chunk = 0, flip = 0;
   vectors[lane] = h;
   for (int s = 0; s < 2; ++s) {
     const Sequence& q = p.sequences[s];
     if (q.steps == 0) continue;
     float rows[4][kWarp];
-    gate_rows(rows, q.recurrence, lane);
+    gate_rows(rows, q.recurrence, kWarp, lane);
     float* y = q.y + static_cast<long long>(series) * kWarp + lane;
     const long long stride = static_cast<long long>(p.batch) * kWarp;
-    for (int first = 0; first < q.steps; first += kChunk, ++chunk) {
+    const int begin = s == 0 ? absent[0] : 0;
+    for (int step = 0; step < begin; ++step, y += stride) *y = 0.f;
+    for (int first = begin; first < q.steps; first += kChunk, ++chunk) {
       const int steps = q.steps - first < kChunk ? q.steps - first : kChunk;
       barrier_wait(1 + (chunk & 1), THREADS);
       const float4* x = reinterpret_cast<const float4*>(ring) + (chunk & 1) * kChunk * kWarp + lane;

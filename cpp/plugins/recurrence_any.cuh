@@ -9,14 +9,13 @@
 
 #include "device.h"
 #include "parameters.h"
+#include "recurrence.cuh"
 
 namespace tft::plugins {
 
 TFT_DEVICE float dot(const float4& a, const float4& b, float sum) {
   return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
 }
-
-TFT_DEVICE float4 four(const float* from) { return *reinterpret_cast<const float4*>(from); }
 
 /// 1 / (1 + exp(-x)), or tanh(x) = (1 - exp(-2 x)) / (1 + exp(-2 x)). The exponent is capped at 2^40, which
 /// changes less than 1e-12: from 2^126 on the reciprocal may be flushed to 0.
@@ -48,11 +47,23 @@ TFT_DEVICE void recur_any(const RecurrenceParameters& p, float* memory) {
     h[i] = k < hidden && series < p.batch ? p.hidden[series * hidden + k] : 0.f;
   }
 
+  int absent[SERIES], own_absent = 0, all_absent = p.sequences[0].steps;
+  absent_steps(absent, p, first_series, thread % kWarp);
+#pragma unroll
+  for (int i = 0; i < SERIES; ++i) {
+    if (i == own) own_absent = absent[i];
+    if (absent[i] < all_absent) all_absent = absent[i];
+  }
+  if (updates)
+    for (int step = 0; step < all_absent; ++step)
+      p.sequences[0].y[(static_cast<long long>(step) * p.batch + own_series) * hidden + unit] = 0.f;
+
   for (int s = 0; s < 2; ++s) {
     const Sequence& q = p.sequences[s];
     if (q.steps == 0) continue;
     const float* const u = q.recurrence + static_cast<long long>(row) * hidden;
-    const float* const w = q.weight + static_cast<long long>(row) * hidden;
+    const float* const w = q.weight + static_cast<long long>(row) * q.weight_stride;
+    const bool aligned = q.weight_stride % 4 == 0;
     float kept[KEPT];
 #pragma unroll
     for (int k = 0; k < KEPT; k += 4) {
@@ -64,7 +75,7 @@ TFT_DEVICE void recur_any(const RecurrenceParameters& p, float* memory) {
       if (thread < rows) *reinterpret_cast<float4*>(further + k * rows + 4 * thread) = four(u + KEPT + k);
     const float bias = q.bias[row] + q.bias[rows + row];
 
-    for (int first = 0; first < q.steps; first += STEPS) {
+    for (int first = s == 0 ? all_absent : 0; first < q.steps; first += STEPS) {
       const int steps = q.steps - first < STEPS ? q.steps - first : STEPS;
       for (int i = thread; i < steps * SERIES * hidden; i += block_threads()) {
         const int pair = i / hidden, k = i - pair * hidden;
@@ -77,7 +88,7 @@ TFT_DEVICE void recur_any(const RecurrenceParameters& p, float* memory) {
 #pragma unroll
       for (int pair = 0; pair < kRecurrencePairs; ++pair) ahead[pair] = bias;
       for (int k = 0; k < hidden; k += 4) {
-        const float4 weight = four(w + k);
+        const float4 weight = four(w + k, aligned);
 #pragma unroll
         for (int pair = 0; pair < kRecurrencePairs; ++pair)
           ahead[pair] = dot(weight, four(inputs + pair * hidden + k), ahead[pair]);
@@ -116,7 +127,9 @@ TFT_DEVICE void recur_any(const RecurrenceParameters& p, float* memory) {
 #pragma unroll
           for (int i = 0; i < SERIES; ++i) gates[i * rows + row] = gate_value(sums[i] + others[i], is_tanh);
         sync_block();
-        if (updates) {
+        if (updates && s == 0 && first + step < own_absent) {
+          q.y[(static_cast<long long>(first + step) * p.batch + own_series) * hidden + unit] = 0.f;
+        } else if (updates) {
           const float* const gate = gates + own * rows + unit;
           c = fmaf(gate[2 * hidden], c, gate[0] * gate[3 * hidden]);
           const float value = gate[hidden] * gate_value(c, true);

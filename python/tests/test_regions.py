@@ -11,7 +11,11 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.utils import Extractor
 from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer
 
+from public_structures import stallion
+from tft_export.checkpoint.calendar import Step
+from tft_export.checkpoint.checkpoint_file import Checkpoint
 from tft_export.checkpoint.floored_normalizer import FlooredEncoderNormalizer
+from tft_export.checkpoint.read_structure import read_structure
 from tft_export.graph.network import TemporalFusionNetwork
 from tft_export.graph.network_regions import preprocess_attributes
 from tft_export.graph.onnx_graph import write_onnx
@@ -19,6 +23,7 @@ from tft_export.graph.preprocess import Preprocess
 from tft_export.graph.regions import PREFIX, Regions, take_regions
 from tft_export.variants.half import with_half
 from tft_export.variants.quantize import raised
+from tft_export.windows.made_up_windows import made_up_windows
 
 START = "2026-05-13 11:35"
 RECIPES = {
@@ -41,6 +46,8 @@ RECIPES = {
         "flags": (True, False, True),
     },
     "nothing-but-metrics": {"statics": (), "varying": (), "known": (), "flags": (False, False, True)},
+    # pytorch-forecasting's tutorial: windows of several lengths, a sum of embeddings.
+    "tutorial": None,
 }
 # What plays each region's part in the network, in the graph's order.
 NETWORK = ["static_selection", "contexts", "encoder_selection", "decoder_selection", "recurrent", "decoder"]
@@ -52,6 +59,7 @@ EXPECTED = {
     "other-channels": ["preprocess", *NETWORK],
     # Without static and known variables there is nothing to select from, and constants take their place.
     "nothing-but-metrics": ["encoder_selection", "decoder"],
+    "tutorial": NETWORK,
 }
 
 
@@ -101,13 +109,19 @@ def parsed(model: onnx.ModelProto) -> list[Region]:
 
 @pytest.fixture(scope="module", params=RECIPES)
 def exported(request, tiny, tmp_path_factory):
-    model = tiny(start=START, **RECIPES[request.param])
-    structure = model.structure()
-    network = TemporalFusionNetwork(model.model, structure).eval()
+    if RECIPES[request.param] is None:
+        published = stallion()
+        model, parameters = published.model, published.dataset.get_parameters()
+        structure = read_structure(Checkpoint(model, parameters, None), Step.parse(published.step))
+        feed = made_up_windows(structure, parameters, 3).inputs()
+    else:
+        recipe = tiny(start=START, **RECIPES[request.param])
+        model, structure = recipe.model, recipe.structure()
+        feed = {name: tensor.numpy() for name, tensor in recipe.windows(structure, 3).items()}
+    network = TemporalFusionNetwork(model, structure).eval()
     path = tmp_path_factory.mktemp("regions") / "model.onnx"
     assert write_onnx(network, structure, path) == "dynamo"
     graph = onnx.load(path)
-    feed = {name: tensor.numpy() for name, tensor in model.windows(structure, 3).items()}
     regions = parsed(graph)
     assert [region.name for region in regions] == EXPECTED[request.param]
     return Exported(network, graph, regions, feed)
@@ -125,14 +139,17 @@ def test_the_regions_say_what_they_are(exported):
             selection = getattr(exported.network, region.name)
             counts = {
                 key: int(region.attributes[key])
-                for key in ("reals", "tabulated", "fixed", "tables", "context", "resampled")
+                for key in ("reals", "tabulated", "fixed", "tables", "bags", "context", "resampled")
             }
             assert sum(selection.sizes) == counts["reals"] + counts["tabulated"]
             # One share for each variable: the weighing network's output.
-            shares = counts["reals"] + counts["tabulated"] + counts["fixed"] + counts["tables"]
+            shares = sum(counts[key] for key in ("reals", "tabulated", "fixed", "tables", "bags"))
             assert selection.gated_sum.norm.normalized_shape == (shares,)
             assert [role for role in region.inputs if role.startswith("code")] == [
                 f"code{index}" for index in range(counts["tables"])
+            ]
+            assert [role for role in region.inputs if role.startswith("bag")] == [
+                f"{part}{index}" for index in range(len(selection.bags)) for part in ("bag_inner", "bag")
             ]
             assert ("x" in region.inputs) == bool(selection.sizes)
             assert ("context" in region.inputs) == bool(counts["context"])
@@ -140,9 +157,14 @@ def test_the_regions_say_what_they_are(exported):
             assert ("networks.inner" in region.inputs) == bool(counts["reals"])
             assert ("tabulated.table" in region.inputs) == bool(counts["tabulated"])
         elif region.op == "TftRecurrence":
-            assert region.attributes == {"hidden_size": "8"}
+            padded = exported.network.structure.varies_in_length
+            assert region.attributes == {"hidden_size": "8", "padded": str(int(padded))}
+            assert ("valid" in region.inputs) == padded
         elif region.op == "TftDecoder":
             assert region.attributes["heads"] == "2"
+            padded = exported.network.structure.varies_in_length
+            assert region.attributes["padded"] == str(int(padded))
+            assert ("valid" in region.inputs) == padded
             assert region.attributes["causal"] == str(int(exported.network.attention.bias is not None))
         elif region.op == "TftPreprocess":
             assert list(region.inputs) == [
@@ -291,7 +313,8 @@ def test_a_region_by_itself_computes_what_it_computes_in_the_graph(exported):
 
 def test_the_borders_have_the_shapes_that_the_operators_take(exported):
     typed = {value.name: value.type.tensor_type for value in exported.graph.graph.value_info}
-    past, future, hidden = 24, 12, 8
+    structure, hidden = exported.network.structure, 8
+    past, future = structure.encoder_length, structure.horizon
 
     def shape(name):
         return [dim.dim_value or "batch" for dim in typed[name].shape.dim]
@@ -304,7 +327,8 @@ def test_the_borders_have_the_shapes_that_the_operators_take(exported):
             "future": [future, "batch", hidden],
             "recurrent": [past + future, "batch", hidden],
             **{name: [1, "batch", hidden] for name in ("context", "hidden", "cell", "enrich", "static")},
-            "output": [future, "batch", 3],
+            "valid": [past, "batch", 1],
+            "output": [future, "batch", len(structure.quantiles)],
         }
         if region.name == "preprocess":
             features = int(region.attributes["features"])
@@ -319,6 +343,7 @@ def test_the_borders_have_the_shapes_that_the_operators_take(exported):
         if region.name in steps:
             t = steps[region.name]
             wanted |= {"selected": [t, "batch", hidden], "code0": [t, "batch"], "code1": [t, "batch"]}
+            wanted |= {"bag0": [t, "batch", hidden]}
             if "x" in tensors:
                 given = int(region.attributes["reals"]) + int(region.attributes["tabulated"])
                 wanted["x"] = [t, "batch", given]
@@ -337,7 +362,8 @@ def test_a_graph_in_fp16_or_int8_names_no_regions(exported):
 
 def test_a_network_that_is_not_exported_returns_the_forecast_alone(exported):
     windows = (torch.from_numpy(array) for array in exported.feed.values())
-    assert exported.network(*windows).shape == (3, 12, 3)
+    structure = exported.network.structure
+    assert exported.network(*windows).shape == (3, structure.horizon, len(structure.quantiles))
 
 
 @pytest.mark.parametrize(("compiles", "marks"), [(False, True), (True, False)])

@@ -3,8 +3,9 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type LoadOptions, TFTEngine } from '../../src/index.js';
-import { bundles, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
+import { readSamples } from '../../src/entries/build.js';
+import { type ForecastInputs, type LoadOptions, loadModel, TFTEngine } from '../../src/index.js';
+import { bundles, published, tinyAnswer, variedInputs } from '../fixtures/bundles.js';
 import { DEMO, demoSamples, largestDifference, windows } from '../fixtures/demo-samples.js';
 import { IN_WORKERS, whyNotInTheAddon } from '../fixtures/native-onnxruntime.js';
 import { threadsBelow } from '../fixtures/priorities.js';
@@ -77,6 +78,19 @@ describe.skipIf(whyNotInTheAddon())('onnxruntime: { native: true }', () => {
     const away = Float32Array.from(data, (value, i) => Math.abs(value - (expected[i] as number)));
     expect(Math.max(...away) / samples.spread).toBeLessThan(2e-5);
     expect(largestDifference(samples, data)).toBeLessThan(1e-4);
+  });
+
+  test('they run a model of windows of several lengths and with sums of embeddings', async () => {
+    const samples = await readSamples(await loadModel(published.stallion));
+    const { encoderLengths } = samples.inputs as ForecastInputs & { encoderLengths: Int32Array };
+    expect(new Set(encoderLengths).size).toBeGreaterThan(1);
+    await using ours = await load(published.stallion);
+    expect(ours.info.kernels?.parts).toEqual(
+      expect.arrayContaining(['encoder_selection', 'decoder_selection', 'recurrent', 'decoder']),
+    );
+    const { data } = await ours.predict(samples.inputs);
+    const away = Float32Array.from(data, (value, i) => Math.abs(value - (samples.expected[i] as number)));
+    expect(Math.max(...away) / samples.spread).toBeLessThan(1e-5);
   });
 
   test('a model that ONNX Runtime refuses with them runs without them, and the log says why', async () => {

@@ -112,6 +112,12 @@ struct Case {
     add({out}, 0.2, 1);
     add({out}, 0.2);
   }
+  /// 0 for the steps that a series does not have, its first ones.
+  void add_valid(int steps, int batch, const std::vector<int>& absent) {
+    Tensor& valid = add({steps, batch, 1}, 0, 1);
+    for (std::size_t i = 0; i < valid.values.size(); ++i)
+      if (static_cast<int>(i) / batch < absent[i % static_cast<std::size_t>(batch)]) valid.values[i] = 0;
+  }
   const Tensor& operator[](std::size_t index) const { return inputs[index]; }
 
   std::vector<Shape> shapes() const {
@@ -411,59 +417,68 @@ TEST(PreprocessOperatorTest, WhatTheKernelCannotReadIsRefusedWithTheReason) {
 
 // ------------------------------------------------------------------------------------------------ recurrence
 
-void lstm_weights(Case& test, double gain, int hidden = H) {
+void lstm_weights(Case& test, double gain, int hidden = H, bool padded = false) {
   const double scale = gain / std::sqrt(hidden) / std::sqrt(3.0);
-  test.add({1, 4 * hidden, hidden}, scale);
+  test.add({1, 4 * hidden, padded ? 2 * hidden + 1 : hidden}, scale);
   test.add({1, 4 * hidden, hidden}, scale);
   test.add({1, 8 * hidden}, scale);
 }
 
-/// The LSTM in double precision; x [steps, B, H] to y, with the state in `h` and `c` [B, H].
-Vector lstm(const Tensor& x, const Tensor& w, const Tensor& r, const Tensor& b, Vector& h, Vector& c) {
+/// The LSTM in double precision; x [steps, B, H] to y, with the state in `h` and `c` [B, H]. Of the columns
+/// of w the first H count.
+Vector lstm(const Tensor& x, const Tensor& w, const Tensor& r, const Tensor& b, Vector& h, Vector& c,
+            const std::vector<int>& absent = {}) {
   const auto steps = static_cast<std::size_t>(x.dims[0]), batch = static_cast<std::size_t>(x.dims[1]);
-  const auto hidden = static_cast<std::size_t>(w.dims[2]);
+  const auto hidden = static_cast<std::size_t>(r.dims[2]), stride = static_cast<std::size_t>(w.dims[2]);
   Vector y;
   for (std::size_t t = 0; t < steps; ++t) {
+    const std::size_t first = y.size();
+    y.resize(first + batch * hidden);
     for (std::size_t s = 0; s < batch; ++s) {
+      if (!absent.empty() && static_cast<int>(t) < absent[s]) continue;
       Vector gates(4 * hidden), before(h.begin() + static_cast<std::ptrdiff_t>(s * hidden),
                                        h.begin() + static_cast<std::ptrdiff_t>(s * hidden + hidden));
       for (std::size_t g = 0; g < 4 * hidden; ++g) {
         gates[g] = b.at(g) + b.at(4 * hidden + g);
         for (std::size_t k = 0; k < hidden; ++k)
           gates[g] +=
-              w.at(g * hidden + k) * x.at((t * batch + s) * hidden + k) + r.at(g * hidden + k) * before[k];
+              w.at(g * stride + k) * x.at((t * batch + s) * hidden + k) + r.at(g * hidden + k) * before[k];
       }
       for (std::size_t u = 0; u < hidden; ++u) {
         const double i = sigmoid_of(gates[u]), o = sigmoid_of(gates[hidden + u]),
                      f = sigmoid_of(gates[2 * hidden + u]);
         double& cell = c[s * hidden + u];
         cell = f * cell + i * std::tanh(gates[3 * hidden + u]);
-        h[s * hidden + u] = o * std::tanh(cell);
+        y[first + s * hidden + u] = h[s * hidden + u] = o * std::tanh(cell);
       }
     }
-    y.insert(y.end(), h.begin(), h.end());
   }
   return y;
 }
 
 Vector doubles(const Tensor& tensor) { return {tensor.values.begin(), tensor.values.end()}; }
 
-Case recurrence_case(int past, int future, int batch, double gain, unsigned seed, int hidden = H) {
+/// With `absent` steps for each series, if any.
+Case recurrence_case(int past, int future, int batch, double gain, unsigned seed, int hidden = H,
+                     const std::vector<int>& absent = {}) {
   Case test(seed);
   test.attributes = {{"hidden_size", hidden}};
+  if (!absent.empty()) test.attributes["padded"] = 1;
   test.add({past, batch, hidden}, 1);
   test.add({future, batch, hidden}, 1);
   test.add({1, batch, hidden}, 0.5);
   test.add({1, batch, hidden}, 1);
-  lstm_weights(test, gain, hidden);
+  if (!absent.empty()) test.add_valid(past, batch, absent);
+  lstm_weights(test, gain, hidden, !absent.empty());
   lstm_weights(test, gain, hidden);
   return test;
 }
 
-Vector recurrence_expected(const Case& test) {
+Vector recurrence_expected(const Case& test, const std::vector<int>& absent = {}) {
+  const std::size_t w = absent.empty() ? 4 : 5;
   Vector h = doubles(test[2]), c = doubles(test[3]);
-  Vector y = lstm(test[0], test[4], test[5], test[6], h, c);
-  const Vector future = lstm(test[1], test[7], test[8], test[9], h, c);
+  Vector y = lstm(test[0], test[w], test[w + 1], test[w + 2], h, c, absent);
+  const Vector future = lstm(test[1], test[w + 3], test[w + 4], test[w + 5], h, c);
   y.insert(y.end(), future.begin(), future.end());
   return y;
 }
@@ -565,6 +580,32 @@ INSTANTIATE_TEST_SUITE_P(All, AnyHiddenSizeTest,
                                   std::to_string(given.param.shared_limit / 1024);
                          });
 
+TEST(RecurrenceTest, StepsThatASeriesDoesNotHaveAreLeftOut) {
+  const std::vector<int> absent{0, 13, 24, 1, 29, 30, 12};
+  for (const int hidden : {H, 12, 64, 128})
+    for (const int multiprocessors : {132, 1}) {
+      Case test = recurrence_case(30, 5, 7, 1.5, 13, hidden, absent);
+      const auto outcome = run("TftRecurrence", test, multiprocessors);
+      EXPECT_LT(worst(outcome.outputs[0], recurrence_expected(test, absent)), 2e-6) << hidden;
+      // Whatever they hold, it reaches nothing.
+      for (std::size_t step = 0; step < 30; ++step)
+        for (std::size_t series = 0; series < 7; ++series)
+          if (static_cast<int>(step) < absent[series])
+            for (std::size_t u = 0; u < static_cast<std::size_t>(hidden); ++u)
+              test.inputs[0].values[(step * 7 + series) * static_cast<std::size_t>(hidden) + u] =
+                  std::numeric_limits<float>::quiet_NaN();
+      EXPECT_EQ(run("TftRecurrence", test, multiprocessors, 2).outputs, outcome.outputs) << hidden;
+    }
+}
+
+TEST(RecurrenceTest, SeriesThatBeginTogetherLeaveOutTheSameSteps) {
+  const std::vector<int> absent(9, 14);
+  for (const int hidden : {H, 16}) {
+    const Case test = recurrence_case(31, 3, 9, 1, 14, hidden, absent);
+    EXPECT_LT(worst(run("TftRecurrence", test, 1).outputs[0], recurrence_expected(test, absent)), 2e-6);
+  }
+}
+
 TEST(AnyHiddenSizeTest, SaturatedGatesInfinitiesAndNaNGiveWhatTheFormulaGives) {
   Case test = recurrence_case(5, 3, 3, 1, 8, 64);
   for (std::size_t k = 0; k < 64; ++k) test.inputs[0].values[k] = k % 2 == 0 ? 3e4F : -3e4F;
@@ -601,20 +642,26 @@ TEST(AnyHiddenSizeTest, OneSequenceGivesItsLastState) {
 // ------------------------------------------------------------------------------------------------- selection
 
 struct Selection {
-  int steps = 5, batch = 3, reals = 3, tabulated = 0, fixed = 0, tables = 0, inner = 6, width = 7;
+  int steps = 5, batch = 3, reals = 3, tabulated = 0, fixed = 0, tables = 0, bags = 0, inner = 6, width = 7;
   bool context = false, resampled = true;
+  int bag_steps = 0;  // 0: as many as steps
 };
 
 Case selection_case(const Selection& s, unsigned seed) {
   Case test(seed);
-  const int variables = s.reals + s.tabulated + s.fixed + s.tables, given = s.reals + s.tabulated;
+  const int given = s.reals + s.tabulated, variables = given + s.fixed + s.tables + s.bags;
   test.attributes = {{"reals", s.reals},   {"tabulated", s.tabulated}, {"fixed", s.fixed},
                      {"tables", s.tables}, {"context", s.context},     {"resampled", s.resampled},
                      {"epsilon", kEpsilon}};
+  if (s.bags > 0) test.attributes["bags"] = s.bags;
   Tensor& x = test.add({s.steps, s.batch, given}, 1);
   for (std::size_t i = 0; i < x.values.size(); ++i)
     if (static_cast<int>(i) % given >= s.reals) x.values[i] = static_cast<float>(i * 7 % 6);
   for (int i = 0; i < s.tables; ++i) test.add_codes({s.steps, s.batch}, 4);
+  for (int i = 0; i < s.bags; ++i) {
+    test.add({s.bag_steps > 0 ? s.bag_steps : s.steps, s.batch, s.inner + variables}, 0.7);
+    test.add({s.bag_steps > 0 ? s.bag_steps : s.steps, s.batch, H}, 0.7);
+  }
   if (s.context) test.add({1, s.batch, H}, 1);
   test.add({given, s.inner + variables}, 0.5);
   test.add({s.fixed > 0 ? s.steps : 1, 1, s.inner + variables}, 0.5);
@@ -651,7 +698,7 @@ Case selection_case(const Selection& s, unsigned seed) {
 }
 
 Vector selection_expected(const Selection& s, const Case& test) {
-  const auto variables = static_cast<std::size_t>(s.reals + s.tabulated + s.fixed + s.tables);
+  const auto variables = static_cast<std::size_t>(s.reals + s.tabulated + s.fixed + s.tables + s.bags);
   const auto given = static_cast<std::size_t>(s.reals + s.tabulated),
              inner = static_cast<std::size_t>(s.inner);
   const auto batch = static_cast<std::size_t>(s.batch), width = static_cast<std::size_t>(s.width);
@@ -660,6 +707,8 @@ Vector selection_expected(const Selection& s, const Case& test) {
   const Tensor& x = test[next++];
   const std::size_t codes = next;
   next += static_cast<std::size_t>(s.tables);
+  const std::size_t bags = next;
+  next += 2 * static_cast<std::size_t>(s.bags);
   const std::size_t context = next;
   if (s.context) ++next;
   const std::size_t weights = next;
@@ -680,6 +729,9 @@ Vector selection_expected(const Selection& s, const Case& test) {
       };
       for (std::size_t i = 0; i < static_cast<std::size_t>(s.tables); ++i)
         sum = plus(sum, test[tables + i], looked_up(i));
+      const std::size_t bag_row = s.bag_steps == 1 ? b : row;
+      for (std::size_t i = 0; i < static_cast<std::size_t>(s.bags); ++i)
+        sum = plus(sum, test[bags + 2 * i], bag_row * total);
       Vector hidden(sum.begin(), sum.begin() + s.inner), residual(sum.begin() + s.inner, sum.end());
       if (s.context) hidden = plus(hidden, mapped(slice(test[context], b * H, H), test[weights + 2], inner));
       if (s.resampled) residual = scaled(normed(residual), test[gate - 2], test[gate - 1]);
@@ -721,6 +773,8 @@ Vector selection_expected(const Selection& s, const Case& test) {
         add(variable++, slice(test[fixed + i], t * H, H));
       for (std::size_t i = 0; i < static_cast<std::size_t>(s.tables); ++i)
         add(variable++, slice(test[tables + i], looked_up(i) + total, H));
+      for (std::size_t i = 0; i < static_cast<std::size_t>(s.bags); ++i)
+        add(variable++, slice(test[bags + 2 * i + 1], bag_row * H, H));
       out.insert(out.end(), result.begin(), result.end());
     }
   }
@@ -740,6 +794,19 @@ TEST(VariableSelectionTest, AgreesWithDoublePrecision) {
       {.reals = 14, .tabulated = 4, .fixed = 1, .tables = 1, .inner = 20, .width = 17, .context = true}, 4);
   expect_selection({.reals = 0, .tabulated = 3, .tables = 2, .resampled = false}, 5);
   expect_selection({.reals = 32, .inner = 32, .width = 33}, 6);
+}
+
+TEST(VariableSelectionTest, SumsOfEmbeddingsAgreeOnACpu) {
+  const Selection s{.reals = 2, .fixed = 1, .tables = 1, .bags = 2, .context = true};
+  if (subject_processor() == Processor::CPU) {
+    expect_selection(s, 17);
+    expect_selection({.reals = 1, .bags = 1, .bag_steps = 1}, 18);
+    expect_selection({.reals = 0, .tabulated = 2, .bags = 4, .resampled = false}, 19);
+  }
+  const Case test = selection_case(s, 17);
+  const auto op = make_operator("TftVariableSelection", test.attributes);
+  EXPECT_NE(op->misfit(test.shapes(), Processor::GPU).find(H == 32 ? "a sum of embeddings" : ""),
+            std::string::npos);
 }
 
 TEST(VariableSelectionTest, OneStepOfOneSeriesIsSupported) {
@@ -827,6 +894,7 @@ TEST(StaticContextsTest, AgreesWithDoublePrecision) {
 
 struct DecoderSizes {
   int past = 9, future = 5, batch = 2, heads = 8, causal = 1, quantiles = 7;
+  std::vector<int> absent = {};  // steps of each series, if any
 };
 
 /// As many as make heads of the same size with every hidden size.
@@ -837,10 +905,12 @@ Case decoder_case(const DecoderSizes& s, unsigned seed) {
   const int size = H / heads_of(s);
   const double scale = 1 / std::sqrt(H);
   test.attributes = {{"heads", heads_of(s)}, {"causal", s.causal}, {"epsilon", kEpsilon}};
+  if (!s.absent.empty()) test.attributes["padded"] = 1;
   test.add({s.past + s.future, s.batch, H}, 1);
   test.add({s.past, s.batch, H}, 1);
   test.add({s.future, s.batch, H}, 1);
   test.add({1, s.batch, H}, 1);
+  if (!s.absent.empty()) test.add_valid(s.past, s.batch, s.absent);
   test.add_gated_sum(H, H);
   test.add({H, H}, scale);
   test.add({H, H}, scale), test.add({H}, 0.3);
@@ -864,7 +934,9 @@ Vector gate_of(const Case& test, std::size_t first, const Vector& x, const Vecto
   return scaled(normed(sum), test[first + 2], test[first + 3]);
 }
 
-Vector decoder_expected(const DecoderSizes& s, const Case& test) {
+Vector decoder_expected(const DecoderSizes& s, const Case& given) {
+  Case test = given;
+  if (!s.absent.empty()) test.inputs.erase(test.inputs.begin() + 4);
   const auto past = static_cast<std::size_t>(s.past), steps = past + static_cast<std::size_t>(s.future);
   const auto batch = static_cast<std::size_t>(s.batch), heads = static_cast<std::size_t>(heads_of(s));
   const std::size_t size = H / heads, quantiles = static_cast<std::size_t>(s.quantiles);
@@ -891,6 +963,7 @@ Vector decoder_expected(const DecoderSizes& s, const Case& test) {
           double score = 0;
           for (std::size_t d = 0; d < size; ++d) score += query[h * size + d] * keys[t][h * size + d];
           if (s.causal != 0 && t >= past + f) score = -1e300;
+          if (!s.absent.empty() && static_cast<int>(t) < s.absent[b]) score = -1e300;
           weights.push_back(score);
           most = std::max(most, score);
         }
@@ -922,6 +995,21 @@ TEST(DecoderTest, AgreesWithDoublePrecision) {
     const Case test = decoder_case(s, 12);
     EXPECT_LT(worst(run("TftDecoder", test).outputs[0], decoder_expected(s, test)), 2e-5) << s.past;
   }
+}
+
+TEST(DecoderTest, StepsThatASeriesDoesNotHaveAreNotAttendedToOnACpu) {
+  const DecoderSizes s{.past = 40, .future = 18, .batch = 5, .absent = {0, 1, 16, 33, 39}};
+  const Case test = decoder_case(s, 18);
+  if (subject_processor() == Processor::GPU)
+    EXPECT_EQ(make_operator("TftDecoder", test.attributes)->misfit(test.shapes(), Processor::GPU),
+              "windows are of several lengths, which the kernels do not take");
+  else
+    for (const int causal : {0, 1}) {
+      DecoderSizes sizes = s;
+      sizes.causal = causal;
+      const Case one = decoder_case(sizes, 19);
+      EXPECT_LT(worst(run("TftDecoder", one).outputs[0], decoder_expected(sizes, one)), 2e-5);
+    }
 }
 
 TEST(DecoderTest, HeadsOf32UnitsAgreeOnACpu) {

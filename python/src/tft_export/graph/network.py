@@ -194,15 +194,17 @@ class TemporalFusionNetwork(nn.Module):
             batch,
         )
         recurrent = self.recurrent(past, future, hidden, cell, inputs.valid)
+        valid = {} if inputs.valid is None else {"valid": inputs.valid}
         if _varies(self.encoder_selection) and _varies(self.decoder_selection):
-            read = {"past": past, "future": future, "hidden": hidden, "cell": cell}
+            read = {"past": past, "future": future, "hidden": hidden, "cell": cell, **valid}
             add_recurrence(regions, "recurrent", self.recurrent, read, recurrent)
         local = self.after_recurrent(recurrent, torch.cat([past, future]))
         enriched = self.enrichment(local, self.enrichment_context(enrich))
         queries = enriched[past_steps:]
         absent = None
         if inputs.valid is not None:
-            of_horizon = torch.zeros(self.structure.horizon, 1, 1).expand(-1, batch, -1)
+            # From `valid`, so that the decoder's region depends on nothing else.
+            of_horizon = torch.zeros_like(inputs.valid[:1]).expand(self.structure.horizon, -1, -1)
             absent = torch.cat([1.0 - inputs.valid, of_horizon])
         attending, attention = self.attention.attend(queries, enriched, absent)
         attended = self.after_attention(attending, queries)
@@ -210,7 +212,7 @@ class TemporalFusionNetwork(nn.Module):
         forecasts = self.heads(output, inputs.back)
         if self.explanation is not None:
             return regions.outputs(*forecasts, *self.explanation(weights, attention, inputs.valid, batch))
-        read = {"recurrent": recurrent, "past": past, "future": future, "enrich": enrich}
+        read = {"recurrent": recurrent, "past": past, "future": future, "enrich": enrich, **valid}
         add_decoder(regions, "decoder", self, read, output)
         return regions.outputs(*forecasts)
 
@@ -233,12 +235,13 @@ class TemporalFusionNetwork(nn.Module):
         selection = getattr(self, name)
         if selection is None:
             return torch.zeros(steps, 1, self.hidden_size).expand(-1, batch, -1)
-        selected, of_variables = selection.select(x, codes, context)
+        selected = selection.select(x, codes, context)
         if self.explanation is None:
             add_selection(regions, name, selection, x, codes, context, selected)
-        elif of_variables is not None:
-            weights[kind] = of_variables
-        return selected if selection.varies_over_batch else selected.expand(-1, batch, -1)
+        elif selected.weights is not None:
+            weights[kind] = selected.weights
+        output = selected.output
+        return output if selection.varies_over_batch else output.expand(-1, batch, -1)
 
 
 def _varies(selection: VariableSelection | None) -> bool:

@@ -13,7 +13,7 @@ from .preprocess import Prepared, Preprocess
 from .regions import Regions
 from .rewrite.lstm import RecurrentPair
 from .rewrite.static_contexts import StaticContexts
-from .rewrite.variable_selection import VariableSelection
+from .rewrite.variable_selection import Selected, VariableSelection
 
 _GATED = ("map.weight", "map.bias", "norm.weight", "norm.bias")
 _GATED_SUM = tuple(f"gated_sum.{name}" for name in _GATED)
@@ -132,13 +132,15 @@ def add_selection(
     x: Tensor | None,
     codes: Sequence[Tensor],
     context: Tensor | None,
-    selected: Tensor,
+    selected: Selected,
 ) -> None:
-    """TftVariableSelection: x [T, B, reals + tabulated], codes int32 [T, B], to selected [T, B, H].
+    """TftVariableSelection: x [T, B, reals + tabulated], codes int32 [T, B], to the output [T, B, H].
 
-    There is no region if the only variable is not weighed, if no variable varies, or for sums of embeddings.
+    Of each sum of embeddings it reads what it adds to the weighing network [T, B, inner + variables], and
+    its own network's output [T, B, H]. There is no region if the only variable is not weighed, or if no
+    variable varies.
     """
-    if not selection.weigh or (x is None and not codes) or selection.bags:
+    if not selection.weigh or (x is None and not codes):
         return
     reals, tabulated = selection.networks, selection.tabulated
     epsilon = _one_epsilon(
@@ -151,7 +153,9 @@ def add_selection(
     if epsilon is None:
         return
     data = {} if x is None else {"x": x}
-    data |= {f"code{index}": code for index, code in enumerate(codes)}
+    data |= {f"code{index}": code for index, code in enumerate(codes[: selection.table_count])}
+    for index, (into_inner, output) in enumerate(selected.bags):
+        data |= {f"bag_inner{index}": into_inner, f"bag{index}": output}
     names = []
     if x is not None:
         names.append("inner_weight")
@@ -176,12 +180,13 @@ def add_selection(
             "tabulated": 0 if tabulated is None else len(tabulated.largest),
             "fixed": selection.fixed_count,
             "tables": selection.table_count,
+            "bags": len(selected.bags),
             "context": int(selection.context is not None),
             "resampled": int(selection.residual_norm is not None),
             "epsilon": epsilon,
         },
         data | _tensors(selection, names),
-        {"selected": selected},
+        {"selected": selected.output},
     )
 
 
@@ -203,16 +208,17 @@ def add_recurrence(
 ) -> None:
     """TftRecurrence: past, future [T, B, H], hidden, cell [1, B, H] to recurrent [both T, B, H].
 
-    Weights have the layout of ONNX's LSTM. There is no region if the LSTMs have several layers, or if windows
-    are of several lengths.
+    Where windows are of several lengths, `valid` [T, B, 1] follows the cell. Weights have the layout of
+    ONNX's LSTM; those of a PaddedLSTM's input are the wider ones. There is no region if the LSTMs have
+    several layers.
     """
-    if len(pair.encoder.layers) != 1 or pair.padded:
+    if len(pair.encoder.layers) != 1:
         return
     names = [f"{half}.{weight}" for half in ("encoder", "decoder") for weight in _LSTM]
     regions.add(
         "TftRecurrence",
         name,
-        {"hidden_size": pair.encoder.layers[0].hidden_size},
+        {"hidden_size": pair.encoder.layers[0].hidden_size, "padded": int(pair.padded)},
         {**inputs, **_tensors(pair, names)},
         {"recurrent": recurrent},
     )
@@ -223,10 +229,9 @@ def add_decoder(
 ) -> None:
     """TftDecoder, the paper's temporal fusion decoder: recurrent, past, future, enrich to output [T, B, Q].
 
-    The output is not yet in the target's unit. There is no region if windows are of several lengths.
+    The output is not yet in the target's unit. Where windows are of several lengths, `valid` [T, B, 1]
+    follows enrich.
     """
-    if network.recurrent.padded:
-        return
     gated = ("after_recurrent", "enrichment", "after_attention", "position_wise", "before_output")
     epsilon = _one_epsilon(getattr(network, part).gated_sum.norm.eps for part in gated)
     if epsilon is None:
@@ -249,6 +254,7 @@ def add_decoder(
         {
             "heads": network.attention.heads,
             "causal": int(network.attention.bias is not None),
+            "padded": int(network.recurrent.padded),
             "epsilon": epsilon,
         },
         {**inputs, **_tensors(network, names)},

@@ -33,6 +33,7 @@ network, and through the first product.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +64,18 @@ class SelectionInputs:
     standardised: Mapping[str, Standardised] = field(default_factory=dict)
     tabulated: Mapping[str, int] = field(default_factory=dict)
     bags: Mapping[str, Sequence[Tensor]] = field(default_factory=dict)
+
+
+class Selected(NamedTuple):
+    """The output [steps, batch, hidden], the weights in the order of `names` [steps, batch, variables], and
+    for each bag what it adds to the weighing network and its own network's output.
+
+    Steps and batch of the weights are 1 where all are the same. A single variable is not weighed.
+    """
+
+    output: Tensor
+    weights: Tensor | None = None
+    bags: Sequence[tuple[Tensor, Tensor]] = ()
 
 
 class VariableSelection(nn.Module):
@@ -182,15 +195,10 @@ class VariableSelection(nn.Module):
         self, x: Tensor | None, codes: Sequence[Tensor] = (), static_context: Tensor | None = None
     ) -> Tensor:
         """`static_context` is [1, batch, hidden]."""
-        return self.select(x, codes, static_context)[0]
+        return self.select(x, codes, static_context).output
 
-    def select(
-        self, x: Tensor | None, codes: Sequence[Tensor], static_context: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """The output, and the weights of the variables in the order of `names`: [steps, batch, variables].
-
-        Steps and batch of the weights are 1 where all are the same. A single variable is not weighed.
-        """
+    def select(self, x: Tensor | None, codes: Sequence[Tensor], static_context: Tensor | None) -> Selected:
+        """The output, and what it was made from."""
         looked_up = [
             functional.embedding(code, table)
             for code, table in zip(codes, self._numbered("table", self.table_count), strict=False)
@@ -199,23 +207,27 @@ class VariableSelection(nn.Module):
         outputs = self._numbered("fixed", self.fixed_count)
         if not self.weigh:
             if self.bags:
-                return self.bags[0](bags[0]), None
-            return (self.networks.only(x) if self.sizes else [*looked_up, *outputs][0]), None
+                return Selected(self.bags[0](bags[0]))
+            return Selected(self.networks.only(x) if self.sizes else [*looked_up, *outputs][0])
         inner = x @ self.inner_weight + self.inner_bias if self.sizes else self.inner_bias
         for row in looked_up:
             into_inner, output = row.split([sum(self.inner_sizes), row.shape[-1] - sum(self.inner_sizes)], -1)
             inner = inner + into_inner
             outputs.append(output)
-        for index, (network, bag) in enumerate(zip(self.bags, bags, strict=True)):
-            inner = inner + bag @ self.get_buffer(f"bag_inner_{index}")
-            outputs.append(network(bag))
+        of_bags = [
+            (bag @ self.get_buffer(f"bag_inner_{index}"), network(bag))
+            for index, (network, bag) in enumerate(zip(self.bags, bags, strict=True))
+        ]
+        for into_inner, output in of_bags:
+            inner = inner + into_inner
+            outputs.append(output)
         hidden, residual = inner.split(self.inner_sizes, dim=-1)
         if self.context is not None:
             hidden = hidden + self.context(static_context)
         if self.residual_norm is not None:
             residual = self.residual_norm(residual)
         weights = torch.softmax(self.gated_sum(functional.elu(hidden), residual), dim=-1)
-        return self._mix(x, weights, outputs), weights
+        return Selected(self._mix(x, weights, outputs), weights, of_bags)
 
     def _bags(self, codes: Sequence[Tensor]) -> list[Tensor]:
         """The sum of each bag's embeddings: [steps, batch, size]."""
