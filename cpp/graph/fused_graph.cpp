@@ -241,12 +241,10 @@ std::string node_of(const Region& region, std::string_view type) {
     return out;
   }
   onnx::write_bytes_field(out, kNodeOperator, region.op);
-  // TensorRT's parser warns of an attribute that is missing.
-  for (const std::string_view name : plugins::attribute_names(region.op)) {
-    const auto found = region.attributes.find(name);
-    onnx::write_bytes_field(out, kNodeAttribute,
-                            attribute(name, found == region.attributes.end() ? 0 : found->second));
-  }
+  // The operator's, since TensorRT's parser warns of one that is missing.
+  const auto op = plugins::make_operator(region.op, region.attributes);
+  for (const auto& [name, value] : op->attributes())
+    onnx::write_bytes_field(out, kNodeAttribute, attribute(name, value));
   // The parser finds the creator by these two attributes.
   onnx::write_bytes_field(out, kNodeAttribute,
                           attribute("plugin_version", std::string_view(plugins::kOperatorsVersion)));

@@ -247,11 +247,10 @@ class VariableSelection final : public Operator {
     return {{0, 0, 0}, {0, 0, 1}, {0, hidden_input(), 1}};
   }
   std::string misfit(std::span<const Shape> in, Processor processor) const override {
-    const int variables = reals_ + tabulated_ + fixed_ + tables_ + bags_;
     if (std::min({reals_, tabulated_, fixed_, tables_, bags_}) < 0)
       return "a number of its attributes is negative";
     if (reals_ + tabulated_ == 0) return "no variable is given as a number";
-    if (variables > kWarp) return std::to_string(variables) + " variables, and the kernels take up to 32";
+    if (variables() > kWarp) return std::to_string(variables()) + " variables, and the kernels take up to 32";
     if (bags_ > 0 && processor == Processor::GPU)
       return "a variable is a sum of embeddings, which the kernels do not take";
     if (bags_ > kMaxBags) return "more than 4 variables are sums of embeddings";
@@ -277,7 +276,7 @@ class VariableSelection final : public Operator {
     p.steps = size_of(shapes[0], 0), p.batch = size_of(shapes[0], 1);
     p.reals = reals_, p.tabulated = tabulated_, p.fixed = fixed_, p.tables = tables_;
     p.bags = bags_;
-    p.variables = reals_ + tabulated_ + fixed_ + tables_ + bags_;
+    p.variables = variables();
     p.inner = inner(shapes);
     p.bias_steps = size_of(shapes[static_cast<std::size_t>(after_data() + 1)], 0);
     p.epsilon = real("epsilon");
@@ -321,14 +320,14 @@ class VariableSelection final : public Operator {
   }
 
  private:
+  int variables() const { return reals_ + tabulated_ + fixed_ + tables_ + bags_; }
   int first_bag() const { return 1 + tables_; }
   int after_data() const { return first_bag() + 2 * bags_ + (context_ ? 1 : 0); }
   std::vector<std::int64_t> counts(std::span<const Shape> in) const {
     const auto after = static_cast<std::size_t>(after_data()),
                network = static_cast<std::size_t>(first_network());
     const std::int64_t steps = in[0][0], batch = in[0][1], given = reals_ + tabulated_;
-    const std::int64_t variables = given + fixed_ + tables_ + bags_, units = inner(in),
-                       total = units + variables;
+    const std::int64_t units = inner(in), total = units + variables();
     const std::int64_t hidden = in[static_cast<std::size_t>(hidden_input())][1];
     const std::int64_t bias_steps = in[after + 1][0] == 1 ? 1 : steps;
     std::vector<std::int64_t> all{count_of({steps, batch, given})};
@@ -341,8 +340,8 @@ class VariableSelection final : public Operator {
     all.push_back(given * total);
     all.push_back(count_of({bias_steps, total}));
     if (context_) all.push_back(hidden * units);
-    if (resampled_) all.insert(all.end(), {variables, variables});
-    add_gated_sum(all, units, variables);
+    if (resampled_) all.insert(all.end(), {variables(), variables()});
+    add_gated_sum(all, units, variables());
     if (reals_ > 0) {
       const std::int64_t width = in[network][2], square = count_of({reals_, width, hidden}),
                          each = reals_ * hidden;
@@ -361,7 +360,7 @@ class VariableSelection final : public Operator {
   int first_network() const { return after_data() + 2 + (context_ ? 1 : 0) + (resampled_ ? 2 : 0) + 4; }
   int inner(std::span<const Shape> in) const {
     const Shape& weight = in[static_cast<std::size_t>(after_data())];
-    return static_cast<int>(weight[1]) - (reals_ + tabulated_ + fixed_ + tables_ + bags_);
+    return static_cast<int>(weight[1]) - variables();
   }
 
   const int reals_, tabulated_, fixed_, tables_, bags_;
@@ -439,8 +438,8 @@ class Recurrence final : public Operator {
   explicit Recurrence(Attributes attributes)
       : Operator(std::move(attributes)), padded_(whole("padded") != 0) {}
   std::string_view name() const override { return kName; }
-  int inputs() const override { return 4 + padded_ + 6; }
-  bool is_kept(int index) const override { return index >= 4 + padded_; }
+  int inputs() const override { return first_weight() + 6; }
+  bool is_kept(int index) const override { return index >= first_weight(); }
   int outputs() const override { return 1; }
   std::vector<Dimension> output_shape(int) const override { return {{0, 0, 0, 1, 0}, {0, 0, 1}, {hidden()}}; }
   std::string misfit(std::span<const Shape> in, Processor processor) const override {
@@ -460,7 +459,7 @@ class Recurrence final : public Operator {
     const int past = size_of(shapes[0], 0), future = size_of(shapes[1], 0);
     p.batch = size_of(shapes[0], 1), p.hidden_size = hidden();
     float* const y = result(out, 0);
-    Inputs weights(in, 4 + padded_);
+    Inputs weights(in, first_weight());
     p.sequences[0] = sequence(floats(in, 0), y, past, weight_stride(0), weights);
     float* const future_y = y + static_cast<std::int64_t>(past) * p.batch * hidden();
     p.sequences[1] = sequence(floats(in, 1), future_y, future, weight_stride(1), weights);
@@ -471,6 +470,7 @@ class Recurrence final : public Operator {
 
  private:
   int hidden() const { return whole("hidden_size"); }
+  int first_weight() const { return 4 + padded_; }
   int weight_stride(int sequence) const { return padded_ && sequence == 0 ? 2 * hidden() + 1 : hidden(); }
 
   const bool padded_;
@@ -528,22 +528,22 @@ class Decoder final : public Operator {
 
   explicit Decoder(Attributes attributes) : Operator(std::move(attributes)), padded_(whole("padded") != 0) {}
   std::string_view name() const override { return kName; }
-  int inputs() const override { return output_weight() + 2; }
+  int inputs() const override { return output_weight_input() + 2; }
   int outputs() const override { return 1; }
   std::vector<Dimension> output_shape(int) const override {
-    return {{0, 2, 0}, {0, 0, 1}, {0, output_weight(), 1}};
+    return {{0, 2, 0}, {0, 0, 1}, {0, output_weight_input(), 1}};
   }
   std::string misfit(std::span<const Shape> in, Processor processor) const override {
-    const Shape& context_weight = in[static_cast<std::size_t>(first_weight() + 4)];
-    const Shape& output_weight_shape = in[static_cast<std::size_t>(output_weight())];
-    if (const std::string why = hidden_size_misfit(context_weight, 2, processor); !why.empty()) return why;
-    if (output_weight_shape[1] < 1) return "the number of quantiles is not known";
-    if (output_weight_shape[1] > kWarp) return "more than 32 quantiles";
+    if (const std::string why = hidden_size_misfit(context_weight(in), 2, processor); !why.empty())
+      return why;
+    const std::int64_t quantiles = output_weight(in)[1];
+    if (quantiles < 1) return "the number of quantiles is not known";
+    if (quantiles > kWarp) return "more than 32 quantiles";
     for (int i = 0; i < 3; ++i)
       if (!has_rank(in[static_cast<std::size_t>(i)], 3)) return kNotTimeMajor;
     const int heads = whole("heads");
     if (processor == Processor::CPU) {
-      const int hidden = size_of(context_weight, 1),
+      const int hidden = size_of(context_weight(in), 1),
                 size = heads < 1 || hidden % heads != 0 ? 0 : hidden / heads;
       if (size == 4 || size == 8 || size == 16 || size == 32) return wrong_count(in, counts(in));
       return std::to_string(heads) +
@@ -566,11 +566,11 @@ class Decoder final : public Operator {
     e.past_steps = a.past_steps = size_of(shapes[1], 0);
     e.future_steps = a.future_steps = size_of(shapes[2], 0);
     e.batch = a.batch = size_of(shapes[0], 1);
-    const int hidden = size_of(shapes[static_cast<std::size_t>(first_weight() + 4)], 1);
+    const int hidden = size_of(context_weight(shapes), 1);
     e.head_size = hidden / whole("heads");
     e.epsilon = a.epsilon = real("epsilon");
     a.causal = whole("causal");
-    a.quantiles = size_of(shapes[static_cast<std::size_t>(output_weight())], 1);
+    a.quantiles = size_of(output_weight(shapes), 1);
     Inputs all(in, 0);
     e.recurrent = all.take(), e.past = all.take(), e.future = all.take(), e.context = all.take();
     if (padded_) e.valid = all.take();
@@ -594,13 +594,20 @@ class Decoder final : public Operator {
 
  private:
   int first_weight() const { return 4 + padded_; }
-  int output_weight() const { return first_weight() + 31; }
+  int output_weight_input() const { return first_weight() + 31; }
+  /// [H, H]
+  const Shape& context_weight(std::span<const Shape> in) const {
+    return in[static_cast<std::size_t>(first_weight() + 4)];
+  }
+  /// [H, quantiles]
+  const Shape& output_weight(std::span<const Shape> in) const {
+    return in[static_cast<std::size_t>(output_weight_input())];
+  }
 
   std::vector<std::int64_t> counts(std::span<const Shape> in) const {
-    const std::int64_t hidden = in[static_cast<std::size_t>(first_weight() + 4)][1],
-                       size = hidden / whole("heads"), square = hidden * hidden;
-    const std::int64_t batch = in[0][1], past = in[1][0], future = in[2][0],
-                       quantiles = in[static_cast<std::size_t>(output_weight())][1];
+    const std::int64_t hidden = context_weight(in)[1], size = hidden / whole("heads"),
+                       square = hidden * hidden;
+    const std::int64_t batch = in[0][1], past = in[1][0], future = in[2][0], quantiles = output_weight(in)[1];
     const std::int64_t steps = past < 0 || future < 0 ? -1 : past + future;
     std::vector<std::int64_t> all{count_of({steps, batch, hidden}), count_of({past, batch, hidden}),
                                   count_of({future, batch, hidden}), count_of({batch, hidden})};
@@ -688,10 +695,7 @@ std::int64_t length_of(const Dimension& dimension, std::span<const Shape> inputs
   return length;
 }
 
-int Operator::whole(std::string_view name) const {
-  const auto found = attributes_.find(name);
-  return found == attributes_.end() ? 0 : static_cast<int>(found->second);
-}
+int Operator::whole(std::string_view name) const { return static_cast<int>(attributes_.find(name)->second); }
 float Operator::real(std::string_view name) const {
   return static_cast<float>(attributes_.find(name)->second);
 }
@@ -715,6 +719,8 @@ std::unique_ptr<Operator> make_operator(std::string_view name, Attributes attrib
   if (one == nullptr) return nullptr;
   for (const std::string_view attribute : one->attributes.first(one->required))
     if (attributes.find(attribute) == attributes.end()) return nullptr;
+  for (const std::string_view attribute : one->attributes.subspan(one->required))
+    attributes.try_emplace(std::string(attribute), 0);
   return one->make(std::move(attributes));
 }
 

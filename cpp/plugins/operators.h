@@ -71,6 +71,7 @@ class Operator {
   Operator(const Operator&) = delete;
   Operator& operator=(const Operator&) = delete;
 
+  /// With the optional ones.
   const Attributes& attributes() const { return attributes_; }
   virtual std::string_view name() const = 0;
   virtual int inputs() const = 0;
@@ -90,7 +91,6 @@ class Operator {
 
  protected:
   explicit Operator(Attributes attributes) : attributes_(std::move(attributes)) {}
-  /// 0 for one that is missing.
   int whole(std::string_view name) const;
   float real(std::string_view name) const;
 
