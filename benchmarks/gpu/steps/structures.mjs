@@ -5,7 +5,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSamples } from '../../../lib/entries/build.js';
 import { loadModel, TFTEngine } from '../../../lib/index.js';
-import { attempt, libraries, options, percentile, say, seconds } from '../session.mjs';
+import { attempt, libraries, options, percentile, request, say, seconds } from '../session.mjs';
 
 const BATCHES = [1, 8, 32, 512];
 
@@ -25,7 +25,8 @@ for (const { name } of readdirSync(options.structures, { withFileTypes: true }).
       });
     const engines = { kernels: await load(true), layers: await load(false) };
     for (const batch of BATCHES) {
-      const windows = repeated(inputs, count, batch);
+      const numbers = Array.from({ length: batch }, (_, i) => i % count);
+      const windows = request(numbers, { arrays: inputs, count });
       const ofSpread = {};
       const times = {};
       for (const [side, engine] of Object.entries(engines)) {
@@ -51,17 +52,4 @@ for (const { name } of readdirSync(options.structures, { withFileTypes: true }).
     }
     await Promise.all(Object.values(engines).map((engine) => engine.close()));
   });
-}
-
-/** `batch` windows, which begin again after the `count`th. */
-function repeated(inputs, count, batch) {
-  return Object.fromEntries(
-    Object.entries(inputs).map(([name, array]) => {
-      const size = array.length / count;
-      const all = new array.constructor(size * batch);
-      for (let at = 0; at < batch; at++)
-        all.set(array.subarray((at % count) * size, ((at % count) + 1) * size), at * size);
-      return [name, all];
-    }),
-  );
 }
